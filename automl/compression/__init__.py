@@ -1,0 +1,1 @@
+"""Compression steps, one technique per file."""

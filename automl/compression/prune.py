@@ -1,0 +1,72 @@
+"""Structured pruning: the same family, narrower, its weights sliced across."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from automl.models.family import Group, Network, Slice
+from automl.recipe import Context, Rejected, Step
+
+
+@dataclass(frozen=True)
+class Prune(Step):
+    """Remove `fraction` of every width, the units of least weight norm first.
+
+    Widths left are multiples of `multiple`, where runtimes are fast.
+    """
+
+    fraction: float
+    multiple: int = 8
+
+    def apply(self, model: Network, context: Context) -> Network:
+        if not 0 < self.fraction < 1:
+            raise Rejected(f"Prune: fraction {self.fraction} is not between 0 and 1")
+        if model.spec.changes:
+            raise Rejected("Prune: layers are quantized already; prune before Quantize")
+        state = dict(model.body.state_dict())
+        groups = model.spec.model.groups()
+        kept = [
+            strongest(magnitude(group, state), kept_width(group.size, self.fraction, self.multiple))
+            for group in groups
+        ]
+        if all(len(units) == group.size for units, group in zip(kept, groups, strict=True)):
+            raise Rejected(f"Prune removed nothing: no width is above {self.multiple}")
+        return cut(model, groups, kept)
+
+
+def kept_width(width: int, fraction: float, multiple: int) -> int:
+    """The width after the cut: rounded down to a multiple, at least one, never wider."""
+    return min(width, multiple * max(1, int(width * (1 - fraction) / multiple)))
+
+
+def magnitude(group: Group, state: dict[str, Tensor]) -> Tensor:
+    """Per unit, the L2 norm of the weights that make it. https://arxiv.org/abs/1608.08710"""
+    weight = state[group.produced[0].name]
+    return weight.flatten(1).norm(dim=1)
+
+
+def strongest(scores: Tensor, count: int) -> Tensor:
+    """The units of the highest scores, in their old order."""
+    return scores.topk(count).indices.sort().values
+
+
+def cut(model: Network, groups: Sequence[Group], kept: Sequence[Tensor]) -> Network:
+    """The model with only the kept units of each group, every other weight unchanged."""
+    spec = model.spec
+    widths = tuple(len(units) for units in kept)
+    state = dict(model.body.state_dict())
+    for group, units in zip(groups, kept, strict=True):
+        for part in (*group.produced, *group.consumed):
+            state[part.name] = _slice(state[part.name], part, units)
+    smaller = Network(replace(spec, model=spec.model.with_widths(widths)))
+    smaller.body.load_state_dict(state)
+    return smaller
+
+
+def _slice(tensor: Tensor, part: Slice, units: Tensor) -> Tensor:
+    entries = units[:, None] * part.block + torch.arange(part.block, device=units.device)
+    return tensor.index_select(part.dim, entries.flatten())

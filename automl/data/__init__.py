@@ -1,0 +1,1 @@
+"""Datasets, one kind of source per file."""

@@ -1,0 +1,1 @@
+"""Exported files, one format per file."""

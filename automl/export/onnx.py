@@ -1,0 +1,113 @@
+"""One self-contained ONNX file: raw rows in, logits out, nothing in it but what runs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor, nn
+
+from automl.compression.fold import fold_batch_norm
+from automl.data.dataset import Data
+from automl.models.family import Network
+
+OPSET = 20
+MAX_BATCH = 2**20
+
+
+def export(model: Network, data: Data) -> bytes:
+    """The bytes of `model.onnx`: input `input` (batch, raw row), output `logits`."""
+    deployed = _Deployed(fold_batch_norm(model).cpu(), data).eval()
+    row = torch.from_numpy(data.train.inputs[:2])
+    batch = torch.export.Dim("batch", min=1, max=MAX_BATCH)
+    with _quiet(), torch.no_grad():
+        program = torch.onnx.export(
+            deployed,
+            (row,),
+            dynamo=True,
+            verbose=False,
+            opset_version=OPSET,
+            input_names=["input"],
+            output_names=["logits"],
+            dynamic_shapes=({0: batch},),
+            external_data=False,
+        )
+    assert program is not None
+    proto = program.model_proto
+    _strip(proto)
+    _shorten(proto.graph)
+    proto.metadata_props.add(key="classes", value=json.dumps(data.classes))
+    return proto.SerializeToString()
+
+
+def weights(file: bytes) -> dict[str, np.ndarray]:
+    """The numbers that a file holds, by the name of their initializer."""
+    proto = onnx.load_from_string(file)
+    return {t.name: onnx.numpy_helper.to_array(t) for t in proto.graph.initializer}
+
+
+class _Deployed(nn.Module):
+    """The model behind its normalisation."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, model: Network, data: Data) -> None:
+        super().__init__()
+        self.model = model
+        self.shape = data.input_shape
+        self.register_buffer("mean", torch.from_numpy(data.mean))
+        self.register_buffer("std", torch.from_numpy(data.std))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        scaled = (rows - self.mean) / self.std
+        logits: Tensor = self.model(scaled.reshape(-1, *self.shape))
+        return logits
+
+
+def _strip(proto: onnx.ModelProto) -> None:
+    """Take out what no runtime needs: names of nodes, documentation, inferred shapes."""
+    proto.producer_name = proto.producer_version = proto.doc_string = ""
+    graph = proto.graph
+    graph.name = "g"
+    graph.doc_string = ""
+    for messages in (proto.metadata_props, proto.functions, graph.value_info, graph.metadata_props):
+        del messages[:]
+    for item in (*graph.node, *graph.initializer, *graph.input, *graph.output):
+        item.doc_string = ""
+        del item.metadata_props[:]
+    for node in graph.node:
+        node.name = ""
+
+
+def _shorten(graph: onnx.GraphProto) -> None:
+    """Rename every value but the inputs and outputs to a short number."""
+    kept = {value.name for value in (*graph.input, *graph.output)}
+    names = [t.name for t in graph.initializer] + [o for node in graph.node for o in node.output]
+    short = {name: format(i, "x") for i, name in enumerate(n for n in names if n not in kept)}
+    for tensor in graph.initializer:
+        tensor.name = short.get(tensor.name, tensor.name)
+    for node in graph.node:
+        for values in (node.input, node.output):
+            values[:] = [short.get(name, name) for name in values]
+
+
+class _quiet:
+    """torch's exporter reports each optional operator set that is missing; none is needed here."""
+
+    def __enter__(self) -> None:
+        self.logger = logging.getLogger("torch.onnx")
+        self.level = self.logger.level
+        self.logger.setLevel(logging.ERROR)
+        self.warnings = warnings.catch_warnings()
+        self.warnings.__enter__()
+        warnings.simplefilter("ignore")
+
+    def __exit__(self, *error: Sequence[object]) -> None:
+        self.warnings.__exit__(None, None, None)
+        self.logger.setLevel(self.level)

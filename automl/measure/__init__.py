@@ -1,0 +1,1 @@
+"""What is claimed of an exported file: the gate and the figures."""

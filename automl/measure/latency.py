@@ -1,0 +1,39 @@
+"""Latency that a busy machine does not blur: shuffled calls, thread time, a low quantile."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+ROUNDS = 100
+QUANTILE = 0.1
+
+
+def latency_ms(
+    sessions: Sequence[onnxruntime.InferenceSession],
+    row: NDArray[np.float32],
+    rounds: int = ROUNDS,
+) -> list[float]:
+    """Milliseconds per call of each one-thread session, all taken in the same loop.
+
+    In each round every session is called once untimed and once timed, in shuffled order;
+    the thread's own time leaves out what other processes took.
+    """
+    rng = random.Random(0)
+    feeds = [(loaded, {loaded.get_inputs()[0].name: row}) for loaded in sessions]
+    times: list[list[float]] = [[] for _ in sessions]
+    order = list(range(len(sessions)))
+    for _ in range(rounds):
+        rng.shuffle(order)
+        for i in order:
+            loaded, feed = feeds[i]
+            loaded.run(None, feed)
+            started = time.thread_time()
+            loaded.run(None, feed)
+            times[i].append((time.thread_time() - started) * 1e3)
+    return [float(np.quantile(taken, QUANTILE)) for taken in times]

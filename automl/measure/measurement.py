@@ -1,0 +1,105 @@
+"""Every figure we show, read off the exported file through its runtime."""
+
+from __future__ import annotations
+
+import platform
+import time
+from dataclasses import dataclass
+from math import sqrt
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl.config import Config
+from automl.measure.latency import latency_ms
+from automl.runtimes import onnx
+
+
+@dataclass(frozen=True)
+class Measurement(Config):
+    """Figures of one exported file. Latency is of one row on one thread."""
+
+    accuracy: float
+    size_bytes: int
+    latency_ms: float
+    load_ms: float
+    train_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Reference(Config):
+    """A file measured in turn with each other, and its latency when the search began."""
+
+    file: bytes
+    latency_ms: float
+
+
+def measure(
+    file: bytes,
+    inputs: NDArray[np.float32],
+    targets: NDArray[np.int64],
+    reference: Reference | None = None,
+) -> Measurement:
+    """Quality on the rows given, size, latency and load time of a file.
+
+    With a reference the latency is the ratio to it, taken in the same loop, times its
+    own: figures taken hours apart on a busy machine stay comparable.
+    """
+    started = time.perf_counter()
+    loaded = onnx.session(file)
+    load_ms = (time.perf_counter() - started) * 1e3
+    if reference is None:
+        (latency,) = latency_ms([loaded], inputs[:1])
+    else:
+        own, other = latency_ms([loaded, onnx.session(reference.file)], inputs[:1])
+        latency = own / other * reference.latency_ms
+    return Measurement(
+        accuracy=accuracy(onnx.run(loaded, inputs), targets),
+        size_bytes=len(file),
+        latency_ms=latency,
+        load_ms=load_ms,
+    )
+
+
+def accuracy(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
+    """The share of rows whose highest logit is the target's."""
+    return float((logits.argmax(1) == targets).mean())
+
+
+def wilson_interval(share: float, count: int) -> tuple[float, float]:
+    """95 % confidence interval of a share seen in `count` rows (Wilson, 1927)."""
+    z = 1.96
+    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z * sqrt(share * (1 - share) / count + z * z / (4 * count**2)) / (1 + z * z / count)
+    return middle - half, middle + half
+
+
+def measure_file(path: Path) -> dict[str, float]:
+    """Bytes, load time and latency of one file, on random rows of its input's shape."""
+    started = time.perf_counter()
+    loaded = onnx.session(path)
+    load_ms = (time.perf_counter() - started) * 1e3
+    shape = [1, *loaded.get_inputs()[0].shape[1:]]
+    row = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    (latency,) = latency_ms([loaded], row)
+    return {"size_bytes": path.stat().st_size, "load_ms": load_ms, "latency_ms": latency}
+
+
+def machine() -> dict[str, str]:
+    """What the figures were taken on."""
+    return {
+        "system": platform.platform(),
+        "processor": _processor(),
+        "python": platform.python_version(),
+        "onnxruntime": onnx.onnxruntime.__version__,
+    }
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor()

@@ -1,0 +1,147 @@
+"""A model is a family's config and a spec from which the empty module rebuilds exactly."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import safetensors.torch
+from torch import Tensor, nn
+
+from automl.config import Config, canonical, decode
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Where a width shows: dimension `dim` of tensor `name`, `block` entries per unit."""
+
+    name: str
+    dim: int
+    block: int = 1
+
+
+@dataclass(frozen=True)
+class Group:
+    """One width of a model that can be cut: its size and every tensor that it runs through.
+
+    `produced` are the tensors that make the units (rows, biases, norms), `consumed` those
+    that read them.
+    """
+
+    size: int
+    produced: tuple[Slice, ...]
+    consumed: tuple[Slice, ...]
+
+
+class Model(Config):
+    """A family: builds its module, and tells which of its widths can be cut."""
+
+    def build(self, input_shape: tuple[int, ...], num_outputs: int) -> nn.Module:
+        """The untrained module. Raises UserError when the input shape does not suit it."""
+        raise NotImplementedError
+
+    def groups(self) -> list[Group]:
+        """The widths that can be cut, in the order that `with_widths` takes them."""
+        raise NotImplementedError
+
+    def with_widths(self, sizes: tuple[int, ...]) -> Model:
+        """The same family, narrower."""
+        raise NotImplementedError
+
+
+class Change(Config):
+    """What a step made of one layer, so that the empty layer rebuilds: `spec.changes`."""
+
+    def rebuild(self, layer: nn.Module) -> nn.Module:
+        """The empty changed layer, given the family's own empty layer."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Spec(Config):
+    """All that the empty module depends on, JSON-able."""
+
+    model: Model
+    input_shape: tuple[int, ...]
+    num_outputs: int
+    changes: dict[str, Change] = field(default_factory=dict)
+
+
+class Network(nn.Module):
+    """A family's module built from a spec, with the layers in `spec.changes` replaced."""
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.body = spec.model.build(spec.input_shape, spec.num_outputs)
+        for name, change in spec.changes.items():
+            self.body.set_submodule(name, change.rebuild(self.body.get_submodule(name)))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        outputs: Tensor = self.body(inputs)
+        return outputs
+
+
+def change(model: Network, changes: dict[str, Change]) -> Network:
+    """A new, empty network with these layers changed too; weights are for the caller to set."""
+    spec = model.spec
+    return Network(replace(spec, changes={**spec.changes, **changes}))
+
+
+def dump(model: Network) -> dict[str, bytes]:
+    """The files of a saved model; the spec comes last, as the sign that it is whole."""
+    state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    return {
+        "weights.safetensors": safetensors.torch.save(state),
+        "spec.json": canonical(model.spec).encode(),
+    }
+
+
+def restore(weights: bytes, spec: bytes) -> Network:
+    """The model whose files `dump` made."""
+    model = Network(decode(json.loads(spec)))
+    model.load_state_dict(safetensors.torch.load(weights))
+    return model
+
+
+def copy_weights(source: Network, target: Network) -> None:
+    """Copy every tensor whose name and shape both models share."""
+    own = target.state_dict()
+    shared = {
+        name: tensor
+        for name, tensor in source.state_dict().items()
+        if name in own and own[name].shape == tensor.shape
+    }
+    target.load_state_dict(shared, strict=False)
+
+
+def count_parameters(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+def block_groups(widths: tuple[int, ...], layer: str) -> list[Group]:
+    """The groups of a chain of blocks `block{i}`, each of a `layer` and a `norm`, then a `head`."""
+    norms = ("weight", "bias", "running_mean", "running_var")
+    readers = [f"block{i}.{layer}.weight" for i in range(1, len(widths))] + ["head.weight"]
+    return [
+        Group(
+            size=width,
+            produced=(
+                Slice(f"block{i}.{layer}.weight", 0),
+                *(Slice(f"block{i}.norm.{name}", 0) for name in norms),
+            ),
+            consumed=(Slice(reader, 1),),
+        )
+        for i, (width, reader) in enumerate(zip(widths, readers, strict=True))
+    ]
+
+
+def chain(layers: Iterable[tuple[str, nn.Module]]) -> nn.Sequential:
+    """Named layers, one after the other."""
+    sequence: Any = nn.Sequential()
+    for name, layer in layers:
+        sequence.add_module(name, layer)
+    assert isinstance(sequence, nn.Sequential)
+    return sequence

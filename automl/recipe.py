@@ -1,0 +1,127 @@
+"""A recipe is a tuple of steps; every prefix of it is an artifact with a key."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from automl.config import SPACE_MODULE_PREFIX, Config, UserError, canonical
+
+if TYPE_CHECKING:
+    from automl.data.dataset import Data
+    from automl.models.family import Network
+    from automl.space import TrialConfig
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a step says after each epoch of its work."""
+
+    step: str
+    epoch: int
+    epochs: int
+    metrics: dict[str, float]
+
+
+class Checkpoints(Protocol):
+    """Where a step that trains keeps its state, so that a lost trial goes on."""
+
+    def load(self) -> tuple[int, dict[str, bytes]] | None: ...
+
+    def save(self, epoch: int, files: dict[str, bytes]) -> None: ...
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a step may use beside the model. `teacher(label)` is the model after that step."""
+
+    data: Data
+    seed: int
+    device: str
+    teacher: Callable[[str], Network]
+    checkpoints: Checkpoints
+
+
+class Rejected(Exception):
+    """A trial that ran but does not count, with the reason."""
+
+
+@dataclass(frozen=True)
+class Step(Config):
+    """One step of a recipe. A compression overrides `apply`; a step that trains, `run`.
+
+    `label` names the step in paths and reports: its class in snake case unless given.
+    """
+
+    label: str = field(default="", kw_only=True)
+    compresses: ClassVar[bool] = True
+
+    @property
+    def teacher(self) -> str:
+        """The label of the earlier step whose model this one learns from, if any."""
+        return ""
+
+    def __post_init__(self) -> None:
+        if not self.label:
+            words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__)
+            object.__setattr__(self, "label", words.lower())
+
+    def apply(self, model: Network, context: Context) -> Network:
+        raise NotImplementedError(f"{type(self).__name__} has neither apply nor run")
+
+    def run(self, model: Network, context: Context) -> Generator[Report, None, Network]:
+        yield from ()
+        return self.apply(model, context)
+
+    def check(self, before: tuple[Step, ...]) -> None:
+        """Raise UserError when the step cannot stand after those before it."""
+
+
+def check_labels(recipe: tuple[Step, ...]) -> None:
+    """Raise UserError when two steps of a recipe share a label."""
+    labels = [step.label for step in recipe]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise UserError(
+                f"two steps of the recipe are labelled {label!r}; "
+                f'give one of them another label, e.g. label="{label}_2"'
+            )
+
+
+def prefix_keys(config: TrialConfig, space_source: str = "") -> list[str]:
+    """The store's key of each prefix recipe[:1] … recipe[:n].
+
+    The hash of dataset, model, steps and seed, and, where a class of the space file is
+    used, of that file's text (`space_source`, without the statement that builds the space).
+    """
+    keys = []
+    for length in range(1, len(config.recipe) + 1):
+        parts = (config.dataset, config.model, *config.recipe[:length])
+        own = any(_from_space_file(part) for part in parts)
+        text = canonical(
+            {
+                "dataset": config.dataset.fingerprint(),
+                "model": config.model,
+                "recipe": config.recipe[:length],
+                "seed": config.seed,
+                "schema": SCHEMA_VERSION,
+                "source": space_source if own else "",
+            }
+        )
+        keys.append(hashlib.sha256(text.encode()).hexdigest())
+    return keys
+
+
+def _from_space_file(value: object) -> bool:
+    if isinstance(value, tuple):
+        return any(_from_space_file(item) for item in value)
+    if not isinstance(value, Config):
+        return False
+    if type(value).__module__.startswith(SPACE_MODULE_PREFIX):
+        return True
+    return any(_from_space_file(item) for item in vars(value).values())

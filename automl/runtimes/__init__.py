@@ -1,0 +1,1 @@
+"""Runtimes that execute an exported file, one per file."""

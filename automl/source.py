@@ -1,0 +1,109 @@
+"""Space files: found by path or shipped name, loaded from their text in any process."""
+
+from __future__ import annotations
+
+import ast
+import atexit
+import hashlib
+import importlib.util
+import shutil
+import sys
+import tempfile
+import traceback
+from dataclasses import replace
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+from automl.config import SPACE_MODULE_PREFIX, UserError
+from automl.space import Space, unknown
+
+
+def find(name: str) -> Path:
+    """The file of a space, given its path or the name of a shipped one."""
+    shipped = {p.name.removesuffix(".py"): p for p in _shipped_files()}
+    if name in shipped:
+        return shipped[name]
+    path = Path(name)
+    if path.is_file():
+        return path
+    if path.suffix == ".py" or "/" in name:
+        raise UserError(f"there is no space file {name}; check the path")
+    raise UserError(unknown("space", name, sorted(shipped)))
+
+
+def load(text: str, fixed: dict[str, str] | None = None, name: str = "the space file") -> Space:
+    """Run a space file's text as a module (once per process) and take the Space it builds."""
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    module_name = f"{SPACE_MODULE_PREFIX}{digest}"
+    if module_name not in sys.modules:
+        _execute(text, module_name, name)
+    spaces = {
+        id(value): value
+        for value in vars(sys.modules[module_name]).values()
+        if isinstance(value, Space)
+    }
+    if len(spaces) != 1:
+        raise UserError(
+            f"{name} builds {len(spaces)} Space objects at its top level; "
+            "it must hold exactly one, e.g. space = Space(TrialConfig(...))"
+        )
+    (space,) = spaces.values()
+    return replace(space, fixed={**space.fixed, **(fixed or {})})
+
+
+def fingerprint(text: str) -> str:
+    """The text that a user's own classes depend on: all but the statement building the space."""
+    tree = ast.parse(text)
+    tree.body = [node for node in tree.body if not _builds_space(node)]
+    return ast.unparse(tree)
+
+
+def _shipped_files() -> list[Path]:
+    folder = Path(str(resources.files("automl.search_spaces")))
+    return sorted(p for p in folder.glob("*.py") if p.stem != "__init__")
+
+
+def _execute(text: str, module_name: str, name: str) -> None:
+    path = _folder() / f"{module_name}.py"
+    path.write_text(text)
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException as error:
+        del sys.modules[module_name]
+        if isinstance(error, Exception):
+            raise UserError(f"{name}{_line(error, path)}: {_describe(error)}") from error
+        raise
+
+
+def _line(error: Exception, path: Path) -> str:
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        return f", line {error.lineno}"
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+    return f", line {lines[-1]}" if lines else ""
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, UserError):
+        return str(error)
+    return f"{type(error).__name__}: {error.msg if isinstance(error, SyntaxError) else error}"
+
+
+def _builds_space(node: ast.stmt) -> bool:
+    value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
+    return (
+        isinstance(value, ast.Call)
+        and isinstance(value.func, ast.Name | ast.Attribute)
+        and (value.func.id if isinstance(value.func, ast.Name) else value.func.attr) == "Space"
+    )
+
+
+@cache
+def _folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="automl-space-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder

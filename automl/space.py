@@ -1,0 +1,323 @@
+"""Search spaces: a trial config whose leaves may be domains, and how one is sampled."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from automl import pareto
+from automl.config import Config, UserError, decode, encode
+from automl.recipe import Step, check_labels
+
+Suggest = Callable[[str, "Domain"], Any]
+
+
+class Domain(Config):
+    """What a leaf may be."""
+
+
+@dataclass(frozen=True)
+class IntDomain(Domain):
+    low: int
+    high: int
+    step: int = 1
+
+    def __post_init__(self) -> None:
+        _check_order("Int", self.low, self.high)
+
+
+@dataclass(frozen=True)
+class FloatDomain(Domain):
+    low: float
+    high: float
+    log: bool = False
+
+    def __post_init__(self) -> None:
+        _check_order("Float", self.low, self.high)
+        if self.log and self.low <= 0:
+            raise UserError(f"Float({self.low}, {self.high}, log=True): low must be above zero")
+
+
+@dataclass(frozen=True)
+class OneOfDomain(Domain):
+    options: tuple[Any, ...]
+    label: str = ""
+
+    def __post_init__(self) -> None:
+        names = self.names()
+        if not names:
+            raise UserError("OneOf() has no options; give it at least one")
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise UserError(
+                f"OneOf has two options named {twice.pop()!r}; "
+                "merge them into one whose differing field is a domain"
+            )
+
+    def names(self) -> list[str]:
+        return [option_name(option) for option in self.options]
+
+    def option(self, name: str) -> Any:
+        return self.options[self.names().index(name)]
+
+
+@dataclass(frozen=True)
+class RepeatDomain(Domain):
+    item: Any
+    length: Any
+
+
+def Int(low: int, high: int, *, step: int = 1) -> Any:
+    """An integer from low to high, both included; `high` is lowered to a whole step."""
+    return IntDomain(low, high - (high - low) % step if high >= low else high, step)
+
+
+def Float(low: float, high: float, *, log: bool = False) -> Any:
+    """A number from low to high, uniform or (`log`) uniform in its logarithm."""
+    return FloatDomain(low, high, log)
+
+
+def OneOf(*options: Any, label: str = "") -> Any:
+    """One of several values or configs, each with its own domains inside.
+
+    In a recipe an option may be None (no step) or a tuple of steps (so that orders can be
+    searched); the choice is named by `label`, else by the labels of its steps.
+    """
+    return OneOfDomain(options, label)
+
+
+def Repeat(item: Any, length: Any) -> Any:
+    """A tuple of `length` copies of `item`, each sampled by itself: width per layer, and depth."""
+    return RepeatDomain(item, length)
+
+
+@dataclass(frozen=True)
+class TrialConfig(Config):
+    """One trial: what is learned from, what learns, and what is done to it, in order."""
+
+    dataset: Any
+    model: Any
+    recipe: tuple[Any, ...]
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Space(Config):
+    """A trial config with domains, and what is wanted of it.
+
+    `objectives` are names of `pareto.DIRECTIONS`; `constraints` read like
+    "size_bytes<=40000"; `fixed` maps paths to values that replace what stands there (`--set`).
+    """
+
+    trial: TrialConfig
+    objectives: tuple[str, ...] = ("accuracy", "size_bytes", "latency_ms")
+    constraints: tuple[str, ...] = ()
+    fixed: dict[str, str] = field(default_factory=dict)
+
+    def directions(self) -> dict[str, str]:
+        return {name: pareto.DIRECTIONS[name] for name in self.objectives}
+
+
+def sample(space: Space, suggest: Suggest) -> TrialConfig:
+    """A plain config, each domain on the way asked of `suggest(path, domain)`."""
+    return _Draw(suggest, space.fixed).trial(space.trial)
+
+
+def replay(params: dict[str, Any]) -> Suggest:
+    """Suggests what a flat dict says: the way a config crosses processes."""
+    return lambda path, domain: params[path]
+
+
+def uniform(rng: random.Random) -> Suggest:
+    """Suggests at random."""
+
+    def suggest(path: str, domain: Domain) -> Any:
+        match domain:
+            case IntDomain(low, high, step):
+                return rng.randrange(low, high + 1, step)
+            case FloatDomain(low, high, log):
+                return low * (high / low) ** rng.random() if log else rng.uniform(low, high)
+            case OneOfDomain():
+                return rng.choice(domain.names())
+        raise AssertionError(domain)
+
+    return suggest
+
+
+def recording(suggest: Suggest, params: dict[str, Any]) -> Suggest:
+    """The same suggestions, also written into `params`."""
+
+    def suggest_and_record(path: str, domain: Domain) -> Any:
+        params[path] = suggest(path, domain)
+        return params[path]
+
+    return suggest_and_record
+
+
+@dataclass(frozen=True)
+class Explored:
+    """Configs that together meet every option of a space, and all that was met."""
+
+    configs: tuple[TrialConfig, ...]
+    domains: dict[str, Domain]
+    paths: frozenset[str]
+
+
+def explore(space: Space) -> Explored:
+    """Sample every option of every OneOf at least once, numbers at their highest.
+
+    Raises UserError when two branches give one path different domains.
+    """
+    domains: dict[str, Domain] = {}
+    configs: list[TrialConfig] = []
+    paths: set[str] = set()
+    queued: set[tuple[str, str]] = set()
+    waiting: list[dict[str, str]] = [{}]
+    while waiting:
+        forced = waiting.pop(0)
+        chosen: dict[str, str] = {}
+
+        def suggest(path: str, domain: Domain) -> Any:
+            if domains.setdefault(path, domain) != domain:
+                raise UserError(
+                    f"{path} has two different domains in two branches of the space; "
+                    "give one of the two steps its own label"
+                )
+            if not isinstance(domain, OneOfDomain):
+                return _highest(domain)
+            choice = forced.get(path, domain.names()[0])  # noqa: B023
+            for name in domain.names():
+                if (path, name) not in queued:
+                    queued.add((path, name))
+                    if name != choice:
+                        waiting.append({**chosen, path: name})  # noqa: B023
+            chosen[path] = choice  # noqa: B023
+            return choice
+
+        draw = _Draw(suggest, space.fixed)
+        configs.append(draw.trial(space.trial))
+        paths |= draw.paths
+    return Explored(tuple(configs), domains, frozenset(paths))
+
+
+def validate(space: Space) -> Explored:
+    """Walk the whole space. Raises UserError on what cannot be right in it."""
+    if not space.objectives:
+        raise UserError("the space has no objectives; give it at least one")
+    for name in space.objectives:
+        if name not in pareto.DIRECTIONS:
+            raise UserError(unknown("objective", name, list(pareto.DIRECTIONS)))
+    for constraint in space.constraints:
+        pareto.parse_where(constraint)
+    explored = explore(space)
+    for path in space.fixed:
+        if path not in explored.paths:
+            raise UserError(unknown("--set path", path, sorted(explored.paths)))
+    for config in explored.configs:
+        for position, step in enumerate(config.recipe):
+            step.check(config.recipe[:position])
+    return explored
+
+
+def unknown(what: str, name: str, known: list[str]) -> str:
+    """The sentence for a name that is not known, with the nearest that is."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+    return f"unknown {what} {name!r}; {hint}"
+
+
+def option_name(option: Any) -> str:
+    """A config's class name, a tuple of steps' labels joined by +, else the JSON text."""
+    if isinstance(option, Config):
+        return type(option).__name__
+    if isinstance(option, tuple) and any(isinstance(o, Step | OneOfDomain) for o in option):
+        return "+".join(step_name(item) for item in option)
+    return "None" if option is None else json.dumps(encode(option))
+
+
+def step_name(item: Any) -> str:
+    """What a recipe's item is called in paths: its label, or its options' labels."""
+    if isinstance(item, Step):
+        return item.label
+    if isinstance(item, tuple):
+        return "+".join(step_name(part) for part in item)
+    assert isinstance(item, OneOfDomain), f"not a step: {item!r}"
+    names = [step_name(option) for option in item.options if option is not None]
+    return item.label or "_or_".join(dict.fromkeys(names))
+
+
+class _Draw:
+    """One walk through a trial's tree, noting every path on the way."""
+
+    def __init__(self, suggest: Suggest, fixed: dict[str, str]) -> None:
+        self.suggest, self.fixed = suggest, fixed
+        self.paths: set[str] = set()
+
+    def trial(self, trial: TrialConfig) -> TrialConfig:
+        recipe = tuple(self.steps(trial.recipe))
+        check_labels(recipe)
+        return TrialConfig(
+            dataset=self.value(trial.dataset, "dataset"),
+            model=self.value(trial.model, "model"),
+            recipe=recipe,
+            seed=self.value(trial.seed, "seed"),
+        )
+
+    def value(self, value: Any, path: str) -> Any:
+        self.paths.add(path)
+        if isinstance(value, OneOfDomain):
+            name = self.choose(value, path)
+            return self.value(value.option(name), f"{path}.{name}")
+        if path in self.fixed:
+            return decode(_json_or_text(self.fixed[path]))
+        match value:
+            case RepeatDomain(item, length):
+                count = self.value(length, f"{path}.length")
+                return tuple(self.value(item, f"{path}.{i}") for i in range(count))
+            case Domain():
+                return self.suggest(path, value)
+            case tuple():
+                return tuple(self.value(item, f"{path}.{i}") for i, item in enumerate(value))
+            case Config():
+                names = [f.name for f in fields(value)]  # type: ignore[arg-type]
+                own = {n: self.value(getattr(value, n), f"{path}.{n}") for n in names}
+                return replace(value, **own)  # type: ignore[type-var]
+        return value
+
+    def steps(self, item: Any) -> Iterator[Step]:
+        if isinstance(item, OneOfDomain):
+            path = f"recipe.{step_name(item)}"
+            self.paths.add(path)
+            yield from self.steps(item.option(self.choose(item, path)))
+        elif isinstance(item, tuple):
+            for part in item:
+                yield from self.steps(part)
+        elif item is not None:
+            yield self.value(item, f"recipe.{item.label}")
+
+    def choose(self, domain: OneOfDomain, path: str) -> str:
+        if path not in self.fixed:
+            return str(self.suggest(path, domain))
+        if (name := self.fixed[path]) not in domain.names():
+            raise UserError(unknown(f"option of {path}", name, domain.names()))
+        return name
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _highest(domain: Domain) -> Any:
+    assert isinstance(domain, IntDomain | FloatDomain)
+    return domain.high
+
+
+def _check_order(name: str, low: float, high: float) -> None:
+    if low > high:
+        raise UserError(f"{name}({low}, {high}): low is above high; swap them")

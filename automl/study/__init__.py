@@ -1,0 +1,1 @@
+"""The study: proposals, results, budgets, in Optuna's storage."""

@@ -1,0 +1,1 @@
+"""Training as a step: optimizers, schedules, losses, parallelism, and the loop."""

@@ -1,0 +1,195 @@
+"""One trial: its recipe run through the store, exported, gated and handed to measuring."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field, replace
+
+import torch
+
+from automl.config import Config
+from automl.data import dataset
+from automl.data.dataset import Data, Split
+from automl.export import onnx
+from automl.measure import gate
+from automl.measure.measurement import Measurement
+from automl.models.family import Network, Spec, dump, restore
+from automl.recipe import Context, Rejected, Report, prefix_keys
+from automl.space import TrialConfig
+from automl.store import Store
+from automl.training import parallel
+from automl.training.loop import normalise, predict
+
+Measure = Callable[[bytes, Split], Measurement]
+PARENT_FILE = "fp32.onnx"
+MODEL_FILES = ("weights.safetensors", "spec.json")
+
+
+@dataclass(frozen=True)
+class TrialResult(Config):
+    """How a trial ended. `key` names its model and `model.onnx` in the store."""
+
+    status: str
+    reason: str = ""
+    key: str = ""
+    measurement: Measurement | None = None
+    seconds: float = 0.0
+    reused_steps: int = 0
+    stages: dict[str, float] = field(default_factory=dict)
+
+
+def run(
+    config: TrialConfig,
+    store: Store,
+    measure: Measure,
+    space_source: str = "",
+    device: str = "cpu",
+) -> Generator[Report, None, TrialResult]:
+    """Run a trial; whoever drives the generator decides after each report whether to go on.
+
+    Under several ranks every rank runs this, and rank 0 alone writes and measures.
+    Raises what a step raises; only `Rejected` becomes a result.
+    """
+    trial = _Trial(config, store, space_source, device)
+    try:
+        model = yield from trial.recipe()
+        measurement = trial.judge(model, measure) if parallel.rank() == 0 else None
+    except Rejected as rejected:
+        return trial.result("rejected", reason=str(rejected))
+    return trial.result("complete", measurement=measurement)
+
+
+class _Trial:
+    def __init__(self, config: TrialConfig, store: Store, source: str, device: str) -> None:
+        self.config, self.store, self.device = config, store, device
+        self.data: Data = dataset.load(config.dataset, config.seed)
+        self.keys = prefix_keys(config, source)
+        self.labels = [step.label for step in config.recipe]
+        self.compressed = [step.compresses for step in config.recipe]
+        self.parent: bytes | None = None
+        self.stages: dict[str, float] = {}
+        self.reused_steps = 0
+
+    def recipe(self) -> Generator[Report, None, Network]:
+        """Go on from the longest prefix in the store; put each new prefix there."""
+        self.reused_steps = parallel.agree(self._longest_stored() if parallel.rank() == 0 else 0)
+        done = self.reused_steps
+        model = self._load(done - 1) if done else self._untrained()
+        if any(self.compressed[:done]):
+            self.parent = self.store.read(self.keys[self._parent()], PARENT_FILE)
+        for position in range(done, len(self.keys)):
+            step, started = self.config.recipe[position], time.perf_counter()
+            if step.compresses and not any(self.compressed[:position]):
+                self.parent = self._export_parent(model)
+            torch.manual_seed(self.config.seed)
+            model = yield from step.run(model, self._context(position))
+            if parallel.rank() == 0:
+                self.store.write(self.keys[position], dump(model))
+                Checkpoints(self.store, self.keys[position]).clear()
+            self.stages[step.label] = time.perf_counter() - started
+        return model
+
+    def judge(self, model: Network, measure: Measure) -> Measurement:
+        """Export, gate and measure the finished model."""
+        started = time.perf_counter()
+        rows = self.data.validation
+        file = onnx.export(model, self.data)
+        self.store.write(self.keys[-1], {"model.onnx": file})
+        expected = predict(model.cpu(), normalise(rows.inputs, self.data)).numpy()
+        gate.check(file, self.parent, rows.inputs, expected)
+        self.stages["export"] = time.perf_counter() - started
+        measurement = measure(file, rows)
+        train_seconds = sum(self.stages.get(label, 0.0) for label in self.labels)
+        return replace(measurement, train_seconds=train_seconds)
+
+    def result(
+        self, status: str, reason: str = "", measurement: Measurement | None = None
+    ) -> TrialResult:
+        return TrialResult(
+            status=status,
+            reason=reason,
+            key=self.keys[-1],
+            measurement=measurement,
+            reused_steps=self.reused_steps,
+            stages=self.stages,
+        )
+
+    def _longest_stored(self) -> int:
+        """How many steps need not be run: their result is there, with all that the rest needs."""
+        for length in range(len(self.keys), 0, -1):
+            needed = [(self.keys[length - 1], "spec.json")]
+            if any(self.compressed[:length]):
+                needed.append((self.keys[self._parent()], PARENT_FILE))
+            for step in self.config.recipe[length:]:
+                if step.teacher in self.labels[:length]:
+                    needed.append((self.keys[self.labels.index(step.teacher)], "spec.json"))
+            if all(self.store.has(key, name) for key, name in needed):
+                return length
+        return 0
+
+    def _parent(self) -> int:
+        """The position of the last step before the first compression."""
+        return self.compressed.index(True) - 1
+
+    def _export_parent(self, model: Network) -> bytes:
+        """The fp32 file that compression must beat, stored with its prefix."""
+        key = self.keys[self._parent()] if self._parent() >= 0 else self.keys[0]
+        file = self.store.read(key, PARENT_FILE)
+        if file is None:
+            file = onnx.export(model, self.data)
+            if parallel.rank() == 0:
+                self.store.write(key, {PARENT_FILE: file})
+        return file
+
+    def _untrained(self) -> Network:
+        torch.manual_seed(self.config.seed)
+        return Network(Spec(self.config.model, self.data.input_shape, len(self.data.classes)))
+
+    def _load(self, position: int) -> Network:
+        key = self.keys[position]
+        weights, spec = (self.store.read(key, name) for name in MODEL_FILES)
+        if weights is None or spec is None:
+            raise RuntimeError(f"artifact {key} vanished from the store {self.store.url}")
+        self.store.use(key)
+        return restore(weights, spec)
+
+    def _context(self, position: int) -> Context:
+        return Context(
+            data=self.data,
+            seed=self.config.seed,
+            device=self.device,
+            teacher=lambda label: self._load(self.labels.index(label)),
+            checkpoints=Checkpoints(self.store, self.keys[position]),
+        )
+
+
+class Checkpoints:
+    """The latest epoch of an unfinished step, in the store under `key@epoch`."""
+
+    def __init__(self, store: Store, key: str) -> None:
+        self.store, self.key = store, key
+
+    def load(self) -> tuple[int, dict[str, bytes]] | None:
+        for epoch in sorted(self._epochs(), reverse=True):
+            names = ("weights.safetensors", "optimizer.safetensors", "optimizer.json")
+            files = {name: self.store.read(f"{self.key}@{epoch}", name) for name in names}
+            whole = {name: data for name, data in files.items() if data is not None}
+            if len(whole) == len(files):
+                return epoch, whole
+        return None
+
+    def save(self, epoch: int, files: dict[str, bytes]) -> None:
+        """Write the new one whole before the old one goes."""
+        older = self._epochs()
+        self.store.write(f"{self.key}@{epoch}", files)
+        for old in older:
+            if old != epoch:
+                self.store.drop(f"{self.key}@{old}")
+
+    def clear(self) -> None:
+        for epoch in self._epochs():
+            self.store.drop(f"{self.key}@{epoch}")
+
+    def _epochs(self) -> list[int]:
+        return [int(key.rsplit("@", 1)[1]) for key in self.store.starting_with(f"{self.key}@")]

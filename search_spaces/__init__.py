@@ -1,0 +1,1 @@
+"""Ready search spaces: each picks combinations, none holds logic."""

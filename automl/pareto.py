@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from automl.config import UserError
+from automl.config import Config, UserError
 
 DIRECTIONS = {
     "accuracy": "max",
@@ -22,7 +22,7 @@ Values = Mapping[str, float]
 
 
 @dataclass(frozen=True)
-class Axis:
+class Axis(Config):
     """One objective's range, frozen for a search: linear, or logarithmic when `log`."""
 
     worst: float
@@ -79,6 +79,16 @@ def parse_where(text: str) -> list[tuple[str, str, float]]:
 def satisfies(values: Values, conditions: Sequence[tuple[str, str, float]]) -> bool:
     """Whether measured values meet every condition of `parse_where`."""
     return all(_COMPARE[operator](values[name], bound) for name, operator, bound in conditions)
+
+
+def violation(values: Values, conditions: Sequence[tuple[str, str, float]]) -> float:
+    """By how much the worst-met condition is missed, as a share of its bound; 0 when all hold."""
+    missed = [
+        abs(values[name] - bound) / max(abs(bound), 1e-12)
+        for name, operator, bound in conditions
+        if not _COMPARE[operator](values[name], bound)
+    ]
+    return max(missed, default=0.0)
 
 
 _COMPARE = {

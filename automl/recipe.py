@@ -66,6 +66,11 @@ class Step(Config):
         """The label of the earlier step whose model this one learns from, if any."""
         return ""
 
+    @property
+    def num_workers(self) -> int:
+        """The Train workers that this step needs; 0 when the trial's own process will do."""
+        return 0
+
     def __post_init__(self) -> None:
         if not self.label:
             words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__)

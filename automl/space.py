@@ -282,10 +282,12 @@ class _Draw:
             case tuple():
                 return tuple(self.value(item, f"{path}.{i}") for i, item in enumerate(value))
             case Config():
-                names = [f.name for f in fields(value)]  # type: ignore[arg-type]
-                own = {n: self.value(getattr(value, n), f"{path}.{n}") for n in names}
-                return replace(value, **own)  # type: ignore[type-var]
+                return self.config(value, path)
         return value
+
+    def config(self, value: Any, path: str) -> Any:
+        names = [f.name for f in fields(value)]
+        return replace(value, **{n: self.value(getattr(value, n), f"{path}.{n}") for n in names})
 
     def steps(self, item: Any) -> Iterator[Step]:
         if isinstance(item, OneOfDomain):
@@ -296,7 +298,7 @@ class _Draw:
             for part in item:
                 yield from self.steps(part)
         elif item is not None:
-            yield self.value(item, f"recipe.{item.label}")
+            yield self.config(item, f"recipe.{item.label}")
 
     def choose(self, domain: OneOfDomain, path: str) -> str:
         if path not in self.fixed:

@@ -1,7 +1,9 @@
 """8-bit quantization, calibrated here and written as QDQ: what was calibrated is what ships.
 
 Activations are uint8 with a zero point, weights int8 per output channel without one, the pair
-for which onnxruntime has fast integer kernels. https://arxiv.org/abs/1712.05877
+for which onnxruntime has fast integer kernels. On processors without VNNI those kernels add two
+products in 16 bits; scales are such that no pair can overflow, so a file gives the same answers
+on every machine. https://arxiv.org/abs/1712.05877
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from automl.recipe import Context, Rejected, Step
 from automl.training.loop import normalise, predict
 
 CALIBRATION_ROWS = 512
+PAIR_LIMIT = 128
 ONNX_VERSION = 19
 """The operator version of QuantizeLinear that every recent onnxruntime knows."""
 
@@ -114,7 +117,7 @@ def input_ranges(
 def quantize_layer(layer: Any, low: float, high: float) -> dict[str, Tensor]:
     """The state of the `QuantizedLayer` for a layer whose inputs lie in [low, high]."""
     weight = layer.weight.detach()
-    scale = weight.flatten(1).abs().amax(1).clamp_min(1e-12) / 127
+    scale = weight_scale(weight.flatten(1))
     codes = (weight / scale.view(-1, *[1] * (weight.dim() - 1))).round().clamp(-127, 127)
     input_scale = max(high - low, 1e-12) / 255
     bias = torch.zeros_like(scale) if layer.bias is None else layer.bias.detach()
@@ -125,6 +128,16 @@ def quantize_layer(layer: Any, low: float, high: float) -> dict[str, Tensor]:
         "input_scale": torch.tensor(input_scale),
         "input_zero_point": torch.tensor(round(-low / input_scale), dtype=torch.uint8),
     }
+
+
+def weight_scale(rows: Tensor) -> Tensor:
+    """Per row the least scale with codes in ±127 and no two of one sign beyond 128 together.
+
+    255 × 128 is the most that a signed 16-bit sum of two products can hold.
+    """
+    pairs = [side.topk(min(2, rows.shape[1]), dim=1).values for side in (rows, -rows)]
+    reach = torch.stack([pair.clamp_min(0).sum(1) for pair in pairs]).amax(0) / (PAIR_LIMIT - 1)
+    return torch.maximum(rows.abs().amax(1) / 127, reach).clamp_min(1e-12)
 
 
 def _as_torch(layer: QuantizedLayer, inputs: Tensor) -> tuple[Tensor, Tensor]:

@@ -42,6 +42,10 @@ class Train(Step):
     def teacher(self) -> str:
         return self.loss.teacher
 
+    @property
+    def num_workers(self) -> int:
+        return self.parallelism.num_workers
+
     def check(self, before: tuple[Step, ...]) -> None:
         labels = [step.label for step in before]
         if self.teacher and self.teacher not in labels:
@@ -57,7 +61,7 @@ class Train(Step):
         first_epoch = _restore(context, model, optimizer)
         wrapped = self.parallelism.wrap(model)
         for epoch in range(first_epoch, self.epochs):
-            torch.manual_seed(_epoch_seed(context.seed, self.label, epoch, parallel.rank()))
+            torch.manual_seed(_epoch_seed(context.seed, self.label, epoch, self.parallelism.share()[0]))
             loss = self._epoch(wrapped, optimizer, batches, epoch)
             self.parallelism.unwrap(model)
             accuracy = batches.validate(model)
@@ -78,7 +82,7 @@ class Train(Step):
                 group["lr"] = self.learning_rate.at(progress)
             loss = self.loss(model(inputs), targets, taught)
             optimizer.zero_grad(set_to_none=True)
-            (loss * parallel.world_size() / num_rows).backward()  # type: ignore[no-untyped-call]
+            (loss * self.parallelism.share()[1] / num_rows).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             total, seen = total + loss.item(), seen + len(targets)
         if not math.isfinite(total):
@@ -107,13 +111,13 @@ class _Batches:
         count = len(self.targets)
         seed = _epoch_seed(self.seed, self.step.label, epoch)
         order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
-        ranks, start = parallel.world_size(), 0
+        (rank, ranks), start = self.step.parallelism.share(), 0
         while start < count:
             progress = (epoch + start / count) / self.step.epochs
             size = max(1, round(self.step.batch_size.at(progress)))
             # A last batch too small for batch statistics on every rank joins the one before.
             end = count if count - start - size < 2 * ranks else start + size
-            rows = order[start:end][parallel.rank() :: ranks]
+            rows = order[start:end][rank::ranks]
             taught = None if self.taught is None else self.taught[rows]
             yield progress, self.inputs[rows], self.targets[rows], taught, end - start
             start = end

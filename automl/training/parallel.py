@@ -15,9 +15,16 @@ T = TypeVar("T")
 
 
 class Parallelism(Config):
-    """How one training step uses the ranks. Anything but `SingleDevice` runs under Ray Train."""
+    """How one training step uses the ranks of its trial.
 
-    num_workers: int = 1
+    `num_workers` is how many Train workers it needs; 0 means the trial's own process.
+    """
+
+    num_workers: int = 0
+
+    def share(self) -> tuple[int, int]:
+        """(i, n): this rank takes the i-th of n equal shares of every batch."""
+        return 0, 1
 
     def wrap(self, model: nn.Module) -> nn.Module:
         """The module to call while training; gradients end on the plain model's parameters."""
@@ -29,6 +36,8 @@ class Parallelism(Config):
 
 @dataclass(frozen=True)
 class SingleDevice(Parallelism):
+    """No spreading; where a trial has several ranks for another step, each does the same."""
+
     def wrap(self, model: nn.Module) -> nn.Module:
         return model
 
@@ -38,6 +47,9 @@ class DataParallel(Parallelism):
     """Each rank takes its share of every batch; gradients are averaged (torch's DDP)."""
 
     num_workers: int = 2
+
+    def share(self) -> tuple[int, int]:
+        return rank(), world_size()
 
     def wrap(self, model: nn.Module) -> nn.Module:
         return DistributedDataParallel(model)

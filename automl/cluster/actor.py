@@ -1,0 +1,99 @@
+"""The Tune actor that runs trials, one after the other, a report at a time."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from ray import tune
+
+from automl import source
+from automl.cluster.judge import RemoteMeasure
+from automl.cluster.workers import run_on_workers
+from automl.recipe import Report
+from automl.space import Space, TrialConfig, replay, sample
+from automl.store import Store
+from automl.trial import TrialResult, run
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What every trial of a search gets: all plain values, and the judge's handle."""
+
+    space_text: str
+    fixed: dict[str, str]
+    store_url: str
+    judge: Any
+    cpus: float
+    gpus: float
+
+    def space(self) -> Space:
+        return source.load(self.space_text, self.fixed)
+
+
+class TrialActor(tune.Trainable):  # type: ignore[misc]
+    """One report per step; the last step carries the `TrialResult`."""
+
+    def setup(self, config: dict[str, Any], shared: Shared) -> None:
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+        torch.set_num_threads(max(1, int(shared.cpus)))
+        self.shared = shared
+        self.measure = RemoteMeasure(shared.judge)
+        self._begin(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self.trial.close()
+        self._begin(new_config)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        started = time.perf_counter()
+        try:
+            report = next(self.trial)
+        except StopIteration as end:
+            return self._end(end.value, started)
+        except Exception as error:
+            return self._end(failed(error), started)
+        self.seconds += time.perf_counter() - started
+        return {"report": report}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """The store holds all that a trial needs to go on."""
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """See save_checkpoint."""
+
+    def cleanup(self) -> None:
+        self.trial.close()
+
+    def _begin(self, config: dict[str, Any]) -> None:
+        self.seconds = self.measure.waited_seconds = 0.0
+        self.trial = self._run(config["params"])
+
+    def _run(self, params: dict[str, Any]) -> Generator[Report, None, TrialResult]:
+        shared = self.shared
+        config = sample(shared.space(), replay(params))
+        if num_workers(config) > 0:
+            return (yield from run_on_workers(shared, params, num_workers(config)))
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        store, code = Store(shared.store_url), source.fingerprint(shared.space_text)
+        return (yield from run(config, store, self.measure, code, device))
+
+    def _end(self, result: TrialResult, started: float) -> dict[str, Any]:
+        self.seconds += time.perf_counter() - started
+        seconds = self.seconds - self.measure.waited_seconds
+        return {"result": replace(result, seconds=seconds), "done": True}
+
+
+def num_workers(config: TrialConfig) -> int:
+    """The Train workers that a trial takes; 0 when it runs in the actor itself."""
+    return max((step.num_workers for step in config.recipe), default=0)
+
+
+def failed(error: BaseException) -> TrialResult:
+    """The result of a trial whose recipe raised."""
+    return TrialResult(status="failed", reason=f"{type(error).__name__}: {error}")

@@ -1,0 +1,135 @@
+"""A trial over several workers: one Ray Train run for its whole recipe, a report at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import threading
+import uuid
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+import ray
+from ray.train import RunConfig, ScalingConfig
+from ray.train.torch import TorchTrainer
+
+from automl import source
+from automl.cluster.judge import RemoteMeasure
+from automl.recipe import Report
+from automl.space import replay, sample
+from automl.store import Store
+from automl.training import parallel
+from automl.trial import TrialResult, run
+
+if TYPE_CHECKING:
+    from automl.cluster.actor import Shared
+
+POLL_SECONDS = 1.0
+
+
+@ray.remote(num_cpus=0)
+class Mailbox:
+    """Carries rank 0's reports to the trial, and the trial's verdicts back."""
+
+    def __init__(self) -> None:
+        self.reports: asyncio.Queue[Report | TrialResult] = asyncio.Queue()
+        self.verdicts: asyncio.Queue[bool] = asyncio.Queue()
+
+    async def report(self, report: Report) -> bool:
+        """Hand in a report; True when the trial is to go on."""
+        await self.reports.put(report)
+        return await self.verdicts.get()
+
+    async def end(self, result: TrialResult) -> None:
+        await self.reports.put(result)
+
+    async def take(self) -> Report | TrialResult:
+        return await self.reports.get()
+
+    async def answer(self, go_on: bool) -> None:
+        await self.verdicts.put(go_on)
+
+
+def run_on_workers(
+    shared: Shared, params: dict[str, Any], num_workers: int
+) -> Generator[Report, None, TrialResult]:
+    """The reports and the result of a trial whose ranks are Ray Train workers."""
+    mailbox = Mailbox.options(scheduling_strategy="DEFAULT").remote()
+    fit = _Fit(shared, params, num_workers, mailbox)
+    fit.start()
+    try:
+        while True:
+            item = _take(mailbox, fit)
+            if isinstance(item, TrialResult):
+                return item
+            yield item
+            mailbox.answer.remote(True)
+    finally:
+        mailbox.answer.remote(False)
+        fit.join()
+        ray.kill(mailbox)
+
+
+class _Fit(threading.Thread):
+    """`TorchTrainer.fit` beside the trial; what it raises is kept for the trial."""
+
+    def __init__(
+        self, shared: Shared, params: dict[str, Any], num_workers: int, mailbox: Any
+    ) -> None:
+        super().__init__(daemon=True)
+        # Workers ask for a hair less than a CPU: the trial itself holds 0.01 of one.
+        resources = {"CPU": shared.cpus - 0.01, **({"GPU": shared.gpus} if shared.gpus else {})}
+        self.error: BaseException | None = None
+        self.trainer = TorchTrainer(
+            _rank,
+            train_loop_config={"shared": shared, "params": params, "mailbox": mailbox},
+            scaling_config=ScalingConfig(
+                num_workers=num_workers,
+                use_gpu=bool(shared.gpus),
+                resources_per_worker=resources,
+            ),
+            run_config=RunConfig(
+                name=f"automl-{uuid.uuid4().hex[:8]}", storage_path=tempfile.gettempdir()
+            ),
+        )
+
+    def run(self) -> None:
+        try:
+            self.trainer.fit()
+        except BaseException as error:
+            self.error = error
+
+
+def _take(mailbox: Any, fit: _Fit) -> Report | TrialResult:
+    """The next item, or the error of a run that died without one."""
+    waiting = mailbox.take.remote()
+    while True:
+        ready, _ = ray.wait([waiting], timeout=POLL_SECONDS)
+        if ready:
+            item: Report | TrialResult = ray.get(waiting)
+            return item
+        if not fit.is_alive():
+            raise RuntimeError(f"the trial's workers ended without a result: {fit.error}")
+
+
+def _rank(loop: dict[str, Any]) -> None:
+    """What each worker does: the whole trial, stopped on all ranks at once."""
+    import torch
+
+    shared, mailbox = loop["shared"], loop["mailbox"]
+    torch.set_num_threads(max(1, int(shared.cpus)))
+    config = sample(shared.space(), replay(loop["params"]))
+    code = source.fingerprint(shared.space_text)
+    device = "cuda" if shared.gpus and torch.cuda.is_available() else "cpu"
+    trial = run(config, Store(shared.store_url), RemoteMeasure(shared.judge), code, device)
+    while True:
+        try:
+            report = next(trial)
+        except StopIteration as end:
+            if parallel.rank() == 0:
+                ray.get(mailbox.end.remote(end.value))
+            return
+        go_on = ray.get(mailbox.report.remote(report)) if parallel.rank() == 0 else True
+        if not parallel.agree(go_on):
+            trial.close()
+            return

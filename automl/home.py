@@ -1,0 +1,68 @@
+"""Where a user's searches live on disk."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from automl.config import UserError
+
+
+@dataclass(frozen=True)
+class Home:
+    """A folder with every study, the store that they share, and MLflow's local data."""
+
+    path: Path
+
+    @property
+    def store(self) -> str:
+        return str(self.path / "store")
+
+    @property
+    def mlflow_uri(self) -> str:
+        return f"sqlite:///{self.path / 'mlflow.db'}"
+
+    @property
+    def mlflow_artifacts(self) -> Path:
+        return self.path / "mlartifacts"
+
+    @property
+    def ray(self) -> Path:
+        return self.path / "ray"
+
+    def study(self, name: str) -> Path:
+        return self.path / "studies" / name
+
+    def studies(self) -> list[str]:
+        folders = (self.path / "studies").glob("*/journal.log")
+        return sorted(file.parent.name for file in folders)
+
+
+def home_at(path: Path | None) -> Home:
+    """The home given, else `$AUTOML_HOME`, else ./automl-home."""
+    return Home((path or Path(os.environ.get("AUTOML_HOME", "automl-home"))).absolute())
+
+
+def make_writable(home: Home) -> None:
+    """Create the home. Raises UserError when it cannot be written."""
+    probe = home.path / f".probe-{os.getpid()}"
+    try:
+        home.path.mkdir(parents=True, exist_ok=True)
+        probe.write_text("")
+        probe.unlink()
+    except OSError as error:
+        raise UserError(
+            f"cannot write to the home {home.path} ({error.strerror}); "
+            "choose another with --home or $AUTOML_HOME"
+        ) from None
+
+
+def check_name(name: str) -> str:
+    """A study's name, fit for a folder. Raises UserError else."""
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,99}", name):
+        raise UserError(
+            f"{name!r} cannot name a study; use letters, digits, '-', '_' and '.', at most 100"
+        )
+    return name

@@ -1,0 +1,37 @@
+"""One live run per study: a lock that ends with the process that holds it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from automl.config import UserError
+
+
+@contextmanager
+def hold(folder: Path) -> Iterator[None]:
+    """Hold the study in this folder. Raises UserError when another live run does."""
+    with (folder / "lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"study {folder.name!r} is being searched by another run; "
+                f"wait for it, or end it: automl stop {folder.name}"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a live run holds the study."""
+    try:
+        with hold(folder):
+            return False
+    except UserError:
+        return True

@@ -1,0 +1,46 @@
+"""Optuna as one `suggest` among others, and the samplers a user may name."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.trial import Trial
+
+from automl.space import Domain, FloatDomain, IntDomain, OneOfDomain, Suggest
+
+STARTUP_TRIALS = 10
+
+
+def _tpe(seed: int) -> BaseSampler:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return TPESampler(
+            multivariate=True, group=True, n_startup_trials=STARTUP_TRIALS, seed=seed
+        )
+
+
+SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
+    "tpe": _tpe,
+    "nsga2": lambda seed: NSGAIISampler(seed=seed),
+    "random": lambda seed: RandomSampler(seed=seed),
+}
+
+
+def suggest_from(trial: Trial) -> Suggest:
+    """Suggests what an Optuna trial suggests."""
+
+    def suggest(path: str, domain: Domain) -> Any:
+        match domain:
+            case IntDomain(low, high, step):
+                return trial.suggest_int(path, low, high, step=step)
+            case FloatDomain(low, high, log):
+                return trial.suggest_float(path, low, high, log=log)
+            case OneOfDomain():
+                return trial.suggest_categorical(path, domain.names())
+        raise AssertionError(domain)
+
+    return suggest

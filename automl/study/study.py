@@ -1,0 +1,219 @@
+"""A search's truth: its trials and settings in Optuna's storage."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from automl import pareto
+from automl.config import Config, UserError, decode, encode
+from automl.pareto import Axis
+from automl.trial import TrialResult
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+STATES = {
+    "complete": TrialState.COMPLETE,
+    "stopped": TrialState.PRUNED,
+    "rejected": TrialState.PRUNED,
+    "failed": TrialState.FAIL,
+}
+
+
+@dataclass(frozen=True)
+class Settings(Config):
+    """What a search was started with; a resumed one goes on with the same.
+
+    `axes` are the ranges of the hypervolume, `reference_latency_ms` is the latency of
+    `reference.onnx` when the search began.
+    """
+
+    space_name: str
+    objectives: tuple[str, ...]
+    constraints: tuple[str, ...]
+    fixed: dict[str, str]
+    seed: int
+    sampler: str
+    tracking_uri: str
+    axes: dict[str, Axis]
+    reference_latency_ms: float
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One trial of a study; `result` is None while it runs."""
+
+    number: int
+    params: dict[str, Any]
+    distributions: dict[str, BaseDistribution] = field(repr=False)
+    draw: int
+    result: TrialResult | None
+
+    @property
+    def trial_id(self) -> str:
+        return trial_id(self.number)
+
+    @property
+    def values(self) -> dict[str, float]:
+        """The measured figures of a complete trial."""
+        assert self.result is not None and self.result.measurement is not None
+        return dict(vars(self.result.measurement))
+
+
+class Study:
+    """A study in a folder of its own, beside `space.py` and `reference.onnx`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.name = folder, folder.name
+        storage = _storage(folder)
+        self._study = optuna.load_study(
+            study_name=storage.get_all_studies()[0].study_name, storage=storage
+        )
+        self.settings: Settings = decode(self._study.user_attrs["settings"])
+
+    @property
+    def space_text(self) -> str:
+        return (self.folder / "space.py").read_text()
+
+    @property
+    def reference(self) -> bytes:
+        return (self.folder / "reference.onnx").read_bytes()
+
+    def records(self) -> list[TrialRecord]:
+        return [_record(trial) for trial in self._study.get_trials(deepcopy=False)]
+
+    def start(
+        self, params: dict[str, Any], distributions: dict[str, BaseDistribution], draw: int
+    ) -> TrialRecord:
+        """Write a running trial; `draw` counts what the sampler had drawn by then."""
+        running = create_trial(
+            state=TrialState.RUNNING,
+            params=params,
+            distributions=distributions,
+            user_attrs={"draw": draw},
+        )
+        self._study.add_trial(running)
+        return _record(self._study.get_trials(deepcopy=False)[-1])
+
+    def finish(self, number: int, result: TrialResult) -> None:
+        """Write how a trial ended."""
+        frozen = self._study.get_trials(deepcopy=False)[number]
+        optuna.trial.Trial(self._study, frozen._trial_id).set_user_attr("result", encode(result))
+        values = None
+        if result.measurement is not None:
+            values = [getattr(result.measurement, name) for name in self.settings.objectives]
+        self._study.tell(number, values, state=STATES[result.status])
+
+    def add_seconds(self, seconds: float, slots: int) -> None:
+        """Add the length of one run of this search, which took so many slots."""
+        self._study.set_user_attr("seconds", self._study.user_attrs.get("seconds", 0.0) + seconds)
+        self._study.set_user_attr("slots", slots)
+
+    def attribute(self, name: str, default: Any = None) -> Any:
+        return self._study.user_attrs.get(name, default)
+
+    def set_attribute(self, name: str, value: Any) -> None:
+        self._study.set_user_attr(name, value)
+
+    def front(self, records: list[TrialRecord] | None = None) -> list[TrialRecord]:
+        """The complete, feasible trials that none dominates, by number."""
+        conditions = [c for text in self.settings.constraints for c in pareto.parse_where(text)]
+        done = [
+            record
+            for record in (self.records() if records is None else records)
+            if record.result is not None
+            and record.result.status == "complete"
+            and pareto.satisfies(record.values, conditions)
+        ]
+        points = [record.values for record in done]
+        return [done[i] for i in pareto.front_positions(points, self.settings.objectives)]
+
+    def hypervolume(self, front: list[TrialRecord]) -> float:
+        return pareto.hypervolume([record.values for record in front], self.settings.axes)
+
+    def summary(self) -> dict[str, Any]:
+        """The object that `front --json` and `search --json` print."""
+        records = self.records()
+        front = self.front(records)
+        results = [record.result for record in records if record.result is not None]
+        counts = Counter(result.status for result in results)
+        return {
+            "study": self.name,
+            "objectives": {n: pareto.DIRECTIONS[n] for n in self.settings.objectives},
+            "reference_point": {n: axis.worst for n, axis in self.settings.axes.items()},
+            "hypervolume": self.hypervolume(front),
+            "trials": {
+                status: counts[status]
+                for status in ("complete", "stopped", "rejected", "failed", "screened")
+            },
+            "seconds": self.attribute("seconds", 0.0),
+            "compute_seconds": sum(result.seconds for result in results),
+            "slots": self.attribute("slots", 1),
+            "front": [
+                {
+                    "trial_id": record.trial_id,
+                    "params": record.params,
+                    "measurement": record.values,
+                    "seconds": record.result.seconds if record.result else 0.0,
+                }
+                for record in front
+            ],
+        }
+
+
+def create(folder: Path, settings: Settings, space_text: str, reference: bytes) -> Study:
+    """A new study. Its folder appears whole or not at all."""
+    new = folder.with_name(f".{folder.name}.{os.getpid()}")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    (new / "space.py").write_text(space_text)
+    (new / "reference.onnx").write_bytes(reference)
+    goals = [pareto.DIRECTIONS[name] for name in settings.objectives]
+    study = optuna.create_study(
+        study_name=folder.name,
+        storage=_storage(new),
+        directions=["maximize" if goal == "max" else "minimize" for goal in goals],
+    )
+    study.set_user_attr("settings", encode(settings))
+    try:
+        new.rename(folder)
+    except OSError:
+        shutil.rmtree(new)
+        raise taken(folder.name) from None
+    return Study(folder)
+
+
+def taken(name: str) -> UserError:
+    return UserError(
+        f"a study named {name!r} exists already; choose another --name, "
+        f"or continue that one: automl resume {name}"
+    )
+
+
+def trial_id(number: int) -> str:
+    return f"{number:04d}"
+
+
+def _storage(folder: Path) -> JournalStorage:
+    return JournalStorage(JournalFileBackend(str(folder / "journal.log")))
+
+
+def _record(trial: FrozenTrial) -> TrialRecord:
+    result = trial.user_attrs.get("result")
+    return TrialRecord(
+        number=trial.number,
+        params=trial.params,
+        distributions=trial.distributions,
+        draw=trial.user_attrs["draw"],
+        result=None if result is None or not trial.state.is_finished() else decode(result),
+    )

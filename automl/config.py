@@ -36,11 +36,11 @@ class Config:
 
 def choices(kind: type[K]) -> dict[str, type[K]]:
     """Every registered concrete class of a kind, by name."""
-    return {
-        name: cls
-        for name, cls in Config.classes.items()
-        if issubclass(cls, kind) and is_dataclass(cls)
-    }
+    found: dict[str, type[K]] = {}
+    for name, cls in Config.classes.items():
+        if issubclass(cls, kind) and is_dataclass(cls):
+            found[name] = cls
+    return found
 
 
 def encode(value: Any) -> Any:

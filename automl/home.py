@@ -21,6 +21,11 @@ class Home:
         return str(self.path / "store")
 
     @property
+    def store_limit_bytes(self) -> int:
+        """`$AUTOML_STORE_GB`, 10 unless given."""
+        return int(float(os.environ.get("AUTOML_STORE_GB", "10")) * 1e9)
+
+    @property
     def mlflow_uri(self) -> str:
         return f"sqlite:///{self.path / 'mlflow.db'}"
 

@@ -14,7 +14,6 @@ DIRECTIONS = {
     "size_bytes": "min",
     "latency_ms": "min",
     "load_ms": "min",
-    "train_seconds": "min",
 }
 """Every figure that may be an objective, and which way is better."""
 

@@ -19,6 +19,8 @@ from automl.space import Space, TrialConfig, replay, sample
 from automl.store import Store
 from automl.trial import TrialResult, run
 
+DRIVER_CPUS = 0.01
+
 
 @dataclass(frozen=True)
 class Shared:
@@ -35,8 +37,16 @@ class Shared:
         return source.load(self.space_text, self.fixed)
 
 
-class TrialActor(tune.Trainable):  # type: ignore[misc]
+class TrialActor(tune.Trainable):
     """One report per step; the last step carries the `TrialResult`."""
+
+    @classmethod
+    def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
+        """A trial with workers of its own holds next to nothing: they ask for themselves."""
+        if config["num_workers"]:
+            return tune.PlacementGroupFactory([{"CPU": DRIVER_CPUS}])
+        gpus = {"GPU": config["gpus"]} if config["gpus"] else {}
+        return tune.PlacementGroupFactory([{"CPU": config["cpus"], **gpus}])
 
     def setup(self, config: dict[str, Any], shared: Shared) -> None:
         os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -72,13 +82,15 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
 
     def _begin(self, config: dict[str, Any]) -> None:
         self.seconds = self.measure.waited_seconds = 0.0
-        self.trial = self._run(config["params"])
+        self.trial = self._run(config["params"], config["num_workers"])
 
-    def _run(self, params: dict[str, Any]) -> Generator[Report, None, TrialResult]:
+    def _run(
+        self, params: dict[str, Any], num_workers: int
+    ) -> Generator[Report, None, TrialResult]:
         shared = self.shared
+        if num_workers:
+            return (yield from run_on_workers(shared, params, num_workers))
         config = sample(shared.space(), replay(params))
-        if num_workers(config) > 0:
-            return (yield from run_on_workers(shared, params, num_workers(config)))
         device = "cuda" if torch.cuda.is_available() else "cpu"
         store, code = Store(shared.store_url), source.fingerprint(shared.space_text)
         return (yield from run(config, store, self.measure, code, device))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +14,15 @@ from ray.tune.stopper import Stopper
 
 from automl.cluster.actor import Shared, TrialActor
 from automl.cluster.judge import Judge
-from automl.cluster.searcher import StudySearcher
+from automl.cluster.searcher import DriverOnly, StudySearcher
+from automl.data.dataset import Split
+from automl.measure.measurement import Reference
 from automl.recipe import Report
 from automl.study.proposals import Proposer
 from automl.study.study import TrialRecord
 from automl.trial import TrialResult
 
 MAX_LOST_ACTORS = 2
-DRIVER_CPUS = 0.01
 
 
 @dataclass(frozen=True)
@@ -35,25 +35,22 @@ class Events:
 
 
 def run(
+    events: Events,
     proposer: Proposer,
     shared: Shared,
     *,
     slots: int,
-    num_workers: int,
     max_trials: float,
     should_stop: Callable[[], bool],
     ray_folder: Path,
-    events: Events,
 ) -> None:
-    """Run trials until the budget is spent or `should_stop()`; those in flight end with it."""
-    resources = [{"CPU": DRIVER_CPUS}] if num_workers else [_bundle(shared)]
-    trainable = tune.with_resources(
-        tune.with_parameters(TrialActor, shared=shared), tune.PlacementGroupFactory(resources)
-    )
+    """Run trials until so many were started or `should_stop()`; then those in flight end."""
+    searcher = StudySearcher(proposer, slots, max_trials, events.started)
     tuner = tune.Tuner(
-        trainable,
+        tune.with_parameters(TrialActor, shared=shared),
+        param_space={"cpus": shared.cpus, "gpus": shared.gpus},
         tune_config=TuneConfig(
-            search_alg=StudySearcher(proposer, slots, max_trials, events.started),
+            search_alg=searcher,
             num_samples=-1,
             max_concurrent_trials=slots + 1,
             reuse_actors=True,
@@ -64,7 +61,7 @@ def run(
             name=proposer.study.name,
             storage_path=str(ray_folder),
             stop=_StopWhen(should_stop),
-            callbacks=[_Results(proposer, events)],
+            callbacks=[_Results(events)],
             failure_config=FailureConfig(max_failures=MAX_LOST_ACTORS),
             verbose=0,
         ),
@@ -72,40 +69,46 @@ def run(
     tuner.fit()
 
 
-def start_judge(reference: bytes, latency_ms: float | None) -> Any:
-    """The judge of a search, on the node of the driver."""
-    return Judge.remote(reference, latency_ms)
+def cluster_resources() -> dict[str, float]:
+    """What the connected cluster has."""
+    return dict(ray.cluster_resources())
 
 
-def reference_latency_ms(judge: Any, inputs: Any, targets: Any, reference: bytes) -> float:
-    """The latency of the reference file as the judge's machine has it now."""
-    measurement, _ = ray.get(judge.measure.remote(reference, inputs, targets))
-    return float(measurement.latency_ms)
+def start_judge(reference: bytes, rows: Split) -> tuple[Any, dict[str, float]]:
+    """A judge that measures in turn with this file, and the file's own figures."""
+    judge = Judge.remote()  # type: ignore[attr-defined]
+    measurement = ray.get(judge.calibrate.remote(reference, rows.inputs, rows.targets))
+    return judge, vars(measurement)
 
 
-class _Results(Callback):  # type: ignore[misc]
+def resume_judge(reference: bytes, latency_ms: float) -> Any:
+    """A judge for figures comparable to those of an earlier one."""
+    return Judge.remote(  # type: ignore[attr-defined]
+        Reference(reference, latency_ms)
+    )
+
+
+class _Results(DriverOnly, Callback):
     """What comes back from the actors."""
 
-    def __init__(self, proposer: Proposer, events: Events) -> None:
-        self.proposer, self.events = proposer, events
+    def __init__(self, events: Events) -> None:
+        self.events = events
 
-    def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: Any, **_: Any) -> None:
+    def on_trial_result(
+        self, iteration: int, trials: Any, trial: Any, result: Any, **_: Any
+    ) -> None:
         number = trial.config["number"]
         if "report" in result:
             self.events.reported(number, result["report"])
         elif "result" in result:
-            self._finish(number, result["result"])
+            self.events.finished(number, result["result"])
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:
         reason = f"its actor was lost {MAX_LOST_ACTORS + 1} times: {trial.get_error()}"
-        self._finish(trial.config["number"], TrialResult(status="failed", reason=reason))
-
-    def _finish(self, number: int, result: TrialResult) -> None:
-        self.proposer.finish(number, result)
-        self.events.finished(number, result)
+        self.events.finished(trial.config["number"], TrialResult("failed", reason=reason))
 
 
-class _StopWhen(Stopper):  # type: ignore[misc]
+class _StopWhen(DriverOnly, Stopper):
     def __init__(self, should_stop: Callable[[], bool]) -> None:
         self.should_stop = should_stop
 
@@ -114,10 +117,6 @@ class _StopWhen(Stopper):  # type: ignore[misc]
 
     def stop_all(self) -> bool:
         return self.should_stop()
-
-
-def _bundle(shared: Shared) -> dict[str, float]:
-    return {"CPU": shared.cpus, **({"GPU": shared.gpus} if shared.gpus else {})}
 
 
 def _name(trial: Any) -> str:

@@ -16,8 +16,16 @@ from automl.measure.measurement import Measurement, Reference, measure
 class Judge:
     """Measures exported files in turn with one reference file."""
 
-    def __init__(self, reference: bytes, latency_ms: float | None) -> None:
-        self.reference = None if latency_ms is None else Reference(reference, latency_ms)
+    def __init__(self, reference: Reference | None = None) -> None:
+        self.reference = reference
+
+    def calibrate(
+        self, file: bytes, inputs: NDArray[np.float32], targets: NDArray[np.int64]
+    ) -> Measurement:
+        """Measure a file and take it as the reference from now on."""
+        measurement = measure(file, inputs, targets)
+        self.reference = Reference(file, measurement.latency_ms)
+        return measurement
 
     def measure(
         self, file: bytes, inputs: NDArray[np.float32], targets: NDArray[np.int64]

@@ -25,7 +25,11 @@ class Request:
 
 
 def plan_slots(request: Request, num_workers: int, resources: Mapping[str, float]) -> int:
-    """Trials that fit at once. Raises UserError when not one does."""
+    """Trials that fit at once, each of so many workers (0: of one process).
+
+    Raises UserError when not one fits.
+    """
+    num_workers = max(1, num_workers)
     fits = [resources.get("CPU", 0.0) / (request.cpus * num_workers)]
     if request.gpus:
         fits.append(resources.get("GPU", 0.0) / (request.gpus * num_workers))

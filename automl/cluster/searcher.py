@@ -7,11 +7,22 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
+from automl.cluster.actor import num_workers
 from automl.study.proposals import Proposer
 from automl.study.study import TrialRecord
 
 
-class StudySearcher(Searcher):  # type: ignore[misc]
+class DriverOnly:
+    """Lives in the driver and is of no use elsewhere.
+
+    Tune pickles what it is given for a `Tuner.restore` that we never call: nothing goes in.
+    """
+
+    def __reduce__(self) -> tuple[type[object], tuple[()]]:
+        return object, ()
+
+
+class StudySearcher(DriverOnly, Searcher):
     """Hands out trials while the budget lasts, one more than there are slots.
 
     The one that waits keeps its predecessor's actor alive for itself: Tune would end an
@@ -39,7 +50,8 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         if record is None:
             return None
         self.on_start(record)
-        return {"number": record.number, "params": record.params}
+        workers = num_workers(proposer.config(record.params))
+        return {"number": record.number, "params": record.params, "num_workers": workers}
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False

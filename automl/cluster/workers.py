@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from automl.cluster.actor import Shared
 
 POLL_SECONDS = 1.0
+WORKER_CPUS_LESS = 0.01
 
 
 @ray.remote(num_cpus=0)
@@ -54,7 +55,9 @@ def run_on_workers(
     shared: Shared, params: dict[str, Any], num_workers: int
 ) -> Generator[Report, None, TrialResult]:
     """The reports and the result of a trial whose ranks are Ray Train workers."""
-    mailbox = Mailbox.options(scheduling_strategy="DEFAULT").remote()
+    mailbox = Mailbox.options(  # type: ignore[attr-defined]
+        scheduling_strategy="DEFAULT"
+    ).remote()
     fit = _Fit(shared, params, num_workers, mailbox)
     fit.start()
     try:
@@ -77,8 +80,11 @@ class _Fit(threading.Thread):
         self, shared: Shared, params: dict[str, Any], num_workers: int, mailbox: Any
     ) -> None:
         super().__init__(daemon=True)
-        # Workers ask for a hair less than a CPU: the trial itself holds 0.01 of one.
-        resources = {"CPU": shared.cpus - 0.01, **({"GPU": shared.gpus} if shared.gpus else {})}
+        # Workers ask for a hair less than a CPU: the trial itself holds some of one.
+        resources = {
+            "CPU": shared.cpus - WORKER_CPUS_LESS,
+            **({"GPU": shared.gpus} if shared.gpus else {}),
+        }
         self.error: BaseException | None = None
         self.trainer = TorchTrainer(
             _rank,

@@ -48,7 +48,7 @@ def fold_batch_norm(model: Network) -> Network:
 def with_bias(layer: nn.Module) -> nn.Module:
     """The same empty layer, with a bias."""
     if layer.bias is None:
-        layer.bias = nn.Parameter(torch.zeros(len(layer.weight)))  # type: ignore[arg-type]
+        layer.bias = nn.Parameter(torch.zeros(len(layer.weight)))
     return layer
 
 

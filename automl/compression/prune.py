@@ -45,8 +45,8 @@ def kept_width(width: int, fraction: float, multiple: int) -> int:
 
 def magnitude(group: Group, state: dict[str, Tensor]) -> Tensor:
     """Per unit, the L2 norm of the weights that make it. https://arxiv.org/abs/1608.08710"""
-    weight = state[group.produced[0].name]
-    return weight.flatten(1).norm(dim=1)
+    norms: Tensor = torch.linalg.vector_norm(state[group.produced[0].name].flatten(1), dim=1)
+    return norms
 
 
 def strongest(scores: Tensor, count: int) -> Tensor:

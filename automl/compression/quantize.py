@@ -158,6 +158,6 @@ def _as_onnx(layer: QuantizedLayer, inputs: Tensor) -> tuple[Tensor, Tensor]:
 
 def _node(name: str, inputs: tuple[Tensor, ...], dtype: torch.dtype, **attributes: int) -> Tensor:
     node: Tensor = torch.onnx.ops.symbolic(
-        name, inputs, attributes, dtype=dtype, shape=inputs[0].shape, version=ONNX_VERSION
+        name, inputs, dict(attributes), dtype=dtype, shape=inputs[0].shape, version=ONNX_VERSION
     )
     return node

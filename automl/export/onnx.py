@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import warnings
-from collections.abc import Sequence
 
 import numpy as np
 import onnx
@@ -16,6 +15,10 @@ from automl.compression.fold import fold_batch_norm
 from automl.data.dataset import Data
 from automl.models.family import Network
 
+# torch's exporter reports each optional operator set that is missing; none is needed here.
+logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
+
 OPSET = 20
 MAX_BATCH = 2**20
 
@@ -25,7 +28,7 @@ def export(model: Network, data: Data) -> bytes:
     deployed = _Deployed(fold_batch_norm(model).cpu(), data).eval()
     row = torch.from_numpy(data.train.inputs[:2])
     batch = torch.export.Dim("batch", min=1, max=MAX_BATCH)
-    with _quiet(), torch.no_grad():
+    with torch.no_grad():
         program = torch.onnx.export(
             deployed,
             (row,),
@@ -42,7 +45,8 @@ def export(model: Network, data: Data) -> bytes:
     _strip(proto)
     _shorten(proto.graph)
     proto.metadata_props.add(key="classes", value=json.dumps(data.classes))
-    return proto.SerializeToString()
+    file: bytes = proto.SerializeToString()
+    return file
 
 
 def weights(file: bytes) -> dict[str, np.ndarray]:
@@ -95,19 +99,3 @@ def _shorten(graph: onnx.GraphProto) -> None:
     for node in graph.node:
         for values in (node.input, node.output):
             values[:] = [short.get(name, name) for name in values]
-
-
-class _quiet:
-    """torch's exporter reports each optional operator set that is missing; none is needed here."""
-
-    def __enter__(self) -> None:
-        self.logger = logging.getLogger("torch.onnx")
-        self.level = self.logger.level
-        self.logger.setLevel(logging.ERROR)
-        self.warnings = warnings.catch_warnings()
-        self.warnings.__enter__()
-        warnings.simplefilter("ignore")
-
-    def __exit__(self, *error: Sequence[object]) -> None:
-        self.warnings.__exit__(None, None, None)
-        self.logger.setLevel(self.level)

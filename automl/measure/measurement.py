@@ -92,7 +92,7 @@ def machine() -> dict[str, str]:
         "system": platform.platform(),
         "processor": _processor(),
         "python": platform.python_version(),
-        "onnxruntime": onnx.onnxruntime.__version__,
+        "onnxruntime": onnx.VERSION,
     }
 
 

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
+
+VERSION: str = onnxruntime.__version__
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What an exported file says of itself."""
+
+    row_shape: tuple[int, ...]
+    classes: tuple[str, ...]
+
+
+def signature(file: bytes | Path) -> Signature:
+    """The shape of one input row, and the class names in the order of the logits."""
+    loaded = session(file)
+    classes = json.loads(loaded.get_modelmeta().custom_metadata_map["classes"])
+    return Signature(tuple(loaded.get_inputs()[0].shape[1:]), tuple(classes))
 
 
 def session(file: bytes | Path) -> onnxruntime.InferenceSession:

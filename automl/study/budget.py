@@ -40,4 +40,6 @@ class Clock:
         return time.monotonic() - self.started
 
     def seconds_left(self) -> float:
-        return math.inf if self.budget.minutes is None else self.budget.minutes * 60 - self.seconds()
+        return (
+            math.inf if self.budget.minutes is None else self.budget.minutes * 60 - self.seconds()
+        )

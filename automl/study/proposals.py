@@ -9,11 +9,12 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
+from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
 from automl import pareto
 from automl.recipe import prefix_keys
-from automl.space import Space, replay, sample
+from automl.space import Space, TrialConfig, replay, sample
 from automl.study.samplers import SAMPLERS, suggest_from
 from automl.study.study import STATES, Study, TrialRecord
 from automl.trial import TrialResult
@@ -45,7 +46,7 @@ class Proposer:
     ) -> None:
         self.study, self.space, self.space_source = study, space, space_source
         self.is_stored = is_stored
-        directions = ["maximize"] * len(study.settings.objectives)
+        directions = [StudyDirection.MAXIMIZE] * len(study.settings.objectives)
         self.mirror = optuna.create_study(directions=directions)
         self.held: list[Proposal] = []
         self.running: dict[int, Proposal] = {}
@@ -70,15 +71,21 @@ class Proposer:
                 proposal = drawn
         return None if proposal is None else self._start(proposal)
 
-    def finish(self, number: int, result: TrialResult) -> None:
+    def finish(self, number: int, result: TrialResult) -> TrialRecord:
         """Write a trial's end into the study and let the sampler learn of it."""
-        self.study.finish(number, result)
+        record = self.study.finish(number, result)
         self._tell(self.running.pop(number).mirror_number, result)
+        return record
+
+    def config(self, params: dict[str, Any]) -> TrialConfig:
+        return sample(self.space, replay(params))
 
     def _draw(self) -> Proposal:
         settings = self.study.settings
         for _ in range(MAX_REDRAWS):
-            self.mirror.sampler = SAMPLERS[settings.sampler](settings.seed * 100_003 + self.num_draws)
+            self.mirror.sampler = SAMPLERS[settings.sampler](
+                settings.seed * 100_003 + self.num_draws
+            )
             trial = self.mirror.ask()
             config = sample(self.space, suggest_from(trial))
             self.num_draws += 1
@@ -112,7 +119,7 @@ class Proposer:
         if record.result is not None:
             self._tell(number, record.result)
             return
-        keys = prefix_keys(sample(self.space, replay(record.params)), self.space_source)
+        keys = prefix_keys(self.config(record.params), self.space_source)
         self.running[record.number] = Proposal(
             record.params, record.distributions, keys, record.draw, number
         )

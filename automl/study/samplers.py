@@ -18,9 +18,7 @@ STARTUP_TRIALS = 10
 def _tpe(seed: int) -> BaseSampler:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        return TPESampler(
-            multivariate=True, group=True, n_startup_trials=STARTUP_TRIALS, seed=seed
-        )
+        return TPESampler(multivariate=True, group=True, n_startup_trials=STARTUP_TRIALS, seed=seed)
 
 
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {

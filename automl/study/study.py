@@ -44,7 +44,6 @@ class Settings(Config):
     fixed: dict[str, str]
     seed: int
     sampler: str
-    tracking_uri: str
     axes: dict[str, Axis]
     reference_latency_ms: float
 
@@ -105,14 +104,14 @@ class Study:
         self._study.add_trial(running)
         return _record(self._study.get_trials(deepcopy=False)[-1])
 
-    def finish(self, number: int, result: TrialResult) -> None:
+    def finish(self, number: int, result: TrialResult) -> TrialRecord:
         """Write how a trial ended."""
         frozen = self._study.get_trials(deepcopy=False)[number]
         optuna.trial.Trial(self._study, frozen._trial_id).set_user_attr("result", encode(result))
         values = None
         if result.measurement is not None:
             values = [getattr(result.measurement, name) for name in self.settings.objectives]
-        self._study.tell(number, values, state=STATES[result.status])
+        return _record(self._study.tell(number, values, state=STATES[result.status]))
 
     def add_seconds(self, seconds: float, slots: int) -> None:
         """Add the length of one run of this search, which took so many slots."""

@@ -1,4 +1,4 @@
-"""Training as a recipe step: one loop, a report per epoch, checkpoints that go on bit-identically."""
+"""Training as a step: one loop, a report per epoch, checkpoints that go on bit-identically."""
 
 from __future__ import annotations
 
@@ -60,8 +60,9 @@ class Train(Step):
         batches = _Batches(self, context)
         first_epoch = _restore(context, model, optimizer)
         wrapped = self.parallelism.wrap(model)
+        rank, _ = self.parallelism.share()
         for epoch in range(first_epoch, self.epochs):
-            torch.manual_seed(_epoch_seed(context.seed, self.label, epoch, self.parallelism.share()[0]))
+            torch.manual_seed(_epoch_seed(context.seed, self.label, epoch, rank))
             loss = self._epoch(wrapped, optimizer, batches, epoch)
             self.parallelism.unwrap(model)
             accuracy = batches.validate(model)
@@ -104,9 +105,7 @@ class _Batches:
             teacher = context.teacher(step.teacher).to(context.device)
             self.taught = predict(teacher, self.inputs)
 
-    def of_epoch(
-        self, epoch: int
-    ) -> Iterator[tuple[float, Tensor, Tensor, Tensor | None, int]]:
+    def of_epoch(self, epoch: int) -> Iterator[tuple[float, Tensor, Tensor, Tensor | None, int]]:
         """Progress, this rank's inputs, targets and teacher's logits, rows over all ranks."""
         count = len(self.targets)
         seed = _epoch_seed(self.seed, self.step.label, epoch)
@@ -131,7 +130,7 @@ def predict(model: nn.Module, inputs: Tensor, batch_size: int = 1024) -> Tensor:
     """Outputs in evaluation mode, without gradients."""
     model.eval()
     with torch.inference_mode():
-        return torch.cat([model(batch) for batch in inputs.split(batch_size)]).clone()
+        return torch.cat([model(batch) for batch in torch.split(inputs, batch_size)]).clone()
 
 
 def normalise(inputs: Any, data: Any) -> Tensor:

@@ -1,0 +1,104 @@
+"""What `automl check` tells of a space before anything expensive runs."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import fields, replace
+from typing import Any
+
+from automl import source
+from automl.config import UserError
+from automl.measure.measurement import measure
+from automl.models.family import count_parameters
+from automl.reference import largest
+from automl.space import (
+    Domain,
+    Explored,
+    FloatDomain,
+    IntDomain,
+    OneOfDomain,
+    TrialConfig,
+    validate,
+)
+from automl.store import Store
+from automl.trial import TrialResult
+from automl.trial import run as run_trial
+
+
+def check(name: str, sets: dict[str, str], *, run: bool) -> dict[str, Any]:
+    """The space's parameters and size; with `run` one trial of it, each training one epoch long.
+
+    Raises UserError on a space that cannot be searched.
+    """
+    path = source.find(name)
+    space = source.load(path.read_text(), sets, str(path))
+    explored = validate(space)
+    reference = largest(explored)
+    report: dict[str, Any] = {
+        "space": path.stem,
+        "objectives": ", ".join(space.objectives),
+        "constraints": ", ".join(space.constraints) or "none",
+        "configurations": _configurations(explored),
+        "training_rows": len(reference.data.train.targets),
+        "largest_model_parameters": count_parameters(reference.model),
+        "largest_model_bytes": len(reference.export()),
+        "parameters": {p: describe(domain) for p, domain in explored.domains.items()},
+    }
+    if run:
+        result = _tiny_trial(explored.configs[-1], source.fingerprint(path.read_text()))
+        if result.status == "failed":
+            raise UserError(f"a tiny trial of {path} failed: {result.reason}")
+        report["trial"] = f"{result.status} {result.reason}".strip()
+    return report
+
+
+def describe(domain: Domain) -> str:
+    """A domain in a few words."""
+    match domain:
+        case IntDomain(low, high, step):
+            return f"{low} to {high}" + (f" by {step}" if step != 1 else "")
+        case FloatDomain(low, high, log):
+            return f"{low:g} to {high:g}" + (", logarithmic" if log else "")
+        case OneOfDomain():
+            return " | ".join(domain.names())
+    raise AssertionError(domain)
+
+
+def _configurations(explored: Explored) -> str:
+    """How many there are, when no parameter is continuous: the product, at the most."""
+    count = 1
+    for domain in explored.domains.values():
+        match domain:
+            case IntDomain(low, high, step):
+                count *= (high - low) // step + 1
+            case OneOfDomain():
+                count *= len(domain.options)
+            case _:
+                return "continuous"
+    return f"at most {count}"
+
+
+def _tiny_trial(config: TrialConfig, space_source: str) -> TrialResult:
+    """Run a config with every number of epochs set to 1."""
+    steps = tuple(
+        replace(step, epochs=1) if any(f.name == "epochs" for f in fields(step)) else step
+        for step in config.recipe
+    )
+    tiny = replace(config, recipe=steps)
+    with tempfile.TemporaryDirectory() as folder:
+        trial = run_trial(
+            tiny,
+            Store(folder),
+            lambda file, rows: measure(file, rows.inputs, rows.targets),
+            space_source,
+        )
+        try:
+            while True:
+                next(trial)
+        except StopIteration as end:
+            result: TrialResult = end.value
+            return result
+        except UserError:
+            raise
+        except Exception as error:
+            return TrialResult("failed", reason=f"{type(error).__name__}: {error}")

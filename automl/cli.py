@@ -1,0 +1,393 @@
+"""The `automl` command; each subcommand imports its work when it is called."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from automl.config import UserError
+
+if TYPE_CHECKING:
+    from automl.home import Home
+
+app = typer.Typer(
+    help="Find the best compressed model for your data.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option("--home", help="Folder of all searches [default: $AUTOML_HOME or ./automl-home]"),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The study's name.")]
+SpaceArgument = Annotated[
+    str, typer.Argument(metavar="SPACE", help="A space file, or the name of a shipped space.")
+]
+Trials = Annotated[
+    int | None, typer.Option(help="Trials in all, over resumes [default: 50 without --minutes]")
+]
+Minutes = Annotated[float | None, typer.Option(help="Minutes of this run.")]
+Concurrency = Annotated[
+    int | None, typer.Option(help="Trials at once [default: as many as the cluster holds]")
+]
+Address = Annotated[
+    str | None, typer.Option(help="A Ray cluster's address [default: this machine alone]")
+]
+TrackingUri = Annotated[
+    str | None, typer.Option(help="An MLflow server or database [default: the home's own]")
+]
+
+
+@app.command()
+def search(
+    space: SpaceArgument,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the study [default: the file's]")
+    ] = None,
+    trials: Trials = None,
+    minutes: Minutes = None,
+    concurrency: Concurrency = None,
+    seed: Annotated[int, typer.Option(help="Seed of the data split, trials and sampler.")] = 0,
+    sampler: Annotated[str, typer.Option(help="tpe, nsga2 or random.")] = "tpe",
+    cpus_per_trial: Annotated[float, typer.Option(help="CPUs of a trial, or of a worker.")] = 1.0,
+    gpus_per_trial: Annotated[float, typer.Option(help="GPUs of a trial, or of a worker.")] = 0.0,
+    workers_per_trial: Annotated[
+        int | None, typer.Option(help="Ray Train workers of a trial.")
+    ] = None,
+    parallelism: Annotated[str | None, typer.Option(help="How they share a trial.")] = None,
+    sets: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PATH=VALUE", help="Fix a leaf of the space; repeatable."),
+    ] = None,
+    tracking_uri: TrackingUri = None,
+    address: Address = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Search a space for its Pareto front of quality, bytes and latency."""
+    from automl import api
+    from automl.progress import Progress
+
+    found = api.search(
+        space,
+        name=name,
+        home=home,
+        seed=seed,
+        sampler=sampler,
+        workers_per_trial=workers_per_trial,
+        parallelism=parallelism,
+        sets=_assignments(sets or []),
+        watch=Progress(),
+        trials=trials,
+        minutes=minutes,
+        concurrency=concurrency,
+        cpus_per_trial=cpus_per_trial,
+        gpus_per_trial=gpus_per_trial,
+        tracking_uri=tracking_uri,
+        address=address,
+    )
+    _show_found(found, as_json)
+
+
+@app.command()
+def resume(
+    name: Name,
+    trials: Trials = None,
+    minutes: Minutes = None,
+    concurrency: Concurrency = None,
+    tracking_uri: TrackingUri = None,
+    address: Address = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Go on with a search that was stopped, killed, or is to run longer."""
+    from automl import api
+    from automl.progress import Progress
+
+    found = api.resume(
+        name,
+        home=home,
+        watch=Progress(),
+        trials=trials,
+        minutes=minutes,
+        concurrency=concurrency,
+        tracking_uri=tracking_uri,
+        address=address,
+    )
+    _show_found(found, as_json)
+
+
+@app.command("list")
+def list_studies(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """The home's studies."""
+    from automl import api
+
+    place = _home(home)
+    rows = [_status(api.open_study(place, name)) for name in place.studies()]
+    if as_json:
+        _print_json({"studies": rows})
+    elif not rows:
+        print(f"no study in {place.path}; start one: automl search digits")
+    else:
+        _print_table(rows)
+
+
+@app.command()
+def status(name: Name, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """How far a search is."""
+    from automl import api
+
+    row = _status(api.open_study(_home(home), name))
+    if as_json:
+        _print_json(row)
+    else:
+        _print_table([row])
+
+
+@app.command()
+def stop(name: Name, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Ask a running search to end; what finished is kept."""
+    from automl import api
+
+    stopped = api.stop(_home(home), name)
+    if as_json:
+        _print_json({"study": name, "stopping": stopped})
+    elif stopped:
+        print(f"{name} ends within seconds; to go on later: automl resume {name}")
+    else:
+        print(f"{name} is not running")
+
+
+@app.command()
+def front(
+    name: Name,
+    csv: Annotated[bool, typer.Option("--csv", help="As CSV.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write the interactive page to a file.")] = None,
+    test: Annotated[bool, typer.Option("--test", help="Measure on the test rows too.")] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The best trade-offs found: no model is better in one figure without being worse in another."""
+    from automl import api
+    from automl.tracking import report
+
+    place = _home(home)
+    found = api.Search(api.open_study(place, name), place)
+    summary = found.summary()
+    if test:
+        for member, record in zip(summary["front"], found.front(), strict=True):
+            member["test"] = found.test_figures(record)
+    if html is not None:
+        report.write_page(found.study, html)
+    if as_json:
+        _print_json(summary)
+    elif csv:
+        print(report.table(found.front()), end="")
+    else:
+        _print_front(summary)
+
+
+@app.command()
+def export(
+    name: Name,
+    out: Annotated[Path, typer.Option(help="Folder to write to.")],
+    where: Annotated[
+        str | None, typer.Option(help='Conditions, e.g. "size_bytes<=20000 and accuracy>=0.95".')
+    ] = None,
+    best: Annotated[
+        str | None, typer.Option(help="Figure that decides [default: the first objective]")
+    ] = None,
+    trial: Annotated[str | None, typer.Option(help="A trial by its id.")] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the chosen model, with its card and its figures on untouched test rows."""
+    from automl import api
+
+    place = _home(home)
+    found = api.Search(api.open_study(place, name), place)
+    exported = found.export(out, best=best, where=where, trial=trial)
+    if as_json:
+        _print_json(exported)
+        return
+    figures = exported["measurement"]["test"]
+    print(f"trial {exported['trial_id']} in {out}:")
+    for file, size in exported["files"].items():
+        print(f"  {file:18} {size:>9} bytes")
+    print(f"test accuracy {figures['accuracy']:.4f}, {figures['latency_ms']:.4f} ms a row")
+
+
+@app.command()
+def measure(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An exported .onnx file.")],
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Bytes, load time and latency of one exported file, on this machine."""
+    from automl.measure.measurement import machine, measure_file
+
+    if not file.is_file():
+        raise UserError(f"there is no file {file}; check the path")
+    figures = {**measure_file(file), "machine": machine()}
+    if as_json:
+        _print_json(figures)
+    else:
+        _print_table([{key: value for key, value in figures.items() if key != "machine"}])
+
+
+@app.command()
+def ui(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="A study to open.")] = None,
+    port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Serve the MLflow UI on the home's searches, on this machine only."""
+    from automl import api
+    from automl.tracking import ui as mlflow_ui
+
+    place = _home(home)
+    mlflow_ui.check_port(port)
+    studies = [name] if name else place.studies()
+    address = f"http://{mlflow_ui.HOST}:{port}"
+    pages = {
+        known: mlflow_ui.address(address, api.open_study(place, known).attribute("mlflow", {}))
+        for known in studies
+    }
+    if as_json:
+        _print_json({"address": mlflow_ui.address(address, {}), "studies": pages})
+    else:
+        for known, page in pages.items():
+            print(f"{known}: {page}")
+        print(f"all:  {mlflow_ui.address(address, {})}\nCtrl-C ends it.", flush=True)
+    sys.stdout.flush()
+    raise typer.Exit(mlflow_ui.serve(place, port))
+
+
+@app.command()
+def check(
+    space: SpaceArgument,
+    run: Annotated[bool, typer.Option("--run", help="Run one tiny trial of it, here.")] = False,
+    sets: Annotated[list[str] | None, typer.Option("--set", metavar="PATH=VALUE")] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Validate a space; print its parameters and how large its models are."""
+    from automl import checking
+
+    report = checking.check(space, _assignments(sets or []), run=run)
+    if as_json:
+        _print_json(report)
+    else:
+        _print_table([{"parameter": k, "values": v} for k, v in report["parameters"].items()])
+        print("\n".join(f"{key}: {value}" for key, value in report.items() if key != "parameters"))
+
+
+@app.command()
+def doctor(address: Address = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Versions, devices, storage, ports, and how many trials would run at once."""
+    from automl import doctor as examine
+
+    findings = examine.examine(_home(home), address)
+    if as_json:
+        _print_json(findings)
+    else:
+        for key, value in findings.items():
+            print(f"{key:16} {value}")
+
+
+def main() -> None:
+    """Run the command. Exit 2 is the user's mistake, told in one sentence."""
+    try:
+        app()
+    except UserError as error:
+        _end(f"error: {error}", 2)
+    except KeyboardInterrupt:
+        _end("interrupted", 130)
+
+
+def _end(sentence: str, code: int) -> NoReturn:
+    print(sentence, file=sys.stderr)
+    sys.exit(code)
+
+
+def _home(path: Path | None) -> Home:
+    from automl.home import home_at
+
+    return home_at(path)
+
+
+def _assignments(sets: list[str]) -> dict[str, str]:
+    for item in sets:
+        if "=" not in item:
+            raise UserError(f"--set {item}: write PATH=VALUE")
+    return dict(item.split("=", 1) for item in sets)
+
+
+def _show_found(found: Any, as_json: bool) -> None:
+    summary = found.summary()
+    if as_json:
+        _print_json(summary)
+    else:
+        _print_front(summary)
+    if found.interrupted:
+        raise typer.Exit(130)
+
+
+def _status(study: Any) -> dict[str, Any]:
+    from automl import api
+
+    summary = study.summary()
+    return {
+        "study": study.name,
+        "state": api.state(study),
+        "running": sum(record.result is None for record in study.records()),
+        **summary["trials"],
+        "front": len(summary["front"]),
+        "hypervolume": round(summary["hypervolume"], 4),
+        "seconds": round(summary["seconds"], 1),
+    }
+
+
+def _print_front(summary: dict[str, Any]) -> None:
+    if not summary["front"]:
+        print("the front is empty: no trial is complete yet")
+        return
+    names = list(summary["objectives"])
+    rows = [
+        {
+            "trial": member["trial_id"],
+            **{name: member["measurement"][name] for name in names},
+            **({"test_accuracy": member["test"]["test"]["accuracy"]} if "test" in member else {}),
+            "model": member["params"].get("model", ""),
+        }
+        for member in summary["front"]
+    ]
+    goal = summary["objectives"][names[0]]
+    rows.sort(key=lambda row: row[names[0]], reverse=goal == "max")
+    _print_table(rows)
+
+
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for name, value in rows[0].items():
+        is_number = isinstance(value, int | float)
+        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(f"{v:.6g}" if isinstance(v, float) else str(v) for v in row.values()))
+    Console(highlight=False).print(table)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value))

@@ -1,0 +1,312 @@
+"""One MLflow parent run per search, one nested run per trial, written off the search's loop."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import queue
+import tempfile
+import threading
+import time
+import urllib.request
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from automl.config import UserError
+from automl.recipe import Report
+from automl.study.study import Study, TrialRecord
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+EXPERIMENT = "automl"
+FLUSH_SECONDS = 1.0
+REPORT_SECONDS = 20.0
+CLOSE_SECONDS = 60.0
+MAX_METRICS = 1000
+ENDS = {"complete": "FINISHED", "stopped": "FINISHED", "rejected": "FINISHED", "failed": "FAILED"}
+ENVIRONMENT = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_ENABLE_ASYNC_LOGGING": "false",
+}
+
+
+def check_uri(uri: str) -> None:
+    """Raise UserError when a tracking server does not answer, or the URI cannot be one."""
+    if uri.startswith(("http://", "https://")):
+        try:
+            urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=5).close()
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"no MLflow server answers at --tracking-uri {uri} "
+                f"({getattr(error, 'reason', error)}); start one with `mlflow server`, "
+                "or leave --tracking-uri out to use the home's own database"
+            ) from None
+    elif not uri.startswith(("sqlite://", "postgresql", "mysql")):
+        raise UserError(
+            f"--tracking-uri {uri} is neither an http(s) address nor a database URI "
+            "such as sqlite:///mlflow.db"
+        )
+
+
+@dataclass
+class Pending:
+    """What is to be written to one run next."""
+
+    params: dict[str, str] = field(default_factory=dict)
+    metrics: list[tuple[str, float, int, int]] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
+    status: str | None = None
+
+
+class Tracker:
+    """Delivers a search's events to MLflow from a thread of its own; no call waits for it.
+
+    While a server is away, what could not be written waits in memory; what is still there
+    when the search ends is in the study, and is delivered when it is resumed.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        uri: str,
+        artifacts: Path | None,
+        write_report: Callable[[Study, Path], Any],
+    ) -> None:
+        self.study, self.uri, self.artifacts = study, uri, artifacts
+        self.write_report = write_report
+        self.events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self.runs: dict[int, str] = {}
+        self.pending: dict[str, Pending] = defaultdict(Pending)
+        self.records: list[TrialRecord] = []
+        self.front: set[int] = set()
+        self.reported_front: set[int] | None = None
+        self.waiting: deque[Callable[[], None]] = deque()
+        self.next_report = time.monotonic() + REPORT_SECONDS
+        self.end: str | None = None
+        self.error: Exception | None = None
+        self.thread = threading.Thread(target=self._work, name="mlflow", daemon=True)
+        self.thread.start()
+
+    def started(self, record: TrialRecord) -> None:
+        self.events.put(partial(self._start, record))
+
+    def reported(self, number: int, report: Report) -> None:
+        self.events.put(partial(self._report, number, report, _now()))
+
+    def finished(self, record: TrialRecord) -> None:
+        self.events.put(partial(self._finish, record, _now()))
+
+    def close(self, status: str) -> str:
+        """End the parent run; returns a sentence about what could not be delivered, or "".
+
+        Raises what went wrong in the thread, unless it is that a server was away.
+        """
+        self.events.put(lambda: setattr(self, "end", status))
+        self.thread.join(CLOSE_SECONDS)
+        if self.error is not None:
+            raise self.error
+        if self.thread.is_alive() or self.pending or self.waiting:
+            return "the tracking server is away: the study is whole, its page is not up to date"
+        return ""
+
+    def _work(self) -> None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._open()
+            while True:
+                try:
+                    self._deliver()
+                    if self.end is not None:
+                        self._deliver_end()
+                        return
+                except MlflowException as error:
+                    if "API request" not in str(error):
+                        raise
+                    if self.end is not None:
+                        return
+        except Exception as error:
+            self.error = error
+
+    def _deliver(self) -> None:
+        """Write what has come within one flush interval. Raises when a server is away."""
+        until = time.monotonic() + FLUSH_SECONDS
+        while self.end is None and (left := until - time.monotonic()) > 0:
+            with contextlib.suppress(queue.Empty):
+                self.waiting.append(self.events.get(timeout=left))
+        while self.waiting:
+            self.waiting[0]()
+            self.waiting.popleft()
+        self._flush()
+        if time.monotonic() > self.next_report:
+            self._write_report()
+            self.next_report = time.monotonic() + REPORT_SECONDS
+
+    def _deliver_end(self) -> None:
+        self._mark_interrupted()
+        self.pending[self.parent].status = self.end
+        self._write_report()
+        self._flush()
+
+    def _open(self) -> None:
+        """Find or make the parent run; write what an earlier run of the search could not."""
+        for name, value in ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
+        import mlflow
+
+        for name in ("mlflow", "alembic"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        self.client: MlflowClient = mlflow.MlflowClient(self.uri)
+        self.experiment = self._experiment()
+        known = self.study.attribute("mlflow", {})
+        self.parent = known["run_id"] if known.get("uri") == self.uri else self._create_parent()
+        self.client.update_run(self.parent, status="RUNNING")
+        finished = self._find_children()
+        for record in self.study.records():
+            if record.result is not None and record.number in finished:
+                self._remember(record)
+            elif record.result is not None:
+                self._start(record)
+                self._finish(record, _now())
+        self.front = {record.number for record in self.study.front(self.records)}
+
+    def _experiment(self) -> str:
+        found = self.client.get_experiment_by_name(EXPERIMENT)
+        if found is not None:
+            return str(found.experiment_id)
+        location = None if self.artifacts is None else self.artifacts.as_uri()
+        return str(self.client.create_experiment(EXPERIMENT, artifact_location=location))
+
+    def _create_parent(self) -> str:
+        settings, name = self.study.settings, self.study.name
+        tags = {
+            "mlflow.runName": name,
+            "automl.kind": "search",
+            "automl.study": name,
+            "mlflow.note.content": f"Search `{name}`: its front is the artifact `front.html`.",
+        }
+        run_id = str(self.client.create_run(self.experiment, tags=tags).info.run_id)
+        place = {"uri": self.uri, "experiment_id": self.experiment, "run_id": run_id}
+        self.study.set_attribute("mlflow", place)
+        params = {"space": settings.space_name, "sampler": settings.sampler}
+        params |= {"seed": str(settings.seed), "objectives": " ".join(settings.objectives)}
+        params |= {f"set.{path}": value for path, value in settings.fixed.items()}
+        self.pending[run_id].params = params
+        return run_id
+
+    def _find_children(self) -> set[int]:
+        """Learn the trials' runs; returns the numbers of those that have ended as they should."""
+        finished, token = set(), None
+        while True:
+            page = self.client.search_runs(
+                [self.experiment],
+                f"tags.`mlflow.parentRunId` = '{self.parent}'",
+                max_results=1000,
+                page_token=token,
+            )
+            for run in page:
+                number = int(run.data.tags["automl.trial_id"])
+                self.runs[number] = run.info.run_id
+                if run.info.status in ENDS.values():
+                    finished.add(number)
+            token = page.token
+            if not token:
+                return finished
+
+    def _start(self, record: TrialRecord) -> None:
+        if record.number in self.runs:
+            self.client.update_run(self.runs[record.number], status="RUNNING")
+            return
+        tags = {
+            "mlflow.runName": record.trial_id,
+            "mlflow.parentRunId": self.parent,
+            "automl.kind": "trial",
+            "automl.trial_id": record.trial_id,
+            "automl.study": self.study.name,
+        }
+        run = self.client.create_run(self.experiment, tags=tags)
+        self.runs[record.number] = run.info.run_id
+        params = {name: str(value) for name, value in record.params.items()}
+        self.pending[run.info.run_id].params = params
+
+    def _report(self, number: int, report: Report, now: int) -> None:
+        self.pending[self.runs[number]].metrics += [
+            (f"{report.step}/{name}", value, now, report.epoch)
+            for name, value in report.metrics.items()
+        ]
+
+    def _finish(self, record: TrialRecord, now: int) -> None:
+        result = record.result
+        assert result is not None
+        self._remember(record)
+        pending = self.pending[self.runs[record.number]]
+        figures = {"seconds": result.seconds, "reused_steps": float(result.reused_steps)}
+        figures |= {f"stage_seconds/{name}": value for name, value in result.stages.items()}
+        if result.measurement is not None:
+            figures |= vars(result.measurement)
+        pending.metrics += [(name, float(value), now, 0) for name, value in figures.items()]
+        pending.tags |= {"automl.status": result.status, "automl.key": result.key}
+        if result.reason:
+            pending.tags["automl.reason"] = result.reason[:5000]
+        pending.status = ENDS[result.status]
+        self._update_parent(now)
+
+    def _remember(self, record: TrialRecord) -> None:
+        self.records = [r for r in self.records if r.number != record.number] + [record]
+
+    def _update_parent(self, now: int) -> None:
+        """The live figures of the search, and which runs are on its front."""
+        front = self.study.front(self.records)
+        numbers = {record.number for record in front}
+        for number in numbers ^ self.front:
+            tag = {"automl.pareto": "true" if number in numbers else "false"}
+            self.pending[self.runs[number]].tags |= tag
+        self.front = numbers
+        counts = Counter(record.result.status for record in self.records if record.result)
+        figures = {"hypervolume": self.study.hypervolume(front), "front_size": float(len(front))}
+        figures |= {f"trials/{status}": float(count) for status, count in counts.items()}
+        step = len(self.records)
+        self.pending[self.parent].metrics += [(n, v, now, step) for n, v in figures.items()]
+
+    def _mark_interrupted(self) -> None:
+        """Runs of trials that the search left unfinished: a resume opens them again."""
+        ended = {record.number for record in self.records}
+        for number, run_id in self.runs.items():
+            if number not in ended:
+                self.pending[run_id].status = "KILLED"
+
+    def _flush(self) -> None:
+        """Write all that is pending, one batch per run; what fails stays for the next time."""
+        from mlflow.entities import Metric, Param, RunTag
+
+        for run_id, pending in list(self.pending.items()):
+            metrics = [Metric(*metric) for metric in pending.metrics]
+            params = [Param(key, value) for key, value in pending.params.items()]
+            tags = [RunTag(key, value) for key, value in pending.tags.items()]
+            for start in range(0, max(1, len(metrics)), MAX_METRICS):
+                part = metrics[start : start + MAX_METRICS]
+                self.client.log_batch(run_id, part, params, tags)
+                params, tags = [], []
+            if pending.status is not None:
+                self.client.set_terminated(run_id, pending.status)
+            del self.pending[run_id]
+
+    def _write_report(self) -> None:
+        """Put the front's pages on the parent run when the front has changed."""
+        if self.reported_front == self.front:
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            self.write_report(self.study, Path(folder))
+            self.client.log_artifacts(self.parent, folder)
+        self.reported_front = set(self.front)
+
+
+def _now() -> int:
+    return int(time.time() * 1000)

@@ -1,0 +1,57 @@
+"""The MLflow UI on a home's database: this machine only, nothing but the pages."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+from automl.config import UserError
+from automl.home import Home
+
+HOST = "127.0.0.1"
+
+
+def address(uri: str, place: dict[str, str]) -> str:
+    """Where a browser finds a search's report: MLflow would open elsewhere.
+
+    `place` is the study's attribute `mlflow`, empty when it has none yet.
+    """
+    page = f"{uri.rstrip('/')}/?workflowType=machine_learning"
+    if not place:
+        return page
+    experiment, run = place["experiment_id"], place["run_id"]
+    return f"{page}#/experiments/{experiment}/runs/{run}/artifacts/front.html"
+
+
+def check_port(port: int) -> None:
+    """Raise UserError when something else listens on the port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise UserError(
+                f"port {port} cannot be used ({error.strerror}); choose another with --port"
+            ) from None
+
+
+def serve(home: Home, port: int) -> int:
+    """Run the server until it ends; returns its exit code."""
+    home.mlflow_artifacts.mkdir(parents=True, exist_ok=True)
+    command = [
+        *(sys.executable, "-m", "mlflow", "server"),
+        *("--backend-store-uri", home.mlflow_uri),
+        *("--default-artifact-root", home.mlflow_artifacts.as_uri()),
+        *("--host", HOST, "--port", str(port), "--workers", "1"),
+    ]
+    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with subprocess.Popen(command, env=environment, stdout=sys.stderr) as server:
+        signal.signal(signal.SIGTERM, lambda number, frame: server.terminate())
+        try:
+            return server.wait()
+        except KeyboardInterrupt:
+            server.terminate()
+            return 0

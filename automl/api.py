@@ -226,7 +226,8 @@ def _run(
 ) -> Search:
     """Run trials on the connected Ray session until the budget is spent or someone stops it."""
     store, code = Store(home.store), source.fingerprint(study.space_text)
-    slots = plan_slots(options.request(), _num_workers(space), controller.cluster_resources())
+    workers = _num_workers(space)
+    slots = plan_slots(options.request(), workers, controller.cluster_resources())
     with lock.hold(study.folder), _stop_signal(_stop_file(study)) as interrupted:
         study.set_attribute("options", vars(options))
         study.set_attribute("state", "interrupted")
@@ -259,14 +260,16 @@ def _run(
                 space_text=study.space_text,
                 fixed=study.settings.fixed,
                 store_url=home.store,
+                ray_folder=str(home.ray),
                 judge=judge,
                 cpus=options.cpus_per_trial,
                 gpus=options.gpus_per_trial,
             ),
-            slots=slots,
+            # One more waits for a slot: Tune ends an actor that no waiting trial wants. One
+            # with workers of its own would not wait, for it holds next to nothing.
+            max_live=slots if workers else slots + 1,
             max_trials=clock.budget.max_trials(),
             should_stop=lambda: interrupted() or clock.seconds_left() <= 0,
-            ray_folder=home.ray,
         )
         study.add_seconds(clock.seconds(), slots)
         if not interrupted():

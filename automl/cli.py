@@ -174,7 +174,7 @@ def front(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """The best trade-offs found: no model is better in one figure without being worse in another."""
+    """The best trade-offs found: a model better in one figure is worse in another."""
     from automl import api
     from automl.tracking import report
 
@@ -348,8 +348,8 @@ def _status(study: Any) -> dict[str, Any]:
     return {
         "study": study.name,
         "state": api.state(study),
-        "running": sum(record.result is None for record in study.records()),
-        **summary["trials"],
+        "trials": {name: count for name, count in summary["trials"].items() if count},
+        "unfinished": sum(record.result is None for record in study.records()),
         "front": len(summary["front"]),
         "hypervolume": round(summary["hypervolume"], 4),
         "seconds": round(summary["seconds"], 1),
@@ -385,8 +385,17 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
         is_number = isinstance(value, int | float)
         table.add_column(name, justify="right" if is_number else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(f"{v:.6g}" if isinstance(v, float) else str(v) for v in row.values()))
-    Console(highlight=False).print(table)
+        table.add_row(*map(_cell, row.values()))
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 1000
+    console.print(table)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{count} {name}" for name, count in value.items())
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _print_json(value: Any) -> None:

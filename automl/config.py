@@ -35,10 +35,10 @@ class Config:
 
 
 def choices(kind: type[K]) -> dict[str, type[K]]:
-    """Every registered concrete class of a kind, by name."""
+    """Every registered class of a kind, by name; the kind itself is none."""
     found: dict[str, type[K]] = {}
     for name, cls in Config.classes.items():
-        if issubclass(cls, kind) and is_dataclass(cls):
+        if issubclass(cls, kind) and cls is not kind and is_dataclass(cls):
             found[name] = cls
     return found
 

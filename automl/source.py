@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import ast
-import atexit
 import hashlib
 import importlib.util
-import shutil
+import os
 import sys
 import tempfile
 import traceback
 from dataclasses import replace
-from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -66,7 +64,9 @@ def _shipped_files() -> list[Path]:
 
 def _execute(text: str, module_name: str, name: str) -> None:
     path = _folder() / f"{module_name}.py"
-    path.write_text(text)
+    new = path.with_suffix(f".{os.getpid()}")
+    new.write_text(text)
+    new.replace(path)
     spec = importlib.util.spec_from_file_location(module_name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -102,8 +102,11 @@ def _builds_space(node: ast.stmt) -> bool:
     )
 
 
-@cache
 def _folder() -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="automl-space-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    """This user's own folder for the files that spaces are run from."""
+    folder = Path(tempfile.gettempdir()) / f"automl-spaces-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.stat()
+    if found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise UserError(f"{folder} is not yours alone; remove it, or set $TMPDIR to another place")
     return folder

@@ -29,6 +29,7 @@ class Shared:
     space_text: str
     fixed: dict[str, str]
     store_url: str
+    ray_folder: str
     judge: Any
     cpus: float
     gpus: float

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import ray
@@ -39,27 +38,26 @@ def run(
     proposer: Proposer,
     shared: Shared,
     *,
-    slots: int,
+    max_live: int,
     max_trials: float,
     should_stop: Callable[[], bool],
-    ray_folder: Path,
 ) -> None:
     """Run trials until so many were started or `should_stop()`; then those in flight end."""
-    searcher = StudySearcher(proposer, slots, max_trials, events.started)
+    searcher = StudySearcher(proposer, max_live, max_trials, events.started)
     tuner = tune.Tuner(
         tune.with_parameters(TrialActor, shared=shared),
         param_space={"cpus": shared.cpus, "gpus": shared.gpus},
         tune_config=TuneConfig(
             search_alg=searcher,
             num_samples=-1,
-            max_concurrent_trials=slots + 1,
+            max_concurrent_trials=max_live,
             reuse_actors=True,
             trial_name_creator=_name,
             trial_dirname_creator=_name,
         ),
         run_config=RunConfig(
             name=proposer.study.name,
-            storage_path=str(ray_folder),
+            storage_path=shared.ray_folder,
             stop=_StopWhen(should_stop),
             callbacks=[_Results(events)],
             failure_config=FailureConfig(max_failures=MAX_LOST_ACTORS),

@@ -23,28 +23,24 @@ class DriverOnly:
 
 
 class StudySearcher(DriverOnly, Searcher):
-    """Hands out trials while the budget lasts, one more than there are slots.
-
-    The one that waits keeps its predecessor's actor alive for itself: Tune would end an
-    actor that no pending trial wants.
-    """
+    """Hands out trials while the budget lasts, at most `max_live` at once."""
 
     def __init__(
         self,
         proposer: Proposer,
-        slots: int,
+        max_live: int,
         max_trials: float,
         on_start: Callable[[TrialRecord], None],
     ) -> None:
         super().__init__()
-        self.proposer, self.slots, self.max_trials = proposer, slots, max_trials
+        self.proposer, self.max_live, self.max_trials = proposer, max_live, max_trials
         self.on_start = on_start
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         proposer = self.proposer
         if not proposer.adopted and proposer.num_started >= self.max_trials:
             return str(Searcher.FINISHED)
-        if len(proposer.running) - len(proposer.adopted) > self.slots:
+        if len(proposer.running) - len(proposer.adopted) >= self.max_live:
             return None
         record = proposer.next()
         if record is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import threading
 import uuid
 from collections.abc import Generator
@@ -94,9 +93,7 @@ class _Fit(threading.Thread):
                 use_gpu=bool(shared.gpus),
                 resources_per_worker=resources,
             ),
-            run_config=RunConfig(
-                name=f"automl-{uuid.uuid4().hex[:8]}", storage_path=tempfile.gettempdir()
-            ),
+            run_config=RunConfig(name=uuid.uuid4().hex, storage_path=shared.ray_folder),
         )
 
     def run(self) -> None:

@@ -23,7 +23,7 @@ _LOADERS: dict[str, Any] = {
 class Sklearn(Dataset):
     """A bundled classification set by its name: digits, breast_cancer, wine or iris."""
 
-    name: str
+    name: str = "digits"
 
     def load(self) -> Source:
         if self.name not in _LOADERS:

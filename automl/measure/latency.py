@@ -7,15 +7,16 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
+
+from automl.runtimes.onnx import Session
 
 ROUNDS = 100
 QUANTILE = 0.1
 
 
 def latency_ms(
-    sessions: Sequence[onnxruntime.InferenceSession],
+    sessions: Sequence[Session],
     row: NDArray[np.float32],
     rounds: int = ROUNDS,
 ) -> list[float]:

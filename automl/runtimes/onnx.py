@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
 VERSION: str = onnxruntime.__version__
+Session: TypeAlias = Any
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ def signature(file: bytes | Path) -> Signature:
     return Signature(tuple(loaded.get_inputs()[0].shape[1:]), tuple(classes))
 
 
-def session(file: bytes | Path) -> onnxruntime.InferenceSession:
+def session(file: bytes | Path) -> Session:
     """A session on the file's bytes or path."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -39,7 +40,7 @@ def session(file: bytes | Path) -> onnxruntime.InferenceSession:
 
 
 def run(
-    loaded: onnxruntime.InferenceSession, inputs: NDArray[np.float32], batch_size: int = 1024
+    loaded: Session, inputs: NDArray[np.float32], batch_size: int = 1024
 ) -> NDArray[np.float32]:
     """The first output for every row."""
     name = loaded.get_inputs()[0].name

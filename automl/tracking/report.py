@@ -105,7 +105,8 @@ def _picture(
     for group, color, label in ((records, "#c4c4c4", "measured"), (front, "#0b6e99", "front")):
         values = [record.values for record in group]
         axes.scatter([v[x] for v in values], [v[y] for v in values], color=color, label=label)
-    axes.set(xlabel=x, ylabel=y, xscale="log" if x in LOGARITHMIC else "linear")
+    is_log = x in LOGARITHMIC and len(records) > 0
+    axes.set(xlabel=x, ylabel=y, xscale="log" if is_log else "linear")
     axes.grid(alpha=0.3)
     axes.legend()
     return picture

@@ -1,0 +1,103 @@
+"""What tests share: one Ray per process, a small trial config, a driver for trials."""
+
+from __future__ import annotations
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from automl.compression.prune import Prune
+from automl.compression.quantize import Quantize
+from automl.data import dataset
+from automl.data.sklearn import Sklearn
+from automl.measure.measurement import measure
+from automl.models.family import Model, Network, Spec
+from automl.models.mlp import MLP
+from automl.recipe import Context, Report
+from automl.space import TrialConfig
+from automl.store import Store
+from automl.training.loop import Train
+from automl.trial import Checkpoints, TrialResult, run
+
+torch.set_num_threads(1)
+DIGITS = Sklearn("digits")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "store"))
+
+
+@pytest.fixture
+def context(store: Store) -> Context:
+    """What a step gets on digits, with no teacher."""
+
+    def no_teacher(label: str) -> Network:
+        raise AssertionError(label)
+
+    return Context(dataset.load(DIGITS, 0), 0, "cpu", no_teacher, Checkpoints(store, "step"))
+
+
+@pytest.fixture
+def build() -> Callable[[Model], Network]:
+    """An untrained network for digits, the same at every call."""
+
+    def build(model: Model) -> Network:
+        torch.manual_seed(0)
+        return Network(Spec(model, (1, 8, 8), 10))
+
+    return build
+
+
+@pytest.fixture
+def config() -> TrialConfig:
+    """The cheapest trial with every kind of step."""
+    recipe = (Train(epochs=3), Prune(0.5), Train(label="fine_tune", epochs=2), Quantize())
+    return TrialConfig(DIGITS, MLP((32,)), recipe)
+
+
+def drive(config: TrialConfig, store: Store, **options: Any) -> tuple[list[Report], TrialResult]:
+    """Run a trial to its end in this process."""
+
+    def judge(file: bytes, rows: Any) -> Any:
+        return measure(file, rows.inputs, rows.targets)
+
+    trial, reports = run(config, store, judge, **options), []
+    while True:
+        try:
+            reports.append(next(trial))
+        except StopIteration as end:
+            return reports, end.value
+
+
+def finish(generator: Any) -> Any:
+    """A generator's return value."""
+    while True:
+        try:
+            next(generator)
+        except StopIteration as end:
+            return end.value
+
+
+@pytest.fixture(scope="session")
+def ray_session() -> Iterator[None]:
+    """One Ray for all tests of the process."""
+    from automl.cluster import session
+
+    with session.connected(None):
+        yield
+
+
+@pytest.fixture(scope="session")
+def home() -> Iterator[Path]:
+    """A home in which one small search of digits was made."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)

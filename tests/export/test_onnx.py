@@ -1,0 +1,39 @@
+import numpy as np
+import onnx as onnx_library
+import pytest
+
+from automl.export import onnx
+from automl.models.convnet import ConvNet
+from automl.models.mlp import MLP
+from automl.runtimes import onnx as runtime
+from automl.training.loop import normalise, predict
+
+
+@pytest.mark.parametrize("family", [MLP((32,)), ConvNet((8, 16))])
+def test_raw_rows_in_and_the_models_logits_out(family, build, context):
+    network = build(family)
+    file = onnx.export(network, context.data)
+    rows = context.data.validation.inputs
+    own = predict(network, normalise(rows, context.data)).numpy()
+    for size in (1, 3, len(rows)):
+        logits = runtime.run(runtime.session(file), rows[:size], batch_size=size)
+        assert np.allclose(logits, own[:size], atol=1e-4)
+
+
+def test_the_file_is_self_contained_and_holds_nothing_more(build, context):
+    network = build(MLP((64, 64)))
+    file = onnx.export(network, context.data)
+    proto = onnx_library.load_from_string(file)
+    assert [value.name for value in proto.graph.input] == ["input"]
+    assert [value.name for value in proto.graph.output] == ["logits"]
+    assert not any(tensor.external_data for tensor in proto.graph.initializer)
+    assert not any(node.metadata_props for node in proto.graph.node)
+    numbers = 64 * 64 + 64 + 64 * 64 + 64 + 64 * 10 + 10
+    assert len(file) < 4 * numbers + 220 * 3 + 500
+    assert onnx.export(network, context.data) == file
+
+
+def test_the_file_says_what_it_takes_and_what_its_logits_mean(build, context):
+    signature = runtime.signature(onnx.export(build(MLP((8,))), context.data))
+    assert signature.row_shape == (64,)
+    assert signature.classes == tuple("0123456789")

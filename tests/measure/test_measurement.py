@@ -1,0 +1,50 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from automl.export import onnx
+from automl.measure.measurement import Reference, measure, wilson_interval
+from automl.models.convnet import ConvNet
+from automl.models.mlp import MLP
+from automl.runtimes import onnx as runtime
+
+
+def test_figures_are_read_off_the_file(build, context):
+    file = onnx.export(build(MLP((16,))), context.data)
+    rows = context.data.validation
+    figures = measure(file, rows.inputs, rows.targets)
+    logits = runtime.session(file).run(None, {"input": rows.inputs})[0]
+    assert figures.accuracy == np.mean(logits.argmax(1) == rows.targets)
+    assert figures.size_bytes == len(file)
+    assert 0 < figures.latency_ms < 1000
+    assert 0 < figures.load_ms < 10000
+
+
+def test_latency_is_told_in_units_of_the_reference(build, context):
+    file = onnx.export(build(ConvNet((32, 32))), context.data)
+    rows = context.data.validation
+    figures = measure(file, rows.inputs, rows.targets, Reference(file, 1000.0))
+    assert figures.latency_ms == pytest.approx(1000.0, rel=0.5)
+
+
+def test_the_wilson_interval_holds_the_share():
+    assert wilson_interval(0.5, 100) == pytest.approx((0.4038, 0.5962), abs=1e-4)
+    low, high = wilson_interval(1.0, 359)
+    assert 0.98 < low < high == pytest.approx(1.0)
+
+
+def test_measuring_needs_neither_torch_nor_ray(build, context, tmp_path):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(onnx.export(build(MLP((16,))), context.data))
+    code = (
+        "import runpy, sys; sys.argv = ['measure', sys.argv[1]];"
+        "runpy.run_module('automl.measure', run_name='__main__');"
+        "assert not {'torch', 'ray', 'mlflow', 'optuna', 'onnx'} & set(sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout)["size_bytes"] == path.stat().st_size

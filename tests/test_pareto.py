@@ -1,0 +1,61 @@
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from automl.config import UserError
+from automl.pareto import (
+    Axis,
+    dominates,
+    front_positions,
+    hypervolume,
+    parse_where,
+    satisfies,
+    violation,
+)
+
+NAMES = ("accuracy", "size_bytes", "latency_ms")
+AXES = {"accuracy": Axis(0.0, 1.0), "size_bytes": Axis(1.0, 0.0), "latency_ms": Axis(1.0, 0.0)}
+grid = st.integers(0, 4).map(lambda i: i / 4)
+points = st.lists(st.tuples(grid, grid, grid).map(lambda t: dict(zip(NAMES, t))), max_size=12)
+
+
+@given(points)
+def test_the_front_is_what_nothing_dominates_and_covers_the_rest(values):
+    front = front_positions(values, NAMES)
+    for i, j in itertools.permutations(front, 2):
+        assert not dominates(values[i], values[j], NAMES)
+    for point in values:
+        assert any(values[i] == point or dominates(values[i], point, NAMES) for i in front)
+
+
+@given(points)
+def test_the_hypervolume_is_the_share_of_cells_dominated(values):
+    cells = itertools.product([1 / 8, 3 / 8, 5 / 8, 7 / 8], repeat=3)
+    corners = [tuple(AXES[name].at(point[name]) for name in NAMES) for point in values]
+    covered = sum(
+        any(all(c <= k for c, k in zip(cell, corner)) for corner in corners) for cell in cells
+    )
+    assert hypervolume(values, AXES) == pytest.approx(covered / 64)
+
+
+def test_a_logarithmic_axis_runs_from_worst_to_best_and_is_clipped():
+    axis = Axis(1000.0, 1.0, log=True)
+    assert [axis.at(v) for v in (1000, 10, 1)] == pytest.approx([0, 2 / 3, 1])
+    assert (axis.at(5000), axis.at(0.0)) == (0.0, 1.0)
+
+
+def test_conditions_are_read_and_checked():
+    conditions = parse_where("size_bytes<=2e4 and accuracy >= 0.95")
+    assert conditions == [("size_bytes", "<=", 2e4), ("accuracy", ">=", 0.95)]
+    good, bad = {"size_bytes": 1e4, "accuracy": 0.96}, {"size_bytes": 3e4, "accuracy": 0.96}
+    assert satisfies(good, conditions)
+    assert not satisfies(bad, conditions)
+    assert (violation(good, conditions), violation(bad, conditions)) == (0.0, 0.5)
+
+
+@pytest.mark.parametrize("text", ["size<=3", "size_bytes==3", "accuracy>=high", "accuracy>=1.2.3"])
+def test_a_condition_that_cannot_be_read_is_told(text):
+    with pytest.raises(UserError):
+        parse_where(text)

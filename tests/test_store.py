@@ -1,0 +1,29 @@
+from automl.store import Store
+
+
+def test_what_was_written_is_read_and_nothing_else(store):
+    store.write("key", {"a": b"1", "b": b"2"})
+    assert store.read("key", "a") == b"1"
+    assert store.has("key", "b")
+    assert store.read("key", "c") is None
+    assert store.read("other", "a") is None
+    store.drop("key")
+    assert not store.has("key", "a")
+
+
+def test_any_fsspec_url_will_do():
+    store = Store("memory://automl-test")
+    store.write("key", {"a": b"1"})
+    assert store.read("key", "a") == b"1"
+    assert store.starting_with("k") == ["key"]
+
+
+def test_trim_drops_the_least_recently_used_but_keeps_what_is_needed(store):
+    for key in ("needed", "old", "used", "new"):
+        store.write(key, {"a": bytes(100)})
+    store.use("used")
+    store.use("new")
+    assert store.trim(250, keep={"needed"}) == ["old", "used"]
+    assert store.has("needed", "a")
+    assert store.has("new", "a")
+    assert store.trim(250, keep=set()) == []

@@ -1,0 +1,95 @@
+from dataclasses import dataclass, replace
+
+import pytest
+from conftest import drive
+
+from automl.measure.measurement import measure
+from automl.models.mlp import MLP
+from automl.recipe import Step, prefix_keys
+from automl.training.loop import Train
+from automl.training.losses import Distill
+from automl.trial import PARENT_FILE, run
+
+
+def test_a_trial_ends_with_figures_of_the_stored_file(config, store):
+    reports, result = drive(config, store)
+    assert (result.status, result.reason, result.reused_steps) == ("complete", "", 0)
+    assert [(r.step, r.epoch) for r in reports] == [
+        *(("train", i) for i in (1, 2, 3)),
+        *(("fine_tune", i) for i in (1, 2)),
+    ]
+    file = store.read(result.key, "model.onnx")
+    parent = store.read(prefix_keys(config)[0], PARENT_FILE)
+    assert result.measurement.size_bytes == len(file) < len(parent)
+    assert set(result.stages) == {"train", "prune", "fine_tune", "quantize", "export"}
+
+
+def test_a_second_trial_with_the_same_prefix_does_not_train_it_again(config, store):
+    drive(config, store)
+    other = replace(config, recipe=(*config.recipe[:2], Train(label="other", epochs=1)))
+    reports, result = drive(other, store)
+    assert result.reused_steps == 2
+    assert {r.step for r in reports} == {"other"}
+
+
+def test_reused_and_fresh_work_give_the_same_bytes(config, store, tmp_path):
+    drive(replace(config, recipe=config.recipe[:1]), store)
+    _, reused = drive(config, store)
+    fresh_store = type(store)(str(tmp_path / "fresh"))
+    _, fresh = drive(config, fresh_store)
+    assert (reused.reused_steps, fresh.reused_steps) == (1, 0)
+    assert store.read(reused.key, "model.onnx") == fresh_store.read(fresh.key, "model.onnx")
+
+
+def test_a_trial_cut_off_goes_on_from_its_last_epoch(config, store):
+    def judge(file, rows):
+        return measure(file, rows.inputs, rows.targets)
+
+    cut_off = run(config, store, judge)
+    for _ in range(2):
+        next(cut_off)
+    cut_off.close()
+    reports, result = drive(config, store)
+    assert (reports[0].step, reports[0].epoch) == ("train", 3)
+    assert result.status == "complete"
+    assert not store.starting_with(prefix_keys(config)[0] + "@")
+
+
+def test_a_teacher_missing_from_the_store_is_made_again(config, store):
+    student = Train(label="student", loss=Distill(), epochs=1)
+    taught = replace(config, recipe=(*config.recipe[:2], student))
+    drive(taught, store)
+    teacher, _, last = prefix_keys(taught)
+    store.drop(teacher)
+    store.drop(last)
+    reports, result = drive(taught, store)
+    assert result.status == "complete"
+    assert reports[0].step == "train"
+
+
+def test_a_compression_that_does_not_shrink_is_rejected_with_the_reason(config, store):
+    @dataclass(frozen=True)
+    class Nothing(Step):
+        def apply(self, model, context):
+            return model
+
+    _, result = drive(replace(config, recipe=(config.recipe[0], Nothing())), store)
+    assert result.status == "rejected"
+    assert result.reason.startswith("did not shrink")
+    assert result.measurement is None
+
+
+def test_a_cut_that_removes_nothing_is_rejected_and_the_reason_kept(config, store):
+    _, result = drive(replace(config, model=MLP((8,))), store)
+    assert (result.status, result.measurement) == ("rejected", None)
+    assert "removed nothing" in result.reason
+
+
+def test_what_a_step_raises_is_the_drivers_to_catch(config, store):
+    @dataclass(frozen=True)
+    class Broken(Step):
+        def apply(self, model, context):
+            raise RuntimeError("it broke")
+
+    with pytest.raises(RuntimeError, match="it broke"):
+        drive(replace(config, recipe=(config.recipe[0], Broken())), store)

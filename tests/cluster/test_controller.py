@@ -1,0 +1,81 @@
+"""Searches through a real Ray, with spaces made for one behaviour each."""
+
+import pytest
+
+from automl import api
+
+IMPORTS = """
+from dataclasses import dataclass
+from automl.compression.quantize import Quantize
+from automl.data.sklearn import Sklearn
+from automl.models.mlp import MLP
+from automl.recipe import Step
+from automl.space import Int, OneOf, Space, TrialConfig
+from automl.training.loop import Train
+from automl.training.optimizers import SGD
+from automl.training.schedules import Fixed
+"""
+SHARED_PREFIX = """
+recipe = (Train(epochs=15), OneOf(None, Quantize()))
+space = Space(TrialConfig(Sklearn("digits"), MLP((32,)), recipe))
+"""
+FAILING = """
+@dataclass(frozen=True)
+class Fussy(Step):
+    mood: int = 0
+    def apply(self, model, context):
+        if self.mood == 1:
+            raise RuntimeError("not in the mood")
+        return model
+
+recipe = (Train(SGD(), Fixed(OneOf(1e-2, 1e18)), epochs=1), OneOf(None, Fussy(Int(1, 1))))
+space = Space(TrialConfig(Sklearn("digits"), MLP((16,)), recipe), ("accuracy",))
+"""
+
+
+class Recorder(api.Watch):
+    def __init__(self):
+        self.reports = []
+
+    def reported(self, number, report):
+        self.reports.append((number, report.epoch))
+
+
+@pytest.fixture
+def search(ray_session, tmp_path):
+    def search(text, **options):
+        path = tmp_path / "mine.py"
+        path.write_text(IMPORTS + text)
+        return api.search(path, home=tmp_path / "home", **options)
+
+    return search
+
+
+def test_two_trials_with_one_prefix_train_once_also_when_both_start_at_once(search):
+    recorder = Recorder()
+    found = search(SHARED_PREFIX, trials=2, sampler="random", watch=recorder)
+    results = [record.result for record in found.study.records()]
+    assert [result.status for result in results] == ["complete", "complete"]
+    assert sorted(result.reused_steps for result in results) == [0, 1]
+    assert [epoch for _, epoch in recorder.reports] == list(range(1, 16))
+
+
+def test_a_trial_that_raises_or_diverges_fails_with_its_reason_and_the_search_goes_on(search):
+    found = search(FAILING, trials=4, sampler="random")
+    reasons = {
+        (r.params["recipe.train.learning_rate.value"], r.params["recipe.fussy"]): r.result
+        for r in found.study.records()
+    }
+    assert len(reasons) == 4
+    assert reasons["0.01", "None"].status == "complete"
+    assert reasons["0.01", "Fussy"].reason == "RuntimeError: not in the mood"
+    assert "diverged" in reasons["1e+18", "None"].reason
+    assert "diverged" in reasons["1e+18", "Fussy"].reason
+
+
+def test_time_that_is_up_stops_what_is_running(search):
+    text = SHARED_PREFIX.replace("epochs=15", "epochs=100000")
+    found = search(text, minutes=0.2, concurrency=1)
+    results = [record.result for record in found.study.records()]
+    assert {result.status for result in results} == {"stopped"}
+    assert api.state(found.study) == "finished"

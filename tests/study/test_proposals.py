@@ -1,0 +1,99 @@
+import pytest
+
+from automl import source
+from automl.measure.measurement import Measurement
+from automl.pareto import Axis
+from automl.recipe import prefix_keys
+from automl.study.proposals import Proposer
+from automl.study.samplers import SAMPLERS
+from automl.study.study import Settings, Study, create
+from automl.trial import TrialResult
+
+OBJECTIVES = ("accuracy", "size_bytes")
+TWO_PREFIXES = """
+from automl.compression.prune import Prune
+from automl.compression.quantize import Quantize
+from automl.data.sklearn import Sklearn
+from automl.models.mlp import MLP
+from automl.space import Float, OneOf, Space, TrialConfig
+from automl.training.loop import Train
+
+recipe = (Train(epochs=OneOf(1, 2)), Prune(Float(0.1, 0.9)), OneOf(None, Quantize()))
+space = Space(TrialConfig(Sklearn("digits"), MLP((16,)), recipe), ("accuracy", "size_bytes"))
+"""
+
+
+@pytest.fixture
+def start(tmp_path):
+    """A proposer on a new study, or on what an earlier one left."""
+
+    def start(text, sampler="tpe", stored=()):
+        space, folder = source.load(text), tmp_path / "study"
+        axes = {"accuracy": Axis(0.1, 1.0), "size_bytes": Axis(1e5, 1e2, True)}
+        if not folder.exists():
+            create(folder, Settings("s", OBJECTIVES, (), {}, 0, sampler, axes, 1.0), text, b"")
+        return Proposer(Study(folder), space, "", lambda key: key in stored)
+
+    return start
+
+
+def outcome(params):
+    """A made-up but fixed result of a proposal."""
+    accuracy = 0.9 - params.get("recipe.prune.fraction", 0.0) / 2
+    size = 5000 if params.get("recipe.quantize") == "None" else 2000
+    return TrialResult("complete", key="k", measurement=Measurement(accuracy, size, 1.0, 1.0))
+
+
+@pytest.mark.parametrize("sampler", list(SAMPLERS))
+def test_every_sampler_proposes_and_learns(sampler, start):
+    proposer = start(source.find("digits").read_text(), sampler)
+    for _ in range(15):
+        record = proposer.next()
+        proposer.finish(record.number, outcome(record.params))
+    assert len({str(record.params) for record in proposer.study.records()}) == 15
+
+
+def test_a_proposal_waits_while_its_prefix_is_in_the_making(start):
+    stored = set()
+    proposer = start(TWO_PREFIXES, "random", stored)
+    first, second = proposer.next(), proposer.next()
+    assert {r.params["recipe.train.epochs"] for r in (first, second)} == {"1", "2"}
+    assert proposer.next() is None
+    stored.add(prefix_keys(proposer.config(first.params))[0])
+    third = proposer.next()
+    assert third.params["recipe.train.epochs"] == first.params["recipe.train.epochs"]
+    proposer.finish(second.number, TrialResult("failed", reason="lost"))
+    fourth = proposer.next()
+    assert fourth is not None
+
+
+def test_a_resumed_study_goes_on_as_it_would_have(start, tmp_path):
+    text = source.find("digits").read_text()
+    proposer = start(text)
+    proposals = []
+    for i in range(24):
+        if i == 13:
+            proposer.next()
+            proposer = start(text)
+        record = proposer.next()
+        proposals.append(record.params)
+        proposer.finish(record.number, outcome(record.params))
+    (tmp_path / "study").rename(tmp_path / "interrupted")
+    whole = start(text)
+    for params in proposals:
+        record = whole.next()
+        assert record.params == params
+        whole.finish(record.number, outcome(record.params))
+
+
+def test_what_was_left_running_is_adopted_under_its_number(start):
+    text = source.find("digits").read_text()
+    proposer = start(text)
+    done, left = proposer.next(), proposer.next()
+    proposer.finish(done.number, outcome(done.params))
+    resumed = start(text)
+    adopted = resumed.next()
+    assert (adopted.number, adopted.params) == (left.number, left.params)
+    resumed.finish(adopted.number, outcome(adopted.params))
+    assert resumed.num_started == 2
+    assert [record.result is None for record in resumed.study.records()] == [False, False]

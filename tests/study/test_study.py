@@ -1,0 +1,119 @@
+from dataclasses import replace
+
+import pytest
+
+from automl.config import UserError
+from automl.measure.measurement import Measurement
+from automl.pareto import Axis
+from automl.study import choose, lock
+from automl.study.budget import Budget
+from automl.study.study import Settings, Study, create
+from automl.trial import TrialResult
+
+SETTINGS = Settings(
+    space_name="digits",
+    objectives=("accuracy", "size_bytes"),
+    constraints=(),
+    fixed={},
+    seed=0,
+    sampler="random",
+    axes={"accuracy": Axis(0.1, 1.0), "size_bytes": Axis(1e5, 1e2, True)},
+    reference_latency_ms=1.0,
+)
+
+
+def complete(accuracy, size_bytes):
+    return TrialResult("complete", key="k", measurement=Measurement(accuracy, size_bytes, 1, 1))
+
+
+@pytest.fixture
+def make(tmp_path):
+    def make(*results, settings=SETTINGS):
+        study = create(tmp_path / "mine", settings, "text", b"file")
+        for result in results:
+            record = study.start({}, {}, 1)
+            if result is not None:
+                study.finish(record.number, result)
+        return study
+
+    return make
+
+
+def test_everything_is_read_back_by_another_process(make, tmp_path):
+    results = [complete(0.9, 1000), TrialResult("failed", reason="why"), None]
+    make(*results)
+    again = Study(tmp_path / "mine")
+    assert again.settings == SETTINGS
+    assert [record.result for record in again.records()] == results
+    assert (again.space_text, again.reference) == ("text", b"file")
+
+
+def test_the_front_holds_what_none_dominates_and_constraints_allow(make):
+    settings = replace(SETTINGS, constraints=("size_bytes<=5000",))
+    study = make(
+        complete(0.9, 1000),
+        complete(0.8, 2000),
+        complete(0.95, 4000),
+        complete(0.99, 6000),
+        TrialResult("rejected", reason="fake"),
+        settings=settings,
+    )
+    assert [record.number for record in study.front()] == [0, 2]
+    summary = study.summary()
+    assert summary["trials"] == {
+        "complete": 4,
+        "stopped": 0,
+        "rejected": 1,
+        "failed": 0,
+        "screened": 0,
+    }
+    assert [member["trial_id"] for member in summary["front"]] == ["0000", "0002"]
+    assert 0 < summary["hypervolume"] < 1
+
+
+def test_a_name_is_taken_once(make):
+    make()
+    with pytest.raises(UserError, match="automl resume mine"):
+        make()
+
+
+def test_choosing_by_figure_condition_and_id(make):
+    study = make(complete(0.9, 1000), complete(0.95, 4000), complete(0.7, 9000))
+    assert choose.choose(study).number == 1
+    assert choose.choose(study, best="size_bytes").number == 0
+    assert choose.choose(study, where="size_bytes<=2000").number == 0
+    assert choose.choose(study, trial="2").number == 2
+
+
+@pytest.mark.parametrize(
+    ("wish", "sentence"),
+    [
+        ({"best": "acuracy"}, "did you mean 'accuracy'"),
+        ({"where": "size_bytes<=10"}, "spans accuracy 0.9 to 0.9, size_bytes 1000 to 1000"),
+        ({"trial": "9"}, "no complete trial '9'"),
+    ],
+)
+def test_a_wish_that_cannot_be_met_is_told(make, wish, sentence):
+    study = make(complete(0.9, 1000))
+    with pytest.raises(UserError, match=sentence):
+        choose.choose(study, **wish)
+
+
+def test_one_live_run_holds_a_study(tmp_path):
+    assert not lock.is_held(tmp_path)
+    with lock.hold(tmp_path):
+        assert lock.is_held(tmp_path)
+        with pytest.raises(UserError, match="being searched by another run"), lock.hold(tmp_path):
+            pass
+    assert not lock.is_held(tmp_path)
+
+
+@pytest.mark.parametrize("budget", [{"trials": 0}, {"minutes": -1.0}, {"minutes": float("nan")}])
+def test_a_budget_of_nothing_is_refused(budget):
+    with pytest.raises(UserError, match="a budget must be above zero"):
+        Budget(**budget)
+
+
+def test_without_a_budget_fifty_trials_run():
+    assert Budget().max_trials() == 50
+    assert Budget(minutes=1).max_trials() == float("inf")

@@ -6,7 +6,6 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -97,7 +96,9 @@ def ray_session() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def home() -> Iterator[Path]:
-    """A home in which one small search of digits was made."""
-    with tempfile.TemporaryDirectory() as folder:
-        yield Path(folder)
+def searched(ray_session: None, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A small finished search of digits, for all that only look at one."""
+    from automl import api
+
+    sets = {"recipe.train.epochs": "6", "recipe.fine_tune.epochs": "2"}
+    return api.search("digits", trials=6, sets=sets, home=tmp_path_factory.mktemp("home"))

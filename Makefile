@@ -1,0 +1,41 @@
+# Everything runs in .venv, which each target makes when it is missing or out of date.
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO_TRIALS ?= 36
+
+.PHONY: demo test test-all check format install
+
+demo: .venv/installed
+	$(BIN)/automl search digits --trials $(DEMO_TRIALS)
+	$(BIN)/automl export digits --best accuracy --where "size_bytes<=40000" --out out
+
+install: .venv/installed-dev
+
+test: .venv/installed-dev
+	$(BIN)/pytest
+
+test-all: .venv/installed-dev
+	$(BIN)/pytest -m ""
+
+check: .venv/installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MAKE) test
+
+format: .venv/installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "automl needs Python 3.11 or newer: make PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+
+.venv/installed: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+.venv/installed-dev: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@ .venv/installed

@@ -6,7 +6,8 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from automl.api import Search, resume, search
+    from automl.api import resume, search
+    from automl.found import Search
 
 __all__ = ["Search", "resume", "search"]
 

@@ -13,17 +13,19 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from automl import source, take
+from automl import source
 from automl.cluster import controller, session
 from automl.cluster.actor import Shared, num_workers
 from automl.cluster.resources import Request, plan_slots
 from automl.config import UserError, choices
+from automl.found import Search, open_study, stop_file, study_space
 from automl.home import Home, check_name, home_at, make_writable
 from automl.recipe import Report
 from automl.reference import largest
-from automl.space import Space, explore, replay, sample, unknown, validate
+from automl.result import TrialResult
+from automl.space import Space, explore, unknown, validate
 from automl.store import Store
-from automl.study import choose, lock
+from automl.study import lock
 from automl.study import study as studies
 from automl.study.budget import Budget, Clock
 from automl.study.proposals import Proposer
@@ -31,7 +33,6 @@ from automl.study.samplers import SAMPLERS
 from automl.study.study import Settings, Study, TrialRecord
 from automl.tracking import mlflow_runs, report
 from automl.training.parallel import Parallelism
-from automl.trial import TrialResult
 
 TRIM_EVERY_TRIALS = 25
 
@@ -67,53 +68,6 @@ class Options:
 
     def request(self) -> Request:
         return Request(self.cpus_per_trial, self.gpus_per_trial, self.concurrency)
-
-
-@dataclass(frozen=True)
-class Search:
-    """A study that was searched: look at its front, take a model."""
-
-    study: Study
-    home: Home
-    interrupted: bool = False
-
-    def summary(self) -> dict[str, Any]:
-        """The object that `automl front --json` prints."""
-        return self.study.summary()
-
-    def front(self) -> list[TrialRecord]:
-        return self.study.front()
-
-    def export(
-        self,
-        out: str | Path,
-        *,
-        best: str | None = None,
-        where: str | None = None,
-        trial: str | None = None,
-    ) -> dict[str, Any]:
-        """Write one model of the front, measured on the test rows, into a folder."""
-        record = choose.choose(self.study, trial=trial, best=best, where=where)
-        file = self._file(record)
-        return take.export(self.study, record, self.config(record), file, Path(out))
-
-    def test_figures(self, record: TrialRecord) -> dict[str, Any]:
-        """A model's figures on the test rows, which the search has not seen."""
-        return take.test_figures(self.config(record), self._file(record))
-
-    def config(self, record: TrialRecord) -> Any:
-        """The full trial config of a record."""
-        return sample(_space(self.study), replay(record.params))
-
-    def _file(self, record: TrialRecord) -> bytes:
-        assert record.result is not None
-        file = Store(self.home.store).read(record.result.key, "model.onnx")
-        if file is None:
-            raise UserError(
-                f"the file of trial {record.trial_id} is no longer in the store "
-                f"{self.home.store}; run the search again to make it"
-            )
-        return file
 
 
 def search(
@@ -172,10 +126,12 @@ def resume(
     """Go on with a study; options not given are as they were."""
     place = _home(home)
     study = open_study(place, name)
+    with lock.hold(study.folder):
+        pass
     before = study.attribute("options", {})
     given = {key: value for key, value in options.items() if value is not None}
     chosen = _options({**before, **given})
-    space = _space(study)
+    space = study_space(study)
     validate(space)
     make_writable(place)
     _check_budget_left(study, chosen.budget())
@@ -184,35 +140,6 @@ def resume(
         clock = Clock(chosen.budget())
         judge = controller.resume_judge(study.reference, study.settings.reference_latency_ms)
         return _run(study, place, space, chosen, judge, clock, watch or Watch())
-
-
-def open_study(home: Home, name: str) -> Study:
-    """A study by its name. Raises UserError when the home has none of that name."""
-    known = home.studies()
-    if name not in known:
-        if not known:
-            raise UserError(
-                f"the home {home.path} has no study; start one: automl search digits, "
-                "or point to another home with --home"
-            )
-        raise UserError(unknown("study", name, known))
-    return Study(home.study(name))
-
-
-def stop(home: Home, name: str) -> bool:
-    """Ask the live run of a study to end; False when there is none."""
-    study = open_study(home, name)
-    if not lock.is_held(study.folder):
-        return False
-    _stop_file(study).touch()
-    return True
-
-
-def state(study: Study) -> str:
-    """running, finished, or interrupted (a run that ended before its budget)."""
-    if lock.is_held(study.folder):
-        return "running"
-    return str(study.attribute("state", "interrupted"))
 
 
 def _run(
@@ -228,7 +155,7 @@ def _run(
     store, code = Store(home.store), source.fingerprint(study.space_text)
     workers = _num_workers(space)
     slots = plan_slots(options.request(), workers, controller.cluster_resources())
-    with lock.hold(study.folder), _stop_signal(_stop_file(study)) as interrupted:
+    with lock.hold(study.folder), _stop_signal(stop_file(study)) as interrupted:
         study.set_attribute("options", vars(options))
         study.set_attribute("state", "interrupted")
         proposer = Proposer(study, space, code, lambda key: store.has(key, "spec.json"))
@@ -297,10 +224,6 @@ def _home(home: str | Path | None) -> Home:
     return home_at(None if home is None else Path(home))
 
 
-def _space(study: Study) -> Space:
-    return source.load(study.space_text, study.settings.fixed, study.settings.space_name)
-
-
 def _new_folder(home: Home, name: str | None, stem: str) -> Path:
     """The folder of a new study: of the name given, else the first free `stem`, `stem-2`, …"""
     known = home.studies()
@@ -356,10 +279,6 @@ def _in_background(work: Callable[[], bytes]) -> Future[bytes]:
     future = pool.submit(work)
     pool.shutdown(wait=False)
     return future
-
-
-def _stop_file(study: Study) -> Path:
-    return study.folder / "stop"
 
 
 @contextlib.contextmanager

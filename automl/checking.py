@@ -11,6 +11,7 @@ from automl.config import UserError
 from automl.measure.measurement import measure
 from automl.models.family import count_parameters
 from automl.reference import largest
+from automl.result import TrialResult
 from automl.space import (
     Domain,
     Explored,
@@ -21,7 +22,6 @@ from automl.space import (
     validate,
 )
 from automl.store import Store
-from automl.trial import TrialResult
 from automl.trial import run as run_trial
 
 

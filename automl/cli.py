@@ -127,10 +127,10 @@ def resume(
 @app.command("list")
 def list_studies(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """The home's studies."""
-    from automl import api
+    from automl import found
 
     place = _home(home)
-    rows = [_status(api.open_study(place, name)) for name in place.studies()]
+    rows = [_status(found.open_study(place, name)) for name in place.studies()]
     if as_json:
         _print_json({"studies": rows})
     elif not rows:
@@ -142,9 +142,9 @@ def list_studies(home: HomeOption = None, as_json: JsonOption = False) -> None:
 @app.command()
 def status(name: Name, home: HomeOption = None, as_json: JsonOption = False) -> None:
     """How far a search is."""
-    from automl import api
+    from automl import found
 
-    row = _status(api.open_study(_home(home), name))
+    row = _status(found.open_study(_home(home), name))
     if as_json:
         _print_json(row)
     else:
@@ -154,9 +154,9 @@ def status(name: Name, home: HomeOption = None, as_json: JsonOption = False) -> 
 @app.command()
 def stop(name: Name, home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Ask a running search to end; what finished is kept."""
-    from automl import api
+    from automl import found
 
-    stopped = api.stop(_home(home), name)
+    stopped = found.stop(_home(home), name)
     if as_json:
         _print_json({"study": name, "stopping": stopped})
     elif stopped:
@@ -175,21 +175,24 @@ def front(
     as_json: JsonOption = False,
 ) -> None:
     """The best trade-offs found: a model better in one figure is worse in another."""
-    from automl import api
-    from automl.tracking import report
+    from automl import found
 
     place = _home(home)
-    found = api.Search(api.open_study(place, name), place)
-    summary = found.summary()
+    search = found.Search(found.open_study(place, name), place)
+    summary = search.summary()
     if test:
-        for member, record in zip(summary["front"], found.front(), strict=True):
-            member["test"] = found.test_figures(record)
+        for member, record in zip(summary["front"], search.front(), strict=True):
+            member["test"] = search.test_figures(record)
     if html is not None:
-        report.write_page(found.study, html)
+        from automl.tracking import report
+
+        report.write_page(search.study, html)
     if as_json:
         _print_json(summary)
     elif csv:
-        print(report.table(found.front()), end="")
+        from automl.tracking import report
+
+        print(report.table(search.front()), end="")
     else:
         _print_front(summary)
 
@@ -209,11 +212,11 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write the chosen model, with its card and its figures on untouched test rows."""
-    from automl import api
+    from automl import found
 
     place = _home(home)
-    found = api.Search(api.open_study(place, name), place)
-    exported = found.export(out, best=best, where=where, trial=trial)
+    search = found.Search(found.open_study(place, name), place)
+    exported = search.export(out, best=best, where=where, trial=trial)
     if as_json:
         _print_json(exported)
         return
@@ -250,7 +253,7 @@ def ui(
     as_json: JsonOption = False,
 ) -> None:
     """Serve the MLflow UI on the home's searches, on this machine only."""
-    from automl import api
+    from automl import found
     from automl.tracking import ui as mlflow_ui
 
     place = _home(home)
@@ -258,7 +261,7 @@ def ui(
     studies = [name] if name else place.studies()
     address = f"http://{mlflow_ui.HOST}:{port}"
     pages = {
-        known: mlflow_ui.address(address, api.open_study(place, known).attribute("mlflow", {}))
+        known: mlflow_ui.address(address, found.open_study(place, known).attribute("mlflow", {}))
         for known in studies
     }
     if as_json:
@@ -342,12 +345,12 @@ def _show_found(found: Any, as_json: bool) -> None:
 
 
 def _status(study: Any) -> dict[str, Any]:
-    from automl import api
+    from automl import found
 
     summary = study.summary()
     return {
         "study": study.name,
-        "state": api.state(study),
+        "state": found.state(study),
         "trials": {name: count for name, count in summary["trials"].items() if count},
         "unfinished": sum(record.result is None for record in study.records()),
         "front": len(summary["front"]),

@@ -11,7 +11,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from automl.api import Search, Watch
+from automl.api import Watch
+from automl.found import Search
 from automl.recipe import Report
 from automl.study.budget import Budget
 from automl.study.study import Study, TrialRecord

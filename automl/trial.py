@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import torch
 
-from automl.config import Config
 from automl.data import dataset
 from automl.data.dataset import Data, Split
 from automl.export import onnx
@@ -16,6 +15,7 @@ from automl.measure import gate
 from automl.measure.measurement import Measurement
 from automl.models.family import Network, Spec, dump, restore
 from automl.recipe import Context, Rejected, Report, prefix_keys
+from automl.result import TrialResult
 from automl.space import TrialConfig
 from automl.store import Store
 from automl.training import parallel
@@ -24,19 +24,6 @@ from automl.training.loop import normalise, predict
 Measure = Callable[[bytes, Split], Measurement]
 PARENT_FILE = "fp32.onnx"
 MODEL_FILES = ("weights.safetensors", "spec.json")
-
-
-@dataclass(frozen=True)
-class TrialResult(Config):
-    """How a trial ended. `key` names its model and `model.onnx` in the store."""
-
-    status: str
-    reason: str = ""
-    key: str = ""
-    measurement: Measurement | None = None
-    seconds: float = 0.0
-    reused_steps: int = 0
-    stages: dict[str, float] = field(default_factory=dict)
 
 
 def run(

@@ -21,10 +21,11 @@ from automl.measure.measurement import measure
 from automl.models.family import Model, Network, Spec
 from automl.models.mlp import MLP
 from automl.recipe import Context, Report
+from automl.result import TrialResult
 from automl.space import TrialConfig
 from automl.store import Store
 from automl.training.loop import Train
-from automl.trial import Checkpoints, TrialResult, run
+from automl.trial import Checkpoints, run
 
 torch.set_num_threads(1)
 DIGITS = Sklearn("digits")

@@ -13,6 +13,8 @@ import onnxruntime
 import pytest
 from sklearn.datasets import load_digits
 
+from automl import cli
+
 AUTOML = str(Path(sys.executable).with_name("automl"))
 GOOD = """
 from automl.data.sklearn import Sklearn
@@ -32,6 +34,21 @@ def automl(*arguments, cwd, **environment):
         text=True,
         timeout=60,
     )
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch, capsys):
+    """The same command in this process: quick, for what ends before any work."""
+
+    def run(*arguments):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["automl", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        printed = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, end.value.code, printed.out, printed.err)
+
+    return run
 
 
 def object_of(done):
@@ -131,9 +148,9 @@ def test_doctor_tells_the_plan(tmp_path):
         ),
     ],
 )
-def test_a_bad_space_file_is_one_sentence_and_leaves_nothing(text, sentence, tmp_path):
+def test_a_bad_space_file_is_one_sentence_and_leaves_nothing(text, sentence, tmp_path, here):
     (tmp_path / "bad.py").write_text(GOOD + text)
-    refused(automl("search", "bad.py", "--trials", 1, cwd=tmp_path), sentence)
+    refused(here("search", "bad.py", "--trials", 1), sentence)
     assert [path.name for path in tmp_path.iterdir()] == ["bad.py"]
 
 
@@ -157,20 +174,17 @@ def test_a_bad_space_file_is_one_sentence_and_leaves_nothing(text, sentence, tmp
         (("measure", "no.onnx"), "there is no file no.onnx"),
     ],
 )
-def test_a_mistake_is_one_sentence_and_leaves_nothing(arguments, sentence, tmp_path):
-    refused(automl(*arguments, cwd=tmp_path), sentence)
+def test_a_mistake_is_one_sentence_and_leaves_nothing(arguments, sentence, tmp_path, here):
+    refused(here(*arguments), sentence)
     assert not list(tmp_path.glob("automl-home/studies/*"))
 
 
-def test_a_taken_name_and_a_wish_that_no_model_meets(searched, tmp_path):
+def test_a_taken_name_and_a_wish_that_no_model_meets(searched, here):
     at = ("--home", searched.home.path)
-    refused(
-        automl("search", "digits", "--name", "digits", *at, cwd=tmp_path), "automl resume digits"
-    )
-    refused(automl("resume", "digits", *at, cwd=tmp_path), "give a larger total")
-    refused(automl("front", "digit", *at, cwd=tmp_path), "did you mean 'digits'")
-    wish = ("--where", "size_bytes<=1")
-    refused(automl("export", "digits", *wish, "--out", "out", *at, cwd=tmp_path), "it spans")
+    refused(here("search", "digits", "--name", "digits", *at), "automl resume digits")
+    refused(here("resume", "digits", *at), "give a larger total")
+    refused(here("front", "digit", *at), "did you mean 'digits'")
+    refused(here("export", "digits", "--where", "size_bytes<=1", "--out", "o", *at), "it spans")
 
 
 def test_a_home_that_cannot_be_written(tmp_path):
@@ -194,9 +208,9 @@ def test_a_server_that_does_not_answer_is_told_within_ten_seconds(option, senten
     assert not list(tmp_path.glob("automl-home/studies/*"))
 
 
-def test_a_busy_port(tmp_path):
+def test_a_busy_port(here):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        refused(automl("ui", "--port", port, cwd=tmp_path), f"port {port} cannot be used")
+        refused(here("ui", "--port", port), f"port {port} cannot be used")

@@ -15,9 +15,10 @@ from automl import source
 from automl.cluster.judge import RemoteMeasure
 from automl.cluster.workers import run_on_workers
 from automl.recipe import Report
+from automl.result import TrialResult
 from automl.space import Space, TrialConfig, replay, sample
 from automl.store import Store
-from automl.trial import TrialResult, run
+from automl.trial import run
 
 DRIVER_CPUS = 0.01
 

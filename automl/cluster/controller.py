@@ -17,9 +17,9 @@ from automl.cluster.searcher import DriverOnly, StudySearcher
 from automl.data.dataset import Split
 from automl.measure.measurement import Reference
 from automl.recipe import Report
+from automl.result import TrialResult
 from automl.study.proposals import Proposer
 from automl.study.study import TrialRecord
-from automl.trial import TrialResult
 
 MAX_LOST_ACTORS = 2
 

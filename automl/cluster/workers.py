@@ -15,10 +15,11 @@ from ray.train.torch import TorchTrainer
 from automl import source
 from automl.cluster.judge import RemoteMeasure
 from automl.recipe import Report
+from automl.result import TrialResult
 from automl.space import replay, sample
 from automl.store import Store
 from automl.training import parallel
-from automl.trial import TrialResult, run
+from automl.trial import run
 
 if TYPE_CHECKING:
     from automl.cluster.actor import Shared

@@ -14,10 +14,10 @@ from optuna.trial import TrialState, create_trial
 
 from automl import pareto
 from automl.recipe import prefix_keys
+from automl.result import TrialResult
 from automl.space import Space, TrialConfig, replay, sample
 from automl.study.samplers import SAMPLERS, suggest_from
 from automl.study.study import STATES, Study, TrialRecord
-from automl.trial import TrialResult
 
 MAX_HELD = 4
 MAX_REDRAWS = 20

@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from automl import pareto
 from automl.config import Config, UserError, decode, encode
 from automl.pareto import Axis
-from automl.trial import TrialResult
+from automl.result import TrialResult
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

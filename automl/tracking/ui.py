@@ -15,15 +15,14 @@ HOST = "127.0.0.1"
 
 
 def address(uri: str, place: dict[str, str]) -> str:
-    """Where a browser finds a search's report: MLflow would open elsewhere.
+    """Where a browser finds a search's report, in the mode that shows runs as trainings.
 
-    `place` is the study's attribute `mlflow`, empty when it has none yet.
+    `place` is the study's attribute `mlflow`; without one it is the list of experiments.
     """
-    page = f"{uri.rstrip('/')}/?workflowType=machine_learning"
-    if not place:
-        return page
-    experiment, run = place["experiment_id"], place["run_id"]
-    return f"{page}#/experiments/{experiment}/runs/{run}/artifacts/front.html"
+    page = "experiments"
+    if place:
+        page += f"/{place['experiment_id']}/runs/{place['run_id']}/artifacts/front.html"
+    return f"{uri.rstrip('/')}/#/{page}?workflowType=machine_learning"
 
 
 def check_port(port: int) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from automl import api
+from automl.found import state
 
 IMPORTS = """
 from dataclasses import dataclass
@@ -78,4 +79,4 @@ def test_time_that_is_up_stops_what_is_running(search):
     found = search(text, minutes=0.2, concurrency=1)
     results = [record.result for record in found.study.records()]
     assert {result.status for result in results} == {"stopped"}
-    assert api.state(found.study) == "finished"
+    assert state(found.study) == "finished"

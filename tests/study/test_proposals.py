@@ -4,10 +4,10 @@ from automl import source
 from automl.measure.measurement import Measurement
 from automl.pareto import Axis
 from automl.recipe import prefix_keys
+from automl.result import TrialResult
 from automl.study.proposals import Proposer
 from automl.study.samplers import SAMPLERS
 from automl.study.study import Settings, Study, create
-from automl.trial import TrialResult
 
 OBJECTIVES = ("accuracy", "size_bytes")
 TWO_PREFIXES = """

@@ -5,10 +5,10 @@ import pytest
 from automl.config import UserError
 from automl.measure.measurement import Measurement
 from automl.pareto import Axis
+from automl.result import TrialResult
 from automl.study import choose, lock
 from automl.study.budget import Budget
 from automl.study.study import Settings, Study, create
-from automl.trial import TrialResult
 
 SETTINGS = Settings(
     space_name="digits",

@@ -1,0 +1,105 @@
+"""Searches that were made: found by name, looked at, and a model taken; no Ray, no MLflow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from automl import source
+from automl.config import UserError
+from automl.home import Home
+from automl.space import Space, TrialConfig, replay, sample, unknown
+from automl.store import Store
+from automl.study import choose, lock
+from automl.study.study import Study, TrialRecord
+
+
+@dataclass(frozen=True)
+class Search:
+    """A study that was searched: look at its front, take a model."""
+
+    study: Study
+    home: Home
+    interrupted: bool = False
+
+    def summary(self) -> dict[str, Any]:
+        """The object that `automl front --json` prints."""
+        return self.study.summary()
+
+    def front(self) -> list[TrialRecord]:
+        return self.study.front()
+
+    def export(
+        self,
+        out: str | Path,
+        *,
+        best: str | None = None,
+        where: str | None = None,
+        trial: str | None = None,
+    ) -> dict[str, Any]:
+        """Write one model of the front, measured on the test rows, into a folder."""
+        from automl import take
+
+        record = choose.choose(self.study, trial=trial, best=best, where=where)
+        file = self._file(record)
+        return take.export(self.study, record, self.config(record), file, Path(out))
+
+    def test_figures(self, record: TrialRecord) -> dict[str, Any]:
+        """A model's figures on the test rows, which the search has not seen."""
+        from automl import take
+
+        return take.test_figures(self.config(record), self._file(record))
+
+    def config(self, record: TrialRecord) -> TrialConfig:
+        """The full trial config of a record."""
+        return sample(study_space(self.study), replay(record.params))
+
+    def _file(self, record: TrialRecord) -> bytes:
+        assert record.result is not None
+        file = Store(self.home.store).read(record.result.key, "model.onnx")
+        if file is None:
+            raise UserError(
+                f"the file of trial {record.trial_id} is no longer in the store "
+                f"{self.home.store}; run the search again to make it"
+            )
+        return file
+
+
+def open_study(home: Home, name: str) -> Study:
+    """A study by its name. Raises UserError when the home has none of that name."""
+    known = home.studies()
+    if name not in known:
+        if not known:
+            raise UserError(
+                f"the home {home.path} has no study; start one: automl search digits, "
+                "or point to another home with --home"
+            )
+        raise UserError(unknown("study", name, known))
+    return Study(home.study(name))
+
+
+def stop(home: Home, name: str) -> bool:
+    """Ask the live run of a study to end; False when there is none."""
+    study = open_study(home, name)
+    if not lock.is_held(study.folder):
+        return False
+    stop_file(study).touch()
+    return True
+
+
+def state(study: Study) -> str:
+    """running, finished, or interrupted (a run that ended before its budget)."""
+    if lock.is_held(study.folder):
+        return "running"
+    return str(study.attribute("state", "interrupted"))
+
+
+def study_space(study: Study) -> Space:
+    """The space that a study searches, from its own copy of the file."""
+    return source.load(study.space_text, study.settings.fixed, study.settings.space_name)
+
+
+def stop_file(study: Study) -> Path:
+    """The file whose presence asks the live run to end."""
+    return study.folder / "stop"

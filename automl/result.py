@@ -1,0 +1,24 @@
+"""How a trial ended, as it is kept and shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from automl.config import Config
+from automl.measure.measurement import Measurement
+
+
+@dataclass(frozen=True)
+class TrialResult(Config):
+    """`status` is complete, stopped, rejected or failed; the last three carry a reason.
+
+    `key` names the model and its `model.onnx` in the store; `seconds` leave out waiting.
+    """
+
+    status: str
+    reason: str = ""
+    key: str = ""
+    measurement: Measurement | None = None
+    seconds: float = 0.0
+    reused_steps: int = 0
+    stages: dict[str, float] = field(default_factory=dict)

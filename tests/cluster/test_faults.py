@@ -1,0 +1,133 @@
+"""A search that is interrupted or killed, and goes on: nothing finished is lost or done twice."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from automl.found import open_study
+from automl.home import Home
+
+AUTOML = str(Path(sys.executable).with_name("automl"))
+SETS = [
+    *("--set", "recipe.train.epochs=3"),
+    *("--set", "recipe.fine_tune.epochs=2"),
+]
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts the command as a process with a session of its own; ends what is left of it."""
+    started = []
+
+    def start(*arguments):
+        process = subprocess.Popen(
+            [AUTOML, *arguments, "--home", str(tmp_path)],
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.stderr.close()
+        for pid in members(process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
+
+
+def members(session):
+    """Live processes of a session, without Ray's agents: they notice a minute later."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, _, sid = stat.read_text().rsplit(")", 1)[1].split()[:4]
+            agent = b"Agent" in stat.with_name("cmdline").read_bytes()
+            if int(sid) == session and state != "Z" and not agent:
+                found.append(int(stat.parent.name))
+    return found
+
+
+def wait_for(condition, seconds):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.2)
+
+
+def finished(tmp_path):
+    """The finished trials of the study, by number; none while there is no study."""
+    home = Home(tmp_path)
+    if "digits" not in home.studies():
+        return {}
+    records = open_study(home, "digits").records()
+    return {record.number: record.result for record in records if record.result is not None}
+
+
+def runs(tmp_path):
+    """(the search's run, its trials' runs) in MLflow."""
+    client = mlflow.MlflowClient(Home(tmp_path).mlflow_uri)
+    experiment = client.get_experiment_by_name("automl")
+    found = client.search_runs([experiment.experiment_id])
+    kinds = {"search": [], "trial": []}
+    for run in found:
+        kinds[run.data.tags["automl.kind"]].append(run)
+    (parent,) = kinds["search"]
+    return parent, kinds["trial"]
+
+
+def test_a_killed_driver_is_resumed_without_loss_or_duplicates(start, tmp_path):
+    killed = start("search", "digits", "--trials", "7", *SETS)
+    wait_for(lambda: len(finished(tmp_path)) >= 3, 60)
+    time.sleep(2.5)
+    killed.kill()
+    wait_for(lambda: not members(killed.pid), 20)
+    before = finished(tmp_path)
+    _, children = runs(tmp_path)
+    ended = {run.info.run_id: run.info.end_time for run in children if run.info.end_time}
+    assert ended
+
+    resumed = start("resume", "digits")
+    assert resumed.wait(60) == 0, resumed.stderr.read()
+    after = finished(tmp_path)
+    assert sorted(after) == list(range(7))
+    assert {number: after[number] for number in before} == before
+    parent, children = runs(tmp_path)
+    assert parent.info.status == "FINISHED"
+    assert {run.info.status for run in children} == {"FINISHED"}
+    assert sorted(int(run.data.tags["automl.trial_id"]) for run in children) == list(range(7))
+    now = {run.info.run_id: run.info.end_time for run in children}
+    assert {run_id: now[run_id] for run_id in ended} == ended
+
+
+def test_ctrl_c_ends_in_seconds_keeps_what_finished_and_says_how_to_resume(start, tmp_path):
+    process = start("search", "digits", "--trials", "40", *SETS)
+    wait_for(lambda: len(finished(tmp_path)) >= 1, 60)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(25) == 130
+    assert "automl resume digits" in process.stderr.read()
+    assert finished(tmp_path)
+    wait_for(lambda: not members(process.pid), 20)
+    parent, children = runs(tmp_path)
+    assert parent.info.status == "KILLED"
+    assert "RUNNING" not in {run.info.status for run in children}
+
+
+def test_stop_ends_a_search_from_another_terminal(start, tmp_path):
+    process = start("search", "digits", "--trials", "40", *SETS)
+    wait_for(lambda: len(finished(tmp_path)) >= 1, 60)
+    second = start("resume", "digits", "--trials", "50")
+    assert second.wait(20) == 2
+    assert "being searched by another run" in second.stderr.read()
+    assert start("stop", "digits").wait(10) == 0
+    assert process.wait(25) == 130

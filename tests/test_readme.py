@@ -1,0 +1,100 @@
+"""The README is true: its tree is the tree, its commands exist, its code runs."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from automl import source, space
+from automl.cli import app
+from conftest import drive
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+OPTIMIZER = """
+from __future__ import annotations
+from collections.abc import Iterable
+from dataclasses import dataclass
+import torch
+from torch import nn
+from automl.data.sklearn import Sklearn
+from automl.models.mlp import MLP
+from automl.space import Space, TrialConfig
+from automl.training.loop import Train
+from automl.training.optimizers import Optimizer
+from automl.training.schedules import Fixed
+
+{optimizer}
+
+space = Space(
+    TrialConfig(Sklearn("digits"), MLP((16,)), (Train(RMSprop(), Fixed(0.002), epochs=2),))
+)
+"""
+
+
+def block(heading, language):
+    section = README.split(heading, 1)[1]
+    return section.split(f"```{language}\n", 1)[1].split("```", 1)[0]
+
+
+def tree():
+    """The paths that the README's tree names."""
+    paths, folders = set(), {}
+    for line in block("## The tree", "").splitlines():
+        depth = (len(line) - len(line.lstrip())) // 2
+        name = line.split()[0]
+        folders[depth] = name
+        paths.add("".join(folders[i] for i in range(depth + 1)))
+    return paths
+
+
+def test_the_tree_is_the_tree():
+    files = {
+        str(path.relative_to(ROOT))
+        for folder in ("automl", "search_spaces")
+        for path in (ROOT / folder).rglob("*.py")
+        if path.name != "__init__.py"
+    }
+    named = {path for path in tree() if path.endswith(".py")}
+    assert named == files
+    assert all((ROOT / path).exists() for path in tree())
+
+
+def test_every_command_is_in_the_readme_and_has_help():
+    names = {command.name or command.callback.__name__ for command in app.registered_commands}
+    assert names == set(re.findall(r"^\| `automl (\w+)", README, re.MULTILINE))
+    for name in names:
+        shown = CliRunner().invoke(app, [name, "--help"])
+        assert shown.exit_code == 0
+        assert "--home" in shown.output
+        assert "--json" in shown.output
+
+
+def test_every_option_in_the_readme_exists():
+    commands = [command.name or command.callback.__name__ for command in app.registered_commands]
+    helps = "".join(CliRunner().invoke(app, [name, "--help"]).output for name in commands)
+    for option in set(re.findall(r"--[a-z][a-z-]+", README)):
+        assert option == "--help" or option in helps
+
+
+def test_the_readmes_space_is_a_space():
+    explored = space.validate(source.load(block("## Spaces", "python")))
+    assert "model.widths.length" in explored.domains
+
+
+def test_the_readmes_optimizer_is_added_in_one_place(store):
+    text = OPTIMIZER.format(optimizer=block("### Adding one thing", "python"))
+    (config,) = space.explore(source.load(text)).configs
+    reports, result = drive(config, store, space_source=source.fingerprint(text))
+    assert result.status == "complete"
+    assert reports[-1].metrics["loss"] < reports[0].metrics["loss"]
+
+
+@pytest.mark.slow
+def test_the_readmes_first_commands(tmp_path):
+    subprocess.run(["git", "clone", "-q", ROOT, tmp_path / "clone"], check=True)
+    for command in ("make demo", "make demo"):
+        subprocess.run(command.split(), cwd=tmp_path / "clone", check=True)
+    assert (tmp_path / "clone/out/model.onnx").stat().st_size <= 40_000

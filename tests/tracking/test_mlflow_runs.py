@@ -1,0 +1,71 @@
+import mlflow
+import pytest
+
+from automl.config import UserError
+from automl.tracking import mlflow_runs
+
+
+@pytest.fixture
+def client(searched):
+    return mlflow.MlflowClient(searched.home.mlflow_uri)
+
+
+@pytest.fixture
+def parent(client, searched):
+    return client.get_run(searched.study.attribute("mlflow")["run_id"])
+
+
+@pytest.fixture
+def children(client, searched):
+    place = searched.study.attribute("mlflow")
+    condition = f"tags.`mlflow.parentRunId` = '{place['run_id']}'"
+    return client.search_runs([place["experiment_id"]], condition)
+
+
+def test_every_trial_has_one_nested_run_with_its_parameters_and_figures(searched, children):
+    by_id = {run.data.tags["automl.trial_id"]: run for run in children}
+    assert len(by_id) == len(children) == 6
+    for record in searched.study.records():
+        run = by_id[record.trial_id]
+        assert run.data.params == {name: str(value) for name, value in record.params.items()}
+        assert run.data.tags["automl.status"] == record.result.status
+        assert run.info.status == "FINISHED"
+        if record.result.measurement is not None:
+            assert {n: run.data.metrics[n] for n in record.values} == record.values
+        assert "train/loss" in run.data.metrics or record.result.reused_steps
+
+
+def test_epochs_are_steps_of_a_metric(client, searched, children):
+    fresh = [r for r in children if r.data.metrics["reused_steps"] == 0]
+    history = client.get_metric_history(fresh[0].info.run_id, "train/loss")
+    assert [metric.step for metric in history] == [1, 2, 3, 4, 5, 6]
+
+
+def test_front_members_are_marked(searched, children):
+    marked = {
+        run.data.tags["automl.trial_id"]
+        for run in children
+        if run.data.tags.get("automl.pareto") == "true"
+    }
+    assert marked == {record.trial_id for record in searched.front()}
+
+
+def test_the_parent_carries_the_report_and_the_hypervolume_over_time(client, searched, parent):
+    artifacts = {item.path for item in client.list_artifacts(parent.info.run_id)}
+    assert artifacts == {"front.html", "front.png", "front.csv", "front.json"}
+    history = client.get_metric_history(parent.info.run_id, "hypervolume")
+    values = [metric.value for metric in sorted(history, key=lambda metric: metric.step)]
+    assert len(values) == 6
+    assert values == sorted(values)
+    assert values[-1] == searched.summary()["hypervolume"]
+    assert parent.data.tags["automl.kind"] == "search"
+    assert parent.info.status == "FINISHED"
+
+
+@pytest.mark.parametrize(
+    ("uri", "sentence"),
+    [("http://127.0.0.1:1", "no MLflow server answers"), ("runs", "neither an http")],
+)
+def test_a_tracking_uri_of_no_use_is_told(uri, sentence):
+    with pytest.raises(UserError, match=sentence):
+        mlflow_runs.check_uri(uri)

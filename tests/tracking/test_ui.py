@@ -1,0 +1,111 @@
+"""The MLflow UI in a real browser: what a person sees of a search."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+AUTOML = str(Path(sys.executable).with_name("automl"))
+PICTURES = Path(__file__).parent.parent / "artifacts"
+FLAGS = (
+    *("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1500,1000"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    *("--no-first-run", "--disable-dev-shm-usage"),
+)
+
+pytestmark = pytest.mark.skipif(
+    not (shutil.which("chromium") and shutil.which("chromedriver")),
+    reason="chromium and chromedriver are not installed",
+)
+
+
+@pytest.fixture(scope="module")
+def pages(searched):
+    """The addresses that `automl ui` prints, served."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [AUTOML, "ui", "--port", str(port), "--home", str(searched.home.path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    lines = [server.stdout.readline() for _ in range(2)]
+    deadline = time.monotonic() + 50
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1).close()
+            break
+        time.sleep(0.3)
+    yield {name: page.strip() for name, page in (line.split(":", 1) for line in lines)}
+    server.terminate()
+    server.wait(20)
+    server.stdout.close()
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(server.pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    for flag in FLAGS:
+        options.add_argument(flag)
+    service = webdriver.ChromeService(shutil.which("chromedriver"))
+    driver = webdriver.Chrome(options=options, service=service)
+    yield driver
+    driver.quit()
+
+
+def picture(browser, name):
+    PICTURES.mkdir(exist_ok=True)
+    browser.save_screenshot(str(PICTURES / f"{name}.png"))
+
+
+def find(browser, selector, seconds=40):
+    """The elements of a selector, once there are any."""
+    return WebDriverWait(browser, seconds).until(
+        lambda b: b.find_elements(By.CSS_SELECTOR, selector)
+    )
+
+
+def text(browser):
+    return browser.find_element(By.TAG_NAME, "body").text
+
+
+def test_the_address_leads_to_the_rendered_front(browser, pages, searched):
+    browser.get(pages["digits"])
+    browser.switch_to.frame(find(browser, "iframe")[0])
+    points = find(browser, ".scatterlayer .point")
+    measured = [r for r in searched.study.records() if r.result.measurement]
+    assert len(points) == len(measured)
+    webdriver.ActionChains(browser).move_to_element(points[-1]).perform()
+    assert "recipe.train.optimizer" in find(browser, ".hoverlayer .hovertext")[0].text
+    browser.switch_to.default_content()
+    picture(browser, "front")
+    assert "Evaluations" not in text(browser)
+
+
+def test_the_table_shows_the_search_with_its_trials_nested(browser, pages, searched):
+    experiment = searched.study.attribute("mlflow")["experiment_id"]
+    browser.get(pages["all"].replace("/#/experiments", f"/#/experiments/{experiment}/runs"))
+    expander = find(browser, ".ag-row button")
+    ids = [record.trial_id for record in searched.study.records()]
+    assert "digits" in text(browser)
+    assert not any(trial_id in text(browser) for trial_id in ids)
+    expander[0].click()
+    WebDriverWait(browser, 20).until(lambda b: all(i in text(b) for i in ids))
+    picture(browser, "runs")

@@ -15,8 +15,8 @@ from typing import Any
 
 from automl import source
 from automl.cluster import controller, session
-from automl.cluster.actor import Shared, num_workers
 from automl.cluster.resources import Request, plan_slots
+from automl.cluster.shared import Shared, num_workers
 from automl.config import UserError, choices
 from automl.found import Search, open_study, stop_file, study_space
 from automl.home import Home, check_name, home_at, make_writable
@@ -31,7 +31,7 @@ from automl.study.budget import Budget, Clock
 from automl.study.proposals import Proposer
 from automl.study.samplers import SAMPLERS
 from automl.study.study import Settings, Study, TrialRecord
-from automl.tracking import mlflow_runs, report
+from automl.tracking import mlflow_runs, report, server
 from automl.training.parallel import Parallelism
 
 TRIM_EVERY_TRIALS = 25
@@ -99,7 +99,7 @@ def search(
     reference = largest(validate(loaded))
     make_writable(place)
     folder = _new_folder(place, name, path.stem)
-    mlflow_runs.check_uri(chosen.tracking_uri or place.mlflow_uri)
+    server.check_uri(chosen.tracking_uri or place.mlflow_uri)
     exporting = _in_background(reference.export)
     with session.connected(chosen.address):
         clock = Clock(budget)
@@ -135,7 +135,7 @@ def resume(
     validate(space)
     make_writable(place)
     _check_budget_left(study, chosen.budget())
-    mlflow_runs.check_uri(chosen.tracking_uri or place.mlflow_uri)
+    server.check_uri(chosen.tracking_uri or place.mlflow_uri)
     with session.connected(chosen.address):
         clock = Clock(chosen.budget())
         judge = controller.resume_judge(study.reference, study.settings.reference_latency_ms)

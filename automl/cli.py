@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from automl import show
 from automl.config import UserError
 
 if TYPE_CHECKING:
@@ -130,13 +130,13 @@ def list_studies(home: HomeOption = None, as_json: JsonOption = False) -> None:
     from automl import found
 
     place = _home(home)
-    rows = [_status(found.open_study(place, name)) for name in place.studies()]
+    rows = [found.status(found.open_study(place, name)) for name in place.studies()]
     if as_json:
-        _print_json({"studies": rows})
+        show.as_json({"studies": rows})
     elif not rows:
         print(f"no study in {place.path}; start one: automl search digits")
     else:
-        _print_table(rows)
+        show.table(rows)
 
 
 @app.command()
@@ -144,11 +144,11 @@ def status(name: Name, home: HomeOption = None, as_json: JsonOption = False) -> 
     """How far a search is."""
     from automl import found
 
-    row = _status(found.open_study(_home(home), name))
+    row = found.status(found.open_study(_home(home), name))
     if as_json:
-        _print_json(row)
+        show.as_json(row)
     else:
-        _print_table([row])
+        show.table([row])
 
 
 @app.command()
@@ -158,7 +158,7 @@ def stop(name: Name, home: HomeOption = None, as_json: JsonOption = False) -> No
 
     stopped = found.stop(_home(home), name)
     if as_json:
-        _print_json({"study": name, "stopping": stopped})
+        show.as_json({"study": name, "stopping": stopped})
     elif stopped:
         print(f"{name} ends within seconds; to go on later: automl resume {name}")
     else:
@@ -188,13 +188,13 @@ def front(
 
         report.write_page(search.study, html)
     if as_json:
-        _print_json(summary)
+        show.as_json(summary)
     elif csv:
         from automl.tracking import report
 
         print(report.table(search.front()), end="")
     else:
-        _print_front(summary)
+        show.front(summary)
 
 
 @app.command()
@@ -218,7 +218,7 @@ def export(
     search = found.Search(found.open_study(place, name), place)
     exported = search.export(out, best=best, where=where, trial=trial)
     if as_json:
-        _print_json(exported)
+        show.as_json(exported)
         return
     figures = exported["measurement"]["test"]
     print(f"trial {exported['trial_id']} in {out}:")
@@ -240,9 +240,9 @@ def measure(
         raise UserError(f"there is no file {file}; check the path")
     figures = {**measure_file(file), "machine": machine()}
     if as_json:
-        _print_json(figures)
+        show.as_json(figures)
     else:
-        _print_table([{key: value for key, value in figures.items() if key != "machine"}])
+        show.table([{key: value for key, value in figures.items() if key != "machine"}])
 
 
 @app.command()
@@ -254,24 +254,24 @@ def ui(
 ) -> None:
     """Serve the MLflow UI on the home's searches, on this machine only."""
     from automl import found
-    from automl.tracking import ui as mlflow_ui
+    from automl.tracking import server
 
     place = _home(home)
-    mlflow_ui.check_port(port)
+    server.check_port(port)
     studies = [name] if name else place.studies()
-    address = f"http://{mlflow_ui.HOST}:{port}"
+    address = f"http://{server.HOST}:{port}"
     pages = {
-        known: mlflow_ui.address(address, found.open_study(place, known).attribute("mlflow", {}))
+        known: server.address(address, found.open_study(place, known).attribute("mlflow", {}))
         for known in studies
     }
     if as_json:
-        _print_json({"address": mlflow_ui.address(address, {}), "studies": pages})
+        show.as_json({"address": server.address(address, {}), "studies": pages})
     else:
         for known, page in pages.items():
             print(f"{known}: {page}")
-        print(f"all:  {mlflow_ui.address(address, {})}\nCtrl-C ends it.", flush=True)
+        print(f"all:  {server.address(address, {})}\nCtrl-C ends it.", flush=True)
     sys.stdout.flush()
-    raise typer.Exit(mlflow_ui.serve(place, port))
+    raise typer.Exit(server.serve(place, port))
 
 
 @app.command()
@@ -287,9 +287,9 @@ def check(
 
     report = checking.check(space, _assignments(sets or []), run=run)
     if as_json:
-        _print_json(report)
+        show.as_json(report)
     else:
-        _print_table([{"parameter": k, "values": v} for k, v in report["parameters"].items()])
+        show.table([{"parameter": k, "values": v} for k, v in report["parameters"].items()])
         print("\n".join(f"{key}: {value}" for key, value in report.items() if key != "parameters"))
 
 
@@ -300,7 +300,7 @@ def doctor(address: Address = None, home: HomeOption = None, as_json: JsonOption
 
     findings = examine.examine(_home(home), address)
     if as_json:
-        _print_json(findings)
+        show.as_json(findings)
     else:
         for key, value in findings.items():
             print(f"{key:16} {value}")
@@ -337,69 +337,8 @@ def _assignments(sets: list[str]) -> dict[str, str]:
 def _show_found(found: Any, as_json: bool) -> None:
     summary = found.summary()
     if as_json:
-        _print_json(summary)
+        show.as_json(summary)
     else:
-        _print_front(summary)
+        show.front(summary)
     if found.interrupted:
         raise typer.Exit(130)
-
-
-def _status(study: Any) -> dict[str, Any]:
-    from automl import found
-
-    summary = study.summary()
-    return {
-        "study": study.name,
-        "state": found.state(study),
-        "trials": {name: count for name, count in summary["trials"].items() if count},
-        "unfinished": sum(record.result is None for record in study.records()),
-        "front": len(summary["front"]),
-        "hypervolume": round(summary["hypervolume"], 4),
-        "seconds": round(summary["seconds"], 1),
-    }
-
-
-def _print_front(summary: dict[str, Any]) -> None:
-    if not summary["front"]:
-        print("the front is empty: no trial is complete yet")
-        return
-    names = list(summary["objectives"])
-    rows = [
-        {
-            "trial": member["trial_id"],
-            **{name: member["measurement"][name] for name in names},
-            **({"test_accuracy": member["test"]["test"]["accuracy"]} if "test" in member else {}),
-            "model": member["params"].get("model", ""),
-        }
-        for member in summary["front"]
-    ]
-    goal = summary["objectives"][names[0]]
-    rows.sort(key=lambda row: row[names[0]], reverse=goal == "max")
-    _print_table(rows)
-
-
-def _print_table(rows: list[dict[str, Any]]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD)
-    for name, value in rows[0].items():
-        is_number = isinstance(value, int | float)
-        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*map(_cell, row.values()))
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 1000
-    console.print(table)
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{count} {name}" for name, count in value.items())
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value))

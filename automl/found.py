@@ -95,6 +95,20 @@ def state(study: Study) -> str:
     return str(study.attribute("state", "interrupted"))
 
 
+def status(study: Study) -> dict[str, Any]:
+    """How far a study is, in one row."""
+    summary = study.summary()
+    return {
+        "study": study.name,
+        "state": state(study),
+        "trials": {name: count for name, count in summary["trials"].items() if count},
+        "unfinished": sum(record.result is None for record in study.records()),
+        "front": len(summary["front"]),
+        "hypervolume": round(summary["hypervolume"], 4),
+        "seconds": round(summary["seconds"], 1),
+    }
+
+
 def study_space(study: Study) -> Space:
     """The space that a study searches, from its own copy of the file."""
     return source.load(study.space_text, study.settings.fixed, study.settings.space_name)

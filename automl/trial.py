@@ -14,7 +14,8 @@ from automl.export import onnx
 from automl.measure import gate
 from automl.measure.measurement import Measurement
 from automl.models.family import Network, Spec, dump, restore
-from automl.recipe import Context, Rejected, Report, prefix_keys
+from automl.prefix import prefix_keys
+from automl.recipe import Context, Rejected, Report
 from automl.result import TrialResult
 from automl.space import TrialConfig
 from automl.store import Store

@@ -19,7 +19,7 @@ HOMES = {
     "optuna": ["study"],
     "plotly": ["tracking"],
     "ray": ["cluster"],
-    "rich": ["cli", "progress"],
+    "rich": ["show", "progress"],
     "safetensors": ["models", "training"],
     "sklearn": ["data"],
     "torch": [

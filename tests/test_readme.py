@@ -5,11 +5,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from conftest import drive
 from typer.testing import CliRunner
 
 from automl import source, space
 from automl.cli import app
-from conftest import drive
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

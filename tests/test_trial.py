@@ -5,7 +5,8 @@ from conftest import drive
 
 from automl.measure.measurement import measure
 from automl.models.mlp import MLP
-from automl.recipe import Step, prefix_keys
+from automl.prefix import prefix_keys
+from automl.recipe import Step
 from automl.training.loop import Train
 from automl.training.losses import Distill
 from automl.trial import PARENT_FILE, run

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,30 +13,15 @@ from ray import tune
 
 from automl import source
 from automl.cluster.judge import RemoteMeasure
+from automl.cluster.shared import Shared
 from automl.cluster.workers import run_on_workers
 from automl.recipe import Report
 from automl.result import TrialResult
-from automl.space import Space, TrialConfig, replay, sample
+from automl.space import replay, sample
 from automl.store import Store
 from automl.trial import run
 
 DRIVER_CPUS = 0.01
-
-
-@dataclass(frozen=True)
-class Shared:
-    """What every trial of a search gets: all plain values, and the judge's handle."""
-
-    space_text: str
-    fixed: dict[str, str]
-    store_url: str
-    ray_folder: str
-    judge: Any
-    cpus: float
-    gpus: float
-
-    def space(self) -> Space:
-        return source.load(self.space_text, self.fixed)
 
 
 class TrialActor(tune.Trainable):
@@ -101,11 +86,6 @@ class TrialActor(tune.Trainable):
         self.seconds += time.perf_counter() - started
         seconds = self.seconds - self.measure.waited_seconds
         return {"result": replace(result, seconds=seconds), "done": True}
-
-
-def num_workers(config: TrialConfig) -> int:
-    """The Train workers that a trial takes; 0 when it runs in the actor itself."""
-    return max((step.num_workers for step in config.recipe), default=0)
 
 
 def failed(error: BaseException) -> TrialResult:

@@ -11,9 +11,10 @@ from ray import tune
 from ray.tune import Callback, FailureConfig, RunConfig, TuneConfig
 from ray.tune.stopper import Stopper
 
-from automl.cluster.actor import Shared, TrialActor
+from automl.cluster.actor import TrialActor
 from automl.cluster.judge import Judge
 from automl.cluster.searcher import DriverOnly, StudySearcher
+from automl.cluster.shared import Shared
 from automl.data.dataset import Split
 from automl.measure.measurement import Reference
 from automl.recipe import Report

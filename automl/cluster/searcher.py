@@ -7,7 +7,7 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
-from automl.cluster.actor import num_workers
+from automl.cluster.shared import num_workers
 from automl.study.proposals import Proposer
 from automl.study.study import TrialRecord
 

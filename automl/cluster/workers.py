@@ -6,7 +6,7 @@ import asyncio
 import threading
 import uuid
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ray
 from ray.train import RunConfig, ScalingConfig
@@ -14,15 +14,13 @@ from ray.train.torch import TorchTrainer
 
 from automl import source
 from automl.cluster.judge import RemoteMeasure
+from automl.cluster.shared import Shared
 from automl.recipe import Report
 from automl.result import TrialResult
 from automl.space import replay, sample
 from automl.store import Store
 from automl.training import parallel
 from automl.trial import run
-
-if TYPE_CHECKING:
-    from automl.cluster.actor import Shared
 
 POLL_SECONDS = 1.0
 WORKER_CPUS_LESS = 0.01

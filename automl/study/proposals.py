@@ -13,7 +13,7 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
 from automl import pareto
-from automl.recipe import prefix_keys
+from automl.prefix import prefix_keys
 from automl.result import TrialResult
 from automl.space import Space, TrialConfig, replay, sample
 from automl.study.samplers import SAMPLERS, suggest_from

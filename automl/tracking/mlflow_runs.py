@@ -9,7 +9,6 @@ import queue
 import tempfile
 import threading
 import time
-import urllib.request
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,7 +16,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl.config import UserError
 from automl.recipe import Report
 from automl.study.study import Study, TrialRecord
 
@@ -35,24 +33,6 @@ ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_ENABLE_ASYNC_LOGGING": "false",
 }
-
-
-def check_uri(uri: str) -> None:
-    """Raise UserError when a tracking server does not answer, or the URI cannot be one."""
-    if uri.startswith(("http://", "https://")):
-        try:
-            urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=5).close()
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"no MLflow server answers at --tracking-uri {uri} "
-                f"({getattr(error, 'reason', error)}); start one with `mlflow server`, "
-                "or leave --tracking-uri out to use the home's own database"
-            ) from None
-    elif not uri.startswith(("sqlite://", "postgresql", "mysql")):
-        raise UserError(
-            f"--tracking-uri {uri} is neither an http(s) address nor a database URI "
-            "such as sqlite:///mlflow.db"
-        )
 
 
 @dataclass

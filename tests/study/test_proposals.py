@@ -3,7 +3,7 @@ import pytest
 from automl import source
 from automl.measure.measurement import Measurement
 from automl.pareto import Axis
-from automl.recipe import prefix_keys
+from automl.prefix import prefix_keys
 from automl.result import TrialResult
 from automl.study.proposals import Proposer
 from automl.study.samplers import SAMPLERS

@@ -1,9 +1,6 @@
 import mlflow
 import pytest
 
-from automl.config import UserError
-from automl.tracking import mlflow_runs
-
 
 @pytest.fixture
 def client(searched):
@@ -60,12 +57,3 @@ def test_the_parent_carries_the_report_and_the_hypervolume_over_time(client, sea
     assert values[-1] == searched.summary()["hypervolume"]
     assert parent.data.tags["automl.kind"] == "search"
     assert parent.info.status == "FINISHED"
-
-
-@pytest.mark.parametrize(
-    ("uri", "sentence"),
-    [("http://127.0.0.1:1", "no MLflow server answers"), ("runs", "neither an http")],
-)
-def test_a_tracking_uri_of_no_use_is_told(uri, sentence):
-    with pytest.raises(UserError, match=sentence):
-        mlflow_runs.check_uri(uri)

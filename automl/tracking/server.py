@@ -1,4 +1,4 @@
-"""The MLflow UI on a home's database: this machine only, nothing but the pages."""
+"""The MLflow server: reached, addressed, and served on this machine only."""
 
 from __future__ import annotations
 
@@ -7,11 +7,30 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 
 from automl.config import UserError
 from automl.home import Home
 
 HOST = "127.0.0.1"
+
+
+def check_uri(uri: str) -> None:
+    """Raise UserError when a tracking server does not answer, or the URI cannot be one."""
+    if uri.startswith(("http://", "https://")):
+        try:
+            urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=5).close()
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"no MLflow server answers at --tracking-uri {uri} "
+                f"({getattr(error, 'reason', error)}); start one with `mlflow server`, "
+                "or leave --tracking-uri out to use the home's own database"
+            ) from None
+    elif not uri.startswith(("sqlite://", "postgresql", "mysql")):
+        raise UserError(
+            f"--tracking-uri {uri} is neither an http(s) address nor a database URI "
+            "such as sqlite:///mlflow.db"
+        )
 
 
 def address(uri: str, place: dict[str, str]) -> str:

@@ -16,6 +16,9 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+from automl.config import UserError
+from automl.tracking import server
+
 AUTOML = str(Path(sys.executable).with_name("automl"))
 PICTURES = Path(__file__).parent.parent / "artifacts"
 FLAGS = (
@@ -24,7 +27,7 @@ FLAGS = (
     *("--no-first-run", "--disable-dev-shm-usage"),
 )
 
-pytestmark = pytest.mark.skipif(
+needs_browser = pytest.mark.skipif(
     not (shutil.which("chromium") and shutil.which("chromedriver")),
     reason="chromium and chromedriver are not installed",
 )
@@ -36,14 +39,14 @@ def pages(searched):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    server = subprocess.Popen(
+    process = subprocess.Popen(
         [AUTOML, "ui", "--port", str(port), "--home", str(searched.home.path)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
     )
-    lines = [server.stdout.readline() for _ in range(2)]
+    lines = [process.stdout.readline() for _ in range(2)]
     deadline = time.monotonic() + 50
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError):
@@ -51,11 +54,11 @@ def pages(searched):
             break
         time.sleep(0.3)
     yield {name: page.strip() for name, page in (line.split(":", 1) for line in lines)}
-    server.terminate()
-    server.wait(20)
-    server.stdout.close()
+    process.terminate()
+    process.wait(20)
+    process.stdout.close()
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(server.pid, signal.SIGKILL)
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +89,7 @@ def text(browser):
     return browser.find_element(By.TAG_NAME, "body").text
 
 
+@needs_browser
 def test_the_address_leads_to_the_rendered_front(browser, pages, searched):
     browser.get(pages["digits"])
     browser.switch_to.frame(find(browser, "iframe")[0])
@@ -99,6 +103,7 @@ def test_the_address_leads_to_the_rendered_front(browser, pages, searched):
     assert "Evaluations" not in text(browser)
 
 
+@needs_browser
 def test_the_table_shows_the_search_with_its_trials_nested(browser, pages, searched):
     experiment = searched.study.attribute("mlflow")["experiment_id"]
     browser.get(pages["all"].replace("/#/experiments", f"/#/experiments/{experiment}/runs"))
@@ -109,3 +114,12 @@ def test_the_table_shows_the_search_with_its_trials_nested(browser, pages, searc
     expander[0].click()
     WebDriverWait(browser, 20).until(lambda b: all(i in text(b) for i in ids))
     picture(browser, "runs")
+
+
+@pytest.mark.parametrize(
+    ("uri", "sentence"),
+    [("http://127.0.0.1:1", "no MLflow server answers"), ("runs", "neither an http")],
+)
+def test_a_tracking_uri_of_no_use_is_told(uri, sentence):
+    with pytest.raises(UserError, match=sentence):
+        server.check_uri(uri)

@@ -1,7 +1,7 @@
 from dataclasses import dataclass, replace
 
 from automl.models.mlp import MLP
-from automl.recipe import prefix_keys
+from automl.prefix import prefix_keys
 
 
 def test_configs_that_share_a_prefix_share_its_keys(config):

@@ -1,0 +1,30 @@
+"""What every trial of a search gets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from automl import source
+from automl.space import Space, TrialConfig
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What every trial of a search gets: all plain values, and the judge's handle."""
+
+    space_text: str
+    fixed: dict[str, str]
+    store_url: str
+    ray_folder: str
+    judge: Any
+    cpus: float
+    gpus: float
+
+    def space(self) -> Space:
+        return source.load(self.space_text, self.fixed)
+
+
+def num_workers(config: TrialConfig) -> int:
+    """The Train workers that a trial takes; 0 when it runs in the actor itself."""
+    return max((step.num_workers for step in config.recipe), default=0)

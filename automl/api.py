@@ -75,7 +75,7 @@ def search(
     *,
     name: str | None = None,
     home: str | Path | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     sampler: str = "tpe",
     workers_per_trial: int | None = None,
     parallelism: str | None = None,
@@ -93,10 +93,13 @@ def search(
     if sampler not in SAMPLERS:
         raise UserError(unknown("sampler", sampler, list(SAMPLERS)))
     path = source.find(str(space))
-    text, fixed = path.read_text(), {"seed": str(seed), **(sets or {})}
+    text, fixed = path.read_text(), dict(sets or {})
+    if seed is not None:
+        fixed["seed"] = str(seed)
     fixed |= _parallelism(source.load(text, fixed, str(path)), workers_per_trial, parallelism)
     loaded = source.load(text, fixed, str(path))
-    reference = largest(validate(loaded))
+    explored = validate(loaded)
+    reference = largest(explored)
     make_writable(place)
     folder = _new_folder(place, name, path.stem)
     server.check_uri(chosen.tracking_uri or place.mlflow_uri)
@@ -111,7 +114,7 @@ def search(
             objectives=loaded.objectives,
             constraints=loaded.constraints,
             fixed=fixed,
-            seed=seed,
+            seed=explored.configs[0].seed,
             sampler=sampler,
             axes=reference.axes(loaded.objectives, figures),
             reference_latency_ms=figures["latency_ms"],
@@ -178,7 +181,7 @@ def _run(
             tracker.finished(record)
             watch.finished(record)
             if number % TRIM_EVERY_TRIALS == 0:
-                store.trim(home.store_limit_bytes, _needed(study, proposer))
+                store.trim(home.store_limit_bytes, lambda: _needed(home, proposer))
 
         controller.run(
             controller.Events(started, reported, finished),
@@ -203,7 +206,7 @@ def _run(
             for number in list(proposer.running):
                 finished(number, TrialResult("stopped", reason="the search's time was up"))
             study.set_attribute("state", "finished")
-        store.trim(home.store_limit_bytes, _needed(study, proposer))
+        store.trim(home.store_limit_bytes, lambda: _needed(home, proposer))
         note = tracker.close("KILLED" if interrupted() else "FINISHED")
         ended = Search(study, home, interrupted=interrupted())
         watch.ended(ended, note)
@@ -268,10 +271,11 @@ def _check_budget_left(study: Study, budget: Budget) -> None:
         )
 
 
-def _needed(study: Study, proposer: Proposer) -> set[str]:
-    """Keys that must stay in the store: what the front and the running trials use."""
-    front = {record.result.key for record in study.front() if record.result}
-    return front | {key for running in proposer.running.values() for key in running.keys}
+def _needed(home: Home, proposer: Proposer) -> set[str]:
+    """Keys that must stay in the store: of every study's front, and of the running trials."""
+    known = [open_study(home, name) for name in home.studies()]
+    fronts = {record.result.key for s in known for record in s.front() if record.result}
+    return fronts | {key for running in proposer.running.values() for key in running.keys}
 
 
 def _in_background(work: Callable[[], bytes]) -> Future[bytes]:

@@ -54,7 +54,9 @@ def search(
     trials: Trials = None,
     minutes: Minutes = None,
     concurrency: Concurrency = None,
-    seed: Annotated[int, typer.Option(help="Seed of the data split, trials and sampler.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of split, trials and sampler [default: the space's]")
+    ] = None,
     sampler: Annotated[str, typer.Option(help="tpe, nsga2 or random.")] = "tpe",
     cpus_per_trial: Annotated[float, typer.Option(help="CPUs of a trial, or of a worker.")] = 1.0,
     gpus_per_trial: Annotated[float, typer.Option(help="GPUs of a trial, or of a worker.")] = 0.0,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import fsspec
@@ -52,8 +52,11 @@ class Store:
         if self.fs.exists(f"{self.root}/{key}"):
             self.fs.rm(f"{self.root}/{key}", recursive=True)
 
-    def trim(self, limit_bytes: int, keep: Collection[str]) -> list[str]:
-        """Drop the least recently used keys, never those to keep, until the rest fits."""
+    def trim(self, limit_bytes: int, needed: Callable[[], Collection[str]]) -> list[str]:
+        """Drop the least recently used keys until the rest fits, never those `needed`.
+
+        `needed()` is asked only when there is too much.
+        """
         folders = self.fs.ls(self.root, detail=False) if self.fs.exists(self.root) else []
         entries = []
         for folder in folders:
@@ -62,7 +65,9 @@ class Store:
             if used is not None:
                 entries.append((used, folder, sum(f["size"] for f in files)))
         total = sum(size for _, _, size in entries)
-        dropped = []
+        if total <= limit_bytes:
+            return []
+        keep, dropped = needed(), []
         for _, folder, size in sorted(entries):
             key = folder.rsplit("/", 1)[-1]
             if total > limit_bytes and key not in keep:

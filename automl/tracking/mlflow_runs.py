@@ -62,6 +62,7 @@ class Tracker:
         self.study, self.uri, self.artifacts = study, uri, artifacts
         self.write_report = write_report
         self.events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self.parent = ""
         self.runs: dict[int, str] = {}
         self.pending: dict[str, Pending] = defaultdict(Pending)
         self.records: list[TrialRecord] = []
@@ -88,7 +89,7 @@ class Tracker:
 
         Raises what went wrong in the thread, unless it is that a server was away.
         """
-        self.events.put(lambda: setattr(self, "end", status))
+        self.end = status
         self.thread.join(CLOSE_SECONDS)
         if self.error is not None:
             raise self.error
@@ -97,43 +98,45 @@ class Tracker:
         return ""
 
     def _work(self) -> None:
-        from mlflow.exceptions import MlflowException
-
         try:
-            self._open()
-            while True:
-                try:
-                    self._deliver()
-                    if self.end is not None:
-                        self._deliver_end()
-                        return
-                except MlflowException as error:
-                    if "API request" not in str(error):
-                        raise
-                    if self.end is not None:
-                        return
+            while not self._deliver():
+                pass
         except Exception as error:
             self.error = error
 
-    def _deliver(self) -> None:
-        """Write what has come within one flush interval. Raises when a server is away."""
+    def _deliver(self) -> bool:
+        """Write what comes within one flush interval; True when that was the end.
+
+        A server that is away costs nothing but time: what was not written stays.
+        """
+        from mlflow.exceptions import MlflowException
+
+        end = self.end
+        self._take_events()
+        try:
+            if not self.parent:
+                self._open()
+            while self.waiting:
+                self.waiting[0]()
+                self.waiting.popleft()
+            if end is not None:
+                self._mark_interrupted()
+                self.pending[self.parent].status = end
+            if end is not None or time.monotonic() > self.next_report:
+                self._write_report()
+            self._flush()
+        except MlflowException as error:
+            if "API request" not in str(error):
+                raise
+        return end is not None
+
+    def _take_events(self) -> None:
         until = time.monotonic() + FLUSH_SECONDS
         while self.end is None and (left := until - time.monotonic()) > 0:
             with contextlib.suppress(queue.Empty):
                 self.waiting.append(self.events.get(timeout=left))
-        while self.waiting:
-            self.waiting[0]()
-            self.waiting.popleft()
-        self._flush()
-        if time.monotonic() > self.next_report:
-            self._write_report()
-            self.next_report = time.monotonic() + REPORT_SECONDS
-
-    def _deliver_end(self) -> None:
-        self._mark_interrupted()
-        self.pending[self.parent].status = self.end
-        self._write_report()
-        self._flush()
+        while not self.events.empty():
+            self.waiting.append(self.events.get())
 
     def _open(self) -> None:
         """Find or make the parent run; write what an earlier run of the search could not."""
@@ -146,15 +149,16 @@ class Tracker:
         self.client: MlflowClient = mlflow.MlflowClient(self.uri)
         self.experiment = self._experiment()
         known = self.study.attribute("mlflow", {})
-        self.parent = known["run_id"] if known.get("uri") == self.uri else self._create_parent()
-        self.client.update_run(self.parent, status="RUNNING")
-        finished = self._find_children()
+        parent = known["run_id"] if known.get("uri") == self.uri else self._create_parent()
+        self.client.update_run(parent, status="RUNNING")
+        finished = self._find_children(parent)
+        self.parent = parent
         for record in self.study.records():
             if record.result is not None and record.number in finished:
                 self._remember(record)
             elif record.result is not None:
-                self._start(record)
-                self._finish(record, _now())
+                late = (partial(self._start, record), partial(self._finish, record, _now()))
+                self.waiting.extendleft(reversed(late))
         self.front = {record.number for record in self.study.front(self.records)}
 
     def _experiment(self) -> str:
@@ -181,13 +185,13 @@ class Tracker:
         self.pending[run_id].params = params
         return run_id
 
-    def _find_children(self) -> set[int]:
+    def _find_children(self, parent: str) -> set[int]:
         """Learn the trials' runs; returns the numbers of those that have ended as they should."""
         finished, token = set(), None
         while True:
             page = self.client.search_runs(
                 [self.experiment],
-                f"tags.`mlflow.parentRunId` = '{self.parent}'",
+                f"tags.`mlflow.parentRunId` = '{parent}'",
                 max_results=1000,
                 page_token=token,
             )
@@ -280,6 +284,7 @@ class Tracker:
 
     def _write_report(self) -> None:
         """Put the front's pages on the parent run when the front has changed."""
+        self.next_report = time.monotonic() + REPORT_SECONDS
         if self.reported_front == self.front:
             return
         with tempfile.TemporaryDirectory() as folder:

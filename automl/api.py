@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import json
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,11 @@ from automl.cluster.shared import Shared, num_workers
 from automl.config import UserError, choices
 from automl.found import Search, open_study, stop_file, study_space
 from automl.home import Home, check_name, home_at, make_writable
+from automl.prefix import prefix_keys
 from automl.recipe import Report
 from automl.reference import largest
 from automl.result import TrialResult
-from automl.space import Space, explore, unknown, validate
+from automl.space import Space, explore, replay, sample, unknown, validate
 from automl.store import Store
 from automl.study import lock
 from automl.study import study as studies
@@ -47,6 +49,8 @@ class Watch:
     def reported(self, number: int, report: Report) -> None: ...
 
     def finished(self, record: TrialRecord) -> None: ...
+
+    def closed(self) -> None: ...
 
     def ended(self, search: Search, note: str) -> None: ...
 
@@ -93,7 +97,7 @@ def search(
     if sampler not in SAMPLERS:
         raise UserError(unknown("sampler", sampler, list(SAMPLERS)))
     path = source.find(str(space))
-    text, fixed = path.read_text(), dict(sets or {})
+    text, fixed = source.read(path), dict(sets or {})
     if seed is not None:
         fixed["seed"] = str(seed)
     fixed |= _parallelism(source.load(text, fixed, str(path)), workers_per_trial, parallelism)
@@ -101,7 +105,7 @@ def search(
     explored = validate(loaded)
     reference = largest(explored)
     make_writable(place)
-    folder = _new_folder(place, name, path.stem)
+    _new_folder(place, name, path.stem)
     server.check_uri(chosen.tracking_uri or place.mlflow_uri)
     exporting = _in_background(reference.export)
     with session.connected(chosen.address):
@@ -119,7 +123,7 @@ def search(
             axes=reference.axes(loaded.objectives, figures),
             reference_latency_ms=figures["latency_ms"],
         )
-        study = studies.create(folder, settings, text, file)
+        study = _create(place, name, settings, text, file)
         return _run(study, place, loaded, chosen, judge, clock, watch or Watch())
 
 
@@ -157,10 +161,14 @@ def _run(
     """Run trials on the connected Ray session until the budget is spent or someone stops it."""
     store, code = Store(home.store), source.fingerprint(study.space_text)
     workers = _num_workers(space)
-    slots = plan_slots(options.request(), workers, controller.cluster_resources())
+    resources = controller.cluster_resources()
+    slots = plan_slots(options.request(), workers, resources)
+    is_full = slots == plan_slots(replace(options.request(), concurrency=None), workers, resources)
+    max_trials, seconds_before = clock.budget.max_trials(), study.attribute("seconds", 0.0)
     with lock.hold(study.folder), _stop_signal(stop_file(study)) as interrupted:
         study.set_attribute("options", vars(options))
         study.set_attribute("state", "interrupted")
+        study.set_attribute("slots", slots)
         proposer = Proposer(study, space, code, lambda key: store.has(key, "spec.json"))
         uri, artifacts = options.tracking_uri, None
         if uri is None:
@@ -180,10 +188,12 @@ def _run(
             record = proposer.finish(number, result)
             tracker.finished(record)
             watch.finished(record)
+            study.set_attribute("seconds", seconds_before + clock.seconds())
             if number % TRIM_EVERY_TRIALS == 0:
-                store.trim(home.store_limit_bytes, lambda: _needed(home, proposer))
+                store.trim(home.store_limit_bytes, lambda: _needed(home))
 
-        controller.run(
+        run = functools.partial(
+            controller.run,
             controller.Events(started, reported, finished),
             proposer,
             Shared(
@@ -195,19 +205,24 @@ def _run(
                 cpus=options.cpus_per_trial,
                 gpus=options.gpus_per_trial,
             ),
-            # One more waits for a slot: Tune ends an actor that no waiting trial wants. One
-            # with workers of its own would not wait, for it holds next to nothing.
-            max_live=slots if workers else slots + 1,
-            max_trials=clock.budget.max_trials(),
+            # One more waits for a slot: Tune ends an actor that no waiting trial wants. Where
+            # it would not have to wait, it would be one too many at once.
+            max_live=slots + 1 if is_full and not workers else slots,
+            max_trials=max_trials,
             should_stop=lambda: interrupted() or clock.seconds_left() <= 0,
         )
-        study.add_seconds(clock.seconds(), slots)
+        try:
+            if proposer.adopted or proposer.num_started < max_trials:
+                run()
+        finally:
+            watch.closed()
         if not interrupted():
             for number in list(proposer.running):
                 finished(number, TrialResult("stopped", reason="the search's time was up"))
             study.set_attribute("state", "finished")
-        store.trim(home.store_limit_bytes, lambda: _needed(home, proposer))
+        store.trim(home.store_limit_bytes, lambda: _needed(home))
         note = tracker.close("KILLED" if interrupted() else "FINISHED")
+        study.set_attribute("undelivered", bool(note))
         ended = Search(study, home, interrupted=interrupted())
         watch.ended(ended, note)
         return ended
@@ -238,6 +253,17 @@ def _new_folder(home: Home, name: str | None, stem: str) -> Path:
     return home.study(check_name(next(n for n in names if n not in known)))
 
 
+def _create(home: Home, name: str | None, settings: Settings, text: str, reference: bytes) -> Study:
+    """The new study; when its name was free to choose and is taken by now, the next one."""
+    while True:
+        folder = _new_folder(home, name, settings.space_name)
+        try:
+            return studies.create(folder, settings, text, reference)
+        except UserError:
+            if name is not None:
+                raise
+
+
 def _parallelism(space: Space, workers: int | None, parallelism: str | None) -> dict[str, str]:
     """What `--workers-per-trial` and `--parallelism` set on every step that trains."""
     if workers is None and parallelism is None:
@@ -264,6 +290,8 @@ def _num_workers(space: Space) -> int:
 def _check_budget_left(study: Study, budget: Budget) -> None:
     records = study.records()
     done = sum(record.result is not None for record in records)
+    if study.attribute("undelivered"):
+        return
     if done == len(records) and done >= budget.max_trials():
         raise UserError(
             f"study {study.name!r} has run its {done} trials; to go on give a larger total, "
@@ -271,11 +299,16 @@ def _check_budget_left(study: Study, budget: Budget) -> None:
         )
 
 
-def _needed(home: Home, proposer: Proposer) -> set[str]:
-    """Keys that must stay in the store: of every study's front, and of the running trials."""
-    known = [open_study(home, name) for name in home.studies()]
-    fronts = {record.result.key for s in known for record in s.front() if record.result}
-    return fronts | {key for running in proposer.running.values() for key in running.keys}
+def _needed(home: Home) -> set[str]:
+    """Keys that must stay in the store: of every study's front and unfinished trials."""
+    needed = set()
+    for study in (open_study(home, name) for name in home.studies()):
+        needed |= {record.result.key for record in study.front() if record.result}
+        space, code = study_space(study), source.fingerprint(study.space_text)
+        for record in study.records():
+            if record.result is None:
+                needed |= set(prefix_keys(sample(space, replay(record.params)), code))
+    return needed
 
 
 def _in_background(work: Callable[[], bytes]) -> Future[bytes]:

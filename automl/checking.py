@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 from automl import source
@@ -22,6 +22,8 @@ from automl.space import (
     validate,
 )
 from automl.store import Store
+from automl.training.loop import Train
+from automl.training.parallel import SingleDevice
 from automl.trial import run as run_trial
 
 
@@ -31,7 +33,8 @@ def check(name: str, sets: dict[str, str], *, run: bool) -> dict[str, Any]:
     Raises UserError on a space that cannot be searched.
     """
     path = source.find(name)
-    space = source.load(path.read_text(), sets, str(path))
+    text = source.read(path)
+    space = source.load(text, sets, str(path))
     explored = validate(space)
     reference = largest(explored)
     report: dict[str, Any] = {
@@ -45,7 +48,7 @@ def check(name: str, sets: dict[str, str], *, run: bool) -> dict[str, Any]:
         "parameters": {p: describe(domain) for p, domain in explored.domains.items()},
     }
     if run:
-        result = _tiny_trial(explored.configs[-1], source.fingerprint(path.read_text()))
+        result = _tiny_trial(explored.configs[-1], source.fingerprint(text))
         if result.status == "failed":
             raise UserError(f"a tiny trial of {path} failed: {result.reason}")
         report["trial"] = f"{result.status} {result.reason}".strip()
@@ -79,9 +82,9 @@ def _configurations(explored: Explored) -> str:
 
 
 def _tiny_trial(config: TrialConfig, space_source: str) -> TrialResult:
-    """Run a config with every number of epochs set to 1."""
+    """Run a config in this process, each training one epoch long."""
     steps = tuple(
-        replace(step, epochs=1) if any(f.name == "epochs" for f in fields(step)) else step
+        replace(step, epochs=1, parallelism=SingleDevice()) if isinstance(step, Train) else step
         for step in config.recipe
     )
     tiny = replace(config, recipe=steps)

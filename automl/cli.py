@@ -57,7 +57,7 @@ def search(
     seed: Annotated[
         int | None, typer.Option(help="Seed of split, trials and sampler [default: the space's]")
     ] = None,
-    sampler: Annotated[str, typer.Option(help="tpe, nsga2 or random.")] = "tpe",
+    sampler: Annotated[str, typer.Option(help="tpe or random.")] = "tpe",
     cpus_per_trial: Annotated[float, typer.Option(help="CPUs of a trial, or of a worker.")] = 1.0,
     gpus_per_trial: Annotated[float, typer.Option(help="GPUs of a trial, or of a worker.")] = 0.0,
     workers_per_trial: Annotated[
@@ -188,7 +188,10 @@ def front(
     if html is not None:
         from automl.tracking import report
 
-        report.write_page(search.study, html)
+        try:
+            report.write_page(search.study, html)
+        except OSError as error:
+            raise UserError(f"cannot write {html}: {error.strerror}") from None
     if as_json:
         show.as_json(summary)
     elif csv:
@@ -250,7 +253,7 @@ def measure(
 @app.command()
 def ui(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="A study to open.")] = None,
-    port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000,
+    port: Annotated[int, typer.Option(help="Port on this machine.", min=1, max=65535)] = 5000,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -56,12 +56,15 @@ def encode(value: Any) -> Any:
 
 
 def decode(data: Any) -> Any:
-    """The inverse of `encode`; every list is a tuple. Raises UserError on an unknown class."""
+    """The inverse of `encode`; every list is a tuple. Raises UserError on what is no config."""
     if isinstance(data, dict) and "type" in data:
         cls = Config.classes.get(data["type"])
         if cls is None:
             raise UserError(f"no class named {data['type']!r} is registered")
-        return cls(**{key: decode(item) for key, item in data.items() if key != "type"})
+        try:
+            return cls(**{key: decode(item) for key, item in data.items() if key != "type"})
+        except TypeError as error:
+            raise UserError(f"{data['type']}: {error}") from None
     if isinstance(data, dict):
         return {key: decode(item) for key, item in data.items()}
     if isinstance(data, list):

@@ -23,7 +23,11 @@ class Home:
     @property
     def store_limit_bytes(self) -> int:
         """`$AUTOML_STORE_GB`, 10 unless given."""
-        return int(float(os.environ.get("AUTOML_STORE_GB", "10")) * 1e9)
+        text = os.environ.get("AUTOML_STORE_GB", "10")
+        try:
+            return int(float(text) * 1e9)
+        except (ValueError, OverflowError):
+            raise UserError(f"$AUTOML_STORE_GB is {text!r}; give a number, e.g. 10") from None
 
     @property
     def mlflow_uri(self) -> str:
@@ -41,7 +45,7 @@ class Home:
         return self.path / "studies" / name
 
     def studies(self) -> list[str]:
-        folders = (self.path / "studies").glob("*/journal.log")
+        folders = (self.path / "studies").glob("[!.]*/journal.log")
         return sorted(file.parent.name for file in folders)
 
 
@@ -51,7 +55,8 @@ def home_at(path: Path | None) -> Home:
 
 
 def make_writable(home: Home) -> None:
-    """Create the home. Raises UserError when it cannot be written."""
+    """Create the home. Raises UserError when it cannot be written, or its limit is none."""
+    _ = home.store_limit_bytes
     probe = home.path / f".probe-{os.getpid()}"
     try:
         home.path.mkdir(parents=True, exist_ok=True)

@@ -56,9 +56,11 @@ class Progress(Watch):
         self.front = self.study.front(self.records)
         self.say(self._line(record))
 
-    def ended(self, search: Search, note: str) -> None:
+    def closed(self) -> None:
         if self.live is not None:
             self.live.stop()
+
+    def ended(self, search: Search, note: str) -> None:
         self.say(self._summary())
         if note:
             self.say(note)

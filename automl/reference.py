@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from automl.config import UserError
 from automl.data import dataset
 from automl.data.dataset import Data, Split
 from automl.export import onnx
@@ -52,4 +53,10 @@ def largest(explored: Explored) -> Largest:
 def _build(config: TrialConfig) -> Largest:
     data = dataset.load(config.dataset, config.seed)
     torch.manual_seed(config.seed)
-    return Largest(Network(Spec(config.model, data.input_shape, len(data.classes))), data)
+    try:
+        model = Network(Spec(config.model, data.input_shape, len(data.classes)))
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"{config.model} cannot be built: {error}") from error
+    return Largest(model, data)

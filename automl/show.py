@@ -32,6 +32,8 @@ def table(rows: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    if not rows:
+        return
     columns = Table(box=box.SIMPLE_HEAD)
     for name, value in rows[0].items():
         is_number = isinstance(value, int | float)

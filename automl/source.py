@@ -30,6 +30,14 @@ def find(name: str) -> Path:
     raise UserError(unknown("space", name, sorted(shipped)))
 
 
+def read(path: Path) -> str:
+    """A space file's text. Raises UserError when it is none."""
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not a space file that can be read: {error}") from None
+
+
 def load(text: str, fixed: dict[str, str] | None = None, name: str = "the space file") -> Space:
     """Run a space file's text as a module (once per process) and take the Space it builds."""
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]

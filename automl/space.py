@@ -207,6 +207,8 @@ def validate(space: Space) -> Explored:
     """Walk the whole space. Raises UserError on what cannot be right in it."""
     if not space.objectives:
         raise UserError("the space has no objectives; give it at least one")
+    if len(set(space.objectives)) < len(space.objectives):
+        raise UserError(f"an objective is named twice: {', '.join(space.objectives)}")
     for name in space.objectives:
         if name not in pareto.DIRECTIONS:
             raise UserError(unknown("objective", name, list(pareto.DIRECTIONS)))
@@ -230,11 +232,11 @@ def unknown(what: str, name: str, known: list[str]) -> str:
 
 
 def option_name(option: Any) -> str:
-    """A config's class name, a tuple of steps' labels joined by +, else the JSON text."""
+    """A config's class name, a tuple of steps' labels joined by -, else the JSON text."""
     if isinstance(option, Config):
         return type(option).__name__
     if isinstance(option, tuple) and any(isinstance(o, Step | OneOfDomain) for o in option):
-        return "+".join(step_name(item) for item in option)
+        return step_name(option)
     return "None" if option is None else json.dumps(encode(option))
 
 
@@ -243,7 +245,7 @@ def step_name(item: Any) -> str:
     if isinstance(item, Step):
         return item.label
     if isinstance(item, tuple):
-        return "+".join(step_name(part) for part in item)
+        return "-".join(step_name(part) for part in item)
     assert isinstance(item, OneOfDomain), f"not a step: {item!r}"
     names = [step_name(option) for option in item.options if option is not None]
     return item.label or "_or_".join(dict.fromkeys(names))
@@ -270,9 +272,11 @@ class _Draw:
         self.paths.add(path)
         if isinstance(value, OneOfDomain):
             name = self.choose(value, path)
-            return self.value(value.option(name), f"{path}.{name}")
+            option = value.option(name)
+            part = name if isinstance(option, Config) else str(value.names().index(name))
+            return self.value(option, f"{path}.{part}")
         if path in self.fixed:
-            return decode(_json_or_text(self.fixed[path]))
+            return _fix(path, value, self.fixed[path])
         match value:
             case RepeatDomain(item, length):
                 count = self.value(length, f"{path}.length")
@@ -308,11 +312,27 @@ class _Draw:
         return name
 
 
-def _json_or_text(text: str) -> Any:
+def _fix(path: str, old: Any, text: str) -> Any:
+    """The value that a `--set` puts in the place of `old`, which must be of its kind."""
     try:
-        return json.loads(text)
+        new = decode(json.loads(text))
     except json.JSONDecodeError:
-        return text
+        new = text
+    match old:
+        case IntDomain():
+            wanted: type | tuple[type, ...] = int
+        case FloatDomain() | float():
+            wanted = (int, float)
+        case RepeatDomain():
+            wanted = tuple
+        case Config():
+            wanted = Config
+        case _:
+            wanted = type(old)
+    is_negative_seed = path == "seed" and isinstance(new, int) and new < 0
+    if not isinstance(new, wanted) or is_negative_seed:
+        raise UserError(f"--set {path}={text}: what stands there is {old!r}; give a like value")
+    return new
 
 
 def _highest(domain: Domain) -> Any:

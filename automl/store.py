@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import uuid
 from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
 from typing import Any
 
 import fsspec
@@ -33,11 +36,20 @@ class Store:
 
     def write(self, key: str, files: Mapping[str, bytes]) -> None:
         """Write files in the order given: let the one that readers look for come last."""
-        self.fs.makedirs(f"{self.root}/{key}", exist_ok=True)
         for name, data in files.items():
-            with self.fs.open(f"{self.root}/{key}/{name}", "wb", autocommit=False) as file:
-                file.write(data)
-            file.commit()
+            try:
+                self._write(key, name, data)
+            except FileNotFoundError:
+                # Someone dropped the key at this moment; the folder is made anew.
+                self._write(key, name, data)
+
+    def _write(self, key: str, name: str, data: bytes) -> None:
+        """Through a file beside it: a rename within a folder is whole or not at all."""
+        folder = f"{self.root}/{key}"
+        new = f"{folder}/.{uuid.uuid4().hex}"
+        self.fs.makedirs(folder, exist_ok=True)
+        self.fs.pipe_file(new, data)
+        self.fs.mv(new, f"{folder}/{name}")
 
     def use(self, key: str) -> None:
         """Note that a key was used, for `trim`."""
@@ -49,29 +61,35 @@ class Store:
         return [path.rstrip("/").rsplit("/", 1)[-1] for path in found]
 
     def drop(self, key: str) -> None:
-        if self.fs.exists(f"{self.root}/{key}"):
+        with contextlib.suppress(FileNotFoundError):
             self.fs.rm(f"{self.root}/{key}", recursive=True)
 
     def trim(self, limit_bytes: int, needed: Callable[[], Collection[str]]) -> list[str]:
         """Drop the least recently used keys until the rest fits, never those `needed`.
 
-        `needed()` is asked only when there is too much.
+        `needed()` is asked only when there is too much; a checkpoint goes with its key.
         """
-        folders = self.fs.ls(self.root, detail=False) if self.fs.exists(self.root) else []
         entries = []
-        for folder in folders:
-            files = self.fs.find(folder, detail=True).values()
-            used = max((self.fs.modified(f["name"]) for f in files), default=None)
-            if used is not None:
-                entries.append((used, folder, sum(f["size"] for f in files)))
+        for folder in self.fs.ls(self.root, detail=False) if self.fs.exists(self.root) else []:
+            with contextlib.suppress(FileNotFoundError):
+                files = list(self.fs.find(folder, detail=True).values())
+                if files:
+                    used = max(_modified(file) for file in files)
+                    entries.append((used, folder, sum(file["size"] for file in files)))
         total = sum(size for _, _, size in entries)
         if total <= limit_bytes:
             return []
         keep, dropped = needed(), []
         for _, folder, size in sorted(entries):
             key = folder.rsplit("/", 1)[-1]
-            if total > limit_bytes and key not in keep:
+            if total > limit_bytes and key.split("@")[0] not in keep:
                 self.drop(key)
                 dropped.append(key)
                 total -= size
         return dropped
+
+
+def _modified(info: Mapping[str, Any]) -> float:
+    """Seconds of a file's last change, as this filesystem calls them."""
+    value = info.get("mtime") or info.get("LastModified") or info.get("created")
+    return value.timestamp() if isinstance(value, datetime) else float(value or 0)

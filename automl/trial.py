@@ -65,7 +65,7 @@ class _Trial:
         done = self.reused_steps
         model = self._load(done - 1) if done else self._untrained()
         if any(self.compressed[:done]):
-            self.parent = self.store.read(self.keys[self._parent()], PARENT_FILE)
+            self.parent = self._read(self._parent_key(), PARENT_FILE)
         for position in range(done, len(self.keys)):
             step, started = self.config.recipe[position], time.perf_counter()
             if step.compresses and not any(self.compressed[:position]):
@@ -75,6 +75,7 @@ class _Trial:
             if parallel.rank() == 0:
                 self.store.write(self.keys[position], dump(model))
                 Checkpoints(self.store, self.keys[position]).clear()
+            parallel.agree(None)  # no rank reads what is not written yet
             self.stages[step.label] = time.perf_counter() - started
         return model
 
@@ -108,7 +109,7 @@ class _Trial:
         for length in range(len(self.keys), 0, -1):
             needed = [(self.keys[length - 1], "spec.json")]
             if any(self.compressed[:length]):
-                needed.append((self.keys[self._parent()], PARENT_FILE))
+                needed.append((self._parent_key(), PARENT_FILE))
             for step in self.config.recipe[length:]:
                 if step.teacher in self.labels[:length]:
                     needed.append((self.keys[self.labels.index(step.teacher)], "spec.json"))
@@ -116,13 +117,13 @@ class _Trial:
                 return length
         return 0
 
-    def _parent(self) -> int:
-        """The position of the last step before the first compression."""
-        return self.compressed.index(True) - 1
+    def _parent_key(self) -> str:
+        """The key of the last step before the first compression, of the first step if none is."""
+        return self.keys[max(0, self.compressed.index(True) - 1)]
 
     def _export_parent(self, model: Network) -> bytes:
         """The fp32 file that compression must beat, stored with its prefix."""
-        key = self.keys[self._parent()] if self._parent() >= 0 else self.keys[0]
+        key = self._parent_key()
         file = self.store.read(key, PARENT_FILE)
         if file is None:
             file = onnx.export(model, self.data)
@@ -136,11 +137,15 @@ class _Trial:
 
     def _load(self, position: int) -> Network:
         key = self.keys[position]
-        weights, spec = (self.store.read(key, name) for name in MODEL_FILES)
-        if weights is None or spec is None:
-            raise RuntimeError(f"artifact {key} vanished from the store {self.store.url}")
+        weights, spec = (self._read(key, name) for name in MODEL_FILES)
         self.store.use(key)
         return restore(weights, spec)
+
+    def _read(self, key: str, name: str) -> bytes:
+        data = self.store.read(key, name)
+        if data is None:
+            raise RuntimeError(f"{name} of {key} vanished from the store {self.store.url}")
+        return data
 
     def _context(self, position: int) -> Context:
         return Context(
@@ -172,7 +177,7 @@ class Checkpoints:
         older = self._epochs()
         self.store.write(f"{self.key}@{epoch}", files)
         for old in older:
-            if old != epoch:
+            if old < epoch:
                 self.store.drop(f"{self.key}@{old}")
 
     def clear(self) -> None:

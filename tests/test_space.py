@@ -54,7 +54,7 @@ def test_paths_name_fields_labels_and_the_options_chosen():
     assert set(explore(space).domains) == {
         "recipe.train.optimizer",
         "recipe.train.optimizer.AdamW.weight_decay",
-        "recipe.prune+after_prune",
+        "recipe.prune-after_prune",
         "recipe.prune.fraction",
         "recipe.after_prune.epochs",
         "model",
@@ -113,6 +113,15 @@ def test_a_fixed_path_replaces_a_domain_or_a_constant():
         (
             lambda: validate(space_of(Train(), fixed={"recipe.train.epoch": "3"})),
             "unknown --set path 'recipe.train.epoch'; did you mean 'recipe.train.epochs'",
+        ),
+        (lambda: validate(space_of(objectives=("accuracy",) * 2)), "named twice"),
+        (lambda: validate(space_of(Train(), fixed={"recipe.train.epochs": "x"})), "a like value"),
+        (lambda: validate(space_of(Train(), fixed={"seed": "-1"})), "a like value"),
+        (
+            lambda: validate(
+                space_of(Train(), fixed={"recipe.train.loss": '{"type": "SGD", "x": 1}'})
+            ),
+            "SGD: .*unexpected keyword",
         ),
         (
             lambda: validate(replace(digits(), fixed={"model": "MPL"})),

@@ -26,4 +26,14 @@ def test_trim_drops_the_least_recently_used_but_keeps_what_is_needed(store):
     assert store.trim(250, lambda: {"needed"}) == ["old", "used"]
     assert store.has("needed", "a")
     assert store.has("new", "a")
+
+
+def test_trim_keeps_the_checkpoints_of_what_is_needed(store):
+    store.write("needed@3", {"a": bytes(100)})
+    store.write("other@3", {"a": bytes(100)})
+    assert store.trim(50, lambda: {"needed"}) == ["other@3"]
+
+
+def test_what_fits_is_left_alone(store):
+    store.write("key", {"a": bytes(100)})
     assert store.trim(250, set) == []

@@ -9,7 +9,7 @@ from automl.prefix import prefix_keys
 from automl.recipe import Step
 from automl.training.loop import Train
 from automl.training.losses import Distill
-from automl.trial import PARENT_FILE, run
+from automl.trial import PARENT_FILE, Checkpoints, run
 
 
 def test_a_trial_ends_with_figures_of_the_stored_file(config, store):
@@ -66,6 +66,23 @@ def test_a_teacher_missing_from_the_store_is_made_again(config, store):
     reports, result = drive(taught, store)
     assert result.status == "complete"
     assert reports[0].step == "train"
+
+
+def test_a_recipe_may_start_with_a_compression_and_is_reused_too(config, store):
+    cut = replace(config, recipe=(config.recipe[1], config.recipe[2]))
+    _, first = drive(cut, store)
+    _, second = drive(cut, store)
+    assert (first.status, second.status) == ("complete", "complete")
+    assert (first.reused_steps, second.reused_steps) == (0, 2)
+    assert first.measurement.size_bytes == second.measurement.size_bytes
+
+
+def test_an_older_writer_does_not_drop_a_newer_checkpoint(store):
+    ahead, behind = Checkpoints(store, "key"), Checkpoints(store, "key")
+    files = {"weights.safetensors": b"w", "optimizer.safetensors": b"o", "optimizer.json": b"{}"}
+    ahead.save(5, files)
+    behind.save(3, files)
+    assert ahead.load()[0] == 5
 
 
 def test_a_compression_that_does_not_shrink_is_rejected_with_the_reason(config, store):

@@ -78,7 +78,7 @@ class TrialActor(tune.Trainable):
         if num_workers:
             return (yield from run_on_workers(shared, params, num_workers))
         config = sample(shared.space(), replay(params))
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = "cuda" if shared.gpus and torch.cuda.is_available() else "cpu"
         store, code = Store(shared.store_url), source.fingerprint(shared.space_text)
         return (yield from run(config, store, self.measure, code, device))
 

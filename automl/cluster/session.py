@@ -41,12 +41,17 @@ def connected(address: str | None) -> Iterator[None]:
         probe(address)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
-        ray.init(
-            address=address or "local",
-            include_dashboard=None if address else False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
+        try:
+            ray.init(
+                address=address or "local",
+                include_dashboard=None if address else False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+        except ConnectionError as error:
+            raise UserError(
+                f"no Ray cluster at --address {address}: {str(error).splitlines()[0]}"
+            ) from None
     try:
         yield
     finally:

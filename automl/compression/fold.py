@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from automl.models.family import Change, Network
+from automl.models.family import Change, Network, change, copy_weights
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ def fold_batch_norm(model: Network) -> Network:
     changes: dict[str, Change] = {}
     for layer_name, norm_name in pairs:
         changes |= {layer_name: Biased(), norm_name: Folded()}
-    folded = Network(replace(model.spec, changes={**model.spec.changes, **changes}))
-    folded.body.load_state_dict(model.body.state_dict(), strict=False)
+    folded = change(model, changes)
+    copy_weights(model, folded)
     for layer_name, norm_name in pairs:
         fused = _fuse(model.body.get_submodule(layer_name), model.body.get_submodule(norm_name))
         folded.body.get_submodule(layer_name).load_state_dict(fused.state_dict())

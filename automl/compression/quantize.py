@@ -8,7 +8,7 @@ on every machine. https://arxiv.org/abs/1712.05877
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from automl.compression.fold import fold_batch_norm
-from automl.models.family import Change, Network
+from automl.models.family import Change, Network, change, copy_weights
 from automl.recipe import Context, Rejected, Step
 from automl.training.loop import normalise, predict
 
@@ -37,10 +37,12 @@ class Quantize(Step):
             raise Rejected(f"Quantize: {self.bits} bits are not supported; choose 8")
         folded = fold_batch_norm(model).to(context.device)
         layers = quantizable(folded)
+        if not layers:
+            raise Rejected("Quantize: there is no layer left to quantize")
         rows = normalise(context.data.train.inputs[:CALIBRATION_ROWS], context.data)
         ranges = input_ranges(folded, layers, rows.to(context.device))
-        changes = {**folded.spec.changes, **{name: Quantized(self.bits) for name in layers}}
-        quantized = Network(replace(folded.spec, changes=changes)).to(context.device)
+        quantized = change(folded, {name: Quantized(self.bits) for name in layers})
+        copy_weights(folded, quantized.to(context.device))
         for name, layer in layers.items():
             target = quantized.body.get_submodule(name)
             target.load_state_dict(quantize_layer(layer, *ranges[name]))

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.config import Config
+from automl.config import Config, UserError
 from automl.measure.latency import latency_ms
 from automl.runtimes import onnx
 
@@ -78,7 +78,10 @@ def wilson_interval(share: float, count: int) -> tuple[float, float]:
 def measure_file(path: Path) -> dict[str, float]:
     """Bytes, load time and latency of one file, on random rows of its input's shape."""
     started = time.perf_counter()
-    loaded = onnx.session(path)
+    try:
+        loaded = onnx.session(path)
+    except Exception as error:
+        raise UserError(f"onnxruntime cannot load {path}: {error}") from None
     load_ms = (time.perf_counter() - started) * 1e3
     shape = [1, *loaded.get_inputs()[0].shape[1:]]
     row = np.random.default_rng(0).standard_normal(shape).astype(np.float32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -84,7 +84,7 @@ class Network(nn.Module):
         return outputs
 
 
-def change(model: Network, changes: dict[str, Change]) -> Network:
+def change(model: Network, changes: Mapping[str, Change]) -> Network:
     """A new, empty network with these layers changed too; weights are for the caller to set."""
     spec = model.spec
     return Network(replace(spec, changes={**spec.changes, **changes}))

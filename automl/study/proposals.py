@@ -37,7 +37,8 @@ class Proposal:
 class Proposer:
     """Draws proposals from an in-memory mirror of the study and starts them in its storage.
 
-    Each draw is seeded by its count, so that a resumed study goes on as it would have.
+    Each draw is seeded by its count, so that a resumed study goes on as it would have; what
+    was held back when it ended is drawn anew.
     `is_stored(key)` says whether a prefix's artifact is there.
     """
 

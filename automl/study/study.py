@@ -113,11 +113,6 @@ class Study:
             values = [getattr(result.measurement, name) for name in self.settings.objectives]
         return _record(self._study.tell(number, values, state=STATES[result.status]))
 
-    def add_seconds(self, seconds: float, slots: int) -> None:
-        """Add the length of one run of this search, which took so many slots."""
-        self._study.set_user_attr("seconds", self._study.user_attrs.get("seconds", 0.0) + seconds)
-        self._study.set_user_attr("slots", slots)
-
     def attribute(self, name: str, default: Any = None) -> Any:
         return self._study.user_attrs.get(name, default)
 

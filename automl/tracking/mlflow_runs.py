@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import queue
+import re
 import tempfile
 import threading
 import time
@@ -71,6 +72,7 @@ class Tracker:
         self.waiting: deque[Callable[[], None]] = deque()
         self.next_report = time.monotonic() + REPORT_SECONDS
         self.end: str | None = None
+        self.away = ""
         self.error: Exception | None = None
         self.thread = threading.Thread(target=self._work, name="mlflow", daemon=True)
         self.thread.start()
@@ -87,14 +89,17 @@ class Tracker:
     def close(self, status: str) -> str:
         """End the parent run; returns a sentence about what could not be delivered, or "".
 
-        Raises what went wrong in the thread, unless it is that a server was away.
+        Raises what went wrong in the thread, unless it is MLflow's own.
         """
         self.end = status
         self.thread.join(CLOSE_SECONDS)
         if self.error is not None:
             raise self.error
         if self.thread.is_alive() or self.pending or self.waiting:
-            return "the tracking server is away: the study is whole, its page is not up to date"
+            return (
+                f"MLflow has not got everything ({self.away or 'it is slow'}); "
+                f"the study has: automl resume {self.study.name} delivers it"
+            )
         return ""
 
     def _work(self) -> None:
@@ -107,7 +112,7 @@ class Tracker:
     def _deliver(self) -> bool:
         """Write what comes within one flush interval; True when that was the end.
 
-        A server that is away costs nothing but time: what was not written stays.
+        What MLflow refuses, or a server that is away, stays for the next round.
         """
         from mlflow.exceptions import MlflowException
 
@@ -123,11 +128,10 @@ class Tracker:
                 self._mark_interrupted()
                 self.pending[self.parent].status = end
             if end is not None or time.monotonic() > self.next_report:
-                self._write_report()
+                self._write_report(is_last=end is not None)
             self._flush()
         except MlflowException as error:
-            if "API request" not in str(error):
-                raise
+            self.away = str(error).splitlines()[0]
         return end is not None
 
     def _take_events(self) -> None:
@@ -181,7 +185,7 @@ class Tracker:
         self.study.set_attribute("mlflow", place)
         params = {"space": settings.space_name, "sampler": settings.sampler}
         params |= {"seed": str(settings.seed), "objectives": " ".join(settings.objectives)}
-        params |= {f"set.{path}": value for path, value in settings.fixed.items()}
+        params |= {_legal(f"set.{path}"): value for path, value in settings.fixed.items()}
         self.pending[run_id].params = params
         return run_id
 
@@ -217,7 +221,7 @@ class Tracker:
         }
         run = self.client.create_run(self.experiment, tags=tags)
         self.runs[record.number] = run.info.run_id
-        params = {name: str(value) for name, value in record.params.items()}
+        params = {_legal(name): str(value) for name, value in record.params.items()}
         self.pending[run.info.run_id].params = params
 
     def _report(self, number: int, report: Report, now: int) -> None:
@@ -282,15 +286,20 @@ class Tracker:
                 self.client.set_terminated(run_id, pending.status)
             del self.pending[run_id]
 
-    def _write_report(self) -> None:
-        """Put the front's pages on the parent run when the front has changed."""
+    def _write_report(self, *, is_last: bool) -> None:
+        """Put the front's pages on the parent run when it has changed, and at the end."""
         self.next_report = time.monotonic() + REPORT_SECONDS
-        if self.reported_front == self.front:
+        if self.reported_front == self.front and not is_last:
             return
         with tempfile.TemporaryDirectory() as folder:
             self.write_report(self.study, Path(folder))
             self.client.log_artifacts(self.parent, folder)
         self.reported_front = set(self.front)
+
+
+def _legal(name: str) -> str:
+    """A path of a space in the letters that MLflow allows."""
+    return re.sub(r"[^\w\-. /:]", "_", name)
 
 
 def _now() -> int:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from pathlib import Path
 
 from automl.config import UserError
 from automl.home import Home
@@ -26,6 +27,8 @@ def check_uri(uri: str) -> None:
                 f"({getattr(error, 'reason', error)}); start one with `mlflow server`, "
                 "or leave --tracking-uri out to use the home's own database"
             ) from None
+    elif uri.startswith("sqlite:///") and not Path(uri[len("sqlite:///") :]).parent.is_dir():
+        raise UserError(f"--tracking-uri {uri}: its folder does not exist; make it first")
     elif not uri.startswith(("sqlite://", "postgresql", "mysql")):
         raise UserError(
             f"--tracking-uri {uri} is neither an http(s) address nor a database URI "
@@ -36,10 +39,12 @@ def check_uri(uri: str) -> None:
 def address(uri: str, place: dict[str, str]) -> str:
     """Where a browser finds a search's report, in the mode that shows runs as trainings.
 
-    `place` is the study's attribute `mlflow`; without one it is the list of experiments.
+    `place` is the study's attribute `mlflow`: a server of its own goes before `uri`, and
+    without one it is the list of experiments.
     """
     page = "experiments"
     if place:
+        uri = place["uri"] if place["uri"].startswith("http") else uri
         page += f"/{place['experiment_id']}/runs/{place['run_id']}/artifacts/front.html"
     return f"{uri.rstrip('/')}/#/{page}?workflowType=machine_learning"
 

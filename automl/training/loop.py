@@ -58,7 +58,7 @@ class Train(Step):
         model = model.to(context.device)
         optimizer = self.optimizer.build(model.parameters())
         batches = _Batches(self, context)
-        first_epoch = _restore(context, model, optimizer)
+        first_epoch = parallel.agree(_restore(context, model, optimizer))
         wrapped = self.parallelism.wrap(model)
         rank, _ = self.parallelism.share()
         for epoch in range(first_epoch, self.epochs):

@@ -1,3 +1,5 @@
+from dataclasses import dataclass, replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from automl.compression.quantize import Quantize, QuantizedLayer, quantize_layer, weight_scale
 from automl.export import onnx
 from automl.models.convnet import ConvNet
-from automl.models.family import dump, restore
+from automl.models.family import Network, dump, restore
 from automl.models.mlp import MLP
 from automl.recipe import Rejected
 from automl.runtimes import onnx as runtime
@@ -60,6 +62,31 @@ def test_no_two_codes_of_a_sign_can_overflow_a_16_bit_pair(outputs, inputs, seed
         assert 255 * largest.max() <= 2**15 - 1
     error = (codes * weight_scale(layer.weight)[:, None] - layer.weight).abs()
     assert (error <= 0.501 * weight_scale(layer.weight)[:, None]).all()
+
+
+def test_what_is_not_quantized_keeps_its_weights(build, context):
+    network = build(MLP((16,)))
+    norm = torch.nn.LayerNorm(16)
+    torch.nn.init.normal_(norm.weight)
+    network.body.block0.add_module("extra", norm)
+
+    @dataclass(frozen=True)
+    class WithNorm(MLP):
+        def build(self, input_shape, num_outputs):
+            body = super().build(input_shape, num_outputs)
+            body.block0.add_module("extra", torch.nn.LayerNorm(16))
+            return body
+
+    odd = Network(replace(network.spec, model=WithNorm((16,))))
+    odd.load_state_dict(network.state_dict())
+    quantized = Quantize().apply(odd, context)
+    assert torch.equal(quantized.body.block0.extra.weight, norm.weight)
+
+
+def test_nothing_left_to_quantize_is_rejected(build, context):
+    quantized = Quantize().apply(build(MLP((16,))), context)
+    with pytest.raises(Rejected, match="no layer left"):
+        Quantize().apply(quantized, context)
 
 
 def test_other_widths_are_refused(build, context):

@@ -67,19 +67,20 @@ def test_a_proposal_waits_while_its_prefix_is_in_the_making(start):
     assert fourth is not None
 
 
-def test_a_resumed_study_goes_on_as_it_would_have(start, tmp_path):
+@pytest.mark.parametrize("sampler", list(SAMPLERS))
+def test_a_resumed_study_goes_on_as_it_would_have(sampler, start, tmp_path):
     text = source.find("digits").read_text()
-    proposer = start(text)
+    proposer = start(text, sampler)
     proposals = []
-    for i in range(24):
-        if i == 13:
+    for i in range(40):
+        if i == 33:
             proposer.next()
-            proposer = start(text)
+            proposer = start(text, sampler)
         record = proposer.next()
         proposals.append(record.params)
         proposer.finish(record.number, outcome(record.params))
     (tmp_path / "study").rename(tmp_path / "interrupted")
-    whole = start(text)
+    whole = start(text, sampler)
     for params in proposals:
         record = whole.next()
         assert record.params == params

@@ -96,6 +96,7 @@ def search(
     budget, place = chosen.budget(), _home(home)
     if sampler not in SAMPLERS:
         raise UserError(unknown("sampler", sampler, list(SAMPLERS)))
+    _check_servers(chosen)
     path = source.find(str(space))
     text, fixed = source.read(path), dict(sets or {})
     if seed is not None:
@@ -106,7 +107,6 @@ def search(
     reference = largest(explored)
     make_writable(place)
     _new_folder(place, name, path.stem)
-    server.check_uri(chosen.tracking_uri or place.mlflow_uri)
     exporting = _in_background(reference.export)
     with session.connected(chosen.address):
         clock = Clock(budget)
@@ -142,7 +142,7 @@ def resume(
     validate(space)
     make_writable(place)
     _check_budget_left(study, chosen.budget())
-    server.check_uri(chosen.tracking_uri or place.mlflow_uri)
+    _check_servers(chosen)
     with session.connected(chosen.address):
         clock = Clock(chosen.budget())
         judge = controller.resume_judge(study.reference, study.settings.reference_latency_ms)
@@ -236,6 +236,14 @@ def _options(given: Mapping[str, Any]) -> Options:
     options = Options(**given)
     options.budget(), options.request()
     return options
+
+
+def _check_servers(options: Options) -> None:
+    """Raise UserError at once when a server that the user named does not answer."""
+    if options.tracking_uri is not None:
+        server.check_uri(options.tracking_uri)
+    if options.address is not None:
+        session.probe(options.address)
 
 
 def _home(home: str | Path | None) -> Home:

@@ -21,6 +21,8 @@ def examine(home: Home, address: str | None) -> dict[str, str]:
     import torch
 
     make_writable(home)
+    if address is not None:
+        session.probe(address)
     free = shutil.disk_usage(home.path).free
     findings = {name: version(name) for name in LIBRARIES}
     findings |= {

@@ -5,7 +5,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -201,10 +200,8 @@ def test_a_home_that_cannot_be_written(tmp_path):
         (("--address", "127.0.0.1:1"), "no Ray cluster answers"),
     ],
 )
-def test_a_server_that_does_not_answer_is_told_within_ten_seconds(option, sentence, tmp_path):
-    started = time.monotonic()
-    refused(automl("search", "digits", *option, cwd=tmp_path), sentence)
-    assert time.monotonic() - started < 10 + 10
+def test_a_server_that_does_not_answer_is_told(option, sentence, tmp_path, here):
+    refused(here("search", "digits", *option), sentence)
     assert not list(tmp_path.glob("automl-home/studies/*"))
 
 

@@ -1,1 +1,3 @@
 """Running trials on Ray."""
+
+from automl.cluster import environment as environment

@@ -17,7 +17,7 @@ from automl.home import Home
 AUTOML = str(Path(sys.executable).with_name("automl"))
 SETS = [
     *("--set", "model=MLP"),
-    *("--set", "recipe.train.epochs=3"),
+    *("--set", "recipe.train.epochs=2"),
     *("--set", "recipe.fine_tune.epochs=2"),
 ]
 
@@ -88,7 +88,7 @@ def runs(tmp_path):
 
 
 def test_a_killed_driver_is_resumed_without_loss_or_duplicates(start, tmp_path):
-    killed = start("search", "digits", "--trials", "6", *SETS)
+    killed = start("search", "digits", "--trials", "4", *SETS)
     wait_for(lambda: len(finished(tmp_path)) >= 2, 60)
     time.sleep(2.5)
     killed.kill()
@@ -101,12 +101,12 @@ def test_a_killed_driver_is_resumed_without_loss_or_duplicates(start, tmp_path):
     resumed = start("resume", "digits")
     assert resumed.wait(60) == 0, resumed.stderr.read()
     after = finished(tmp_path)
-    assert sorted(after) == list(range(6))
+    assert sorted(after) == list(range(4))
     assert {number: after[number] for number in before} == before
     parent, children = runs(tmp_path)
     assert parent.info.status == "FINISHED"
     assert {run.info.status for run in children} == {"FINISHED"}
-    assert sorted(int(run.data.tags["automl.trial_id"]) for run in children) == list(range(6))
+    assert sorted(int(run.data.tags["automl.trial_id"]) for run in children) == list(range(4))
     now = {run.info.run_id: run.info.end_time for run in children}
     assert {run_id: now[run_id] for run_id in ended} == ended
 

@@ -1,0 +1,34 @@
+"""Ray's settings as we use it, made before Ray is imported: it reads some only then."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+ENVIRONMENT = {
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.1",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "100000",
+    "TUNE_MAX_PENDING_TRIALS_PG": "1000",
+    "TUNE_RESULT_BUFFER_LENGTH": "1000",
+    "TUNE_RESULT_BUFFER_MIN_TIME_S": "0.2",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+}
+"""Tune and Train as we use them: no files of their own, results a few times a second."""
+
+
+def _has_token() -> bool:
+    """Whether this user has a token for Ray clusters, where Ray looks for it."""
+    named = {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & set(os.environ)
+    return bool(named) or (Path.home() / ".ray" / "auth_token").exists()
+
+
+for name, value in ENVIRONMENT.items():
+    os.environ.setdefault(name, value)
+if _has_token():
+    # Without it a driver that has the token is told that there is no cluster.
+    os.environ.setdefault("RAY_AUTH_MODE", "token")

@@ -2,76 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import itertools
 import json
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from automl import source
+from automl import running, source
 from automl.cluster import controller, session
-from automl.cluster.resources import Request, plan_slots
-from automl.cluster.shared import Shared, num_workers
 from automl.config import UserError, choices
-from automl.found import Search, open_study, stop_file, study_space
+from automl.found import Search, open_study, study_space
 from automl.home import Home, check_name, home_at, make_writable
-from automl.prefix import prefix_keys
-from automl.recipe import Report
 from automl.reference import largest
-from automl.result import TrialResult
-from automl.space import Space, explore, replay, sample, unknown, validate
-from automl.store import Store
+from automl.running import Options, Watch
+from automl.space import Space, explore, unknown, validate
 from automl.study import lock
 from automl.study import study as studies
 from automl.study.budget import Budget, Clock
-from automl.study.proposals import Proposer
 from automl.study.samplers import SAMPLERS
-from automl.study.study import Settings, Study, TrialRecord
-from automl.tracking import mlflow_runs, report, server
+from automl.study.study import Settings, Study
+from automl.tracking import server
 from automl.training.parallel import Parallelism
-
-TRIM_EVERY_TRIALS = 25
-
-
-class Watch:
-    """Who wants to see a search at work overrides what it wants to see."""
-
-    def began(self, study: Study, slots: int, budget: Budget) -> None: ...
-
-    def started(self, record: TrialRecord) -> None: ...
-
-    def reported(self, number: int, report: Report) -> None: ...
-
-    def finished(self, record: TrialRecord) -> None: ...
-
-    def closed(self) -> None: ...
-
-    def ended(self, search: Search, note: str) -> None: ...
-
-
-@dataclass(frozen=True)
-class Options:
-    """How one run of a search uses machines; kept with the study for the next one."""
-
-    trials: int | None = None
-    minutes: float | None = None
-    concurrency: int | None = None
-    cpus_per_trial: float = 1.0
-    gpus_per_trial: float = 0.0
-    tracking_uri: str | None = None
-    address: str | None = None
-
-    def budget(self) -> Budget:
-        return Budget(self.trials, self.minutes)
-
-    def request(self) -> Request:
-        return Request(self.cpus_per_trial, self.gpus_per_trial, self.concurrency)
 
 
 def search(
@@ -108,9 +61,11 @@ def search(
     make_writable(place)
     _new_folder(place, name, path.stem)
     exporting = _in_background(reference.export)
+    watch = watch or Watch()
+    watch.connecting()
     with session.connected(chosen.address):
         clock = Clock(budget)
-        plan_slots(chosen.request(), _num_workers(loaded), controller.cluster_resources())
+        running.plan(chosen, loaded)
         file = exporting.result()
         judge, figures = controller.start_judge(file, reference.rows)
         settings = Settings(
@@ -124,7 +79,7 @@ def search(
             reference_latency_ms=figures["latency_ms"],
         )
         study = _create(place, name, settings, text, file)
-        return _run(study, place, loaded, chosen, judge, clock, watch or Watch())
+        return running.run(study, place, loaded, chosen, judge, clock, watch)
 
 
 def resume(
@@ -143,89 +98,12 @@ def resume(
     make_writable(place)
     _check_budget_left(study, chosen.budget())
     _check_servers(chosen)
+    watch = watch or Watch()
+    watch.connecting()
     with session.connected(chosen.address):
         clock = Clock(chosen.budget())
         judge = controller.resume_judge(study.reference, study.settings.reference_latency_ms)
-        return _run(study, place, space, chosen, judge, clock, watch or Watch())
-
-
-def _run(
-    study: Study,
-    home: Home,
-    space: Space,
-    options: Options,
-    judge: Any,
-    clock: Clock,
-    watch: Watch,
-) -> Search:
-    """Run trials on the connected Ray session until the budget is spent or someone stops it."""
-    store, code = Store(home.store), source.fingerprint(study.space_text)
-    workers = _num_workers(space)
-    resources = controller.cluster_resources()
-    slots = plan_slots(options.request(), workers, resources)
-    is_full = slots == plan_slots(replace(options.request(), concurrency=None), workers, resources)
-    max_trials, seconds_before = clock.budget.max_trials(), study.attribute("seconds", 0.0)
-    with lock.hold(study.folder), _stop_signal(stop_file(study)) as interrupted:
-        study.set_attribute("options", vars(options))
-        study.set_attribute("state", "interrupted")
-        study.set_attribute("slots", slots)
-        proposer = Proposer(study, space, code, lambda key: store.has(key, "spec.json"))
-        uri, artifacts = options.tracking_uri, None
-        if uri is None:
-            uri, artifacts = home.mlflow_uri, home.mlflow_artifacts
-        tracker = mlflow_runs.Tracker(study, uri, artifacts, report.write)
-        watch.began(study, slots, clock.budget)
-
-        def started(record: TrialRecord) -> None:
-            tracker.started(record)
-            watch.started(record)
-
-        def reported(number: int, epoch: Report) -> None:
-            tracker.reported(number, epoch)
-            watch.reported(number, epoch)
-
-        def finished(number: int, result: TrialResult) -> None:
-            record = proposer.finish(number, result)
-            tracker.finished(record)
-            watch.finished(record)
-            study.set_attribute("seconds", seconds_before + clock.seconds())
-            if number % TRIM_EVERY_TRIALS == 0:
-                store.trim(home.store_limit_bytes, lambda: _needed(home))
-
-        run = functools.partial(
-            controller.run,
-            controller.Events(started, reported, finished),
-            proposer,
-            Shared(
-                space_text=study.space_text,
-                fixed=study.settings.fixed,
-                store_url=home.store,
-                ray_folder=str(home.ray),
-                judge=judge,
-                cpus=options.cpus_per_trial,
-                gpus=options.gpus_per_trial,
-            ),
-            # One more waits for a slot: Tune ends an actor that no waiting trial wants. Where
-            # it would not have to wait, it would be one too many at once.
-            max_live=slots + 1 if is_full and not workers else slots,
-            max_trials=max_trials,
-            should_stop=lambda: interrupted() or clock.seconds_left() <= 0,
-        )
-        try:
-            if proposer.adopted or proposer.num_started < max_trials:
-                run()
-        finally:
-            watch.closed()
-        if not interrupted():
-            for number in list(proposer.running):
-                finished(number, TrialResult("stopped", reason="the search's time was up"))
-            study.set_attribute("state", "finished")
-        store.trim(home.store_limit_bytes, lambda: _needed(home))
-        note = tracker.close("KILLED" if interrupted() else "FINISHED")
-        study.set_attribute("undelivered", bool(note))
-        ended = Search(study, home, interrupted=interrupted())
-        watch.ended(ended, note)
-        return ended
+        return running.run(study, place, space, chosen, judge, clock, watch)
 
 
 def _options(given: Mapping[str, Any]) -> Options:
@@ -291,10 +169,6 @@ def _parallelism(space: Space, workers: int | None, parallelism: str | None) -> 
     return {f"recipe.{label}.parallelism": json.dumps(value) for label in sorted(labels)}
 
 
-def _num_workers(space: Space) -> int:
-    return max(num_workers(config) for config in explore(space).configs)
-
-
 def _check_budget_left(study: Study, budget: Budget) -> None:
     records = study.records()
     done = sum(record.result is not None for record in records)
@@ -307,48 +181,8 @@ def _check_budget_left(study: Study, budget: Budget) -> None:
         )
 
 
-def _needed(home: Home) -> set[str]:
-    """Keys that must stay in the store: of every study's front and unfinished trials."""
-    needed = set()
-    for study in (open_study(home, name) for name in home.studies()):
-        needed |= {record.result.key for record in study.front() if record.result}
-        space, code = study_space(study), source.fingerprint(study.space_text)
-        for record in study.records():
-            if record.result is None:
-                needed |= set(prefix_keys(sample(space, replay(record.params)), code))
-    return needed
-
-
 def _in_background(work: Callable[[], bytes]) -> Future[bytes]:
     pool = ThreadPoolExecutor(1)
     future = pool.submit(work)
     pool.shutdown(wait=False)
     return future
-
-
-@contextlib.contextmanager
-def _stop_signal(file: Path) -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C, a termination signal or `automl stop` has asked the search to end.
-
-    A second Ctrl-C ends it at once.
-    """
-    asked = threading.Event()
-    file.unlink(missing_ok=True)
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    in_main = threading.current_thread() is threading.main_thread()
-    before = {number: signal.getsignal(number) for number in numbers}
-
-    def ask(number: int, frame: object) -> None:
-        asked.set()
-        signal.signal(number, before[signal.Signals(number)])
-
-    if in_main:
-        for number in numbers:
-            signal.signal(number, ask)
-    try:
-        yield lambda: asked.is_set() or file.exists()
-    finally:
-        file.unlink(missing_ok=True)
-        if in_main:
-            for number in numbers:
-                signal.signal(number, before[number])

@@ -11,9 +11,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from automl.api import Watch
 from automl.found import Search
 from automl.recipe import Report
+from automl.running import Watch
 from automl.study.budget import Budget
 from automl.study.study import Study, TrialRecord
 
@@ -28,6 +28,9 @@ class Progress(Watch):
         self.live: Live | None = None
         self.running: dict[int, str] = {}
         self.records: list[TrialRecord] = []
+
+    def connecting(self) -> None:
+        self.say("starting Ray …")
 
     def began(self, study: Study, slots: int, budget: Budget) -> None:
         self.study, self.budget, self.started_at = study, budget, time.monotonic()

@@ -4,6 +4,7 @@ import pytest
 
 from automl import api
 from automl.found import state
+from automl.running import Watch
 
 IMPORTS = """
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ space = Space(TrialConfig(Sklearn("digits"), MLP((16,)), recipe), ("accuracy",))
 """
 
 
-class Recorder(api.Watch):
+class Recorder(Watch):
     def __init__(self):
         self.reports = []
 

@@ -1,0 +1,209 @@
+"""One run of a search on a connected Ray session, from its first trial to its last."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from automl import source
+from automl.cluster import controller
+from automl.cluster.controller import Events
+from automl.cluster.resources import Request, plan_slots
+from automl.cluster.shared import Shared, num_workers
+from automl.found import Search, open_study, stop_file, study_space
+from automl.home import Home
+from automl.prefix import prefix_keys
+from automl.recipe import Report
+from automl.result import TrialResult
+from automl.space import Space, explore, replay, sample
+from automl.store import Store
+from automl.study import lock
+from automl.study.budget import Budget, Clock
+from automl.study.proposals import Proposer
+from automl.study.study import Study, TrialRecord
+from automl.tracking import report
+from automl.tracking.mlflow_runs import Tracker
+
+TRIM_EVERY_TRIALS = 25
+
+
+class Watch:
+    """Who wants to see a search at work overrides what it wants to see."""
+
+    def connecting(self) -> None: ...
+
+    def began(self, study: Study, slots: int, budget: Budget) -> None: ...
+
+    def started(self, record: TrialRecord) -> None: ...
+
+    def reported(self, number: int, report: Report) -> None: ...
+
+    def finished(self, record: TrialRecord) -> None: ...
+
+    def closed(self) -> None: ...
+
+    def ended(self, search: Search, note: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class Options:
+    """How one run of a search uses machines; kept with the study for the next one."""
+
+    trials: int | None = None
+    minutes: float | None = None
+    concurrency: int | None = None
+    cpus_per_trial: float = 1.0
+    gpus_per_trial: float = 0.0
+    tracking_uri: str | None = None
+    address: str | None = None
+
+    def budget(self) -> Budget:
+        return Budget(self.trials, self.minutes)
+
+    def request(self) -> Request:
+        return Request(self.cpus_per_trial, self.gpus_per_trial, self.concurrency)
+
+
+def run(
+    study: Study,
+    home: Home,
+    space: Space,
+    options: Options,
+    judge: Any,
+    clock: Clock,
+    watch: Watch,
+) -> Search:
+    """Run trials until the budget is spent or someone stops it."""
+    slots, max_live = plan(options, space)
+    max_trials, store = clock.budget.max_trials(), Store(home.store)
+    with lock.hold(study.folder), _stop_signal(stop_file(study)) as interrupted:
+        for name, value in (("options", vars(options)), ("state", "interrupted"), ("slots", slots)):
+            study.set_attribute(name, value)
+        code = source.fingerprint(study.space_text)
+        proposer = Proposer(study, space, code, lambda key: store.has(key, "spec.json"))
+        tracker = _tracker(study, home, options)
+        events = _events(study, home, proposer, tracker, clock, watch)
+        watch.began(study, slots, clock.budget)
+        try:
+            if proposer.adopted or proposer.num_started < max_trials:
+                controller.run(
+                    events,
+                    proposer,
+                    _shared(study, home, options, judge),
+                    max_live=max_live,
+                    max_trials=max_trials,
+                    should_stop=lambda: interrupted() or clock.seconds_left() <= 0,
+                )
+        finally:
+            watch.closed()
+        if not interrupted():
+            for number in list(proposer.running):
+                events.finished(number, TrialResult("stopped", reason="the search's time was up"))
+            study.set_attribute("state", "finished")
+        store.trim(home.store_limit_bytes, lambda: _needed(home))
+        note = tracker.close("KILLED" if interrupted() else "FINISHED")
+        study.set_attribute("undelivered", bool(note))
+        ended = Search(study, home, interrupted=interrupted())
+    watch.ended(ended, note)
+    return ended
+
+
+def plan(options: Options, space: Space) -> tuple[int, int]:
+    """How many trials work at once, and how many may be started: one more, to wait.
+
+    Tune ends an actor that no waiting trial wants. One that would not have to wait, because
+    there is room or it holds next to nothing, would be one too many at once.
+    """
+    workers = max(num_workers(config) for config in explore(space).configs)
+    resources = controller.cluster_resources()
+    slots = plan_slots(options.request(), workers, resources)
+    room = plan_slots(replace(options.request(), concurrency=None), workers, resources)
+    return slots, slots + 1 if slots == room and not workers else slots
+
+
+def _events(
+    study: Study, home: Home, proposer: Proposer, tracker: Tracker, clock: Clock, watch: Watch
+) -> Events:
+    """What happens is written to the study first, then told to MLflow and to who watches."""
+    seconds_before = study.attribute("seconds", 0.0)
+
+    def started(record: TrialRecord) -> None:
+        tracker.started(record)
+        watch.started(record)
+
+    def reported(number: int, epoch: Report) -> None:
+        tracker.reported(number, epoch)
+        watch.reported(number, epoch)
+
+    def finished(number: int, result: TrialResult) -> None:
+        record = proposer.finish(number, result)
+        study.set_attribute("seconds", seconds_before + clock.seconds())
+        tracker.finished(record)
+        watch.finished(record)
+        if number % TRIM_EVERY_TRIALS == 0:
+            Store(home.store).trim(home.store_limit_bytes, lambda: _needed(home))
+
+    return Events(started, reported, finished)
+
+
+def _tracker(study: Study, home: Home, options: Options) -> Tracker:
+    if options.tracking_uri is not None:
+        return Tracker(study, options.tracking_uri, None, report.write)
+    return Tracker(study, home.mlflow_uri, home.mlflow_artifacts, report.write)
+
+
+def _shared(study: Study, home: Home, options: Options, judge: Any) -> Shared:
+    return Shared(
+        space_text=study.space_text,
+        fixed=study.settings.fixed,
+        store_url=home.store,
+        ray_folder=str(home.ray),
+        judge=judge,
+        cpus=options.cpus_per_trial,
+        gpus=options.gpus_per_trial,
+    )
+
+
+def _needed(home: Home) -> set[str]:
+    """Keys that must stay in the store: of every study's front and unfinished trials."""
+    needed = set()
+    for study in (open_study(home, name) for name in home.studies()):
+        needed |= {record.result.key for record in study.front() if record.result}
+        space, code = study_space(study), source.fingerprint(study.space_text)
+        for record in study.records():
+            if record.result is None:
+                needed |= set(prefix_keys(sample(space, replay(record.params)), code))
+    return needed
+
+
+@contextlib.contextmanager
+def _stop_signal(file: Path) -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C, a termination signal or `automl stop` has asked the search to end.
+
+    A second Ctrl-C ends it at once.
+    """
+    asked = threading.Event()
+    file.unlink(missing_ok=True)
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    in_main = threading.current_thread() is threading.main_thread()
+    before = {number: signal.getsignal(number) for number in numbers}
+
+    def ask(number: int, frame: object) -> None:
+        asked.set()
+        signal.signal(number, before[signal.Signals(number)])
+
+    if in_main:
+        for number in numbers:
+            signal.signal(number, ask)
+    try:
+        yield lambda: asked.is_set() or file.exists()
+    finally:
+        file.unlink(missing_ok=True)
+        if in_main:
+            for number in numbers:
+                signal.signal(number, before[number])

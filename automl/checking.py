@@ -11,7 +11,7 @@ from automl.config import UserError
 from automl.measure.measurement import measure
 from automl.models.family import count_parameters
 from automl.reference import largest
-from automl.result import TrialResult
+from automl.result import TrialResult, failed
 from automl.space import (
     Domain,
     Explored,
@@ -104,4 +104,4 @@ def _tiny_trial(config: TrialConfig, space_source: str) -> TrialResult:
         except UserError:
             raise
         except Exception as error:
-            return TrialResult("failed", reason=f"{type(error).__name__}: {error}")
+            return failed(error)

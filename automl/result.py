@@ -22,3 +22,8 @@ class TrialResult(Config):
     seconds: float = 0.0
     reused_steps: int = 0
     stages: dict[str, float] = field(default_factory=dict)
+
+
+def failed(error: BaseException) -> TrialResult:
+    """The result of a trial whose recipe raised."""
+    return TrialResult("failed", reason=f"{type(error).__name__}: {error}")

@@ -16,7 +16,7 @@ from automl.cluster.judge import RemoteMeasure
 from automl.cluster.shared import Shared
 from automl.cluster.workers import run_on_workers
 from automl.recipe import Report
-from automl.result import TrialResult
+from automl.result import TrialResult, failed
 from automl.space import replay, sample
 from automl.store import Store
 from automl.trial import run
@@ -86,8 +86,3 @@ class TrialActor(tune.Trainable):
         self.seconds += time.perf_counter() - started
         seconds = self.seconds - self.measure.waited_seconds
         return {"result": replace(result, seconds=seconds), "done": True}
-
-
-def failed(error: BaseException) -> TrialResult:
-    """The result of a trial whose recipe raised."""
-    return TrialResult(status="failed", reason=f"{type(error).__name__}: {error}")

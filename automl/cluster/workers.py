@@ -16,7 +16,7 @@ from automl import source
 from automl.cluster.judge import RemoteMeasure
 from automl.cluster.shared import Shared
 from automl.recipe import Report
-from automl.result import TrialResult
+from automl.result import TrialResult, failed
 from automl.space import replay, sample
 from automl.store import Store
 from automl.training import parallel
@@ -131,6 +131,10 @@ def _rank(loop: dict[str, Any]) -> None:
             if parallel.rank() == 0:
                 ray.get(mailbox.end.remote(end.value))
             return
+        except Exception as error:
+            if parallel.rank() == 0:
+                ray.get(mailbox.end.remote(failed(error)))
+            raise
         go_on = ray.get(mailbox.report.remote(report)) if parallel.rank() == 0 else True
         if not parallel.agree(go_on):
             trial.close()

@@ -2,12 +2,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO_TRIALS ?= 32
+STUDY_OF := $(BIN)/python -c 'import json, sys; print(json.load(sys.stdin)["study"])'
 
 .PHONY: demo test test-all check format install
 
 demo: .venv/installed
-	$(BIN)/automl search digits --trials $(DEMO_TRIALS)
-	$(BIN)/automl export digits --best accuracy --where "size_bytes<=40000" --out out
+	study=$$($(BIN)/automl search digits --trials $(DEMO_TRIALS) --json | $(STUDY_OF)) && \
+	$(BIN)/automl front $$study && \
+	$(BIN)/automl export $$study --best accuracy --where "size_bytes<=40000" --out out
 
 install: .venv/installed-dev
 

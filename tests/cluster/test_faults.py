@@ -98,17 +98,23 @@ def num_delivered(tmp_path):
         return 0
 
 
-def test_a_killed_driver_is_resumed_without_loss_or_duplicates(start, tmp_path):
-    killed = start("search", "digits", "--trials", "9", *SETS)
+@pytest.fixture
+def killed(start, tmp_path):
+    """A search whose driver was killed half-way: what was finished, and ended runs' times."""
+    process = start("search", "digits", "--trials", "9", *SETS)
     wait_for(lambda: num_delivered(tmp_path) >= 1, 60)
-    killed.kill()
-    killed.wait()
+    process.kill()
+    process.wait()
     before = finished(tmp_path)
     assert len(before) < 9
     _, children = runs(tmp_path)
     ended = {run.info.run_id: run.info.end_time for run in children if run.info.end_time}
-    assert ended
+    wait_for(lambda: not members(process.pid), 20)
+    return before, ended
 
+
+def test_a_killed_driver_is_resumed_without_loss_or_duplicates(killed, start, tmp_path):
+    before, ended = killed
     resumed = start("resume", "digits")
     assert resumed.wait(60) == 0, resumed.stderr.read()
     after = finished(tmp_path)
@@ -120,7 +126,6 @@ def test_a_killed_driver_is_resumed_without_loss_or_duplicates(start, tmp_path):
     assert sorted(int(run.data.tags["automl.trial_id"]) for run in children) == list(range(9))
     now = {run.info.run_id: run.info.end_time for run in children}
     assert {run_id: now[run_id] for run_id in ended} == ended
-    wait_for(lambda: not members(killed.pid), 20)
 
 
 def test_ctrl_c_ends_in_seconds_keeps_what_finished_and_says_how_to_resume(start, tmp_path):

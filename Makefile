@@ -1,7 +1,7 @@
 # Everything runs in .venv, which each target makes when it is missing or out of date.
 PYTHON ?= python3
 BIN := .venv/bin
-DEMO_TRIALS ?= 32
+DEMO_TRIALS ?= 30
 STUDY_OF := $(BIN)/python -c 'import json, sys; print(json.load(sys.stdin)["study"])'
 
 .PHONY: demo test test-all check format install

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import fields
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from automl import running, source
-from automl.cluster import controller, session
+from automl.cluster import controller, nodes, session
 from automl.config import UserError, choices
 from automl.found import Search, open_study, study_space
 from automl.home import Home, check_name, home_at, make_writable
@@ -57,8 +58,8 @@ def search(
     fixed |= _parallelism(source.load(text, fixed, str(path)), workers_per_trial, parallelism)
     loaded = source.load(text, fixed, str(path))
     explored = validate(loaded)
-    reference = largest(explored)
     make_writable(place)
+    reference = largest(loaded, explored, place.cache)
     _new_folder(place, name, path.stem)
     exporting = _in_background(reference.export)
     watch = watch or Watch()
@@ -66,10 +67,12 @@ def search(
     with session.connected(chosen.address):
         clock = Clock(budget)
         running.plan(chosen, loaded)
+        nodes.prepare(text, fixed, os.getcwd(), place.cache)
         file = exporting.result()
         judge, figures = controller.start_judge(file, reference.rows)
         settings = Settings(
             space_name=path.stem,
+            folder=os.getcwd(),
             objectives=loaded.objectives,
             constraints=loaded.constraints,
             fixed=fixed,
@@ -101,8 +104,9 @@ def resume(
     watch = watch or Watch()
     watch.connecting()
     with session.connected(chosen.address):
-        clock = Clock(chosen.budget())
-        judge = controller.resume_judge(study.reference, study.settings.reference_latency_ms)
+        clock, settings = Clock(chosen.budget()), study.settings
+        nodes.prepare(study.space_text, settings.fixed, settings.folder, place.cache)
+        judge = controller.resume_judge(study.reference, settings.reference_latency_ms)
         return running.run(study, place, space, chosen, judge, clock, watch)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from automl import source
@@ -27,7 +28,7 @@ from automl.training.parallel import SingleDevice
 from automl.trial import run as run_trial
 
 
-def check(name: str, sets: dict[str, str], *, run: bool) -> dict[str, Any]:
+def check(name: str, sets: dict[str, str], cache: Path, *, run: bool) -> dict[str, Any]:
     """The space's parameters and size; with `run` one trial of it, each training one epoch long.
 
     Raises UserError on a space that cannot be searched.
@@ -36,7 +37,7 @@ def check(name: str, sets: dict[str, str], *, run: bool) -> dict[str, Any]:
     text = source.read(path)
     space = source.load(text, sets, str(path))
     explored = validate(space)
-    reference = largest(explored)
+    reference = largest(space, explored, cache)
     report: dict[str, Any] = {
         "space": path.stem,
         "objectives": ", ".join(space.objectives),
@@ -48,7 +49,7 @@ def check(name: str, sets: dict[str, str], *, run: bool) -> dict[str, Any]:
         "parameters": {p: describe(domain) for p, domain in explored.domains.items()},
     }
     if run:
-        result = _tiny_trial(explored.configs[-1], source.fingerprint(text))
+        result = _tiny_trial(explored.configs[-1], cache, source.fingerprint(text))
         if result.status == "failed":
             raise UserError(f"a tiny trial of {path} failed: {result.reason}")
         report["trial"] = f"{result.status} {result.reason}".strip()
@@ -81,7 +82,7 @@ def _configurations(explored: Explored) -> str:
     return f"at most {count}"
 
 
-def _tiny_trial(config: TrialConfig, space_source: str) -> TrialResult:
+def _tiny_trial(config: TrialConfig, cache: Path, space_source: str) -> TrialResult:
     """Run a config in this process, each training one epoch long."""
     steps = tuple(
         replace(step, epochs=1, parallelism=SingleDevice()) if isinstance(step, Train) else step
@@ -93,6 +94,7 @@ def _tiny_trial(config: TrialConfig, space_source: str) -> TrialResult:
             tiny,
             Store(folder),
             lambda file, rows: measure(file, rows.inputs, rows.targets),
+            cache,
             space_source,
         )
         try:

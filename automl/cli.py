@@ -229,7 +229,10 @@ def export(
     print(f"trial {exported['trial_id']} in {out}:")
     for file, size in exported["files"].items():
         print(f"  {file:18} {size:>9} bytes")
-    print(f"test accuracy {figures['accuracy']:.4f}, {figures['latency_ms']:.4f} ms a row")
+    quality = ", ".join(
+        f"{name} {figures[name]:.4f}" for name in exported["measurement"]["quality"]
+    )
+    print(f"on test rows: {quality}, {figures['latency_ms']:.4f} ms a row")
 
 
 @app.command()
@@ -290,7 +293,7 @@ def check(
     """Validate a space; print its parameters and how large its models are."""
     from automl import checking
 
-    report = checking.check(space, _assignments(sets or []), run=run)
+    report = checking.check(space, _assignments(sets or []), _home(home).cache, run=run)
     if as_json:
         show.as_json(report)
     else:

@@ -43,13 +43,14 @@ class Search:
 
         record = choose.choose(self.study, trial=trial, best=best, where=where)
         file = self._file(record)
-        return take.export(self.study, record, self.config(record), file, Path(out))
+        config, cache = self.config(record), self.home.cache
+        return take.export(self.study, record, config, cache, file, Path(out))
 
     def test_figures(self, record: TrialRecord) -> dict[str, Any]:
         """A model's figures on the test rows, which the search has not seen."""
         from automl import take
 
-        return take.test_figures(self.config(record), self._file(record))
+        return take.test_figures(self.config(record), self.home.cache, self._file(record))
 
     def config(self, record: TrialRecord) -> TrialConfig:
         """The full trial config of a record."""
@@ -111,7 +112,8 @@ def status(study: Study) -> dict[str, Any]:
 
 def study_space(study: Study) -> Space:
     """The space that a study searches, from its own copy of the file."""
-    return source.load(study.space_text, study.settings.fixed, study.settings.space_name)
+    settings = study.settings
+    return source.load(study.space_text, settings.fixed, settings.space_name, settings.folder)
 
 
 def stop_file(study: Study) -> Path:

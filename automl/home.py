@@ -38,6 +38,11 @@ class Home:
         return self.path / "mlartifacts"
 
     @property
+    def cache(self) -> Path:
+        """Datasets as memory-mapped files; a node without this folder makes it."""
+        return self.path / "cache"
+
+    @property
     def ray(self) -> Path:
         return self.path / "ray"
 

@@ -7,10 +7,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from automl import quality
 from automl.config import Config, UserError
 
 DIRECTIONS = {
-    "accuracy": "max",
+    **{name: metric.better for name, metric in quality.METRICS.items()},
     "size_bytes": "min",
     "latency_ms": "min",
     "load_ms": "min",

@@ -85,7 +85,8 @@ class Progress(Watch):
         figures = ", ".join(f"{name} {record.values[name]:.6g}" for name in objectives)
         mark = "  on the front" if record.number in {r.number for r in self.front} else ""
         reused = f", {result.reused_steps} steps reused" if result.reused_steps else ""
-        return f"trial {record.trial_id} {figures} ({result.seconds:.1f} s{reused}){mark}"
+        notes = "".join(f"; {note}" for note in result.notes)
+        return f"trial {record.trial_id} {figures} ({result.seconds:.1f} s{reused}){mark}{notes}"
 
     def _summary(self) -> str:
         counts = Counter(record.result.status for record in self.records if record.result)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 from automl.config import Config, UserError
 
 if TYPE_CHECKING:
-    from automl.data.dataset import Data
+    from automl.data.dataset import About, Data
     from automl.models.family import Network
 
 
@@ -34,13 +34,15 @@ class Checkpoints(Protocol):
 
 @dataclass(frozen=True)
 class Context:
-    """What a step may use beside the model. `teacher(label)` is the model after that step."""
+    """What a step may use beside the model. `teacher(label)` is the model after that step;
+    what the user should know of how a step went is added to `notes`."""
 
     data: Data
     seed: int
     device: str
     teacher: Callable[[str], Network]
     checkpoints: Checkpoints
+    notes: list[str] = field(default_factory=list)
 
 
 class Rejected(Exception):
@@ -81,6 +83,9 @@ class Step(Config):
 
     def check(self, before: tuple[Step, ...]) -> None:
         """Raise UserError when the step cannot stand after those before it."""
+
+    def check_data(self, about: About) -> None:
+        """Raise UserError when the step cannot work on such data."""
 
 
 def check_labels(recipe: tuple[Step, ...]) -> None:

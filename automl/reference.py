@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
+from automl import quality
 from automl.config import UserError
 from automl.data import dataset
-from automl.data.dataset import Data, Split
+from automl.data.dataset import About, Data, Split
 from automl.export import onnx
-from automl.models.family import Network, Spec, count_parameters
-from automl.pareto import Axis
-from automl.space import Explored, TrialConfig
+from automl.models.deployed import Deployed, predict
+from automl.models.family import Network, count_parameters, untrained
+from automl.pareto import Axis, parse_where
+from automl.space import Explored, Space, TrialConfig
 
 SPAN = 1000.0
 """Bytes and times run from the largest model's down to a thousandth of them."""
@@ -35,28 +38,58 @@ class Largest:
 
     def axes(self, objectives: Sequence[str], figures: Mapping[str, float]) -> dict[str, Axis]:
         """Each objective's range: quality from chance to perfect, the rest by SPAN."""
-        chance = 1 / len(self.data.classes)
+        known = quality.metrics(len(self.data.about.classes))
         return {
-            name: Axis(chance, 1.0)
-            if name == "accuracy"
+            name: Axis(known[name].chance(self.rows.targets), known[name].perfect)
+            if name in known
             else Axis(figures[name], figures[name] / SPAN, log=True)
             for name in objectives
         }
 
 
-def largest(explored: Explored) -> Largest:
-    """Build every option's largest model. Raises UserError when the data or a model cannot be."""
-    built = [_build(config) for config in explored.configs]
+def largest(space: Space, explored: Explored, cache: Path) -> Largest:
+    """Build every option's largest model, and let it answer.
+
+    Raises UserError when the data, a model, a step or an objective does not suit the others.
+    """
+    built = [_build(config, cache) for config in explored.configs]
+    for candidate in built:
+        _check_objectives(space, candidate.data.about)
     return max(built, key=lambda candidate: count_parameters(candidate.model))
 
 
-def _build(config: TrialConfig) -> Largest:
-    data = dataset.load(config.dataset, config.seed)
+def _build(config: TrialConfig, cache: Path) -> Largest:
+    data = dataset.load(config.dataset, config.seed, cache)
+    for step in config.recipe:
+        step.check_data(data.about)
     torch.manual_seed(config.seed)
+    rows = torch.from_numpy(data.train.inputs[:2])
     try:
-        model = Network(Spec(config.model, data.input_shape, len(data.classes)))
+        model = untrained(config.model, data.about)
+        answers = predict(Deployed(model, data.about), rows)
     except UserError:
         raise
     except Exception as error:
-        raise UserError(f"{config.model} cannot be built: {error}") from error
+        raise UserError(
+            f"{config.model} cannot answer rows of shape {data.about.input_shape}: {error}"
+        ) from error
+    wanted = (2, data.about.num_outputs)
+    if tuple(answers.shape) != wanted:
+        raise UserError(
+            f"{config.model} gives {tuple(answers.shape)} for two rows of shape "
+            f"{data.about.input_shape}; the data asks for {wanted}"
+        )
     return Largest(model, data)
+
+
+def _check_objectives(space: Space, about: About) -> None:
+    """Raise UserError when an objective or a constraint is no figure of the data's task."""
+    known = list(quality.metrics(len(about.classes)))
+    wanted = [name for text in space.constraints for name, _, _ in parse_where(text)]
+    for name in (*space.objectives, *wanted):
+        if name in quality.METRICS and name not in known:
+            kinds = {0: "a regression", 2: "a choice between two classes"}
+            task = kinds.get(len(about.classes), f"a choice among {len(about.classes)} classes")
+            raise UserError(
+                f"{name} cannot be measured on {task}; choose one of {', '.join(known)}"
+            )

@@ -12,7 +12,8 @@ from automl.measure.measurement import Measurement
 class TrialResult(Config):
     """`status` is complete, stopped, rejected or failed; the last three carry a reason.
 
-    `key` names the model and its `model.onnx` in the store; `seconds` leave out waiting.
+    `key` names the model and its `model.onnx` in the store; `seconds` leave out waiting;
+    `notes` are what the user should know of how it went.
     """
 
     status: str
@@ -22,6 +23,7 @@ class TrialResult(Config):
     seconds: float = 0.0
     reused_steps: int = 0
     stages: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def failed(error: BaseException) -> TrialResult:

@@ -161,6 +161,8 @@ def _shared(study: Study, home: Home, options: Options, judge: Any) -> Shared:
     return Shared(
         space_text=study.space_text,
         fixed=study.settings.fixed,
+        folder=study.settings.folder,
+        cache=str(home.cache),
         store_url=home.store,
         ray_folder=str(home.ray),
         judge=judge,

@@ -38,8 +38,16 @@ def read(path: Path) -> str:
         raise UserError(f"{path} is not a space file that can be read: {error}") from None
 
 
-def load(text: str, fixed: dict[str, str] | None = None, name: str = "the space file") -> Space:
-    """Run a space file's text as a module (once per process) and take the Space it builds."""
+def load(
+    text: str,
+    fixed: dict[str, str] | None = None,
+    name: str = "the space file",
+    folder: str = "",
+) -> Space:
+    """Run a space file's text as a module (once per process) and take the Space it builds.
+
+    Its relative paths are looked for in `folder`, else beside the shipped spaces.
+    """
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     module_name = f"{SPACE_MODULE_PREFIX}{digest}"
     if module_name not in sys.modules:
@@ -55,7 +63,8 @@ def load(text: str, fixed: dict[str, str] | None = None, name: str = "the space 
             "it must hold exactly one, e.g. space = Space(TrialConfig(...))"
         )
     (space,) = spaces.values()
-    return replace(space, fixed={**space.fixed, **(fixed or {})})
+    folders = (folder or os.getcwd(), str(_shipped_folder()))
+    return replace(space, fixed={**space.fixed, **(fixed or {})}, folders=folders)
 
 
 def fingerprint(text: str) -> str:
@@ -65,9 +74,12 @@ def fingerprint(text: str) -> str:
     return ast.unparse(tree)
 
 
+def _shipped_folder() -> Path:
+    return Path(str(resources.files("automl.search_spaces")))
+
+
 def _shipped_files() -> list[Path]:
-    folder = Path(str(resources.files("automl.search_spaces")))
-    return sorted(p for p in folder.glob("*.py") if p.stem != "__init__")
+    return sorted(p for p in _shipped_folder().glob("*.py") if p.stem != "__init__")
 
 
 def _execute(text: str, module_name: str, name: str) -> None:

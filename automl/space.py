@@ -7,10 +7,11 @@ import json
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any
 
 from automl import pareto
-from automl.config import Config, UserError, decode, encode
+from automl.config import Config, UserError, decode, encode, locate
 from automl.recipe import Step, check_labels
 
 Suggest = Callable[[str, "Domain"], Any]
@@ -109,13 +110,15 @@ class Space(Config):
     """A trial config with domains, and what is wanted of it.
 
     `objectives` are names of `pareto.DIRECTIONS`; `constraints` read like
-    "size_bytes<=40000"; `fixed` maps paths to values that replace what stands there (`--set`).
+    "size_bytes<=40000"; `fixed` maps paths to values that replace what stands there (`--set`);
+    relative paths of data and weights are looked for in `folders`, one after the other.
     """
 
     trial: TrialConfig
     objectives: tuple[str, ...] = ("accuracy", "size_bytes", "latency_ms")
     constraints: tuple[str, ...] = ()
     fixed: dict[str, str] = field(default_factory=dict)
+    folders: tuple[str, ...] = ()
 
     def directions(self) -> dict[str, str]:
         return {name: pareto.DIRECTIONS[name] for name in self.objectives}
@@ -123,7 +126,7 @@ class Space(Config):
 
 def sample(space: Space, suggest: Suggest) -> TrialConfig:
     """A plain config, each domain on the way asked of `suggest(path, domain)`."""
-    return _Draw(suggest, space.fixed).trial(space.trial)
+    return _Draw(suggest, space).trial(space.trial)
 
 
 def replay(params: dict[str, Any]) -> Suggest:
@@ -197,7 +200,7 @@ def explore(space: Space) -> Explored:
             chosen[path] = choice  # noqa: B023
             return choice
 
-        draw = _Draw(suggest, space.fixed)
+        draw = _Draw(suggest, space)
         configs.append(draw.trial(space.trial))
         paths |= draw.paths
     return Explored(tuple(configs), domains, frozenset(paths))
@@ -254,16 +257,17 @@ def step_name(item: Any) -> str:
 class _Draw:
     """One walk through a trial's tree, noting every path on the way."""
 
-    def __init__(self, suggest: Suggest, fixed: dict[str, str]) -> None:
-        self.suggest, self.fixed = suggest, fixed
+    def __init__(self, suggest: Suggest, space: Space) -> None:
+        self.suggest, self.fixed = suggest, space.fixed
+        self.folders = [Path(folder) for folder in space.folders]
         self.paths: set[str] = set()
 
     def trial(self, trial: TrialConfig) -> TrialConfig:
         recipe = tuple(self.steps(trial.recipe))
         check_labels(recipe)
         return TrialConfig(
-            dataset=self.value(trial.dataset, "dataset"),
-            model=self.value(trial.model, "model"),
+            dataset=locate(self.value(trial.dataset, "dataset"), self.folders),
+            model=locate(self.value(trial.model, "model"), self.folders),
             recipe=recipe,
             seed=self.value(trial.seed, "seed"),
         )
@@ -327,6 +331,8 @@ def _fix(path: str, old: Any, text: str) -> Any:
             wanted = tuple
         case Config():
             wanted = Config
+        case None:
+            wanted = object
         case _:
             wanted = type(old)
     is_negative_seed = path == "seed" and isinstance(new, int) and new < 0

@@ -6,19 +6,23 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from automl import quality
 from automl.config import UserError, encode
 from automl.data import dataset
-from automl.measure.measurement import machine, measure, wilson_interval
+from automl.measure.measurement import machine, measure
 from automl.runtimes import onnx
+from automl.runtimes.onnx import Signature
 from automl.space import TrialConfig
 from automl.study.study import Study, TrialRecord
 
 
 def export(
-    study: Study, record: TrialRecord, config: TrialConfig, file: bytes, out: Path
+    study: Study, record: TrialRecord, config: TrialConfig, cache: Path, file: bytes, out: Path
 ) -> dict[str, Any]:
     """Write the export directory; returns what `export --json` prints."""
-    figures = test_figures(config, file)
+    figures = test_figures(config, cache, file)
     figures["validation"] = record.values
     files = {
         "model.onnx": file,
@@ -40,14 +44,18 @@ def export(
     }
 
 
-def test_figures(config: TrialConfig, file: bytes) -> dict[str, Any]:
+def test_figures(config: TrialConfig, cache: Path, file: bytes) -> dict[str, Any]:
     """Figures of a file on the test rows, which nothing has seen before."""
-    rows = dataset.test_split(config.dataset, config.seed)
+    rows = dataset.test_split(config.dataset, config.seed, cache)
     test = measure(file, rows.inputs, rows.targets)
-    low, high = wilson_interval(test.accuracy, len(rows.targets))
+    outputs, targets = onnx.run(onnx.session(file), rows.inputs), np.asarray(rows.targets)
+    intervals = {
+        f"test_{name}_95": list(quality.interval(name, outputs, targets)) for name in test.quality
+    }
     return {
-        "test": {k: v for k, v in vars(test).items() if k != "train_seconds"},
-        "test_accuracy_95": [low, high],
+        "quality": list(test.quality),
+        "test": {k: v for k, v in test.figures.items() if k != "train_seconds"},
+        **intervals,
         "test_rows": rows.rows.tolist(),
         "machine": machine(),
     }
@@ -55,46 +63,88 @@ def test_figures(config: TrialConfig, file: bytes) -> dict[str, Any]:
 
 def card(study: Study, record: TrialRecord, figures: dict[str, Any], file: bytes) -> str:
     """The export's README: what the model is, what it reaches, how to run it."""
-    signature = onnx.signature(file)
-    test, (low, high) = figures["test"], figures["test_accuracy_95"]
-    params = "\n".join(f"| `{name}` | {value} |" for name, value in record.params.items())
+    signature, test = onnx.signature(file), figures["test"]
+    rows = [
+        f"| test {name} | {test[name]:.4f} (95 % interval {low:.4f} to {high:.4f}; "
+        f"validation {record.values[name]:.4f}) |"
+        for name in figures["quality"]
+        for low, high in [figures[f"test_{name}_95"]]
+    ]
+    params = [f"| `{name}` | {value} |" for name, value in record.params.items()]
     return CARD.format(
         name=study.name,
         trial_id=record.trial_id,
-        classes=", ".join(signature.classes),
-        shape=", ".join(map(str, signature.row_shape)),
-        num_classes=len(signature.classes),
-        accuracy=f"{test['accuracy']:.4f}",
-        interval=f"{low:.4f} to {high:.4f}",
+        task=_task(signature),
+        quality="\n".join(rows),
         num_rows=len(figures["test_rows"]),
-        validation_accuracy=f"{record.values['accuracy']:.4f}",
         size_bytes=test["size_bytes"],
         latency_ms=f"{test['latency_ms']:.4f}",
         processor=figures["machine"]["processor"],
-        params=params,
+        takes=_takes(signature),
+        output=signature.output,
+        num_outputs=signature.num_outputs,
+        run=_run(signature),
+        params="\n".join(params),
+    )
+
+
+def _task(signature: Signature) -> str:
+    if signature.classes:
+        return f"Classifies into: {', '.join(signature.classes)}."
+    return f"Predicts {signature.num_outputs} number{'s' * (signature.num_outputs > 1)}."
+
+
+def _takes(signature: Signature) -> str:
+    """What a row is, in words."""
+    shape = ", ".join(map(str, signature.row_shape))
+    if signature.is_text:
+        return f"takes text: its UTF-8 bytes as int64 of shape (batch, {shape}), 0 after the end"
+    if not signature.columns:
+        return f"takes raw rows, float32 of shape (batch, {shape}); normalisation is inside"
+    columns = [
+        f"{name} ({', '.join(f'{i} = {c}' for i, c in enumerate(categories)) or 'number'})"
+        for name, categories in signature.columns.items()
+    ]
+    return (
+        f"takes raw rows, float32 of shape (batch, {shape}), NaN where a value is missing; the "
+        f"columns are: {'; '.join(columns)}"
+    )
+
+
+def _run(signature: Signature) -> str:
+    """Lines of Python that make one row, run the file, and print its answer."""
+    shape = ", ".join(map(str, signature.row_shape))
+    rows = f"rows = numpy.zeros((1, {shape}), numpy.float32)"
+    if signature.is_text:
+        rows = (
+            f"rows = numpy.zeros((1, {shape}), numpy.int64)\n"
+            f'text = "a text".encode()[:{shape}]\n'
+            "rows[0, : len(text)] = list(text)"
+        )
+    answer = "logits.argmax(axis=1)" if signature.classes else "prediction"
+    return (
+        f"{rows}\n({signature.output},) = "
+        f'session.run(["{signature.output}"], {{"input": rows}})\nprint({answer})'
     )
 
 
 CARD = """# {name}, trial {trial_id}
 
-Classifies into: {classes}.
+{task}
 
 | | |
 |---|---|
-| test accuracy | {accuracy} (95 % interval {interval}, {num_rows} untouched rows) |
-| validation accuracy | {validation_accuracy} |
+{quality}
+| test rows | {num_rows}, untouched by the search |
 | size | {size_bytes} bytes |
 | latency | {latency_ms} ms for one row, one thread, {processor} |
 
-`model.onnx` takes raw rows, float32 of shape (batch, {shape}); normalisation is inside. It gives
-`logits` of shape (batch, {num_classes}).
+`model.onnx` {takes}. It gives `{output}` of shape (batch, {num_outputs}).
 
 ```python
 import numpy, onnxruntime
 session = onnxruntime.InferenceSession("model.onnx")
-rows = numpy.zeros((1, {shape}), numpy.float32)
-(logits,) = session.run(["logits"], {{"input": rows}})
-print(logits.argmax(axis=1))
+{run}
 ```
 
 `measurement.json` holds every figure, and under `test_rows` the row numbers of the test split, so

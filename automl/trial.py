@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
@@ -13,14 +14,14 @@ from automl.data.dataset import Data, Split
 from automl.export import onnx
 from automl.measure import gate
 from automl.measure.measurement import Measurement
-from automl.models.family import Network, Spec, dump, restore
+from automl.models.deployed import Deployed, predict
+from automl.models.family import Network, dump, restore, untrained
 from automl.prefix import prefix_keys
 from automl.recipe import Context, Rejected, Report
 from automl.result import TrialResult
 from automl.space import TrialConfig
 from automl.store import Store
 from automl.training import parallel
-from automl.training.loop import normalise, predict
 
 Measure = Callable[[bytes, Split], Measurement]
 PARENT_FILE = "fp32.onnx"
@@ -31,15 +32,16 @@ def run(
     config: TrialConfig,
     store: Store,
     measure: Measure,
+    cache: Path,
     space_source: str = "",
     device: str = "cpu",
 ) -> Generator[Report, None, TrialResult]:
     """Run a trial; whoever drives the generator decides after each report whether to go on.
 
-    Under several ranks every rank runs this, and rank 0 alone writes and measures.
-    Raises what a step raises; only `Rejected` becomes a result.
+    `cache` is where datasets are kept. Under several ranks every rank runs this, and rank 0
+    alone writes and measures. Raises what a step raises; only `Rejected` becomes a result.
     """
-    trial = _Trial(config, store, space_source, device)
+    trial = _Trial(config, store, cache, space_source, device)
     try:
         model = yield from trial.recipe()
         measurement = trial.judge(model, measure) if parallel.rank() == 0 else None
@@ -49,14 +51,17 @@ def run(
 
 
 class _Trial:
-    def __init__(self, config: TrialConfig, store: Store, source: str, device: str) -> None:
+    def __init__(
+        self, config: TrialConfig, store: Store, cache: Path, source: str, device: str
+    ) -> None:
         self.config, self.store, self.device = config, store, device
-        self.data: Data = dataset.load(config.dataset, config.seed)
+        self.data: Data = dataset.load(config.dataset, config.seed, cache)
         self.keys = prefix_keys(config, source)
         self.labels = [step.label for step in config.recipe]
         self.compressed = [step.compresses for step in config.recipe]
         self.parent: bytes | None = None
         self.stages: dict[str, float] = {}
+        self.notes: list[str] = []
         self.reused_steps = 0
 
     def recipe(self) -> Generator[Report, None, Network]:
@@ -66,7 +71,7 @@ class _Trial:
         model = self._load(done - 1) if done else self._untrained()
         if any(self.compressed[:done]):
             self.parent = self._read(self._parent_key(), PARENT_FILE)
-        for position in range(done, len(self.keys)):
+        for position in range(done, len(self.config.recipe)):
             step, started = self.config.recipe[position], time.perf_counter()
             if step.compresses and not any(self.compressed[:position]):
                 self.parent = self._export_parent(model)
@@ -82,11 +87,11 @@ class _Trial:
     def judge(self, model: Network, measure: Measure) -> Measurement:
         """Export, gate and measure the finished model."""
         started = time.perf_counter()
-        rows = self.data.validation
+        rows, about = self.data.validation, self.data.about
         file = onnx.export(model, self.data)
         self.store.write(self.keys[-1], {"model.onnx": file})
-        expected = predict(model.cpu(), normalise(rows.inputs, self.data)).numpy()
-        gate.check(file, self.parent, rows.inputs, expected)
+        expected = predict(Deployed(model.cpu(), about), torch.from_numpy(rows.inputs)).numpy()
+        gate.check(file, self.parent, rows.inputs, expected, is_regression=not about.classes)
         self.stages["export"] = time.perf_counter() - started
         measurement = measure(file, rows)
         train_seconds = sum(self.stages.get(label, 0.0) for label in self.labels)
@@ -102,11 +107,12 @@ class _Trial:
             measurement=measurement,
             reused_steps=self.reused_steps,
             stages=self.stages,
+            notes=tuple(self.notes),
         )
 
     def _longest_stored(self) -> int:
         """How many steps need not be run: their result is there, with all that the rest needs."""
-        for length in range(len(self.keys), 0, -1):
+        for length in range(len(self.config.recipe), 0, -1):
             needed = [(self.keys[length - 1], "spec.json")]
             if any(self.compressed[:length]):
                 needed.append((self._parent_key(), PARENT_FILE))
@@ -133,7 +139,7 @@ class _Trial:
 
     def _untrained(self) -> Network:
         torch.manual_seed(self.config.seed)
-        return Network(Spec(self.config.model, self.data.input_shape, len(self.data.classes)))
+        return untrained(self.config.model, self.data.about)
 
     def _load(self, position: int) -> Network:
         key = self.keys[position]
@@ -154,6 +160,7 @@ class _Trial:
             device=self.device,
             teacher=lambda label: self._load(self.labels.index(label)),
             checkpoints=Checkpoints(self.store, self.keys[position]),
+            notes=self.notes,
         )
 
 

@@ -8,13 +8,13 @@ from automl.models.mlp import MLP
 from automl.space import Float, Int, OneOf, Repeat, Space, TrialConfig
 from automl.training.loop import Train
 from automl.training.losses import CrossEntropy, Distill
-from automl.training.optimizers import SGD, AdamW
-from automl.training.schedules import Cosine, Fixed, Staircase
+from automl.training.optimizers import AdamW, Nesterov
+from automl.training.schedules import Cosine, Fixed, Staircase, Warmup
 
 train = Train(
-    optimizer=OneOf(AdamW(weight_decay=Float(1e-3, 1e-1, log=True)), SGD()),
+    optimizer=OneOf(AdamW(weight_decay=Float(1e-3, 1e-1, log=True)), Nesterov()),
     learning_rate=OneOf(
-        Cosine(peak=Float(3e-3, 3e-2, log=True)),
+        Warmup(Cosine(peak=Float(3e-3, 3e-2, log=True))),
         Fixed(Float(1e-3, 1e-2, log=True)),
     ),
     batch_size=OneOf(Fixed(OneOf(32, 64)), Staircase(initial=32, factor=2, stairs=3)),
@@ -22,7 +22,7 @@ train = Train(
 )
 fine_tune = Train(
     label="fine_tune",
-    learning_rate=Cosine(peak=Float(1e-3, 1e-2, log=True)),
+    learning_rate=Warmup(Cosine(peak=Float(1e-3, 1e-2, log=True))),
     epochs=10,
     loss=OneOf(CrossEntropy(), Distill(teacher="train", temperature=Float(2.0, 6.0))),
 )

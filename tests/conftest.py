@@ -6,6 +6,7 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import torch
 from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize
 from automl.data import dataset
+from automl.data.dataset import Data, Dataset
 from automl.data.sklearn import Sklearn
 from automl.measure.measurement import measure
 from automl.models.family import Model, Network, Spec
@@ -29,6 +31,12 @@ from automl.trial import Checkpoints, run
 
 torch.set_num_threads(1)
 DIGITS = Sklearn("digits")
+CACHE = tempfile.TemporaryDirectory(prefix="automl-cache-")
+"""Where the tests of a process keep their datasets."""
+
+
+def load(data: Dataset, seed: int = 0) -> Data:
+    return dataset.load(data, seed, Path(CACHE.name))
 
 
 @pytest.fixture
@@ -43,7 +51,7 @@ def context(store: Store) -> Context:
     def no_teacher(label: str) -> Network:
         raise AssertionError(label)
 
-    return Context(dataset.load(DIGITS, 0), 0, "cpu", no_teacher, Checkpoints(store, "step"))
+    return Context(load(DIGITS), 0, "cpu", no_teacher, Checkpoints(store, "step"))
 
 
 @pytest.fixture
@@ -70,7 +78,7 @@ def drive(config: TrialConfig, store: Store, **options: Any) -> tuple[list[Repor
     def judge(file: bytes, rows: Any) -> Any:
         return measure(file, rows.inputs, rows.targets)
 
-    trial, reports = run(config, store, judge, **options), []
+    trial, reports = run(config, store, judge, Path(CACHE.name), **options), []
     while True:
         try:
             reports.append(next(trial))

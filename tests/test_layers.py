@@ -10,6 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 HOMES = {
+    "PIL": ["data"],
+    "datasets": ["data"],
     "fsspec": ["store"],
     "matplotlib": ["tracking"],
     "mlflow": ["tracking"],
@@ -18,6 +20,7 @@ HOMES = {
     "onnxscript": ["export"],
     "optuna": ["study"],
     "plotly": ["tracking"],
+    "pyarrow": ["data"],
     "ray": ["cluster"],
     "rich": ["show", "progress"],
     "safetensors": ["models", "training"],
@@ -26,6 +29,7 @@ HOMES = {
         *("models", "training", "compression", "export"),
         *("trial", "reference", "cluster", "doctor"),
     ],
+    "torchvision": ["data"],
     "typer": ["cli"],
 }
 

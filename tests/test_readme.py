@@ -29,7 +29,7 @@ from automl.training.schedules import Fixed
 {optimizer}
 
 space = Space(
-    TrialConfig(Sklearn("digits"), MLP((16,)), (Train(RMSprop(), Fixed(0.002), epochs=2),))
+    TrialConfig(Sklearn("digits"), MLP((16,)), (Train(NAdam(), Fixed(0.002), epochs=2),))
 )
 """
 

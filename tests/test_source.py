@@ -20,7 +20,7 @@ space = Space(TrialConfig(Sklearn("digits"), MyMLP((16,)), (Train(),)))
 
 def test_a_space_and_its_classes_load_from_text():
     space = source.load(SPACE)
-    assert type(space.trial.model) is Config.classes["MyMLP"]
+    assert type(space.trial.model) is Config.registered["MyMLP"]
     assert source.load(SPACE).trial is space.trial
 
 

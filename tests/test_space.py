@@ -25,7 +25,7 @@ from automl.space import (
 )
 from automl.training.loop import Train
 from automl.training.losses import Distill
-from automl.training.optimizers import SGD, AdamW
+from automl.training.optimizers import SGD, AdamW, Nesterov
 
 
 def space_of(*recipe, model=None, **options):
@@ -82,7 +82,7 @@ def test_random_suggestions_stay_in_their_domains():
 
 def test_a_fixed_path_replaces_a_domain_or_a_constant():
     fixed = {
-        "recipe.train.optimizer": "SGD",
+        "recipe.train.optimizer": "Nesterov",
         "recipe.train.epochs": "3",
         "recipe.quantize": "None",
         "model": "MLP",
@@ -91,7 +91,7 @@ def test_a_fixed_path_replaces_a_domain_or_a_constant():
     explored = validate(space)
     assert not set(fixed) & set(explored.domains)
     for config in explored.configs:
-        assert isinstance(config.recipe[0].optimizer, SGD)
+        assert isinstance(config.recipe[0].optimizer, Nesterov)
         assert config.recipe[0].epochs == 3
         assert "quantize" not in [step.label for step in config.recipe]
 
@@ -102,7 +102,7 @@ def test_a_fixed_path_replaces_a_domain_or_a_constant():
         (lambda: Int(8, 4), "low is above high"),
         (lambda: Float(0.0, 1.0, log=True), "low must be above zero"),
         (lambda: OneOf(), "no options"),
-        (lambda: OneOf(SGD(), SGD(momentum=0.5)), "two options named 'SGD'"),
+        (lambda: OneOf(SGD(), SGD(weight_decay=0.5)), "two options named 'SGD'"),
         (
             lambda: validate(space_of(Train(), Train())),
             "two steps of the recipe are labelled 'train'",

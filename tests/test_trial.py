@@ -1,7 +1,8 @@
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
-from conftest import drive
+from conftest import CACHE, drive
 
 from automl.measure.measurement import measure
 from automl.models.mlp import MLP
@@ -46,7 +47,7 @@ def test_a_trial_cut_off_goes_on_from_its_last_epoch(config, store):
     def judge(file, rows):
         return measure(file, rows.inputs, rows.targets)
 
-    cut_off = run(config, store, judge)
+    cut_off = run(config, store, judge, Path(CACHE.name))
     for _ in range(2):
         next(cut_off)
     cut_off.close()

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Generator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -80,7 +81,7 @@ class TrialActor(tune.Trainable):
         config = sample(shared.space(), replay(params))
         device = "cuda" if shared.gpus and torch.cuda.is_available() else "cpu"
         store, code = Store(shared.store_url), source.fingerprint(shared.space_text)
-        return (yield from run(config, store, self.measure, code, device))
+        return (yield from run(config, store, self.measure, Path(shared.cache), code, device))
 
     def _end(self, result: TrialResult, started: float) -> dict[str, Any]:
         self.seconds += time.perf_counter() - started

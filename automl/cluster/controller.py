@@ -77,7 +77,7 @@ def start_judge(reference: bytes, rows: Split) -> tuple[Any, dict[str, float]]:
     """A judge that measures in turn with this file, and the file's own figures."""
     judge = Judge.remote()  # type: ignore[attr-defined]
     measurement = ray.get(judge.calibrate.remote(reference, rows.inputs, rows.targets))
-    return judge, vars(measurement)
+    return judge, measurement.figures
 
 
 def resume_judge(reference: bytes, latency_ms: float) -> Any:

@@ -11,10 +11,15 @@ from automl.space import Space, TrialConfig
 
 @dataclass(frozen=True)
 class Shared:
-    """What every trial of a search gets: all plain values, and the judge's handle."""
+    """What every trial of a search gets: all plain values, and the judge's handle.
+
+    `folder` is where the search was started, `cache` where datasets are kept.
+    """
 
     space_text: str
     fixed: dict[str, str]
+    folder: str
+    cache: str
     store_url: str
     ray_folder: str
     judge: Any
@@ -22,7 +27,7 @@ class Shared:
     gpus: float
 
     def space(self) -> Space:
-        return source.load(self.space_text, self.fixed)
+        return source.load(self.space_text, self.fixed, folder=self.folder)
 
 
 def num_workers(config: TrialConfig) -> int:

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import uuid
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -123,7 +124,8 @@ def _rank(loop: dict[str, Any]) -> None:
     config = sample(shared.space(), replay(loop["params"]))
     code = source.fingerprint(shared.space_text)
     device = "cuda" if shared.gpus and torch.cuda.is_available() else "cpu"
-    trial = run(config, Store(shared.store_url), RemoteMeasure(shared.judge), code, device)
+    store, measure = Store(shared.store_url), RemoteMeasure(shared.judge)
+    trial = run(config, store, measure, Path(shared.cache), code, device)
     while True:
         try:
             report = next(trial)

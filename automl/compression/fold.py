@@ -60,12 +60,12 @@ def _pairs(body: nn.Module) -> list[tuple[str, str]]:
             children = [(f"{prefix}.{name}".lstrip("."), m) for name, m in parent.named_children()]
             for (name, layer), (norm_name, norm) in zip(children, children[1:], strict=False):
                 is_norm = isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d)
-                if is_norm and isinstance(layer, nn.Linear | nn.Conv2d):
+                if is_norm and isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d):
                     pairs.append((name, norm_name))
     return pairs
 
 
 def _fuse(layer: Any, norm: Any) -> nn.Module:
-    fuse: Any = fuse_conv_bn_eval if isinstance(layer, nn.Conv2d) else fuse_linear_bn_eval
+    fuse: Any = fuse_linear_bn_eval if isinstance(layer, nn.Linear) else fuse_conv_bn_eval
     fused: nn.Module = fuse(layer, norm)
     return fused

@@ -16,7 +16,7 @@ from automl.recipe import Context, Rejected, Step
 class Prune(Step):
     """Remove `fraction` of every width, the units of least weight norm first.
 
-    Widths left are multiples of `multiple`, where runtimes are fast.
+    Widths left are multiples of `multiple`, where runtimes are fast (heads need not be).
     """
 
     fraction: float
@@ -27,15 +27,19 @@ class Prune(Step):
             raise Rejected(f"Prune: fraction {self.fraction} is not between 0 and 1")
         if model.spec.changes:
             raise Rejected("Prune: layers are quantized already; prune before Quantize")
-        state = dict(model.body.state_dict())
         groups = model.spec.model.groups()
-        kept = [
-            strongest(magnitude(group, state), kept_width(group.size, self.fraction, self.multiple))
-            for group in groups
-        ]
+        if not groups:
+            family = type(model.spec.model).__name__
+            raise Rejected(f"Prune: this {family} has no width that can be cut exactly")
+        state = dict(model.body.state_dict())
+        kept = [self._kept(group, state) for group in groups]
         if all(len(units) == group.size for units, group in zip(kept, groups, strict=True)):
             raise Rejected(f"Prune removed nothing: no width is above {self.multiple}")
         return cut(model, groups, kept)
+
+    def _kept(self, group: Group, state: dict[str, Tensor]) -> Tensor:
+        width = kept_width(group.size, self.fraction, self.multiple if group.snap else 1)
+        return strongest(magnitude(group, state), width)
 
 
 def kept_width(width: int, fraction: float, multiple: int) -> int:
@@ -44,8 +48,12 @@ def kept_width(width: int, fraction: float, multiple: int) -> int:
 
 
 def magnitude(group: Group, state: dict[str, Tensor]) -> Tensor:
-    """Per unit, the L2 norm of the weights that make it. https://arxiv.org/abs/1608.08710"""
-    norms: Tensor = torch.linalg.vector_norm(state[group.produced[0].name].flatten(1), dim=1)
+    """Per unit, the L2 norm of all weights that make it. https://arxiv.org/abs/1608.08710"""
+    made = [(part.dim, state[part.name]) for part in group.produced]
+    weights = [
+        tensor.movedim(dim, 0).reshape(group.size, -1) for dim, tensor in made if tensor.dim() > 1
+    ]
+    norms: Tensor = torch.linalg.vector_norm(torch.cat(weights, dim=1), dim=1)
     return norms
 
 

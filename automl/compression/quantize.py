@@ -16,12 +16,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from automl.compression.fold import fold_batch_norm
+from automl.models.deployed import predict, seen_by
 from automl.models.family import Change, Network, change, copy_weights
 from automl.recipe import Context, Rejected, Step
-from automl.training.loop import normalise, predict
 
 CALIBRATION_ROWS = 512
 PAIR_LIMIT = 128
+LAYERS = (nn.Conv1d, nn.Conv2d, nn.Linear)
 ONNX_VERSION = 19
 """The operator version of QuantizeLinear that every recent onnxruntime knows."""
 
@@ -39,7 +40,7 @@ class Quantize(Step):
         layers = quantizable(folded)
         if not layers:
             raise Rejected("Quantize: there is no layer left to quantize")
-        rows = normalise(context.data.train.inputs[:CALIBRATION_ROWS], context.data)
+        rows = seen_by(folded, context.data.train.inputs[:CALIBRATION_ROWS], context.data.about)
         ranges = input_ranges(folded, layers, rows.to(context.device))
         quantized = change(folded, {name: Quantized(self.bits) for name in layers})
         copy_weights(folded, quantized.to(context.device))
@@ -77,7 +78,7 @@ class QuantizedLayer(nn.Module):
         self.register_buffer("input_scale", torch.ones(()))
         self.register_buffer("input_zero_point", torch.zeros((), dtype=torch.uint8))
         self.convolution: dict[str, Any] | None = None
-        if isinstance(layer, nn.Conv2d):
+        if not isinstance(layer, nn.Linear):
             names = ("stride", "padding", "dilation", "groups")
             self.convolution = {name: getattr(layer, name) for name in names}
 
@@ -86,13 +87,15 @@ class QuantizedLayer(nn.Module):
         inputs, weight = step(self, inputs)
         if self.convolution is None:
             return F.linear(inputs, weight, self.bias)
-        return F.conv2d(inputs, weight, self.bias, **self.convolution)
+        convolve: Any = F.conv1d if weight.dim() == 3 else F.conv2d
+        outputs: Tensor = convolve(inputs, weight, self.bias, **self.convolution)
+        return outputs
 
 
 def quantizable(model: Network) -> dict[str, nn.Module]:
     """The layers whose weights can be integers, by name."""
     named = model.body.named_modules()
-    return {name: m for name, m in named if isinstance(m, nn.Conv2d | nn.Linear)}
+    return {name: m for name, m in named if isinstance(m, LAYERS)}
 
 
 def input_ranges(

@@ -1,30 +1,58 @@
-"""What every dataset gives, and the one seeded split that a search sees."""
+"""What every dataset gives, and the one seeded split that a search sees, kept as mapped files."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import fcntl
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.config import Config, UserError, canonical
+from automl.config import Config, UserError, canonical, decode, encode
+from automl.data.files import existing
 
 VALIDATION_SHARE = 0.2
 TEST_SHARE = 0.2
+MAX_VALIDATION_ROWS = 10_000
+CHUNK_ROWS = 8192
+CACHE_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Column(Config):
+    """A column of a table: numbers, or codes that stand for `categories`."""
+
+    name: str
+    categories: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """All rows of a dataset as they come: float32 inputs, integer targets.
+    """All rows of a dataset as they come, and what they are.
 
-    `input_shape` is what a model sees of one row, e.g. (1, 8, 8) for 64 pixels.
+    `inputs` are (rows, *raw row): float32 numbers, or uint8 pixels or UTF-8 bytes; `targets`
+    are class numbers int64 (rows,), or float32 (rows, outputs) where `classes` is empty: a
+    regression. `input_shape` is what a model sees of one row, e.g. (1, 8, 8) for 64 pixels.
+    The last `num_test` rows are the source's own test split. `columns` describe a table, in
+    which NaN is a missing value; `num_tokens` is above zero for text. `place` tells where the
+    user finds a row, e.g. "line 7 of a.csv".
     """
 
-    inputs: NDArray[np.float32]
-    targets: NDArray[np.int64]
+    inputs: NDArray[Any]
+    targets: NDArray[Any]
     input_shape: tuple[int, ...]
-    classes: tuple[str, ...]
+    classes: tuple[str, ...] = ()
+    num_test: int = 0
+    columns: tuple[Column, ...] = ()
+    num_tokens: int = 0
+    place: Callable[[int], str] = "row {} (counted from 0)".format
 
 
 class Dataset(Config):
@@ -35,94 +63,251 @@ class Dataset(Config):
         raise NotImplementedError
 
     def fingerprint(self) -> str:
-        """A text that changes whenever the data does."""
-        return canonical(self)
+        """A text that changes whenever the data does: paths count by what they hold."""
+        contents = {name: content_hash(Path(getattr(self, name))) for name in self.paths}
+        return canonical({**encode(self), **contents})
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
     """Some rows of a source, with their row numbers in it."""
 
-    inputs: NDArray[np.float32]
-    targets: NDArray[np.int64]
+    inputs: NDArray[Any]
+    targets: NDArray[Any]
     rows: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Scaling(Config):
+    """What inputs are shifted and divided by: one number per channel or column."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class About(Config):
+    """All that is known of a set beside its rows. `class_counts`, `inputs`, and in a regression
+    `targets` are of the training rows."""
+
+    input_shape: tuple[int, ...]
+    num_outputs: int
+    classes: tuple[str, ...]
+    class_counts: tuple[int, ...]
+    columns: tuple[Column, ...]
+    num_tokens: int
+    inputs: Scaling
+    targets: Scaling
 
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """What a trial sees: training and validation rows, and how inputs are normalised.
-
-    `mean` and `std` are of the training rows: per pixel set for images, per column else.
-    """
+    """What a trial sees: training and validation rows."""
 
     train: Split
     validation: Split
-    input_shape: tuple[int, ...]
-    classes: tuple[str, ...]
-    mean: NDArray[np.float32]
-    std: NDArray[np.float32]
+    about: About = field(repr=False)
 
 
-@lru_cache(maxsize=2)
-def load(dataset: Dataset, seed: int) -> Data:
+def load(dataset: Dataset, seed: int, cache: Path) -> Data:
     """The training and validation rows; the test rows are left to `test_split`."""
-    source = _source(dataset)
-    train, validation, _ = _rows(source, seed)
-    mean, std = _moments(source.inputs[train], is_image=len(source.input_shape) == 3)
-    return Data(
-        _take(source, train),
-        _take(source, validation),
-        source.input_shape,
-        source.classes,
-        mean,
-        std,
-    )
+    return _load(_prepared(dataset, seed, cache))
 
 
-def test_split(dataset: Dataset, seed: int) -> Split:
+@lru_cache(maxsize=4)
+def _load(folder: Path) -> Data:
+    about: About = decode(json.loads((folder / "about.json").read_text()))
+    return Data(_read(folder, "train"), _read(folder, "validation"), about)
+
+
+def test_split(dataset: Dataset, seed: int, cache: Path) -> Split:
     """The untouched rows: only for the export and for `front --test`."""
-    source = _source(dataset)
-    return _take(source, _rows(source, seed)[2])
+    return _read(_prepared(dataset, seed, cache), "test")
 
 
-@lru_cache(maxsize=2)
-def _source(dataset: Dataset) -> Source:
+@lru_cache(maxsize=1024)
+def _file_hash(path: Path, size: int, changed_ns: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def content_hash(path: Path) -> str:
+    """The hash of a file's ending and bytes, or of all names and bytes in a folder; "" of no path.
+
+    Files are read once per process, and again when their size or time of change differs.
+    """
+    if path == Path():
+        return ""
+    if path.is_file():
+        info = path.stat()
+        return f"{path.suffix} {_file_hash(path, info.st_size, info.st_mtime_ns)}"
+    existing(str(path))
+    parts = [
+        f"{p.relative_to(path)} {content_hash(p)}" for p in sorted(path.rglob("*")) if p.is_file()
+    ]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _prepared(dataset: Dataset, seed: int, cache: Path) -> Path:
+    """The folder with a set's split as arrays to map, made once on a machine."""
+    text = canonical([dataset.fingerprint(), seed, CACHE_VERSION])
+    folder = cache / hashlib.sha256(text.encode()).hexdigest()[:32]
+    if folder.exists():
+        return folder
+    cache.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            new = folder.with_suffix(".new")
+            shutil.rmtree(new, ignore_errors=True)
+            new.mkdir()
+            _prepare(dataset, seed, new)
+            new.rename(folder)
+    return folder
+
+
+def _prepare(dataset: Dataset, seed: int, folder: Path) -> None:
     source = dataset.load()
-    if not np.isfinite(source.inputs).all():
-        row = int(np.argwhere(~np.isfinite(source.inputs))[0][0])
-        raise UserError(f"{dataset}: row {row} holds a value that is not finite; remove or fill it")
-    counts = np.bincount(source.targets, minlength=len(source.classes))
-    if counts.min() < 3:
-        name = source.classes[int(counts.argmin())]
+    _check(dataset, source)
+    parts = dict(zip(("train", "validation", "test"), _rows(source, seed), strict=True))
+    for name, rows in parts.items():
+        _write(folder / f"{name}.inputs.npy", source.inputs, rows)
+        _write(folder / f"{name}.targets.npy", source.targets, rows)
+        np.save(folder / f"{name}.rows.npy", rows)
+    train = _read(folder, "train")
+    targets = train.targets if source.targets.ndim == 2 else train.targets[:0, None]
+    about = About(
+        input_shape=source.input_shape,
+        num_outputs=len(source.classes) or source.targets.shape[1],
+        classes=source.classes,
+        class_counts=_counts(train.targets, len(source.classes)),
+        columns=source.columns,
+        num_tokens=source.num_tokens,
+        inputs=_input_scaling(source, train.inputs),
+        targets=_scaling(_chunks(targets)),
+    )
+    (folder / "about.json").write_text(canonical(about))
+
+
+def _check(dataset: Dataset, source: Source) -> None:
+    """Raise UserError on values that cannot be learned from."""
+    if len(source.inputs) < 10:
+        raise UserError(f"{dataset}: it has {len(source.inputs)} rows; at least 10 are needed")
+    for name, values in (("inputs", source.inputs), ("targets", source.targets)):
+        columns = source.columns if name == "inputs" else ()
+        bad = np.isinf if columns else _not_finite
+        for start, chunk in zip(range(0, len(values), CHUNK_ROWS), _chunks(values)):
+            if chunk.dtype.kind == "f" and (found := np.argwhere(bad(chunk))).size:
+                row, *place = found[0].tolist()
+                where = f" of column {columns[place[0]].name!r}" if columns else ""
+                raise UserError(
+                    f"{dataset}: {source.place(start + row)}{where} holds a value that is not "
+                    f"finite among its {name}; remove or fill it"
+                )
+    if source.classes:
+        _check_classes(dataset, source)
+
+
+def _check_classes(dataset: Dataset, source: Source) -> None:
+    names, targets = source.classes, source.targets
+    if (outside := np.flatnonzero((targets < 0) | (targets >= len(names)))).size:
+        row = int(outside[0])
         raise UserError(
-            f"{dataset}: class {name!r} appears {counts.min()} times; "
-            "every class needs at least 3 rows, one for each split"
+            f"{dataset}: {source.place(row)} has the label {targets[row]}, "
+            f"outside 0 to {len(names) - 1}; correct or remove it"
         )
-    return source
+    if len(names) < 2:
+        raise UserError(f"{dataset}: there is only the class {names[0]!r}; two are needed")
+    searched = targets[: len(targets) - source.num_test]
+    counts, least = np.bincount(searched, minlength=len(names)), 2 if source.num_test else 3
+    if counts.min() < least:
+        target = int(counts.argmin())
+        places = ", ".join(map(source.place, np.flatnonzero(searched == target).tolist()))
+        raise UserError(
+            f"{dataset}: class {names[target]!r} appears {counts.min()} times among the rows "
+            f"to learn from ({places or 'none'}); every class needs at least {least} rows, "
+            "one for each split"
+        )
+
+
+def _counts(targets: NDArray[Any], num_classes: int) -> tuple[int, ...]:
+    return tuple(np.bincount(targets, minlength=num_classes).tolist()) if num_classes else ()
+
+
+def _not_finite(values: NDArray[Any]) -> Any:
+    return ~np.isfinite(values)
 
 
 def _rows(source: Source, seed: int) -> tuple[NDArray[np.int64], ...]:
     """Row numbers for training, validation and test, each class in the same shares."""
-    rng = np.random.default_rng(seed)
+    rng, count = np.random.default_rng(seed), len(source.targets) - source.num_test
+    share = min(VALIDATION_SHARE, MAX_VALIDATION_ROWS / count)
+    strata = source.targets[:count] if source.classes else np.zeros(count, np.int64)
     parts: tuple[list[NDArray[np.int64]], ...] = ([], [], [])
-    for target in range(len(source.classes)):
-        rows = rng.permutation(np.flatnonzero(source.targets == target))
-        num_validation = max(1, round(VALIDATION_SHARE * len(rows)))
-        num_test = max(1, round(TEST_SHARE * len(rows)))
+    for stratum in np.unique(strata):
+        rows = rng.permutation(np.flatnonzero(strata == stratum))
+        num_validation = max(1, round(share * len(rows)))
+        num_test = 0 if source.num_test else max(1, round(TEST_SHARE * len(rows)))
         bounds = [len(rows) - num_validation - num_test, len(rows) - num_test]
         for part, chosen in zip(parts, np.split(rows, bounds), strict=True):
             part.append(chosen)
-    return tuple(np.sort(np.concatenate(part)) for part in parts)
+    train, validation, test = (np.sort(np.concatenate(part)) for part in parts)
+    own = np.arange(count, len(source.targets))
+    return train, validation, own if source.num_test else test
 
 
-def _take(source: Source, rows: NDArray[np.int64]) -> Split:
-    return Split(source.inputs[rows], source.targets[rows], rows)
+def _write(path: Path, values: NDArray[Any], rows: NDArray[np.int64]) -> None:
+    """Some rows as an .npy file, a piece at a time."""
+    shape = (len(rows), *values.shape[1:])
+    file = np.lib.format.open_memmap(path, mode="w+", dtype=values.dtype, shape=shape)
+    for start in range(0, len(rows), CHUNK_ROWS):
+        file[start : start + CHUNK_ROWS] = values[rows[start : start + CHUNK_ROWS]]
+    file.flush()
 
 
-def _moments(
-    inputs: NDArray[np.float32], is_image: bool
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    axis = None if is_image else 0
-    mean = np.asarray(inputs.mean(axis=axis, dtype=np.float64), np.float32)
-    std = np.asarray(inputs.std(axis=axis, dtype=np.float64), np.float32)
-    return mean, np.where(std > 0, std, np.float32(1)).astype(np.float32)
+def _read(folder: Path, name: str) -> Split:
+    """A split whose arrays are mapped, so that processes share their memory."""
+    inputs, targets, rows = (
+        np.load(folder / f"{name}.{part}.npy", mmap_mode="c")
+        for part in ("inputs", "targets", "rows")
+    )
+    return Split(inputs, targets, rows)
+
+
+def _chunks(values: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    for start in range(0, len(values), CHUNK_ROWS):
+        yield values[start : start + CHUNK_ROWS]
+
+
+def _input_scaling(source: Source, inputs: NDArray[Any]) -> Scaling:
+    """Per channel of an image or a series, per column of a row; none of text."""
+    if source.num_tokens:
+        return Scaling((), ())
+    if source.columns:
+        numeric = [i for i, column in enumerate(source.columns) if not column.categories]
+        return _scaling(chunk[:, numeric] for chunk in _chunks(inputs))
+    shape = (-1, *source.input_shape)
+    if len(source.input_shape) == 1:
+        return _scaling(_chunks(inputs))
+    channels = source.input_shape[0]
+    return _scaling(
+        np.moveaxis(chunk.reshape(shape), 1, -1).reshape(-1, channels) for chunk in _chunks(inputs)
+    )
+
+
+def _scaling(chunks: Iterator[NDArray[Any]]) -> Scaling:
+    """Mean and deviation of each column; missing values do not count, constant ones keep 1."""
+    count, total, squares = (np.zeros(0) for _ in range(3))
+    for chunk in chunks:
+        values = chunk.astype(np.float64)
+        known = np.isfinite(values)
+        values = np.where(known, values, 0.0)
+        if not count.size:
+            count, total, squares = (np.zeros(values.shape[1]) for _ in range(3))
+        count += known.sum(0)
+        total += values.sum(0)
+        squares += (values**2).sum(0)
+    mean = total / np.maximum(count, 1)
+    variance = squares / np.maximum(count, 1) - mean**2
+    std = np.sqrt(np.where(variance > 1e-12 * np.maximum(mean**2, 1e-12), variance, 1.0))
+    return Scaling(tuple(mean.tolist()), tuple(std.tolist()))

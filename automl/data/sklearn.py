@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,23 +17,31 @@ _LOADERS: dict[str, Any] = {
     "breast_cancer": datasets.load_breast_cancer,
     "wine": datasets.load_wine,
     "iris": datasets.load_iris,
+    "diabetes": datasets.load_diabetes,
 }
 
 
 @dataclass(frozen=True)
 class Sklearn(Dataset):
-    """A bundled classification set by its name: digits, breast_cancer, wine or iris."""
+    """A bundled set by its name: digits, breast_cancer, wine, iris, or diabetes (a regression).
+
+    `shape` is what a model sees of a row where that is not the set's own: digits are images
+    (1, 8, 8), and with (8, 8) series of 8 channels and 8 steps.
+    """
 
     name: str = "digits"
+    shape: tuple[int, ...] = ()
 
     def load(self) -> Source:
         if self.name not in _LOADERS:
             raise UserError(f"Sklearn({self.name!r}): choose one of {', '.join(_LOADERS)}")
         bunch = _LOADERS[self.name]()
-        shape = (1, *bunch.images.shape[1:]) if "images" in bunch else bunch.data.shape[1:]
-        return Source(
-            bunch.data.astype(np.float32),
-            bunch.target.astype(np.int64),
-            tuple(int(size) for size in shape),
-            tuple(str(name) for name in bunch.target_names),
-        )
+        own = (1, *bunch.images.shape[1:]) if "images" in bunch else bunch.data.shape[1:]
+        shape = self.shape or tuple(int(size) for size in own)
+        if math.prod(shape) != bunch.data.shape[1]:
+            raise UserError(f"{self}: a row has {bunch.data.shape[1]} numbers, not {shape}")
+        inputs = bunch.data.astype(np.float32)
+        if "target_names" not in bunch:
+            return Source(inputs, bunch.target[:, None].astype(np.float32), shape)
+        classes = tuple(str(name) for name in bunch.target_names)
+        return Source(inputs, bunch.target.astype(np.int64), shape, classes)

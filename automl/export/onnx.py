@@ -9,10 +9,10 @@ import warnings
 import numpy as np
 import onnx
 import torch
-from torch import Tensor, nn
 
 from automl.compression.fold import fold_batch_norm
 from automl.data.dataset import Data
+from automl.models.deployed import Deployed
 from automl.models.family import Network
 
 # torch's exporter reports each optional operator set that is missing; none is needed here.
@@ -24,9 +24,12 @@ MAX_BATCH = 2**20
 
 
 def export(model: Network, data: Data) -> bytes:
-    """The bytes of `model.onnx`: input `input` (batch, raw row), output `logits`."""
-    deployed = _Deployed(fold_batch_norm(model).cpu(), data).eval()
+    """The bytes of `model.onnx`: input `input` (batch, raw row), output `logits`, or
+    `prediction` of a regression."""
+    about = data.about
+    deployed = Deployed(fold_batch_norm(model).cpu(), about).eval()
     row = torch.from_numpy(data.train.inputs[:2])
+    row = row.long() if about.num_tokens else row.float()
     batch = torch.export.Dim("batch", min=1, max=MAX_BATCH)
     with torch.no_grad():
         program = torch.onnx.export(
@@ -36,7 +39,7 @@ def export(model: Network, data: Data) -> bytes:
             verbose=False,
             opset_version=OPSET,
             input_names=["input"],
-            output_names=["logits"],
+            output_names=["logits" if about.classes else "prediction"],
             dynamic_shapes=({0: batch},),
             external_data=False,
         )
@@ -44,7 +47,11 @@ def export(model: Network, data: Data) -> bytes:
     proto = program.model_proto
     _strip(proto)
     _shorten(proto.graph)
-    proto.metadata_props.add(key="classes", value=json.dumps(data.classes))
+    if about.classes:
+        proto.metadata_props.add(key="classes", value=json.dumps(about.classes))
+    if about.columns:
+        columns = {column.name: column.categories for column in about.columns}
+        proto.metadata_props.add(key="columns", value=json.dumps(columns))
     file: bytes = proto.SerializeToString()
     return file
 
@@ -53,25 +60,6 @@ def weights(file: bytes) -> dict[str, np.ndarray]:
     """The numbers that a file holds, by the name of their initializer."""
     proto = onnx.load_from_string(file)
     return {t.name: onnx.numpy_helper.to_array(t) for t in proto.graph.initializer}
-
-
-class _Deployed(nn.Module):
-    """The model behind its normalisation."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, model: Network, data: Data) -> None:
-        super().__init__()
-        self.model = model
-        self.shape = data.input_shape
-        self.register_buffer("mean", torch.from_numpy(data.mean))
-        self.register_buffer("std", torch.from_numpy(data.std))
-
-    def forward(self, rows: Tensor) -> Tensor:
-        scaled = (rows - self.mean) / self.std
-        logits: Tensor = self.model(scaled.reshape(-1, *self.shape))
-        return logits
 
 
 def _strip(proto: onnx.ModelProto) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,30 +11,39 @@ from automl.recipe import Rejected
 from automl.runtimes import onnx
 
 MIN_AGREEMENT = 0.99
+NUMBER_TOLERANCE = 0.01
 
 
 def check(
     file: bytes,
     parent: bytes | None,
-    inputs: NDArray[np.float32],
+    inputs: NDArray[Any],
     expected: NDArray[np.float32],
+    is_regression: bool = False,
 ) -> None:
     """Raise Rejected with the reason when an exported file does not count.
 
     `parent` is the fp32 file of the model before its first compression, None when nothing
-    was compressed; `expected` are the torch model's logits for the raw `inputs`.
+    was compressed; `expected` are the torch model's outputs for the raw `inputs`.
     """
     if parent is not None and len(file) >= len(parent):
         raise Rejected(f"did not shrink: {len(file)} bytes, its parent has {len(parent)}")
     try:
-        logits = onnx.run(onnx.session(file), inputs)
+        outputs = onnx.run(onnx.session(file), inputs)
     except Exception as error:
         raise Rejected(f"does not reload: {error}") from error
-    if not np.isfinite(logits).all():
+    if not np.isfinite(outputs).all():
         raise Rejected("the exported file gives values that are not finite")
-    agreement = float((logits.argmax(1) == expected.argmax(1)).mean())
-    if agreement < MIN_AGREEMENT:
+    same, what = _same_numbers(outputs, expected), "number, within a hundredth of their spread,"
+    if not is_regression:
+        same, what = outputs.argmax(1) == expected.argmax(1), "class"
+    if (agreement := float(same.mean())) < MIN_AGREEMENT:
         raise Rejected(
-            f"disagrees with the model: same class on {agreement:.1%} of the validation rows, "
+            f"disagrees with the model: same {what} on {agreement:.1%} of the validation rows, "
             f"at least {MIN_AGREEMENT:.0%} is wanted"
         )
+
+
+def _same_numbers(outputs: NDArray[np.float32], expected: NDArray[np.float32]) -> Any:
+    allowed = NUMBER_TOLERANCE * np.maximum(expected.std(0), 1e-6)
+    return (np.abs(outputs - expected) <= allowed).all(1)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import platform
 import time
 from dataclasses import dataclass
-from math import sqrt
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from automl import quality
 from automl.config import Config, UserError
 from automl.measure.latency import latency_ms
 from automl.runtimes import onnx
@@ -18,13 +19,20 @@ from automl.runtimes import onnx
 
 @dataclass(frozen=True)
 class Measurement(Config):
-    """Figures of one exported file. Latency is of one row on one thread."""
+    """Figures of one exported file: `quality` holds every metric of the task; latency is of
+    one row on one thread."""
 
-    accuracy: float
+    quality: dict[str, float]
     size_bytes: int
     latency_ms: float
     load_ms: float
     train_seconds: float = 0.0
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """All of them by name, in one flat dict."""
+        others = {name: value for name, value in vars(self).items() if name != "quality"}
+        return {**self.quality, **others}
 
 
 @dataclass(frozen=True)
@@ -37,8 +45,8 @@ class Reference(Config):
 
 def measure(
     file: bytes,
-    inputs: NDArray[np.float32],
-    targets: NDArray[np.int64],
+    inputs: NDArray[Any],
+    targets: NDArray[Any],
     reference: Reference | None = None,
 ) -> Measurement:
     """Quality on the rows given, size, latency and load time of a file.
@@ -49,30 +57,18 @@ def measure(
     started = time.perf_counter()
     loaded = onnx.session(file)
     load_ms = (time.perf_counter() - started) * 1e3
+    row = onnx.as_fed(loaded, inputs[:1])
     if reference is None:
-        (latency,) = latency_ms([loaded], inputs[:1])
+        (latency,) = latency_ms([loaded], row)
     else:
-        own, other = latency_ms([loaded, onnx.session(reference.file)], inputs[:1])
+        own, other = latency_ms([loaded, onnx.session(reference.file)], row)
         latency = own / other * reference.latency_ms
     return Measurement(
-        accuracy=accuracy(onnx.run(loaded, inputs), targets),
+        quality=quality.measured(onnx.run(loaded, inputs), targets),
         size_bytes=len(file),
         latency_ms=latency,
         load_ms=load_ms,
     )
-
-
-def accuracy(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
-    """The share of rows whose highest logit is the target's."""
-    return float((logits.argmax(1) == targets).mean())
-
-
-def wilson_interval(share: float, count: int) -> tuple[float, float]:
-    """95 % confidence interval of a share seen in `count` rows (Wilson, 1927)."""
-    z = 1.96
-    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z * sqrt(share * (1 - share) / count + z * z / (4 * count**2)) / (1 + z * z / count)
-    return middle - half, middle + half
 
 
 def measure_file(path: Path) -> dict[str, float]:
@@ -84,7 +80,7 @@ def measure_file(path: Path) -> dict[str, float]:
         raise UserError(f"onnxruntime cannot load {path}: {error}") from None
     load_ms = (time.perf_counter() - started) * 1e3
     shape = [1, *loaded.get_inputs()[0].shape[1:]]
-    row = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    row = onnx.as_fed(loaded, np.random.default_rng(0).uniform(0, 100, shape))
     (latency,) = latency_ms([loaded], row)
     return {"size_bytes": path.stat().st_size, "load_ms": load_ms, "latency_ms": latency}
 

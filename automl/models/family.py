@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import safetensors.torch
 from torch import Tensor, nn
 
-from automl.config import Config, canonical, decode
+from automl.config import Config, UserError, canonical, decode
+from automl.data.dataset import About, Scaling
 
 
 @dataclass(frozen=True)
@@ -27,28 +28,46 @@ class Group:
     """One width of a model that can be cut: its size and every tensor that it runs through.
 
     `produced` are the tensors that make the units (rows, biases, norms), `consumed` those
-    that read them.
+    that read them. `snap`: whether a size should be a multiple of what runtimes like.
     """
 
     size: int
     produced: tuple[Slice, ...]
     consumed: tuple[Slice, ...]
+    snap: bool = True
 
 
 class Model(Config):
     """A family: builds its module, and tells which of its widths can be cut."""
 
     def build(self, input_shape: tuple[int, ...], num_outputs: int) -> nn.Module:
-        """The untrained module. Raises UserError when the input shape does not suit it."""
+        """The untrained module for float rows. Raises UserError on a shape it cannot take.
+
+        Shapes are (channels, height, width), (channels, steps) or (features,).
+        """
         raise NotImplementedError
 
-    def groups(self) -> list[Group]:
-        """The widths that can be cut, in the order that `with_widths` takes them."""
-        raise NotImplementedError
+    def build_text(self, num_tokens: int, length: int, num_outputs: int) -> nn.Module:
+        """The untrained module for rows of `length` int64 tokens."""
+        raise UserError(
+            f"{type(self).__name__} does not take text; choose Transformer or ConvNet1d"
+        )
+
+    def scaling(self, about: About) -> Scaling:
+        """What raw inputs are shifted and divided by: the training rows' own moments."""
+        return about.inputs
+
+    def fingerprint(self) -> str:
+        """A text that changes whenever the untrained model does."""
+        return canonical(self)
+
+    def groups(self) -> Sequence[Group]:
+        """The widths that can be cut exactly, in the order that `with_widths` takes them."""
+        return ()
 
     def with_widths(self, sizes: tuple[int, ...]) -> Model:
         """The same family, narrower."""
-        raise NotImplementedError
+        return self
 
 
 class Change(Config):
@@ -66,6 +85,7 @@ class Spec(Config):
     model: Model
     input_shape: tuple[int, ...]
     num_outputs: int
+    num_tokens: int = 0
     changes: dict[str, Change] = field(default_factory=dict)
 
 
@@ -75,7 +95,11 @@ class Network(nn.Module):
     def __init__(self, spec: Spec) -> None:
         super().__init__()
         self.spec = spec
-        self.body = spec.model.build(spec.input_shape, spec.num_outputs)
+        model, shape = spec.model, spec.input_shape
+        if spec.num_tokens:
+            self.body = model.build_text(spec.num_tokens, shape[0], spec.num_outputs)
+        else:
+            self.body = model.build(shape, spec.num_outputs)
         for name, change in spec.changes.items():
             self.body.set_submodule(name, change.rebuild(self.body.get_submodule(name)))
 
@@ -88,6 +112,11 @@ def change(model: Network, changes: Mapping[str, Change]) -> Network:
     """A new, empty network with these layers changed too; weights are for the caller to set."""
     spec = model.spec
     return Network(replace(spec, changes={**spec.changes, **changes}))
+
+
+def untrained(model: Model, about: About) -> Network:
+    """A family's network for a dataset."""
+    return Network(Spec(model, about.input_shape, about.num_outputs, about.num_tokens))
 
 
 def dump(model: Network) -> dict[str, bytes]:
@@ -119,23 +148,6 @@ def copy_weights(source: Network, target: Network) -> None:
 
 def count_parameters(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
-
-
-def block_groups(widths: tuple[int, ...], layer: str) -> list[Group]:
-    """The groups of a chain of blocks `block{i}`, each of a `layer` and a `norm`, then a `head`."""
-    norms = ("weight", "bias", "running_mean", "running_var")
-    readers = [f"block{i}.{layer}.weight" for i in range(1, len(widths))] + ["head.weight"]
-    return [
-        Group(
-            size=width,
-            produced=(
-                Slice(f"block{i}.{layer}.weight", 0),
-                *(Slice(f"block{i}.norm.{name}", 0) for name in norms),
-            ),
-            consumed=(Slice(reader, 1),),
-        )
-        for i, (width, reader) in enumerate(zip(widths, readers, strict=True))
-    ]
 
 
 def chain(layers: Iterable[tuple[str, nn.Module]]) -> nn.Sequential:

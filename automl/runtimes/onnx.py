@@ -17,17 +17,30 @@ Session: TypeAlias = Any
 
 @dataclass(frozen=True)
 class Signature:
-    """What an exported file says of itself."""
+    """What an exported file says of itself: its input and output without the batch, class
+    names in the order of the logits, and of a table its columns with their categories."""
 
     row_shape: tuple[int, ...]
+    is_text: bool
+    output: str
+    num_outputs: int
     classes: tuple[str, ...]
+    columns: dict[str, list[str]]
 
 
 def signature(file: bytes | Path) -> Signature:
-    """The shape of one input row, and the class names in the order of the logits."""
+    """What a file takes and gives."""
     loaded = session(file)
-    classes = json.loads(loaded.get_modelmeta().custom_metadata_map["classes"])
-    return Signature(tuple(loaded.get_inputs()[0].shape[1:]), tuple(classes))
+    (row,), (output,) = loaded.get_inputs(), loaded.get_outputs()
+    metadata = loaded.get_modelmeta().custom_metadata_map
+    return Signature(
+        row_shape=tuple(row.shape[1:]),
+        is_text=row.type == "tensor(int64)",
+        output=output.name,
+        num_outputs=output.shape[1],
+        classes=tuple(json.loads(metadata.get("classes", "[]"))),
+        columns=json.loads(metadata.get("columns", "{}")),
+    )
 
 
 def session(file: bytes | Path) -> Session:
@@ -39,13 +52,18 @@ def session(file: bytes | Path) -> Session:
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def run(
-    loaded: Session, inputs: NDArray[np.float32], batch_size: int = 1024
-) -> NDArray[np.float32]:
-    """The first output for every row."""
+def as_fed(loaded: Session, inputs: NDArray[Any]) -> NDArray[Any]:
+    """Raw rows in the type that a file takes: numbers as float32, text as int64."""
+    is_text = loaded.get_inputs()[0].type == "tensor(int64)"
+    return inputs.astype(np.int64 if is_text else np.float32, copy=False)
+
+
+def run(loaded: Session, inputs: NDArray[Any], batch_size: int = 512) -> NDArray[np.float32]:
+    """The first output for every raw row."""
     name = loaded.get_inputs()[0].name
     starts = range(0, len(inputs), batch_size)
     parts: list[Any] = [
-        loaded.run(None, {name: inputs[start : start + batch_size]})[0] for start in starts
+        loaded.run(None, {name: as_fed(loaded, inputs[start : start + batch_size])})[0]
+        for start in starts
     ]
     return np.concatenate(parts)

@@ -27,10 +27,12 @@ def choose(
             )
         return named[0]
     figure = best or study.settings.objectives[0]
-    if figure not in pareto.DIRECTIONS:
-        raise UserError(unknown("figure for --best", figure, list(pareto.DIRECTIONS)))
     front = study.front(records)
     conditions = pareto.parse_where(where) if where else []
+    known = list(front[0].values) if front else list(pareto.DIRECTIONS)
+    for name in (figure, *(name for name, _, _ in conditions)):
+        if name not in known:
+            raise UserError(unknown("figure", name, known))
     fitting = [record for record in front if pareto.satisfies(record.values, conditions)]
     if not fitting:
         raise UserError(_none_fits(study, front, where))

@@ -130,7 +130,7 @@ class Proposer:
         """Tell the mirror a trial's place on the axes, 1 best, and by how much it is infeasible."""
         settings, values = self.study.settings, None
         if result.measurement is not None:
-            measured = vars(result.measurement)
+            measured = result.measurement.figures
             values = [axis.at(measured[name]) for name, axis in settings.axes.items()]
             frozen = self.mirror.get_trials(deepcopy=False)[mirror_number]
             trial = optuna.trial.Trial(self.mirror, frozen._trial_id)

@@ -34,11 +34,12 @@ STATES = {
 class Settings(Config):
     """What a search was started with; a resumed one goes on with the same.
 
-    `axes` are the ranges of the hypervolume, `reference_latency_ms` is the latency of
-    `reference.onnx` when the search began.
+    `folder` is where it was started, `axes` are the ranges of the hypervolume, and
+    `reference_latency_ms` is the latency of `reference.onnx` when the search began.
     """
 
     space_name: str
+    folder: str
     objectives: tuple[str, ...]
     constraints: tuple[str, ...]
     fixed: dict[str, str]
@@ -66,7 +67,7 @@ class TrialRecord:
     def values(self) -> dict[str, float]:
         """The measured figures of a complete trial."""
         assert self.result is not None and self.result.measurement is not None
-        return dict(vars(self.result.measurement))
+        return self.result.measurement.figures
 
 
 class Study:
@@ -110,7 +111,7 @@ class Study:
         optuna.trial.Trial(self._study, frozen._trial_id).set_user_attr("result", encode(result))
         values = None
         if result.measurement is not None:
-            values = [getattr(result.measurement, name) for name in self.settings.objectives]
+            values = [result.measurement.figures[name] for name in self.settings.objectives]
         return _record(self._study.tell(number, values, state=STATES[result.status]))
 
     def attribute(self, name: str, default: Any = None) -> Any:

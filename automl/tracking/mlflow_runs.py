@@ -239,11 +239,13 @@ class Tracker:
         figures = {"seconds": result.seconds, "reused_steps": float(result.reused_steps)}
         figures |= {f"stage_seconds/{name}": value for name, value in result.stages.items()}
         if result.measurement is not None:
-            figures |= vars(result.measurement)
+            figures |= result.measurement.figures
         pending.metrics += [(name, float(value), now, 0) for name, value in figures.items()]
         pending.tags |= {"automl.status": result.status, "automl.key": result.key}
         if result.reason:
             pending.tags["automl.reason"] = result.reason[:5000]
+        if result.notes:
+            pending.tags["automl.notes"] = "; ".join(result.notes)[:5000]
         pending.status = ENDS[result.status]
         self._update_parent(now)
 

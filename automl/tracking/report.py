@@ -85,7 +85,7 @@ def figure(
 
 def table(front: Sequence[TrialRecord]) -> str:
     """The front as CSV: one row per model, figures first, then parameters."""
-    figures = list(DIRECTIONS)
+    figures = [n for n in DIRECTIONS if not front or n in front[0].values]
     params = sorted({name for record in front for name in record.params})
     rows = [
         [r.trial_id, *(r.values[n] for n in figures), *(r.params.get(n, "") for n in params)]
@@ -113,7 +113,7 @@ def _picture(
 
 
 def _hover(record: TrialRecord) -> str:
-    figures = [f"{name}: {record.values[name]:.6g}" for name in DIRECTIONS]
+    figures = [f"{name}: {record.values[name]:.6g}" for name in DIRECTIONS if name in record.values]
     params = [f"{html.escape(k)} = {html.escape(_short(v))}" for k, v in record.params.items()]
     return "<br>".join([f"<b>trial {record.trial_id}</b>", *figures, *params])
 

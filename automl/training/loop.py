@@ -2,45 +2,62 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from automl import quality
 from automl.config import UserError
+from automl.data.dataset import About
+from automl.models.deployed import Deployed, Inputs, predict
 from automl.models.family import Network
 from automl.recipe import Context, Report, Step
+from automl.space import unknown
 from automl.training import parallel
-from automl.training.losses import CrossEntropy, Loss
+from automl.training.augmentation import Augmentation
+from automl.training.batches import Batches, Plan, epoch_seed
+from automl.training.checkpoint import checkpoint, restore
+from automl.training.losses import BatchLoss, Loss, usual
 from automl.training.optimizers import AdamW, Optimizer
 from automl.training.parallel import Parallelism, SingleDevice
-from automl.training.schedules import Cosine, Fixed, Schedule
+from automl.training.schedules import Cosine, Fixed, Schedule, Warmup
+
+PRECISIONS = ("fp32", "bf16")
+BATCH_SCALING = {"none": 0.0, "sqrt": 0.5, "linear": 1.0}
 
 
 @dataclass(frozen=True)
 class Train(Step):
-    """Train the model as it stands. `batch_size` counts rows over all ranks.
+    """Train the model as it stands. A second one in a recipe is a fine-tuning: label it.
 
-    A second one in a recipe is a fine-tuning: give it a label of its own.
+    `learning_rate` is a warmed-up cosine from the optimizer's usual rate where none is given,
+    `loss` the task's own. `batch_size` counts rows over all ranks; with `batch_scaling`
+    "linear" or "sqrt" the learning rate is that of the first batch, and grows with the batch
+    or its root. `mixup` is the alpha of https://arxiv.org/abs/1710.09412, 0 for none.
+    `precision` is "fp32" or "bf16" (autocast).
     """
 
     optimizer: Optimizer = field(default_factory=AdamW)
-    learning_rate: Schedule = field(default_factory=lambda: Cosine(1e-3))
+    learning_rate: Schedule | None = None
     batch_size: Schedule = field(default_factory=lambda: Fixed(64))
     epochs: int = 20
-    loss: Loss = field(default_factory=CrossEntropy)
+    loss: Loss | None = None
+    augmentations: tuple[Augmentation | None, ...] = ()
+    mixup: float = 0.0
+    batch_scaling: str = "none"
+    precision: str = "fp32"
+    channels_last: bool = False
+    compile: bool = False
     parallelism: Parallelism = field(default_factory=SingleDevice)
     compresses: ClassVar[bool] = False
 
     @property
     def teacher(self) -> str:
-        return self.loss.teacher
+        return self.loss.teacher if self.loss else ""
 
     @property
     def num_workers(self) -> int:
@@ -53,133 +70,139 @@ class Train(Step):
                 f"step {self.label!r} distils from {self.teacher!r}, which is no step "
                 f"before it; name one of: {', '.join(labels) or '(none stands before it)'}"
             )
+        if self.precision not in PRECISIONS:
+            raise UserError(
+                unknown(f"precision of step {self.label!r}", self.precision, [*PRECISIONS])
+            )
+        if self.batch_scaling not in BATCH_SCALING:
+            known = list(BATCH_SCALING)
+            raise UserError(
+                unknown(f"batch_scaling of step {self.label!r}", self.batch_scaling, known)
+            )
+
+    def check_data(self, about: About) -> None:
+        if self.loss is not None:
+            self.loss.check(about)
+        if about.num_tokens and (self._augmentations() or self.mixup):
+            raise UserError(
+                f"step {self.label!r} augments numbers, but the data is text; leave it out"
+            )
+        for augmentation in self._augmentations():
+            if len(about.input_shape) - 1 < augmentation.needs_space:
+                raise UserError(
+                    f"step {self.label!r} augments with {type(augmentation).__name__}, which does "
+                    f"not suit rows of shape {about.input_shape}; leave it out"
+                )
 
     def run(self, model: Network, context: Context) -> Generator[Report, None, Network]:
-        model = model.to(context.device)
+        model = self._formatted(model.to(context.device), torch.channels_last)
         optimizer = self.optimizer.build(model.parameters())
-        batches = _Batches(self, context)
-        first_epoch = parallel.agree(_restore(context, model, optimizer))
-        wrapped = self.parallelism.wrap(model)
+        batches, validation = self._batches(model, context), _Validation(model, context)
+        loss = (self.loss or usual(context.data.about)).build(context.data.about, context.device)
+        first_epoch = parallel.agree(restore(context.checkpoints, model, optimizer))
+        wrapped = self.parallelism.wrap(self._compiled(model, batches, context))
         rank, _ = self.parallelism.share()
         for epoch in range(first_epoch, self.epochs):
-            torch.manual_seed(_epoch_seed(context.seed, self.label, epoch, rank))
-            loss = self._epoch(wrapped, optimizer, batches, epoch)
+            torch.manual_seed(epoch_seed(context.seed, self.label, epoch, rank))
+            mean_loss = self._epoch(wrapped, optimizer, loss, batches, self._plan(context), epoch)
             self.parallelism.unwrap(model)
-            accuracy = batches.validate(model)
+            metrics = {"loss": mean_loss, **validation.metrics()}
             if parallel.rank() == 0:
-                context.checkpoints.save(epoch + 1, _checkpoint(model, optimizer))
-            metrics = {"loss": loss, "accuracy": accuracy}
+                context.checkpoints.save(epoch + 1, checkpoint(model, optimizer))
             yield Report(self.label, epoch + 1, self.epochs, metrics)
-        return model.eval()
+        return self._formatted(model, torch.contiguous_format).eval()
 
     def _epoch(
-        self, model: nn.Module, optimizer: torch.optim.Optimizer, batches: _Batches, epoch: int
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        loss: BatchLoss,
+        batches: Batches,
+        plan: Plan,
+        epoch: int,
     ) -> float:
         """The mean loss over the epoch's rows. Raises ArithmeticError when it is not finite."""
         model.train()
-        total, seen = 0.0, 0
-        for progress, inputs, targets, taught, num_rows in batches.of_epoch(epoch):
+        schedule = self.learning_rate or Warmup(Cosine(self.optimizer.usual_learning_rate))
+        scaling, first_size = BATCH_SCALING[self.batch_scaling], self.batch_size.at(0.0)
+        total, seen = torch.zeros((), device=batches.device), 0
+        for progress, num_rows, rows in plan.of_epoch(epoch, len(batches)):
             for group in optimizer.param_groups:
-                group["lr"] = self.learning_rate.at(progress)
-            loss = self.loss(model(inputs), targets, taught)
+                group["lr"] = (
+                    schedule.at(progress) * (self.batch_size.at(progress) / first_size) ** scaling
+                )
             optimizer.zero_grad(set_to_none=True)
-            (loss * self.parallelism.share()[1] / num_rows).backward()  # type: ignore[no-untyped-call]
+            for part in batches.take(rows):
+                outputs = self._outputs(model, part.inputs)
+                part_loss = part.loss(loss, outputs)
+                (part_loss * plan.share[1] / num_rows).backward()  # type: ignore[no-untyped-call]
+                total += part_loss.detach()
             optimizer.step()
-            total, seen = total + loss.item(), seen + len(targets)
-        if not math.isfinite(total):
+            seen += len(rows)
+        mean_loss = total.item() / seen
+        if not math.isfinite(mean_loss):
             raise ArithmeticError(
-                f"the loss of step {self.label!r} is {total} at epoch {epoch + 1}: it diverged"
+                f"the loss of step {self.label!r} is {mean_loss} at epoch {epoch + 1}: it diverged"
             )
-        return total / seen
+        return mean_loss
+
+    def _outputs(self, model: nn.Module, inputs: Tensor) -> Tensor:
+        if self.channels_last and inputs.ndim == 4:
+            inputs = inputs.to(memory_format=torch.channels_last)
+        with torch.autocast(inputs.device.type, torch.bfloat16, self.precision == "bf16"):
+            outputs: Tensor = model(inputs)
+        return outputs.float()
+
+    def _plan(self, context: Context) -> Plan:
+        share, full_batch = self.parallelism.share(), self.optimizer.full_batch
+        return Plan(context.seed, self.label, self.epochs, self.batch_size, full_batch, share)
+
+    def _batches(self, model: Network, context: Context) -> Batches:
+        about = context.data.about
+        inputs = Inputs(about, model.spec.model.scaling(about))
+        batches = Batches(context.data, inputs, self._augmentations(), self.mixup, context.device)
+        if self.teacher:
+            batches.learn_from(context.teacher(self.teacher))
+        return batches
+
+    def _augmentations(self) -> tuple[Augmentation, ...]:
+        return tuple(a for a in self.augmentations if a is not None)
+
+    def _formatted(self, model: Network, memory_format: torch.memory_format) -> Network:
+        if self.channels_last:
+            model.to(memory_format=memory_format)  # type: ignore[call-overload]
+        return model
+
+    def _compiled(self, model: Network, batches: Batches, context: Context) -> Any:
+        """The model compiled; where that fails, as it is, and a note of why.
+
+        Compiling happens at the first call, so one is made here, without effect on the model.
+        """
+        if not self.compile:
+            return model
+        buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
+        try:
+            compiled: Any = torch.compile(model)
+            _, _, rows = next(self._plan(context).of_epoch(0, len(batches)))
+            part = next(batches.take(rows))
+            self._outputs(compiled.train(), part.inputs).sum().backward()  # type: ignore[no-untyped-call]
+        except Exception as error:
+            reason = str(error).strip().splitlines()[0]
+            context.notes.append(f"step {self.label!r} is not compiled: {reason}")
+            compiled = model
+        for name, buffer in model.named_buffers():
+            buffer.copy_(buffers[name])
+        model.zero_grad(set_to_none=True)
+        return compiled
 
 
-class _Batches:
-    """A trial's rows on its device, in the order that seed, step and epoch alone decide."""
+class _Validation:
+    """The validation rows, answered by the model in the users' units."""
 
-    def __init__(self, step: Train, context: Context) -> None:
-        data, self.step, self.seed = context.data, step, context.seed
-        self.inputs, self.targets = _tensors(data.train, data, context.device)
-        self.validation = _tensors(data.validation, data, context.device)
-        self.taught: Tensor | None = None
-        if step.teacher:
-            teacher = context.teacher(step.teacher).to(context.device)
-            self.taught = predict(teacher, self.inputs)
+    def __init__(self, model: Network, context: Context) -> None:
+        data = context.data
+        self.model = Deployed(model, data.about).to(context.device)
+        self.rows, self.targets = torch.from_numpy(data.validation.inputs), data.validation.targets
 
-    def of_epoch(self, epoch: int) -> Iterator[tuple[float, Tensor, Tensor, Tensor | None, int]]:
-        """Progress, this rank's inputs, targets and teacher's logits, rows over all ranks."""
-        count = len(self.targets)
-        seed = _epoch_seed(self.seed, self.step.label, epoch)
-        order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
-        (rank, ranks), start = self.step.parallelism.share(), 0
-        while start < count:
-            progress = (epoch + start / count) / self.step.epochs
-            size = max(1, round(self.step.batch_size.at(progress)))
-            # A last batch too small for batch statistics on every rank joins the one before.
-            end = count if count - start - size < 2 * ranks else start + size
-            rows = order[start:end][rank::ranks]
-            taught = None if self.taught is None else self.taught[rows]
-            yield progress, self.inputs[rows], self.targets[rows], taught, end - start
-            start = end
-
-    def validate(self, model: Network) -> float:
-        inputs, targets = self.validation
-        return (predict(model, inputs).argmax(1) == targets).float().mean().item()
-
-
-def predict(model: nn.Module, inputs: Tensor, batch_size: int = 1024) -> Tensor:
-    """Outputs in evaluation mode, without gradients."""
-    model.eval()
-    with torch.inference_mode():
-        return torch.cat([model(batch) for batch in torch.split(inputs, batch_size)]).clone()
-
-
-def normalise(inputs: Any, data: Any) -> Tensor:
-    """Raw rows as a model sees them: shaped, mean 0 and deviation 1."""
-    scaled = (torch.from_numpy(inputs) - torch.from_numpy(data.mean)) / torch.from_numpy(data.std)
-    return scaled.reshape(-1, *data.input_shape)
-
-
-def _tensors(split: Any, data: Any, device: str) -> tuple[Tensor, Tensor]:
-    return normalise(split.inputs, data).to(device), torch.from_numpy(split.targets).to(device)
-
-
-def _epoch_seed(seed: int, *parts: object) -> int:
-    digest = hashlib.sha256(json.dumps([seed, *parts]).encode()).digest()
-    return int.from_bytes(digest[:7], "big")
-
-
-def _checkpoint(model: Network, optimizer: torch.optim.Optimizer) -> dict[str, bytes]:
-    """Weights and optimizer state; every random number follows from seed and epoch."""
-    tensors, numbers = {}, {}
-    for index, state in optimizer.state_dict()["state"].items():
-        for name, value in state.items():
-            if isinstance(value, Tensor):
-                tensors[f"{index}.{name}"] = value.contiguous()
-            else:
-                numbers[f"{index}.{name}"] = value
-    weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-    return {
-        "weights.safetensors": safetensors.torch.save(weights),
-        "optimizer.safetensors": safetensors.torch.save(tensors),
-        "optimizer.json": json.dumps(numbers).encode(),
-    }
-
-
-def _restore(context: Context, model: Network, optimizer: torch.optim.Optimizer) -> int:
-    """Load the latest checkpoint, if there is one; returns the number of epochs done."""
-    found = context.checkpoints.load()
-    if found is None:
-        return 0
-    epoch, files = found
-    model.load_state_dict(safetensors.torch.load(files["weights.safetensors"]))
-    values = {
-        **safetensors.torch.load(files["optimizer.safetensors"]),
-        **json.loads(files["optimizer.json"]),
-    }
-    state: dict[int, dict[str, Any]] = {}
-    for key, value in values.items():
-        index, name = key.split(".", 1)
-        state.setdefault(int(index), {})[name] = value
-    groups = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict({"state": state, "param_groups": groups})
-    return epoch
+    def metrics(self) -> dict[str, float]:
+        return quality.measured(predict(self.model, self.rows).cpu().numpy(), self.targets)

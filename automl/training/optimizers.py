@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -12,24 +13,74 @@ from automl.config import Config
 
 
 class Optimizer(Config):
-    """Builds a torch optimizer; subclass it to add one."""
+    """Builds a torch optimizer; subclass it to add one.
+
+    `usual_learning_rate` is the peak of a `Train` that names none. With `full_batch` every
+    step takes all rows, whatever the batch size.
+    """
+
+    usual_learning_rate: ClassVar[float] = 1e-3
+    full_batch: ClassVar[bool] = False
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
+class GradientDescent(Optimizer):
+    """Plain gradient descent: one step an epoch, on all rows."""
+
+    usual_learning_rate: ClassVar[float] = 0.3
+    full_batch: ClassVar[bool] = True
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.SGD(parameters)
+
+
+@dataclass(frozen=True)
 class SGD(Optimizer):
+    """Stochastic gradient descent, without momentum."""
+
+    weight_decay: float = 0.0
+    usual_learning_rate: ClassVar[float] = 0.1
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.SGD(parameters, weight_decay=self.weight_decay)
+
+
+@dataclass(frozen=True)
+class Momentum(Optimizer):
     momentum: float = 0.9
     weight_decay: float = 0.0
-    nesterov: bool = False
+    usual_learning_rate: ClassVar[float] = 0.02
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.SGD(parameters, momentum=self.momentum, weight_decay=self.weight_decay)
+
+
+@dataclass(frozen=True)
+class Nesterov(Optimizer):
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    usual_learning_rate: ClassVar[float] = 0.02
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         return torch.optim.SGD(
-            parameters,
-            momentum=self.momentum,
-            weight_decay=self.weight_decay,
-            nesterov=self.nesterov,
+            parameters, momentum=self.momentum, weight_decay=self.weight_decay, nesterov=True
+        )
+
+
+@dataclass(frozen=True)
+class Adam(Optimizer):
+    """`weight_decay` is added to the gradient; `AdamW` applies it to the weights."""
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    weight_decay: float = 0.0
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.Adam(
+            parameters, betas=(self.beta1, self.beta2), weight_decay=self.weight_decay
         )
 
 
@@ -43,3 +94,92 @@ class AdamW(Optimizer):
         return torch.optim.AdamW(
             parameters, betas=(self.beta1, self.beta2), weight_decay=self.weight_decay
         )
+
+
+@dataclass(frozen=True)
+class Adagrad(Optimizer):
+    weight_decay: float = 0.0
+    usual_learning_rate: ClassVar[float] = 0.02
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.Adagrad(parameters, weight_decay=self.weight_decay)
+
+
+@dataclass(frozen=True)
+class RMSprop(Optimizer):
+    alpha: float = 0.99
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.RMSprop(
+            parameters, alpha=self.alpha, momentum=self.momentum, weight_decay=self.weight_decay
+        )
+
+
+@dataclass(frozen=True)
+class Adadelta(Optimizer):
+    """Its learning rate is a factor on the step that it finds itself: about 1."""
+
+    rho: float = 0.9
+    weight_decay: float = 0.0
+    usual_learning_rate: ClassVar[float] = 1.0
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.Adadelta(parameters, rho=self.rho, weight_decay=self.weight_decay)
+
+
+@dataclass(frozen=True)
+class Muon(Optimizer):
+    """Orthogonalised momentum for matrices, AdamW for all else, convolutions included.
+
+    Steps are scaled to AdamW's size, so that one learning rate serves both.
+    https://kellerjordan.github.io/posts/muon/
+    """
+
+    momentum: float = 0.95
+    weight_decay: float = 0.01
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        matrices: list[nn.Parameter] = []
+        others: list[nn.Parameter] = []
+        for parameter in parameters:
+            (matrices if parameter.ndim == 2 else others).append(parameter)
+        parts: list[torch.optim.Optimizer] = []
+        if matrices:
+            muon: Any = torch.optim.Muon
+            parts.append(
+                muon(
+                    matrices,
+                    momentum=self.momentum,
+                    weight_decay=self.weight_decay,
+                    adjust_lr_fn="match_rms_adamw",
+                )
+            )
+        if others:
+            parts.append(torch.optim.AdamW(others, weight_decay=self.weight_decay))
+        return _Together(parts)
+
+
+class _Together(torch.optim.Optimizer):
+    """Several optimizers, each for its own parameters, as one."""
+
+    def __init__(self, parts: list[torch.optim.Optimizer]) -> None:
+        self.parts = parts
+        super().__init__([group for part in parts for group in part.param_groups], {})
+        self._share()
+
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        for part in self.parts:
+            part.step()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+        self._share()
+
+    def _share(self) -> None:
+        """The parts work on this optimizer's groups and state."""
+        groups = iter(self.param_groups)
+        for part in self.parts:
+            part.param_groups = [next(groups) for _ in part.param_groups]
+            part.state = self.state

@@ -1,10 +1,12 @@
 """Searches through a real Ray, with spaces made for one behaviour each."""
 
 import pytest
+from conftest import drive
 
 from automl import api
 from automl.found import state
 from automl.running import Watch
+from automl.store import Store
 
 IMPORTS = """
 from dataclasses import dataclass
@@ -73,6 +75,16 @@ def test_a_trial_that_raises_or_diverges_fails_with_its_reason_and_the_search_go
     assert reasons["0.01", "Fussy"].reason == "RuntimeError: not in the mood"
     assert "diverged" in reasons["1e+18", "None"].reason
     assert "diverged" in reasons["1e+18", "Fussy"].reason
+
+
+def test_a_trial_through_ray_gives_the_very_weights_of_one_in_this_process(search, store):
+    found = search(SHARED_PREFIX.replace("OneOf(None, Quantize())", "Quantize()"), trials=1)
+    (record,) = found.study.records()
+    assert (record.result.status, record.result.reason) == ("complete", "")
+    _, alone = drive(found.config(record), store)
+    theirs = Store(found.home.store)
+    for name in ("weights.safetensors", "model.onnx"):
+        assert theirs.read(record.result.key, name) == store.read(alone.key, name)
 
 
 def test_time_that_is_up_stops_what_is_running(search):

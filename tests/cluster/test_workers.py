@@ -27,7 +27,7 @@ def test_a_recipe_that_diverges_on_the_workers_fails_with_its_reason(ray_session
         "model": "MLP",
         "recipe.train.learning_rate": "Fixed",
         "recipe.train.learning_rate.Fixed.value": "1e30",
-        "recipe.train.optimizer": "SGD",
+        "recipe.train.optimizer": "Nesterov",
         "recipe.shrink": "None",
     }
     found = api.search("digits", trials=1, workers_per_trial=2, sets=sets, home=tmp_path)

@@ -7,7 +7,9 @@ from automl.compression.prune import Prune, cut, kept_width, magnitude
 from automl.compression.quantize import Quantize
 from automl.models.convnet import ConvNet
 from automl.models.family import Network, Spec
+from automl.models.linear import Linear
 from automl.models.mlp import MLP
+from automl.models.transformer import Transformer, TransformerLayer
 from automl.recipe import Rejected
 
 
@@ -65,11 +67,27 @@ def test_the_score_is_the_norm_of_a_units_weights(build):
     assert torch.allclose(scores, network.body.block0.linear.weight.norm(dim=1))
 
 
+def test_every_tensor_that_makes_a_unit_counts(build):
+    family = Transformer((TransformerLayer(heads=3),), head_dim=8)
+    network = build(family)
+    attention = network.body.layer0.attend.path.attention
+    whole = torch.cat([attention.q.weight, attention.k.weight, attention.v.weight], dim=1)
+    scores = magnitude(family.groups()[0], dict(network.body.state_dict()))
+    assert torch.allclose(scores, whole.reshape(3, -1).norm(dim=1))
+
+
+def test_heads_are_cut_to_any_number_and_widths_to_multiples_of_eight(build, context):
+    pruned = Prune(0.3).apply(build(Transformer((TransformerLayer(4, 64),))), context)
+    assert pruned.spec.model == Transformer((TransformerLayer(2, 40),))
+
+
 @pytest.mark.parametrize(
     ("step", "family", "reason"),
     [
         (Prune(1.5), MLP((16,)), "not between 0 and 1"),
         (Prune(0.5), MLP((8,)), "removed nothing"),
+        (Prune(0.5), Linear(), "this Linear has no width"),
+        (Prune(0.5), ConvNet(normalisation="group"), "this ConvNet has no width"),
     ],
 )
 def test_a_cut_that_cannot_be_is_rejected(step, family, reason, build, context):

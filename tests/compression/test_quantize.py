@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from automl.compression.quantize import Quantize, QuantizedLayer, quantize_layer, weight_scale
 from automl.export import onnx
 from automl.models.convnet import ConvNet
+from automl.models.deployed import predict, seen_by
 from automl.models.family import Network, dump, restore
 from automl.models.mlp import MLP
 from automl.recipe import Rejected
 from automl.runtimes import onnx as runtime
-from automl.training.loop import Train, normalise, predict
+from automl.training.loop import Train
 from automl.training.schedules import Cosine
 
 
@@ -23,10 +24,10 @@ def test_the_file_computes_what_was_calibrated(family, build, context):
     trained = finish(Train(learning_rate=Cosine(0.01), epochs=6).run(build(family), context))
     quantized = Quantize().apply(trained, context)
     rows = context.data.validation
-    own = predict(quantized, normalise(rows.inputs, context.data)).numpy()
+    own = predict(quantized, seen_by(quantized, rows.inputs, context.data.about)).numpy()
     shipped = runtime.run(runtime.session(onnx.export(quantized, context.data)), rows.inputs)
     assert np.abs(own - shipped).max() < 0.05 * np.abs(own).max()
-    before = predict(trained, normalise(rows.inputs, context.data)).argmax(1).numpy()
+    before = predict(trained, seen_by(trained, rows.inputs, context.data.about)).argmax(1).numpy()
     assert (before == shipped.argmax(1)).mean() > 0.98
 
 

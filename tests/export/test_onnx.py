@@ -1,12 +1,13 @@
 import numpy as np
 import onnx as onnx_library
 import pytest
+import torch
 
 from automl.export import onnx
 from automl.models.convnet import ConvNet
+from automl.models.deployed import Deployed, predict
 from automl.models.mlp import MLP
 from automl.runtimes import onnx as runtime
-from automl.training.loop import normalise, predict
 
 
 @pytest.mark.parametrize("family", [MLP((32,)), ConvNet((8, 16))])
@@ -14,7 +15,7 @@ def test_raw_rows_in_and_the_models_logits_out(family, build, context):
     network = build(family)
     file = onnx.export(network, context.data)
     rows = context.data.validation.inputs
-    own = predict(network, normalise(rows, context.data)).numpy()
+    own = predict(Deployed(network, context.data.about), torch.from_numpy(rows)).numpy()
     for size in (1, 3, len(rows)):
         logits = runtime.run(runtime.session(file), rows[:size], batch_size=size)
         assert np.allclose(logits, own[:size], atol=1e-4)

@@ -40,3 +40,11 @@ def test_a_file_that_disagrees_is_rejected(exported):
     other[changed] = -other[changed]
     with pytest.raises(Rejected, match=r"same class on 97\.\d% of the validation rows"):
         gate.check(file, None, inputs, other)
+
+
+def test_predictions_may_differ_by_a_hundredth_of_their_spread(exported):
+    file, inputs, expected = exported
+    spread = expected.std(0)
+    gate.check(file, None, inputs, expected + 0.009 * spread, is_regression=True)
+    with pytest.raises(Rejected, match="same number"):
+        gate.check(file, None, inputs, expected + 0.011 * spread, is_regression=True)

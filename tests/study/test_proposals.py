@@ -31,7 +31,7 @@ def start(tmp_path):
         space, folder = source.load(text), tmp_path / "study"
         axes = {"accuracy": Axis(0.1, 1.0), "size_bytes": Axis(1e5, 1e2, True)}
         if not folder.exists():
-            create(folder, Settings("s", OBJECTIVES, (), {}, 0, sampler, axes, 1.0), text, b"")
+            create(folder, Settings("s", "", OBJECTIVES, (), {}, 0, sampler, axes, 1.0), text, b"")
         return Proposer(Study(folder), space, "", lambda key: key in stored)
 
     return start
@@ -41,7 +41,9 @@ def outcome(params):
     """A made-up but fixed result of a proposal."""
     accuracy = 0.9 - params.get("recipe.prune.fraction", 0.0) / 2
     size = 5000 if params.get("recipe.quantize") == "None" else 2000
-    return TrialResult("complete", key="k", measurement=Measurement(accuracy, size, 1.0, 1.0))
+    return TrialResult(
+        "complete", key="k", measurement=Measurement({"accuracy": accuracy}, size, 1.0, 1.0)
+    )
 
 
 @pytest.mark.parametrize("sampler", list(SAMPLERS))

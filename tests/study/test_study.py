@@ -12,6 +12,7 @@ from automl.study.study import Settings, Study, create
 
 SETTINGS = Settings(
     space_name="digits",
+    folder="",
     objectives=("accuracy", "size_bytes"),
     constraints=(),
     fixed={},
@@ -23,7 +24,9 @@ SETTINGS = Settings(
 
 
 def complete(accuracy, size_bytes):
-    return TrialResult("complete", key="k", measurement=Measurement(accuracy, size_bytes, 1, 1))
+    return TrialResult(
+        "complete", key="k", measurement=Measurement({"accuracy": accuracy}, size_bytes, 1, 1)
+    )
 
 
 @pytest.fixture

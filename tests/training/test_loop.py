@@ -2,12 +2,20 @@ from dataclasses import replace
 
 import pytest
 import torch
-from conftest import drive, finish
+from conftest import DIGITS, drive, finish, load
 
+from automl.compression.quantize import Quantize
+from automl.config import UserError
+from automl.data.linear_map import LinearMap
+from automl.data.sklearn import Sklearn
+from automl.models.convnet import ConvNet
+from automl.models.linear import Linear
 from automl.models.mlp import MLP
+from automl.space import TrialConfig
+from automl.training.augmentation import Flip, Shift
 from automl.training.loop import Train
-from automl.training.losses import Distill
-from automl.training.optimizers import SGD, AdamW
+from automl.training.losses import CrossEntropy, Distill, MeanSquaredError
+from automl.training.optimizers import SGD, Adadelta, AdamW, GradientDescent, Muon, Nesterov
 from automl.training.schedules import Cosine, Fixed, Staircase
 
 
@@ -19,7 +27,7 @@ def equal(a, b):
     return all(torch.equal(a[name], b[name]) for name in a)
 
 
-@pytest.mark.parametrize("optimizer", [SGD(nesterov=True), AdamW()])
+@pytest.mark.parametrize("optimizer", [Nesterov(), AdamW(), Muon()])
 def test_a_killed_training_goes_on_bit_identically(optimizer, context, build):
     step = Train(optimizer=optimizer, learning_rate=Cosine(0.01), epochs=5)
     whole = finish(step.run(build(MLP((16,))), context))
@@ -79,3 +87,109 @@ def test_distillation_learns_from_the_named_step(config, store):
     assert result.status == "complete"
     losses = [r.metrics["loss"] for r in reports if r.step == "student"]
     assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        Train(precision="bf16", epochs=4),
+        Train(channels_last=True, augmentations=(Flip(), Shift(1), None), epochs=4),
+        Train(optimizer=Adadelta(), mixup=0.4, batch_scaling="linear", epochs=4),
+        Train(optimizer=GradientDescent(), loss=CrossEntropy(0.1, balanced=True), epochs=4),
+    ],
+    ids=["bf16", "channels_last", "mixup", "full_batch"],
+)
+def test_every_way_of_training_learns_and_goes_on_bit_identically(step, context, build):
+    whole = step.run(build(ConvNet((8,))), context)
+    losses = [next(whole).metrics["loss"] for _ in range(4)]
+    assert losses[-1] < losses[0]
+    context.checkpoints.clear()
+    killed = step.run(build(ConvNet((8,))), context)
+    for _ in range(3):
+        next(killed)
+    killed.close()
+    resumed = finish(step.run(build(ConvNet((8,))), context))
+    assert equal(weights(finish(whole)), weights(resumed))
+
+
+def test_a_full_batch_is_one_step_an_epoch_in_parts(context, build, monkeypatch):
+    """Parts of a batch, each with its gradient, add up to the batch."""
+    step = Train(optimizer=GradientDescent(), learning_rate=Fixed(0.1), epochs=1)
+    whole = finish(step.run(build(MLP((16,), normalisation="none")), context))
+    context.checkpoints.clear()
+    monkeypatch.setattr("automl.training.batches.MAX_ROWS_AT_ONCE", 100)
+    parts = finish(step.run(build(MLP((16,), normalisation="none")), context))
+    for name, value in weights(whole).items():
+        assert torch.allclose(value, weights(parts)[name], atol=1e-6)
+
+
+@pytest.mark.parametrize(("scaling", "factor"), [("none", 1), ("sqrt", 2), ("linear", 4)])
+def test_the_learning_rate_may_grow_with_the_batch(scaling, factor, context, build, monkeypatch):
+    rates = []
+    step_of = torch.optim.SGD.step
+    monkeypatch.setattr(
+        torch.optim.SGD,
+        "step",
+        lambda self, *a: rates.append(self.param_groups[0]["lr"]) or step_of(self, *a),
+    )
+    step = Train(
+        *(SGD(), Fixed(0.01), Staircase(32, 4.0, stairs=2)), epochs=2, batch_scaling=scaling
+    )
+    finish(step.run(build(MLP((16,))), context))
+    assert set(rates) == {0.01, 0.01 * factor}
+
+
+def test_a_compiled_model_trains(context, build):
+    step = Train(batch_size=Fixed(2000), compile=True, epochs=2)
+    reports = list(step.run(build(Linear()), context))
+    assert reports[1].metrics["loss"] < reports[0].metrics["loss"]
+    assert context.notes == []
+
+
+def test_where_nothing_compiles_the_model_trains_as_it_is_and_the_reason_is_noted(
+    context, build, monkeypatch
+):
+    plain = finish(Train(epochs=1).run(build(MLP((8,))), context))
+    context.checkpoints.clear()
+    torch.compiler.reset()
+    monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("no-such-compiler",))
+    monkeypatch.setattr("torch._inductor.config.force_disable_caches", True)
+    trained = finish(Train(compile=True, epochs=1).run(build(MLP((8,))), context))
+    assert equal(weights(plain), weights(trained))
+    (note,) = context.notes
+    assert note.startswith("step 'train' is not compiled: ")
+
+
+@pytest.mark.parametrize(
+    ("step", "sentence"),
+    [
+        (Train(precision="fp16"), "unknown precision of step 'train' 'fp16'; did you mean 'bf16'"),
+        (Train(batch_scaling="root"), "unknown batch_scaling of step 'train' 'root'"),
+        (Train(loss=Distill("teacher")), "which is no step before it"),
+    ],
+)
+def test_a_step_that_cannot_be_is_told(step, sentence):
+    with pytest.raises(UserError, match=sentence):
+        step.check(())
+
+
+@pytest.mark.parametrize(
+    ("step", "dataset", "sentence"),
+    [
+        (Train(loss=MeanSquaredError()), DIGITS, "for classes use CrossEntropy"),
+        (Train(augmentations=(Flip(),)), Sklearn("iris"), "Flip, which does not suit rows of"),
+        (Train(augmentations=(Shift(),)), Sklearn("iris"), "Shift, which does not suit rows of"),
+    ],
+)
+def test_a_step_that_does_not_suit_the_data_is_told(step, dataset, sentence):
+    with pytest.raises(UserError, match=sentence):
+        step.check_data(load(dataset).about)
+
+
+def test_a_regression_is_learned_in_the_units_of_its_targets(store):
+    recipe = (Train(learning_rate=Cosine(0.01), epochs=20), Quantize())
+    reports, result = drive(TrialConfig(LinearMap(noise=0.1), Linear(), recipe), store)
+    assert (result.status, result.reason) == ("complete", "")
+    assert result.measurement.quality["rmse"] < 0.2
+    assert result.measurement.quality["r2"] > 0.95
+    assert set(reports[0].metrics) == {"loss", "r2", "rmse"}

@@ -1,7 +1,13 @@
+from dataclasses import replace
+
+import pytest
 import torch
+from conftest import DIGITS, load
 from torch.nn import functional as F
 
-from automl.training.losses import CrossEntropy, Distill
+from automl.config import UserError
+from automl.data.linear_map import LinearMap
+from automl.training.losses import CrossEntropy, Distill, MeanSquaredError, usual
 
 logits = torch.tensor([[2.0, 0.0, -1.0], [0.5, 0.2, 0.1]])
 targets = torch.tensor([0, 2])
@@ -10,6 +16,25 @@ targets = torch.tensor([0, 2])
 def test_cross_entropy_is_the_sum_over_the_batch():
     expected = -(logits.log_softmax(1)[[0, 1], targets]).sum()
     assert torch.allclose(CrossEntropy()(logits, targets, None), expected)
+
+
+def test_smoothed_labels_give_every_class_a_share():
+    shares = torch.tensor([[0.8, 0.1, 0.1], [0.1, 0.1, 0.8]])
+    expected = -(shares * logits.log_softmax(1)).sum()
+    assert torch.allclose(CrossEntropy(label_smoothing=0.3)(logits, targets, None), expected)
+
+
+def test_balanced_classes_weigh_the_inverse_of_how_often_they_appear():
+    about = replace(load(DIGITS).about, class_counts=(30, 20, 10))
+    losses = -(logits.log_softmax(1)[[0, 1], targets])
+    expected = losses @ torch.tensor([60 / 3 / 30, 60 / 3 / 10])
+    balanced = CrossEntropy(balanced=True).build(about, "cpu")
+    assert torch.allclose(balanced(logits, targets, None), expected)
+
+
+def test_squared_errors_are_averaged_over_outputs_and_summed_over_rows():
+    loss = MeanSquaredError()(torch.tensor([[1.0, 2.0], [0.0, 0.0]]), torch.zeros(2, 2), None)
+    assert loss == 2.5
 
 
 def test_distillation_weighs_softened_divergence_and_labels():
@@ -23,3 +48,18 @@ def test_distillation_weighs_softened_divergence_and_labels():
 
 def test_a_student_that_agrees_with_its_teacher_has_nothing_to_learn():
     assert Distill(weight=1.0)(logits, targets, logits).abs() < 1e-6
+
+
+def test_in_a_regression_the_teacher_gives_numbers():
+    own, taught, true = torch.zeros(3, 1), torch.ones(3, 1), torch.full((3, 1), 2.0)
+    assert Distill(weight=0.5)(own, true, taught) == pytest.approx(0.5 * 3 + 0.5 * 12)
+
+
+def test_a_loss_refuses_the_other_task():
+    classes, numbers = load(DIGITS).about, load(LinearMap()).about
+    with pytest.raises(UserError, match=r"for classes use CrossEntropy\(\)"):
+        MeanSquaredError().check(classes)
+    with pytest.raises(UserError, match=r"for a regression use MeanSquaredError\(\)"):
+        CrossEntropy().check(numbers)
+    assert usual(classes) == CrossEntropy()
+    assert usual(numbers) == MeanSquaredError()

@@ -6,15 +6,15 @@ import tempfile
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-from conftest import DIGITS, finish
+from conftest import DIGITS, finish, load
 
-from automl.data import dataset
+from automl.models.deployed import predict, seen_by
 from automl.models.family import Network, Spec, dump, restore
 from automl.models.mlp import MLP
 from automl.recipe import Context
 from automl.store import Store
 from automl.training import parallel
-from automl.training.loop import Train, normalise, predict
+from automl.training.loop import Train
 from automl.training.optimizers import SGD
 from automl.training.parallel import DataParallel
 from automl.training.schedules import Fixed
@@ -25,7 +25,7 @@ def train(folder, parallelism=None):
     """One epoch of a network without batch statistics, where the split must not matter."""
     options = {} if parallelism is None else {"parallelism": parallelism}
     step = Train(SGD(), Fixed(0.01), Fixed(64), epochs=1, **options)
-    context = Context(dataset.load(DIGITS, 0), 0, "cpu", None, Checkpoints(Store(folder), "step"))
+    context = Context(load(DIGITS), 0, "cpu", None, Checkpoints(Store(folder), "step"))
     torch.manual_seed(0)
     return finish(step.run(Network(Spec(MLP(()), (1, 8, 8), 10)), context))
 
@@ -49,7 +49,7 @@ def test_two_ranks_learn_what_one_process_learns():
             for key in ("rank0", "rank1")
         ]
         alone = train(f"{folder}/alone")
-    data = dataset.load(DIGITS, 0)
-    rows = normalise(data.validation.inputs, data)
+    data = load(DIGITS)
+    rows = seen_by(alone, data.validation.inputs, data.about)
     assert torch.equal(predict(ranks[0], rows), predict(ranks[1], rows))
     assert torch.allclose(predict(ranks[0], rows), predict(alone, rows), atol=1e-4)

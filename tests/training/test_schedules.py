@@ -1,22 +1,73 @@
+"""Each schedule against a closed form, or torch's own, over 1,000 steps."""
+
 import math
 
 import pytest
+import torch
 
-from automl.training.schedules import Cosine, Fixed, Staircase
+from automl.training.schedules import (
+    Clipped,
+    Cosine,
+    Exponential,
+    Fixed,
+    OneCycle,
+    Random,
+    Staircase,
+    Warmup,
+)
+
+STEPS = range(1000)
+CLOSED_FORMS = {
+    Fixed(0.3): lambda step: 0.3,
+    Exponential(0.1, 0.01): lambda step: 0.1 * 10 ** (-2 * step / 1000),
+    Exponential(32, 4.0): lambda step: 32 * 2 ** (2 * step / 1000),
+    Staircase(0.4, 0.5, 4): lambda step: 0.4 / 2 ** (step * 4 // 1000),
+    Staircase(32, 2.0, 3): lambda step: 32 * 2 ** (step * 3 // 1000),
+    Cosine(1.0, final=0.1): lambda step: 0.1 + 0.45 * (1 + math.cos(math.pi * step / 1000)),
+    Warmup(Fixed(0.5), share=0.1): lambda step: (
+        0.5 * (step / 1000 + 1e-3) / 0.101 if step < 100 else 0.5
+    ),
+    Warmup(Cosine(1.0), share=0.2): lambda step: (
+        (step / 1000 + 1e-3) / 0.201
+        if step < 200
+        else (1 + math.cos(math.pi * (step - 200) / 800)) / 2
+    ),
+    Clipped(Exponential(1.0, 1e-4), 0.01, 0.5): lambda step: min(
+        0.5, max(0.01, 10 ** (-4 * step / 1000))
+    ),
+}
 
 
-@pytest.mark.parametrize("step", range(0, 1000, 7))
-def test_values_match_the_closed_form(step):
-    progress = step / 1000
-    assert Fixed(0.3).at(progress) == 0.3
-    assert Staircase(32, 2.0, 4).at(progress) == 32 * 2 ** (step * 4 // 1000)
-    expected = (
-        (progress + 1e-3) / (0.1 + 1e-3)
-        if step < 100
-        else 0.1 + 0.9 * (1 + math.cos(math.pi * (step - 100) / 900)) / 2
+@pytest.mark.parametrize("schedule", CLOSED_FORMS, ids=str)
+def test_values_match_the_closed_form(schedule):
+    expected = [CLOSED_FORMS[schedule](step) for step in STEPS]
+    assert [schedule.at(step / 1000) for step in STEPS] == pytest.approx(expected)
+
+
+def test_one_cycle_is_torchs():
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))])
+    theirs = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, max_lr=0.3, total_steps=1001, pct_start=301 / 1001, cycle_momentum=False
     )
-    assert Cosine(1.0, warmup=0.1, final=0.1).at(progress) == pytest.approx(expected)
+    expected = []
+    for _ in STEPS:
+        expected.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        theirs.step()
+    ours = [OneCycle(0.3, rise=0.3).at(step / 1000) for step in STEPS]
+    assert ours == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_cosine_without_warmup_starts_at_its_peak():
-    assert Cosine(1.0, warmup=0.0).at(0.0) == 1.0
+def test_a_random_schedule_keeps_a_number_for_each_interval_and_repeats_exactly():
+    values = [Random(0.01, 1.0, intervals=4, seed=7).at(step / 1000) for step in STEPS]
+    assert values == [Random(0.01, 1.0, intervals=4, seed=7).at(step / 1000) for step in STEPS]
+    assert [len(set(values[i : i + 250])) for i in range(0, 1000, 250)] == [1] * 4
+    assert len(set(values)) == 4
+    assert all(0.01 <= value <= 1.0 for value in values)
+
+
+def test_a_random_schedule_with_one_interval_is_another_number_for_another_seed():
+    firsts = {Random(16, 128, seed=seed).at(0.0) for seed in range(100)}
+    assert len(firsts) == 100
+    middle = math.sqrt(16 * 128)
+    assert 30 < sum(first < middle for first in firsts) < 70

@@ -1,0 +1,170 @@
+"""Sets of Hugging Face `datasets` and of torchvision, which are optional packages."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl.config import UserError
+from automl.data.dataset import Dataset, Source
+from automl.data.files import coded, existing
+from automl.data.image_folder import check_pixels, pixels, stacked
+from automl.data.text import NUM_TOKENS, cut, padded
+
+_Place = Callable[[int], str]
+
+
+@dataclass(frozen=True)
+class HuggingFace(Dataset):
+    """A set by its name on the hub, or the folder `path` that `save_to_disk` wrote.
+
+    The column `input` (by default the only one beside `label`) holds images, which get the
+    `size` (height, width) and `channels`, texts, which are cut at `length` bytes, or lists of
+    numbers of one length. Labels are named classes, integers or texts; decimal numbers are a
+    regression. `test_split` is the test split where the set has it.
+    """
+
+    name: str = ""
+    path: str = ""
+    config: str = ""
+    input: str = ""
+    label: str = "label"
+    split: str = "train"
+    test_split: str = "test"
+    size: tuple[int, ...] = ()
+    channels: int = 3
+    length: int = 128
+    paths: ClassVar[tuple[str, ...]] = ("path",)
+
+    def load(self) -> Source:
+        check_pixels(self, self.size, self.channels)
+        splits = self._splits()
+        names = [name for name in (self.split, self.test_split) if name in splits]
+        if not splits.get(self.split):
+            raise UserError(
+                f"{self}: the split {self.split!r} has no rows; there is {list(splits)}"
+            )
+        parts = [splits[name].with_format(None) for name in names]
+        others = [name for name in parts[0].features if name != self.label]
+        chosen = self.input or (others[0] if len(others) == 1 else "")
+        if chosen not in others or len(others) == len(parts[0].features):
+            raise UserError(f"{self}: choose `input` and `label` of {', '.join(parts[0].features)}")
+
+        def place(row: int) -> str:
+            number, name = row, names[0]
+            if row >= len(parts[0]):
+                number, name = row - len(parts[0]), names[1]
+            return f"row {number} (counted from 0) of the split {name!r} of {self}"
+
+        rows = _package(self, "datasets").concatenate_datasets(parts)
+        inputs, num_tokens = self._inputs(rows, chosen, place)
+        targets, classes = _targets(rows, self.label, place)
+        num_test = len(rows) - len(parts[0])
+        return Source(inputs, targets, inputs.shape[1:], classes, num_test, (), num_tokens, place)
+
+    def _splits(self) -> dict[str, Any]:
+        if bool(self.name) == bool(self.path):
+            raise UserError(f"{self}: give either the name on the hub or the path of a folder")
+        datasets = _package(self, "datasets")
+        try:
+            if self.name:
+                found = datasets.load_dataset(self.name, self.config or None)
+            else:
+                found = datasets.load_from_disk(str(existing(self.path)))
+        # IndexError is what `datasets` has to say of a set without rows.
+        except (IndexError, OSError, ValueError) as error:
+            raise UserError(f"{self} cannot be loaded: {error}; check its name and rows") from None
+        return found if isinstance(found, dict) else {self.split: found}
+
+    def _inputs(self, rows: Any, column: str, place: _Place) -> tuple[NDArray[Any], int]:
+        """Images, texts or numbers, and the number of tokens."""
+        feature = rows.features[column]
+        if type(feature).__name__ == "Image":
+            images = _images(rows[column], self.size, self.channels, place)
+            return stacked(images, len(rows), place), 0
+        if getattr(feature, "dtype", "") in ("string", "large_string"):
+            texts = [cut(t, self.length, place(row)) for row, t in enumerate(rows[column])]
+            return padded(texts, self.length), NUM_TOKENS
+        numbers = np.asarray(rows.with_format("numpy")[column][:])
+        if numbers.dtype.kind not in "buif" or numbers.ndim < 2:
+            raise UserError(
+                f"{self}: column {column!r} holds {feature}; images, texts and lists of numbers "
+                "of one length can be an `input`"
+            )
+        return numbers.astype(np.float32), 0
+
+
+@dataclass(frozen=True)
+class Torchvision(Dataset):
+    """A class of torchvision.datasets that takes `train`; its files are in `root` already."""
+
+    name: str
+    root: str
+    paths: ClassVar[tuple[str, ...]] = ("root",)
+
+    def load(self) -> Source:
+        kind = getattr(_package(self, "torchvision").datasets, self.name, None)
+        if kind is None:
+            raise UserError(f"{self}: torchvision.datasets has no {self.name!r}; correct the name")
+        try:
+            parts = [kind(str(existing(self.root)), train=t, download=False) for t in (True, False)]
+        except (RuntimeError, TypeError) as error:
+            raise UserError(f"{self} cannot be loaded: {error}; look into {self.root}") from None
+        inputs, targets = (np.concatenate(arrays) for arrays in zip(*map(_arrays, parts)))
+        names = getattr(parts[0], "classes", range(int(targets.max()) + 1))
+        classes = tuple(str(name) for name in names)
+        return Source(inputs, targets, inputs.shape[1:], classes, num_test=len(parts[1]))
+
+
+def _package(user: Dataset, name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        kind = type(user).__name__
+        raise UserError(
+            f"{kind} needs the package {name!r}; "
+            f"install it: pip install 'frontier-automl[{kind.lower()}]'"
+        ) from None
+
+
+def _images(
+    column: Any, size: tuple[int, ...], channels: int, place: _Place
+) -> Iterator[NDArray[np.uint8]]:
+    for row in range(len(column)):
+        try:
+            yield pixels(column[row], size, channels)
+        except (OSError, SyntaxError, ValueError, AttributeError) as error:
+            raise UserError(f"{place(row)} does not decode ({error}); remove it") from None
+
+
+def _targets(rows: Any, column: str, place: _Place) -> tuple[NDArray[Any], tuple[str, ...]]:
+    labels = rows[column][:]
+    if None in labels:
+        raise UserError(f"{place(labels.index(None))} has no {column!r}; fill or remove it")
+    if hasattr(rows.features[column], "names"):
+        return np.array(labels, np.int64), tuple(rows.features[column].names)
+    if isinstance(labels[0], str | int):
+        classes, targets = coded([str(label) for label in labels])
+        return targets, classes
+    try:
+        return np.array(labels, np.float32).reshape(len(labels), -1), ()
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{column!r} of {place(0)} is no label: {error}; choose another") from None
+
+
+def _arrays(part: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """The images (rows, channels, height, width) and the class numbers of a torchvision set."""
+    if not (hasattr(part, "data") and hasattr(part, "targets")):
+        pairs = list(part)
+        images = stacked(
+            (pixels(image, (), 3) for image, _ in pairs), len(pairs), "image {}".format
+        )
+        return images, np.array([target for _, target in pairs], np.int64)
+    data = np.asarray(part.data)
+    images = data[:, None] if data.ndim == 3 else np.moveaxis(data, -1, 1)
+    return images, np.asarray(part.targets, np.int64)

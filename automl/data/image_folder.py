@@ -1,0 +1,112 @@
+"""Image files in one folder per class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from automl.config import UserError
+from automl.data.dataset import Dataset, Source
+from automl.data.files import coded, empty, existing
+
+_MODES = {1: "L", 3: "RGB"}
+
+
+@dataclass(frozen=True)
+class ImageFolder(Dataset):
+    """A folder per class, or folders `train` and `test` with a folder per class in each.
+
+    All files that are not hidden must decode, to 8 bits per channel. Images that are not of
+    the `size` (height, width) are resized to it; without one, all must be of one size.
+    """
+
+    path: str
+    size: tuple[int, ...] = ()
+    channels: int = 3
+    paths: ClassVar[tuple[str, ...]] = ("path",)
+
+    def load(self) -> Source:
+        check_pixels(self, self.size, self.channels)
+        root = existing(self.path)
+        names = [folder.name for folder in _folders(root)]
+        own_test = {"train", "test"} <= set(names)
+        if own_test and len(names) > 2:
+            raise UserError(f"{root} holds {', '.join(names)}; leave only train and test there")
+        parts = [_images(root / name) for name in ("train", "test")] if own_test else []
+        labelled = [pair for part in parts or [_images(root)] for pair in part]
+        files = [file for _, file in labelled]
+        classes, targets = coded([label for label, _ in labelled])
+
+        def place(row: int) -> str:
+            return str(files[row])
+
+        images = (_decode(file, self.size, self.channels) for file in files)
+        inputs = stacked(images, len(files), place)
+        num_test = len(parts[1]) if own_test else 0
+        return Source(inputs, targets, inputs.shape[1:], classes, num_test, place=place)
+
+
+def check_pixels(config: Dataset, size: tuple[int, ...], channels: int) -> None:
+    if channels not in _MODES or len(size) not in (0, 2) or min(size, default=1) < 1:
+        raise UserError(f"{config}: size is (height, width) in pixels and channels 1 or 3")
+
+
+def pixels(image: Image.Image, size: tuple[int, ...], channels: int) -> NDArray[np.uint8]:
+    """An image upright as (channels, height, width); raises ValueError on deeper colours."""
+    if image.mode.startswith(("I", "F")):
+        raise ValueError(f"mode {image.mode} has more than 8 bits per channel")
+    # A palette's transparency is dropped like any other; with it Pillow warns.
+    image.info.pop("transparency", None)
+    upright = ImageOps.exif_transpose(image).convert(_MODES[channels])
+    if size and upright.size != size[::-1]:
+        upright = upright.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    return np.moveaxis(np.atleast_3d(np.asarray(upright)), -1, 0)
+
+
+def stacked(
+    images: Iterable[NDArray[np.uint8]], count: int, place: Callable[[int], str]
+) -> NDArray[Any]:
+    """Images in one array; raises UserError unless all have the shape of the first."""
+    inputs = np.empty((0, 0, 0, 0), np.uint8)
+    for row, image in enumerate(images):
+        if row == 0:
+            inputs = empty((count, *image.shape), np.uint8)
+        if image.shape != inputs.shape[1:]:
+            raise UserError(
+                f"{place(row)} is {image.shape[1]} x {image.shape[2]} pixels, but {place(0)} is "
+                f"{inputs.shape[2]} x {inputs.shape[3]}; give a size to have all resized"
+            )
+        inputs[row] = image
+    return inputs
+
+
+def _folders(path: Path) -> list[Path]:
+    folders = sorted(p for p in path.glob("*") if p.is_dir() and not p.name.startswith("."))
+    if not folders:
+        raise UserError(f"{path} holds no folders; put the images of each class in one of its own")
+    return folders
+
+
+def _images(path: Path) -> list[tuple[str, Path]]:
+    """The class and the path of every file below the class folders."""
+    found = []
+    for folder in _folders(path):
+        files = [p for p in sorted(folder.rglob("[!.]*")) if p.is_file()]
+        if not files:
+            raise UserError(f"{folder} is a class without images; add some or remove the folder")
+        found += [(folder.name, file) for file in files]
+    return found
+
+
+def _decode(path: Path, size: tuple[int, ...], channels: int) -> NDArray[np.uint8]:
+    try:
+        with Image.open(path) as image:
+            return pixels(image, size, channels)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UserError(f"{path} does not decode ({error}); replace or remove it") from None

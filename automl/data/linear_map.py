@@ -1,0 +1,32 @@
+"""A made regression: a noisy linear map, whose best loss is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from automl.config import UserError
+from automl.data.dataset import Dataset, Source
+
+
+@dataclass(frozen=True)
+class LinearMap(Dataset):
+    """y = Wx + b + noise: x is standard normal, every output has variance 1 to 2 without noise."""
+
+    num_inputs: int = 64
+    num_outputs: int = 10
+    num_rows: int = 2000
+    noise: float = 0.1
+    seed: int = 0
+
+    def load(self) -> Source:
+        if min(self.num_inputs, self.num_outputs, self.num_rows) < 1 or self.noise < 0:
+            raise UserError(f"{self}: counts are at least 1 and the noise is not negative")
+        rng = np.random.default_rng(self.seed)
+        weight = rng.normal(size=(self.num_inputs, self.num_outputs)) / self.num_inputs**0.5
+        bias = rng.normal(size=self.num_outputs)
+        inputs = rng.normal(size=(self.num_rows, self.num_inputs))
+        noise = self.noise * rng.normal(size=(self.num_rows, self.num_outputs))
+        targets = inputs @ weight + bias + noise
+        return Source(inputs.astype(np.float32), targets.astype(np.float32), (self.num_inputs,))

@@ -1,0 +1,110 @@
+"""Labelled text in CSV or JSON lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl.config import UserError
+from automl.data.dataset import Dataset, Source
+from automl.data.files import DELIMITERS, coded, empty, existing, records
+
+NUM_TOKENS = 256
+
+
+@dataclass(frozen=True)
+class Text(Dataset):
+    """A .csv or .tsv with a header, or a .jsonl with an object per line; labels are classes.
+
+    A model sees the first `length` bytes of the UTF-8 text, whole characters only, then zeros.
+    """
+
+    path: str
+    length: int = 128
+    text: str = "text"
+    label: str = "label"
+    test_path: str = ""
+    paths: ClassVar[tuple[str, ...]] = ("path", "test_path")
+
+    def load(self) -> Source:
+        if self.length < 1:
+            raise UserError(f"{self}: length is at least 1 byte")
+        parts = [list(self._rows(existing(path))) for path in (self.path, self.test_path) if path]
+        rows = [row for part in parts for row in part]
+        classes, targets = coded([label for _, _, label in rows])
+        num_test = len(parts[1]) if self.test_path else 0
+
+        def place(row: int) -> str:
+            path = self.path if row < len(parts[0]) else self.test_path
+            return f"line {rows[row][0]} of {path}"
+
+        inputs = padded([text for _, text, _ in rows], self.length)
+        shape = (self.length,)
+        return Source(inputs, targets, shape, classes, num_test, (), NUM_TOKENS, place)
+
+    def _rows(self, path: Path) -> Iterator[tuple[int, bytes, str]]:
+        """The line number, the cut text and the label of every row."""
+        if path.suffix not in (*DELIMITERS, ".jsonl"):
+            raise UserError(f"{path} is no .csv, .tsv or .jsonl file; save it as one")
+        read = _json_lines if path.suffix == ".jsonl" else _table_lines
+        for line, text, label in read(path, self.text, self.label):
+            where = f"line {line} of {path}"
+            if not isinstance(label, str | int | float) or not str(label).strip():
+                raise UserError(f"{where} has no label in {self.label!r}; fill or remove it")
+            yield line, cut(text, self.length, where), str(label)
+
+
+def cut(text: Any, length: int, where: str) -> bytes:
+    """The whole characters among the first bytes; raises UserError unless there is a text."""
+    if not isinstance(text, str) or not text.strip():
+        raise UserError(f"{where} has no text; fill or remove it")
+    try:
+        return text.encode()[:length].decode(errors="ignore").encode()
+    except UnicodeEncodeError:
+        raise UserError(f"{where} is not UTF-8; save the file in that encoding") from None
+
+
+def padded(texts: Sequence[bytes], length: int) -> NDArray[Any]:
+    """The texts as rows of bytes, with zeros behind."""
+    inputs = empty((len(texts), length), np.uint8)
+    for row, text in enumerate(texts):
+        inputs[row] = np.frombuffer(text.ljust(length, b"\0"), np.uint8)
+    return inputs
+
+
+def _table_lines(path: Path, text: str, label: str) -> Iterator[tuple[int, Any, Any]]:
+    lines = records(path, DELIMITERS[path.suffix])
+    _, header = next(lines, (1, []))
+    for name in (text, label):
+        if name not in header:
+            raise UserError(
+                f"line 1 of {path} names no column {name!r} but {', '.join(header) or 'none'}; "
+                "tell which holds the text and which the label"
+            )
+    for line, fields in lines:
+        if len(fields) != len(header):
+            raise UserError(
+                f"line {line} of {path} has {len(fields)} fields where the header has "
+                f"{len(header)}; quote texts that hold the delimiter"
+            )
+        yield line, fields[header.index(text)], fields[header.index(label)]
+
+
+def _json_lines(path: Path, text: str, label: str) -> Iterator[tuple[int, Any, Any]]:
+    with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
+        for line, content in enumerate(file, 1):
+            if not content.strip():
+                continue
+            try:
+                row = json.loads(content)
+            except json.JSONDecodeError as error:
+                raise UserError(f"line {line} of {path} is not JSON: {error}; correct it") from None
+            if not isinstance(row, dict):
+                raise UserError(f"line {line} of {path} is no JSON object; write one per line")
+            yield line, row.get(text), row.get(label)

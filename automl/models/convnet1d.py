@@ -1,0 +1,59 @@
+"""Convolutions along the steps of a series or the tokens of a text; then an average.
+
+https://arxiv.org/abs/1611.06455
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from torch import nn
+
+from automl.models.family import Group, Model, chain
+from automl.models.layers import Transpose, block_groups, check_shape, convolution
+
+
+@dataclass(frozen=True)
+class ConvNet1d(Model):
+    """One block per entry of `channels`; each halves the series while there are two steps.
+
+    `embedding` numbers stand for each token of a text.
+    """
+
+    channels: tuple[int, ...] = (16, 32)
+    kernel_size: int = 5
+    activation: str = "relu"
+    normalisation: str = "batch"
+    embedding: int = 16
+
+    def build(self, input_shape: tuple[int, ...], num_outputs: int) -> nn.Module:
+        check_shape(self, input_shape, 2)
+        channels, steps = input_shape
+        return self._after([], channels, steps, num_outputs)
+
+    def build_text(self, num_tokens: int, length: int, num_outputs: int) -> nn.Module:
+        embedding = nn.Embedding(num_tokens, self.embedding)
+        first = [("embedding", embedding), ("transpose", Transpose())]
+        return self._after(first, self.embedding, length, num_outputs)
+
+    def groups(self) -> tuple[Group, ...]:
+        return block_groups(self.channels, self.normalisation)
+
+    def with_widths(self, sizes: tuple[int, ...]) -> ConvNet1d:
+        return replace(self, channels=sizes)
+
+    def _after(
+        self, first: list[tuple[str, nn.Module]], inputs: int, steps: int, num_outputs: int
+    ) -> nn.Module:
+        sizes = (inputs, *self.channels)
+        layers = list(first)
+        for i, width in enumerate(self.channels):
+            block = convolution(
+                sizes[i], width, self.kernel_size, self.normalisation, act=self.activation, dims=1
+            )
+            layers.append((f"block{i}", block))
+            if steps >= 2:
+                layers.append((f"pool{i}", nn.MaxPool1d(2)))
+                steps //= 2
+        layers += [("average", nn.AdaptiveAvgPool1d(1)), ("flatten", nn.Flatten())]
+        return chain([*layers, ("head", nn.Linear(sizes[-1], num_outputs))])

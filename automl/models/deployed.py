@@ -1,0 +1,116 @@
+"""A model between raw rows and answers in the user's units: what is exported."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from automl.data.dataset import About, Scaling
+from automl.models.family import Network
+
+
+class Inputs(nn.Module):
+    """Raw rows as a model sees them: text as int64, numbers shaped, mean 0 and deviation 1.
+
+    In a table a missing number becomes its column's mean, and a category a one of its own
+    (missing or unknown: none).
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, about: About, scaling: Scaling) -> None:
+        super().__init__()
+        self.shape, self.is_text = about.input_shape, bool(about.num_tokens)
+        broadcast = (-1, *[1] * (len(about.input_shape) - 1))
+        for name, values in vars(scaling).items():
+            self.register_buffer(name, torch.tensor(values).reshape(broadcast))
+        self.table = _Columns(about) if about.columns else None
+
+    def forward(self, rows: Tensor) -> Tensor:
+        if self.is_text:
+            return rows.long()
+        if self.table is not None:
+            numbers, flags = self.table(rows)
+            scaled = (numbers - self.mean) / self.std
+            return torch.cat([torch.where(scaled.isnan(), 0.0, scaled), flags], dim=1)
+        return (rows.float().reshape(-1, *self.shape) - self.mean) / self.std
+
+
+class Deployed(nn.Module):
+    """Raw rows to logits, or to predictions in the units of the targets."""
+
+    def __init__(self, model: Network, about: About) -> None:
+        super().__init__()
+        self.inputs = Inputs(about, model.spec.model.scaling(about))
+        self.model = model
+        self.outputs = None if about.classes else _Unscale(about.targets)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        answers: Tensor = self.model(self.inputs(rows))
+        return answers if self.outputs is None else self.outputs(answers)
+
+
+def seen_by(model: Network, rows: NDArray[Any], about: About) -> Tensor:
+    """Raw rows as the model itself sees them."""
+    seen: Tensor = Inputs(about, model.spec.model.scaling(about))(torch.from_numpy(rows))
+    return seen
+
+
+def standardised(targets: Tensor, about: About) -> Tensor:
+    """Targets as a model learns them: class numbers, or mean 0 and deviation 1."""
+    if about.classes:
+        return targets
+    mean, std = (torch.tensor(values) for values in vars(about.targets).values())
+    return (targets - mean) / std
+
+
+def predict(model: nn.Module, rows: Tensor, batch_size: int = 512) -> Tensor:
+    """Outputs in evaluation mode, without gradients, on the device of the model."""
+    model.eval()
+    device = next((t.device for t in (*model.parameters(), *model.buffers())), rows.device)
+    with torch.inference_mode():
+        parts = [model(batch.to(device)) for batch in torch.split(rows, batch_size)]
+        return torch.cat(parts).clone()
+
+
+class _Columns(nn.Module):
+    """Splits a table's rows into its numbers and, per category, whether a row is of it."""
+
+    numbers: Tensor
+    places: Tensor
+    codes: Tensor
+
+    def __init__(self, about: About) -> None:
+        super().__init__()
+        numbers = [i for i, column in enumerate(about.columns) if not column.categories]
+        pairs = [
+            (i, code)
+            for i, column in enumerate(about.columns)
+            for code in range(len(column.categories))
+        ]
+        self.register_buffer("numbers", torch.tensor(numbers, dtype=torch.int64))
+        self.register_buffer("places", torch.tensor([i for i, _ in pairs], dtype=torch.int64))
+        self.register_buffer("codes", torch.tensor([code for _, code in pairs]).float())
+
+    def forward(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        flags: Tensor = torch.eq(rows.index_select(1, self.places), self.codes)
+        return rows.index_select(1, self.numbers), flags.float()
+
+
+class _Unscale(nn.Module):
+    """From mean 0 and deviation 1 to the targets' own."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, scaling: Scaling) -> None:
+        super().__init__()
+        for name, values in vars(scaling).items():
+            self.register_buffer(name, torch.tensor(values))
+
+    def forward(self, answers: Tensor) -> Tensor:
+        return answers * self.std + self.mean

@@ -1,0 +1,116 @@
+"""A module of the user's own, trained already or not, as a family."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import safetensors.torch
+from torch import nn
+
+from automl.config import UserError, canonical, encode
+from automl.data.dataset import About, Scaling, content_hash
+from automl.models.family import Group, Model
+
+_OF_SPACE_FILES: dict[str, Callable[..., Any]] = {}
+
+
+@dataclass(frozen=True)
+class Imported(Model):
+    """Any `nn.Module` that takes a batch and gives (batch, outputs).
+
+    `factory` is "package.module:function" (the package installed wherever trials run), or a
+    function of the space file itself; it is called with `options`. `weights` is a safetensors
+    file of its state. `mean` and `std`, one number or one per channel, are what raw inputs
+    were shifted and divided by when it was trained; else the training rows' own are taken.
+    """
+
+    factory: Any
+    weights: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    paths: ClassVar[tuple[str, ...]] = ("weights",)
+
+    def __post_init__(self) -> None:
+        if callable(self.factory):
+            name = self.factory.__qualname__
+            if "<" in name:
+                raise UserError(
+                    f"Imported({name}): give it a function at the top level of the space file, "
+                    'or "package.module:function"'
+                )
+            _OF_SPACE_FILES[name] = self.factory
+            object.__setattr__(self, "factory", f":{name}")
+        elif not isinstance(self.factory, str) or ":" not in self.factory:
+            raise UserError(
+                f'Imported({self.factory!r}): write "package.module:function", or give a function'
+            )
+
+    def build(self, input_shape: tuple[int, ...], num_outputs: int) -> nn.Module:
+        try:
+            module = self._function()(**self.options)
+        except UserError:
+            raise
+        except Exception as error:
+            raise UserError(f"{self.factory} raised {type(error).__name__}: {error}") from error
+        if not isinstance(module, nn.Module):
+            raise UserError(f"{self.factory} gave {type(module).__name__}, not a torch.nn.Module")
+        if self.weights:
+            self._load_weights(module)
+        return module
+
+    def build_text(self, num_tokens: int, length: int, num_outputs: int) -> nn.Module:
+        return self.build((length,), num_outputs)
+
+    def scaling(self, about: About) -> Scaling:
+        if not self.mean and not self.std:
+            return about.inputs
+        count = len(about.inputs.mean)
+        return Scaling(*(_spread(name, getattr(self, name), count) for name in ("mean", "std")))
+
+    def fingerprint(self) -> str:
+        """With the bytes of the weights, and of the module's own file."""
+        contents = {"weights": content_hash(Path(self.weights)), "source": ""}
+        if not self.from_space_file():
+            found = importlib.util.find_spec(self.factory.split(":")[0])
+            if found is not None and found.origin is not None:
+                contents["source"] = content_hash(Path(found.origin))
+        return canonical({**encode(self), **contents})
+
+    def from_space_file(self) -> bool:
+        return bool(self.factory.startswith(":"))
+
+    def groups(self) -> list[Group]:
+        return []
+
+    def with_widths(self, sizes: tuple[int, ...]) -> Imported:
+        return self
+
+    def _function(self) -> Callable[..., Any]:
+        module, name = self.factory.split(":", 1)
+        if not module:
+            return _OF_SPACE_FILES[name]
+        try:
+            function: Callable[..., Any] = getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError) as error:
+            raise UserError(f"Imported({self.factory!r}) cannot be imported: {error}") from error
+        return function
+
+    def _load_weights(self, module: nn.Module) -> None:
+        try:
+            module.load_state_dict(safetensors.torch.load_file(self.weights))
+        except Exception as error:
+            first = " ".join(str(error).split())[:300]
+            raise UserError(f"{self.weights} does not fit {self.factory}: {first}") from error
+
+
+def _spread(name: str, values: tuple[float, ...], count: int) -> tuple[float, ...]:
+    """One number per channel."""
+    if len(values) not in (1, count):
+        raise UserError(f"Imported: {name} has {len(values)} numbers; give 1 or {count}")
+    return values if len(values) == count else values * count

@@ -1,0 +1,17 @@
+"""y = Wx + b, the smallest model there is: what every other one has to beat."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from torch import nn
+
+from automl.models.family import Model, chain
+
+
+@dataclass(frozen=True)
+class Linear(Model):
+    def build(self, input_shape: tuple[int, ...], num_outputs: int) -> nn.Module:
+        head = nn.Linear(math.prod(input_shape), num_outputs)
+        return chain([("flatten", nn.Flatten()), ("head", head)])

@@ -1,0 +1,48 @@
+"""Inverted residual blocks of depthwise-separable convolutions. https://arxiv.org/abs/1801.04381"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import nn
+
+from automl.models.family import chain
+from automl.models.layers import Residual
+from automl.models.stages import Stage, Staged
+
+
+@dataclass(frozen=True)
+class MobileNetStage(Stage):
+    """Inside, each block is `expansion` times as wide as what it reads, or as `inner` says."""
+
+    expansion: int = 4
+
+    def default_inner(self, inputs: int) -> int:
+        return self.expansion * inputs
+
+
+@dataclass(frozen=True)
+class MobileNet(Staged):
+    """A block that begins a later stage has no residual, at whatever size of the image."""
+
+    stages: tuple[MobileNetStage, ...] = (
+        MobileNetStage(16),
+        MobileNetStage(24),
+        MobileNetStage(40),
+    )
+    kernel_size: int = 3
+    activation: str = "relu"
+    normalisation: str = "batch"
+    path: ClassVar[tuple[str, ...]] = ("expand", "depthwise", "project")
+    has_shortcut: ClassVar[bool] = False
+
+    def block(self, inputs: int, inner: int, outputs: int, stride: int, begins: bool) -> nn.Module:
+        path = chain(
+            [
+                ("expand", self.convolution(inputs, inner, 1)),
+                ("depthwise", self.convolution(inner, inner, stride=stride, groups=inner)),
+                ("project", self.convolution(inner, outputs, 1, active=False)),
+            ]
+        )
+        return chain([("path", path)]) if begins else Residual(path)

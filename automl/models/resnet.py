@@ -1,0 +1,40 @@
+"""Residual network of basic blocks. https://arxiv.org/abs/1512.03385"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import nn
+
+from automl.models.family import chain
+from automl.models.layers import Residual, activation
+from automl.models.stages import Stage, Staged
+
+
+@dataclass(frozen=True)
+class ResNetStage(Stage):
+    """`inner` is what the first convolution of each block gives: the stage's width by default."""
+
+    def default_inner(self, inputs: int) -> int:
+        return self.width
+
+
+@dataclass(frozen=True)
+class ResNet(Staged):
+    stages: tuple[ResNetStage, ...] = (ResNetStage(16), ResNetStage(32), ResNetStage(64))
+    kernel_size: int = 3
+    activation: str = "relu"
+    normalisation: str = "batch"
+    path: ClassVar[tuple[str, ...]] = ("first", "second")
+    has_shortcut: ClassVar[bool] = True
+
+    def block(self, inputs: int, inner: int, outputs: int, stride: int, begins: bool) -> nn.Module:
+        path = [
+            ("first", self.convolution(inputs, inner, stride=stride)),
+            ("second", self.convolution(inner, outputs, active=False)),
+        ]
+        shortcut = None
+        if begins:
+            shortcut = self.convolution(inputs, outputs, 1, stride=stride, active=False)
+        return Residual(chain(path), shortcut, activation(self.activation))

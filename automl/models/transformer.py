@@ -1,0 +1,150 @@
+"""Transformer encoder over the patches of an image, the steps of a series or the tokens of a text.
+
+https://arxiv.org/abs/1706.03762, patches: https://arxiv.org/abs/2010.11929, norms before the
+layers: https://arxiv.org/abs/2002.04745
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from automl.config import Config, UserError
+from automl.models.family import Group, Model, Slice, chain
+from automl.models.layers import Residual, Transpose, activation, check_shape, readers
+
+
+@dataclass(frozen=True)
+class TransformerLayer(Config):
+    heads: int = 4
+    hidden: int = 64
+
+
+@dataclass(frozen=True)
+class Transformer(Model):
+    """`width` numbers per token on the way through; heads of `head_dim` whatever the width."""
+
+    layers: tuple[TransformerLayer, ...] = (TransformerLayer(), TransformerLayer())
+    width: int = 32
+    head_dim: int = 8
+    patch: int = 4
+    activation: str = "gelu"
+
+    def build(self, input_shape: tuple[int, ...], num_outputs: int) -> nn.Module:
+        check_shape(self, input_shape, 2, 3)
+        if len(input_shape) == 2:
+            channels, steps = input_shape
+            linear = nn.Linear(channels, self.width)
+            return self._encoder(
+                [("transpose", Transpose()), ("steps", linear)], steps, num_outputs
+            )
+        channels, *sides = input_shape
+        self._check_patch(input_shape)
+        patches = nn.Conv2d(channels, self.width, self.patch, stride=self.patch)
+        tokens = [("patches", patches), ("flatten", nn.Flatten(2)), ("transpose", Transpose())]
+        return self._encoder(tokens, math.prod(sides) // self.patch**2, num_outputs)
+
+    def build_text(self, num_tokens: int, length: int, num_outputs: int) -> nn.Module:
+        embedding = nn.Embedding(num_tokens, self.width)
+        return self._encoder([("embedding", embedding)], length, num_outputs)
+
+    def groups(self) -> tuple[Group, ...]:
+        """Heads and hidden units; the norms mix the numbers of a token, so `width` stays."""
+        found = []
+        for i, layer in enumerate(self.layers):
+            heads, feed = f"layer{i}.attend.path.attention", f"layer{i}.feed.path"
+            made = tuple(
+                Slice(f"{heads}.{name}.{tensor}", 0, self.head_dim)
+                for name in "qkv"
+                for tensor in ("weight", "bias")
+            )
+            read = (Slice(f"{heads}.o.weight", 1, self.head_dim),)
+            found.append(Group(layer.heads, made, read, snap=False))
+            made = (Slice(f"{feed}.up.weight", 0), Slice(f"{feed}.up.bias", 0))
+            found.append(Group(layer.hidden, made, readers(f"{feed}.down")))
+        return tuple(found)
+
+    def with_widths(self, sizes: tuple[int, ...]) -> Transformer:
+        pairs = zip(sizes[::2], sizes[1::2], strict=True)
+        return replace(self, layers=tuple(TransformerLayer(*pair) for pair in pairs))
+
+    def _check_patch(self, shape: tuple[int, ...]) -> None:
+        common = math.gcd(*shape[1:])
+        if common % self.patch:
+            fitting = next(size for size in range(self.patch, 0, -1) if common % size == 0)
+            raise UserError(
+                f"Transformer cannot cut rows of shape {shape} into patches of {self.patch} × "
+                f"{self.patch}; choose patch={fitting} or ConvNet"
+            )
+
+    def _encoder(
+        self, tokens: list[tuple[str, nn.Module]], length: int, num_outputs: int
+    ) -> nn.Module:
+        layers = [(f"layer{i}", self._layer(layer)) for i, layer in enumerate(self.layers)]
+        return chain(
+            [
+                *tokens,
+                ("positions", _Positions(length, self.width)),
+                *layers,
+                ("mean", _Mean()),
+                ("norm", nn.LayerNorm(self.width)),
+                ("head", nn.Linear(self.width, num_outputs)),
+            ]
+        )
+
+    def _layer(self, layer: TransformerLayer) -> nn.Module:
+        attend = [
+            ("norm", nn.LayerNorm(self.width)),
+            ("attention", _Attention(self.width, layer.heads, self.head_dim)),
+        ]
+        feed = [
+            ("norm", nn.LayerNorm(self.width)),
+            ("up", nn.Linear(self.width, layer.hidden)),
+            ("activation", activation(self.activation)),
+            ("down", nn.Linear(layer.hidden, self.width)),
+        ]
+        return chain([("attend", Residual(chain(attend))), ("feed", Residual(chain(feed)))])
+
+
+class _Attention(nn.Module):
+    """Self-attention of as many heads as its linear layers have rows for."""
+
+    def __init__(self, width: int, heads: int, head_dim: int) -> None:
+        super().__init__()
+        self.head_dim = head_dim
+        self.q, self.k, self.v = (nn.Linear(width, heads * head_dim) for _ in range(3))
+        self.o = nn.Linear(heads * head_dim, width)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        rows, steps, _ = inputs.shape
+
+        def by_head(linear: nn.Module) -> Tensor:
+            projected: Tensor = linear(inputs)
+            return projected.view(rows, steps, -1, self.head_dim).transpose(1, 2)
+
+        q, k, v = by_head(self.q), by_head(self.k), by_head(self.v)
+        mixed = F.scaled_dot_product_attention(q, k, v)
+        outputs: Tensor = self.o(mixed.transpose(1, 2).flatten(2))
+        return outputs
+
+
+class _Positions(nn.Module):
+    """Adds to every token what is learned of its place."""
+
+    def __init__(self, length: int, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(0.02 * torch.randn(length, width))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs + self.weight
+
+
+class _Mean(nn.Module):
+    """Over the tokens."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs.mean(1)

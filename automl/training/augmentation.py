@@ -1,0 +1,77 @@
+"""Augmentations: rows changed at random while a model trains, on raw numbers of its shape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from automl.config import Config
+
+
+class Augmentation(Config):
+    """Changes a batch (rows, *input shape), channels first, with torch's random numbers.
+
+    `needs_space` is how many dimensions of space or time a row must have at least.
+    """
+
+    needs_space: ClassVar[int] = 1
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Shift(Augmentation):
+    """Move each row by up to `pixels` (or steps) in each direction; what enters is 0."""
+
+    pixels: int = 2
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        for dim in range(2, rows.ndim):
+            length = rows.shape[dim]
+            shifts = torch.randint(-self.pixels, self.pixels + 1, (len(rows), 1))
+            places = torch.arange(length) - shifts + self.pixels
+            shape = [1] * rows.ndim
+            shape[0], shape[dim] = len(rows), length
+            index = places.clamp(0, length + 2 * self.pixels - 1).view(shape).to(rows.device)
+            padding = [0, 0] * (rows.ndim - 1 - dim) + [self.pixels, self.pixels]
+            rows = F.pad(rows, padding).gather(dim, index.expand(rows.shape))
+        return rows
+
+
+@dataclass(frozen=True)
+class Flip(Augmentation):
+    """Mirror half of the images left to right."""
+
+    needs_space: ClassVar[int] = 2
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        flipped = (torch.rand(len(rows)) < 0.5).view(-1, 1, 1, 1).to(rows.device)
+        return torch.where(flipped, rows.flip(-1), rows)
+
+
+@dataclass(frozen=True)
+class RandomErasing(Augmentation):
+    """Set a box of each row to 0, at any place, `share` of each dimension long.
+
+    https://arxiv.org/abs/1708.04896, https://arxiv.org/abs/1708.04552
+    """
+
+    share: float = 0.4
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        erased = torch.ones(len(rows), *[1] * (rows.ndim - 1), dtype=torch.bool)
+        for dim in range(2, rows.ndim):
+            length = rows.shape[dim]
+            size = max(1, round(self.share * length))
+            starts = torch.randint(0, length - size + 1, (len(rows), 1))
+            places = torch.arange(length)
+            inside = (places >= starts) & (places < starts + size)
+            shape = [1] * rows.ndim
+            shape[0], shape[dim] = len(rows), length
+            erased = erased & inside.view(shape)
+        return rows.masked_fill(erased.to(rows.device), 0.0)

@@ -1,0 +1,50 @@
+"""A training's state between two epochs: weights and optimizer, as safetensors and JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from automl.models.family import Network
+from automl.recipe import Checkpoints
+
+
+def checkpoint(model: Network, optimizer: torch.optim.Optimizer) -> dict[str, bytes]:
+    """The files of a state; every random number follows from seed and epoch."""
+    tensors, numbers = {}, {}
+    for index, state in optimizer.state_dict()["state"].items():
+        for name, value in state.items():
+            if isinstance(value, Tensor):
+                tensors[f"{index}.{name}"] = value.contiguous()
+            else:
+                numbers[f"{index}.{name}"] = value
+    weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    return {
+        "weights.safetensors": safetensors.torch.save(weights),
+        "optimizer.safetensors": safetensors.torch.save(tensors),
+        "optimizer.json": json.dumps(numbers).encode(),
+    }
+
+
+def restore(checkpoints: Checkpoints, model: Network, optimizer: torch.optim.Optimizer) -> int:
+    """Load the latest state, if there is one; returns the number of epochs done."""
+    found = checkpoints.load()
+    if found is None:
+        return 0
+    epoch, files = found
+    model.load_state_dict(safetensors.torch.load(files["weights.safetensors"]))
+    values = {
+        **safetensors.torch.load(files["optimizer.safetensors"]),
+        **json.loads(files["optimizer.json"]),
+    }
+    state: dict[int, dict[str, Any]] = {}
+    for key, value in values.items():
+        index, name = key.split(".", 1)
+        state.setdefault(int(index), {})[name] = value
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+    return epoch

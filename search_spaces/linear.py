@@ -1,0 +1,28 @@
+"""The smallest example: a noisy linear map y = Wx + b, learned and quantized (a regression)."""
+
+from automl.compression.quantize import Quantize
+from automl.data.linear_map import LinearMap
+from automl.models.linear import Linear
+from automl.space import Float, OneOf, Space, TrialConfig
+from automl.training.loop import Train
+from automl.training.optimizers import SGD, AdamW, GradientDescent
+from automl.training.schedules import Exponential, Fixed
+
+space = Space(
+    TrialConfig(
+        dataset=LinearMap(num_inputs=64, num_outputs=10),
+        model=Linear(),
+        recipe=(
+            Train(
+                optimizer=OneOf(GradientDescent(), SGD(), AdamW(weight_decay=0.0)),
+                learning_rate=OneOf(
+                    Fixed(Float(1e-3, 0.1, log=True)),
+                    Exponential(Float(1e-2, 0.3, log=True), factor=0.1),
+                ),
+                epochs=20,
+            ),
+            OneOf(None, Quantize(bits=8)),
+        ),
+    ),
+    objectives=("rmse", "size_bytes", "latency_ms"),
+)

@@ -1,0 +1,40 @@
+"""Compress a module that you have: replace `net` by your own, and name its weights.
+
+With Imported(net, weights="net.safetensors") and no Train it is compressed as it is.
+"""
+
+from torch import nn
+
+from automl.compression.quantize import Quantize
+from automl.data.sklearn import Sklearn
+from automl.models.imported import Imported
+from automl.space import Float, OneOf, Space, TrialConfig
+from automl.training.loop import Train
+from automl.training.schedules import Cosine, Warmup
+
+
+def net() -> nn.Module:
+    """Eight by eight grey pixels to ten logits."""
+    return nn.Sequential(
+        nn.Conv2d(1, 32, 3, padding=1),
+        nn.GELU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(32, 64, 3, padding=1),
+        nn.GELU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(64, 10),
+    )
+
+
+space = Space(
+    TrialConfig(
+        dataset=Sklearn("digits"),
+        model=Imported(net),
+        recipe=(
+            Train(learning_rate=Warmup(Cosine(Float(1e-3, 2e-2, log=True))), epochs=15),
+            OneOf(None, Quantize(bits=8)),
+        ),
+    ),
+    objectives=("accuracy", "size_bytes", "latency_ms"),
+)

@@ -1,0 +1,219 @@
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from data.examples import (
+    EXAMPLES,
+    mixed_table,
+    reviews,
+    waves,
+    write_images,
+    write_mnist,
+    write_npz,
+)
+
+from automl.config import UserError, choices
+from automl.data import dataset
+from automl.data.dataset import Dataset, content_hash
+from automl.data.idx import MNIST
+from automl.data.image_folder import ImageFolder
+from automl.data.linear_map import LinearMap
+from automl.data.npz import Npz
+
+LOADED = """
+import os, sys, time
+from pathlib import Path
+from automl.data import dataset
+from automl.data.npz import Npz
+folder, load = Path(sys.argv[1]), Npz.load
+def counted(self):
+    (folder / f"loaded-{os.getpid()}").touch()
+    time.sleep(0.5)
+    return load(self)
+Npz.load = counted
+dataset.load(Npz(str(folder / "a.npz")), 0, folder / "cache")
+"""
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return tmp_path / "cache"
+
+
+def two_classes(folder, num_rows=40, **more):
+    inputs = np.arange(2.0 * num_rows).reshape(num_rows, 2)
+    targets = (np.arange(num_rows) % 4 == 0).astype(int)
+    return Npz(write_npz(folder / "a.npz", inputs=inputs, targets=targets, **more))
+
+
+def parts(source, seed, cache):
+    data = dataset.load(source, seed, cache)
+    return data.train, data.validation, dataset.test_split(source, seed, cache)
+
+
+def test_every_class_is_split_in_the_same_shares(tmp_path, cache):
+    splits = parts(two_classes(tmp_path), 0, cache)
+    assert [len(split.inputs) for split in splits] == [24, 8, 8]
+    assert [int(split.targets.sum()) for split in splits] == [6, 2, 2]
+    assert sorted(row for split in splits for row in split.rows) == list(range(40))
+    for split in splits:
+        assert split.inputs[:, 0].tolist() == (2 * split.rows).tolist()
+
+
+def test_the_seed_decides_the_split(tmp_path, cache):
+    source = two_classes(tmp_path)
+    first = [split.rows.tolist() for split in parts(source, 1, cache)]
+    shutil.rmtree(cache)
+    dataset._load.cache_clear()
+    assert [split.rows.tolist() for split in parts(source, 1, cache)] == first
+    assert [split.rows.tolist() for split in parts(source, 2, cache)] != first
+
+
+def test_an_own_test_split_is_kept_and_counted_after_the_other_rows(tmp_path, cache):
+    train, validation, test = parts(MNIST(write_mnist(tmp_path / "mnist", 50, 20)), 0, cache)
+    assert test.rows.tolist() == list(range(50, 70))
+    assert test.inputs[:, 0, 0].tolist() == list(range(20))
+    assert sorted([*train.rows, *validation.rows]) == list(range(50))
+
+
+def test_a_regression_is_split_with_its_outputs(cache):
+    splits = parts(LinearMap(num_rows=50, num_outputs=3), 0, cache)
+    assert [split.targets.shape for split in splits] == [(30, 3), (10, 3), (10, 3)]
+    about = dataset.load(LinearMap(num_rows=50, num_outputs=3), 0, cache).about
+    assert (about.num_outputs, about.classes, about.class_counts) == (3, (), ())
+
+
+def test_what_is_known_of_a_set(tmp_path, cache):
+    about = dataset.load(mixed_table(tmp_path / "a.csv"), 0, cache).about
+    assert (about.input_shape, about.num_outputs, about.classes) == ((4,), 2, ("n", "y"))
+    assert about.class_counts == (6, 6)
+    assert [column.name for column in about.columns] == ["width", "colour", "age"]
+    assert dataset.load(reviews(tmp_path / "b.csv"), 0, cache).about.num_tokens == 256
+
+
+def test_missing_values_survive(tmp_path, cache):
+    splits = parts(mixed_table(tmp_path / "a.csv"), 0, cache)
+    missing = {row for s in splits for row in s.rows[np.isnan(s.inputs[:, 2])].tolist()}
+    assert missing == {4, 9, 14, 19}
+
+
+def per_channel(inputs, axes):
+    values = inputs.astype(np.float64)
+    return np.mean(values, axes), np.std(values, axes)
+
+
+@pytest.mark.parametrize(
+    ("make", "axes"),
+    [
+        (lambda folder: ImageFolder(write_images(folder / "images")), (0, 2, 3)),
+        (lambda folder: MNIST(write_mnist(folder / "mnist")), None),
+        (lambda folder: waves(folder / "waves.csv"), (0, 2)),
+        (two_classes, 0),
+        (lambda folder: LinearMap(num_rows=50), 0),
+    ],
+    ids=["images", "grey", "series", "features", "regression"],
+)
+def test_the_scaling_is_the_mean_and_deviation_of_the_training_rows(tmp_path, cache, make, axes):
+    data = dataset.load(make(tmp_path), 0, cache)
+    mean, std = per_channel(data.train.inputs, axes)
+    std = np.where(std == 0, 1, std)
+    assert data.about.inputs.mean == pytest.approx(np.atleast_1d(mean))
+    assert data.about.inputs.std == pytest.approx(np.atleast_1d(std))
+    if not data.about.classes:
+        mean, std = per_channel(data.train.targets, 0)
+        assert data.about.targets.mean == pytest.approx(mean)
+        assert data.about.targets.std == pytest.approx(std)
+
+
+def test_missing_values_and_categories_do_not_count_in_the_scaling(tmp_path, cache):
+    data = dataset.load(mixed_table(tmp_path / "a.csv"), 0, cache)
+    numeric = data.train.inputs[:, [0, 2]].astype(np.float64)
+    assert data.about.inputs.mean == pytest.approx(np.nanmean(numeric, 0))
+    assert data.about.inputs.std == pytest.approx(np.nanstd(numeric, 0))
+    assert dataset.load(reviews(tmp_path / "b.csv"), 0, cache).about.inputs.mean == ()
+
+
+def test_the_prepared_arrays_are_mapped(tmp_path, cache):
+    for split in parts(two_classes(tmp_path), 0, cache):
+        assert all(isinstance(a, np.memmap) for a in (split.inputs, split.targets, split.rows))
+
+
+def test_a_set_is_loaded_once_even_by_another_process(tmp_path, cache, monkeypatch):
+    source = two_classes(tmp_path)
+    first = dataset.load(source, 0, cache)
+    monkeypatch.setattr(Npz, "load", None)
+    dataset._load.cache_clear()
+    assert np.array_equal(dataset.load(source, 0, cache).train.inputs, first.train.inputs)
+    subprocess.run([sys.executable, "-c", LOADED, tmp_path], check=True)
+    assert not list(tmp_path.glob("loaded-*"))
+
+
+def test_two_processes_at_once_make_it_once(tmp_path, cache):
+    two_classes(tmp_path)
+    both = [subprocess.Popen([sys.executable, "-c", LOADED, tmp_path]) for _ in range(2)]
+    assert [process.wait() for process in both] == [0, 0]
+    assert len(list(tmp_path.glob("loaded-*"))) == 1
+
+
+def test_what_a_killed_process_left_is_made_anew(tmp_path, cache):
+    source = two_classes(tmp_path)
+    dataset.load(source, 0, cache)
+    (made,) = (path for path in cache.iterdir() if path.is_dir())
+    made.rename(made.with_suffix(".new"))
+    (made.with_suffix(".new") / "train.inputs.npy").write_bytes(b"half")
+    dataset._load.cache_clear()
+    assert len(dataset.load(source, 0, cache).train.inputs) == 24
+
+
+@pytest.mark.parametrize("kind", [kind for kind in EXAMPLES if choices(Dataset)[kind].paths])
+def test_a_moved_set_keeps_its_fingerprint_and_a_changed_one_does_not(tmp_path, kind):
+    (tmp_path / "here").mkdir()
+    source = EXAMPLES[kind](tmp_path / "here")
+    before, name = source.fingerprint(), source.paths[0]
+    shutil.copytree(tmp_path / "here", tmp_path / "there")
+    path = Path(str(getattr(source, name)).replace("/here", "/there"))
+    moved = replace(source, **{name: str(path)})
+    assert moved.fingerprint() == before
+    file = next(p for p in sorted([path, *path.rglob("*")]) if p.is_file())
+    file.write_bytes(file.read_bytes() + b"\n")
+    assert moved.fingerprint() != before
+
+
+def test_a_folder_is_its_names_and_contents(tmp_path):
+    (tmp_path / "a").write_text("1")
+    before = content_hash(tmp_path)
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert content_hash(tmp_path) != before
+    assert content_hash(Path()) == ""
+
+
+def test_a_path_that_is_not_there_is_told_with_the_machine(tmp_path, cache):
+    message = rf"there is no {tmp_path}/no.npz on {os.uname().nodename}; check the path"
+    with pytest.raises(UserError, match=message):
+        dataset.load(Npz(str(tmp_path / "no.npz")), 0, cache)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"inputs": np.ones((9, 2)), "targets": np.ones(9)}, r"it has 9 rows; at least 10"),
+        ({"inputs": np.ones((12, 2)), "targets": [0] * 12}, r"there is only the class '0'"),
+        (
+            {"inputs": np.ones((12, 2)), "targets": [*[0] * 10, 1, 1]},
+            r"class '1' appears 2 times .*\(row 10 \(counted from 0\), row 11 .* at least 3 rows",
+        ),
+        (
+            {"inputs": np.ones((12, 2)), "targets": [*[0.0] * 11, np.inf]},
+            r"row 11 \(counted from 0\) holds a value that is not finite among its targets",
+        ),
+    ],
+)
+def test_what_cannot_be_learned_from_is_told_with_the_file(tmp_path, cache, arrays, message):
+    with pytest.raises(UserError, match=rf"Npz\(path='.*a.npz'.*{message}"):
+        dataset.load(Npz(write_npz(tmp_path / "a.npz", **arrays)), 0, cache)
+    assert not list(cache.glob("*.npy"))

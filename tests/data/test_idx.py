@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+from data.examples import write_idx, write_mnist
+
+from automl.config import UserError
+from automl.data.idx import MNIST, FashionMNIST
+
+
+@pytest.mark.parametrize("spelling", [{}, {"gz": True}, {"dot": "."}, {"dot": ".", "gz": True}])
+def test_four_files_gzipped_or_not_give_images_and_an_own_test_split(tmp_path, spelling):
+    source = MNIST(write_mnist(tmp_path, 50, 20, **spelling)).load()
+    assert source.inputs.dtype == np.uint8
+    assert source.inputs.shape == (70, 28, 28)
+    assert source.input_shape == (1, 28, 28)
+    assert source.num_test == 20
+    assert source.inputs[:, 3, 4].tolist() == [*range(50), *range(20)]
+    assert source.targets.tolist() == [row % 10 for row in [*range(50), *range(20)]]
+    assert source.classes == tuple("0123456789")
+
+
+def test_garments_have_their_names(tmp_path):
+    classes = FashionMNIST(write_mnist(tmp_path)).load().classes
+    assert (classes[0], classes[9], len(classes)) == ("T-shirt/top", "Ankle boot", 10)
+
+
+def cut_short(folder):
+    path = folder / "train-images-idx3-ubyte"
+    path.write_bytes(path.read_bytes()[:-7])
+
+
+def cut_gzip_short(folder):
+    write_mnist(folder, gz=True)
+    (folder / "t10k-labels-idx1-ubyte").unlink()
+    path = folder / "t10k-labels-idx1-ubyte.gz"
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+BAD = {
+    r"holds no t10k-labels-idx1-ubyte, gzipped or not": (
+        lambda folder: (folder / "t10k-labels-idx1-ubyte").unlink()
+    ),
+    r"train-images-idx3-ubyte holds 39193 values where its header tells 39200": cut_short,
+    r"t10k-labels-idx1-ubyte.gz does not unzip": cut_gzip_short,
+    r"train-labels-idx1-ubyte is no IDX file of bytes in 1 dimensions": (
+        lambda folder: (folder / "train-labels-idx1-ubyte").write_text("labels")
+    ),
+    r"train-images-idx3-ubyte is no IDX file": (
+        lambda folder: (folder / "train-images-idx3-ubyte").write_bytes(b"")
+    ),
+    r"train-labels-idx1-ubyte holds 3 labels for the 50 images": (
+        lambda folder: write_idx(folder, "train-labels", [1, 2, 3])
+    ),
+    r"images are \(28, 28\) in the train- file but \(2, 2\)": (
+        lambda folder: write_idx(folder, "t10k-images", np.zeros((20, 2, 2)))
+    ),
+}
+
+
+@pytest.mark.parametrize("message", BAD)
+def test_a_bad_file_is_named(tmp_path, message):
+    dataset = MNIST(write_mnist(tmp_path))
+    BAD[message](tmp_path)
+    with pytest.raises(UserError, match=message):
+        dataset.load()
+
+
+def test_a_folder_that_is_not_there_is_told_with_the_machine(tmp_path):
+    with pytest.raises(UserError, match=r"there is no .*/nowhere on \S+; check the path"):
+        MNIST(str(tmp_path / "nowhere")).load()

@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+from data.examples import write_images
+from PIL import Image
+
+from automl.config import UserError
+from automl.data import files
+from automl.data.dataset import load
+from automl.data.image_folder import ImageFolder
+
+
+def test_a_folder_is_a_class(tmp_path):
+    source = ImageFolder(write_images(tmp_path, ("cat", "dog"), 6, size=(8, 4))).load()
+    assert source.inputs.shape == (12, 3, 8, 4)
+    assert source.inputs.dtype == np.uint8
+    assert source.input_shape == (3, 8, 4)
+    assert source.classes == ("cat", "dog")
+    assert source.targets.tolist() == [0] * 6 + [1] * 6
+    assert source.inputs[8, :, 0, 0].tolist() == [40, 20, 0]
+
+
+def test_folders_train_and_test_are_the_splits(tmp_path):
+    write_images(tmp_path / "train", "ab", 6)
+    write_images(tmp_path / "test", "ab", 2)
+    source = ImageFolder(str(tmp_path)).load()
+    assert (len(source.inputs), source.num_test) == (16, 4)
+    assert source.targets[-4:].tolist() == [0, 0, 1, 1]
+
+
+def test_images_are_resized_and_made_grey(tmp_path):
+    write_images(tmp_path, "a", size=(8, 8))
+    write_images(tmp_path, "b", size=(16, 20))
+    source = ImageFolder(str(tmp_path), size=(4, 6), channels=1).load()
+    assert source.input_shape == (1, 4, 6)
+
+
+def test_palettes_and_transparency_become_colours(tmp_path):
+    write_images(tmp_path, "ab")
+    Image.new("RGBA", (8, 8), (1, 2, 3, 4)).save(tmp_path / "a" / "0.png")
+    palette = Image.new("P", (8, 8))
+    palette.putpalette([9, 8, 7])
+    palette.save(tmp_path / "a" / "1.png", transparency=b"\0")
+    source = ImageFolder(str(tmp_path)).load()
+    assert source.inputs[:2, :, 0, 0].tolist() == [[1, 2, 3], [9, 8, 7]]
+
+
+def test_many_images_are_mapped_from_a_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "MAX_ARRAY_BYTES", 100)
+    source = ImageFolder(write_images(tmp_path)).load()
+    assert isinstance(source.inputs, np.memmap)
+    assert source.inputs[7, :, 0, 0].tolist() == [40, 10, 0]
+
+
+def deep_colours(folder):
+    Image.fromarray(np.zeros((8, 8), np.uint16)).save(folder / "a" / "3.png")
+
+
+def half_a_png(folder):
+    path = folder / "b" / "2.png"
+    path.write_bytes(path.read_bytes()[:40])
+
+
+BAD = {
+    r"a/notes.txt does not decode": lambda folder: (folder / "a" / "notes.txt").write_text("hi"),
+    r"b/2.png does not decode": half_a_png,
+    r"a/3.png does not decode \(mode I;16 has more than 8 bits": deep_colours,
+    r"/empty is a class without images": lambda folder: (folder / "empty").mkdir(),
+    r"b/0.png is 4 x 4 pixels, but .*a/0.png is 8 x 8; give a size": (
+        lambda folder: write_images(folder, "b", 1, (4, 4))
+    ),
+    r"holds a, b, test, train; leave only train and test": (
+        lambda folder: [(folder / name).mkdir() for name in ("train", "test")]
+    ),
+}
+
+
+@pytest.mark.parametrize("message", BAD)
+def test_a_bad_image_or_folder_is_named(tmp_path, message):
+    dataset = ImageFolder(write_images(tmp_path))
+    BAD[message](tmp_path)
+    with pytest.raises(UserError, match=message):
+        dataset.load()
+
+
+def test_a_folder_without_classes_is_told(tmp_path):
+    with pytest.raises(UserError, match=r"holds no folders; put the images of each class"):
+        ImageFolder(str(tmp_path)).load()
+
+
+def test_a_class_of_one_image_is_told_with_the_image(tmp_path):
+    write_images(tmp_path / "images", "ab")
+    path = write_images(tmp_path / "images", "c", 1)
+    with pytest.raises(UserError, match=r"class 'c' appears 1 times .*c/0.png"):
+        load(ImageFolder(path), 0, tmp_path / "cache")
+
+
+@pytest.mark.parametrize("wrong", [{"size": (8,)}, {"size": (0, 8)}, {"channels": 2}])
+def test_a_size_that_cannot_be_is_told(tmp_path, wrong):
+    with pytest.raises(UserError, match=r"size is \(height, width\) in pixels"):
+        ImageFolder(write_images(tmp_path), **wrong).load()

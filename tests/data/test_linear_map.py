@@ -1,0 +1,27 @@
+import numpy as np
+import pytest
+
+from automl.config import UserError
+from automl.data.linear_map import LinearMap
+
+
+def test_targets_are_a_linear_map_and_noise():
+    source = LinearMap(num_inputs=4, num_outputs=2, num_rows=500, noise=0.1).load()
+    assert (source.inputs.shape, source.targets.shape) == ((500, 4), (500, 2))
+    assert source.inputs.dtype == source.targets.dtype == np.float32
+    assert (source.input_shape, source.classes) == ((4,), ())
+    known = np.column_stack([source.inputs, np.ones(500)])
+    _, residues, _, _ = np.linalg.lstsq(known, source.targets)
+    assert np.sqrt(residues / 500) == pytest.approx(0.1, rel=0.15)
+
+
+def test_the_seed_decides_the_data():
+    first, again, other = (LinearMap(seed=seed).load().targets for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize("wrong", [{"num_inputs": 0}, {"num_rows": 0}, {"noise": -1.0}])
+def test_sizes_that_cannot_be_are_told(wrong):
+    with pytest.raises(UserError, match=r"LinearMap\(.*counts are at least 1"):
+        LinearMap(**wrong).load()

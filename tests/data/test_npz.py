@@ -1,0 +1,136 @@
+import numpy as np
+import pytest
+from data.examples import write_npz
+
+from automl.config import UserError
+from automl.data.dataset import load
+from automl.data.npz import Npz
+
+INPUTS, CLASSES = np.arange(40.0).reshape(20, 2), np.arange(20) % 2
+
+
+def npz(folder, **arrays):
+    return Npz(write_npz(folder / "a.npz", **arrays))
+
+
+def test_integer_targets_are_classes(tmp_path):
+    source = npz(tmp_path, inputs=INPUTS, targets=CLASSES.astype(np.uint8)).load()
+    assert (source.inputs.dtype, source.targets.dtype) == (np.float32, np.int64)
+    assert source.inputs.tolist() == INPUTS.tolist()
+    assert source.targets.tolist() == CLASSES.tolist()
+    assert (source.input_shape, source.classes, source.num_test) == ((2,), ("0", "1"), 0)
+
+
+def test_classes_may_have_names(tmp_path):
+    source = npz(tmp_path, inputs=INPUTS, targets=CLASSES, classes=["cat", "dog"]).load()
+    assert source.classes == ("cat", "dog")
+
+
+@pytest.mark.parametrize("shape", [(20,), (20, 1), (20, 3)])
+def test_float_targets_are_a_regression(tmp_path, shape):
+    source = npz(tmp_path, inputs=INPUTS, targets=np.ones(shape)).load()
+    assert source.classes == ()
+    assert source.targets.shape == (20, *(shape[1:] or (1,)))
+    assert source.targets.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("inputs", "shape", "seen"),
+    [
+        (np.zeros((20, 3, 8)), (), (3, 8)),
+        (np.zeros((20, 3, 8), np.uint8), (), (1, 3, 8)),
+        (np.zeros((20, 3, 8, 8), np.uint8), (), (3, 8, 8)),
+        (np.zeros((20, 3, 8)), (1, 3, 8), (1, 3, 8)),
+    ],
+)
+def test_a_row_is_a_series_or_an_image_by_its_shape(tmp_path, inputs, shape, seen):
+    source = Npz(write_npz(tmp_path / "a.npz", inputs=inputs, targets=CLASSES), shape).load()
+    assert source.input_shape == seen
+    assert source.inputs.dtype == (np.uint8 if inputs.dtype == np.uint8 else np.float32)
+
+
+def test_test_rows_come_last(tmp_path):
+    arrays = {"inputs": INPUTS, "targets": CLASSES}
+    arrays |= {"test_inputs": INPUTS[:4] + 100, "test_targets": CLASSES[:4]}
+    source = npz(tmp_path, **arrays).load()
+    assert source.num_test == 4
+    assert source.inputs[20:].tolist() == (INPUTS[:4] + 100).tolist()
+
+
+def test_the_arrays_of_a_folder_are_mapped(tmp_path):
+    np.save(tmp_path / "inputs.npy", INPUTS.astype(np.float32))
+    np.save(tmp_path / "targets.npy", CLASSES)
+    source = Npz(str(tmp_path)).load()
+    assert isinstance(source.inputs, np.memmap)
+    assert source.inputs.tolist() == INPUTS.tolist()
+
+
+BAD = {
+    r"a.npz holds no array 'targets' but inputs": {"inputs": INPUTS},
+    r"a.npz holds no array 'test_targets'": {
+        "inputs": INPUTS,
+        "targets": CLASSES,
+        "test_inputs": INPUTS,
+    },
+    r"a.npz: 'inputs' has 20 rows and 'targets' 19": {"inputs": INPUTS, "targets": CLASSES[:19]},
+    r"a.npz does not hold plain arrays \(Object arrays": {
+        "inputs": np.array([[{}], [1]], object),
+        "targets": CLASSES,
+    },
+    r"a.npz: 'inputs' is <U1 of the shape \(2, 1\)": {"inputs": [["a"], ["b"]], "targets": [0, 1]},
+    r"a.npz: 'inputs' is float64 of the shape \(0, 2\)": {"inputs": INPUTS[:0], "targets": []},
+    r"a.npz: 'inputs' is float64 of the shape \(20,\)": {
+        "inputs": INPUTS[:, 0],
+        "targets": CLASSES,
+    },
+    r"a.npz: 'targets' is int64 of the shape \(20, 2\)": {
+        "inputs": INPUTS,
+        "targets": np.zeros((20, 2), np.int64),
+    },
+    r"a.npz: 'targets' has the class 2019 in 20 rows": {
+        "inputs": INPUTS,
+        "targets": CLASSES + 2018,
+    },
+    r"rows are float64 \(2,\) and float64 \(3,\) in 'inputs' and 'test_inputs'": {
+        "inputs": INPUTS,
+        "targets": CLASSES,
+        "test_inputs": np.zeros((20, 3)),
+        "test_targets": CLASSES,
+    },
+}
+
+
+@pytest.mark.parametrize("message", BAD)
+def test_a_bad_array_is_named(tmp_path, message):
+    with pytest.raises(UserError, match=message):
+        npz(tmp_path, **BAD[message]).load()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"targets": np.where(CLASSES, 2, 0)}, r"a.npz.*row 1 \(counted from 0\) has the label 2"),
+        (
+            {"targets": np.where(CLASSES, -1, 0)},
+            r"a.npz.*row 1 .* has the label -1, outside 0 to 1",
+        ),
+        ({"inputs": np.where(INPUTS == 9, np.nan, INPUTS)}, r"a.npz.*row 4 .* not finite"),
+        ({"inputs": np.where(INPUTS == 9, 1e300, INPUTS)}, r"a.npz.*row 4 .* not finite"),
+    ],
+)
+def test_a_bad_row_is_named(tmp_path, change, message):
+    arrays = {"inputs": INPUTS, "targets": CLASSES, "classes": ["a", "b"], **change}
+    with pytest.raises(UserError, match=message):
+        load(npz(tmp_path, **arrays), 0, tmp_path / "cache")
+
+
+def test_what_is_no_npz_file_is_told(tmp_path):
+    (tmp_path / "a.npz").write_bytes(b"")
+    with pytest.raises(UserError, match=r"a.npz is no .npz file and no folder"):
+        Npz(str(tmp_path / "a.npz")).load()
+
+
+def test_a_shape_that_does_not_hold_a_row_is_told(tmp_path):
+    path = write_npz(tmp_path / "a.npz", inputs=INPUTS, targets=CLASSES)
+    with pytest.raises(UserError, match=r"a row has the shape \(2,\), not \(3,\)"):
+        Npz(path, (3,)).load()

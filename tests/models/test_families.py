@@ -1,0 +1,263 @@
+"""Every family: what it takes, how wide and deep it is, how it is cut, folded and exported."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import DIGITS, load
+from torch import nn
+
+from automl.compression.fold import fold_batch_norm
+from automl.compression.prune import Prune, cut
+from automl.compression.quantize import Quantize, QuantizedLayer
+from automl.config import UserError
+from automl.data.sklearn import Sklearn
+from automl.data.text import Text
+from automl.export import onnx
+from automl.models.convnet import ConvNet
+from automl.models.convnet1d import ConvNet1d
+from automl.models.deployed import Deployed, predict
+from automl.models.family import Network, Spec, count_parameters
+from automl.models.layers import ACTIVATIONS, NORMALISATIONS
+from automl.models.linear import Linear
+from automl.models.mlp import MLP
+from automl.models.mobilenet import MobileNet, MobileNetStage
+from automl.models.resnet import ResNet, ResNetStage
+from automl.models.transformer import Transformer, TransformerLayer
+from automl.runtimes import onnx as runtime
+
+IMAGE, SERIES, TEXT = (1, 8, 8), (8, 8), (16,)
+NAMES = Path(__file__).parents[2] / "search_spaces" / "first_names.csv"
+DATASETS = {IMAGE: DIGITS, SERIES: Sklearn("digits", SERIES), TEXT: Text(str(NAMES), *TEXT)}
+ENCODER = Transformer((TransformerLayer(heads=4, hidden=32),))
+
+SMALL = [
+    (Linear(), IMAGE),
+    (MLP((16,)), IMAGE),
+    (ConvNet((16, 16)), IMAGE),
+    (ResNet((ResNetStage(16), ResNetStage(24))), IMAGE),
+    (MobileNet((MobileNetStage(16), MobileNetStage(24))), IMAGE),
+    (ENCODER, IMAGE),
+    (ENCODER, SERIES),
+    (ENCODER, TEXT),
+    (ConvNet1d((16, 16)), SERIES),
+    (ConvNet1d((16, 16)), TEXT),
+]
+ODD = [
+    (MLP((6, 5), normalisation="none"), IMAGE),
+    (ResNet((ResNetStage(8, 2), ResNetStage(8, 2, inner=(4, 6)), ResNetStage(3))), IMAGE),
+    (MobileNet((MobileNetStage(8, 2), MobileNetStage(8, 2, 1)), 5, "silu", "none"), IMAGE),
+    (Transformer((TransformerLayer(3, 5), TransformerLayer(2, 8)), 12, head_dim=4), IMAGE),
+    (ConvNet1d((7, 5), 3, "gelu", "none"), SERIES),
+]
+IN_FLOAT = [
+    (Linear(), IMAGE),
+    (ResNet((ResNetStage(16), ResNetStage(24)), 3, "hardswish", "group"), IMAGE),
+    (MobileNet((MobileNetStage(16), MobileNetStage(24))), IMAGE),
+    (ENCODER, TEXT),
+    (ConvNet1d((16, 16)), TEXT),
+]
+"""One of each family that tests/export does not export."""
+
+
+def parametrized(cases):
+    kinds = {IMAGE: "image", SERIES: "series", TEXT: "text"}
+    named = [pytest.param(*case, id=f"{type(case[0]).__name__}-{kinds[case[1]]}") for case in cases]
+    return pytest.mark.parametrize(("family", "shape"), named)
+
+
+def built(family, shape, num_outputs=10):
+    torch.manual_seed(0)
+    return Network(Spec(family, shape, num_outputs, num_tokens=256 if shape == TEXT else 0))
+
+
+def rows(shape, count=16):
+    return torch.randint(256, (count, *shape)) if shape == TEXT else torch.randn(count, *shape)
+
+
+def silenced(network, group, units):
+    """The same network, all that makes these units set to 0."""
+    state = dict(network.body.state_dict())
+    for part in group.produced:
+        entries = (units[:, None] * part.block + torch.arange(part.block)).flatten()
+        state[part.name] = state[part.name].index_fill(part.dim, entries, 0.0)
+    copy = Network(network.spec)
+    copy.body.load_state_dict(state)
+    return copy.eval()
+
+
+@parametrized(SMALL + ODD)
+def test_to_remove_units_is_to_silence_what_makes_them(family, shape):
+    network, groups, inputs = built(family, shape), family.groups(), rows(shape)
+    network.train()(inputs)
+    network.eval()
+    for position, group in enumerate(groups):
+        order = torch.randperm(group.size)
+        gone, kept = order[: group.size // 2], order[group.size // 2 :].sort().values
+        units = [kept if i == position else torch.arange(g.size) for i, g in enumerate(groups)]
+        smaller = cut(network, groups, units).eval()
+        assert smaller.spec.model.groups()[position].size == len(kept)
+        assert torch.allclose(smaller(inputs), silenced(network, group, gone)(inputs), atol=1e-5)
+        assert not torch.allclose(smaller(inputs), network(inputs), atol=1e-5)
+
+
+def test_a_cut_is_written_into_the_stages():
+    family = ResNet((ResNetStage(16), ResNetStage(32, blocks=2)))
+    assert [group.size for group in family.groups()] == [16, 16, 32, 32, 32]
+    assert family.with_widths((8, 4, 16, 5, 6)) == ResNet(
+        (ResNetStage(8, inner=(4,)), ResNetStage(16, blocks=2, inner=(5, 6)))
+    )
+
+
+def test_a_block_of_mobilenet_expands_what_it_reads():
+    family = MobileNet((MobileNetStage(16, expansion=2), MobileNetStage(24, 2, expansion=3)))
+    assert [group.size for group in family.groups()] == [16, 32, 24, 48, 72]
+
+
+@pytest.mark.parametrize("normalisation", ["group", "layer"])
+def test_no_cut_is_exact_where_a_norm_mixes_the_units(normalisation):
+    for family in (MLP(), ConvNet(), ResNet(), MobileNet(), ConvNet1d()):
+        assert replace(family, normalisation=normalisation).groups() == ()
+
+
+@pytest.mark.parametrize(
+    ("family", "changes"),
+    [
+        (MLP((8,)), [{"widths": (16,)}, {"widths": (8, 8)}]),
+        (ConvNet((8,)), [{"channels": (16,)}, {"channels": (8, 8)}, {"kernel_size": 5}]),
+        (
+            ResNet((ResNetStage(8),)),
+            [
+                {"stages": (ResNetStage(16),)},
+                {"stages": (ResNetStage(8, blocks=2),)},
+                {"stages": (ResNetStage(8, inner=(16,)),)},
+                {"stages": (ResNetStage(8), ResNetStage(8))},
+                {"kernel_size": 5},
+            ],
+        ),
+        (
+            MobileNet((MobileNetStage(8),)),
+            [
+                {"stages": (MobileNetStage(16),)},
+                {"stages": (MobileNetStage(8, blocks=2),)},
+                {"stages": (MobileNetStage(8, expansion=6),)},
+                {"stages": (MobileNetStage(8), MobileNetStage(8))},
+                {"kernel_size": 5},
+            ],
+        ),
+        (
+            ENCODER,
+            [
+                {"layers": (TransformerLayer(heads=5, hidden=32),)},
+                {"layers": (TransformerLayer(heads=4, hidden=40),)},
+                {"layers": ENCODER.layers * 2},
+                {"width": 40},
+                {"head_dim": 16},
+            ],
+        ),
+        (ConvNet1d((8,)), [{"channels": (16,)}, {"channels": (8, 8)}, {"kernel_size": 7}]),
+    ],
+)
+def test_width_and_depth_are_what_the_fields_say(family, changes):
+    shape = SERIES if isinstance(family, ConvNet1d) else IMAGE
+    least = count_parameters(built(family, shape))
+    for change in changes:
+        assert count_parameters(built(replace(family, **change), shape)) > least
+
+
+def test_the_default_resnet_fits_mnist():
+    assert count_parameters(built(ResNet(), (1, 28, 28))) == 77_754
+
+
+@parametrized([case for case in SMALL if hasattr(case[0], "normalisation")])
+def test_every_normalisation_and_activation_runs(family, shape):
+    norms = {"batch": nn.modules.batchnorm._BatchNorm, "none": nn.Identity}
+    for normalisation in NORMALISATIONS:
+        for activation in ACTIVATIONS:
+            chosen = replace(family, normalisation=normalisation, activation=activation)
+            network = built(chosen, shape)
+            assert network(rows(shape)).isfinite().all()
+            kinds = {type(module) for module in network.modules()}
+            assert type(ACTIVATIONS[activation]()) in kinds
+            assert any(issubclass(k, norms.get(normalisation, nn.GroupNorm)) for k in kinds)
+
+
+@pytest.mark.parametrize(
+    ("family", "shape", "sentence"),
+    [
+        (ConvNet(), (30,), r"ConvNet needs images .* shape \(30,\); choose MLP for tables"),
+        (ResNet(), (8, 8), r"ResNet needs images .* shape \(8, 8\); choose ConvNet1d for series"),
+        (MobileNet(), (30,), r"MobileNet needs images .* shape \(30,\); choose MLP for tables"),
+        (ConvNet1d(), IMAGE, r"ConvNet1d needs series .* \(1, 8, 8\); choose ConvNet for images"),
+        (ConvNet1d(), (30,), r"ConvNet1d needs series .* shape \(30,\); choose MLP for tables"),
+        (Transformer(), (30,), r"Transformer needs series .* or images .* choose MLP for tables"),
+        (Transformer(), (2, 3, 4, 5), "choose MLP, which takes any shape"),
+        (Transformer(), (3, 30, 30), r"shape \(3, 30, 30\) into patches of 4 .* choose patch=3"),
+        (ConvNet(), TEXT, "ConvNet does not take text; choose Transformer or ConvNet1d"),
+        (Linear(), TEXT, "Linear does not take text; choose Transformer or ConvNet1d"),
+        (ResNet(()), IMAGE, "ResNet has no stages"),
+        (ResNet((ResNetStage(8, 2, inner=(8,)),)), IMAGE, "an inner width for each"),
+        (ConvNet(kernel_size=4), IMAGE, "kernel_size 4 is even; choose an odd one"),
+        (ConvNet(activation="rely"), IMAGE, "unknown activation 'rely'; did you mean 'relu'"),
+        (Transformer(activation="x"), IMAGE, "unknown activation 'x'; known: relu, gelu"),
+        (MLP(normalisation="bach"), IMAGE, "unknown normalisation 'bach'; did you mean 'batch'"),
+    ],
+)
+def test_what_a_family_cannot_take_it_says_in_a_sentence(family, shape, sentence):
+    with pytest.raises(UserError, match=sentence):
+        built(family, shape)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 3, 3), (3, 5, 40), (3, 1), (3, 10)])
+def test_deep_networks_take_small_rows(shape):
+    of_images = (ConvNet((8,) * 5), ResNet((ResNetStage(8),) * 5), MobileNet())
+    for family in of_images if len(shape) == 3 else (ConvNet1d((8,) * 5), Transformer()):
+        assert built(family, shape).eval()(rows(shape, 1)).isfinite().all()
+
+
+@pytest.mark.parametrize("family", [ConvNet((8,) * 5), ResNet((ResNetStage(8),) * 5)])
+def test_no_image_is_halved_below_two_by_two(family):
+    network, seen = built(family, (1, 28, 28)), []
+    average = network.body.get_submodule("average")
+    average.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].shape[2:]))
+    network(rows((1, 28, 28)))
+    assert min(seen[0]) >= 2
+
+
+@parametrized(IN_FLOAT)
+def test_the_exported_file_agrees_at_any_batch_size(family, shape):
+    data = load(DATASETS[shape])
+    network = built(family, shape, len(data.about.classes))
+    session = runtime.session(onnx.export(network, data))
+    raw = data.validation.inputs[:8]
+    own = predict(Deployed(network, data.about), torch.from_numpy(raw)).numpy()
+    for size in (1, 3):
+        assert np.allclose(runtime.run(session, raw, batch_size=size), own, atol=1e-4)
+
+
+@parametrized(SMALL)
+def test_8_bits_after_pruning_are_what_the_file_computes(family, shape, context):
+    data = load(DATASETS[shape])
+    network, steps = built(family, shape, len(data.about.classes)), (Prune(0.5), Quantize())
+    for step in steps if family.groups() else steps[1:]:
+        network = step.apply(network, replace(context, data=data))
+    assert not any(isinstance(m, nn.Conv1d | nn.Conv2d | nn.Linear) for m in network.modules())
+    raw = data.validation.inputs[:256]
+    own = predict(Deployed(network, data.about), torch.from_numpy(raw)).numpy()
+    file = onnx.export(network, data)
+    shipped = runtime.run(runtime.session(file), raw, batch_size=100)
+    assert np.abs(own - shipped).max() < 0.05 * np.abs(own).max()
+    codes = sum(m.codes.numel() for m in network.modules() if isinstance(m, QuantizedLayer))
+    assert sum(w.size for w in onnx.weights(file).values() if w.dtype == np.int8) == codes
+
+
+@parametrized([case for case in SMALL + ODD if getattr(case[0], "normalisation", "") == "batch"])
+def test_every_batch_norm_is_folded(family, shape):
+    network = built(family, shape)
+    network.train()(rows(shape))
+    folded = fold_batch_norm(network)
+    assert not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in folded.modules())
+    inputs = rows(shape)
+    assert torch.allclose(folded(inputs), network.eval()(inputs), atol=1e-5)

@@ -1,0 +1,119 @@
+"""A user's own module: made by a function of the space file, or of an importable package."""
+
+import sys
+from dataclasses import replace
+
+import pytest
+import safetensors.torch
+import torch
+from conftest import DIGITS, drive, load
+from torch import nn
+
+from automl import source, space
+from automl.compression.quantize import Quantize
+from automl.config import UserError, decode, encode
+from automl.data.dataset import Scaling
+from automl.models.family import untrained
+from automl.models.imported import Imported
+from automl.prefix import prefix_keys
+from automl.space import TrialConfig
+
+SPACE = """
+from torch import nn
+from automl.compression.quantize import Quantize
+from automl.data.sklearn import Sklearn
+from automl.models.imported import Imported
+from automl.space import OneOf, Space, TrialConfig
+from automl.training.loop import Train
+
+
+def net(width=64):
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, width), nn.ReLU(), nn.Linear(width, 10))
+
+
+space = Space(TrialConfig(Sklearn("digits"), Imported(net), (Train(epochs=8), Quantize())))
+"""
+MODULE = """
+from torch import nn
+
+def net(width=64, outputs=10):
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, width), nn.ReLU(), nn.Linear(width, outputs))
+
+def broken():
+    raise RuntimeError("no weights here")
+
+def number():
+    return 7
+"""
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    (tmp_path / "my_package_of_nets.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path
+    sys.modules.pop("my_package_of_nets", None)
+
+
+def test_a_function_of_the_space_file_is_trained_quantized_and_exported(store):
+    (config,) = space.explore(source.load(SPACE)).configs
+    reports, result = drive(config, store, space_source=source.fingerprint(SPACE))
+    assert (result.status, result.reason) == ("complete", "")
+    assert reports[-1].metrics["accuracy"] > 0.8
+    assert decode(encode(config)) == config
+
+
+def test_an_edit_of_the_function_changes_the_keys():
+    edited = SPACE.replace("nn.ReLU()", "nn.GELU()")
+    keys = []
+    for text in (SPACE, edited):
+        (config,) = space.explore(source.load(text)).configs
+        keys.append(prefix_keys(config, source.fingerprint(text)))
+    assert not set(keys[0]) & set(keys[1])
+
+
+def test_a_trained_module_is_compressed_without_training(package, store, tmp_path):
+    torch.manual_seed(1)
+    model = Imported("my_package_of_nets:net", options={"width": 128})
+    weights = untrained(model, load(DIGITS).about).body.state_dict()
+    safetensors.torch.save_file(weights, tmp_path / "trained.safetensors")
+    model = replace(model, weights=str(tmp_path / "trained.safetensors"), mean=(0.0,), std=(16.0,))
+    assert model.scaling(load(DIGITS).about) == Scaling((0.0,), (16.0,))
+    restored = untrained(model, load(DIGITS).about).body.state_dict()
+    assert all(torch.equal(restored[name], weights[name]) for name in weights)
+    _, as_it_is = drive(TrialConfig(DIGITS, model, ()), store)
+    _, smaller = drive(TrialConfig(DIGITS, model, (Quantize(),)), store)
+    assert (as_it_is.status, smaller.status) == ("complete", "complete")
+    assert smaller.measurement.size_bytes < as_it_is.measurement.size_bytes / 2
+
+
+def test_other_weights_are_another_model(package, tmp_path):
+    model = Imported("my_package_of_nets:net", str(tmp_path / "w.safetensors"))
+    seen = set()
+    for value in (0.0, 1.0):
+        state = {name: torch.full_like(t, value) for name, t in _net().state_dict().items()}
+        safetensors.torch.save_file(state, tmp_path / "w.safetensors")
+        seen.add(model.fingerprint())
+    (package / "my_package_of_nets.py").write_text(MODULE + "\n")
+    assert len({*seen, model.fingerprint()}) == 3
+
+
+def test_what_is_wrong_is_told_in_one_sentence(package, tmp_path):
+    about = load(DIGITS).about
+    with pytest.raises(UserError, match="raised RuntimeError: no weights here"):
+        untrained(Imported("my_package_of_nets:broken"), about)
+    with pytest.raises(UserError, match=r"gave int, not a torch\.nn\.Module"):
+        untrained(Imported("my_package_of_nets:number"), about)
+    with pytest.raises(UserError, match=r"cannot be imported: .*no_such"):
+        untrained(Imported("my_package_of_nets:no_such"), about)
+    with pytest.raises(UserError, match="at the top level of the space file"):
+        Imported(lambda: None)
+    with pytest.raises(UserError, match=r'write "package\.module:function"'):
+        Imported("my_package_of_nets")
+    safetensors.torch.save_file({"a": torch.zeros(1)}, tmp_path / "w.safetensors")
+    with pytest.raises(UserError, match=r"w\.safetensors does not fit my_package_of_nets:net"):
+        untrained(Imported("my_package_of_nets:net", str(tmp_path / "w.safetensors")), about)
+
+
+def _net():
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))

@@ -28,7 +28,7 @@ def sets(name):
     return {"dataset.root": FASHION_MNIST, **steps}
 
 
-@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize("name", [*shipped()])
 def test_it_can_be_searched(name, tmp_path):
     report = checking.check(name, sets(name), tmp_path, run=False)
     assert report["space"] == name
@@ -37,7 +37,7 @@ def test_it_can_be_searched(name, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize("name", [*shipped()])
 def test_six_trials_of_it_complete(name, ray_session, tmp_path):
     found = api.search(name, trials=6, sets=sets(name), home=tmp_path / "home")
     results = [record.result for record in found.study.records()]

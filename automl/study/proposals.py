@@ -83,14 +83,14 @@ class Proposer:
 
     def _draw(self) -> Proposal:
         settings = self.study.settings
-        for _ in range(MAX_REDRAWS):
+        for redraws in range(MAX_REDRAWS + 1):
             self.mirror.sampler = SAMPLERS[settings.sampler](
                 settings.seed * 100_003 + self.num_draws
             )
             trial = self.mirror.ask()
             config = sample(self.space, suggest_from(trial))
             self.num_draws += 1
-            if json.dumps(trial.params) not in self.seen:
+            if json.dumps(trial.params) not in self.seen or redraws == MAX_REDRAWS:
                 break
             self.mirror.tell(trial, state=TrialState.FAIL)
         self.seen.add(json.dumps(trial.params))

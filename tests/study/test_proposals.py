@@ -100,3 +100,11 @@ def test_what_was_left_running_is_adopted_under_its_number(start):
     resumed.finish(adopted.number, outcome(adopted.params))
     assert resumed.num_started == 2
     assert [record.result is None for record in resumed.study.records()] == [False, False]
+
+
+def test_a_space_of_fewer_configurations_than_trials_repeats_some(start):
+    proposer = start(TWO_PREFIXES.replace("Float(0.1, 0.9)", "0.5"), "random")
+    for _ in range(7):
+        record = proposer.next()
+        proposer.finish(record.number, outcome(record.params))
+    assert len({str(record.params) for record in proposer.study.records()}) == 4

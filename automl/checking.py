@@ -11,6 +11,7 @@ from automl import source
 from automl.config import UserError
 from automl.measure.measurement import measure
 from automl.models.family import count_parameters
+from automl.recipe import Sibling, Step
 from automl.reference import largest
 from automl.result import TrialResult, failed
 from automl.space import (
@@ -82,13 +83,22 @@ def _configurations(explored: Explored) -> str:
     return f"at most {count}"
 
 
+def _tiny(recipe: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Each training of a recipe, and of its teachers', one epoch long."""
+    steps = []
+    for step in recipe:
+        if isinstance(step, Train):
+            step = replace(step, epochs=1, parallelism=SingleDevice())
+            if step.loss is not None and isinstance(step.loss.teacher, Sibling):
+                teacher = replace(step.loss.teacher, recipe=_tiny(step.loss.teacher.recipe))
+                step = replace(step, loss=replace(step.loss, teacher=teacher))  # type: ignore[type-var]
+        steps.append(step)
+    return tuple(steps)
+
+
 def _tiny_trial(config: TrialConfig, cache: Path, space_source: str) -> TrialResult:
     """Run a config in this process, each training one epoch long."""
-    steps = tuple(
-        replace(step, epochs=1, parallelism=SingleDevice()) if isinstance(step, Train) else step
-        for step in config.recipe
-    )
-    tiny = replace(config, recipe=steps)
+    tiny = replace(config, recipe=_tiny(config.recipe))
     with tempfile.TemporaryDirectory() as folder:
         trial = run_trial(
             tiny,

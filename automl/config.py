@@ -30,6 +30,10 @@ class Config:
     paths: ClassVar[tuple[str, ...]] = ()
     """The fields that are paths of files or folders; an empty one is none."""
 
+    def fingerprint(self) -> str:
+        """A text that changes whenever what the config stands for does."""
+        return canonical(self)
+
     def from_space_file(self) -> bool:
         """Whether what this config does stands in a space file."""
         return type(self).__module__.startswith(SPACE_MODULE_PREFIX)

@@ -11,7 +11,7 @@ from automl.config import Config, UserError
 
 if TYPE_CHECKING:
     from automl.data.dataset import About, Data
-    from automl.models.family import Network
+    from automl.models.family import Model, Network
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,14 @@ class Checkpoints(Protocol):
 
 @dataclass(frozen=True)
 class Context:
-    """What a step may use beside the model. `teacher(label)` is the model after that step;
-    what the user should know of how a step went is added to `notes`."""
+    """What a step may use beside the model. `teacher(label)` is the model after that step,
+    `teacher(sibling)` the trained sibling; what the user should know of how a step went is
+    added to `notes`."""
 
     data: Data
     seed: int
     device: str
-    teacher: Callable[[str], Network]
+    teacher: Callable[[str | Sibling], Network]
     checkpoints: Checkpoints
     notes: list[str] = field(default_factory=list)
 
@@ -60,8 +61,8 @@ class Step(Config):
     compresses: ClassVar[bool] = True
 
     @property
-    def teacher(self) -> str:
-        """The label of the earlier step whose model this one learns from, if any."""
+    def teacher(self) -> str | Sibling:
+        """Whom this step learns from, if anyone: the label of an earlier step, or a sibling."""
         return ""
 
     @property
@@ -86,6 +87,33 @@ class Step(Config):
 
     def check_data(self, about: About) -> None:
         """Raise UserError when the step cannot work on such data."""
+
+
+@dataclass(frozen=True)
+class Sibling(Config):
+    """A teacher with a recipe of its own, on the trial's data and with its seed.
+
+    It is `model`, or the trial's own model with every width times `width_factor`. It is
+    trained once for all trials that need the same one: for a whole search where `model` is
+    given, for each model where it is not.
+    """
+
+    recipe: tuple[Step, ...]
+    model: Model | None = None
+    width_factor: float = 2.0
+
+    def of(self, model: Model) -> Model:
+        return self.model or model.widened(self.width_factor)
+
+    def check(self) -> None:
+        """Raise UserError on a recipe that cannot be."""
+        if not self.recipe or not all(isinstance(step, Step) for step in self.recipe):
+            raise UserError(
+                "the recipe of a Sibling is a tuple of steps; give it one Train or more"
+            )
+        check_labels(self.recipe)
+        for position, step in enumerate(self.recipe):
+            step.check(self.recipe[:position])
 
 
 def check_labels(recipe: tuple[Step, ...]) -> None:

@@ -17,7 +17,7 @@ from automl.cluster.resources import Request, plan_slots
 from automl.cluster.shared import Shared, num_workers
 from automl.found import Search, open_study, stop_file, study_space
 from automl.home import Home
-from automl.prefix import prefix_keys
+from automl.prefix import needed_keys
 from automl.recipe import Report
 from automl.result import TrialResult
 from automl.space import Space, explore, replay, sample
@@ -179,7 +179,7 @@ def _needed(home: Home) -> set[str]:
         space, code = study_space(study), source.fingerprint(study.space_text)
         for record in study.records():
             if record.result is None:
-                needed |= set(prefix_keys(sample(space, replay(record.params)), code))
+                needed |= set(needed_keys(sample(space, replay(record.params)), code))
     return needed
 
 

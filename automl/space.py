@@ -295,7 +295,8 @@ class _Draw:
 
     def config(self, value: Any, path: str) -> Any:
         names = [f.name for f in fields(value)]
-        return replace(value, **{n: self.value(getattr(value, n), f"{path}.{n}") for n in names})
+        drawn = {name: self.value(getattr(value, name), f"{path}.{name}") for name in names}
+        return locate(replace(value, **drawn), self.folders)
 
     def steps(self, item: Any) -> Iterator[Step]:
         if isinstance(item, OneOfDomain):

@@ -23,8 +23,8 @@ from automl.space import (
     uniform,
     validate,
 )
+from automl.training.distill import Distill
 from automl.training.loop import Train
-from automl.training.losses import Distill
 from automl.training.optimizers import SGD, AdamW, Nesterov
 
 

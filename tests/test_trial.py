@@ -8,8 +8,8 @@ from automl.measure.measurement import measure
 from automl.models.mlp import MLP
 from automl.prefix import prefix_keys
 from automl.recipe import Step
+from automl.training.distill import Distill
 from automl.training.loop import Train
-from automl.training.losses import Distill
 from automl.trial import PARENT_FILE, Checkpoints, run
 
 

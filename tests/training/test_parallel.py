@@ -3,31 +3,40 @@
 import os
 import tempfile
 
+import safetensors.torch
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 from conftest import DIGITS, finish, load
 
-from automl.models.deployed import predict, seen_by
-from automl.models.family import Network, Spec, dump, restore
+from automl.models.family import Network, Spec, dump
 from automl.models.mlp import MLP
 from automl.recipe import Context
 from automl.store import Store
 from automl.training import parallel
+from automl.training.distill import Joint, Mutual
 from automl.training.loop import Train
 from automl.training.optimizers import SGD
 from automl.training.parallel import DataParallel
 from automl.training.schedules import Fixed
 from automl.trial import Checkpoints
 
+LOSSES = {"alone": None, "joint": Joint(hints=1.0), "mutual": Mutual()}
 
-def train(folder, parallelism=None):
+
+def train(folder, name, **options):
     """One epoch of a network without batch statistics, where the split must not matter."""
-    options = {} if parallelism is None else {"parallelism": parallelism}
-    step = Train(SGD(), Fixed(0.01), Fixed(64), epochs=1, **options)
-    context = Context(load(DIGITS), 0, "cpu", None, Checkpoints(Store(folder), "step"))
+    step = Train(SGD(), Fixed(0.01), Fixed(64), epochs=1, loss=LOSSES[name], **options)
+    context = Context(load(DIGITS), 0, "cpu", None, Checkpoints(Store(folder), name))
     torch.manual_seed(0)
-    return finish(step.run(Network(Spec(MLP(()), (1, 8, 8), 10)), context))
+    family = MLP((8,), normalisation="none")
+    return finish(step.run(Network(Spec(family, (1, 8, 8), 10)), context))
+
+
+def checkpointed(folder, name):
+    """Its weights, and those of what learned beside it."""
+    _, files = Checkpoints(Store(folder), name).load()
+    return safetensors.torch.load(files["weights.safetensors"])
 
 
 def rank(index, folder):
@@ -35,8 +44,9 @@ def rank(index, folder):
     store = dist.FileStore(f"{folder}/ranks", 2)
     dist.init_process_group("gloo", store=store, rank=index, world_size=2)
     assert parallel.agree(index) == 0
-    network = train(f"{folder}/store", DataParallel(2))
-    Store(folder).write(f"rank{index}", dump(network))
+    for name in LOSSES:
+        network = train(f"{folder}/store", name, parallelism=DataParallel(2))
+        Store(folder).write(f"{name}{index}", dump(network))
     dist.destroy_process_group()
 
 
@@ -44,12 +54,14 @@ def test_two_ranks_learn_what_one_process_learns():
     with tempfile.TemporaryDirectory() as folder:
         mp.spawn(rank, (folder,), nprocs=2)
         store = Store(folder)
-        ranks = [
-            restore(store.read(key, "weights.safetensors"), store.read(key, "spec.json"))
-            for key in ("rank0", "rank1")
-        ]
-        alone = train(f"{folder}/alone")
-    data = load(DIGITS)
-    rows = seen_by(alone, data.validation.inputs, data.about)
-    assert torch.equal(predict(ranks[0], rows), predict(ranks[1], rows))
-    assert torch.allclose(predict(ranks[0], rows), predict(alone, rows), atol=1e-4)
+        for name in LOSSES:
+            ranks = [
+                safetensors.torch.load(store.read(f"{name}{index}", "weights.safetensors"))
+                for index in range(2)
+            ]
+            for weight, expected in train(f"{folder}/alone", name).state_dict().items():
+                assert torch.equal(ranks[0][weight], ranks[1][weight])
+                assert torch.allclose(ranks[0][weight], expected, atol=1e-4)
+            together = checkpointed(f"{folder}/store", name)
+            for weight, expected in checkpointed(f"{folder}/alone", name).items():
+                assert torch.allclose(together[weight], expected, atol=1e-4)

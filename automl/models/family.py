@@ -121,7 +121,8 @@ def untrained(model: Model, about: About) -> Network:
 
 def dump(model: Network) -> dict[str, bytes]:
     """The files of a saved model; the spec comes last, as the sign that it is whole."""
-    state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    # Cloned: names that share one tensor, as tied weights do, are kept apart.
+    state = {name: tensor.contiguous().clone() for name, tensor in model.state_dict().items()}
     return {
         "weights.safetensors": safetensors.torch.save(state),
         "spec.json": canonical(model.spec).encode(),

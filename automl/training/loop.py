@@ -132,7 +132,7 @@ class Train(Step):
                     schedule.at(progress) * (self.batch_size.at(progress) / first_size) ** scaling
                 )
             optimizer.zero_grad(set_to_none=True)
-            for part in batches.take(rows):
+            for part in batches.take(rows, math.ceil(num_rows / plan.share[1])):
                 outputs = self._outputs(model, part.inputs)
                 part_loss = part.loss(loss, outputs)
                 (part_loss * plan.share[1] / num_rows).backward()  # type: ignore[no-untyped-call]
@@ -184,10 +184,10 @@ class Train(Step):
         try:
             compiled: Any = torch.compile(model)
             _, _, rows = next(self._plan(context).of_epoch(0, len(batches)))
-            part = next(batches.take(rows))
+            part = next(batches.take(rows, len(rows)))
             self._outputs(compiled.train(), part.inputs).sum().backward()  # type: ignore[no-untyped-call]
         except Exception as error:
-            reason = str(error).strip().splitlines()[0]
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             context.notes.append(f"step {self.label!r} is not compiled: {reason}")
             compiled = model
         for name, buffer in model.named_buffers():

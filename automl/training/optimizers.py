@@ -139,6 +139,7 @@ class Muon(Optimizer):
 
     momentum: float = 0.95
     weight_decay: float = 0.01
+    usual_learning_rate: ClassVar[float] = 5e-3
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         matrices: list[nn.Parameter] = []

@@ -16,6 +16,7 @@ from automl.data.dataset import Scaling
 from automl.models.family import untrained
 from automl.models.imported import Imported
 from automl.prefix import prefix_keys
+from automl.reference import largest
 from automl.space import TrialConfig
 
 SPACE = """
@@ -117,3 +118,45 @@ def test_what_is_wrong_is_told_in_one_sentence(package, tmp_path):
 
 def _net():
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
+
+
+def test_two_space_files_with_a_function_of_one_name_keep_apart():
+    wider = SPACE.replace("width=64", "width=96")
+    models = []
+    for text in (SPACE, wider, SPACE):
+        (config,) = space.explore(source.load(text)).configs
+        models.append(untrained(config.model, load(DIGITS).about).body[1].out_features)
+    assert models == [64, 96, 64]
+
+
+def test_another_space_statement_leaves_the_function_its_name():
+    (first,) = space.explore(source.load(SPACE)).configs
+    (second,) = space.explore(source.load(SPACE.replace("epochs=8", "epochs=9"))).configs
+    assert first.model == second.model
+
+
+def test_tied_weights_are_trained_and_stored(store):
+    text = SPACE.replace(
+        "    return nn",
+        "    first, last = nn.Linear(64, 64), nn.Linear(64, 10)\n"
+        "    return nn.Sequential(nn.Flatten(), first, nn.ReLU(), first, nn.ReLU(), last)\n"
+        "    return nn",
+    )
+    (config,) = space.explore(source.load(text)).configs
+    config = replace(config, recipe=config.recipe[:1])
+    _, result = drive(config, store, space_source=source.fingerprint(text))
+    assert (result.status, result.reason) == ("complete", "")
+
+
+def test_a_module_that_cannot_be_exported_is_told(tmp_path):
+    text = SPACE.replace(
+        "def net(",
+        "class Odd(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.layer = nn.Linear(64, 10)\n    def forward(self, x):\n"
+        "        return self.layer(x.flatten(1)) if x.sum() > 0 else self.layer(-x.flatten(1))\n\n"
+        "def odd():\n    return Odd()\n\ndef net(",
+    ).replace("Imported(net)", "Imported(odd)")
+    loaded = source.load(text)
+    reference = largest(loaded, space.explore(loaded), tmp_path)
+    with pytest.raises(UserError, match="cannot be exported to ONNX: "):
+        reference.export()

@@ -1,6 +1,6 @@
-"""Full Fashion-MNIST, one network of 78,000 parameters: test accuracy, and the loop's own cost.
+"""Full Fashion-MNIST, one network of 90,000 parameters: test accuracy, and the loop's own cost.
 
-python tests/benchmarks/training.py FOLDER_OF_IDX_FILES [--seeds 3] [--epochs 15] [--pairs 3]
+python tests/benchmarks/training.py FOLDER_OF_IDX_FILES [--seeds 3] [--epochs 15] [--pairs 3] [--processes 2]
 
 The cost is the ratio of epochs, in turn, of `Train` and of the same training written by hand.
 """
@@ -13,6 +13,8 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ from automl.data.dataset import Data
 from automl.data.idx import FashionMNIST
 from automl.measure.measurement import machine, measure
 from automl.models.family import count_parameters, untrained
-from automl.models.resnet import ResNet
+from automl.models.resnet import ResNet, ResNetStage
 from automl.recipe import Context
 from automl.space import TrialConfig
 from automl.store import Store
@@ -36,7 +38,8 @@ from automl.training.schedules import Fixed, OneCycle
 from automl.trial import Checkpoints, run
 
 RESULTS = Path(__file__).parent / "results" / "training.json"
-PEAK, BATCH, WEIGHT_DECAY = 0.15, 128, 5e-4
+PEAK, BATCH, WEIGHT_DECAY = 0.1, 128, 5e-4
+NETWORK = ResNet((ResNetStage(16), ResNetStage(32), ResNetStage(72)))
 CACHE = Path(tempfile.gettempdir()) / "automl-benchmark-cache"
 
 
@@ -46,16 +49,19 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--pairs", type=int, default=3)
+    parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args()
     torch.set_num_threads(1)
     data = FashionMNIST(given.root)
+    with ProcessPoolExecutor(given.processes, get_context("spawn")) as pool:
+        work = [pool.submit(trial, data, seed, given.epochs) for seed in range(given.seeds)]
+        trials = [future.result() for future in work]
     pairs = paired_epochs(dataset.load(data, 0, CACHE), given.pairs)
-    trials = [trial(data, seed, given.epochs) for seed in range(given.seeds)]
     accuracies = [found["test_accuracy"] for found in trials]
     ratio = statistics.median(ours / theirs for ours, theirs in pairs) if pairs else None
     summary = {
         "dataset": "Fashion-MNIST",
-        "parameters": count_parameters(untrained(ResNet(), dataset.load(data, 0, CACHE).about)),
+        "parameters": count_parameters(untrained(NETWORK, dataset.load(data, 0, CACHE).about)),
         "epochs": given.epochs,
         "median_test_accuracy": statistics.median(accuracies) if accuracies else None,
         "epoch_time_over_hand_written": ratio,
@@ -71,17 +77,18 @@ def step(epochs: int) -> Train:
         OneCycle(PEAK),
         Fixed(BATCH),
         epochs=epochs,
-        augmentations=(Flip(), Shift(2)),
+        augmentations=(Flip(), Shift(1)),
         channels_last=True,
     )
 
 
 def trial(data: FashionMNIST, seed: int, epochs: int) -> dict[str, Any]:
     """One whole trial; its accuracy on the untouched test rows through its exported file."""
+    torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         store = Store(folder)
         running = run(
-            TrialConfig(data, ResNet(), (step(epochs),), seed),
+            TrialConfig(data, NETWORK, (step(epochs),), seed),
             store,
             lambda file, rows: measure(file, rows.inputs, rows.targets),
             CACHE,
@@ -114,7 +121,7 @@ def paired_epochs(data: Data, pairs: int) -> list[tuple[float, float]]:
         checkpoints = Checkpoints(Store(folder), "step")
         context = Context(data, 0, "cpu", lambda label: None, checkpoints)  # type: ignore[arg-type, return-value]
         torch.manual_seed(0)
-        loops = step(15).run(untrained(ResNet(), data.about), context), by_hand(data, 15)
+        loops = step(15).run(untrained(NETWORK, data.about), context), by_hand(data, 15)
         times = []
         for number in range(pairs):
             pair = []
@@ -130,7 +137,7 @@ def paired_epochs(data: Data, pairs: int) -> list[tuple[float, float]]:
 def by_hand(data: Data, epochs: int) -> Iterator[float]:
     """The same training as plain torch, a validation accuracy for each epoch."""
     torch.manual_seed(0)
-    model = untrained(ResNet(), data.about).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = untrained(NETWORK, data.about).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     mean, std = data.about.inputs.mean[0], data.about.inputs.std[0]
     images, labels = torch.from_numpy(data.train.inputs), torch.from_numpy(data.train.targets)
     held, truth = torch.from_numpy(data.validation.inputs), data.validation.targets
@@ -145,10 +152,10 @@ def by_hand(data: Data, epochs: int) -> Iterator[float]:
             batch = images[rows].float()[:, None]
             flip = torch.rand(len(rows)) < 0.5
             batch = torch.where(flip[:, None, None, None], batch.flip(-1), batch)
-            down, across = torch.randint(0, 5, (2, len(rows), 1))
-            padded = F.pad(batch, (2, 2, 2, 2))
+            down, across = torch.randint(0, 3, (2, len(rows), 1))
+            padded = F.pad(batch, (1, 1, 1, 1))
             places = torch.arange(28)
-            padded = padded.gather(2, (places + down)[:, None, :, None].expand(-1, 1, 28, 32))
+            padded = padded.gather(2, (places + down)[:, None, :, None].expand(-1, 1, 28, 30))
             batch = padded.gather(3, (places + across)[:, None, None, :].expand(-1, 1, 28, 28))
             batch = ((batch - mean) / std).contiguous(memory_format=torch.channels_last)
             loss = F.cross_entropy(model(batch), labels[rows])

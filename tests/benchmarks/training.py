@@ -1,6 +1,6 @@
 """Full Fashion-MNIST, one network of 90,000 parameters: test accuracy, and the loop's own cost.
 
-python tests/benchmarks/training.py FOLDER_OF_IDX_FILES [--seeds 3] [--epochs 15] [--pairs 3] [--processes 2]
+python tests/benchmarks/training.py FOLDER_OF_IDX_FILES [--seeds 3] [--epochs 15] [--pairs 3]
 
 The cost is the ratio of epochs, in turn, of `Train` and of the same training written by hand.
 """

@@ -35,7 +35,9 @@ class Checkpoints(Protocol):
 @dataclass(frozen=True)
 class Context:
     """What a step may use beside the model. `teacher(label)` is the model after that step;
-    what the user should know of how a step went is added to `notes`."""
+    what the user should know of how a step went is added to `notes`. `once(name, make)` gives
+    the bytes that `make` makes of the model before the step, kept for other trials.
+    """
 
     data: Data
     seed: int
@@ -43,6 +45,7 @@ class Context:
     teacher: Callable[[str], Network]
     checkpoints: Checkpoints
     notes: list[str] = field(default_factory=list)
+    once: Callable[[str, Callable[[], bytes]], bytes] = lambda name, make: make()
 
 
 class Rejected(Exception):

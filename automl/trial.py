@@ -12,6 +12,7 @@ import torch
 from automl.data import dataset
 from automl.data.dataset import Data, Split
 from automl.export import onnx
+from automl.export.claims import claims
 from automl.measure import gate
 from automl.measure.measurement import Measurement
 from automl.models.deployed import Deployed, predict
@@ -91,7 +92,11 @@ class _Trial:
         file = onnx.export(model, self.data)
         self.store.write(self.keys[-1], {"model.onnx": file})
         expected = predict(Deployed(model.cpu(), about), torch.from_numpy(rows.inputs)).numpy()
-        gate.check(file, self.parent, rows.inputs, expected, is_regression=not about.classes)
+        gate.check(
+            *(file, self.parent, rows.inputs, expected),
+            is_regression=not about.classes,
+            claimed=claims(model),
+        )
         self.stages["export"] = time.perf_counter() - started
         measurement = measure(file, rows)
         train_seconds = sum(self.stages.get(label, 0.0) for label in self.labels)
@@ -137,6 +142,15 @@ class _Trial:
                 self.store.write(key, {PARENT_FILE: file})
         return file
 
+    def _once(self, key: str, name: str, make: Callable[[], bytes]) -> bytes:
+        """What was kept with a prefix, made and kept when it was not."""
+        data = self.store.read(key, name)
+        if data is None:
+            data = make()
+            if parallel.rank() == 0:
+                self.store.write(key, {name: data})
+        return data
+
     def _untrained(self) -> Network:
         torch.manual_seed(self.config.seed)
         return untrained(self.config.model, self.data.about)
@@ -161,6 +175,7 @@ class _Trial:
             teacher=lambda label: self._load(self.labels.index(label)),
             checkpoints=Checkpoints(self.store, self.keys[position]),
             notes=self.notes,
+            once=lambda name, make: self._once(self.keys[max(0, position - 1)], name, make),
         )
 
 

@@ -11,7 +11,9 @@ import onnx
 import torch
 
 from automl.compression.fold import fold_batch_norm
+from automl.compression.quantized import QuantizedLayer
 from automl.data.dataset import Data
+from automl.export.packing import pack_weights
 from automl.models.deployed import Deployed
 from automl.models.family import Network
 
@@ -20,6 +22,7 @@ logging.getLogger("torch.onnx").setLevel(logging.ERROR)
 warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
 
 OPSET = 20
+NEUTRAL = {"dilations": 1, "strides": 1, "pads": 0}
 MAX_BATCH = 2**20
 
 
@@ -46,6 +49,7 @@ def export(model: Network, data: Data) -> bytes:
     assert program is not None
     proto = program.model_proto
     _strip(proto)
+    pack_weights(proto.graph, _widths(deployed.model))
     _shorten(proto.graph)
     if about.classes:
         proto.metadata_props.add(key="classes", value=json.dumps(about.classes))
@@ -54,6 +58,15 @@ def export(model: Network, data: Data) -> bytes:
         proto.metadata_props.add(key="columns", value=json.dumps(columns))
     file: bytes = proto.SerializeToString()
     return file
+
+
+def _widths(model: Network) -> dict[str, int]:
+    """The bits of each initializer of codes that can be packed."""
+    return {
+        f"model.body.{name}.codes": layer.bits
+        for name, layer in model.body.named_modules()
+        if isinstance(layer, QuantizedLayer) and layer.bits < 8
+    }
 
 
 def weights(file: bytes) -> dict[str, np.ndarray]:
@@ -75,6 +88,19 @@ def _strip(proto: onnx.ModelProto) -> None:
         del item.metadata_props[:]
     for node in graph.node:
         node.name = ""
+        kept = [attribute for attribute in node.attribute if not _is_default(node, attribute)]
+        del node.attribute[:]
+        node.attribute.extend(kept)
+
+
+def _is_default(node: onnx.NodeProto, attribute: onnx.AttributeProto) -> bool:
+    """Whether an attribute says what its absence would."""
+    value = onnx.helper.get_attribute_value(attribute)
+    if attribute.name in NEUTRAL:
+        return set(value) == {NEUTRAL[attribute.name]}
+    known = onnx.defs.get_schema(node.op_type, OPSET, node.domain).attributes[attribute.name]
+    default = known.default_value
+    return bool(default.type and onnx.helper.get_attribute_value(default) == value)
 
 
 def _shorten(graph: onnx.GraphProto) -> None:

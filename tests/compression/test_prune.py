@@ -1,5 +1,6 @@
 import pytest
 import torch
+from conftest import finish
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -96,6 +97,6 @@ def test_a_cut_that_cannot_be_is_rejected(step, family, reason, build, context):
 
 
 def test_pruning_after_quantizing_is_rejected(build, context):
-    quantized = Quantize().apply(build(MLP((16,))), context)
+    quantized = finish(Quantize().run(build(MLP((16,))), context))
     with pytest.raises(Rejected, match="prune before Quantize"):
         Prune(0.5).apply(quantized, context)

@@ -6,16 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import DIGITS, load
+from conftest import DIGITS, finish, load
 from torch import nn
 
 from automl.compression.fold import fold_batch_norm
 from automl.compression.prune import Prune, cut
-from automl.compression.quantize import Quantize, QuantizedLayer
+from automl.compression.quantize import Quantize
 from automl.config import UserError
 from automl.data.sklearn import Sklearn
 from automl.data.text import Text
 from automl.export import onnx
+from automl.export.claims import broken_claim, claims
 from automl.models.convnet import ConvNet
 from automl.models.convnet1d import ConvNet1d
 from automl.models.deployed import Deployed, predict
@@ -27,6 +28,7 @@ from automl.models.mobilenet import MobileNet, MobileNetStage
 from automl.models.resnet import ResNet, ResNetStage
 from automl.models.transformer import Transformer, TransformerLayer
 from automl.runtimes import onnx as runtime
+from automl.training.loop import Train
 
 IMAGE, SERIES, TEXT = (1, 8, 8), (8, 8), (16,)
 NAMES = Path(__file__).parents[2] / "search_spaces" / "first_names.csv"
@@ -237,20 +239,21 @@ def test_the_exported_file_agrees_at_any_batch_size(family, shape):
         assert np.allclose(runtime.run(session, raw, batch_size=size), own, atol=1e-4)
 
 
+@pytest.mark.parametrize("bits", [8, 2])
 @parametrized(SMALL)
-def test_8_bits_after_pruning_are_what_the_file_computes(family, shape, context):
+def test_few_bits_after_pruning_are_what_the_file_computes(family, shape, bits, context):
     data = load(DATASETS[shape])
-    network, steps = built(family, shape, len(data.about.classes)), (Prune(0.5), Quantize())
+    quantize = Quantize(bits=bits, training=Train(epochs=0))
+    network, steps = built(family, shape, len(data.about.classes)), (Prune(0.5), quantize)
     for step in steps if family.groups() else steps[1:]:
-        network = step.apply(network, replace(context, data=data))
+        network = finish(step.run(network, replace(context, data=data)))
     assert not any(isinstance(m, nn.Conv1d | nn.Conv2d | nn.Linear) for m in network.modules())
     raw = data.validation.inputs[:256]
     own = predict(Deployed(network, data.about), torch.from_numpy(raw)).numpy()
     file = onnx.export(network, data)
     shipped = runtime.run(runtime.session(file), raw, batch_size=100)
     assert np.abs(own - shipped).max() < 0.05 * np.abs(own).max()
-    codes = sum(m.codes.numel() for m in network.modules() if isinstance(m, QuantizedLayer))
-    assert sum(w.size for w in onnx.weights(file).values() if w.dtype == np.int8) == codes
+    assert broken_claim(file, runtime.optimised(file), claims(network)) == ""
 
 
 @parametrized([case for case in SMALL + ODD if getattr(case[0], "normalisation", "") == "batch"])

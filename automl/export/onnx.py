@@ -12,6 +12,7 @@ import torch
 
 from automl.compression.fold import fold_batch_norm
 from automl.data.dataset import Data
+from automl.export import sparse
 from automl.models.deployed import Deployed
 from automl.models.family import Network
 
@@ -47,6 +48,7 @@ def export(model: Network, data: Data) -> bytes:
     proto = program.model_proto
     _strip(proto)
     _shorten(proto.graph)
+    sparse.pack(proto)
     if about.classes:
         proto.metadata_props.add(key="classes", value=json.dumps(about.classes))
     if about.columns:
@@ -57,9 +59,10 @@ def export(model: Network, data: Data) -> bytes:
 
 
 def weights(file: bytes) -> dict[str, np.ndarray]:
-    """The numbers that a file holds, by the name of their initializer."""
+    """The numbers that a file holds, by the name of their initializer; packed ones unpacked."""
     proto = onnx.load_from_string(file)
-    return {t.name: onnx.numpy_helper.to_array(t) for t in proto.graph.initializer}
+    held = {t.name: onnx.numpy_helper.to_array(t) for t in proto.graph.initializer}
+    return sparse.unpacked(proto, held)
 
 
 def _strip(proto: onnx.ModelProto) -> None:

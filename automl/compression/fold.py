@@ -61,10 +61,19 @@ def _pairs(body: nn.Module) -> list[tuple[str, str]]:
         if isinstance(parent, nn.Sequential):
             children = [(f"{prefix}.{name}".lstrip("."), m) for name, m in parent.named_children()]
             for (name, layer), (norm_name, norm) in zip(children, children[1:], strict=False):
+                name, layer = _last(name, layer)
                 is_norm = isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d)
                 if is_norm and isinstance(layer, (*LAYERS, QuantizedLayer)):
                     pairs.append((name, norm_name))
     return pairs
+
+
+def _last(name: str, layer: nn.Module) -> tuple[str, nn.Module]:
+    """A layer, or of a chain of them the last one."""
+    while isinstance(layer, nn.Sequential) and len(layer):
+        last, layer = list(layer.named_children())[-1]
+        name = f"{name}.{last}"
+    return name, layer
 
 
 def _fuse(layer: Any, norm: Any) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from automl import quality
-from automl.compression.calibration import calibration_rows, observe
+from automl.compression.calibration import seen_rows, observe
 from automl.compression.flow import outputs_to_round
 from automl.compression.fold import Removed, fold_batch_norm
 from automl.compression.grid import (
@@ -144,7 +144,7 @@ def learned(
 ) -> Network:
     """The model with layers that see their rounding, scales calibrated; batch norms stay."""
     layers = quantizable(model)
-    entering, _ = observe(model.body, layers, calibration_rows(model, context))
+    entering, _ = observe(model.body, layers, seen_rows(model, context))
     start = change(model, {n: Learned(bits, activation_bits) for n, bits in widths.items()})
     start.to(context.device)
     copy_weights(model, start)
@@ -204,7 +204,7 @@ def _with_outputs(model: Network, context: Context) -> Network:
     if not followers:
         return model
     ends = {name: relu or name for name, relu in followers.items()}
-    _, leaving = observe(model.body, set(ends.values()), calibration_rows(model, context))
+    _, leaving = observe(model.body, set(ends.values()), seen_rows(model, context))
     changes: dict[str, Change] = {}
     for name, relu in followers.items():
         changes[name] = replace(cast(Quantized, model.spec.changes[name]), output=True)

@@ -7,7 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from automl.compression.calibration import calibration_rows
+from automl.compression.calibration import seen_rows
 from automl.compression.grid import LIMITS, codes_of, weight_scale
 from automl.compression.quantized import per_output
 from automl.models.deployed import predict
@@ -18,7 +18,7 @@ from automl.recipe import Context
 def sensitivity(model: Network, layers: list[str], context: Context) -> dict[str, dict[int, float]]:
     """Per layer and bits, the mean squared change of the outputs on training rows, relative
     to their variance."""
-    rows = calibration_rows(model, context)
+    rows = seen_rows(model, context)
     whole = predict(model, rows)
     spread = whole.var(0).mean().clamp_min(1e-12)
     found: dict[str, dict[int, float]] = {}

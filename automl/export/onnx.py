@@ -13,6 +13,7 @@ import torch
 from automl.compression.fold import fold_batch_norm
 from automl.compression.quantized import QuantizedLayer
 from automl.data.dataset import Data
+from automl.export import sparse
 from automl.export.packing import pack_weights
 from automl.models.deployed import Deployed
 from automl.models.family import Network
@@ -51,6 +52,7 @@ def export(model: Network, data: Data) -> bytes:
     _strip(proto)
     pack_weights(proto.graph, _widths(deployed.model))
     _shorten(proto.graph)
+    sparse.pack(proto)
     if about.classes:
         proto.metadata_props.add(key="classes", value=json.dumps(about.classes))
     if about.columns:
@@ -70,9 +72,10 @@ def _widths(model: Network) -> dict[str, int]:
 
 
 def weights(file: bytes) -> dict[str, np.ndarray]:
-    """The numbers that a file holds, by the name of their initializer."""
+    """The numbers that a file holds, by the name of their initializer; packed ones unpacked."""
     proto = onnx.load_from_string(file)
-    return {t.name: onnx.numpy_helper.to_array(t) for t in proto.graph.initializer}
+    held = {t.name: onnx.numpy_helper.to_array(t) for t in proto.graph.initializer}
+    return sparse.unpacked(proto, held)
 
 
 def _strip(proto: onnx.ModelProto) -> None:

@@ -13,6 +13,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from automl.export import sparse
+
 CODES = {4: np.arange(-8, 8), 2: np.array([-3, -1, 1, 3]), 1: np.array([-1, 1])}
 """The code that each pattern of bits stands for; the first of 4 bits is not used."""
 
@@ -108,6 +110,8 @@ def stored_bits(file: bytes) -> dict[int, int]:
         name = node.input[0]
         if name in held and held[name].dtype == np.int8:
             found[8] = found.get(8, 0) + held[name].size
+        elif name in made_by and made_by[name].domain == sparse.DOMAIN:
+            found[8] = found.get(8, 0) + int(np.prod(held[made_by[name].input[2]]))
         elif name in made_by and made_by[name].op_type == "Reshape":
             bits, count = _packed(made_by[name], made_by, held)
             found[bits] = found.get(bits, 0) + count

@@ -80,13 +80,17 @@ class Change(Config):
 
 @dataclass(frozen=True)
 class Spec(Config):
-    """All that the empty module depends on, JSON-able."""
+    """All that the empty module depends on, JSON-able.
+
+    `keeps_zeros`: training leaves the weights that are zero at zero.
+    """
 
     model: Model
     input_shape: tuple[int, ...]
     num_outputs: int
     num_tokens: int = 0
     changes: dict[str, Change] = field(default_factory=dict)
+    keeps_zeros: bool = False
 
 
 class Network(nn.Module):

@@ -22,7 +22,7 @@ from automl.training.augmentation import Augmentation
 from automl.training.batches import Batches, Plan, epoch_seed
 from automl.training.checkpoint import checkpoint, restore
 from automl.training.losses import BatchLoss, Loss, usual
-from automl.training.optimizers import AdamW, Optimizer
+from automl.training.optimizers import AdamW, Optimizer, keep_zeros
 from automl.training.parallel import Parallelism, SingleDevice
 from automl.training.schedules import Cosine, Fixed, Schedule, Warmup
 
@@ -100,6 +100,8 @@ class Train(Step):
         batches, validation = self._batches(model, context), _Validation(model, context)
         loss = (self.loss or usual(context.data.about)).build(context.data.about, context.device)
         first_epoch = parallel.agree(restore(context.checkpoints, model, optimizer))
+        if model.spec.keeps_zeros:
+            keep_zeros(model, optimizer)
         wrapped = self.parallelism.wrap(self._compiled(model, batches, context))
         rank, _ = self.parallelism.share()
         for epoch in range(first_epoch, self.epochs):

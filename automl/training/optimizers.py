@@ -162,6 +162,18 @@ class Muon(Optimizer):
         return _Together(parts)
 
 
+def keep_zeros(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Have the weights (not biases or norms) that are zero now be zero after every step."""
+    kept = [(p, p.detach() != 0) for p in model.parameters() if p.ndim > 1]
+
+    def clear(*_: Any) -> None:
+        with torch.no_grad():
+            for parameter, mask in kept:
+                parameter.mul_(mask)
+
+    optimizer.register_step_post_hook(clear)
+
+
 class _Together(torch.optim.Optimizer):
     """Several optimizers, each for its own parameters, as one."""
 

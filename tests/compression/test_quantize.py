@@ -5,7 +5,7 @@ import pytest
 import torch
 from conftest import finish
 
-from automl.compression.calibration import calibration_rows
+from automl.compression.calibration import seen_rows
 from automl.compression.quantize import Quantize, quantizable
 from automl.compression.quantized import QuantizedLayer
 from automl.config import UserError
@@ -183,7 +183,7 @@ def test_calibration_sees_rows_of_all_the_training_split(build, context):
     order = np.argsort(train.inputs.sum(1))
     ordered = replace(train, inputs=np.ascontiguousarray(train.inputs[order]))
     sorted_data = replace(context.data, train=ordered)
-    rows = calibration_rows(build(MLP((16,))), replace(context, data=sorted_data))
+    rows = seen_rows(build(MLP((16,))), replace(context, data=sorted_data))
     every = seen_by(build(MLP((16,))), ordered.inputs, context.data.about)
     assert abs(rows.mean() - every.mean()) < 0.02
     assert rows.amax() == every.amax()

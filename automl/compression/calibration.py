@@ -1,0 +1,56 @@
+"""Calibration rows, and batch-norm statistics estimated on them anew.
+
+https://arxiv.org/abs/2007.02491
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from automl.data.dataset import Data, Split
+from automl.models.deployed import seen_by
+from automl.models.family import Network
+from automl.recipe import Context
+
+CALIBRATION_ROWS = 512
+STATISTICS_ROWS = 2048
+BATCH = 256
+
+
+def calibration_rows(data: Data, count: int = CALIBRATION_ROWS) -> Split:
+    """Training rows, evenly from first to last, since a source may be sorted by its classes."""
+    train = data.train
+    total = len(train.targets)
+    chosen = np.linspace(0, total - 1, min(count, total)).round().astype(np.int64)
+    return Split(train.inputs[chosen], train.targets[chosen], train.rows[chosen])
+
+
+def interleaved(rows: Tensor, size: int) -> list[Tensor]:
+    """Batches of at most a size, each of rows from first to last."""
+    count = math.ceil(len(rows) / size)
+    return [rows[i::count] for i in range(count)]
+
+
+def recalibrate(model: Network, context: Context) -> Network:
+    """The model itself, its batch norms' running statistics estimated anew on training rows."""
+    norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+    if not norms:
+        return model
+    rows = calibration_rows(context.data, STATISTICS_ROWS)
+    inputs = seen_by(model, rows.inputs, context.data.about).to(context.device)
+    momenta = [norm.momentum for norm in norms]
+    model.to(context.device).eval()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.train().momentum = None  # torch's sign for the plain average over batches
+    with torch.no_grad():
+        for batch in interleaved(inputs, BATCH):
+            model(batch)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    return model.eval()

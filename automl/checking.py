@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from automl import source
+from automl.compression.prune import Prune
 from automl.config import UserError
 from automl.measure.measurement import measure
 from automl.models.family import count_parameters
+from automl.recipe import Step
 from automl.reference import largest
 from automl.result import TrialResult, failed
 from automl.space import (
@@ -82,13 +84,19 @@ def _configurations(explored: Explored) -> str:
     return f"at most {count}"
 
 
+def _short(step: Step) -> Step:
+    """A step, its training as short as can be and in this process."""
+    match step:
+        case Train():
+            return replace(step, epochs=1, parallelism=SingleDevice())
+        case Prune(fine_tune_epochs=epochs) if epochs:
+            return replace(step, fine_tune_epochs=1)
+    return step
+
+
 def _tiny_trial(config: TrialConfig, cache: Path, space_source: str) -> TrialResult:
-    """Run a config in this process, each training one epoch long."""
-    steps = tuple(
-        replace(step, epochs=1, parallelism=SingleDevice()) if isinstance(step, Train) else step
-        for step in config.recipe
-    )
-    tiny = replace(config, recipe=steps)
+    """Run a config in this process, each training as short as can be."""
+    tiny = replace(config, recipe=tuple(map(_short, config.recipe)))
     with tempfile.TemporaryDirectory() as folder:
         trial = run_trial(
             tiny,

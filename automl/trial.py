@@ -26,6 +26,7 @@ from automl.training import parallel
 
 Measure = Callable[[bytes, Split], Measurement]
 PARENT_FILE = "fp32.onnx"
+LAST_CHECKPOINT_FILE = "optimizer.json"
 MODEL_FILES = ("weights.safetensors", "spec.json")
 
 
@@ -187,10 +188,10 @@ class Checkpoints:
 
     def load(self) -> tuple[int, dict[str, bytes]] | None:
         for epoch in sorted(self._epochs(), reverse=True):
-            names = ("weights.safetensors", "optimizer.safetensors", "optimizer.json")
-            files = {name: self.store.read(f"{self.key}@{epoch}", name) for name in names}
+            key = f"{self.key}@{epoch}"
+            files = {name: self.store.read(key, name) for name in self.store.names(key)}
             whole = {name: data for name, data in files.items() if data is not None}
-            if len(whole) == len(files):
+            if LAST_CHECKPOINT_FILE in whole and len(whole) == len(files):
                 return epoch, whole
         return None
 

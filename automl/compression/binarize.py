@@ -73,10 +73,11 @@ class Binarized(Change):
 class BinarizedLayer(nn.Module):
     """`codes` are -1 or 1, one per weight; `scale` is one number per output channel.
 
-    A training that follows changes `scale` and `bias`. In a file the codes are int8.
+    A training that follows changes `scale` and `bias`. In a file the codes take one bit.
     """
 
     codes: Tensor
+    bits = 1
 
     def __init__(self, plain: Plain) -> None:
         super().__init__()

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from automl import quality
-from automl.compression.calibration import seen_rows, observe
+from automl.compression.calibration import observe, seen_rows
 from automl.compression.flow import outputs_to_round
 from automl.compression.fold import Removed, fold_batch_norm
 from automl.compression.grid import (
@@ -32,7 +32,14 @@ from automl.compression.quantized import (
 from automl.compression.sensitivity import sensitivity
 from automl.config import UserError
 from automl.models.deployed import Deployed, predict
-from automl.models.family import Change, Network, change, copy_weights
+from automl.models.family import (
+    Change,
+    Network,
+    change,
+    copy_weights,
+    last_change,
+    rechange,
+)
 from automl.recipe import Context, Rejected, Report, Step
 from automl.training.loop import Train
 from automl.training.optimizers import AdamW
@@ -163,7 +170,7 @@ def finished(model: Network, context: Context) -> Network:
     and results rounded where integer convolutions need it."""
     model.eval()
     names = {n: m for n, m in model.body.named_modules() if isinstance(m, LearnedLayer)}
-    shipped = change(model, {n: _as_quantized(model, n) for n in names}).to(context.device)
+    shipped = rechange(model, {n: _as_quantized(model, n) for n in names}).to(context.device)
     copy_weights(model, shipped)
     for name, layer in names.items():
         shipped.body.get_submodule(name).load_state_dict(_frozen(layer))
@@ -175,7 +182,7 @@ def finished(model: Network, context: Context) -> Network:
 
 
 def _as_quantized(model: Network, name: str) -> Quantized:
-    kept = model.spec.changes[name]
+    kept = last_change(model, name)
     assert isinstance(kept, Learned)
     return Quantized(kept.bits, kept.activation_bits)
 
@@ -207,10 +214,10 @@ def _with_outputs(model: Network, context: Context) -> Network:
     _, leaving = observe(model.body, set(ends.values()), seen_rows(model, context))
     changes: dict[str, Change] = {}
     for name, relu in followers.items():
-        changes[name] = replace(cast(Quantized, model.spec.changes[name]), output=True)
+        changes[name] = replace(cast(Quantized, last_change(model, name)), output=True)
         if relu:
             changes[relu] = Removed()
-    rounding = change(model, changes).to(context.device)
+    rounding = rechange(model, changes).to(context.device)
     copy_weights(model, rounding)
     for name, end in ends.items():
         layer = cast(QuantizedLayer, rounding.body.get_submodule(name))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import onnx
 
+from automl.compression.binarize import BinarizedLayer
 from automl.compression.quantized import QuantizedLayer
 from automl.export.packing import stored_bits
 from automl.models.family import Network
@@ -31,13 +33,16 @@ def claims(model: Network) -> Claims:
     layers = [m for m in model.modules() if isinstance(m, QuantizedLayer)]
     bits: Counter[int] = Counter()
     own = 0.0
-    for layer in layers:
+    signs: list[Any] = [m for m in model.modules() if isinstance(m, BinarizedLayer)]
+    for layer in (*layers, *signs):
         bits[layer.bits] += layer.codes.numel()
         own += layer.codes.numel() * layer.bits / 8 + BYTES_PER_OUTPUT * len(layer.scale)
     others = 4 * sum(p.numel() for p in model.parameters())
     return Claims(
         bits=dict(bits),
-        max_bytes=round(1.05 * (own + others) + BYTES_PER_LAYER * len(layers) + BYTES_BESIDE),
+        max_bytes=round(
+            1.05 * (own + others) + BYTES_PER_LAYER * (len(layers) + len(signs)) + BYTES_BESIDE
+        ),
         integer_convolutions=sum(bool(m.convolution) and m.steps == 255 for m in layers),
     )
 

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import torch
 
+from automl.compression.binarize import BinarizedLayer
 from automl.compression.fold import fold_batch_norm
 from automl.compression.quantized import QuantizedLayer
 from automl.data.dataset import Data
@@ -67,7 +68,7 @@ def _widths(model: Network) -> dict[str, int]:
     return {
         f"model.body.{name}.codes": layer.bits
         for name, layer in model.body.named_modules()
-        if isinstance(layer, QuantizedLayer) and layer.bits < 8
+        if isinstance(layer, QuantizedLayer | BinarizedLayer) and layer.bits < 8
     }
 
 

@@ -16,11 +16,13 @@ from automl.data.dataset import About, Scaling
 
 @dataclass(frozen=True)
 class Slice:
-    """Where a width shows: dimension `dim` of tensor `name`, `block` entries per unit."""
+    """Where a width shows: dimension `dim` of tensor `name`, `block` entries per unit, the
+    first at `start`."""
 
     name: str
     dim: int
     block: int = 1
+    start: int = 0
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,23 @@ class Group:
     produced: tuple[Slice, ...]
     consumed: tuple[Slice, ...]
     snap: bool = True
+
+    @property
+    def makers(self) -> tuple[str, ...]:
+        """The layers that make the units, by name."""
+        return tuple(dict.fromkeys(part.name.rpartition(".")[0] for part in self.produced))
+
+
+@dataclass(frozen=True)
+class Block:
+    """A part of a body that can go without a change of shape: its module `{stem}{index}`.
+
+    `without` is the family that lacks it; there the later modules of the stem count one less.
+    """
+
+    stem: str
+    index: int
+    without: Model
 
 
 class Model(Config):
@@ -69,6 +88,10 @@ class Model(Config):
         """The same family, narrower."""
         return self
 
+    def blocks(self, input_shape: tuple[int, ...]) -> Sequence[Block]:
+        """The blocks of which any one can go; none where the last of a model stands."""
+        return ()
+
 
 class Change(Config):
     """What a step made of one layer, so that the empty layer rebuilds: `spec.changes`."""
@@ -76,6 +99,17 @@ class Change(Config):
     def rebuild(self, layer: nn.Module) -> nn.Module:
         """The empty changed layer, given the family's own empty layer."""
         raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Then(Change):
+    """Two changes of one layer, one after the other."""
+
+    first: Change
+    second: Change
+
+    def rebuild(self, layer: nn.Module) -> nn.Module:
+        return self.second.rebuild(self.first.rebuild(layer))
 
 
 @dataclass(frozen=True)
@@ -114,8 +148,26 @@ class Network(nn.Module):
 
 def change(model: Network, changes: Mapping[str, Change]) -> Network:
     """A new, empty network with these layers changed too; weights are for the caller to set."""
-    spec = model.spec
-    return Network(replace(spec, changes={**spec.changes, **changes}))
+    known = model.spec.changes
+    added = {
+        name: Then(known[name], new) if name in known else new for name, new in changes.items()
+    }
+    return Network(replace(model.spec, changes={**known, **added}))
+
+
+def last_change(model: Network, name: str) -> Change:
+    """What was done to a layer last."""
+    known = model.spec.changes[name]
+    return known.second if isinstance(known, Then) else known
+
+
+def rechange(model: Network, changes: Mapping[str, Change]) -> Network:
+    """As `change`, with these in the place of what was done to the layers last."""
+    known = dict(model.spec.changes)
+    for name, new in changes.items():
+        before = known.get(name)
+        known[name] = replace(before, second=new) if isinstance(before, Then) else new
+    return Network(replace(model.spec, changes=known))
 
 
 def untrained(model: Model, about: About) -> Network:

@@ -9,9 +9,11 @@ import torch
 from conftest import DIGITS, finish, load
 from torch import nn
 
+from automl.compression.cut import cut
 from automl.compression.fold import fold_batch_norm
-from automl.compression.prune import Prune, cut
+from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize
+from automl.compression.remove_layers import blocks, without
 from automl.config import UserError
 from automl.data.sklearn import Sklearn
 from automl.data.text import Text
@@ -64,6 +66,22 @@ IN_FLOAT = [
 """One of each family that tests/export does not export."""
 
 
+DEEP = [
+    (MLP((64, 64, 16, 16), normalisation="group"), IMAGE, 3),
+    (ConvNet((8, 8, 8, 8)), IMAGE, 3),
+    (ConvNet((1, 6, 6), activation="gelu", pools=(0, 1, 1)), IMAGE, 2),
+    (ResNet((ResNetStage(8, 2), ResNetStage(8, 3, inner=(4, 5, 6)), ResNetStage(6))), IMAGE, 4),
+    (ResNet((ResNetStage(8), ResNetStage(8)), activation="silu"), IMAGE, 1),
+    (MobileNet((MobileNetStage(8, 2), MobileNetStage(8, 2, 3))), IMAGE, 3),
+    (Transformer((TransformerLayer(3, 5), TransformerLayer(2, 8)), 12, head_dim=4), IMAGE, 2),
+    (ENCODER.with_widths((4, 32)), TEXT, 0),
+    (replace(ENCODER, layers=ENCODER.layers * 3), TEXT, 3),
+    (ConvNet1d((8, 8, 8, 8)), SERIES, 3),
+    (ConvNet1d((16, 16, 16), embedding=16), TEXT, 2),
+]
+"""With the number of blocks that can go."""
+
+
 def parametrized(cases):
     kinds = {IMAGE: "image", SERIES: "series", TEXT: "text"}
     named = [pytest.param(*case, id=f"{type(case[0]).__name__}-{kinds[case[1]]}") for case in cases]
@@ -103,6 +121,23 @@ def test_to_remove_units_is_to_silence_what_makes_them(family, shape):
         assert smaller.spec.model.groups()[position].size == len(kept)
         assert torch.allclose(smaller(inputs), silenced(network, group, gone)(inputs), atol=1e-5)
         assert not torch.allclose(smaller(inputs), network(inputs), atol=1e-5)
+
+
+@pytest.mark.parametrize(("family", "shape", "count"), DEEP)
+def test_to_remove_a_block_is_to_skip_it(family, shape, count):
+    network, inputs = built(family, shape), rows(shape)
+    network.train()(inputs)
+    network.eval()
+    assert len(blocks(network)) == count
+    for block in blocks(network):
+        skipping = Network(network.spec).eval()
+        skipping.load_state_dict(network.state_dict())
+        skipping.body.set_submodule(f"{block.stem}{block.index}", nn.Identity())
+        shallower = without(network, block).eval()
+        assert shallower.spec.model == block.without
+        assert count_parameters(shallower) == count_parameters(skipping) < count_parameters(network)
+        assert torch.allclose(shallower(inputs), skipping(inputs), atol=1e-5)
+        assert not torch.allclose(shallower(inputs), network(inputs), atol=1e-5)
 
 
 def test_a_cut_is_written_into_the_stages():

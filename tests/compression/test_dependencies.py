@@ -14,7 +14,7 @@ from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize
 from automl.compression.remove_layers import RemoveLayers
 from automl.export import onnx
-from automl.models.deployed import Deployed, predict
+from automl.models.deployed import Deployed, predict, seen_by
 from automl.models.family import count_parameters, dump, restore
 from automl.models.imported import Imported
 from automl.recipe import Rejected
@@ -252,6 +252,21 @@ def test_a_pruned_module_is_trained_quantized_and_exported(imported, context):
         Prune(0.5).apply(quantized, context)
 
 
+def test_changes_of_a_layer_add_up(build, context):
+    """Narrower, then its norm merged into it, then integers; and rebuilt so from the spec."""
+    network = build(Imported(sequence))
+    pruned = Prune(0.5).apply(network, context)
+    quantized = Quantize().apply(pruned, context)
+    assert [tuple(quantized.body[i].codes.shape) for i in (0, 3)] == [(8, 1, 3, 3), (16, 8, 3, 3)]
+    assert isinstance(quantized.body[1], nn.Identity)
+    files = dump(quantized)
+    again = restore(files["weights.safetensors"], files["spec.json"]).eval()
+    seen = seen_by(pruned, context.data.validation.inputs, context.data.about)
+    exact, rounded = predict(pruned, seen), predict(quantized, seen)
+    assert torch.equal(predict(again, seen), rounded)
+    assert (exact - rounded).abs().max() < 0.1 * exact.abs().max()
+
+
 def test_a_score_that_a_width_does_not_have_is_refused_with_its_layer(imported, context):
     with pytest.raises(Rejected, match="no batch norm scales the units of 'b'"):
         Prune(0.5, score="batch_norm").apply(imported(Plain), context)
@@ -307,3 +322,11 @@ def test_a_wrong_cut_is_never_made(imported):
 
 def single():
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+
+
+def sequence():
+    return nn.Sequential(
+        *(nn.Conv2d(1, 16, 3), nn.BatchNorm2d(16), nn.ReLU()),
+        *(nn.Conv2d(16, 32, 3), nn.BatchNorm2d(32), nn.ReLU()),
+        *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10)),
+    )

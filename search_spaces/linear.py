@@ -1,4 +1,4 @@
-"""The smallest example: a noisy linear map y = Wx + b, its rank reduced, quantized (a regression)."""
+"""The smallest example, a regression: a noisy linear map y = Wx + b, of lower rank, quantized."""
 
 from automl.compression.factorize import Factorize
 from automl.compression.quantize import Quantize

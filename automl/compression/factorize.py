@@ -255,7 +255,7 @@ def _along(layer: Any, *sides: int) -> dict[str, Any]:
 
 
 def _filled(layer: Any, weight: Tensor, bias: Tensor | None) -> nn.Module:
-    layer.weight.data = weight
+    layer.weight.data = weight.contiguous()
     if bias is not None:
         layer.bias.data = bias.detach()
     filled: nn.Module = layer

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import inspect
 import json
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -15,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from automl import source as space_source
 from automl.config import Config, UserError, canonical, decode, encode
 from automl.data.files import existing
 
@@ -63,9 +66,13 @@ class Dataset(Config):
         raise NotImplementedError
 
     def fingerprint(self) -> str:
-        """A text that changes whenever the data does: paths count by what they hold."""
+        """A text that changes whenever the data does: paths count by what they hold.
+
+        A class of a space file counts with that file's text, as in the store's keys.
+        """
         contents = {name: content_hash(Path(getattr(self, name))) for name in self.paths}
-        return canonical({**encode(self), **contents})
+        code = _space_code(type(self).__module__) if self.from_space_file() else ""
+        return canonical({**encode(self), **contents}) + code
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +130,11 @@ def _load(folder: Path) -> Data:
 def test_split(dataset: Dataset, seed: int, cache: Path) -> Split:
     """The untouched rows: only for the export and for `front --test`."""
     return _read(_prepared(dataset, seed, cache), "test")
+
+
+@lru_cache
+def _space_code(module: str) -> str:
+    return space_source.fingerprint(inspect.getsource(sys.modules[module]))
 
 
 @lru_cache(maxsize=1024)

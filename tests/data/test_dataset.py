@@ -17,6 +17,7 @@ from data.examples import (
     write_npz,
 )
 
+from automl import source as space_source
 from automl.config import UserError, choices
 from automl.data import dataset
 from automl.data.dataset import Dataset, content_hash
@@ -37,6 +38,26 @@ def counted(self):
     return load(self)
 Npz.load = counted
 dataset.load(Npz(str(folder / "a.npz")), 0, folder / "cache")
+"""
+
+SPACE = """
+from dataclasses import dataclass
+import numpy as np
+from automl.data.dataset import Dataset, Source
+from automl.models.mlp import MLP
+from automl.space import Int, Space, TrialConfig
+from automl.training.loop import Train
+
+def first():
+    return 1.0
+
+@dataclass(frozen=True)
+class Homemade(Dataset):
+    def load(self):
+        inputs = np.full((20, 2), first(), np.float32)
+        return Source(inputs, np.arange(20) % 2, (2,), ("a", "b"))
+
+space = Space(TrialConfig(Homemade(), MLP((Int(4, 8),)), (Train(),)))
 """
 
 
@@ -168,6 +189,21 @@ def test_what_a_killed_process_left_is_made_anew(tmp_path, cache):
     (made.with_suffix(".new") / "train.inputs.npy").write_bytes(b"half")
     dataset._load.cache_clear()
     assert len(dataset.load(source, 0, cache).train.inputs) == 24
+
+
+def homemade(text):
+    return space_source.load(text).trial.dataset
+
+
+def test_an_edited_dataset_of_a_space_file_is_loaded_again(cache):
+    assert dataset.load(homemade(SPACE), 0, cache).train.inputs.max() == 1
+    edited = SPACE.replace("1.0", "2.0")
+    assert dataset.load(homemade(edited), 0, cache).train.inputs.max() == 2
+
+
+def test_the_domains_of_a_space_file_do_not_count_for_its_dataset():
+    wider = homemade(SPACE.replace("Int(4, 8)", "Int(4, 16)"))
+    assert homemade(SPACE).fingerprint() == wider.fingerprint()
 
 
 @pytest.mark.parametrize("kind", [kind for kind in EXAMPLES if choices(Dataset)[kind].paths])

@@ -203,8 +203,11 @@ def _prepare(dataset: Dataset, seed: int, folder: Path) -> None:
 
 def _check(dataset: Dataset, source: Source) -> None:
     """Raise UserError on values that cannot be learned from."""
-    if len(source.inputs) < 10:
-        raise UserError(f"{dataset}: it has {len(source.inputs)} rows; at least 10 are needed")
+    num_searched = len(source.inputs) - source.num_test
+    if num_searched < 10:
+        raise UserError(
+            f"{dataset}: it has {num_searched} rows to learn from; at least 10 are needed"
+        )
     for name, values in (("inputs", source.inputs), ("targets", source.targets)):
         columns = source.columns if name == "inputs" else ()
         bad = np.isinf if columns else _not_finite
@@ -218,6 +221,18 @@ def _check(dataset: Dataset, source: Source) -> None:
                 )
     if source.classes:
         _check_classes(dataset, source)
+    else:
+        _check_outputs(dataset, source.targets[:num_searched])
+
+
+def _check_outputs(dataset: Dataset, targets: NDArray[Any]) -> None:
+    constant = np.flatnonzero((targets == targets[0]).all(0))
+    if constant.size:
+        which = f" in output {constant[0]} (counted from 0)" if targets.shape[1] > 1 else ""
+        raise UserError(
+            f"{dataset}: the target is the same in every row to learn from{which}; "
+            "choose one that differs"
+        )
 
 
 def _check_classes(dataset: Dataset, source: Source) -> None:

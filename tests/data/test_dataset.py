@@ -237,7 +237,29 @@ def test_a_path_that_is_not_there_is_told_with_the_machine(tmp_path, cache):
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"inputs": np.ones((9, 2)), "targets": np.ones(9)}, r"it has 9 rows; at least 10"),
+        ({"inputs": np.ones((9, 2)), "targets": np.ones(9)}, r"it has 9 rows to learn from; at"),
+        (
+            {
+                "inputs": np.ones((9, 2)),
+                "targets": np.arange(9) % 2,
+                "test_inputs": np.ones((9, 2)),
+                "test_targets": np.arange(9) % 2,
+            },
+            r"it has 9 rows to learn from; at least 10",
+        ),
+        (
+            {"inputs": np.ones((12, 2)), "targets": np.full(12, 0.5)},
+            r"the target is the same in every row to learn from; choose",
+        ),
+        (
+            {
+                "inputs": np.ones((12, 2)),
+                "test_inputs": np.ones((12, 2)),
+                "targets": np.stack([np.arange(12.0), np.full(12, 0.5)], 1),
+                "test_targets": np.random.default_rng(0).random((12, 2)),
+            },
+            r"the target is the same in every row to learn from in output 1 \(counted from 0\)",
+        ),
         ({"inputs": np.ones((12, 2)), "targets": [0] * 12}, r"there is only the class '0'"),
         (
             {"inputs": np.ones((12, 2)), "targets": [*[0] * 10, 1, 1]},

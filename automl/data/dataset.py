@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import functools
 import hashlib
 import inspect
 import json
@@ -10,7 +11,6 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from automl import source as space_source
 from automl.config import Config, UserError, canonical, decode, encode
-from automl.data.files import existing
+from automl.data.files import existing, visible_files
 
 VALIDATION_SHARE = 0.2
 TEST_SHARE = 0.2
@@ -121,7 +121,7 @@ def load(dataset: Dataset, seed: int, cache: Path) -> Data:
     return _load(_prepared(dataset, seed, cache))
 
 
-@lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=4)
 def _load(folder: Path) -> Data:
     about: About = decode(json.loads((folder / "about.json").read_text()))
     return Data(_read(folder, "train"), _read(folder, "validation"), about)
@@ -132,32 +132,39 @@ def test_split(dataset: Dataset, seed: int, cache: Path) -> Split:
     return _read(_prepared(dataset, seed, cache), "test")
 
 
-@lru_cache
+@functools.lru_cache
 def _space_code(module: str) -> str:
     return space_source.fingerprint(inspect.getsource(sys.modules[module]))
 
 
-@lru_cache(maxsize=1024)
+@functools.cache
 def _file_hash(path: Path, size: int, changed_ns: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@functools.lru_cache(maxsize=8)
+def _folder_hash(folder: Path, files: tuple[tuple[Path, int, int], ...]) -> str:
+    parts = [f"{f[0].relative_to(folder)} {f[0].suffix} {_file_hash(*f)}" for f in files]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def content_hash(path: Path) -> str:
     """The hash of a file's ending and bytes, or of all names and bytes in a folder; "" of no path.
 
     Files are read once per process, and again when their size or time of change differs.
+    What is hidden in a folder does not count.
     """
     if path == Path():
         return ""
-    if path.is_file():
-        info = path.stat()
-        return f"{path.suffix} {_file_hash(path, info.st_size, info.st_mtime_ns)}"
-    existing(str(path))
-    parts = [
-        f"{p.relative_to(path)} {content_hash(p)}" for p in sorted(path.rglob("*")) if p.is_file()
-    ]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    if existing(str(path)).is_file():
+        return f"{path.suffix} {_file_hash(*_state(path))}"
+    return _folder_hash(path, tuple(map(_state, visible_files(path))))
+
+
+def _state(path: Path) -> tuple[Path, int, int]:
+    info = path.stat()
+    return path, info.st_size, info.st_mtime_ns
 
 
 def _prepared(dataset: Dataset, seed: int, cache: Path) -> Path:

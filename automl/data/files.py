@@ -34,6 +34,15 @@ def existing(path: str) -> Path:
     return Path(path)
 
 
+def visible_files(folder: Path) -> list[Path]:
+    """The sorted files below a folder that are neither hidden nor in a hidden folder."""
+    found: list[Path] = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(place, name) for name in names if not name.startswith(".")]
+    return sorted(path for path in found if path.is_file())
+
+
 def records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """The number of the first line and the fields of every record that is not blank.
 

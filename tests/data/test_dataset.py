@@ -1,3 +1,4 @@
+import hashlib
 import os
 import shutil
 import subprocess
@@ -226,6 +227,26 @@ def test_a_folder_is_its_names_and_contents(tmp_path):
     (tmp_path / "a").rename(tmp_path / "b")
     assert content_hash(tmp_path) != before
     assert content_hash(Path()) == ""
+
+
+def test_what_is_hidden_in_a_folder_does_not_count(tmp_path):
+    (tmp_path / "a").write_text("1")
+    before = content_hash(tmp_path)
+    (tmp_path / ".DS_Store").write_text("2")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "head").write_text("3")
+    assert content_hash(tmp_path) == before
+
+
+def test_each_file_of_a_large_folder_is_read_once(tmp_path, monkeypatch):
+    for number in range(1100):
+        (tmp_path / str(number)).touch()
+    before = content_hash(tmp_path)
+    monkeypatch.setattr(hashlib, "file_digest", None)
+    assert content_hash(tmp_path) == before
+    monkeypatch.undo()
+    (tmp_path / "7").write_text("changed")
+    assert content_hash(tmp_path) != before
 
 
 def test_a_path_that_is_not_there_is_told_with_the_machine(tmp_path, cache):

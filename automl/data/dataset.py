@@ -174,14 +174,18 @@ def _prepared(dataset: Dataset, seed: int, cache: Path) -> Path:
     if folder.exists():
         return folder
     cache.mkdir(parents=True, exist_ok=True)
-    with folder.with_suffix(".lock").open("w") as lock:
+    with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in cache.glob("*.new"):
+            shutil.rmtree(left)
         if not folder.exists():
             new = folder.with_suffix(".new")
-            shutil.rmtree(new, ignore_errors=True)
             new.mkdir()
-            _prepare(dataset, seed, new)
-            new.rename(folder)
+            try:
+                _prepare(dataset, seed, new)
+                new.rename(folder)
+            finally:
+                shutil.rmtree(new, ignore_errors=True)
     return folder
 
 

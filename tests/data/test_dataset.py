@@ -192,6 +192,29 @@ def test_what_a_killed_process_left_is_made_anew(tmp_path, cache):
     assert len(dataset.load(source, 0, cache).train.inputs) == 24
 
 
+def test_what_a_killed_process_left_of_another_set_is_removed(tmp_path, cache):
+    (cache / "other.new").mkdir(parents=True)
+    dataset.load(two_classes(tmp_path), 0, cache)
+    assert not (cache / "other.new").exists()
+
+
+@pytest.mark.parametrize("kind", [UserError, KeyboardInterrupt])
+def test_a_set_that_fails_leaves_nothing(tmp_path, cache, monkeypatch, kind):
+    def fail(*_):
+        raise kind
+
+    monkeypatch.setattr(dataset, "_check", fail)
+    with pytest.raises(kind):
+        dataset.load(two_classes(tmp_path), 0, cache)
+    assert [path.name for path in cache.iterdir()] == ["lock"]
+
+
+def test_sets_share_one_lock_file(tmp_path, cache):
+    for seed in range(2):
+        dataset.load(two_classes(tmp_path), seed, cache)
+    assert [path.name for path in cache.iterdir() if path.is_file()] == ["lock"]
+
+
 def homemade(text):
     return space_source.load(text).trial.dataset
 
@@ -295,4 +318,4 @@ def test_a_path_that_is_not_there_is_told_with_the_machine(tmp_path, cache):
 def test_what_cannot_be_learned_from_is_told_with_the_file(tmp_path, cache, arrays, message):
     with pytest.raises(UserError, match=rf"Npz\(path='.*a.npz'.*{message}"):
         dataset.load(Npz(write_npz(tmp_path / "a.npz", **arrays)), 0, cache)
-    assert not list(cache.glob("*.npy"))
+    assert [path.name for path in cache.iterdir()] == ["lock"]

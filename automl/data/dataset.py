@@ -24,7 +24,7 @@ from automl.data.files import existing, visible_files
 VALIDATION_SHARE = 0.2
 TEST_SHARE = 0.2
 MAX_VALIDATION_ROWS = 10_000
-CHUNK_ROWS = 8192
+CHUNK_BYTES = 8 << 20
 CACHE_VERSION = 1
 
 
@@ -207,7 +207,7 @@ def _prepare(dataset: Dataset, seed: int, folder: Path) -> None:
         columns=source.columns,
         num_tokens=source.num_tokens,
         inputs=_input_scaling(source, train.inputs),
-        targets=_scaling(_chunks(targets)),
+        targets=_scaling(targets[rows] for rows in _chunks(targets)),
     )
     (folder / "about.json").write_text(canonical(about))
 
@@ -222,12 +222,12 @@ def _check(dataset: Dataset, source: Source) -> None:
     for name, values in (("inputs", source.inputs), ("targets", source.targets)):
         columns = source.columns if name == "inputs" else ()
         bad = np.isinf if columns else _not_finite
-        for start, chunk in zip(range(0, len(values), CHUNK_ROWS), _chunks(values)):
-            if chunk.dtype.kind == "f" and (found := np.argwhere(bad(chunk))).size:
+        for rows in _chunks(values) if values.dtype.kind == "f" else ():
+            if (found := np.argwhere(bad(values[rows]))).size:
                 row, *place = found[0].tolist()
                 where = f" of column {columns[place[0]].name!r}" if columns else ""
                 raise UserError(
-                    f"{dataset}: {source.place(start + row)}{where} holds a value that is not "
+                    f"{dataset}: {source.place(rows.start + row)}{where} holds a value that is not "
                     f"finite among its {name}; remove or fill it"
                 )
     if source.classes:
@@ -298,8 +298,8 @@ def _write(path: Path, values: NDArray[Any], rows: NDArray[np.int64]) -> None:
     """Some rows as an .npy file, a piece at a time."""
     shape = (len(rows), *values.shape[1:])
     file = np.lib.format.open_memmap(path, mode="w+", dtype=values.dtype, shape=shape)
-    for start in range(0, len(rows), CHUNK_ROWS):
-        file[start : start + CHUNK_ROWS] = values[rows[start : start + CHUNK_ROWS]]
+    for chunk in _chunks(file):
+        file[chunk] = values[rows[chunk]]
     file.flush()
 
 
@@ -312,9 +312,11 @@ def _read(folder: Path, name: str) -> Split:
     return Split(inputs, targets, rows)
 
 
-def _chunks(values: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    for start in range(0, len(values), CHUNK_ROWS):
-        yield values[start : start + CHUNK_ROWS]
+def _chunks(values: NDArray[Any]) -> Iterator[slice]:
+    """Where to cut the rows into pieces of at most `CHUNK_BYTES`, or of one row."""
+    size = max(1, CHUNK_BYTES // max(1, values[:1].nbytes))
+    for start in range(0, len(values), size):
+        yield slice(start, start + size)
 
 
 def _input_scaling(source: Source, inputs: NDArray[Any]) -> Scaling:
@@ -323,29 +325,29 @@ def _input_scaling(source: Source, inputs: NDArray[Any]) -> Scaling:
         return Scaling((), ())
     if source.columns:
         numeric = [i for i, column in enumerate(source.columns) if not column.categories]
-        return _scaling(chunk[:, numeric] for chunk in _chunks(inputs))
-    shape = (-1, *source.input_shape)
+        return _scaling(inputs[rows][:, numeric] for rows in _chunks(inputs))
     if len(source.input_shape) == 1:
-        return _scaling(_chunks(inputs))
-    channels = source.input_shape[0]
+        return _scaling(inputs[rows] for rows in _chunks(inputs))
+    shape, channels = (-1, *source.input_shape), source.input_shape[0]
     return _scaling(
-        np.moveaxis(chunk.reshape(shape), 1, -1).reshape(-1, channels) for chunk in _chunks(inputs)
+        np.moveaxis(inputs[rows].reshape(shape), 1, -1).reshape(-1, channels)
+        for rows in _chunks(inputs)
     )
 
 
 def _scaling(chunks: Iterator[NDArray[Any]]) -> Scaling:
     """Mean and deviation of each column; missing values do not count, constant ones keep 1."""
-    count, total, squares = (np.zeros(0) for _ in range(3))
-    for chunk in chunks:
-        values = chunk.astype(np.float64)
-        known = np.isfinite(values)
-        values = np.where(known, values, 0.0)
-        if not count.size:
-            count, total, squares = (np.zeros(values.shape[1]) for _ in range(3))
-        count += known.sum(0)
-        total += values.sum(0)
-        squares += (values**2).sum(0)
+    sums = [_sums(chunk) for chunk in chunks]
+    count, total, squares = np.sum(sums, 0) if sums else np.zeros((3, 0))
     mean = total / np.maximum(count, 1)
     variance = squares / np.maximum(count, 1) - mean**2
     std = np.sqrt(np.where(variance > 1e-12 * np.maximum(mean**2, 1e-12), variance, 1.0))
     return Scaling(tuple(mean.tolist()), tuple(std.tolist()))
+
+
+def _sums(chunk: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+    """How many values of each column are known, their sum, and that of their squares."""
+    values = chunk.astype(np.float64)
+    known = np.isfinite(values)
+    values[~known] = 0
+    return known.sum(0), values.sum(0), np.square(values, out=values).sum(0)

@@ -3,6 +3,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -158,6 +159,26 @@ def test_missing_values_and_categories_do_not_count_in_the_scaling(tmp_path, cac
     assert data.about.inputs.mean == pytest.approx(np.nanmean(numeric, 0))
     assert data.about.inputs.std == pytest.approx(np.nanstd(numeric, 0))
     assert dataset.load(reviews(tmp_path / "b.csv"), 0, cache).about.inputs.mean == ()
+
+
+def test_a_piece_of_large_rows_is_few_of_them(tmp_path, cache):
+    images = np.arange(3 * 64 * 64, dtype=np.uint8).reshape(1, 3, 64, 64).repeat(2500, 0)
+    path = write_npz(tmp_path / "a.npz", inputs=images, targets=np.arange(2500) % 2)
+    tracemalloc.start()
+    data = dataset.load(Npz(path), 0, cache)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < images.nbytes + 12 * dataset.CHUNK_BYTES
+    assert data.about.inputs.mean == pytest.approx([127.5] * 3)
+
+
+def test_pieces_add_up(tmp_path, cache, monkeypatch):
+    whole = dataset.load(two_classes(tmp_path), 0, tmp_path / "whole")
+    monkeypatch.setattr(dataset, "CHUNK_BYTES", 20)
+    pieces = dataset.load(two_classes(tmp_path), 0, cache)
+    assert np.array_equal(pieces.train.inputs, whole.train.inputs)
+    assert pieces.about.inputs.mean == pytest.approx(whole.about.inputs.mean)
+    assert pieces.about.inputs.std == pytest.approx(whole.about.inputs.std)
 
 
 def test_the_prepared_arrays_are_mapped(tmp_path, cache):

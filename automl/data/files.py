@@ -34,6 +34,13 @@ def existing(path: str) -> Path:
     return Path(path)
 
 
+def existing_file(path: str) -> Path:
+    """A path that is there and no folder."""
+    if existing(path).is_dir():
+        raise UserError(f"{path} is a folder; give the path of a file")
+    return Path(path)
+
+
 def visible_files(folder: Path) -> list[Path]:
     """The sorted files below a folder that are neither hidden nor in a hidden folder."""
     found: list[Path] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tokenize
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -62,7 +63,14 @@ def _read(path: Path) -> _Arrays:
             return {n: np.load(file, mmap_mode="r") for n, file in files.items() if file.exists()}
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in names if name in file}
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
+    except (
+        ValueError,
+        EOFError,
+        OSError,
+        zipfile.BadZipFile,
+        zlib.error,
+        tokenize.TokenError,
+    ) as error:
         raise UserError(f"{path} does not hold plain arrays ({error}); save it again") from None
 
 

@@ -1,4 +1,4 @@
-"""Full Fashion-MNIST, one network of 90,000 parameters: test accuracy, and the loop's own cost.
+"""Full Fashion-MNIST, one network of 78,000 parameters: test accuracy, and the loop's own cost.
 
 python tests/benchmarks/training.py FOLDER_OF_IDX_FILES [--seeds 3] [--epochs 15] [--pairs 3]
 
@@ -28,7 +28,7 @@ from automl.data.dataset import Data
 from automl.data.idx import FashionMNIST
 from automl.measure.measurement import machine, measure
 from automl.models.family import count_parameters, untrained
-from automl.models.resnet import ResNet, ResNetStage
+from automl.models.resnet import ResNet
 from automl.recipe import Context
 from automl.space import TrialConfig
 from automl.store import Store
@@ -39,8 +39,8 @@ from automl.training.schedules import Fixed, OneCycle
 from automl.trial import Checkpoints, run
 
 RESULTS = Path(__file__).parent / "results" / "training.json"
-PEAK, BATCH, WEIGHT_DECAY = 0.1, 128, 5e-4
-NETWORK = ResNet((ResNetStage(16), ResNetStage(32), ResNetStage(72)))
+PEAK, BATCH, WEIGHT_DECAY = 0.15, 128, 5e-4
+NETWORK = ResNet()
 CACHE = Path(tempfile.gettempdir()) / "automl-benchmark-cache"
 
 
@@ -80,7 +80,7 @@ def step(epochs: int) -> Train:
         OneCycle(PEAK),
         Fixed(BATCH),
         epochs=epochs,
-        augmentations=(Flip(), Shift(1)),
+        augmentations=(Flip(), Shift(2)),
         channels_last=True,
     )
 
@@ -155,10 +155,10 @@ def by_hand(data: Data, epochs: int) -> Iterator[float]:
             batch = images[rows].float()[:, None]
             flip = torch.rand(len(rows)) < 0.5
             batch = torch.where(flip[:, None, None, None], batch.flip(-1), batch)
-            down, across = torch.randint(0, 3, (2, len(rows), 1))
-            padded = F.pad(batch, (1, 1, 1, 1))
+            down, across = torch.randint(0, 5, (2, len(rows), 1))
+            padded = F.pad(batch, (2, 2, 2, 2))
             places = torch.arange(28)
-            padded = padded.gather(2, (places + down)[:, None, :, None].expand(-1, 1, 28, 30))
+            padded = padded.gather(2, (places + down)[:, None, :, None].expand(-1, 1, 28, 32))
             batch = padded.gather(3, (places + across)[:, None, None, :].expand(-1, 1, 28, 28))
             batch = ((batch - mean) / std).contiguous(memory_format=torch.channels_last)
             loss = F.cross_entropy(model(batch), labels[rows])

@@ -85,7 +85,7 @@ class Proposer:
         settings = self.study.settings
         for redraws in range(MAX_REDRAWS + 1):
             self.mirror.sampler = SAMPLERS[settings.sampler](
-                settings.seed * 100_003 + self.num_draws
+                (settings.seed * 100_003 + self.num_draws) % 2**32
             )
             trial = self.mirror.ask()
             config = sample(self.space, suggest_from(trial))

@@ -17,11 +17,10 @@ from torch.nn import functional as F
 from automl.compression.calibration import recalibrate
 from automl.compression.fold import fold_batch_norm
 from automl.compression.plain import Plain, described, plain_layers, refuse
+from automl.compression.quantized import onnx_node, per_output
 from automl.models.family import Change, Network, change, copy_weights
 from automl.recipe import Context, Rejected, Report
 from automl.training.loop import Train
-
-ONNX_VERSION = 19
 
 
 @dataclass(frozen=True)
@@ -90,9 +89,9 @@ class BinarizedLayer(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         if torch.onnx.is_in_onnx_export():
-            weight = _as_onnx(self.codes, self.scale)
+            weight = onnx_node("DequantizeLinear", (self.codes, self.scale), torch.float32, axis=0)
         else:
-            weight = self.codes * by_output(self.scale, self.codes)
+            weight = self.codes * per_output(self.scale, self.codes)
         if not self.convolution:
             return F.linear(inputs, weight, self.bias)
         convolve: Any = F.conv1d if weight.dim() == 3 else F.conv2d
@@ -121,12 +120,7 @@ def signs(weight: Tensor) -> Tensor:
 
 def rounded(weight: Tensor) -> Tensor:
     """The sign of each weight times the mean size of its output channel's."""
-    return signs(weight) * by_output(weight.abs().flatten(1).mean(1), weight)
-
-
-def by_output(scale: Tensor, weight: Tensor) -> Tensor:
-    """One number per output channel, shaped to be multiplied with a weight."""
-    return scale.view(-1, *[1] * (weight.dim() - 1))
+    return signs(weight) * per_output(weight.abs().flatten(1).mean(1), weight)
 
 
 class _Latent(nn.Module):
@@ -151,15 +145,3 @@ class _Latent(nn.Module):
         weight = layer.get_parameter("weight")
         weight.data = rounded(weight.detach())
         return layer
-
-
-def _as_onnx(codes: Tensor, scale: Tensor) -> Tensor:
-    weight: Tensor = torch.onnx.ops.symbolic(
-        "DequantizeLinear",
-        (codes, scale),
-        {"axis": 0},
-        dtype=torch.float32,
-        shape=codes.shape,
-        version=ONNX_VERSION,
-    )
-    return weight

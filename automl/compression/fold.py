@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from automl.compression.quantized import LAYERS, QuantizedLayer, per_output
+from automl.compression.plain import KINDS
+from automl.compression.quantized import QuantizedLayer, per_output
 from automl.models.family import Change, Network, change, copy_weights
 
 
@@ -63,7 +64,7 @@ def _pairs(body: nn.Module) -> list[tuple[str, str]]:
             for (name, layer), (norm_name, norm) in zip(children, children[1:], strict=False):
                 name, layer = _last(name, layer)
                 is_norm = isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d)
-                if is_norm and isinstance(layer, (*LAYERS, QuantizedLayer)):
+                if is_norm and isinstance(layer, (*KINDS, QuantizedLayer)):
                     pairs.append((name, norm_name))
     return pairs
 

@@ -21,8 +21,8 @@ from automl.compression.grid import (
     spread,
     weight_scale,
 )
+from automl.compression.plain import KINDS
 from automl.compression.quantized import (
-    LAYERS,
     Learned,
     LearnedLayer,
     Quantized,
@@ -140,7 +140,7 @@ def quantizable(model: Network) -> dict[str, nn.Module]:
     return {
         name: m
         for name, m in named.items()
-        if isinstance(m, LAYERS)
+        if isinstance(m, KINDS)
         and getattr(m, "padding_mode", "zeros") == "zeros"
         and not name.startswith(closed)
     }

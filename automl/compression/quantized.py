@@ -17,7 +17,6 @@ from torch.nn import functional as F
 from automl.compression.grid import LIMITS, codes_of, rounded, weight_scale
 from automl.models.family import Change
 
-LAYERS = (nn.Conv1d, nn.Conv2d, nn.Linear)
 ONNX_VERSION = 19
 """The operator version of QuantizeLinear that every recent onnxruntime knows."""
 
@@ -112,7 +111,7 @@ class QuantizedLayer(_Layer):
 
     def _weight(self, exporting: bool) -> Tensor:
         if exporting:
-            return _node("DequantizeLinear", (self.codes, self.scale), torch.float32, axis=0)
+            return onnx_node("DequantizeLinear", (self.codes, self.scale), torch.float32, axis=0)
         return self.codes * per_output(self.scale, self.codes)
 
 
@@ -177,15 +176,18 @@ def _quantized_in_torch(inputs: Tensor, scale: Tensor, zero_point: Tensor) -> Te
 
 
 def _quantized_in_onnx(inputs: Tensor, scale: Tensor, zero_point: Tensor) -> Tensor:
-    codes = _node("QuantizeLinear", (inputs, scale, zero_point), torch.uint8)
-    return _node("DequantizeLinear", (codes, scale, zero_point), torch.float32)
+    codes = onnx_node("QuantizeLinear", (inputs, scale, zero_point), torch.uint8)
+    return onnx_node("DequantizeLinear", (codes, scale, zero_point), torch.float32)
 
 
 def _clipped_in_onnx(inputs: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    return _node("Clip", (inputs, low, high), torch.float32)
+    return onnx_node("Clip", (inputs, low, high), torch.float32)
 
 
-def _node(name: str, inputs: tuple[Tensor, ...], dtype: torch.dtype, **attributes: int) -> Tensor:
+def onnx_node(
+    name: str, inputs: tuple[Tensor, ...], dtype: torch.dtype, **attributes: int
+) -> Tensor:
+    """A node of the exported graph, of the shape of its first input."""
     node: Tensor = torch.onnx.ops.symbolic(
         name, inputs, dict(attributes), dtype=dtype, shape=inputs[0].shape, version=ONNX_VERSION
     )

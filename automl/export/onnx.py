@@ -14,8 +14,7 @@ from automl.compression.binarize import BinarizedLayer
 from automl.compression.fold import fold_batch_norm
 from automl.compression.quantized import QuantizedLayer
 from automl.data.dataset import Data
-from automl.export import sparse
-from automl.export.packing import pack_weights
+from automl.export import packing, sparse
 from automl.models.deployed import Deployed
 from automl.models.family import Network
 
@@ -51,7 +50,7 @@ def export(model: Network, data: Data) -> bytes:
     assert program is not None
     proto = program.model_proto
     _strip(proto)
-    pack_weights(proto.graph, _widths(deployed.model))
+    packing.pack_weights(proto.graph, _widths(deployed.model))
     _shorten(proto.graph)
     sparse.pack(proto)
     if about.classes:
@@ -76,7 +75,7 @@ def weights(file: bytes) -> dict[str, np.ndarray]:
     """The numbers that a file holds, by the name of their initializer; packed ones unpacked."""
     proto = onnx.load_from_string(file)
     held = {t.name: onnx.numpy_helper.to_array(t) for t in proto.graph.initializer}
-    return sparse.unpacked(proto, held)
+    return packing.unpacked(proto.graph, sparse.unpacked(proto, held))
 
 
 def _strip(proto: onnx.ModelProto) -> None:

@@ -113,13 +113,27 @@ def stored_bits(file: bytes) -> dict[int, int]:
         elif name in made_by and made_by[name].domain == sparse.DOMAIN:
             found[8] = found.get(8, 0) + int(np.prod(held[made_by[name].input[2]]))
         elif name in made_by and made_by[name].op_type == "Reshape":
-            bits, count = _packed(made_by[name], made_by, held)
+            bits, count, _ = _packed(made_by[name], made_by, held)
             found[bits] = found.get(bits, 0) + count
     return found
 
 
-def _packed(node: Any, made_by: Mapping[str, Any], held: Mapping[str, Any]) -> tuple[int, int]:
-    """The width and the number of the codes that a Reshape gives: their table's levels tell."""
+def unpacked(graph: Any, held: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """A graph's initializers, those that are packed as the codes that they stand for."""
+    made_by, whole = {output: node for node in graph.node for output in node.output}, dict(held)
+    for node in graph.node:
+        made = made_by.get(node.input[0]) if node.op_type == "DequantizeLinear" else None
+        if made is not None and made.op_type == "Reshape":
+            bits, count, packed = _packed(made, made_by, held)
+            patterns = (whole.pop(packed)[:, None] >> np.arange(0, 8, bits)) & (2**bits - 1)
+            codes = CODES[bits][patterns.ravel()[:count]].astype(np.int8)
+            whole[node.input[0]] = codes.reshape(held[made.input[1]])
+    return whole
+
+
+def _packed(node: Any, made_by: Mapping[str, Any], held: Mapping[str, Any]) -> tuple[int, int, str]:
+    """The width, the number, and the bytes' name of the codes that a Reshape gives; the levels
+    of their table tell the width."""
     count = int(np.prod(held[node.input[1]]))
     while node.op_type != "Gather":
         node = made_by[node.input[0]]
@@ -127,4 +141,4 @@ def _packed(node: Any, made_by: Mapping[str, Any], held: Mapping[str, Any]) -> t
     bits = int(np.log2(held[levels].size))
     assert held[packed].dtype == np.uint8
     assert held[packed].size == -(-count * bits // 8)
-    return bits, count
+    return bits, count, packed

@@ -93,7 +93,7 @@ def test_what_is_clipped_stays_so_in_training(step, optimizer, build, context):
 def test_a_pattern_holds_for_convolutions_after_training_and_8_bits(build, context):
     clipped = Clip(pattern="2:4").apply(build(ResNet((ResNetStage(16),))), context)
     tuned = finish(Train(epochs=2).run(clipped, context))
-    quantized = Quantize().apply(tuned, context)
+    quantized = finish(Quantize().run(tuned, context))
     codes = [m.codes for m in quantized.modules() if isinstance(m, QuantizedLayer)]
     assert len(codes) == 4
     for weight in (*(layer.weight for layer in layers(tuned)), *codes):
@@ -168,7 +168,7 @@ def test_series_and_texts_are_clipped_factorised_and_quantized(family, shape, co
     tuned = finish(Train(learning_rate=Cosine(0.003), epochs=1).run(clipped, context))
     assert same(zeros(tuned), before)
     dense = sum(layer.weight.numel() for layer in layers(tuned))
-    file = onnx.export(Quantize().apply(tuned, context), data)
+    file = onnx.export(finish(Quantize().run(tuned, context)), data)
     codes = [w for w in onnx.weights(file).values() if w.dtype == np.int8]
     assert sum(code.size for code in codes) == dense
     assert sum((code == 0).sum() for code in codes) >= dense // 2

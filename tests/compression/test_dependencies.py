@@ -256,7 +256,7 @@ def test_changes_of_a_layer_add_up(build, context):
     """Narrower, then its norm merged into it, then integers; and rebuilt so from the spec."""
     network = build(Imported(sequence))
     pruned = Prune(0.5).apply(network, context)
-    quantized = Quantize().apply(pruned, context)
+    quantized = finish(Quantize().run(pruned, context))
     assert [tuple(quantized.body[i].codes.shape) for i in (0, 3)] == [(8, 1, 3, 3), (16, 8, 3, 3)]
     assert isinstance(quantized.body[1], nn.Identity)
     files = dump(quantized)

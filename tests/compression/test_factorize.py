@@ -164,7 +164,7 @@ def test_fine_tuned_and_quantized_factors_are_what_the_file_computes(family, sha
     before = [p.clone() for p in smaller.parameters()]
     tuned = finish(Train(label="fine_tune", epochs=1).run(smaller, context))
     assert not any(torch.equal(p, q) for p, q in zip(tuned.parameters(), before))
-    quantized = Quantize().apply(tuned, context)
+    quantized = finish(Quantize().run(tuned, context))
     factors = sum(len(change.factors) for change in smaller.spec.changes.values())
     layers = [m for m in quantized.modules() if isinstance(m, QuantizedLayer)]
     assert len(layers) > factors - len(smaller.spec.changes)
@@ -252,7 +252,7 @@ def test_layers_are_factorised_after_pruning_and_before_quantizing(build, contex
     with pytest.raises(Rejected, match="Prune"):
         Prune(0.5).apply(smaller, context)
     with pytest.raises(Rejected, match="no layer that it applies to"):
-        Factorize(share=0.2).apply(Quantize().apply(smaller, context), context)
+        Factorize(share=0.2).apply(finish(Quantize().run(smaller, context)), context)
     pruned = Prune(0.5).apply(build(MLP((64,))), context)
     again = Factorize(share=0.2).apply(pruned, context)
     assert again.body.block0.linear[0].weight.shape == (6, 64)

@@ -67,6 +67,9 @@ def test_the_file_computes_what_was_calibrated_in_the_bits_it_claims(
     own = answers(quantized, context)
     assert np.abs(own - shipped).max() < 0.05 * np.abs(own).max()
     assert broken_claim(file, runtime.optimised(file), claims(quantized)) == ""
+    held = list(onnx.weights(file).values())
+    for layer in layers(quantized):
+        assert any(np.array_equal(weight, layer.codes.numpy()) for weight in held)
 
 
 def test_few_bits_learn_what_rounding_alone_loses(trained, context):

@@ -6,6 +6,7 @@ import onnx.reference
 import onnxruntime
 import pytest
 import torch
+from conftest import finish
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
@@ -140,7 +141,7 @@ def test_a_packed_model_answers_as_the_whole_one(
     for norm in (m for m in network.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)):
         nn.init.normal_(norm.weight)
     clipped = Clip(0.8).apply(network, context)
-    model = Quantize().apply(clipped, context) if bits == 8 else clipped
+    model = finish(Quantize().run(clipped, context)) if bits == 8 else clipped
     packed = export.export(model, context.data)
     monkeypatch.setattr(sparse, "pack", lambda proto: None)
     whole = export.export(model, context.data)

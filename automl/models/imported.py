@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,6 +51,10 @@ class Imported(Model):
             raise UserError(
                 f'Imported({self.factory!r}): write "package.module:function", or give a function'
             )
+
+    def check_ranges(self) -> None:
+        if not all(0 < number < math.inf for number in self.std):
+            raise UserError(f"Imported: std is {self.std}; every number must be above 0")
 
     def build(self, input_shape: tuple[int, ...], num_outputs: int) -> nn.Module:
         try:

@@ -10,6 +10,7 @@ from typing import Any
 from automl import source
 from automl.compression.prune import Prune
 from automl.config import UserError
+from automl.home import Home, make_writable
 from automl.measure.measurement import measure
 from automl.models.family import count_parameters
 from automl.recipe import Step
@@ -30,7 +31,7 @@ from automl.training.parallel import SingleDevice
 from automl.trial import run as run_trial
 
 
-def check(name: str, sets: dict[str, str], cache: Path, *, run: bool) -> dict[str, Any]:
+def check(name: str, sets: dict[str, str], home: Home, *, run: bool) -> dict[str, Any]:
     """The space's parameters and size; with `run` one trial of it, each training one epoch long.
 
     Raises UserError on a space that cannot be searched.
@@ -39,7 +40,8 @@ def check(name: str, sets: dict[str, str], cache: Path, *, run: bool) -> dict[st
     text = source.read(path)
     space = source.load(text, sets, str(path))
     explored = validate(space)
-    reference = largest(space, explored, cache)
+    make_writable(home)
+    reference = largest(space, explored, home.cache)
     report: dict[str, Any] = {
         "space": path.stem,
         "objectives": ", ".join(space.objectives),
@@ -51,7 +53,7 @@ def check(name: str, sets: dict[str, str], cache: Path, *, run: bool) -> dict[st
         "parameters": {p: describe(domain) for p, domain in explored.domains.items()},
     }
     if run:
-        result = _tiny_trial(explored.configs[-1], cache, source.fingerprint(text))
+        result = _tiny_trial(explored.configs[-1], home.cache, source.fingerprint(text))
         if result.status == "failed":
             raise UserError(f"a tiny trial of {path} failed: {result.reason}")
         report["trial"] = f"{result.status} {result.reason}".strip()

@@ -320,6 +320,8 @@ class _Draw:
                 return self.suggest(path, value)
             case tuple() | list():
                 return tuple(self.value(item, f"{path}.{i}") for i, item in enumerate(value))
+            case dict():
+                return {key: self.value(item, f"{path}.{key}") for key, item in value.items()}
             case Config():
                 return self.config(value, path)
         return value
@@ -359,6 +361,8 @@ def _fix(path: str, old: Any, text: str) -> Any:
     is_config = isinstance(old, Config) and not isinstance(old, Domain)
     if (is_config or old is None) and isinstance(data, str) and choice(data):
         data = {"type": data}
+    if isinstance(old, dict) and isinstance(data, dict):
+        return {key: decode(item) for key, item in data.items()}
     new = decode(data)
     match old:
         case IntDomain():

@@ -12,6 +12,13 @@ def test_a_config_survives_json_exactly(config):
     assert decode(json.loads(json.dumps(encode(config)))) == config
 
 
+@pytest.mark.parametrize(
+    "value", [{"type": 3}, {"type": "SGD"}, {"a": {"type": "dict", "items": {"type": SGD()}}}]
+)
+def test_a_dict_with_a_key_named_type_survives_json(value):
+    assert decode(json.loads(json.dumps(encode(value)))) == value
+
+
 def test_choices_are_the_registered_classes_of_a_kind():
     assert choices(Optimizer)["SGD"] is SGD
     assert choices(Optimizer)["AdamW"] is AdamW

@@ -26,7 +26,7 @@ from automl.space import (
 from automl.training.loop import Train
 from automl.training.losses import CrossEntropy, Distill
 from automl.training.optimizers import SGD, AdamW, Nesterov
-from automl.training.schedules import Fixed
+from automl.training.schedules import Exponential, Fixed, Warmup
 
 
 def space_of(*recipe, model=None, **options):
@@ -126,6 +126,16 @@ def test_a_fixed_path_replaces_a_domain_or_a_constant():
         (lambda: validate(space_of(Train("adam"))), "Train.optimizer is 'adam'; .* an Optimizer"),
         (lambda: validate(space_of(model=SGD())), r"TrialConfig\.model is SGD.* a Model"),
         (lambda: validate(space_of(model=MLP(Repeat(8, 2.5)))), "length is 2.5, not an integer"),
+        (lambda: validate(space_of(Train(epochs=Int(0, 3)))), "epochs of step 'train' is 0"),
+        (lambda: validate(space_of(Train(mixup=Float(-1, 1)))), "mixup of step 'train' is -1"),
+        (
+            lambda: validate(space_of(Train(learning_rate=Warmup(Exponential(1, Float(-1, 1)))))),
+            r"Exponential\(.*: factor must be above 0",
+        ),
+        (
+            lambda: validate(space_of(Train(), Train(label="b", loss=Distill(weight=Float(0, 2))))),
+            "weight must be from 0 to 1",
+        ),
         (
             lambda: validate(space_of(OneOf(None, Train(epochs="3")))),
             "Train.epochs is '3'; it must be an integer",

@@ -62,7 +62,7 @@ class Quantize(Step):
     The first and the last layer have `ends_bits`. With `average_bits` above 0 each layer gets
     the width that the measured sensitivity allows. `training` is quantization-aware training
     after the calibration, of which the better result is kept: by default a short one at 2 and
-    1 bits, none above.
+    1 bits, none above; with `Train(epochs=0)` none at any width.
     """
 
     bits: int = 8
@@ -85,7 +85,7 @@ class Quantize(Step):
                 raise UserError(f"step {self.label!r}: {name}={bits}; choose one of 8, 4, 2 and 1")
         if self.average_bits and not 1 <= self.average_bits <= 8:
             raise UserError(f"step {self.label!r}: average_bits={self.average_bits} is not 1 to 8")
-        if self.training is not None:
+        if self.training is not None and self.training.epochs:
             self.training.check(before)
 
     def run(self, model: Network, context: Context) -> Generator[Report, None, Network]:

@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -49,6 +50,10 @@ class Imported(Model):
             raise UserError(
                 f'Imported({self.factory!r}): write "package.module:function", or give a function'
             )
+
+    def check_ranges(self) -> None:
+        if not all(0 < number < math.inf for number in self.std):
+            raise UserError(f"Imported: std is {self.std}; every number must be above 0")
 
     def build(self, input_shape: tuple[int, ...], num_outputs: int) -> nn.Module:
         try:

@@ -27,6 +27,7 @@ from automl.training.parallel import Parallelism, SingleDevice
 from automl.training.schedules import Cosine, Fixed, Schedule, Warmup
 
 PRECISIONS = ("fp32", "bf16")
+CHECKED_PLACES = [i / 100 for i in range(100)]
 BATCH_SCALING = {"none": 0.0, "sqrt": 0.5, "linear": 1.0}
 
 
@@ -63,7 +64,12 @@ class Train(Step):
     def num_workers(self) -> int:
         return self.parallelism.num_workers
 
+    def check_ranges(self) -> None:
+        if not 0 <= self.mixup < math.inf:
+            raise UserError(f"mixup of step {self.label!r} is {self.mixup}; it must be at least 0")
+
     def check(self, before: tuple[Step, ...]) -> None:
+        self._check_numbers()
         labels = [step.label for step in before]
         if self.teacher and self.teacher not in labels:
             raise UserError(
@@ -79,6 +85,23 @@ class Train(Step):
             raise UserError(
                 unknown(f"batch_scaling of step {self.label!r}", self.batch_scaling, known)
             )
+
+    def _check_numbers(self) -> None:
+        if self.epochs < 1:
+            raise UserError(
+                f"epochs of step {self.label!r} is {self.epochs}; it must be at least 1, "
+                "and a recipe without the step leaves the model as it is"
+            )
+        for name, schedule, least in (
+            ("batch_size", self.batch_size, 1),
+            ("learning_rate", self.learning_rate, 0),
+        ):
+            values = [schedule.at(place) for place in CHECKED_PLACES] if schedule else []
+            if not all(least <= value < math.inf for value in values):
+                raise UserError(
+                    f"{name} of step {self.label!r} runs from {min(values):g} to "
+                    f"{max(values):g}; hold it at {least} or more, e.g. with Clipped"
+                )
 
     def check_data(self, about: About) -> None:
         if self.loss is not None:

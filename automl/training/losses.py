@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -43,6 +44,10 @@ class CrossEntropy(Loss):
 
     label_smoothing: float = 0.0
     balanced: bool = False
+
+    def check_ranges(self) -> None:
+        if not 0 <= self.label_smoothing < 1:
+            raise UserError(f"{self}: label_smoothing must be at least 0 and below 1")
 
     def check(self, about: About) -> None:
         if not about.classes:
@@ -91,6 +96,12 @@ class Distill(Loss):
     teacher: str = "train"
     temperature: float = 4.0
     weight: float = 0.7
+
+    def check_ranges(self) -> None:
+        if not 0 < self.temperature < math.inf:
+            raise UserError(f"{self}: temperature must be above 0")
+        if not 0 <= self.weight <= 1:
+            raise UserError(f"{self}: weight must be from 0 to 1")
 
     def __call__(self, outputs: Tensor, targets: Tensor, taught: Tensor | None) -> Tensor:
         assert taught is not None

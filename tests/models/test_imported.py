@@ -13,11 +13,12 @@ from automl import source, space
 from automl.compression.quantize import Quantize
 from automl.config import UserError, decode, encode
 from automl.data.dataset import Scaling
-from automl.models.family import untrained
+from automl.models.family import dump, restore, untrained
 from automl.models.imported import Imported
 from automl.prefix import prefix_keys
 from automl.reference import largest
-from automl.space import TrialConfig
+from automl.space import Int, OneOf, TrialConfig
+from automl.training.loop import Train
 
 SPACE = """
 from torch import nn
@@ -39,6 +40,11 @@ from torch import nn
 
 def net(width=64, outputs=10):
     return nn.Sequential(nn.Flatten(), nn.Linear(64, width), nn.ReLU(), nn.Linear(width, outputs))
+
+def typed(width, type, sizes=()):
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, width))
+    net.add_module("head" if type == "mlp" else "last", nn.Linear(width, 10))
+    return net
 
 def broken():
     raise RuntimeError("no weights here")
@@ -86,6 +92,48 @@ def test_a_trained_module_is_compressed_without_training(package, store, tmp_pat
     _, smaller = drive(TrialConfig(DIGITS, model, (Quantize(),)), store)
     assert (as_it_is.status, smaller.status) == ("complete", "complete")
     assert smaller.measurement.size_bytes < as_it_is.measurement.size_bytes / 2
+
+
+def test_options_may_be_domains_and_have_any_name(package):
+    options = {"width": Int(8, 16), "type": OneOf("conv", "mlp"), "sizes": [{"type": Int(2, 3)}]}
+    model = Imported("my_package_of_nets:typed", options=options)
+    searched = space.Space(TrialConfig(DIGITS, model, (Train(epochs=1),)))
+    explored = space.validate(searched)
+    assert set(explored.domains) == {
+        "model.options.width",
+        "model.options.type",
+        "model.options.sizes.0.type",
+    }
+    model = explored.configs[1].model
+    assert model.options == {"width": 16, "type": "mlp", "sizes": ({"type": 3},)}
+    network = untrained(model, load(DIGITS).about)
+    files = dump(network)
+    again = restore(files["weights.safetensors"], files["spec.json"])
+    assert again.spec == network.spec
+    assert "head.weight" in again.body.state_dict()
+    fixed = {"model.options.width": "4", "model.options.sizes": "[]"}
+    assert {
+        (config.model.options["width"], config.model.options["sizes"])
+        for config in space.validate(replace(searched, fixed=fixed)).configs
+    } == {(4, ())}
+    fixed = {"model.options": '{"type": "mlp", "width": 5}'}
+    (config,) = space.validate(replace(searched, fixed=fixed)).configs
+    assert config.model.options == {"type": "mlp", "width": 5}
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        ({"options": {"act": nn.ReLU}}, r"Imported\.options is .*ReLU.*what JSON can hold"),
+        ({"options": {1: 2}}, r"Imported\.options is \{1: 2\}; it must be a dict from a text"),
+        ({"std": (0.0,)}, r"Imported: std is \(0\.0,\); every number must be above 0"),
+        ({"std": 16.0}, r"Imported\.std is 16\.0; it must be a tuple"),
+    ],
+)
+def test_options_and_numbers_that_cannot_be_are_told(package, model, sentence):
+    trial = TrialConfig(DIGITS, Imported("my_package_of_nets:net", **model), ())
+    with pytest.raises(UserError, match=sentence):
+        space.validate(space.Space(trial))
 
 
 def test_other_weights_are_another_model(package, tmp_path):

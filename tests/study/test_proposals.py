@@ -5,6 +5,7 @@ from automl.measure.measurement import Measurement
 from automl.pareto import Axis
 from automl.prefix import prefix_keys
 from automl.result import TrialResult
+from automl.space import MAX_SEED
 from automl.study.proposals import Proposer
 from automl.study.samplers import SAMPLERS
 from automl.study.study import Settings, Study, create
@@ -27,11 +28,12 @@ space = Space(TrialConfig(Sklearn("digits"), MLP((16,)), recipe), ("accuracy", "
 def start(tmp_path):
     """A proposer on a new study, or on what an earlier one left."""
 
-    def start(text, sampler="tpe", stored=()):
+    def start(text, sampler="tpe", stored=(), seed=0):
         space, folder = source.load(text), tmp_path / "study"
         axes = {"accuracy": Axis(0.1, 1.0), "size_bytes": Axis(1e5, 1e2, True)}
         if not folder.exists():
-            create(folder, Settings("s", "", OBJECTIVES, (), {}, 0, sampler, axes, 1.0), text, b"")
+            settings = Settings("s", "", OBJECTIVES, (), {}, seed, sampler, axes, 1.0)
+            create(folder, settings, text, b"")
         return Proposer(Study(folder), space, "", lambda key: key in stored)
 
     return start
@@ -67,6 +69,11 @@ def test_a_proposal_waits_while_its_prefix_is_in_the_making(start):
     proposer.finish(second.number, TrialResult("failed", reason="lost"))
     fourth = proposer.next()
     assert fourth is not None
+
+
+@pytest.mark.parametrize("sampler", list(SAMPLERS))
+def test_every_seed_of_a_space_seeds_every_sampler(sampler, start):
+    assert start(TWO_PREFIXES, sampler, seed=MAX_SEED).next() is not None
 
 
 @pytest.mark.parametrize("sampler", list(SAMPLERS))

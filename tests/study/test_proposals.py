@@ -115,3 +115,20 @@ def test_a_space_of_fewer_configurations_than_trials_repeats_some(start):
         record = proposer.next()
         proposer.finish(record.number, outcome(record.params))
     assert len({str(record.params) for record in proposer.study.records()}) == 4
+
+
+def test_what_waits_for_its_prefix_comes_before_a_repetition(start):
+    stored = set()
+    text = TWO_PREFIXES.replace("Float(0.1, 0.9)", "0.5")
+    proposer = start(text, "random", stored)
+    first, second = proposer.next(), proposer.next()
+    assert proposer.next() is None
+    stored.update(prefix_keys(proposer.config(first.params)))
+    proposer.finish(first.number, outcome(first.params))
+    third = proposer.next()
+    assert third.params not in (first.params, second.params)
+    assert proposer.next() is None
+    stored.update(prefix_keys(proposer.config(second.params)))
+    proposer.finish(second.number, outcome(second.params))
+    fourth = proposer.next()
+    assert len({str(r.params) for r in (first, second, third, fourth)}) == 4

@@ -6,7 +6,7 @@ DEMO_TRIALS ?= 30
 COMPILE := $(BIN)/python -m compileall -qq -j 0 .venv/lib >/dev/null || true
 STUDY_OF := $(BIN)/python -c 'import json, sys; print(json.load(sys.stdin)["study"])'
 
-.PHONY: demo test test-all check format install
+.PHONY: demo test test-all bench-full check format install
 
 demo: .venv/installed
 	study=$$($(BIN)/automl search digits --trials $(DEMO_TRIALS) --json | $(STUDY_OF)) && \
@@ -20,6 +20,10 @@ test: .venv/installed-dev
 
 test-all: .venv/installed-dev
 	$(BIN)/pytest -m ""
+
+# FASHION_MNIST is the folder with the four IDX files.
+bench-full: .venv/installed-dev
+	$(BIN)/python tests/benchmarks/training.py $(FASHION_MNIST)
 
 check: .venv/installed-dev
 	$(BIN)/ruff format --check .

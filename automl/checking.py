@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from automl import source
-from automl.config import UserError
+from automl.compression.prune import Prune
+from automl.config import Config, UserError
+from automl.home import Home, make_writable
 from automl.measure.measurement import measure
 from automl.models.family import count_parameters
-from automl.recipe import Sibling, Step
 from automl.reference import largest
 from automl.result import TrialResult, failed
 from automl.space import (
@@ -29,7 +30,7 @@ from automl.training.parallel import SingleDevice
 from automl.trial import run as run_trial
 
 
-def check(name: str, sets: dict[str, str], cache: Path, *, run: bool) -> dict[str, Any]:
+def check(name: str, sets: dict[str, str], home: Home, *, run: bool) -> dict[str, Any]:
     """The space's parameters and size; with `run` one trial of it, each training one epoch long.
 
     Raises UserError on a space that cannot be searched.
@@ -38,7 +39,8 @@ def check(name: str, sets: dict[str, str], cache: Path, *, run: bool) -> dict[st
     text = source.read(path)
     space = source.load(text, sets, str(path))
     explored = validate(space)
-    reference = largest(space, explored, cache)
+    make_writable(home)
+    reference = largest(space, explored, home.cache)
     report: dict[str, Any] = {
         "space": path.stem,
         "objectives": ", ".join(space.objectives),
@@ -50,7 +52,7 @@ def check(name: str, sets: dict[str, str], cache: Path, *, run: bool) -> dict[st
         "parameters": {p: describe(domain) for p, domain in explored.domains.items()},
     }
     if run:
-        result = _tiny_trial(explored.configs[-1], cache, source.fingerprint(text))
+        result = _tiny_trial(explored.configs[-1], home.cache, source.fingerprint(text))
         if result.status == "failed":
             raise UserError(f"a tiny trial of {path} failed: {result.reason}")
         report["trial"] = f"{result.status} {result.reason}".strip()
@@ -83,22 +85,24 @@ def _configurations(explored: Explored) -> str:
     return f"at most {count}"
 
 
-def _tiny(recipe: tuple[Step, ...]) -> tuple[Step, ...]:
-    """Each training of a recipe, and of its teachers', one epoch long."""
-    steps = []
-    for step in recipe:
-        if isinstance(step, Train):
-            step = replace(step, epochs=1, parallelism=SingleDevice())
-            if step.loss is not None and isinstance(step.loss.teacher, Sibling):
-                teacher = replace(step.loss.teacher, recipe=_tiny(step.loss.teacher.recipe))
-                step = replace(step, loss=replace(step.loss, teacher=teacher))  # type: ignore[type-var]
-        steps.append(step)
-    return tuple(steps)
+def _short(value: Any) -> Any:
+    """A value, each training in it as short as can be and in this process."""
+    if isinstance(value, tuple):
+        return tuple(map(_short, value))
+    if isinstance(value, Config):
+        inner = {f.name: _short(getattr(value, f.name)) for f in fields(value)}  # type: ignore[arg-type]
+        value = replace(value, **inner)  # type: ignore[type-var]
+    match value:
+        case Train(epochs=epochs) if epochs:
+            return replace(value, epochs=1, parallelism=SingleDevice())
+        case Prune(fine_tune_epochs=epochs) if epochs:
+            return replace(value, fine_tune_epochs=1)
+    return value
 
 
 def _tiny_trial(config: TrialConfig, cache: Path, space_source: str) -> TrialResult:
-    """Run a config in this process, each training one epoch long."""
-    tiny = replace(config, recipe=_tiny(config.recipe))
+    """Run a config in this process, each training as short as can be."""
+    tiny = replace(config, recipe=_short(config.recipe))
     with tempfile.TemporaryDirectory() as folder:
         trial = run_trial(
             tiny,

@@ -293,7 +293,7 @@ def check(
     """Validate a space; print its parameters and how large its models are."""
     from automl import checking
 
-    report = checking.check(space, _assignments(sets or []), _home(home).cache, run=run)
+    report = checking.check(space, _assignments(sets or []), _home(home), run=run)
     if as_json:
         show.as_json(report)
     else:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
-from collections.abc import Sequence
-from dataclasses import fields, is_dataclass, replace
+import types
+from collections.abc import Iterator, Sequence
+from dataclasses import MISSING, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 SPACE_MODULE_PREFIX = "automl_space_"
 FOLDERS_OF_CHOICES = ("automl.data", "automl.models", "automl.training", "automl.compression")
+WORDS = {int: "an integer", float: "a number", str: "a text", bool: "True or False"}
 K = TypeVar("K", bound="Config")
 
 
@@ -38,6 +40,9 @@ class Config:
         """Whether what this config does stands in a space file."""
         return type(self).__module__.startswith(SPACE_MODULE_PREFIX)
 
+    def check_ranges(self) -> None:
+        """Raise UserError on a value that cannot work; no field is a domain any more."""
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         known = Config.registered.get(cls.__name__)
@@ -58,36 +63,148 @@ def choices(kind: type[K]) -> dict[str, type[K]]:
     return found
 
 
+def kind(value: Config) -> type[Config]:
+    """The class right below Config that a config is of, e.g. Schedule."""
+    lineage = [cls for cls in type(value).__mro__ if issubclass(cls, Config)]
+    return lineage[-2]
+
+
+def parts(value: Any) -> Iterator[Config]:
+    """Every config in a value, the outer ones first."""
+    if isinstance(value, Config):
+        yield value
+        value = tuple(getattr(value, f.name) for f in fields(value))  # type: ignore[arg-type]
+    if isinstance(value, dict):
+        value = tuple(value.values())
+    if isinstance(value, tuple):
+        for item in value:
+            yield from parts(item)
+
+
+def check_types(value: Config) -> None:
+    """Raise UserError when a field, of the config or of one in it, is not as it is annotated."""
+    for part in parts(value):
+        hints = _hints(type(part))
+        for f in fields(part):  # type: ignore[arg-type]
+            own, hint = getattr(part, f.name), hints.get(f.name, Any)
+            where = f"{type(part).__name__}.{f.name}"
+            if not _fits(own, hint):
+                raise UserError(f"{where} is {own!r}; it must be {_wanted(hint)}")
+            if f.name in part.paths and own == "" and f.default is MISSING:
+                raise UserError(f"{where} is empty; give a path")
+
+
+def _hints(cls: type[Config]) -> dict[str, Any]:
+    """The annotations of a class, none where one cannot be resolved.
+
+    A name that its module imports for type checkers alone is that of a registered class.
+    """
+    for names in (None, Config.registered):
+        try:
+            return get_type_hints(cls, localns=names)
+        except Exception:
+            continue
+    return {}
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    origin, args = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return any(_fits(value, arg) for arg in args)
+    if origin is Literal:
+        return value in args
+    if origin is tuple:
+        if not isinstance(value, tuple):
+            return False
+        wanted = args[:1] * len(value) if args[1:] == (...,) else args
+        return len(value) == len(wanted) and all(map(_fits, value, wanted))
+    if origin is dict:
+        return isinstance(value, dict) and all(
+            _fits(key, args[0]) and _fits(item, args[1]) for key, item in value.items()
+        )
+    if hint in (int, float):
+        return isinstance(value, int | hint) and not isinstance(value, bool)
+    if hint in (str, bool, dict, tuple, types.NoneType):
+        return isinstance(value, hint)
+    if isinstance(hint, type) and issubclass(hint, Config):
+        return isinstance(value, hint)
+    return _is_plain(value)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether JSON can hold a value."""
+    if isinstance(value, tuple | list):
+        return all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_plain(item) for key, item in value.items())
+    return value is None or isinstance(value, str | int | float | Config)
+
+
+def _wanted(hint: Any) -> str:
+    """An annotation in words."""
+    origin, args = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return " or ".join(map(_wanted, args))
+    if origin is Literal:
+        return " or ".join(map(repr, args))
+    if origin is tuple and args[1:] == (...,):
+        return f"a tuple, each item {_wanted(args[0])}"
+    if origin is tuple:
+        return f"a tuple of {', '.join(map(_wanted, args))}"
+    if origin is dict:
+        return f"a dict from {_wanted(args[0])} to {_wanted(args[1])}"
+    if hint in WORDS:
+        return WORDS[hint]
+    if hint in (dict, tuple, types.NoneType):
+        return {dict: "a dict", tuple: "a tuple"}.get(hint, "None")
+    if isinstance(hint, type) and issubclass(hint, Config):
+        name, known = hint.__name__, ", ".join(choices(hint))
+        return ("an " if name[0] in "AEIOU" else "a ") + name + (f" ({known})" if known else "")
+    return "what JSON can hold"
+
+
 def locate(value: K, folders: Sequence[Path]) -> K:
-    """A config whose relative paths are found in the first folder that holds them.
+    """A config whose relative paths, and those of configs in it, are found in the first folder
+    that holds them.
 
     One that no folder holds is taken to be in the first.
     """
-    found = {}
-    for name in value.paths if folders else ():
-        path = Path(getattr(value, name)).expanduser()
-        if getattr(value, name):
-            places = [folder / path for folder in folders]
+    found: dict[str, Any] = {}
+    for name in [f.name for f in fields(value)] if folders else ():  # type: ignore[arg-type]
+        own = getattr(value, name)
+        if isinstance(own, Config):
+            found[name] = locate(own, folders)
+        elif isinstance(own, tuple):
+            found[name] = tuple(locate(v, folders) if isinstance(v, Config) else v for v in own)
+        elif name in value.paths and own:
+            places = [folder / Path(own).expanduser() for folder in folders]
             found[name] = str(next((place for place in places if place.exists()), places[0]))
     return replace(value, **found) if found else value  # type: ignore[type-var]
 
 
 def encode(value: Any) -> Any:
-    """A config as plain JSON data; classes become their names under `type`."""
+    """A config as plain JSON data; classes become their names under `type`.
+
+    A dict with a key of that name is {"type": "dict", "items": {...}}.
+    """
     if isinstance(value, Config):
         own = {f.name: encode(getattr(value, f.name)) for f in fields(value)}  # type: ignore[arg-type]
         return {"type": type(value).__name__, **own}
     if isinstance(value, tuple | list):
         return [encode(item) for item in value]
     if isinstance(value, dict):
-        return {key: encode(item) for key, item in value.items()}
+        items = {key: encode(item) for key, item in value.items()}
+        return {"type": "dict", "items": items} if "type" in items else items
     return value
 
 
 def decode(data: Any) -> Any:
     """The inverse of `encode`; every list is a tuple. Raises UserError on what is no config."""
+    match data:
+        case {"type": "dict", "items": dict(items)}:
+            return {key: decode(item) for key, item in items.items()}
     if isinstance(data, dict) and "type" in data:
-        cls = Config.registered.get(data["type"]) or _find(data["type"])
+        cls = choice(data["type"]) if isinstance(data["type"], str) else None
         if cls is None:
             raise UserError(f"no class named {data['type']!r} is registered")
         try:
@@ -101,13 +218,15 @@ def decode(data: Any) -> Any:
     return data
 
 
-def _find(name: str) -> type[Config] | None:
-    """A class of ours whose module nothing has imported yet."""
-    for folder in FOLDERS_OF_CHOICES:
-        package = importlib.import_module(folder)
-        for module in pkgutil.iter_modules(package.__path__, f"{folder}."):
-            importlib.import_module(module.name)
-    return Config.registered.get(name)
+def choice(name: str) -> type[Config] | None:
+    """The registered class of a name; ours are imported where nothing has done so yet."""
+    if name not in Config.registered:
+        for folder in FOLDERS_OF_CHOICES:
+            package = importlib.import_module(folder)
+            for module in pkgutil.iter_modules(package.__path__, f"{folder}."):
+                importlib.import_module(module.name)
+    cls = Config.registered.get(name)
+    return cls if is_dataclass(cls) else None
 
 
 def canonical(value: Any) -> str:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import replace
 
-from automl.config import Config, canonical
+from automl.config import canonical, parts
 from automl.recipe import Sibling
 from automl.space import TrialConfig
 
@@ -23,11 +22,11 @@ def prefix_keys(config: TrialConfig, space_source: str = "") -> list[str]:
     contents = {"dataset": config.dataset.fingerprint(), "model": config.model.fingerprint()}
     for length in range(min(1, len(config.recipe)), len(config.recipe) + 1):
         steps = config.recipe[:length]
-        own = any(c.from_space_file() for c in _within((config.dataset, config.model, *steps)))
+        own = any(c.from_space_file() for c in parts((config.dataset, config.model, *steps)))
         text = canonical(
             {
                 **contents,
-                "recipe": [part.fingerprint() for part in _within(steps)],
+                "recipe": [part.fingerprint() for part in parts(steps)],
                 "seed": config.seed,
                 "schema": SCHEMA_VERSION,
                 "source": space_source if own else "",
@@ -49,12 +48,3 @@ def needed_keys(config: TrialConfig, space_source: str = "") -> list[str]:
 def sibling_config(config: TrialConfig, sibling: Sibling) -> TrialConfig:
     """What a trial would be that ends in its sibling."""
     return replace(config, model=sibling.of(config.model), recipe=sibling.recipe)
-
-
-def _within(value: object) -> Iterator[Config]:
-    """Every config in a value, itself among them."""
-    if isinstance(value, Config):
-        yield value
-    if isinstance(value, Config | tuple):
-        for item in value if isinstance(value, tuple) else vars(value).values():
-            yield from _within(item)

@@ -17,7 +17,7 @@ Targets: TypeAlias = NDArray[Any]
 @dataclass(frozen=True)
 class Metric:
     """`of` takes logits (rows, classes) and class numbers, or predictions and targets
-    (rows, outputs); `chance` is what knowing nothing but the targets would reach."""
+    (rows, outputs); `chance` is what a guess that knows only the targets' spread reaches."""
 
     of: Callable[[Outputs, Targets], float]
     chance: Callable[[Targets], float]
@@ -69,14 +69,18 @@ def _one_of_many(targets: Targets) -> float:
     return 1 / (int(targets.max()) + 1)
 
 
+def _most_frequent(targets: Targets) -> float:
+    return float(np.bincount(targets).max() / len(targets))
+
+
 CLASSIFICATION = {
-    "accuracy": Metric(accuracy, _one_of_many, 1.0),
+    "accuracy": Metric(accuracy, _most_frequent, 1.0),
     "macro_f1": Metric(macro_f1, _one_of_many, 1.0),
 }
 BINARY = {**CLASSIFICATION, "roc_auc": Metric(roc_auc, lambda _: 0.5, 1.0)}
 REGRESSION = {
     "r2": Metric(r2, lambda _: 0.0, 1.0),
-    "rmse": Metric(rmse, lambda targets: float(targets.std(0).mean()), 0.0, "min"),
+    "rmse": Metric(rmse, lambda targets: sqrt(targets.var(0).mean()), 0.0, "min"),
 }
 METRICS = {**BINARY, **REGRESSION}
 

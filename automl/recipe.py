@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
@@ -36,7 +37,9 @@ class Checkpoints(Protocol):
 class Context:
     """What a step may use beside the model. `teacher(label)` is the model after that step,
     `teacher(sibling)` the trained sibling; what the user should know of how a step went is
-    added to `notes`."""
+    added to `notes`. `once(name, make)` gives the bytes that `make` makes of the model before
+    the step, kept for other trials.
+    """
 
     data: Data
     seed: int
@@ -44,6 +47,7 @@ class Context:
     teacher: Callable[[str | Sibling], Network]
     checkpoints: Checkpoints
     notes: list[str] = field(default_factory=list)
+    once: Callable[[str, Callable[[], bytes]], bytes] = lambda name, make: make()
 
 
 class Rejected(Exception):
@@ -105,12 +109,14 @@ class Sibling(Config):
     def of(self, model: Model) -> Model:
         return self.model or model.widened(self.width_factor)
 
+    def check_ranges(self) -> None:
+        if not self.recipe:
+            raise UserError("a Sibling without steps has nothing to teach; give it a Train")
+        if self.model is None and not 1 < self.width_factor < math.inf:
+            raise UserError(f"{self}: width_factor must be above 1")
+
     def check(self) -> None:
-        """Raise UserError on a recipe that cannot be."""
-        if not self.recipe or not all(isinstance(step, Step) for step in self.recipe):
-            raise UserError(
-                "the recipe of a Sibling is a tuple of steps; give it one Train or more"
-            )
+        """Raise UserError when its steps cannot stand as they do."""
         check_labels(self.recipe)
         for position, step in enumerate(self.recipe):
             step.check(self.recipe[:position])

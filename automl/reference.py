@@ -34,7 +34,14 @@ class Largest:
         return self.data.validation
 
     def export(self) -> bytes:
-        return onnx.export(self.model, self.data)
+        """Its file. Raises UserError on a module of the user's that cannot be one."""
+        try:
+            return onnx.export(self.model, self.data)
+        except Exception as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise UserError(
+                f"{self.model.spec.model} cannot be exported to ONNX: {reason}"
+            ) from error
 
     def axes(self, objectives: Sequence[str], figures: Mapping[str, float]) -> dict[str, Axis]:
         """Each objective's range: quality from chance to perfect, the rest by SPAN."""

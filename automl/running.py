@@ -15,6 +15,7 @@ from automl.cluster import controller
 from automl.cluster.controller import Events
 from automl.cluster.resources import Request, plan_slots
 from automl.cluster.shared import Shared, num_workers
+from automl.config import UserError
 from automl.found import Search, open_study, stop_file, study_space
 from automl.home import Home
 from automl.prefix import needed_keys
@@ -176,11 +177,18 @@ def _needed(home: Home) -> set[str]:
     needed = set()
     for study in (open_study(home, name) for name in home.studies()):
         needed |= {record.result.key for record in study.front() if record.result}
-        space, code = study_space(study), source.fingerprint(study.space_text)
-        for record in study.records():
-            if record.result is None:
-                needed |= set(needed_keys(sample(space, replay(record.params)), code))
+        # A study whose data is gone cannot go on, and needs nothing for it.
+        with contextlib.suppress(UserError):
+            needed |= _unfinished(study)
     return needed
+
+
+def _unfinished(study: Study) -> set[str]:
+    """The keys of what a study's unfinished trials make."""
+    space, code = study_space(study), source.fingerprint(study.space_text)
+    waiting = [record for record in study.records() if record.result is None]
+    keys = [needed_keys(sample(space, replay(record.params)), code) for record in waiting]
+    return {key for of_trial in keys for key in of_trial}
 
 
 @contextlib.contextmanager

@@ -8,13 +8,28 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from automl import pareto
-from automl.config import Config, UserError, decode, encode, locate
+from automl.config import (
+    Config,
+    UserError,
+    check_types,
+    choice,
+    decode,
+    encode,
+    kind,
+    locate,
+    parts,
+)
 from automl.recipe import Step, check_labels
 
+if TYPE_CHECKING:
+    from automl.data.dataset import Dataset
+    from automl.models.family import Model
+
 Suggest = Callable[[str, "Domain"], Any]
+MAX_SEED = 2**32 - 1
 
 
 class Domain(Config):
@@ -99,10 +114,14 @@ def Repeat(item: Any, length: Any) -> Any:
 class TrialConfig(Config):
     """One trial: what is learned from, what learns, and what is done to it, in order."""
 
-    dataset: Any
-    model: Any
-    recipe: tuple[Any, ...]
+    dataset: Dataset
+    model: Model
+    recipe: tuple[Step, ...]
     seed: int = 0
+
+    def check_ranges(self) -> None:
+        if not 0 <= self.seed <= MAX_SEED:
+            raise UserError(f"the seed is {self.seed}; give one from 0 to {MAX_SEED}")
 
 
 @dataclass(frozen=True)
@@ -169,8 +188,8 @@ class Explored:
     paths: frozenset[str]
 
 
-def explore(space: Space) -> Explored:
-    """Sample every option of every OneOf at least once, numbers at their highest.
+def explore(space: Space, *, lowest: bool = False) -> Explored:
+    """Sample every option of every OneOf at least once, numbers at their highest (or lowest).
 
     Raises UserError when two branches give one path different domains.
     """
@@ -190,7 +209,8 @@ def explore(space: Space) -> Explored:
                     "give one of the two steps its own label"
                 )
             if not isinstance(domain, OneOfDomain):
-                return _highest(domain)
+                assert isinstance(domain, IntDomain | FloatDomain)
+                return domain.low if lowest else domain.high
             choice = forced.get(path, domain.names()[0])  # noqa: B023
             for name in domain.names():
                 if (path, name) not in queued:
@@ -221,7 +241,9 @@ def validate(space: Space) -> Explored:
     for path in space.fixed:
         if path not in explored.paths:
             raise UserError(unknown("--set path", path, sorted(explored.paths)))
-    for config in explored.configs:
+    for config in (*explored.configs, *explore(space, lowest=True).configs):
+        for part in parts(config):
+            part.check_ranges()
         for position, step in enumerate(config.recipe):
             step.check(config.recipe[:position])
     return explored
@@ -249,7 +271,8 @@ def step_name(item: Any) -> str:
         return item.label
     if isinstance(item, tuple):
         return "-".join(step_name(part) for part in item)
-    assert isinstance(item, OneOfDomain), f"not a step: {item!r}"
+    if not isinstance(item, OneOfDomain):
+        raise UserError(f"the recipe holds {item!r}, which is no step; give a step, e.g. Train()")
     names = [step_name(option) for option in item.options if option is not None]
     return item.label or "_or_".join(dict.fromkeys(names))
 
@@ -265,12 +288,14 @@ class _Draw:
     def trial(self, trial: TrialConfig) -> TrialConfig:
         recipe = tuple(self.steps(trial.recipe))
         check_labels(recipe)
-        return TrialConfig(
-            dataset=locate(self.value(trial.dataset, "dataset"), self.folders),
-            model=locate(self.value(trial.model, "model"), self.folders),
+        drawn = TrialConfig(
+            dataset=self.value(trial.dataset, "dataset"),
+            model=self.value(trial.model, "model"),
             recipe=recipe,
             seed=self.value(trial.seed, "seed"),
         )
+        check_types(drawn)
+        return locate(drawn, self.folders)
 
     def value(self, value: Any, path: str) -> Any:
         self.paths.add(path)
@@ -284,30 +309,33 @@ class _Draw:
         match value:
             case RepeatDomain(item, length):
                 count = self.value(length, f"{path}.length")
+                if not isinstance(count, int):
+                    raise UserError(f"Repeat at {path}: length is {count!r}, not an integer")
                 return tuple(self.value(item, f"{path}.{i}") for i in range(count))
             case Domain():
                 return self.suggest(path, value)
-            case tuple():
+            case tuple() | list():
                 return tuple(self.value(item, f"{path}.{i}") for i, item in enumerate(value))
+            case dict():
+                return {key: self.value(item, f"{path}.{key}") for key, item in value.items()}
             case Config():
                 return self.config(value, path)
         return value
 
     def config(self, value: Any, path: str) -> Any:
         names = [f.name for f in fields(value)]
-        drawn = {name: self.value(getattr(value, name), f"{path}.{name}") for name in names}
-        return locate(replace(value, **drawn), self.folders)
+        return replace(value, **{n: self.value(getattr(value, n), f"{path}.{n}") for n in names})
 
     def steps(self, item: Any) -> Iterator[Step]:
         if isinstance(item, OneOfDomain):
             path = f"recipe.{step_name(item)}"
             self.paths.add(path)
             yield from self.steps(item.option(self.choose(item, path)))
-        elif isinstance(item, tuple):
+        elif isinstance(item, tuple | list):
             for part in item:
                 yield from self.steps(part)
         elif item is not None:
-            yield self.config(item, f"recipe.{item.label}")
+            yield self.config(item, f"recipe.{step_name(item)}")
 
     def choose(self, domain: OneOfDomain, path: str) -> str:
         if path not in self.fixed:
@@ -318,33 +346,37 @@ class _Draw:
 
 
 def _fix(path: str, old: Any, text: str) -> Any:
-    """The value that a `--set` puts in the place of `old`, which must be of its kind."""
+    """The value that a `--set` puts in the place of `old`, which must be of its kind.
+
+    Where a config or None stood, the bare name of a class stands for it with its defaults.
+    """
     try:
-        new = decode(json.loads(text))
-    except json.JSONDecodeError:
-        new = text
+        data = json.loads(text)
+    except ValueError:
+        data = text
+    is_config = isinstance(old, Config) and not isinstance(old, Domain)
+    if (is_config or old is None) and isinstance(data, str) and choice(data):
+        data = {"type": data}
+    if isinstance(old, dict) and isinstance(data, dict):
+        return {key: decode(item) for key, item in data.items()}
+    new = decode(data)
     match old:
         case IntDomain():
             wanted: type | tuple[type, ...] = int
         case FloatDomain() | float():
             wanted = (int, float)
-        case RepeatDomain():
+        case RepeatDomain() | list():
             wanted = tuple
         case Config():
-            wanted = Config
+            wanted = kind(old)
         case None:
             wanted = object
         case _:
             wanted = type(old)
-    is_negative_seed = path == "seed" and isinstance(new, int) and new < 0
-    if not isinstance(new, wanted) or is_negative_seed:
-        raise UserError(f"--set {path}={text}: what stands there is {old!r}; give a like value")
+    if not isinstance(new, wanted):
+        like = f"another {kind(old).__name__}" if is_config else "a like value"
+        raise UserError(f"--set {path}={text}: what stands there is {old!r}; give {like}")
     return new
-
-
-def _highest(domain: Domain) -> Any:
-    assert isinstance(domain, IntDomain | FloatDomain)
-    return domain.high
 
 
 def _check_order(name: str, low: float, high: float) -> None:

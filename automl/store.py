@@ -60,6 +60,11 @@ class Store:
         found = self.fs.glob(f"{self.root}/{prefix}*")
         return [path.rstrip("/").rsplit("/", 1)[-1] for path in found]
 
+    def names(self, key: str) -> list[str]:
+        """The whole files of a key."""
+        found = (path.rsplit("/", 1)[-1] for path in self.fs.glob(f"{self.root}/{key}/*"))
+        return [name for name in found if not name.startswith(".")]
+
     def drop(self, key: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             self.fs.rm(f"{self.root}/{key}", recursive=True)

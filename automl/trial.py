@@ -13,6 +13,7 @@ import torch
 from automl.data import dataset
 from automl.data.dataset import Data, Split
 from automl.export import onnx
+from automl.export.claims import claims
 from automl.measure import gate
 from automl.measure.measurement import Measurement
 from automl.models.deployed import Deployed, predict
@@ -26,6 +27,7 @@ from automl.training import parallel
 
 Measure = Callable[[bytes, Split], Measurement]
 PARENT_FILE = "fp32.onnx"
+LAST_CHECKPOINT_FILE = "optimizer.json"
 MODEL_FILES = ("weights.safetensors", "spec.json")
 SECONDS_FILE = "seconds.json"
 
@@ -86,7 +88,7 @@ class _Trial:
             if step.compresses and not any(self.compressed[:position]):
                 self.parent = self._export_parent(model)
             torch.manual_seed(self.config.seed)
-            model = yield from step.run(model, self._context(checkpoints))
+            model = yield from step.run(model, self._context(position, checkpoints))
             self.stages[step.label] = checkpoints.seconds()
             self.cost_seconds += self.stages[step.label]
             if parallel.rank() == 0:
@@ -103,7 +105,11 @@ class _Trial:
         file = onnx.export(model, self.data)
         self.store.write(self.keys[-1], {"model.onnx": file})
         expected = predict(Deployed(model.cpu(), about), torch.from_numpy(rows.inputs)).numpy()
-        gate.check(file, self.parent, rows.inputs, expected, is_regression=not about.classes)
+        gate.check(
+            *(file, self.parent, rows.inputs, expected),
+            is_regression=not about.classes,
+            claimed=claims(model),
+        )
         self.stages["export"] = time.perf_counter() - started
         measurement = measure(file, rows)
         train_seconds = sum(self.stages.get(label, 0.0) for label in self.labels)
@@ -165,6 +171,15 @@ class _Trial:
                 self.store.write(key, {PARENT_FILE: file})
         return file
 
+    def _once(self, key: str, name: str, make: Callable[[], bytes]) -> bytes:
+        """What was kept with a prefix, made and kept when it was not."""
+        data = self.store.read(key, name)
+        if data is None:
+            data = make()
+            if parallel.rank() == 0:
+                self.store.write(key, {name: data})
+        return data
+
     def _untrained(self) -> Network:
         torch.manual_seed(self.config.seed)
         return untrained(self.config.model, self.data.about)
@@ -185,7 +200,7 @@ class _Trial:
             return self._load(prefix_keys(sibling_config(self.config, teacher), self.source)[-1])
         return self._load(self.keys[self.labels.index(teacher)])
 
-    def _context(self, checkpoints: Checkpoints) -> Context:
+    def _context(self, position: int, checkpoints: Checkpoints) -> Context:
         return Context(
             data=self.data,
             seed=self.config.seed,
@@ -193,6 +208,7 @@ class _Trial:
             teacher=self._teacher,
             checkpoints=checkpoints,
             notes=self.notes,
+            once=lambda name, make: self._once(self.keys[max(0, position - 1)], name, make),
         )
 
 
@@ -204,11 +220,11 @@ class Checkpoints:
 
     def load(self) -> tuple[int, dict[str, bytes]] | None:
         for epoch in sorted(self._epochs(), reverse=True):
-            names = ("weights.safetensors", "optimizer.safetensors", "optimizer.json")
-            files = {name: self.store.read(f"{self.key}@{epoch}", name) for name in names}
+            key = f"{self.key}@{epoch}"
+            files = {name: self.store.read(key, name) for name in self.store.names(key)}
             whole = {name: data for name, data in files.items() if data is not None}
-            if len(whole) == len(files):
-                before = json.loads(self.store.read(f"{self.key}@{epoch}", SECONDS_FILE) or b"0")
+            if LAST_CHECKPOINT_FILE in whole and len(whole) == len(files):
+                before = json.loads(whole.pop(SECONDS_FILE, b"0"))
                 self.started = time.perf_counter() - before
                 return epoch, whole
         return None

@@ -38,7 +38,7 @@ space = Space(
         recipe=(
             train,
             OneOf(None, (Prune(fraction=Float(0.25, 0.75)), fine_tune), label="shrink"),
-            OneOf(None, Quantize(bits=8)),
+            OneOf(None, Quantize(bits=OneOf(8, 4, 2))),
         ),
     ),
     objectives=("accuracy", "size_bytes", "latency_ms"),

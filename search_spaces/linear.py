@@ -1,9 +1,10 @@
-"""The smallest example: a noisy linear map y = Wx + b, learned and quantized (a regression)."""
+"""The smallest example, a regression: a noisy linear map y = Wx + b, of lower rank, quantized."""
 
+from automl.compression.factorize import Factorize
 from automl.compression.quantize import Quantize
 from automl.data.linear_map import LinearMap
 from automl.models.linear import Linear
-from automl.space import Float, OneOf, Space, TrialConfig
+from automl.space import Float, Int, OneOf, Space, TrialConfig
 from automl.training.loop import Train
 from automl.training.optimizers import SGD, AdamW, GradientDescent
 from automl.training.schedules import Exponential, Fixed
@@ -21,6 +22,7 @@ space = Space(
                 ),
                 epochs=20,
             ),
+            OneOf(None, Factorize(linear="pca", rank=Int(2, 8))),
             OneOf(None, Quantize(bits=8)),
         ),
     ),

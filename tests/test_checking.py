@@ -1,6 +1,7 @@
 """What `automl check` does with a space of teachers."""
 
 from automl import checking
+from automl.home import Home
 
 TEACHERS = """
 from automl.data.sklearn import Sklearn
@@ -39,7 +40,7 @@ def test_a_tiny_trial_trains_its_teachers_for_one_epoch_too(tmp_path, monkeypatc
     monkeypatch.setattr(checking, "run_trial", watched)
     file = tmp_path / "teachers.py"
     file.write_text(TEACHERS)
-    report = checking.check(str(file), {}, tmp_path / "cache", run=True)
+    report = checking.check(str(file), {}, Home(tmp_path / "home"), run=True)
     assert report["trial"] == "complete"
     assert "recipe.taught.loss.Distill.teacher.model.widths.0" in report["parameters"]
     steps = ("train", "taught.teacher.train", "taught.teacher.more", "taught")

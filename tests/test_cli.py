@@ -186,10 +186,11 @@ def test_a_taken_name_and_a_wish_that_no_model_meets(searched, here):
     refused(here("export", "digits", "--where", "size_bytes<=1", "--out", "o", *at), "it spans")
 
 
-def test_a_home_that_cannot_be_written(tmp_path):
+@pytest.mark.parametrize("command", ["search", "check"])
+def test_a_home_that_cannot_be_written(command, tmp_path):
     (tmp_path / "file").write_text("")
     refused(
-        automl("search", "digits", "--home", "file/home", cwd=tmp_path), "cannot write to the home"
+        automl(command, "digits", "--home", "file/home", cwd=tmp_path), "cannot write to the home"
     )
 
 

@@ -29,6 +29,7 @@ HOMES = {
         *("models", "training", "compression", "export"),
         *("trial", "reference", "cluster", "doctor"),
     ],
+    "torch_pruning": ["compression"],
     "torchvision": ["data"],
     "typer": ["cli"],
 }

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from automl import api, checking
+from automl.home import Home
 
 ROOT = Path(__file__).parent.parent
 FASHION_MNIST = os.environ.get("FASHION_MNIST", "")
@@ -30,7 +31,7 @@ def sets(name):
 
 @pytest.mark.parametrize("name", [*shipped()])
 def test_it_can_be_searched(name, tmp_path):
-    report = checking.check(name, sets(name), tmp_path, run=False)
+    report = checking.check(name, sets(name), Home(tmp_path), run=False)
     assert report["space"] == name
     assert report["largest_model_bytes"] > 1000
 

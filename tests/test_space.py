@@ -27,7 +27,9 @@ from automl.space import (
 )
 from automl.training.distill import Distill
 from automl.training.loop import Train
+from automl.training.losses import CrossEntropy
 from automl.training.optimizers import SGD, AdamW, Nesterov
+from automl.training.schedules import Exponential, Fixed, Warmup
 
 
 def space_of(*recipe, model=None, **options):
@@ -128,7 +130,33 @@ def test_a_fixed_path_replaces_a_domain_or_a_constant():
         ),
         (lambda: validate(space_of(objectives=("accuracy",) * 2)), "named twice"),
         (lambda: validate(space_of(Train(), fixed={"recipe.train.epochs": "x"})), "a like value"),
-        (lambda: validate(space_of(Train(), fixed={"seed": "-1"})), "a like value"),
+        (lambda: validate(space_of(Train(), fixed={"seed": "-1"})), "the seed is -1; give one"),
+        (lambda: validate(space_of(Train(), fixed={"seed": "1" + 23 * "0"})), "give one from 0 to"),
+        (lambda: validate(space_of(Fixed(1))), "the recipe holds Fixed.*, which is no step"),
+        (lambda: validate(space_of(OneOf(None, SGD()))), "the recipe holds SGD.*, which is no"),
+        (lambda: validate(space_of(Train(batch_size=64))), r"batch_size is 64; .* \(Fixed, "),
+        (lambda: validate(space_of(Train(learning_rate=0.01))), "a Schedule .* or None"),
+        (lambda: validate(space_of(Train("adam"))), "Train.optimizer is 'adam'; .* an Optimizer"),
+        (lambda: validate(space_of(model=SGD())), r"TrialConfig\.model is SGD.* a Model"),
+        (lambda: validate(space_of(model=MLP(Repeat(8, 2.5)))), "length is 2.5, not an integer"),
+        (lambda: validate(space_of(Train(epochs=Int(0, 3)))), "epochs of step 'train' is 0"),
+        (lambda: validate(space_of(Train(mixup=Float(-1, 1)))), "mixup of step 'train' is -1"),
+        (
+            lambda: validate(space_of(Train(learning_rate=Warmup(Exponential(1, Float(-1, 1)))))),
+            r"Exponential\(.*: factor must be above 0",
+        ),
+        (
+            lambda: validate(space_of(Train(), Train(label="b", loss=Distill(weight=Float(0, 2))))),
+            "weight must be from 0 to 1",
+        ),
+        (
+            lambda: validate(space_of(OneOf(None, Train(epochs="3")))),
+            "Train.epochs is '3'; it must be an integer",
+        ),
+        (
+            lambda: validate(Space(TrialConfig("digits", MLP((16,)), ()))),
+            r"TrialConfig\.dataset is 'digits'; it must be a Dataset",
+        ),
         (
             lambda: validate(
                 space_of(Train(), fixed={"recipe.train.loss": '{"type": "SGD", "x": 1}'})
@@ -150,3 +178,76 @@ def test_a_fixed_path_replaces_a_domain_or_a_constant():
 def test_a_users_mistake_is_one_sentence(make, sentence):
     with pytest.raises(UserError, match=sentence):
         make()
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "sentence"),
+    [
+        ("dataset", '{"type": "AdamW"}', "give another Dataset"),
+        ("dataset", '{"type": "Dataset"}', "no class named 'Dataset'"),
+        ("dataset", '{"type": "Table", "path": 5, "target": "y"}', "Table.path is 5"),
+        ("dataset", '{"type": "Table", "path": null, "target": "y"}', "Table.path is None"),
+        ("dataset", '{"type": "Table", "path": "", "target": "y"}', "Table.path is empty"),
+        ("dataset", '{"type": "ImageFolder", "path": "a", "size": 8}', "ImageFolder.size is 8"),
+        ("dataset", '{"type": "Npz", "path": "a", "shape": 5}', "Npz.shape is 5; .* a tuple"),
+        ("dataset", '{"type": "Text", "path": "a", "length": "5"}', "Text.length is '5'"),
+        ("recipe.train.loss", "CrosEntropy", "Train.loss is 'CrosEntropy'; .* a Loss"),
+        ("recipe.train.loss", "SGD", r"Train.loss is SGD\(.*; it must be a Loss"),
+        ("recipe.train.optimizer", "Fixed", "missing 1 required positional argument: 'value'"),
+        ("recipe.train.optimizer", "Flip", "give another Optimizer"),
+        ("recipe.train.augmentations", '["Shift"]', "each item an Augmentation"),
+        ("recipe.train.epochs", "true", "Train.epochs is True; it must be an integer"),
+        ("seed", "9" * 5000, "a like value"),
+    ],
+)
+def test_a_set_of_the_wrong_kind_or_type_is_one_sentence(path, text, sentence):
+    for folders in ((), ("/",)):
+        with pytest.raises(UserError, match=sentence):
+            validate(space_of(Train(), fixed={path: text}, folders=folders))
+
+
+def test_a_bare_class_name_is_that_class_with_its_defaults():
+    fixed = {"recipe.train.loss": "CrossEntropy", "recipe.train.optimizer": "SGD", "model": "MLP"}
+    (config,) = validate(space_of(Train(), fixed=fixed)).configs
+    assert (config.recipe[0].loss, config.recipe[0].optimizer) == (CrossEntropy(), SGD())
+    assert config.model == MLP()
+
+
+def test_a_list_is_a_tuple_whose_items_may_be_domains():
+    space = Space(TrialConfig(Sklearn("digits"), MLP([Int(8, 16), 4]), [Train()]))
+    (config,) = validate(space).configs
+    assert (config.model, config.recipe) == (MLP((16, 4)), (Train(),))
+
+
+def test_classes_of_a_space_file_are_checked_by_their_annotations():
+    text = """
+from __future__ import annotations
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from automl.data.sklearn import Sklearn
+from automl.models.mlp import MLP
+from automl.recipe import Step
+from automl.space import Space, TrialConfig
+if TYPE_CHECKING:
+    from automl.training.optimizers import Optimizer
+    from nowhere import Unknown
+
+@dataclass(frozen=True)
+class Odd(Step):
+    mystery: Unknown = 3
+
+@dataclass(frozen=True)
+class Polish(Step):
+    rounds: int = 1
+    optimizer: Optimizer | None = None
+
+space = Space(TrialConfig(Sklearn("digits"), MLP((16,)), (Polish(), Odd())))
+"""
+    space = source.load(text)
+    validate(space)
+    with pytest.raises(UserError, match=r"Polish\.optimizer is Flip\(\); it must be an Optimizer"):
+        validate(replace(space, fixed={"recipe.polish.optimizer": "Flip"}))
+    polish = replace(space.trial.recipe[0], rounds=1.5)
+    trial = replace(space.trial, recipe=(polish,))
+    with pytest.raises(UserError, match=r"Polish\.rounds is 1\.5; it must be an integer"):
+        validate(replace(space, trial=trial))

@@ -7,6 +7,8 @@ def test_what_was_written_is_read_and_nothing_else(store):
     assert store.has("key", "b")
     assert store.read("key", "c") is None
     assert store.read("other", "a") is None
+    assert sorted(store.names("key")) == ["a", "b"]
+    assert store.names("other") == []
     store.drop("key")
     assert not store.has("key", "a")
 

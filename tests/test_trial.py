@@ -130,7 +130,6 @@ def test_a_sibling_cut_off_goes_on_and_all_its_seconds_count(config, store):
     ("model", "sibling", "reason"),
     [
         (Linear(), Sibling((Train(),)), "this Linear has no widths to multiply"),
-        (MLP((16,)), Sibling((Train(),), width_factor=1.0), "width_factor 1 is no larger"),
         (MLP((16,)), Sibling((Train(epochs=1), Prune(2.0))), "fraction 2.0 is not between"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import ray
@@ -10,6 +11,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from automl import source
 from automl.config import UserError
 from automl.data import dataset
+from automl.models.family import untrained
 from automl.space import explore
 
 
@@ -32,11 +34,12 @@ def prepare(space_text: str, fixed: dict[str, str], folder: str, cache: Path) ->
 
 @ray.remote(num_cpus=0)
 def _prepare(space_text: str, fixed: dict[str, str], folder: str, cache: str) -> str:
-    """What is wrong with this node's data, if anything."""
-    space = source.load(space_text, fixed, folder=folder)
+    """What is wrong with this node's data or its users' models, if anything."""
     try:
+        space = source.load(space_text, fixed, folder=folder)
         for config in explore(space).configs:
-            dataset.load(config.dataset, config.seed, Path(cache))
-    except UserError as error:
-        return str(error)
+            data = dataset.load(config.dataset, config.seed, Path(cache))
+            untrained(config.model, data.about)
+    except (UserError, OSError) as error:
+        return f"{error} (on the node {os.uname().nodename})"
     return ""

@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
+from automl.compression.plain import KINDS
+from automl.compression.quantized import QuantizedLayer, per_output
 from automl.models.family import Change, Network, change, copy_weights
 
 
 @dataclass(frozen=True)
-class Folded(Change):
-    """A batch norm that is no more."""
+class Removed(Change):
+    """A layer that is no more: what it did, the one before it does."""
 
     def rebuild(self, layer: nn.Module) -> nn.Module:
         return nn.Identity()
@@ -34,14 +36,15 @@ def fold_batch_norm(model: Network) -> Network:
     pairs = list(_pairs(model.body))
     if not pairs:
         return model
-    changes: dict[str, Change] = {}
-    for layer_name, norm_name in pairs:
-        changes |= {layer_name: Biased(), norm_name: Folded()}
+    changes: dict[str, Change] = {norm_name: Removed() for _, norm_name in pairs}
+    for layer_name, _ in pairs:
+        if not isinstance(model.body.get_submodule(layer_name), QuantizedLayer):
+            changes[layer_name] = Biased()
     folded = change(model, changes)
     copy_weights(model, folded)
     for layer_name, norm_name in pairs:
         fused = _fuse(model.body.get_submodule(layer_name), model.body.get_submodule(norm_name))
-        folded.body.get_submodule(layer_name).load_state_dict(fused.state_dict())
+        folded.body.get_submodule(layer_name).load_state_dict(fused)
     return folded.eval()
 
 
@@ -59,13 +62,37 @@ def _pairs(body: nn.Module) -> list[tuple[str, str]]:
         if isinstance(parent, nn.Sequential):
             children = [(f"{prefix}.{name}".lstrip("."), m) for name, m in parent.named_children()]
             for (name, layer), (norm_name, norm) in zip(children, children[1:], strict=False):
+                name, layer = _last(name, layer)
                 is_norm = isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d)
-                if is_norm and isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d):
+                if is_norm and isinstance(layer, (*KINDS, QuantizedLayer)):
                     pairs.append((name, norm_name))
     return pairs
 
 
-def _fuse(layer: Any, norm: Any) -> nn.Module:
+def _last(name: str, layer: nn.Module) -> tuple[str, nn.Module]:
+    """A layer, or of a chain of them the last one."""
+    while isinstance(layer, nn.Sequential) and len(layer):
+        last, layer = list(layer.named_children())[-1]
+        name = f"{name}.{last}"
+    return name, layer
+
+
+def _fuse(layer: Any, norm: Any) -> dict[str, Tensor]:
+    """The state of the layer that does what both did."""
+    if isinstance(layer, QuantizedLayer):
+        return _fuse_quantized(layer, norm)
     fuse: Any = fuse_linear_bn_eval if isinstance(layer, nn.Linear) else fuse_conv_bn_eval
-    fused: nn.Module = fuse(layer, norm)
-    return fused
+    state: dict[str, Tensor] = fuse(layer, norm).state_dict()
+    return state
+
+
+def _fuse_quantized(layer: QuantizedLayer, norm: Any) -> dict[str, Tensor]:
+    """A norm's factor goes into the scale, its sign into the codes: scales stay positive."""
+    factor = (norm.weight / torch.sqrt(norm.running_var + norm.eps)).detach()
+    sign = torch.where(factor < 0, -1, 1).to(torch.int8)
+    return {
+        **layer.state_dict(),
+        "codes": layer.codes * per_output(sign, layer.codes),
+        "scale": (layer.scale * factor.abs()).clamp_min(1e-12),
+        "bias": (layer.bias - norm.running_mean) * factor + norm.bias.detach(),
+    }

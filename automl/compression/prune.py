@@ -1,45 +1,189 @@
-"""Structured pruning: the same family, narrower, its weights sliced across."""
+"""Structured pruning: the same family, narrower, its weights sliced across.
+
+In rounds with training between them: https://arxiv.org/abs/1506.02626
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from automl.models.family import Group, Network, Slice
-from automl.recipe import Context, Rejected, Step
+from automl.compression.calibration import calibration_rows, recalibrate
+from automl.compression.cut import checked_cut, cut
+from automl.compression.dependencies import Resized, traced_groups
+from automl.compression.rounds import Round, latest_round, train_round
+from automl.compression.scores import SCORES
+from automl.config import UserError
+from automl.data.dataset import About
+from automl.models.deployed import seen_by
+from automl.models.family import Group, Network, count_parameters
+from automl.models.imported import Imported
+from automl.recipe import Context, Rejected, Report, Sibling, Step
+from automl.space import unknown
+from automl.training.loop import Train
+from automl.training.losses import Loss
+from automl.training.schedules import Schedule
+
+PROOF_ROWS = 64
 
 
 @dataclass(frozen=True)
 class Prune(Step):
-    """Remove `fraction` of every width, the units of least weight norm first.
+    """Remove `fraction` of every width, the units of lowest `score` first.
 
-    Widths left are multiples of `multiple`, where runtimes are fast (heads need not be).
+    `score` is "magnitude" (the norm of a unit's weights), "batch_norm" (its scales), "taylor"
+    (what the loss changes without it, to first order) or "random", a control. `scope` "layer"
+    cuts every width alike; "global" ranks the units of all widths together, each score against
+    its width's mean, and leaves every width at least a quarter. Widths left are multiples of
+    `multiple`, where runtimes are fast (heads need not be). `keep` names layers that stay as
+    wide as they are.
+
+    The cut is made in `rounds`, each leaving the same share of the units before it. With
+    `fine_tune_epochs` each is followed by training, that many epochs for each halving of the
+    number of parameters: a round that leaves a quarter of them is followed by twice as many,
+    and the sum over all rounds is the same however many there are. `learning_rate` and `loss`
+    are those of `Train`.
     """
 
     fraction: float
     multiple: int = 8
+    score: str = "magnitude"
+    scope: str = "layer"
+    rounds: int = 1
+    fine_tune_epochs: int = 0
+    learning_rate: Schedule | None = None
+    loss: Loss | None = None
+    keep: tuple[str, ...] = ()
+
+    @property
+    def teacher(self) -> str | Sibling:
+        return self.loss.teacher if self.loss else ""
+
+    def check(self, before: tuple[Step, ...]) -> None:
+        where = f"of step {self.label!r}"
+        if self.score not in SCORES:
+            raise UserError(unknown(f"score {where}", self.score, [*SCORES]))
+        if self.scope not in SCOPES:
+            raise UserError(unknown(f"scope {where}", self.scope, [*SCOPES]))
+        if not 0 < self.fraction < 1:
+            raise UserError(f"fraction {self.fraction} {where} is not between 0 and 1")
+        for name, least in (("multiple", 1), ("rounds", 1), ("fine_tune_epochs", 0)):
+            if getattr(self, name) < least:
+                raise UserError(f"{name} {getattr(self, name)} {where} is below {least}")
+        self._training(self.label, 1).check(before)
+
+    def check_data(self, about: About) -> None:
+        self._training(self.label, 1).check_data(about)
 
     def apply(self, model: Network, context: Context) -> Network:
+        """Every cut, without training between them."""
+        groups, smaller = self._groups(model, context), model
+        for number in range(self.rounds):
+            smaller = self._narrower(smaller, groups, number, context)
+        return self._shrunk(smaller, model)
+
+    def run(self, model: Network, context: Context) -> Generator[Report, None, Network]:
+        if not self.fine_tune_epochs:
+            return self.apply(model, context)
+        groups, smaller = self._groups(model, context), model
+        first, done, planned = 0, 0, self._epochs(model, self._evenly_cut(model, groups))
+        begun = latest_round(context.checkpoints)
+        if begun is not None:
+            first, done, smaller = begun.number, begun.before, Network(begun.spec)
+        for number in range(first, self.rounds):
+            if begun is None or number > first:
+                smaller = self._narrower(smaller, groups, number, context)
+            end = self._epochs(model, smaller)
+            if end > done:
+                epochs = end if number == self.rounds - 1 else max(end, planned)
+                this = Round(number, done, smaller.spec)
+                step = self._training(f"{self.label}_{number}", end - done)
+                smaller = yield from train_round(step, smaller, context, this, self.label, epochs)
+            done = end
+        return self._shrunk(smaller, model)
+
+    def _groups(self, model: Network, context: Context) -> list[Group]:
+        """The widths of a model. Raises Rejected where there is nothing to cut."""
         if not 0 < self.fraction < 1:
             raise Rejected(f"Prune: fraction {self.fraction} is not between 0 and 1")
-        if model.spec.changes:
-            raise Rejected("Prune: layers are quantized already; prune before Quantize")
-        groups = model.spec.model.groups()
+        if not all(isinstance(change, Resized) for change in model.spec.changes.values()):
+            raise Rejected(
+                "Prune: layers are changed already; put Prune before that, e.g. Quantize"
+            )
+        groups, refused = list(model.spec.model.groups()), list[str]()
+        if isinstance(model.spec.model, Imported):
+            groups, refused = traced_groups(model, _proof_rows(model, context)[:2])
+        for sentence in (f"step {self.label!r}: {reason}" for reason in refused):
+            if sentence not in context.notes:
+                context.notes.append(sentence)
         if not groups:
-            family = type(model.spec.model).__name__
-            raise Rejected(f"Prune: this {family} has no width that can be cut exactly")
-        state = dict(model.body.state_dict())
-        kept = [self._kept(group, state) for group in groups]
-        if all(len(units) == group.size for units, group in zip(kept, groups, strict=True)):
-            raise Rejected(f"Prune removed nothing: no width is above {self.multiple}")
+            family, why = type(model.spec.model).__name__, "; ".join(["", *refused])
+            raise Rejected(f"Prune: this {family} has no width that can be cut exactly{why}")
+        layers = [layer for group in groups for layer in group.makers]
+        for name in self.keep:
+            if name not in layers:
+                raise Rejected(f"Prune: {unknown('layer to keep', name, layers)}")
+        if all(self._stays(group) for group in groups):
+            raise Rejected("Prune: keep names every width; leave it one to cut")
+        return groups
+
+    def _narrower(
+        self, model: Network, whole: Sequence[Group], number: int, context: Context
+    ) -> Network:
+        """The model after a round's cut; `whole` are the widths before the first."""
+        groups = self._groups(model, context)
+        free = [group for group in groups if not self._stays(group)]
+        scores = SCORES[self.score](model, free, context, self.label)
+        sizes = {group.makers[0]: group.size for group in whole}
+        fraction = self.fraction
+        if number < self.rounds - 1:
+            fraction = 1 - (1 - fraction) ** ((number + 1) / self.rounds)
+        widths = SCOPES[self.scope](
+            scores,
+            [sizes.get(group.makers[0], group.size) for group in free],
+            [self.multiple if group.snap else 1 for group in free],
+            fraction,
+        )
+        best = map(strongest, scores, widths)
+        kept = [next(best) if group in free else torch.arange(group.size) for group in groups]
+        if isinstance(model.spec.model, Imported):
+            smaller = checked_cut(model, groups, kept, _proof_rows(model, context))
+        else:
+            smaller = cut(model, groups, kept)
+        return recalibrate(smaller, context)
+
+    def _shrunk(self, smaller: Network, model: Network) -> Network:
+        if count_parameters(smaller) >= count_parameters(model):
+            raise Rejected(
+                f"Prune removed nothing: no width can go from one multiple of {self.multiple} to "
+                "a lower one; choose a smaller multiple or a larger fraction"
+            )
+        return smaller
+
+    def _evenly_cut(self, model: Network, groups: Sequence[Group]) -> Network:
+        """What scope "layer" would leave, to know the number of epochs beforehand."""
+        kept = []
+        for group in groups:
+            multiple = self.multiple if group.snap else 1
+            width = kept_width(group.size, self.fraction, multiple)
+            kept.append(torch.arange(group.size if self._stays(group) else width))
         return cut(model, groups, kept)
 
-    def _kept(self, group: Group, state: dict[str, Tensor]) -> Tensor:
-        width = kept_width(group.size, self.fraction, self.multiple if group.snap else 1)
-        return strongest(magnitude(group, state), width)
+    def _epochs(self, model: Network, smaller: Network) -> int:
+        """The epochs of fine-tuning from a model to a smaller one, over all rounds."""
+        halvings = math.log2(count_parameters(model) / count_parameters(smaller))
+        return math.ceil(self.fine_tune_epochs * halvings)
+
+    def _training(self, label: str, epochs: int) -> Train:
+        rate = self.learning_rate
+        return Train(label=label, learning_rate=rate, loss=self.loss, epochs=epochs)
+
+    def _stays(self, group: Group) -> bool:
+        return bool(set(self.keep) & set(group.makers))
 
 
 def kept_width(width: int, fraction: float, multiple: int) -> int:
@@ -47,34 +191,48 @@ def kept_width(width: int, fraction: float, multiple: int) -> int:
     return min(width, multiple * max(1, int(width * (1 - fraction) / multiple)))
 
 
-def magnitude(group: Group, state: dict[str, Tensor]) -> Tensor:
-    """Per unit, the L2 norm of all weights that make it. https://arxiv.org/abs/1608.08710"""
-    made = [(part.dim, state[part.name]) for part in group.produced]
-    weights = [
-        tensor.movedim(dim, 0).reshape(group.size, -1) for dim, tensor in made if tensor.dim() > 1
-    ]
-    norms: Tensor = torch.linalg.vector_norm(torch.cat(weights, dim=1), dim=1)
-    return norms
+def even_widths(
+    scores: Sequence[Tensor], sizes: Sequence[int], multiples: Sequence[int], fraction: float
+) -> list[int]:
+    """Each width without `fraction` of its size at first."""
+    each = zip(scores, sizes, multiples, strict=True)
+    return [min(len(own), kept_width(size, fraction, multiple)) for own, size, multiple in each]
+
+
+def ranked_widths(
+    scores: Sequence[Tensor], sizes: Sequence[int], multiples: Sequence[int], fraction: float
+) -> list[int]:
+    """What is left of each width without the lowest scores of all.
+
+    Together they lose `fraction` of their sizes at first; none falls under a multiple or a
+    quarter of its own.
+    """
+    pairs = list(zip(sizes, multiples, strict=True))
+    least = [min(size, multiple * math.ceil(size / 4 / multiple)) for size, multiple in pairs]
+    relative = [own.cpu() / own.mean().cpu().clamp_min(1e-12) for own in scores]
+    free = [own.sort(descending=True).values[n:] for own, n in zip(relative, least, strict=True)]
+    owner = torch.cat([torch.full((len(own),), i) for i, own in enumerate(free)])
+    count = sum(map(len, scores)) - round((1 - fraction) * sum(sizes))
+    gone = owner[torch.cat(free).argsort(stable=True)[: max(0, count)]]
+    widths = []
+    for i, (n, (_, multiple)) in enumerate(zip(least, pairs, strict=True)):
+        width = len(scores[i]) - int((gone == i).sum())
+        widths.append(max(n, width // multiple * multiple))
+    return widths
+
+
+SCOPES: dict[str, Callable[[Sequence[Tensor], Sequence[int], Sequence[int], float], list[int]]] = {
+    "layer": even_widths,
+    "global": ranked_widths,
+}
+"""Each takes the scores, the sizes before the first cut, the multiples, and the fraction."""
 
 
 def strongest(scores: Tensor, count: int) -> Tensor:
     """The units of the highest scores, in their old order."""
-    return scores.topk(count).indices.sort().values
+    return scores.topk(count).indices.sort().values.cpu()
 
 
-def cut(model: Network, groups: Sequence[Group], kept: Sequence[Tensor]) -> Network:
-    """The model with only the kept units of each group, every other weight unchanged."""
-    spec = model.spec
-    widths = tuple(len(units) for units in kept)
-    state = dict(model.body.state_dict())
-    for group, units in zip(groups, kept, strict=True):
-        for part in (*group.produced, *group.consumed):
-            state[part.name] = _slice(state[part.name], part, units)
-    smaller = Network(replace(spec, model=spec.model.with_widths(widths)))
-    smaller.body.load_state_dict(state)
-    return smaller
-
-
-def _slice(tensor: Tensor, part: Slice, units: Tensor) -> Tensor:
-    entries = units[:, None] * part.block + torch.arange(part.block, device=units.device)
-    return tensor.index_select(part.dim, entries.flatten())
+def _proof_rows(model: Network, context: Context) -> Tensor:
+    rows = calibration_rows(context.data, PROOF_ROWS)
+    return seen_by(model, rows.inputs, context.data.about)

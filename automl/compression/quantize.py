@@ -1,168 +1,245 @@
-"""8-bit quantization, calibrated here and written as QDQ: what was calibrated is what ships.
-
-Activations are uint8 with a zero point, weights int8 per output channel without one, the pair
-for which onnxruntime has fast integer kernels. On processors without VNNI those kernels add two
-products in 16 bits; scales are such that no pair can overflow, so a file gives the same answers
-on every machine. https://arxiv.org/abs/1712.05877
-"""
+"""Quantization of weights to 8, 4, 2 or 1 bits, calibrated here: what was calibrated ships."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+import json
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from automl.compression.fold import fold_batch_norm
-from automl.models.deployed import predict, seen_by
-from automl.models.family import Change, Network, change, copy_weights
-from automl.recipe import Context, Rejected, Step
+from automl import quality
+from automl.compression.calibration import observe, seen_rows
+from automl.compression.flow import outputs_to_round
+from automl.compression.fold import Removed, fold_batch_norm
+from automl.compression.grid import (
+    LIMITS,
+    activation_grid,
+    codes_of,
+    spread,
+    weight_scale,
+)
+from automl.compression.plain import KINDS
+from automl.compression.quantized import (
+    Learned,
+    LearnedLayer,
+    Quantized,
+    QuantizedLayer,
+    per_output,
+)
+from automl.compression.sensitivity import sensitivity
+from automl.config import UserError
+from automl.models.deployed import Deployed, predict
+from automl.models.family import (
+    Change,
+    Network,
+    change,
+    copy_weights,
+    last_change,
+    rechange,
+)
+from automl.recipe import Context, Rejected, Report, Sibling, Step
+from automl.training.loop import Train
+from automl.training.optimizers import AdamW
+from automl.training.schedules import Cosine, Warmup
 
-CALIBRATION_ROWS = 512
-PAIR_LIMIT = 128
-LAYERS = (nn.Conv1d, nn.Conv2d, nn.Linear)
-ONNX_VERSION = 19
-"""The operator version of QuantizeLinear that every recent onnxruntime knows."""
+READING_WEIGHTS = (
+    nn.MultiheadAttention,
+    nn.TransformerEncoderLayer,
+    nn.TransformerDecoderLayer,
+)
+AWARE_EPOCHS = 5
+"""Epochs of quantization-aware training where weights or activations have less than 4 bits."""
 
 
 @dataclass(frozen=True)
 class Quantize(Step):
-    """Post-training quantization of every convolution and linear layer."""
+    """Every convolution and linear layer with integer weights of `bits`, and inputs of
+    `activation_bits`: below 8, uint8 on a coarser grid, which changes quality, not speed.
+
+    The first and the last layer have `ends_bits`. With `average_bits` above 0 each layer gets
+    the width that the measured sensitivity allows. `training` is quantization-aware training
+    after the calibration, of which the better result is kept: by default a short one at 2 and
+    1 bits, none above; with `Train(epochs=0)` none at any width.
+    """
 
     bits: int = 8
+    activation_bits: int = 8
+    ends_bits: int = 8
+    average_bits: float = 0.0
+    training: Train | None = None
 
-    def apply(self, model: Network, context: Context) -> Network:
-        if self.bits != 8:
-            raise Rejected(f"Quantize: {self.bits} bits are not supported; choose 8")
-        folded = fold_batch_norm(model).to(context.device)
-        layers = quantizable(folded)
+    @property
+    def teacher(self) -> str | Sibling:
+        return self.training.teacher if self.training else ""
+
+    @property
+    def num_workers(self) -> int:
+        return self.training.num_workers if self.training else 0
+
+    def check(self, before: tuple[Step, ...]) -> None:
+        for name in ("bits", "activation_bits", "ends_bits"):
+            if (bits := getattr(self, name)) not in LIMITS:
+                raise UserError(f"step {self.label!r}: {name}={bits}; choose one of 8, 4, 2 and 1")
+        if self.average_bits and not 1 <= self.average_bits <= 8:
+            raise UserError(f"step {self.label!r}: average_bits={self.average_bits} is not 1 to 8")
+        if self.training is not None and self.training.epochs:
+            self.training.check(before)
+
+    def run(self, model: Network, context: Context) -> Generator[Report, None, Network]:
+        model = model.to(context.device).eval()
+        widths = self._widths(model, context)
+        calibrated = finished(learned(model, widths, self.activation_bits, context), context)
+        training = self._training()
+        if training.epochs == 0:
+            return calibrated
+        start = learned(model, widths, self.activation_bits, context)
+        trained = finished((yield from training.run(start, context)), context)
+        return max((trained, calibrated), key=lambda candidate: _quality(candidate, context))
+
+    def _training(self) -> Train:
+        fine = min(self.bits, self.activation_bits) >= 4 and not self.average_bits
+        short = Train(AdamW(weight_decay=0.0), Warmup(Cosine(1e-3)), epochs=AWARE_EPOCHS)
+        usual = replace(short, epochs=0) if fine else short
+        return replace(self.training or usual, label=self.label)
+
+    def _widths(self, model: Network, context: Context) -> dict[str, int]:
+        """The bits of each layer that can be quantized."""
+        layers = quantizable(model)
         if not layers:
             raise Rejected("Quantize: there is no layer left to quantize")
-        rows = seen_by(folded, context.data.train.inputs[:CALIBRATION_ROWS], context.data.about)
-        ranges = input_ranges(folded, layers, rows.to(context.device))
-        quantized = change(folded, {name: Quantized(self.bits) for name in layers})
-        copy_weights(folded, quantized.to(context.device))
-        for name, layer in layers.items():
-            target = quantized.body.get_submodule(name)
-            target.load_state_dict(quantize_layer(layer, *ranges[name]))
-        return quantized.eval()
-
-
-@dataclass(frozen=True)
-class Quantized(Change):
-    """A convolution or linear layer whose weights and inputs are integers."""
-
-    bits: int
-
-    def rebuild(self, layer: nn.Module) -> nn.Module:
-        return QuantizedLayer(layer)
-
-
-class QuantizedLayer(nn.Module):
-    """Rounds its input to uint8 and computes with int8 weights; exported as QDQ nodes."""
-
-    codes: Tensor
-    scale: Tensor
-    bias: Tensor
-    input_scale: Tensor
-    input_zero_point: Tensor
-
-    def __init__(self, layer: Any) -> None:
-        super().__init__()
-        outputs = len(layer.weight)
-        self.register_buffer("codes", torch.zeros(layer.weight.shape, dtype=torch.int8))
-        self.register_buffer("scale", torch.ones(outputs))
-        self.register_buffer("bias", torch.zeros(outputs))
-        self.register_buffer("input_scale", torch.ones(()))
-        self.register_buffer("input_zero_point", torch.zeros((), dtype=torch.uint8))
-        self.convolution: dict[str, Any] | None = None
-        if not isinstance(layer, nn.Linear):
-            names = ("stride", "padding", "dilation", "groups")
-            self.convolution = {name: getattr(layer, name) for name in names}
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        step = _as_onnx if torch.onnx.is_in_onnx_export() else _as_torch
-        inputs, weight = step(self, inputs)
-        if self.convolution is None:
-            return F.linear(inputs, weight, self.bias)
-        convolve: Any = F.conv1d if weight.dim() == 3 else F.conv2d
-        outputs: Tensor = convolve(inputs, weight, self.bias, **self.convolution)
-        return outputs
+        names = list(layers)
+        widths = dict.fromkeys(names, self.bits)
+        if self.average_bits:
+            found = context.once("sensitivity", lambda: _sensitivity(model, context))
+            losses = {
+                name: {int(bits): loss for bits, loss in by_bits.items()}
+                for name, by_bits in json.loads(found).items()
+            }
+            sizes = {name: _weight(layer).numel() for name, layer in layers.items()}
+            widths = spread(losses, sizes, self.average_bits)
+            context.notes.append(
+                f"bits by layer: {', '.join(f'{n} {b}' for n, b in widths.items())}"
+            )
+        else:
+            for name in (names[0], names[-1]):
+                widths[name] = max(self.bits, self.ends_bits)
+        return widths
 
 
 def quantizable(model: Network) -> dict[str, nn.Module]:
-    """The layers whose weights can be integers, by name."""
-    named = model.body.named_modules()
-    return {name: m for name, m in named if isinstance(m, LAYERS)}
+    """The layers whose weights can be integers, by name.
 
-
-def input_ranges(
-    model: Network, layers: dict[str, nn.Module], inputs: Tensor
-) -> dict[str, tuple[float, float]]:
-    """The least and the greatest input that each layer sees, zero included."""
-    ranges = dict.fromkeys(layers, (0.0, 0.0))
-
-    def observe(name: str) -> Any:
-        def hook(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
-            low, high = arguments[0].aminmax()
-            known = ranges[name]
-            ranges[name] = (min(known[0], low.item()), max(known[1], high.item()))
-
-        return hook
-
-    hooks = [layer.register_forward_pre_hook(observe(name)) for name, layer in layers.items()]
-    predict(model, inputs)
-    for hook in hooks:
-        hook.remove()
-    return ranges
-
-
-def quantize_layer(layer: Any, low: float, high: float) -> dict[str, Tensor]:
-    """The state of the `QuantizedLayer` for a layer whose inputs lie in [low, high]."""
-    weight = layer.weight.detach()
-    scale = weight_scale(weight.flatten(1))
-    codes = (weight / scale.view(-1, *[1] * (weight.dim() - 1))).round().clamp(-127, 127)
-    input_scale = max(high - low, 1e-12) / 255
-    bias = torch.zeros_like(scale) if layer.bias is None else layer.bias.detach()
+    Left out: convolutions that pad with other than zeros, and the parts of torch's own
+    attention and Transformer layers, which read each other's weights.
+    """
+    named = dict(model.body.named_modules())
+    closed = tuple(f"{name}." for name, m in named.items() if isinstance(m, READING_WEIGHTS))
     return {
-        "codes": codes.to(torch.int8),
-        "scale": scale,
-        "bias": bias,
-        "input_scale": torch.tensor(input_scale),
-        "input_zero_point": torch.tensor(round(-low / input_scale), dtype=torch.uint8),
+        name: m
+        for name, m in named.items()
+        if isinstance(m, KINDS)
+        and getattr(m, "padding_mode", "zeros") == "zeros"
+        and not name.startswith(closed)
     }
 
 
-def weight_scale(rows: Tensor) -> Tensor:
-    """Per row the least scale with codes in ±127 and no two of one sign beyond 128 together.
-
-    255 × 128 is the most that a signed 16-bit sum of two products can hold.
-    """
-    pairs = [side.topk(min(2, rows.shape[1]), dim=1).values for side in (rows, -rows)]
-    reach = torch.stack([pair.clamp_min(0).sum(1) for pair in pairs]).amax(0) / (PAIR_LIMIT - 1)
-    return torch.maximum(rows.abs().amax(1) / 127, reach).clamp_min(1e-12)
-
-
-def _as_torch(layer: QuantizedLayer, inputs: Tensor) -> tuple[Tensor, Tensor]:
-    """What the exported nodes compute, in torch."""
-    zero_point = layer.input_zero_point.float()
-    rounded = ((inputs / layer.input_scale).round() + zero_point).clamp(0, 255)
-    shape = (-1, *[1] * (layer.codes.dim() - 1))
-    return (rounded - zero_point) * layer.input_scale, layer.codes * layer.scale.view(shape)
-
-
-def _as_onnx(layer: QuantizedLayer, inputs: Tensor) -> tuple[Tensor, Tensor]:
-    """The QuantizeLinear and DequantizeLinear nodes themselves."""
-    point = (layer.input_scale, layer.input_zero_point)
-    rounded = _node("QuantizeLinear", (inputs, *point), torch.uint8)
-    weight = _node("DequantizeLinear", (layer.codes, layer.scale), torch.float32, axis=0)
-    return _node("DequantizeLinear", (rounded, *point), torch.float32), weight
+def learned(
+    model: Network, widths: Mapping[str, int], activation_bits: int, context: Context
+) -> Network:
+    """The model with layers that see their rounding, scales calibrated; batch norms stay."""
+    layers = quantizable(model)
+    entering, _ = observe(model.body, layers, seen_rows(model, context))
+    start = change(model, {n: Learned(bits, activation_bits) for n, bits in widths.items()})
+    start.to(context.device)
+    copy_weights(model, start)
+    for name, bits in widths.items():
+        layer = cast(LearnedLayer, start.body.get_submodule(name))
+        scale, zero_point = activation_grid(entering[name], activation_bits)
+        with torch.no_grad():
+            layer.log_scale.copy_(weight_scale(layer.weight.flatten(1), bits).log())
+            layer.log_input_scale.fill_(torch.tensor(scale).log())
+            layer.input_zero_point.fill_(zero_point)
+    return start.eval()
 
 
-def _node(name: str, inputs: tuple[Tensor, ...], dtype: torch.dtype, **attributes: int) -> Tensor:
-    node: Tensor = torch.onnx.ops.symbolic(
-        name, inputs, dict(attributes), dtype=dtype, shape=inputs[0].shape, version=ONNX_VERSION
-    )
-    return node
+def finished(model: Network, context: Context) -> Network:
+    """What ships of a network of learned layers: codes, batch norms merged into their scales,
+    and results rounded where integer convolutions need it."""
+    model.eval()
+    names = {n: m for n, m in model.body.named_modules() if isinstance(m, LearnedLayer)}
+    shipped = rechange(model, {n: _as_quantized(model, n) for n in names}).to(context.device)
+    copy_weights(model, shipped)
+    for name, layer in names.items():
+        shipped.body.get_submodule(name).load_state_dict(_frozen(layer))
+    folded = fold_batch_norm(shipped.eval())
+    for module in folded.modules():
+        if isinstance(module, QuantizedLayer):
+            module.round_bias()
+    return _with_outputs(folded, context)
+
+
+def _as_quantized(model: Network, name: str) -> Quantized:
+    kept = last_change(model, name)
+    assert isinstance(kept, Learned)
+    return Quantized(kept.bits, kept.activation_bits)
+
+
+def _frozen(layer: LearnedLayer) -> dict[str, Tensor]:
+    """The state of the quantized layer that computes what a learned one does."""
+    weight, scale = layer.weight.detach(), layer.scale().detach()
+    codes = codes_of(weight / per_output(scale, weight), layer.bits)
+    state = {
+        "codes": codes.to(torch.int8),
+        "scale": scale,
+        "bias": torch.zeros_like(scale) if layer.bias is None else layer.bias.detach(),
+        "input_scale": layer.log_input_scale.detach().exp(),
+        "input_zero_point": layer.input_zero_point,
+    }
+    if layer.steps < 255:
+        low = -layer.input_zero_point.float() * state["input_scale"]
+        state |= {"input_low": low, "input_high": low + layer.steps * state["input_scale"]}
+    return state
+
+
+def _with_outputs(model: Network, context: Context) -> Network:
+    """Round the results of convolutions that no quantized layer reads at once; a ReLU after
+    one is then part of the rounding."""
+    followers = outputs_to_round(model)
+    if not followers:
+        return model
+    ends = {name: relu or name for name, relu in followers.items()}
+    _, leaving = observe(model.body, set(ends.values()), seen_rows(model, context))
+    changes: dict[str, Change] = {}
+    for name, relu in followers.items():
+        changes[name] = replace(cast(Quantized, last_change(model, name)), output=True)
+        if relu:
+            changes[relu] = Removed()
+    rounding = rechange(model, changes).to(context.device)
+    copy_weights(model, rounding)
+    for name, end in ends.items():
+        layer = cast(QuantizedLayer, rounding.body.get_submodule(name))
+        scale, zero_point = activation_grid(leaving[end], 8)
+        layer.output_scale.fill_(scale)
+        layer.output_zero_point.fill_(zero_point)
+    return rounding.eval()
+
+
+def _sensitivity(model: Network, context: Context) -> bytes:
+    return json.dumps(sensitivity(model, list(quantizable(model)), context)).encode()
+
+
+def _quality(model: Network, context: Context) -> float:
+    """The task's usual metric on the validation rows, more being better."""
+    rows, about = context.data.validation, context.data.about
+    answers = predict(Deployed(model, about).to(context.device), torch.from_numpy(rows.inputs))
+    name, metric = next(iter(quality.metrics(len(about.classes)).items()))
+    value = quality.measured(answers.cpu().numpy(), rows.targets)[name]
+    return value if metric.better == "max" else -value
+
+
+def _weight(layer: Any) -> Tensor:
+    weight: Tensor = layer.weight
+    return weight

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import fcntl
+import functools
 import hashlib
+import inspect
 import json
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from automl import source as space_source
 from automl.config import Config, UserError, canonical, decode, encode
-from automl.data.files import existing
+from automl.data.files import existing, visible_files
 
 VALIDATION_SHARE = 0.2
 TEST_SHARE = 0.2
 MAX_VALIDATION_ROWS = 10_000
-CHUNK_ROWS = 8192
+CHUNK_BYTES = 8 << 20
 CACHE_VERSION = 1
 
 
@@ -63,9 +66,13 @@ class Dataset(Config):
         raise NotImplementedError
 
     def fingerprint(self) -> str:
-        """A text that changes whenever the data does: paths count by what they hold."""
+        """A text that changes whenever the data does: paths count by what they hold.
+
+        A class of a space file counts with that file's text, as in the store's keys.
+        """
         contents = {name: content_hash(Path(getattr(self, name))) for name in self.paths}
-        return canonical({**encode(self), **contents})
+        code = _space_code(type(self).__module__) if self.from_space_file() else ""
+        return canonical({**encode(self), **contents}) + code
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +121,7 @@ def load(dataset: Dataset, seed: int, cache: Path) -> Data:
     return _load(_prepared(dataset, seed, cache))
 
 
-@lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=4)
 def _load(folder: Path) -> Data:
     about: About = decode(json.loads((folder / "about.json").read_text()))
     return Data(_read(folder, "train"), _read(folder, "validation"), about)
@@ -125,27 +132,39 @@ def test_split(dataset: Dataset, seed: int, cache: Path) -> Split:
     return _read(_prepared(dataset, seed, cache), "test")
 
 
-@lru_cache(maxsize=1024)
+@functools.lru_cache
+def _space_code(module: str) -> str:
+    return space_source.fingerprint(inspect.getsource(sys.modules[module]))
+
+
+@functools.cache
 def _file_hash(path: Path, size: int, changed_ns: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@functools.lru_cache(maxsize=8)
+def _folder_hash(folder: Path, files: tuple[tuple[Path, int, int], ...]) -> str:
+    parts = [f"{f[0].relative_to(folder)} {f[0].suffix} {_file_hash(*f)}" for f in files]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def content_hash(path: Path) -> str:
     """The hash of a file's ending and bytes, or of all names and bytes in a folder; "" of no path.
 
     Files are read once per process, and again when their size or time of change differs.
+    What is hidden in a folder does not count.
     """
     if path == Path():
         return ""
-    if path.is_file():
-        info = path.stat()
-        return f"{path.suffix} {_file_hash(path, info.st_size, info.st_mtime_ns)}"
-    existing(str(path))
-    parts = [
-        f"{p.relative_to(path)} {content_hash(p)}" for p in sorted(path.rglob("*")) if p.is_file()
-    ]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    if existing(str(path)).is_file():
+        return f"{path.suffix} {_file_hash(*_state(path))}"
+    return _folder_hash(path, tuple(map(_state, visible_files(path))))
+
+
+def _state(path: Path) -> tuple[Path, int, int]:
+    info = path.stat()
+    return path, info.st_size, info.st_mtime_ns
 
 
 def _prepared(dataset: Dataset, seed: int, cache: Path) -> Path:
@@ -155,14 +174,18 @@ def _prepared(dataset: Dataset, seed: int, cache: Path) -> Path:
     if folder.exists():
         return folder
     cache.mkdir(parents=True, exist_ok=True)
-    with folder.with_suffix(".lock").open("w") as lock:
+    with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in cache.glob("*.new"):
+            shutil.rmtree(left)
         if not folder.exists():
             new = folder.with_suffix(".new")
-            shutil.rmtree(new, ignore_errors=True)
             new.mkdir()
-            _prepare(dataset, seed, new)
-            new.rename(folder)
+            try:
+                _prepare(dataset, seed, new)
+                new.rename(folder)
+            finally:
+                shutil.rmtree(new, ignore_errors=True)
     return folder
 
 
@@ -184,28 +207,43 @@ def _prepare(dataset: Dataset, seed: int, folder: Path) -> None:
         columns=source.columns,
         num_tokens=source.num_tokens,
         inputs=_input_scaling(source, train.inputs),
-        targets=_scaling(_chunks(targets)),
+        targets=_scaling(targets[rows] for rows in _chunks(targets)),
     )
     (folder / "about.json").write_text(canonical(about))
 
 
 def _check(dataset: Dataset, source: Source) -> None:
     """Raise UserError on values that cannot be learned from."""
-    if len(source.inputs) < 10:
-        raise UserError(f"{dataset}: it has {len(source.inputs)} rows; at least 10 are needed")
+    num_searched = len(source.inputs) - source.num_test
+    if num_searched < 10:
+        raise UserError(
+            f"{dataset}: it has {num_searched} rows to learn from; at least 10 are needed"
+        )
     for name, values in (("inputs", source.inputs), ("targets", source.targets)):
         columns = source.columns if name == "inputs" else ()
         bad = np.isinf if columns else _not_finite
-        for start, chunk in zip(range(0, len(values), CHUNK_ROWS), _chunks(values)):
-            if chunk.dtype.kind == "f" and (found := np.argwhere(bad(chunk))).size:
+        for rows in _chunks(values) if values.dtype.kind == "f" else ():
+            if (found := np.argwhere(bad(values[rows]))).size:
                 row, *place = found[0].tolist()
                 where = f" of column {columns[place[0]].name!r}" if columns else ""
                 raise UserError(
-                    f"{dataset}: {source.place(start + row)}{where} holds a value that is not "
+                    f"{dataset}: {source.place(rows.start + row)}{where} holds a value that is not "
                     f"finite among its {name}; remove or fill it"
                 )
     if source.classes:
         _check_classes(dataset, source)
+    else:
+        _check_outputs(dataset, source.targets[:num_searched])
+
+
+def _check_outputs(dataset: Dataset, targets: NDArray[Any]) -> None:
+    constant = np.flatnonzero((targets == targets[0]).all(0))
+    if constant.size:
+        which = f" in output {constant[0]} (counted from 0)" if targets.shape[1] > 1 else ""
+        raise UserError(
+            f"{dataset}: the target is the same in every row to learn from{which}; "
+            "choose one that differs"
+        )
 
 
 def _check_classes(dataset: Dataset, source: Source) -> None:
@@ -260,8 +298,8 @@ def _write(path: Path, values: NDArray[Any], rows: NDArray[np.int64]) -> None:
     """Some rows as an .npy file, a piece at a time."""
     shape = (len(rows), *values.shape[1:])
     file = np.lib.format.open_memmap(path, mode="w+", dtype=values.dtype, shape=shape)
-    for start in range(0, len(rows), CHUNK_ROWS):
-        file[start : start + CHUNK_ROWS] = values[rows[start : start + CHUNK_ROWS]]
+    for chunk in _chunks(file):
+        file[chunk] = values[rows[chunk]]
     file.flush()
 
 
@@ -274,9 +312,11 @@ def _read(folder: Path, name: str) -> Split:
     return Split(inputs, targets, rows)
 
 
-def _chunks(values: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    for start in range(0, len(values), CHUNK_ROWS):
-        yield values[start : start + CHUNK_ROWS]
+def _chunks(values: NDArray[Any]) -> Iterator[slice]:
+    """Where to cut the rows into pieces of at most `CHUNK_BYTES`, or of one row."""
+    size = max(1, CHUNK_BYTES // max(1, values[:1].nbytes))
+    for start in range(0, len(values), size):
+        yield slice(start, start + size)
 
 
 def _input_scaling(source: Source, inputs: NDArray[Any]) -> Scaling:
@@ -285,29 +325,29 @@ def _input_scaling(source: Source, inputs: NDArray[Any]) -> Scaling:
         return Scaling((), ())
     if source.columns:
         numeric = [i for i, column in enumerate(source.columns) if not column.categories]
-        return _scaling(chunk[:, numeric] for chunk in _chunks(inputs))
-    shape = (-1, *source.input_shape)
+        return _scaling(inputs[rows][:, numeric] for rows in _chunks(inputs))
     if len(source.input_shape) == 1:
-        return _scaling(_chunks(inputs))
-    channels = source.input_shape[0]
+        return _scaling(inputs[rows] for rows in _chunks(inputs))
+    shape, channels = (-1, *source.input_shape), source.input_shape[0]
     return _scaling(
-        np.moveaxis(chunk.reshape(shape), 1, -1).reshape(-1, channels) for chunk in _chunks(inputs)
+        np.moveaxis(inputs[rows].reshape(shape), 1, -1).reshape(-1, channels)
+        for rows in _chunks(inputs)
     )
 
 
 def _scaling(chunks: Iterator[NDArray[Any]]) -> Scaling:
     """Mean and deviation of each column; missing values do not count, constant ones keep 1."""
-    count, total, squares = (np.zeros(0) for _ in range(3))
-    for chunk in chunks:
-        values = chunk.astype(np.float64)
-        known = np.isfinite(values)
-        values = np.where(known, values, 0.0)
-        if not count.size:
-            count, total, squares = (np.zeros(values.shape[1]) for _ in range(3))
-        count += known.sum(0)
-        total += values.sum(0)
-        squares += (values**2).sum(0)
+    sums = [_sums(chunk) for chunk in chunks]
+    count, total, squares = np.sum(sums, 0) if sums else np.zeros((3, 0))
     mean = total / np.maximum(count, 1)
     variance = squares / np.maximum(count, 1) - mean**2
     std = np.sqrt(np.where(variance > 1e-12 * np.maximum(mean**2, 1e-12), variance, 1.0))
     return Scaling(tuple(mean.tolist()), tuple(std.tolist()))
+
+
+def _sums(chunk: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+    """How many values of each column are known, their sum, and that of their squares."""
+    values = chunk.astype(np.float64)
+    known = np.isfinite(values)
+    values[~known] = 0
+    return known.sum(0), values.sum(0), np.square(values, out=values).sum(0)

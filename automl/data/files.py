@@ -34,6 +34,22 @@ def existing(path: str) -> Path:
     return Path(path)
 
 
+def existing_file(path: str) -> Path:
+    """A path that is there and no folder."""
+    if existing(path).is_dir():
+        raise UserError(f"{path} is a folder; give the path of a file")
+    return Path(path)
+
+
+def visible_files(folder: Path) -> list[Path]:
+    """The sorted files below a folder that are neither hidden nor in a hidden folder."""
+    found: list[Path] = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(place, name) for name in names if not name.startswith(".")]
+    return sorted(path for path in found if path.is_file())
+
+
 def records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """The number of the first line and the fields of every record that is not blank.
 

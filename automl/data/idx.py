@@ -47,6 +47,11 @@ class FashionMNIST(Dataset):
 def _load(root: Path, classes: tuple[str, ...]) -> Source:
     inputs, targets = _split(root, "train")
     test_inputs, test_targets = _split(root, "t10k")
+
+    def place(row: int) -> str:
+        part, row = ("train", row) if row < len(inputs) else ("t10k", row - len(inputs))
+        return f"label {row} (counted from 0) of {_find(root, f'{part}-labels', 1)}"
+
     if inputs.shape[1:] != test_inputs.shape[1:]:
         raise UserError(
             f"{root}: images are {inputs.shape[1:]} in the train- file but "
@@ -58,6 +63,7 @@ def _load(root: Path, classes: tuple[str, ...]) -> Source:
         (1, *inputs.shape[1:]),
         classes,
         num_test=len(test_inputs),
+        place=place,
     )
 
 

@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 
 from automl.config import UserError
 from automl.data.dataset import Dataset, Source
-from automl.data.files import coded, empty, existing
+from automl.data.files import coded, empty, existing, visible_files
 
 _MODES = {1: "L", 3: "RGB"}
 
@@ -97,7 +97,7 @@ def _images(path: Path) -> list[tuple[str, Path]]:
     """The class and the path of every file below the class folders."""
     found = []
     for folder in _folders(path):
-        files = [p for p in sorted(folder.rglob("[!.]*")) if p.is_file()]
+        files = visible_files(folder)
         if not files:
             raise UserError(f"{folder} is a class without images; add some or remove the folder")
         found += [(folder.name, file) for file in files]

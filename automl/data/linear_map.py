@@ -12,7 +12,10 @@ from automl.data.dataset import Dataset, Source
 
 @dataclass(frozen=True)
 class LinearMap(Dataset):
-    """y = Wx + b + noise: x is standard normal, every output has variance 1 to 2 without noise."""
+    """y = Wx + b + noise: x is standard normal.
+
+    Without noise an output of many inputs has variance about 1; of few it may be far from that.
+    """
 
     num_inputs: int = 64
     num_outputs: int = 10

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import tokenize
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,6 +19,10 @@ from automl.data.dataset import Dataset, Source
 from automl.data.files import empty, existing
 
 _Arrays = dict[str, NDArray[Any]]
+_DAMAGED = (
+    *(ValueError, EOFError, OSError, RuntimeError),
+    *(tokenize.TokenError, zipfile.BadZipFile, zlib.error),
+)
 
 
 @dataclass(frozen=True)
@@ -57,13 +63,21 @@ def _read(path: Path) -> _Arrays:
     if not path.is_dir() and not zipfile.is_zipfile(path):
         raise UserError(f"{path} is no .npz file and no folder of .npy files; use numpy.savez")
     try:
-        if path.is_dir():
-            files = {name: path / f"{name}.npy" for name in names}
-            return {n: np.load(file, mmap_mode="r") for n, file in files.items() if file.exists()}
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in names if name in file}
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
+        arrays = _load(path, names)
+    except _DAMAGED as error:
         raise UserError(f"{path} does not hold plain arrays ({error}); save it again") from None
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):
+            raise UserError(f"{path}: {name!r} is no array; save it again")
+    return arrays
+
+
+def _load(path: Path, names: Sequence[str]) -> _Arrays:
+    if path.is_dir():
+        files = {name: path / f"{name}.npy" for name in names}
+        return {n: np.load(file, mmap_mode="r") for n, file in files.items() if file.exists()}
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in names if name in file}
 
 
 def _check_numbers(path: str, arrays: _Arrays, name: str) -> None:
@@ -75,6 +89,8 @@ def _check_numbers(path: str, arrays: _Arrays, name: str) -> None:
             f"{path}: {name!r} is {array.dtype} of the shape {array.shape}; "
             f"make it numbers of the shape {('(rows,)', '(rows, features)')[least - 1]}"
         )
+    if name.endswith("targets") and array.dtype == np.uint64 and array.max() >= 2**63:
+        raise UserError(f"{path}: {name!r} has the class {array.max()}; number them from 0")
 
 
 def _check_rows(path: str, arrays: _Arrays, part: str) -> None:
@@ -117,10 +133,12 @@ def _joined(path: str, arrays: _Arrays, name: str) -> NDArray[Any]:
 
 def _classes(path: str, arrays: _Arrays, targets: NDArray[Any]) -> tuple[str, ...]:
     if "classes" in arrays:
+        if not arrays["classes"].size:
+            raise UserError(f"{path}: 'classes' is empty; name every class or leave it out")
         return tuple(str(name) for name in arrays["classes"].ravel())
     if targets.max() >= len(targets):
         raise UserError(
             f"{path}: 'targets' has the class {targets.max()} in {len(targets)} rows; "
             "number the classes from 0, or make the targets of a regression floats"
         )
-    return tuple(str(number) for number in range(int(targets.max()) + 1))
+    return tuple(str(number) for number in range(max(int(targets.max()), 0) + 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from automl.config import UserError
 from automl.data.dataset import Dataset, Source
-from automl.data.files import DELIMITERS, coded, empty, existing, is_number
+from automl.data.files import DELIMITERS, coded, empty, existing_file, is_number
 
 _Line = tuple[int, str, list[list[str]]]
 
@@ -30,7 +31,7 @@ class Series(Dataset):
     paths: ClassVar[tuple[str, ...]] = ("path", "test_path")
 
     def load(self) -> Source:
-        parts = [_rows(existing(path)) for path in (self.path, self.test_path) if path]
+        parts = [_rows(existing_file(path)) for path in (self.path, self.test_path) if path]
         rows = [row for part in parts for row in part]
         num_first = len(parts[0])
 
@@ -65,6 +66,8 @@ def _rows(path: Path) -> list[tuple[int, str, NDArray[np.float32]]]:
             raise UserError(f"{where} has no label; add it or remove the line")
         if len({len(channel) for channel in channels}) != 1:
             raise UserError(f"{where} has no channels of one length; pad, cut or remove them")
+        if not channels[0]:
+            raise UserError(f"{where} has a label but no steps; add them or remove the line")
         rows.append((line, label, _numbers(channels, where)))
     if not rows:
         raise UserError(f"{path} holds no series; add some")
@@ -72,20 +75,20 @@ def _rows(path: Path) -> list[tuple[int, str, NDArray[np.float32]]]:
 
 
 def _numbers(channels: list[list[str]], where: str) -> NDArray[np.float32]:
-    try:
-        with np.errstate(over="ignore"):
-            values = np.array(channels, np.float32)
-    except ValueError:
-        values = np.array(np.nan, np.float32)
-    if not np.isfinite(values).all():
-        places = ((c, s) for c, channel in enumerate(channels) for s in range(len(channel)))
-        bad = ((c, s) for c, s in places if not is_number(channels[c][s]))
-        c, s = next(bad, (0, 0))
+    with np.errstate(over="ignore"):
+        values = np.array([list(map(_number, channel)) for channel in channels]).astype(np.float32)
+    bad = np.argwhere(~np.isfinite(values))
+    if bad.size:
+        c, s = bad[0].tolist()
         raise UserError(
             f"{where} has {channels[c][s]!r} as step {s + 1} of channel {c + 1}, which is no "
             "finite number; fill it or remove the line"
         )
     return values
+
+
+def _number(text: str) -> float:
+    return float(text) if is_number(text) else math.nan
 
 
 def _ts_lines(path: Path) -> Iterator[_Line]:

@@ -16,7 +16,7 @@ from pyarrow import compute, csv, parquet, types
 
 from automl.config import UserError
 from automl.data.dataset import Column, Dataset, Source
-from automl.data.files import DELIMITERS, coded, empty, existing, is_number, records
+from automl.data.files import DELIMITERS, coded, empty, existing_file, is_number, records
 
 MAX_CATEGORIES = 100
 MAX_INTEGER_CLASSES = 20
@@ -60,6 +60,8 @@ class Table(Dataset):
             parts = _column(name, tables, paths)
             columns.append(Column(name, _categories(name, parts[0], self.path)))
             inputs[:, number] = _values(parts, columns[-1].categories)
+            if not columns[-1].categories:
+                _check_precision(self.path, name, parts[0], inputs[: counts[0], number])
         targets, classes = self._targets(tables, paths)
         shape = (sum(len(column.categories) or 1 for column in columns),)
         place = partial(_place, paths, counts[0])
@@ -98,16 +100,18 @@ class Table(Dataset):
                 f"{self.path}: the target column {self.target!r} holds texts such as "
                 f"{str(parts[0][0])!r}; a regression needs numbers"
             )
-        return _values(parts, ())[:, None], ()
+        values = _values(parts, ())
+        _check_precision(self.path, self.target, parts[0], values[: len(parts[0])])
+        return values[:, None], ()
 
 
 def _tables(paths: list[str], drop: set[str]) -> list[pa.Table]:
     """The tables of the training and of the test file, the same columns in both."""
-    tables = [_read(existing(paths[0]), {})]
+    tables = [_read(existing_file(paths[0]), {})]
     for path in paths[1:]:
         # Texts that happen to be numbers in the test file are still texts.
         texts = {f.name: pa.string() for f in tables[0].schema if _kind(f) == "texts"}
-        tables.append(_read(existing(path), texts))
+        tables.append(_read(existing_file(path), texts))
         names, others = (set(table.column_names) - drop for table in tables)
         for name in sorted(names ^ others):
             raise UserError(f"column {name!r} is not in both {paths[0]} and {path}; add or drop it")
@@ -124,10 +128,14 @@ def _read(path: Path, column_types: dict[str, pa.DataType]) -> pa.Table:
         else:
             parse = csv.ParseOptions(delimiter=DELIMITERS[path.suffix], newlines_in_values=True)
             table = csv.read_csv(path, parse_options=parse, convert_options=convert)
+        names = table.column_names
     except (pa.ArrowException, OSError) as error:
         _check_fields(path)
         raise UserError(f"{path} cannot be read: {error}; correct it or save it again") from None
-    names = table.column_names
+    except UnicodeDecodeError:
+        raise UserError(
+            f"the header of {path} is not UTF-8; save the file in that encoding"
+        ) from None
     twice = [name for name in names if names.count(name) > 1]
     if twice or not table.num_rows:
         what = f"two columns {twice[0]!r}; rename one" if twice else "no rows; add some"
@@ -156,8 +164,9 @@ def _column(name: str, tables: list[pa.Table], paths: list[str]) -> list[pa.Chun
         raise UserError(
             f"{paths[0]}: column {name!r} holds {held}; drop it or make numbers or texts of it"
         )
+    numeric = kinds[0] in _NUMERIC
     for kind in kinds[1:]:
-        if kind != "only missing values" and (kind == "texts") != (kinds[0] == "texts"):
+        if kind not in ("only missing values", *(_NUMERIC if numeric else ["texts"])):
             raise UserError(
                 f"column {name!r} holds {kinds[0]} in {paths[0]} but {kind} in {paths[1]}; "
                 "make them alike"
@@ -200,6 +209,27 @@ def _values(parts: list[pa.ChunkedArray], categories: tuple[str, ...]) -> NDArra
     # A number beyond float32 becomes infinite, which the check of all sets tells.
     with np.errstate(over="ignore"):
         return np.concatenate(numbers).astype(np.float32)
+
+
+def _check_precision(
+    path: str, name: str, column: pa.ChunkedArray, rounded: NDArray[np.float32]
+) -> None:
+    """Raise UserError on numbers too close together for float32 to tell them apart.
+
+    It takes some alike, and it moves some by more than a hundredth of their deviation.
+    """
+    known = ~_is_missing(column)
+    exact, rounded = column.filter(pa.array(known)), rounded[known]
+    numbers = exact.cast(pa.float64(), safe=False).to_numpy()
+    if not np.isfinite(rounded).all():
+        return
+    moved = np.abs(rounded - numbers).max()
+    if moved < numbers.std() / 100 or len(compute.unique(exact)) == len(np.unique(rounded)):
+        return
+    raise UserError(
+        f"{path}: column {name!r} holds numbers such as {exact[0]} that float32 cannot tell from "
+        "their neighbours; subtract an offset, e.g. the least value, or drop it"
+    )
 
 
 def _place(paths: list[str], num_first: int, row: int) -> str:

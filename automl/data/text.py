@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from automl.config import UserError
 from automl.data.dataset import Dataset, Source
-from automl.data.files import DELIMITERS, coded, empty, existing, records
+from automl.data.files import DELIMITERS, coded, empty, existing_file, records
 
 NUM_TOKENS = 256
 
@@ -35,7 +35,7 @@ class Text(Dataset):
     def load(self) -> Source:
         if self.length < 1:
             raise UserError(f"{self}: length is at least 1 byte")
-        parts = [list(self._rows(existing(path))) for path in (self.path, self.test_path) if path]
+        parts = [self._rows(existing_file(path)) for path in (self.path, self.test_path) if path]
         rows = [row for part in parts for row in part]
         classes, targets = coded([label for _, _, label in rows])
         num_test = len(parts[1]) if self.test_path else 0
@@ -48,16 +48,20 @@ class Text(Dataset):
         shape = (self.length,)
         return Source(inputs, targets, shape, classes, num_test, (), NUM_TOKENS, place)
 
-    def _rows(self, path: Path) -> Iterator[tuple[int, bytes, str]]:
+    def _rows(self, path: Path) -> list[tuple[int, bytes, str]]:
         """The line number, the cut text and the label of every row."""
         if path.suffix not in (*DELIMITERS, ".jsonl"):
             raise UserError(f"{path} is no .csv, .tsv or .jsonl file; save it as one")
         read = _json_lines if path.suffix == ".jsonl" else _table_lines
+        rows = []
         for line, text, label in read(path, self.text, self.label):
             where = f"line {line} of {path}"
             if not isinstance(label, str | int | float) or not str(label).strip():
                 raise UserError(f"{where} has no label in {self.label!r}; fill or remove it")
-            yield line, cut(text, self.length, where), str(label)
+            rows.append((line, cut(text, self.length, where), str(label)))
+        if not rows:
+            raise UserError(f"{path} holds no rows; add some")
+        return rows
 
 
 def cut(text: Any, length: int, where: str) -> bytes:
@@ -103,7 +107,7 @@ def _json_lines(path: Path, text: str, label: str) -> Iterator[tuple[int, Any, A
                 continue
             try:
                 row = json.loads(content)
-            except json.JSONDecodeError as error:
+            except (ValueError, RecursionError) as error:
                 raise UserError(f"line {line} of {path} is not JSON: {error}; correct it") from None
             if not isinstance(row, dict):
                 raise UserError(f"line {line} of {path} is no JSON object; write one per line")

@@ -10,8 +10,11 @@ import numpy as np
 import onnx
 import torch
 
+from automl.compression.binarize import BinarizedLayer
 from automl.compression.fold import fold_batch_norm
+from automl.compression.quantized import QuantizedLayer
 from automl.data.dataset import Data
+from automl.export import packing, sparse
 from automl.models.deployed import Deployed
 from automl.models.family import Network
 
@@ -20,6 +23,7 @@ logging.getLogger("torch.onnx").setLevel(logging.ERROR)
 warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
 
 OPSET = 20
+NEUTRAL = {"dilations": 1, "strides": 1, "pads": 0}
 MAX_BATCH = 2**20
 
 
@@ -46,7 +50,9 @@ def export(model: Network, data: Data) -> bytes:
     assert program is not None
     proto = program.model_proto
     _strip(proto)
+    packing.pack_weights(proto.graph, _widths(deployed.model))
     _shorten(proto.graph)
+    sparse.pack(proto)
     if about.classes:
         proto.metadata_props.add(key="classes", value=json.dumps(about.classes))
     if about.columns:
@@ -56,10 +62,20 @@ def export(model: Network, data: Data) -> bytes:
     return file
 
 
+def _widths(model: Network) -> dict[str, int]:
+    """The bits of each initializer of codes that can be packed."""
+    return {
+        f"model.body.{name}.codes": layer.bits
+        for name, layer in model.body.named_modules()
+        if isinstance(layer, QuantizedLayer | BinarizedLayer) and layer.bits < 8
+    }
+
+
 def weights(file: bytes) -> dict[str, np.ndarray]:
-    """The numbers that a file holds, by the name of their initializer."""
+    """The numbers that a file holds, by the name of their initializer; packed ones unpacked."""
     proto = onnx.load_from_string(file)
-    return {t.name: onnx.numpy_helper.to_array(t) for t in proto.graph.initializer}
+    held = {t.name: onnx.numpy_helper.to_array(t) for t in proto.graph.initializer}
+    return packing.unpacked(proto.graph, sparse.unpacked(proto, held))
 
 
 def _strip(proto: onnx.ModelProto) -> None:
@@ -75,6 +91,19 @@ def _strip(proto: onnx.ModelProto) -> None:
         del item.metadata_props[:]
     for node in graph.node:
         node.name = ""
+        kept = [attribute for attribute in node.attribute if not _is_default(node, attribute)]
+        del node.attribute[:]
+        node.attribute.extend(kept)
+
+
+def _is_default(node: onnx.NodeProto, attribute: onnx.AttributeProto) -> bool:
+    """Whether an attribute says what its absence would."""
+    value = onnx.helper.get_attribute_value(attribute)
+    if attribute.name in NEUTRAL:
+        return set(value) == {NEUTRAL[attribute.name]}
+    known = onnx.defs.get_schema(node.op_type, OPSET, node.domain).attributes[attribute.name]
+    default = known.default_value
+    return bool(default.type and onnx.helper.get_attribute_value(default) == value)
 
 
 def _shorten(graph: onnx.GraphProto) -> None:

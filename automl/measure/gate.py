@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.export.claims import Claims, broken_claim
 from automl.recipe import Rejected
 from automl.runtimes import onnx
 
@@ -20,11 +21,13 @@ def check(
     inputs: NDArray[Any],
     expected: NDArray[np.float32],
     is_regression: bool = False,
+    claimed: Claims | None = None,
 ) -> None:
     """Raise Rejected with the reason when an exported file does not count.
 
     `parent` is the fp32 file of the model before its first compression, None when nothing
-    was compressed; `expected` are the torch model's outputs for the raw `inputs`.
+    was compressed; `expected` are the torch model's outputs for the raw `inputs`; `claimed` is
+    what the model says of its file.
     """
     if parent is not None and len(file) >= len(parent):
         raise Rejected(f"did not shrink: {len(file)} bytes, its parent has {len(parent)}")
@@ -32,6 +35,8 @@ def check(
         outputs = onnx.run(onnx.session(file), inputs)
     except Exception as error:
         raise Rejected(f"does not reload: {error}") from error
+    if claimed and (broken := broken_claim(file, onnx.optimised(file), claimed)):
+        raise Rejected(f"the file {broken}")
     if not np.isfinite(outputs).all():
         raise Rejected("the exported file gives values that are not finite")
     same, what = _same_numbers(outputs, expected), "number, within a hundredth of their spread,"

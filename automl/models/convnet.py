@@ -2,36 +2,46 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from torch import nn
 
-from automl.models.family import Group, Model, chain
-from automl.models.layers import block_groups, check_shape, convolution
+from automl.models.family import Block, Group, Model, chain
+from automl.models.layers import (
+    block_groups,
+    check_pools,
+    check_shape,
+    convolution,
+    halvings,
+    shorter_chains,
+)
 
 
 @dataclass(frozen=True)
 class ConvNet(Model):
-    """One block per entry of `channels`; each halves the image while both sides keep 2 pixels."""
+    """One block per entry of `channels`; each halves the image while both sides keep 2 pixels,
+    or as often as `pools` says.
+    """
 
     channels: tuple[int, ...] = (16, 32)
     kernel_size: int = 3
     activation: str = "relu"
     normalisation: str = "batch"
+    pools: tuple[int, ...] = field(default=(), kw_only=True)
 
     def build(self, input_shape: tuple[int, ...], num_outputs: int) -> nn.Module:
         check_shape(self, input_shape, 3)
         sizes = (input_shape[0], *self.channels)
-        smallest = min(input_shape[1:])
         layers: list[tuple[str, nn.Module]] = []
-        for i, width in enumerate(self.channels):
+        for i, (width, times) in enumerate(
+            zip(self.channels, self._pools(input_shape), strict=True)
+        ):
             block = convolution(
                 sizes[i], width, self.kernel_size, self.normalisation, act=self.activation
             )
             layers.append((f"block{i}", block))
-            if smallest >= 4:
-                layers.append((f"pool{i}", nn.MaxPool2d(2)))
-                smallest //= 2
+            if times:
+                layers.append((f"pool{i}", nn.MaxPool2d(2**times)))
         layers += [("average", nn.AdaptiveAvgPool2d(1)), ("flatten", nn.Flatten())]
         return chain([*layers, ("head", nn.Linear(sizes[-1], num_outputs))])
 
@@ -40,3 +50,16 @@ class ConvNet(Model):
 
     def with_widths(self, sizes: tuple[int, ...]) -> ConvNet:
         return replace(self, channels=sizes)
+
+    def blocks(self, input_shape: tuple[int, ...]) -> tuple[Block, ...]:
+        if len(self.channels) == 1:
+            return ()
+        shorter = shorter_chains((input_shape[0], *self.channels), self._pools(input_shape))
+        return tuple(
+            Block("block", i, replace(self, channels=channels, pools=pools))
+            for i, channels, pools in shorter
+        )
+
+    def _pools(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        check_pools(self.channels, self.pools)
+        return self.pools or halvings(len(self.channels), min(input_shape[1:]), 4)

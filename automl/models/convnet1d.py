@@ -5,17 +5,26 @@ https://arxiv.org/abs/1611.06455
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from torch import nn
 
-from automl.models.family import Group, Model, chain
-from automl.models.layers import Transpose, block_groups, check_shape, convolution
+from automl.models.family import Block, Group, Model, chain
+from automl.models.layers import (
+    Transpose,
+    block_groups,
+    check_pools,
+    check_shape,
+    convolution,
+    halvings,
+    shorter_chains,
+)
 
 
 @dataclass(frozen=True)
 class ConvNet1d(Model):
-    """One block per entry of `channels`; each halves the series while there are two steps.
+    """One block per entry of `channels`; each halves the series while there are two steps, or
+    as often as `pools` says.
 
     `embedding` numbers stand for each token of a text.
     """
@@ -25,6 +34,7 @@ class ConvNet1d(Model):
     activation: str = "relu"
     normalisation: str = "batch"
     embedding: int = 16
+    pools: tuple[int, ...] = field(default=(), kw_only=True)
 
     def build(self, input_shape: tuple[int, ...], num_outputs: int) -> nn.Module:
         check_shape(self, input_shape, 2)
@@ -42,18 +52,31 @@ class ConvNet1d(Model):
     def with_widths(self, sizes: tuple[int, ...]) -> ConvNet1d:
         return replace(self, channels=sizes)
 
+    def blocks(self, input_shape: tuple[int, ...]) -> tuple[Block, ...]:
+        if len(self.channels) == 1:
+            return ()
+        *channels, steps = input_shape
+        sizes = (*(channels or [self.embedding]), *self.channels)
+        return tuple(
+            Block("block", i, replace(self, channels=widths, pools=pools))
+            for i, widths, pools in shorter_chains(sizes, self._pools(steps))
+        )
+
+    def _pools(self, steps: int) -> tuple[int, ...]:
+        check_pools(self.channels, self.pools)
+        return self.pools or halvings(len(self.channels), steps, 2)
+
     def _after(
         self, first: list[tuple[str, nn.Module]], inputs: int, steps: int, num_outputs: int
     ) -> nn.Module:
         sizes = (inputs, *self.channels)
         layers = list(first)
-        for i, width in enumerate(self.channels):
+        for i, (width, times) in enumerate(zip(self.channels, self._pools(steps), strict=True)):
             block = convolution(
                 sizes[i], width, self.kernel_size, self.normalisation, act=self.activation, dims=1
             )
             layers.append((f"block{i}", block))
-            if steps >= 2:
-                layers.append((f"pool{i}", nn.MaxPool1d(2)))
-                steps //= 2
+            if times:
+                layers.append((f"pool{i}", nn.MaxPool1d(2**times)))
         layers += [("average", nn.AdaptiveAvgPool1d(1)), ("flatten", nn.Flatten())]
         return chain([*layers, ("head", nn.Linear(sizes[-1], num_outputs))])

@@ -17,11 +17,13 @@ from automl.recipe import Rejected
 
 @dataclass(frozen=True)
 class Slice:
-    """Where a width shows: dimension `dim` of tensor `name`, `block` entries per unit."""
+    """Where a width shows: dimension `dim` of tensor `name`, `block` entries per unit, the
+    first at `start`."""
 
     name: str
     dim: int
     block: int = 1
+    start: int = 0
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,23 @@ class Group:
     produced: tuple[Slice, ...]
     consumed: tuple[Slice, ...]
     snap: bool = True
+
+    @property
+    def makers(self) -> tuple[str, ...]:
+        """The layers that make the units, by name."""
+        return tuple(dict.fromkeys(part.name.rpartition(".")[0] for part in self.produced))
+
+
+@dataclass(frozen=True)
+class Block:
+    """A part of a body that can go without a change of shape: its module `{stem}{index}`.
+
+    `without` is the family that lacks it; there the later modules of the stem count one less.
+    """
+
+    stem: str
+    index: int
+    without: Model
 
 
 class Model(Config):
@@ -71,6 +90,10 @@ class Model(Config):
         sizes = tuple(max(1, round(factor * group.size)) for group in self.groups())
         return self.with_widths(sizes) if sizes else self
 
+    def blocks(self, input_shape: tuple[int, ...]) -> Sequence[Block]:
+        """The blocks of which any one can go; none where the last of a model stands."""
+        return ()
+
 
 class Change(Config):
     """What a step made of one layer, so that the empty layer rebuilds: `spec.changes`."""
@@ -81,14 +104,29 @@ class Change(Config):
 
 
 @dataclass(frozen=True)
+class Then(Change):
+    """Two changes of one layer, one after the other."""
+
+    first: Change
+    second: Change
+
+    def rebuild(self, layer: nn.Module) -> nn.Module:
+        return self.second.rebuild(self.first.rebuild(layer))
+
+
+@dataclass(frozen=True)
 class Spec(Config):
-    """All that the empty module depends on, JSON-able."""
+    """All that the empty module depends on, JSON-able.
+
+    `keeps_zeros`: training leaves the weights that are zero at zero.
+    """
 
     model: Model
     input_shape: tuple[int, ...]
     num_outputs: int
     num_tokens: int = 0
     changes: dict[str, Change] = field(default_factory=dict)
+    keeps_zeros: bool = False
 
 
 class Network(nn.Module):
@@ -112,8 +150,26 @@ class Network(nn.Module):
 
 def change(model: Network, changes: Mapping[str, Change]) -> Network:
     """A new, empty network with these layers changed too; weights are for the caller to set."""
-    spec = model.spec
-    return Network(replace(spec, changes={**spec.changes, **changes}))
+    known = model.spec.changes
+    added = {
+        name: Then(known[name], new) if name in known else new for name, new in changes.items()
+    }
+    return Network(replace(model.spec, changes={**known, **added}))
+
+
+def last_change(model: Network, name: str) -> Change:
+    """What was done to a layer last."""
+    known = model.spec.changes[name]
+    return known.second if isinstance(known, Then) else known
+
+
+def rechange(model: Network, changes: Mapping[str, Change]) -> Network:
+    """As `change`, with these in the place of what was done to the layers last."""
+    known = dict(model.spec.changes)
+    for name, new in changes.items():
+        before = known.get(name)
+        known[name] = replace(before, second=new) if isinstance(before, Then) else new
+    return Network(replace(model.spec, changes=known))
 
 
 def untrained(model: Model, about: About) -> Network:
@@ -122,9 +178,7 @@ def untrained(model: Model, about: About) -> Network:
 
 
 def larger(model: Model, width_factor: float) -> Model:
-    """The teacher of a model, some times as wide. Raises Rejected where there is none."""
-    if width_factor <= 1:
-        raise Rejected(f"a teacher of width_factor {width_factor:g} is no larger; choose 1.5 or 2")
+    """A model some times as wide, to teach it. Raises Rejected where it has no widths."""
     if not model.groups():
         family = type(model).__name__
         raise Rejected(f"this {family} has no widths to multiply; name the teacher's `model`")
@@ -133,7 +187,8 @@ def larger(model: Model, width_factor: float) -> Model:
 
 def dump(model: Network) -> dict[str, bytes]:
     """The files of a saved model; the spec comes last, as the sign that it is whole."""
-    state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    # Cloned: names that share one tensor, as tied weights do, are kept apart.
+    state = {name: tensor.contiguous().clone() for name, tensor in model.state_dict().items()}
     return {
         "weights.safetensors": safetensors.torch.save(state),
         "spec.json": canonical(model.spec).encode(),

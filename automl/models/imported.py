@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
+import inspect
+import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +16,14 @@ from typing import Any, ClassVar
 import safetensors.torch
 from torch import nn
 
-from automl.config import UserError, canonical, encode
+from automl import source
+from automl.config import SPACE_MODULE_PREFIX, UserError, canonical, encode
 from automl.data.dataset import About, Scaling, content_hash
 from automl.models.family import Group, Model
 
+SPACE_FILE = "space-file-"
 _OF_SPACE_FILES: dict[str, Callable[..., Any]] = {}
+"""Functions of the space files that this process has run, by the text around them."""
 
 
 @dataclass(frozen=True)
@@ -38,18 +45,15 @@ class Imported(Model):
 
     def __post_init__(self) -> None:
         if callable(self.factory):
-            name = self.factory.__qualname__
-            if "<" in name:
-                raise UserError(
-                    f"Imported({name}): give it a function at the top level of the space file, "
-                    'or "package.module:function"'
-                )
-            _OF_SPACE_FILES[name] = self.factory
-            object.__setattr__(self, "factory", f":{name}")
+            object.__setattr__(self, "factory", _named(self.factory))
         elif not isinstance(self.factory, str) or ":" not in self.factory:
             raise UserError(
                 f'Imported({self.factory!r}): write "package.module:function", or give a function'
             )
+
+    def check_ranges(self) -> None:
+        if not all(0 < number < math.inf for number in self.std):
+            raise UserError(f"Imported: std is {self.std}; every number must be above 0")
 
     def build(self, input_shape: tuple[int, ...], num_outputs: int) -> nn.Module:
         try:
@@ -83,7 +87,7 @@ class Imported(Model):
         return canonical({**encode(self), **contents})
 
     def from_space_file(self) -> bool:
-        return bool(self.factory.startswith(":"))
+        return bool(self.factory.startswith(SPACE_FILE))
 
     def groups(self) -> list[Group]:
         return []
@@ -92,9 +96,9 @@ class Imported(Model):
         return self
 
     def _function(self) -> Callable[..., Any]:
+        if self.from_space_file():
+            return _OF_SPACE_FILES[self.factory]
         module, name = self.factory.split(":", 1)
-        if not module:
-            return _OF_SPACE_FILES[name]
         try:
             function: Callable[..., Any] = getattr(importlib.import_module(module), name)
         except (ImportError, AttributeError) as error:
@@ -107,6 +111,22 @@ class Imported(Model):
         except Exception as error:
             first = " ".join(str(error).split())[:300]
             raise UserError(f"{self.weights} does not fit {self.factory}: {first}") from error
+
+
+def _named(function: Callable[..., Any]) -> str:
+    """What a function is found by again, in this and in other processes."""
+    name, module = function.__qualname__, function.__module__
+    if "<" in name:
+        raise UserError(
+            f"Imported({name}): give it a function at the top level of the space file, "
+            'or "package.module:function"'
+        )
+    if not module.startswith(SPACE_MODULE_PREFIX):
+        return f"{module}:{name}"
+    text = source.fingerprint(inspect.getsource(sys.modules[module]))
+    found = f"{SPACE_FILE}{hashlib.sha256(text.encode()).hexdigest()[:16]}:{name}"
+    _OF_SPACE_FILES[found] = function
+    return found
 
 
 def _spread(name: str, values: tuple[float, ...], count: int) -> tuple[float, ...]:

@@ -5,7 +5,7 @@ Group normalisation: https://arxiv.org/abs/1803.08494
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from torch import Tensor, nn
 
@@ -123,6 +123,37 @@ def makers(norm: str, *blocks: str, layer: str = "conv") -> tuple[Slice, ...]:
 def readers(*layers: str) -> tuple[Slice, ...]:
     """Where layers read their inputs."""
     return tuple(Slice(f"{layer}.weight", 1) for layer in layers)
+
+
+def check_pools(channels: tuple[int, ...], pools: tuple[int, ...]) -> None:
+    """Raise UserError when given pools do not count one number per block."""
+    if pools and (len(pools) != len(channels) or min(pools) < 0):
+        raise UserError(f"pools {pools}: give how often each of {len(channels)} blocks halves")
+
+
+def halvings(blocks: int, size: int, least: int) -> tuple[int, ...]:
+    """How often each of a chain of blocks halves a size: once, while it is `least` or more."""
+    halved = []
+    for _ in range(blocks):
+        halved.append(int(size >= least))
+        size //= 2 ** halved[-1]
+    return tuple(halved)
+
+
+def shorter_chains(
+    sizes: tuple[int, ...], pools: tuple[int, ...]
+) -> Iterator[tuple[int, tuple[int, ...], tuple[int, ...]]]:
+    """Each block that can go, with the widths and the pools that are then left.
+
+    `sizes` are the widths from the input's on, `pools` how often each block halves: what the
+    block that goes did falls to the one before it.
+    """
+    for i, own in enumerate(pools):
+        if sizes[i] == sizes[i + 1] and (i or not own):
+            left = list(pools[:i] + pools[i + 1 :])
+            if own:
+                left[i - 1] += own
+            yield i, sizes[1 : i + 1] + sizes[i + 2 :], tuple(left)
 
 
 def block_groups(widths: tuple[int, ...], norm: str, layer: str = "conv") -> tuple[Group, ...]:

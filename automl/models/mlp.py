@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from automl.models.family import Group, Model, chain
-from automl.models.layers import activation, block_groups, normalisation
+from automl.models.family import Block, Group, Model, chain
+from automl.models.layers import activation, block_groups, normalisation, shorter_chains
 
 
 @dataclass(frozen=True)
@@ -36,3 +36,9 @@ class MLP(Model):
 
     def with_widths(self, sizes: tuple[int, ...]) -> MLP:
         return replace(self, widths=sizes)
+
+    def blocks(self, input_shape: tuple[int, ...]) -> tuple[Block, ...]:
+        """The last may go too: an MLP without hidden layers is a linear map."""
+        sizes, pools = (math.prod(input_shape), *self.widths), (0,) * len(self.widths)
+        shorter = shorter_chains(sizes, pools)
+        return tuple(Block("block", i, replace(self, widths=widths)) for i, widths, _ in shorter)

@@ -9,10 +9,11 @@ from typing import ClassVar, TypeVar
 from torch import nn
 
 from automl.config import Config, UserError
-from automl.models.family import Group, Model, chain
+from automl.models.family import Block, Group, Model, chain
 from automl.models.layers import PER_UNIT, check_shape, convolution, makers, readers
 
 S = TypeVar("S", bound="Staged")
+T = TypeVar("T", bound="Stage")
 
 
 @dataclass(frozen=True)
@@ -29,17 +30,26 @@ class Stage(Config):
 
     def inner_widths(self, inputs: int) -> tuple[int, ...]:
         """The width inside each block; the first reads `inputs` channels."""
-        if self.blocks < 1 or len(self.inner) not in (0, self.blocks):
-            raise UserError(f"{self}: it needs one block or more, and an inner width for each")
+        if self.blocks < 0 or len(self.inner) not in (0, self.blocks):
+            raise self.wrong()
         reading = (inputs, *[self.width] * (self.blocks - 1))
-        return self.inner or tuple(self.default_inner(width) for width in reading)
+        return self.inner or tuple(self.default_inner(w) for w in reading[: self.blocks])
+
+    def wrong(self) -> UserError:
+        return UserError(f"{self}: it needs one block or more, and an inner width for each")
+
+    def without(self: T, block: int) -> T:
+        """The stage that lacks a block."""
+        inner = self.inner[:block] + self.inner[block + 1 :]
+        return replace(self, blocks=self.blocks - 1, inner=inner)
 
 
 class Staged(Model):
     """Stages of blocks; each but the first halves the image while it is above 2 × 2.
 
-    A block's `path` names its convolutions: the first reads the stage's width, the last gives
-    it, and all but the last give the inner width.
+    Where another stage follows the first may have no block. A block's `path` names its
+    convolutions: the first reads the stage's width, the last gives it, and all but the last
+    give the inner width.
     """
 
     stages: tuple[Stage, ...]
@@ -58,6 +68,9 @@ class Staged(Model):
         check_shape(self, input_shape, 3)
         if not self.stages:
             raise UserError(f"{type(self).__name__} has no stages; give it at least one")
+        for stage in self.stages[1:] or self.stages:
+            if not stage.blocks:
+                raise stage.wrong()
         width, smallest = self.stages[0].width, min(input_shape[1:])
         layers: list[tuple[str, nn.Module]] = [("stem", self.convolution(input_shape[0], width))]
         for i, (stage, inner) in enumerate(self._inner_widths()):
@@ -88,6 +101,16 @@ class Staged(Model):
         )
         return replace(self, stages=stages)  # type: ignore[type-var]
 
+    def blocks(self, input_shape: tuple[int, ...]) -> tuple[Block, ...]:
+        """All but those that begin a later stage, and as long as one is left."""
+        if sum(stage.blocks for stage in self.stages) == 1:
+            return ()
+        return tuple(
+            Block(f"stage{i}.block", j, self._with_stage(i, stage.without(j)))
+            for i, stage in enumerate(self.stages)
+            for j in range(min(i, 1), stage.blocks)
+        )
+
     def convolution(
         self,
         inputs: int,
@@ -108,6 +131,10 @@ class Staged(Model):
             stride=stride,
             groups=groups,
         )
+
+    def _with_stage(self: S, i: int, stage: Stage) -> S:
+        stages = (*self.stages[:i], stage, *self.stages[i + 1 :])
+        return replace(self, stages=stages)  # type: ignore[type-var]
 
     def _inner_widths(self) -> list[tuple[Stage, tuple[int, ...]]]:
         read = (self.stages[0], *self.stages)

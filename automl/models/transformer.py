@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from automl.config import Config, UserError
-from automl.models.family import Group, Model, Slice, chain
+from automl.models.family import Block, Group, Model, Slice, chain
 from automl.models.layers import Residual, Transpose, activation, check_shape, readers
 
 
@@ -71,6 +71,13 @@ class Transformer(Model):
     def with_widths(self, sizes: tuple[int, ...]) -> Transformer:
         pairs = zip(sizes[::2], sizes[1::2], strict=True)
         return replace(self, layers=tuple(TransformerLayer(*pair) for pair in pairs))
+
+    def blocks(self, input_shape: tuple[int, ...]) -> tuple[Block, ...]:
+        layers, count = self.layers, len(self.layers)
+        return tuple(
+            Block("layer", i, replace(self, layers=layers[:i] + layers[i + 1 :]))
+            for i in range(count if count > 1 else 0)
+        )
 
     def _check_patch(self, shape: tuple[int, ...]) -> None:
         common = math.gcd(*shape[1:])

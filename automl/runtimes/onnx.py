@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -45,11 +46,24 @@ def signature(file: bytes | Path) -> Signature:
 
 def session(file: bytes | Path) -> Session:
     """A session on the file's bytes or path."""
+    model = file if isinstance(file, bytes) else str(file)
+    return onnxruntime.InferenceSession(model, _options(), providers=["CPUExecutionProvider"])
+
+
+def _options() -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    model = file if isinstance(file, bytes) else str(file)
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return options
+
+
+def optimised(file: bytes) -> bytes:
+    """The file as it runs here, after the optimisations of loading."""
+    options = _options()
+    with tempfile.TemporaryDirectory() as folder:
+        options.optimized_model_filepath = f"{folder}/optimised.onnx"
+        onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+        return Path(options.optimized_model_filepath).read_bytes()
 
 
 def as_fed(loaded: Session, inputs: NDArray[Any]) -> NDArray[Any]:

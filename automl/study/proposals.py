@@ -65,7 +65,11 @@ class Proposer:
         if proposal is not None:
             self.held.remove(proposal)
         while proposal is None and len(self.held) < MAX_HELD:
-            drawn = self._draw()
+            drawn, is_new = self._draw()
+            if self.held and not is_new:
+                # Nothing new is left but what waits: better wait, too, than repeat a trial.
+                self.mirror.tell(drawn.mirror_number, state=TrialState.FAIL)
+                return None
             if self._in_the_making(drawn):
                 self.held.append(drawn)
             else:
@@ -81,11 +85,12 @@ class Proposer:
     def config(self, params: dict[str, Any]) -> TrialConfig:
         return sample(self.space, replay(params))
 
-    def _draw(self) -> Proposal:
+    def _draw(self) -> tuple[Proposal, bool]:
+        """A proposal, and whether it is new; a repeated one only after many tries."""
         settings = self.study.settings
         for redraws in range(MAX_REDRAWS + 1):
             self.mirror.sampler = SAMPLERS[settings.sampler](
-                settings.seed * 100_003 + self.num_draws
+                (settings.seed * 100_003 + self.num_draws) % 2**32
             )
             trial = self.mirror.ask()
             config = sample(self.space, suggest_from(trial))
@@ -93,9 +98,11 @@ class Proposer:
             if json.dumps(trial.params) not in self.seen or redraws == MAX_REDRAWS:
                 break
             self.mirror.tell(trial, state=TrialState.FAIL)
+        is_new = json.dumps(trial.params) not in self.seen
         self.seen.add(json.dumps(trial.params))
         keys = needed_keys(config, self.space_source)
-        return Proposal(trial.params, trial.distributions, keys, self.num_draws, trial.number)
+        drawn = Proposal(trial.params, trial.distributions, keys, self.num_draws, trial.number)
+        return drawn, is_new
 
     def _start(self, proposal: Proposal) -> TrialRecord:
         record = self.study.start(proposal.params, proposal.distributions, proposal.draw)

@@ -41,7 +41,7 @@ class Plan:
         (rank, ranks), start = self.share, 0
         while start < count:
             progress = (epoch + start / count) / self.epochs
-            size = count if self.full_batch else max(1, round(self.batch_size.at(progress)))
+            size = count if self.full_batch else max(ranks, round(self.batch_size.at(progress)))
             # A last batch too small for batch statistics on every rank joins the one before.
             end = count if count - start - size < 2 * ranks else start + size
             yield progress, end - start, order[start:end][rank::ranks]
@@ -97,9 +97,9 @@ class Batches:
         if not self.augmentations and not self.mixup:
             self.taught = predict(nn.Sequential(self.teachers_inputs, teacher), self.raw)
 
-    def take(self, rows: Tensor) -> Iterator[Part]:
-        """A batch, in parts that fit into memory."""
-        for part in torch.chunk(rows, math.ceil(len(rows) / MAX_ROWS_AT_ONCE)):
+    def take(self, rows: Tensor, num_rows: int) -> Iterator[Part]:
+        """A batch, of at most `num_rows` on each rank, in as many parts on all of them."""
+        for part in torch.tensor_split(rows, math.ceil(num_rows / MAX_ROWS_AT_ONCE)):
             raw, targets = self._raw(part), self.targets[part.to(self.device)]
             mix, others = _Mix(), targets
             if self.mixup:

@@ -21,7 +21,8 @@ def checkpoint(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, 
                 tensors[f"{index}.{name}"] = value.contiguous()
             else:
                 numbers[f"{index}.{name}"] = value
-    weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    state = model.state_dict().items()
+    weights = {name: tensor.contiguous().clone() for name, tensor in state}
     return {
         "weights.safetensors": safetensors.torch.save(weights),
         "optimizer.safetensors": safetensors.torch.save(tensors),

@@ -6,8 +6,9 @@ mutual learning: https://arxiv.org/abs/1706.00384
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -31,12 +32,11 @@ class Taught(Loss):
     temperature: float
     weight: float
 
-    def check(self, about: About) -> None:
-        name = type(self).__name__
+    def check_ranges(self) -> None:
+        if not 0 < self.temperature < math.inf:
+            raise UserError(f"{self}: temperature must be above 0")
         if not 0 <= self.weight <= 1:
-            raise UserError(f"{name}: weight {self.weight} is a share; choose one from 0 to 1")
-        if self.temperature <= 0:
-            raise UserError(f"{name}: temperature {self.temperature} is not above 0; choose e.g. 4")
+            raise UserError(f"{self}: weight must be from 0 to 1")
 
     def weighed(self, outputs: Tensor, targets: Tensor, taught: Tensor) -> Tensor:
         soft = softened_distance(outputs, taught, self.temperature, targets.is_floating_point())
@@ -49,11 +49,10 @@ class Distill(Taught):
     of its own recipe, of which it is the compressed copy, or a sibling."""
 
     teacher: str | Sibling = "train"
-    temperature: float = 4.0
-    weight: float = 0.7
+    temperature: float = 2.0
+    weight: float = 0.5
 
     def check(self, about: About) -> None:
-        super().check(about)
         if isinstance(self.teacher, Sibling):
             for step in self.teacher.recipe:
                 step.check_data(about)
@@ -78,10 +77,16 @@ class Joint(Taught):
     model: Model | None = None
     temperature: float = 4.0
     weight: float = 0.5
-    hints: float = 0.1
+    hints: float = 1.0
+
+    def check_ranges(self) -> None:
+        super().check_ranges()
+        if self.model is None and not 1 < self.width_factor < math.inf:
+            raise UserError(f"{self}: width_factor must be above 1")
+        if not 0 <= self.hints < math.inf:
+            raise UserError(f"{self}: hints must be at least 0")
 
     def check(self, about: About) -> None:
-        super().check(about)
         _check_teacher(self.model, about)
 
     def around(self, model: Network, about: About) -> nn.Module:
@@ -115,10 +120,10 @@ class Mutual(Taught):
     temperature: float = 1.0
     weight: float = 0.5
 
-    def check(self, about: About) -> None:
-        super().check(about)
+    def check_ranges(self) -> None:
+        super().check_ranges()
         if self.peers < 1:
-            raise UserError(f"Mutual: peers {self.peers} leave the model alone; choose 1 or more")
+            raise UserError(f"{self}: peers must be at least 1")
 
     def around(self, model: Network, about: About) -> nn.Module:
         family = model.spec.model
@@ -185,7 +190,8 @@ def _check_teacher(family: Model | None, about: About) -> None:
 
 def _untrained_beside(model: Network, family: Model) -> Network:
     """A network for the same rows and answers."""
-    return Network(replace(model.spec, model=family, changes={}))
+    spec = model.spec
+    return Network(Spec(family, spec.input_shape, spec.num_outputs, spec.num_tokens))
 
 
 def _two_rows(spec: Spec) -> Tensor:

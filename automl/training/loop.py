@@ -23,11 +23,12 @@ from automl.training.batches import Batches, Plan, epoch_seed
 from automl.training.checkpoint import checkpoint, restore
 from automl.training.distill import misfit
 from automl.training.losses import BatchLoss, Loss, usual
-from automl.training.optimizers import AdamW, Optimizer
+from automl.training.optimizers import AdamW, Optimizer, keep_zeros
 from automl.training.parallel import Parallelism, SingleDevice
 from automl.training.schedules import Cosine, Fixed, Schedule, Warmup
 
 PRECISIONS = ("fp32", "bf16")
+CHECKED_PLACES = [i / 100 for i in range(100)]
 BATCH_SCALING = {"none": 0.0, "sqrt": 0.5, "linear": 1.0}
 
 
@@ -62,10 +63,14 @@ class Train(Step):
 
     @property
     def num_workers(self) -> int:
-        siblings = self.teacher.recipe if isinstance(self.teacher, Sibling) else ()
-        return max(self.parallelism.num_workers, *(step.num_workers for step in siblings), 0)
+        return self.parallelism.num_workers
+
+    def check_ranges(self) -> None:
+        if not 0 <= self.mixup < math.inf:
+            raise UserError(f"mixup of step {self.label!r} is {self.mixup}; it must be at least 0")
 
     def check(self, before: tuple[Step, ...]) -> None:
+        self._check_numbers()
         labels = [step.label for step in before]
         if isinstance(self.teacher, Sibling):
             self.teacher.check()
@@ -83,6 +88,23 @@ class Train(Step):
             raise UserError(
                 unknown(f"batch_scaling of step {self.label!r}", self.batch_scaling, known)
             )
+
+    def _check_numbers(self) -> None:
+        if self.epochs < 1:
+            raise UserError(
+                f"epochs of step {self.label!r} is {self.epochs}; it must be at least 1, "
+                "and a recipe without the step leaves the model as it is"
+            )
+        for name, schedule, least in (
+            ("batch_size", self.batch_size, 1),
+            ("learning_rate", self.learning_rate, 0),
+        ):
+            values = [schedule.at(place) for place in CHECKED_PLACES] if schedule else []
+            if not all(least <= value < math.inf for value in values):
+                raise UserError(
+                    f"{name} of step {self.label!r} runs from {min(values):g} to "
+                    f"{max(values):g}; hold it at {least} or more, e.g. with Clipped"
+                )
 
     def check_data(self, about: About) -> None:
         if self.loss is not None:
@@ -107,6 +129,8 @@ class Train(Step):
         loss = config.build(about, context.device)
         batches, validation = self._batches(model, context), _Validation(model, context)
         first_epoch = parallel.agree(restore(context.checkpoints, module, optimizer))
+        if model.spec.keeps_zeros:
+            keep_zeros(model, optimizer)
         wrapped = self.parallelism.wrap(self._compiled(module, loss, batches, context))
         rank, _ = self.parallelism.share()
         for epoch in range(first_epoch, self.epochs):
@@ -140,7 +164,7 @@ class Train(Step):
                     schedule.at(progress) * (self.batch_size.at(progress) / first_size) ** scaling
                 )
             optimizer.zero_grad(set_to_none=True)
-            for part in batches.take(rows):
+            for part in batches.take(rows, math.ceil(num_rows / plan.share[1])):
                 outputs = self._outputs(model, part.inputs)
                 part_loss = part.loss(loss, outputs)
                 (part_loss * plan.share[1] / num_rows).backward()  # type: ignore[no-untyped-call]
@@ -199,10 +223,10 @@ class Train(Step):
         try:
             compiled: Any = torch.compile(model)
             _, _, rows = next(self._plan(context).of_epoch(0, len(batches)))
-            part = next(batches.take(rows))
+            part = next(batches.take(rows, len(rows)))
             part.loss(loss, self._outputs(compiled.train(), part.inputs)).backward()  # type: ignore[no-untyped-call]
         except Exception as error:
-            reason = str(error).strip().splitlines()[0]
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             context.notes.append(f"step {self.label!r} is not compiled: {reason}")
             compiled = model
         for name, buffer in model.named_buffers():

@@ -53,6 +53,10 @@ class CrossEntropy(Loss):
     label_smoothing: float = 0.0
     balanced: bool = False
 
+    def check_ranges(self) -> None:
+        if not 0 <= self.label_smoothing < 1:
+            raise UserError(f"{self}: label_smoothing must be at least 0 and below 1")
+
     def check(self, about: About) -> None:
         if not about.classes:
             raise UserError("CrossEntropy needs classes; for a regression use MeanSquaredError()")

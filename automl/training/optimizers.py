@@ -139,6 +139,7 @@ class Muon(Optimizer):
 
     momentum: float = 0.95
     weight_decay: float = 0.01
+    usual_learning_rate: ClassVar[float] = 5e-3
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         matrices: list[nn.Parameter] = []
@@ -159,6 +160,18 @@ class Muon(Optimizer):
         if others:
             parts.append(torch.optim.AdamW(others, weight_decay=self.weight_decay))
         return _Together(parts)
+
+
+def keep_zeros(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Have the weights (not biases or norms) that are zero now be zero after every step."""
+    kept = [(p, p.detach() != 0) for p in model.parameters() if p.ndim > 1]
+
+    def clear(*_: Any) -> None:
+        with torch.no_grad():
+            for parameter, mask in kept:
+                parameter.mul_(mask)
+
+    optimizer.register_step_post_hook(clear)
 
 
 class _Together(torch.optim.Optimizer):

@@ -6,7 +6,7 @@ import math
 import random
 from dataclasses import dataclass
 
-from automl.config import Config
+from automl.config import Config, UserError
 
 
 class Schedule(Config):
@@ -34,6 +34,9 @@ class Exponential(Schedule):
     def at(self, progress: float) -> float:
         return float(self.initial * self.factor**progress)
 
+    def check_ranges(self) -> None:
+        _check_factor(self, self.factor)
+
 
 @dataclass(frozen=True)
 class Staircase(Schedule):
@@ -45,6 +48,11 @@ class Staircase(Schedule):
 
     def at(self, progress: float) -> float:
         return float(self.initial * self.factor ** math.floor(progress * self.stairs))
+
+    def check_ranges(self) -> None:
+        _check_factor(self, self.factor)
+        if self.stairs < 1:
+            raise UserError(f"{self}: stairs must be at least 1")
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,12 @@ class Random(Schedule):
         interval = math.floor(progress * self.intervals)
         share = random.Random(f"{self.seed} {interval}").random()
         return float(self.low * (self.high / self.low) ** share)
+
+    def check_ranges(self) -> None:
+        if not 0 < self.low <= self.high < math.inf:
+            raise UserError(f"{self}: low must be above 0, and high not below it")
+        if self.intervals < 1:
+            raise UserError(f"{self}: intervals must be at least 1")
 
 
 @dataclass(frozen=True)
@@ -92,6 +106,10 @@ class OneCycle(Schedule):
             return Cosine(start, self.peak).at(progress / self.rise)
         return Cosine(self.peak, start / 1e4).at((progress - self.rise) / (1 - self.rise))
 
+    def check_ranges(self) -> None:
+        if not 0 < self.rise < 1:
+            raise UserError(f"{self}: rise must be above 0 and below 1")
+
 
 @dataclass(frozen=True)
 class Warmup(Schedule):
@@ -105,6 +123,10 @@ class Warmup(Schedule):
             return self.schedule.at(0.0) * (progress + 1e-3) / (self.share + 1e-3)
         return self.schedule.at((progress - self.share) / (1 - self.share))
 
+    def check_ranges(self) -> None:
+        if not 0 <= self.share < 1:
+            raise UserError(f"{self}: share must be at least 0 and below 1")
+
 
 @dataclass(frozen=True)
 class Clipped(Schedule):
@@ -116,3 +138,12 @@ class Clipped(Schedule):
 
     def at(self, progress: float) -> float:
         return min(self.high, max(self.low, self.schedule.at(progress)))
+
+    def check_ranges(self) -> None:
+        if not self.low <= self.high:
+            raise UserError(f"{self}: low is above high; swap them")
+
+
+def _check_factor(schedule: Schedule, factor: float) -> None:
+    if not 0 < factor < math.inf:
+        raise UserError(f"{schedule}: factor must be above 0")

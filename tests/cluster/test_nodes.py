@@ -1,11 +1,13 @@
 """A cluster of two raylets with working directories of their own."""
 
+import contextlib
 import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -36,30 +38,31 @@ def cluster(tmp_path):
     """An address, and the environment that reaches it; one CPU on each raylet."""
     port, environment = free_port(), {**os.environ, "RAY_AUTH_MODE": "token"}
     environment["RAY_AUTH_TOKEN"] = "of-this-test-alone"
-    address = f"127.0.0.1:{port}"
-    common = ["--num-cpus=1", "--block", "--disable-usage-stats", "--node-ip-address=127.0.0.1"]
-    starts = [
-        [f"--head --port={port} --include-dashboard=false --temp-dir={tmp_path / 'ray'}"],
-        [f"--address={address}"],
-    ]
-    raylets = []
-    for number, (options,) in enumerate(starts):
-        place = tmp_path / f"node{number}"
-        place.mkdir()
-        raylets.append(
-            subprocess.Popen(
-                [BIN / "ray", "start", *options.split(), *common],
-                cwd=place,
-                env=environment,
-                stdout=(place / "log").open("w"),
-                stderr=subprocess.STDOUT,
-            )
+    address, raylets = f"127.0.0.1:{port}", []
+    with tempfile.TemporaryDirectory(prefix="ray") as sockets:  # tmp_path is too long for them
+        head = f"--head --port={port} --include-dashboard=false --temp-dir={sockets}"
+        try:
+            for number, options in enumerate((head, f"--address={address}")):
+                raylets.append(start_raylet(options, tmp_path / f"node{number}", environment))
+                wait_for_nodes(address, environment, number + 1)
+            yield address, environment
+        finally:
+            for raylet in reversed(raylets):
+                raylet.terminate()
+                raylet.wait(timeout=60)
+
+
+def start_raylet(options, place, environment):
+    place.mkdir()
+    common = "--num-cpus=1 --block --disable-usage-stats --node-ip-address=127.0.0.1"
+    with (place / "log").open("w") as log:
+        return subprocess.Popen(
+            [BIN / "ray", "start", *options.split(), *common.split()],
+            cwd=place,
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
         )
-        wait_for_nodes(address, environment, number + 1)
-    yield address, environment
-    for raylet in reversed(raylets):
-        raylet.terminate()
-        raylet.wait(timeout=60)
 
 
 def wait_for_nodes(address, environment, count):
@@ -67,11 +70,14 @@ def wait_for_nodes(address, environment, count):
         "import ray, sys; ray.init(sys.argv[1], log_to_driver=False);"
         "sys.exit(sum(node['Alive'] for node in ray.nodes()) < int(sys.argv[2]))"
     )
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         command = [sys.executable, "-c", code, address, str(count)]
-        if subprocess.run(command, env=environment, capture_output=True).returncode == 0:
-            return
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            if not subprocess.run(
+                command, env=environment, timeout=60, capture_output=True
+            ).returncode:
+                return
         time.sleep(1)
     raise AssertionError(f"no {count} nodes at {address}")
 

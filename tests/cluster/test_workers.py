@@ -10,6 +10,7 @@ def test_a_trial_over_two_workers_is_compressed_exported_and_measured(ray_sessio
         "recipe.train.epochs": "4",
         "recipe.shrink": "None",
         "recipe.quantize": "Quantize",
+        "recipe.quantize.bits": "8",
     }
     found = api.search("digits", trials=1, workers_per_trial=2, sets=sets, home=tmp_path)
     (record,) = found.study.records()

@@ -1,16 +1,26 @@
+from dataclasses import replace
+from math import log2
+
 import pytest
 import torch
+from conftest import finish
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automl.compression.prune import Prune, cut, kept_width, magnitude
+from automl.compression.cut import cut
+from automl.compression.prune import SCOPES, Prune, kept_width, ranked_widths
 from automl.compression.quantize import Quantize
+from automl.compression.scores import SCORES
+from automl.config import UserError
 from automl.models.convnet import ConvNet
-from automl.models.family import Network, Spec
+from automl.models.family import Network, Spec, count_parameters
 from automl.models.linear import Linear
 from automl.models.mlp import MLP
 from automl.models.transformer import Transformer, TransformerLayer
 from automl.recipe import Rejected
+from automl.training.distill import Distill
+from automl.training.loop import Train
+from automl.training.schedules import Cosine
 
 
 def masked(network, groups, kept):
@@ -25,6 +35,16 @@ def masked(network, groups, kept):
     silenced = Network(network.spec)
     silenced.body.load_state_dict(state)
     return silenced.eval()
+
+
+def noting(reports, training):
+    """The same training, its reports put into a list."""
+    while True:
+        try:
+            reports.append(next(training))
+        except StopIteration as end:
+            return end.value
+        yield
 
 
 @settings(max_examples=25, deadline=None)
@@ -61,21 +81,6 @@ def test_widths_left_are_multiples_of_eight(width, fraction, expected):
     assert kept_width(width, fraction, 8) == expected
 
 
-def test_the_score_is_the_norm_of_a_units_weights(build):
-    network = build(MLP((8,)))
-    scores = magnitude(network.spec.model.groups()[0], dict(network.body.state_dict()))
-    assert torch.allclose(scores, network.body.block0.linear.weight.norm(dim=1))
-
-
-def test_every_tensor_that_makes_a_unit_counts(build):
-    family = Transformer((TransformerLayer(heads=3),), head_dim=8)
-    network = build(family)
-    attention = network.body.layer0.attend.path.attention
-    whole = torch.cat([attention.q.weight, attention.k.weight, attention.v.weight], dim=1)
-    scores = magnitude(family.groups()[0], dict(network.body.state_dict()))
-    assert torch.allclose(scores, whole.reshape(3, -1).norm(dim=1))
-
-
 def test_heads_are_cut_to_any_number_and_widths_to_multiples_of_eight(build, context):
     pruned = Prune(0.3).apply(build(Transformer((TransformerLayer(4, 64),))), context)
     assert pruned.spec.model == Transformer((TransformerLayer(2, 40),))
@@ -88,6 +93,11 @@ def test_heads_are_cut_to_any_number_and_widths_to_multiples_of_eight(build, con
         (Prune(0.5), MLP((8,)), "removed nothing"),
         (Prune(0.5), Linear(), "this Linear has no width"),
         (Prune(0.5), ConvNet(normalisation="group"), "this ConvNet has no width"),
+        (Prune(0.5, keep=("blok0",)), MLP((16,)), "unknown layer to keep 'blok0'; did you mean"),
+        (Prune(0.5, keep=("block0.linear",)), MLP((16,)), "keep names every width"),
+        (Prune(0.5, score="batch_norm"), Transformer(), r"scales the units of 'layer0\.attend"),
+        (Prune(0.5, score="batch_norm"), MLP((16,), normalisation="none"), "e.g. magnitude"),
+        (Prune(0.01, scope="global"), MLP((16,)), "removed nothing"),
     ],
 )
 def test_a_cut_that_cannot_be_is_rejected(step, family, reason, build, context):
@@ -96,6 +106,115 @@ def test_a_cut_that_cannot_be_is_rejected(step, family, reason, build, context):
 
 
 def test_pruning_after_quantizing_is_rejected(build, context):
-    quantized = Quantize().apply(build(MLP((16,))), context)
-    with pytest.raises(Rejected, match="prune before Quantize"):
+    quantized = finish(Quantize().run(build(MLP((16,))), context))
+    with pytest.raises(Rejected, match="put Prune before that"):
         Prune(0.5).apply(quantized, context)
+
+
+@pytest.mark.parametrize(
+    ("step", "sentence"),
+    [
+        (
+            Prune(0.5, score="tailor"),
+            "score of step 'prune' 'tailor'; did you mean 'taylor'",
+        ),
+        (
+            Prune(0.5, scope="layers"),
+            "scope of step 'prune' 'layers'; did you mean 'layer'",
+        ),
+        (Prune(1.0), "fraction 1.0 of step 'prune' is not between 0 and 1"),
+        (Prune(0.5, multiple=0), "multiple 0 of step 'prune' is below 1"),
+        (Prune(0.5, rounds=0), "rounds 0 of step 'prune' is below 1"),
+        (Prune(0.5, fine_tune_epochs=-1), "fine_tune_epochs -1 of step 'prune' is below 0"),
+        (Prune(0.5, loss=Distill("teacher")), "step 'prune' distils from 'teacher', which is no"),
+    ],
+)
+def test_a_step_that_cannot_be_is_told(step, sentence):
+    with pytest.raises(UserError, match=sentence):
+        step.check(())
+
+
+@pytest.mark.parametrize("score", SCORES)
+@pytest.mark.parametrize("scope", SCOPES)
+def test_every_score_cuts_in_every_scope(score, scope, build, context):
+    network = build(ConvNet((32, 32)))
+    pruned = Prune(0.5, score=score, scope=scope).apply(network, context)
+    widths = pruned.spec.model.channels
+    assert sum(widths) == 32 or scope == "global"
+    assert 16 <= sum(widths) <= 32 and not any(width % 8 for width in widths)
+    assert pruned.body.block1.conv.weight.shape[:2] == widths[::-1]
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 70), st.sampled_from([1, 8])), min_size=1), st.data())
+def test_global_widths_keep_a_quarter_and_multiples(pairs, data):
+    sizes, multiples = zip(*pairs)
+    fraction = data.draw(st.floats(0.05, 0.95))
+    scores = [torch.rand(size) for size in sizes]
+    widths = ranked_widths(scores, sizes, multiples, fraction)
+    for width, size, multiple in zip(widths, sizes, multiples):
+        assert min(size, multiple) <= width <= size
+        assert width >= size / 4
+        assert width % multiple == 0 or width == size < multiple
+
+
+def test_the_lowest_scores_of_all_widths_go():
+    even, skewed = torch.linspace(0.9, 1.1, 32), torch.tensor([0.01] * 24 + [3.0] * 8)
+    assert ranked_widths([even, skewed], [32, 32], [8, 8], 0.375) == [32, 8]
+    assert ranked_widths([even, skewed], [32, 32], [1, 1], 0.5) == [24, 8]
+    assert ranked_widths([even, 1000 * skewed], [32, 32], [8, 8], 0.375) == [32, 8]
+
+
+def test_what_is_to_keep_stays_as_wide(build, context):
+    network = build(ConvNet((16, 24, 32)))
+    pruned = Prune(0.5, keep=("block1.conv",)).apply(network, context)
+    assert pruned.spec.model.channels == (8, 24, 16)
+
+
+def test_rounds_end_at_the_same_widths_and_epochs_grow_with_the_cut(build, context):
+    tuned = {"fine_tune_epochs": 2, "learning_rate": Cosine(0.01)}
+    steps = [Prune(0.5, **tuned), Prune(0.75, rounds=2, **tuned, label="thin")]
+    lengths = []
+    for step in steps:
+        context.checkpoints.clear()
+        network, reports = build(MLP((64, 64))), []
+        smaller = finish(noting(reports, step.run(network, context)))
+        assert {report.step for report in reports} == {step.label}
+        assert [report.epoch for report in reports] == list(range(1, len(reports) + 1))
+        assert {report.epochs for report in reports} == {len(reports)}
+        halvings = log2(count_parameters(network) / count_parameters(smaller))
+        assert 2 * halvings <= len(reports) < 2 * halvings + 1
+        lengths.append(len(reports))
+        assert smaller.spec.model.widths == tuple([round(64 * (1 - step.fraction))] * 2)
+    assert lengths[1] > lengths[0]
+    assert reports[-1].metrics["accuracy"] > 0.5
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.parametrize("epochs_before_the_kill", [1, 2, 3, 4])
+def test_a_step_killed_in_any_round_goes_on_bit_identically(
+    scope, epochs_before_the_kill, build, context
+):
+    step = Prune(0.75, 4, "taylor", scope, rounds=3, fine_tune_epochs=2)
+    whole = finish(step.run(build(MLP((32, 32))), context))
+    context.checkpoints.clear()
+    killed = step.run(build(MLP((32, 32))), context)
+    for _ in range(epochs_before_the_kill):
+        next(killed)
+    killed.close()
+    resumed = step.run(build(MLP((32, 32))), context)
+    assert next(resumed).epoch == epochs_before_the_kill + 1
+    again = finish(resumed)
+    assert again.spec == whole.spec
+    state = whole.state_dict()
+    assert all(torch.equal(state[name], tensor) for name, tensor in again.state_dict().items())
+
+
+def test_a_round_learns_from_the_step_that_its_loss_names(build, context):
+    step, asked = Prune(0.5, fine_tune_epochs=1, loss=Distill("train")), []
+    assert (step.teacher, replace(step, loss=None).teacher) == ("train", "")
+    step.check((Train(),))
+    network = build(MLP((32,)))
+    taught = replace(context, teacher=lambda label: asked.append(label) or build(MLP((32,))))
+    finish(step.run(network, taught))
+    assert asked == ["train"]

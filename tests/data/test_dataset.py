@@ -1,7 +1,9 @@
+import hashlib
 import os
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from data.examples import (
     write_npz,
 )
 
+from automl import source as space_source
 from automl.config import UserError, choices
 from automl.data import dataset
 from automl.data.dataset import Dataset, content_hash
@@ -37,6 +40,26 @@ def counted(self):
     return load(self)
 Npz.load = counted
 dataset.load(Npz(str(folder / "a.npz")), 0, folder / "cache")
+"""
+
+SPACE = """
+from dataclasses import dataclass
+import numpy as np
+from automl.data.dataset import Dataset, Source
+from automl.models.mlp import MLP
+from automl.space import Int, Space, TrialConfig
+from automl.training.loop import Train
+
+def first():
+    return 1.0
+
+@dataclass(frozen=True)
+class Homemade(Dataset):
+    def load(self):
+        inputs = np.full((20, 2), first(), np.float32)
+        return Source(inputs, np.arange(20) % 2, (2,), ("a", "b"))
+
+space = Space(TrialConfig(Homemade(), MLP((Int(4, 8),)), (Train(),)))
 """
 
 
@@ -138,6 +161,26 @@ def test_missing_values_and_categories_do_not_count_in_the_scaling(tmp_path, cac
     assert dataset.load(reviews(tmp_path / "b.csv"), 0, cache).about.inputs.mean == ()
 
 
+def test_a_piece_of_large_rows_is_few_of_them(tmp_path, cache):
+    images = np.arange(3 * 64 * 64, dtype=np.uint8).reshape(1, 3, 64, 64).repeat(2500, 0)
+    path = write_npz(tmp_path / "a.npz", inputs=images, targets=np.arange(2500) % 2)
+    tracemalloc.start()
+    data = dataset.load(Npz(path), 0, cache)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < images.nbytes + 12 * dataset.CHUNK_BYTES
+    assert data.about.inputs.mean == pytest.approx([127.5] * 3)
+
+
+def test_pieces_add_up(tmp_path, cache, monkeypatch):
+    whole = dataset.load(two_classes(tmp_path), 0, tmp_path / "whole")
+    monkeypatch.setattr(dataset, "CHUNK_BYTES", 20)
+    pieces = dataset.load(two_classes(tmp_path), 0, cache)
+    assert np.array_equal(pieces.train.inputs, whole.train.inputs)
+    assert pieces.about.inputs.mean == pytest.approx(whole.about.inputs.mean)
+    assert pieces.about.inputs.std == pytest.approx(whole.about.inputs.std)
+
+
 def test_the_prepared_arrays_are_mapped(tmp_path, cache):
     for split in parts(two_classes(tmp_path), 0, cache):
         assert all(isinstance(a, np.memmap) for a in (split.inputs, split.targets, split.rows))
@@ -170,6 +213,44 @@ def test_what_a_killed_process_left_is_made_anew(tmp_path, cache):
     assert len(dataset.load(source, 0, cache).train.inputs) == 24
 
 
+def test_what_a_killed_process_left_of_another_set_is_removed(tmp_path, cache):
+    (cache / "other.new").mkdir(parents=True)
+    dataset.load(two_classes(tmp_path), 0, cache)
+    assert not (cache / "other.new").exists()
+
+
+@pytest.mark.parametrize("kind", [UserError, KeyboardInterrupt])
+def test_a_set_that_fails_leaves_nothing(tmp_path, cache, monkeypatch, kind):
+    def fail(*_):
+        raise kind
+
+    monkeypatch.setattr(dataset, "_check", fail)
+    with pytest.raises(kind):
+        dataset.load(two_classes(tmp_path), 0, cache)
+    assert [path.name for path in cache.iterdir()] == ["lock"]
+
+
+def test_sets_share_one_lock_file(tmp_path, cache):
+    for seed in range(2):
+        dataset.load(two_classes(tmp_path), seed, cache)
+    assert [path.name for path in cache.iterdir() if path.is_file()] == ["lock"]
+
+
+def homemade(text):
+    return space_source.load(text).trial.dataset
+
+
+def test_an_edited_dataset_of_a_space_file_is_loaded_again(cache):
+    assert dataset.load(homemade(SPACE), 0, cache).train.inputs.max() == 1
+    edited = SPACE.replace("1.0", "2.0")
+    assert dataset.load(homemade(edited), 0, cache).train.inputs.max() == 2
+
+
+def test_the_domains_of_a_space_file_do_not_count_for_its_dataset():
+    wider = homemade(SPACE.replace("Int(4, 8)", "Int(4, 16)"))
+    assert homemade(SPACE).fingerprint() == wider.fingerprint()
+
+
 @pytest.mark.parametrize("kind", [kind for kind in EXAMPLES if choices(Dataset)[kind].paths])
 def test_a_moved_set_keeps_its_fingerprint_and_a_changed_one_does_not(tmp_path, kind):
     (tmp_path / "here").mkdir()
@@ -192,6 +273,26 @@ def test_a_folder_is_its_names_and_contents(tmp_path):
     assert content_hash(Path()) == ""
 
 
+def test_what_is_hidden_in_a_folder_does_not_count(tmp_path):
+    (tmp_path / "a").write_text("1")
+    before = content_hash(tmp_path)
+    (tmp_path / ".DS_Store").write_text("2")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "head").write_text("3")
+    assert content_hash(tmp_path) == before
+
+
+def test_each_file_of_a_large_folder_is_read_once(tmp_path, monkeypatch):
+    for number in range(1100):
+        (tmp_path / str(number)).touch()
+    before = content_hash(tmp_path)
+    monkeypatch.setattr(hashlib, "file_digest", None)
+    assert content_hash(tmp_path) == before
+    monkeypatch.undo()
+    (tmp_path / "7").write_text("changed")
+    assert content_hash(tmp_path) != before
+
+
 def test_a_path_that_is_not_there_is_told_with_the_machine(tmp_path, cache):
     message = rf"there is no {tmp_path}/no.npz on {os.uname().nodename}; check the path"
     with pytest.raises(UserError, match=message):
@@ -201,7 +302,29 @@ def test_a_path_that_is_not_there_is_told_with_the_machine(tmp_path, cache):
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"inputs": np.ones((9, 2)), "targets": np.ones(9)}, r"it has 9 rows; at least 10"),
+        ({"inputs": np.ones((9, 2)), "targets": np.ones(9)}, r"it has 9 rows to learn from; at"),
+        (
+            {
+                "inputs": np.ones((9, 2)),
+                "targets": np.arange(9) % 2,
+                "test_inputs": np.ones((9, 2)),
+                "test_targets": np.arange(9) % 2,
+            },
+            r"it has 9 rows to learn from; at least 10",
+        ),
+        (
+            {"inputs": np.ones((12, 2)), "targets": np.full(12, 0.5)},
+            r"the target is the same in every row to learn from; choose",
+        ),
+        (
+            {
+                "inputs": np.ones((12, 2)),
+                "test_inputs": np.ones((12, 2)),
+                "targets": np.stack([np.arange(12.0), np.full(12, 0.5)], 1),
+                "test_targets": np.random.default_rng(0).random((12, 2)),
+            },
+            r"the target is the same in every row to learn from in output 1 \(counted from 0\)",
+        ),
         ({"inputs": np.ones((12, 2)), "targets": [0] * 12}, r"there is only the class '0'"),
         (
             {"inputs": np.ones((12, 2)), "targets": [*[0] * 10, 1, 1]},
@@ -216,4 +339,4 @@ def test_a_path_that_is_not_there_is_told_with_the_machine(tmp_path, cache):
 def test_what_cannot_be_learned_from_is_told_with_the_file(tmp_path, cache, arrays, message):
     with pytest.raises(UserError, match=rf"Npz\(path='.*a.npz'.*{message}"):
         dataset.load(Npz(write_npz(tmp_path / "a.npz", **arrays)), 0, cache)
-    assert not list(cache.glob("*.npy"))
+    assert [path.name for path in cache.iterdir()] == ["lock"]

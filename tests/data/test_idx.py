@@ -3,6 +3,7 @@ import pytest
 from data.examples import write_idx, write_mnist
 
 from automl.config import UserError
+from automl.data.dataset import load
 from automl.data.idx import MNIST, FashionMNIST
 
 
@@ -62,6 +63,17 @@ def test_a_bad_file_is_named(tmp_path, message):
     BAD[message](tmp_path)
     with pytest.raises(UserError, match=message):
         dataset.load()
+
+
+@pytest.mark.parametrize(("part", "count"), [("train", 50), ("t10k", 20)])
+def test_a_label_outside_the_range_is_told_with_its_file(tmp_path, part, count):
+    dataset = MNIST(write_mnist(tmp_path / "mnist"))
+    labels = np.arange(count) % 10
+    labels[3] = 12
+    write_idx(tmp_path / "mnist", f"{part}-labels", labels)
+    message = rf"label 3 \(counted from 0\) of .*{part}-labels-idx1-ubyte has the label 12, outside"
+    with pytest.raises(UserError, match=message):
+        load(dataset, 0, tmp_path / "cache")
 
 
 def test_a_folder_that_is_not_there_is_told_with_the_machine(tmp_path):

@@ -27,6 +27,14 @@ def test_folders_train_and_test_are_the_splits(tmp_path):
     assert source.targets[-4:].tolist() == [0, 0, 1, 1]
 
 
+def test_what_is_hidden_is_no_image(tmp_path):
+    path = write_images(tmp_path, "ab", 6)
+    (tmp_path / "a" / ".DS_Store").touch()
+    (tmp_path / "b" / ".thumbnails").mkdir()
+    (tmp_path / "b" / ".thumbnails" / "0.png").touch()
+    assert len(ImageFolder(path).load().inputs) == 12
+
+
 def test_images_are_resized_and_made_grey(tmp_path):
     write_images(tmp_path, "a", size=(8, 8))
     write_images(tmp_path, "b", size=(16, 20))

@@ -15,6 +15,11 @@ def test_targets_are_a_linear_map_and_noise():
     assert np.sqrt(residues / 500) == pytest.approx(0.1, rel=0.15)
 
 
+def test_an_output_of_many_inputs_has_variance_about_1():
+    targets = LinearMap(num_inputs=256, noise=0.0).load().targets
+    assert targets.var(0) == pytest.approx(np.ones(10), rel=0.3)
+
+
 def test_the_seed_decides_the_data():
     first, again, other = (LinearMap(seed=seed).load().targets for seed in (1, 1, 2))
     assert np.array_equal(first, again)

@@ -1,3 +1,6 @@
+import zipfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 from data.examples import write_npz
@@ -91,6 +94,12 @@ BAD = {
         "inputs": INPUTS,
         "targets": CLASSES + 2018,
     },
+    r"a.npz: 'targets' has the class 9223372036854775808; number them from 0": {
+        "inputs": INPUTS,
+        "targets": CLASSES.astype(np.uint64) * 2**63,
+        "classes": ["a", "b"],
+    },
+    r"a.npz: 'classes' is empty": {"inputs": INPUTS, "targets": CLASSES, "classes": []},
     r"rows are float64 \(2,\) and float64 \(3,\) in 'inputs' and 'test_inputs'": {
         "inputs": INPUTS,
         "targets": CLASSES,
@@ -128,6 +137,40 @@ def test_what_is_no_npz_file_is_told(tmp_path):
     (tmp_path / "a.npz").write_bytes(b"")
     with pytest.raises(UserError, match=r"a.npz is no .npz file and no folder"):
         Npz(str(tmp_path / "a.npz")).load()
+
+
+def test_classes_that_are_all_negative_are_told(tmp_path):
+    source = npz(tmp_path, inputs=INPUTS, targets=CLASSES - 2)
+    with pytest.raises(UserError, match=r"a.npz.*row 0 .* has the label -2, outside 0 to 0"):
+        load(source, 0, tmp_path / "cache")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (b"(20, 2)", b"(20, 2(", r"does not hold plain arrays \(.*EOF in multi-line"),
+        (b"\x93NUMPY", b"\x93NUMPX", r"'inputs' is no array; save it again"),
+    ],
+)
+def test_a_damaged_header_is_told(tmp_path, old, new, message):
+    npz(tmp_path, inputs=INPUTS, targets=CLASSES)
+    with zipfile.ZipFile(tmp_path / "a.npz") as file:
+        arrays = {name: file.read(name) for name in file.namelist()}
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as file:
+        for name, content in arrays.items():
+            file.writestr(name, content.replace(old, new))
+    with pytest.raises(UserError, match=message):
+        Npz(str(tmp_path / "a.npz")).load()
+
+
+def test_an_archive_that_needs_a_password_is_told(tmp_path):
+    path = Path(npz(tmp_path, inputs=INPUTS, targets=CLASSES).path)
+    content = bytearray(path.read_bytes())
+    content[6] |= 1
+    content[content.index(b"PK\1\2") + 8] |= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"does not hold plain arrays \(.* is encrypted"):
+        Npz(str(path)).load()
 
 
 def test_a_shape_that_does_not_hold_a_row_is_told(tmp_path):

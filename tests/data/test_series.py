@@ -66,6 +66,8 @@ BAD_CSV = {
     r"line 2 of .*a.csv has no label": "1,2,3\n,2,3\n",
     r"line 3 of .*a.csv has 1 channels of 1 steps, but line 1 of .*a.csv": "1,2,3\n1,2,3\n1,2\n",
     r"line 2 of .*a.csv has '' as step 1": "1,2,3\n1,,3\n",
+    r"line 2 of .*a.csv has '1e50' as step 2 of channel 1": "1,2,3\n1,2,1e50\n",
+    r"line 1 of .*a.csv has a label but no steps; add them": "1\n2\n",
 }
 
 
@@ -85,3 +87,9 @@ def test_a_test_file_of_another_length_is_told(tmp_path):
 def test_a_file_of_another_kind_is_told(tmp_path):
     with pytest.raises(UserError, match=r"a.arff is no .ts, .csv, .tsv or .txt file"):
         series(tmp_path, "", "a.arff").load()
+
+
+def test_a_folder_is_told(tmp_path):
+    (tmp_path / "a.csv").mkdir()
+    with pytest.raises(UserError, match=r"a.csv is a folder; give the path of a file"):
+        Series(str(tmp_path / "a.csv")).load()

@@ -139,6 +139,55 @@ def test_bytes_that_are_no_text_are_told(tmp_path):
         Table(str(tmp_path / "a.csv"), "y").load()
 
 
+def test_a_header_that_is_no_text_is_told(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"caf\xe9,y\n1,2\n")
+    with pytest.raises(UserError, match=r"the header of .*a.csv is not UTF-8"):
+        Table(str(tmp_path / "a.csv"), "y").load()
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet"])
+def test_a_folder_is_told(tmp_path, name):
+    (tmp_path / name).mkdir()
+    with pytest.raises(UserError, match=r"a.\w* is a folder; give the path of a file"):
+        Table(str(tmp_path / name), "y").load()
+
+
+CLOSE = {
+    "seconds of a minute": [1_700_000_000 + second for second in range(60)],
+    "nanoseconds": [1_700_000_000_000_000_000 + nanosecond for nanosecond in range(60)],
+    "numbers": [1e9 + step / 8 for step in range(60)],
+    "missing": ["", *(1_700_000_000 + second for second in range(59))],
+}
+
+
+@pytest.mark.parametrize("values", CLOSE.values(), ids=CLOSE)
+def test_numbers_that_float32_cannot_tell_apart_are_told(tmp_path, values):
+    path = write_csv(tmp_path / "a.csv", ("t", "y"), [(v, i % 2) for i, v in enumerate(values)])
+    with pytest.raises(
+        UserError, match=r"a.csv: column 't' holds numbers such as 1[\d.]* that float32"
+    ):
+        Table(path, "y").load()
+    values = [value or 1_700_000_000 for value in values]
+    path = write_csv(tmp_path / "b.csv", ("x", "t"), list(enumerate(values)))
+    with pytest.raises(UserError, match=r"b.csv: column 't' holds numbers .*; subtract an offset"):
+        Table(path, "t").load()
+
+
+FAR = {
+    "a constant": [1_700_000_001] * 60,
+    "minutes of two months": [1_700_000_000 + 60 * minute for minute in range(86_400)],
+    "sums": [0.3, 0.1 + 0.2, 1, 2],
+    "an outlier": [1e12, *(row / 7 for row in range(60))],
+    "missing": [0.5, "", "", 0.25],
+}
+
+
+@pytest.mark.parametrize("values", FAR.values(), ids=FAR)
+def test_numbers_whose_rounding_does_not_matter_are_taken(tmp_path, values):
+    path = write_csv(tmp_path / "a.csv", ("t", "y"), [(v, i % 2) for i, v in enumerate(values)])
+    assert Table(path, "y").load().columns == (Column("t"),)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -158,6 +207,7 @@ def test_an_option_that_does_not_fit_is_told(tmp_path, options, message):
         ("x\n1\n", r"column 'y' is not in both .*a.csv and .*b.csv"),
         ("x,y,z\n1,2,3\n", r"column 'z' is not in both"),
         ("x,y\none,2\n", r"column 'x' holds integers in .*a.csv but texts in .*b.csv"),
+        ("x,y\n2020-01-01,2\n", r"column 'x' holds integers in .* but dates or times in .*b.csv"),
         ("x,y\n1,2\n3,\n", r"line 3 of .*b.csv has no value in the target column"),
     ],
 )

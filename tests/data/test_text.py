@@ -53,6 +53,7 @@ def test_the_rows_of_the_test_file_come_last(tmp_path):
 BAD_CSV = {
     r"line 1 of .*a.csv names no column 'label' but text": "text\nhi\n",
     r"line 1 of .*a.csv names no column 'text' but none": "",
+    r"a.csv holds no rows; add some": "text,label\n",
     r"line 4 of .*a.csv has no text": 'text,label\n"a\nb",0\n  ,1\n',
     r"line 3 of .*a.csv has no label in 'label'": "text,label\na,0\nb,\n",
     r"line 4 of .*a.csv has 3 fields where the header has 2": "text,label\na,0\n\nb,c,1\n",
@@ -63,6 +64,11 @@ BAD_JSON = {
     r"line 3 of .*a.jsonl is no JSON object": '{"text": "a", "label": 0}\n\n["a", 0]\n',
     r"line 1 of .*a.jsonl has no text": '{"text": 3, "label": 0}\n',
     r"line 1 of .*a.jsonl has no label in 'label'": '{"text": "a", "label": null}\n',
+    r"line 2 of .*a.jsonl is not JSON: maximum recursion": (
+        '{"text": "a", "label": 0}\n' + "[" * 100_000 + "]" * 100_000
+    ),
+    r"line 1 of .*a.jsonl is not JSON: Exceeds the limit": "9" * 5000,
+    r"a.jsonl holds no rows; add some": "\n",
     r"line 1 of .*a.jsonl is not UTF-8": '{"text": "\\ud800", "label": 0}\n',
 }
 
@@ -73,6 +79,18 @@ def test_a_bad_line_is_told(tmp_path, message):
     path = write(tmp_path, {**BAD_CSV, **BAD_JSON}[message], name)
     with pytest.raises(UserError, match=message):
         Text(path).load()
+
+
+def test_a_test_file_without_rows_is_told(tmp_path):
+    path = write(tmp_path, "text,label\na,0\nb,1\n")
+    with pytest.raises(UserError, match=r"b.csv holds no rows; add some"):
+        Text(path, test_path=write(tmp_path, "text,label\n", "b.csv")).load()
+
+
+def test_a_folder_is_told(tmp_path):
+    (tmp_path / "a.csv").mkdir()
+    with pytest.raises(UserError, match=r"a.csv is a folder; give the path of a file"):
+        Text(str(tmp_path / "a.csv")).load()
 
 
 def test_another_file_or_length_is_told(tmp_path):

@@ -6,16 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import DIGITS, load
+from conftest import DIGITS, finish, load
 from torch import nn
 
+from automl.compression.cut import cut
 from automl.compression.fold import fold_batch_norm
-from automl.compression.prune import Prune, cut
-from automl.compression.quantize import Quantize, QuantizedLayer
+from automl.compression.prune import Prune
+from automl.compression.quantize import Quantize
+from automl.compression.remove_layers import blocks, without
 from automl.config import UserError
 from automl.data.sklearn import Sklearn
 from automl.data.text import Text
 from automl.export import onnx
+from automl.export.claims import broken_claim, claims
 from automl.models.convnet import ConvNet
 from automl.models.convnet1d import ConvNet1d
 from automl.models.deployed import Deployed, predict
@@ -27,6 +30,7 @@ from automl.models.mobilenet import MobileNet, MobileNetStage
 from automl.models.resnet import ResNet, ResNetStage
 from automl.models.transformer import Transformer, TransformerLayer
 from automl.runtimes import onnx as runtime
+from automl.training.loop import Train
 
 IMAGE, SERIES, TEXT = (1, 8, 8), (8, 8), (16,)
 NAMES = Path(__file__).parents[2] / "search_spaces" / "first_names.csv"
@@ -60,6 +64,22 @@ IN_FLOAT = [
     (ConvNet1d((16, 16)), TEXT),
 ]
 """One of each family that tests/export does not export."""
+
+
+DEEP = [
+    (MLP((64, 64, 16, 16), normalisation="group"), IMAGE, 3),
+    (ConvNet((8, 8, 8, 8)), IMAGE, 3),
+    (ConvNet((1, 6, 6), activation="gelu", pools=(0, 1, 1)), IMAGE, 2),
+    (ResNet((ResNetStage(8, 2), ResNetStage(8, 3, inner=(4, 5, 6)), ResNetStage(6))), IMAGE, 4),
+    (ResNet((ResNetStage(8), ResNetStage(8)), activation="silu"), IMAGE, 1),
+    (MobileNet((MobileNetStage(8, 2), MobileNetStage(8, 2, 3))), IMAGE, 3),
+    (Transformer((TransformerLayer(3, 5), TransformerLayer(2, 8)), 12, head_dim=4), IMAGE, 2),
+    (ENCODER.with_widths((4, 32)), TEXT, 0),
+    (replace(ENCODER, layers=ENCODER.layers * 3), TEXT, 3),
+    (ConvNet1d((8, 8, 8, 8)), SERIES, 3),
+    (ConvNet1d((16, 16, 16), embedding=16), TEXT, 2),
+]
+"""With the number of blocks that can go."""
 
 
 def parametrized(cases):
@@ -101,6 +121,23 @@ def test_to_remove_units_is_to_silence_what_makes_them(family, shape):
         assert smaller.spec.model.groups()[position].size == len(kept)
         assert torch.allclose(smaller(inputs), silenced(network, group, gone)(inputs), atol=1e-5)
         assert not torch.allclose(smaller(inputs), network(inputs), atol=1e-5)
+
+
+@pytest.mark.parametrize(("family", "shape", "count"), DEEP)
+def test_to_remove_a_block_is_to_skip_it(family, shape, count):
+    network, inputs = built(family, shape), rows(shape)
+    network.train()(inputs)
+    network.eval()
+    assert len(blocks(network)) == count
+    for block in blocks(network):
+        skipping = Network(network.spec).eval()
+        skipping.load_state_dict(network.state_dict())
+        skipping.body.set_submodule(f"{block.stem}{block.index}", nn.Identity())
+        shallower = without(network, block).eval()
+        assert shallower.spec.model == block.without
+        assert count_parameters(shallower) == count_parameters(skipping) < count_parameters(network)
+        assert torch.allclose(shallower(inputs), skipping(inputs), atol=1e-5)
+        assert not torch.allclose(shallower(inputs), network(inputs), atol=1e-5)
 
 
 def test_a_cut_is_written_into_the_stages():
@@ -237,20 +274,21 @@ def test_the_exported_file_agrees_at_any_batch_size(family, shape):
         assert np.allclose(runtime.run(session, raw, batch_size=size), own, atol=1e-4)
 
 
+@pytest.mark.parametrize("bits", [8, 2])
 @parametrized(SMALL)
-def test_8_bits_after_pruning_are_what_the_file_computes(family, shape, context):
+def test_few_bits_after_pruning_are_what_the_file_computes(family, shape, bits, context):
     data = load(DATASETS[shape])
-    network, steps = built(family, shape, len(data.about.classes)), (Prune(0.5), Quantize())
+    quantize = Quantize(bits=bits, training=Train(epochs=0))
+    network, steps = built(family, shape, len(data.about.classes)), (Prune(0.5), quantize)
     for step in steps if family.groups() else steps[1:]:
-        network = step.apply(network, replace(context, data=data))
+        network = finish(step.run(network, replace(context, data=data)))
     assert not any(isinstance(m, nn.Conv1d | nn.Conv2d | nn.Linear) for m in network.modules())
     raw = data.validation.inputs[:256]
     own = predict(Deployed(network, data.about), torch.from_numpy(raw)).numpy()
     file = onnx.export(network, data)
     shipped = runtime.run(runtime.session(file), raw, batch_size=100)
     assert np.abs(own - shipped).max() < 0.05 * np.abs(own).max()
-    codes = sum(m.codes.numel() for m in network.modules() if isinstance(m, QuantizedLayer))
-    assert sum(w.size for w in onnx.weights(file).values() if w.dtype == np.int8) == codes
+    assert broken_claim(file, runtime.optimised(file), claims(network)) == ""
 
 
 @parametrized([case for case in SMALL + ODD if getattr(case[0], "normalisation", "") == "batch"])

@@ -13,10 +13,12 @@ from automl import source, space
 from automl.compression.quantize import Quantize
 from automl.config import UserError, decode, encode
 from automl.data.dataset import Scaling
-from automl.models.family import untrained
+from automl.models.family import dump, restore, untrained
 from automl.models.imported import Imported
 from automl.prefix import prefix_keys
-from automl.space import TrialConfig
+from automl.reference import largest
+from automl.space import Int, OneOf, TrialConfig
+from automl.training.loop import Train
 
 SPACE = """
 from torch import nn
@@ -38,6 +40,11 @@ from torch import nn
 
 def net(width=64, outputs=10):
     return nn.Sequential(nn.Flatten(), nn.Linear(64, width), nn.ReLU(), nn.Linear(width, outputs))
+
+def typed(width, type, sizes=()):
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, width))
+    net.add_module("head" if type == "mlp" else "last", nn.Linear(width, 10))
+    return net
 
 def broken():
     raise RuntimeError("no weights here")
@@ -87,6 +94,48 @@ def test_a_trained_module_is_compressed_without_training(package, store, tmp_pat
     assert smaller.measurement.size_bytes < as_it_is.measurement.size_bytes / 2
 
 
+def test_options_may_be_domains_and_have_any_name(package):
+    options = {"width": Int(8, 16), "type": OneOf("conv", "mlp"), "sizes": [{"type": Int(2, 3)}]}
+    model = Imported("my_package_of_nets:typed", options=options)
+    searched = space.Space(TrialConfig(DIGITS, model, (Train(epochs=1),)))
+    explored = space.validate(searched)
+    assert set(explored.domains) == {
+        "model.options.width",
+        "model.options.type",
+        "model.options.sizes.0.type",
+    }
+    model = explored.configs[1].model
+    assert model.options == {"width": 16, "type": "mlp", "sizes": ({"type": 3},)}
+    network = untrained(model, load(DIGITS).about)
+    files = dump(network)
+    again = restore(files["weights.safetensors"], files["spec.json"])
+    assert again.spec == network.spec
+    assert "head.weight" in again.body.state_dict()
+    fixed = {"model.options.width": "4", "model.options.sizes": "[]"}
+    assert {
+        (config.model.options["width"], config.model.options["sizes"])
+        for config in space.validate(replace(searched, fixed=fixed)).configs
+    } == {(4, ())}
+    fixed = {"model.options": '{"type": "mlp", "width": 5}'}
+    (config,) = space.validate(replace(searched, fixed=fixed)).configs
+    assert config.model.options == {"type": "mlp", "width": 5}
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        ({"options": {"act": nn.ReLU}}, r"Imported\.options is .*ReLU.*what JSON can hold"),
+        ({"options": {1: 2}}, r"Imported\.options is \{1: 2\}; it must be a dict from a text"),
+        ({"std": (0.0,)}, r"Imported: std is \(0\.0,\); every number must be above 0"),
+        ({"std": 16.0}, r"Imported\.std is 16\.0; it must be a tuple"),
+    ],
+)
+def test_options_and_numbers_that_cannot_be_are_told(package, model, sentence):
+    trial = TrialConfig(DIGITS, Imported("my_package_of_nets:net", **model), ())
+    with pytest.raises(UserError, match=sentence):
+        space.validate(space.Space(trial))
+
+
 def test_other_weights_are_another_model(package, tmp_path):
     model = Imported("my_package_of_nets:net", str(tmp_path / "w.safetensors"))
     seen = set()
@@ -117,3 +166,45 @@ def test_what_is_wrong_is_told_in_one_sentence(package, tmp_path):
 
 def _net():
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
+
+
+def test_two_space_files_with_a_function_of_one_name_keep_apart():
+    wider = SPACE.replace("width=64", "width=96")
+    models = []
+    for text in (SPACE, wider, SPACE):
+        (config,) = space.explore(source.load(text)).configs
+        models.append(untrained(config.model, load(DIGITS).about).body[1].out_features)
+    assert models == [64, 96, 64]
+
+
+def test_another_space_statement_leaves_the_function_its_name():
+    (first,) = space.explore(source.load(SPACE)).configs
+    (second,) = space.explore(source.load(SPACE.replace("epochs=8", "epochs=9"))).configs
+    assert first.model == second.model
+
+
+def test_tied_weights_are_trained_and_stored(store):
+    text = SPACE.replace(
+        "    return nn",
+        "    first, last = nn.Linear(64, 64), nn.Linear(64, 10)\n"
+        "    return nn.Sequential(nn.Flatten(), first, nn.ReLU(), first, nn.ReLU(), last)\n"
+        "    return nn",
+    )
+    (config,) = space.explore(source.load(text)).configs
+    config = replace(config, recipe=config.recipe[:1])
+    _, result = drive(config, store, space_source=source.fingerprint(text))
+    assert (result.status, result.reason) == ("complete", "")
+
+
+def test_a_module_that_cannot_be_exported_is_told(tmp_path):
+    text = SPACE.replace(
+        "def net(",
+        "class Odd(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        "        self.layer = nn.Linear(64, 10)\n    def forward(self, x):\n"
+        "        return self.layer(x.flatten(1)) if x.sum() > 0 else self.layer(-x.flatten(1))\n\n"
+        "def odd():\n    return Odd()\n\ndef net(",
+    ).replace("Imported(net)", "Imported(odd)")
+    loaded = source.load(text)
+    reference = largest(loaded, space.explore(loaded), tmp_path)
+    with pytest.raises(UserError, match="cannot be exported to ONNX: "):
+        reference.export()

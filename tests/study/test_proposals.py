@@ -5,6 +5,7 @@ from automl.measure.measurement import Measurement
 from automl.pareto import Axis
 from automl.prefix import needed_keys, prefix_keys
 from automl.result import TrialResult
+from automl.space import MAX_SEED
 from automl.study.proposals import Proposer
 from automl.study.samplers import SAMPLERS
 from automl.study.study import Settings, Study, create
@@ -41,11 +42,12 @@ space = Space(TrialConfig(Sklearn("digits"), MLP((Int(8, 64),)), recipe), ("accu
 def start(tmp_path):
     """A proposer on a new study, or on what an earlier one left."""
 
-    def start(text, sampler="tpe", stored=()):
+    def start(text, sampler="tpe", stored=(), seed=0):
         space, folder = source.load(text), tmp_path / "study"
         axes = {"accuracy": Axis(0.1, 1.0), "size_bytes": Axis(1e5, 1e2, True)}
         if not folder.exists():
-            create(folder, Settings("s", "", OBJECTIVES, (), {}, 0, sampler, axes, 1.0), text, b"")
+            settings = Settings("s", "", OBJECTIVES, (), {}, seed, sampler, axes, 1.0)
+            create(folder, settings, text, b"")
         return Proposer(Study(folder), space, "", lambda key: key in stored)
 
     return start
@@ -101,6 +103,11 @@ def test_a_proposal_waits_while_its_sibling_is_in_the_making(model, waits, start
 
 
 @pytest.mark.parametrize("sampler", list(SAMPLERS))
+def test_every_seed_of_a_space_seeds_every_sampler(sampler, start):
+    assert start(TWO_PREFIXES, sampler, seed=MAX_SEED).next() is not None
+
+
+@pytest.mark.parametrize("sampler", list(SAMPLERS))
 def test_a_resumed_study_goes_on_as_it_would_have(sampler, start, tmp_path):
     text = source.find("digits").read_text()
     proposer = start(text, sampler)
@@ -139,3 +146,20 @@ def test_a_space_of_fewer_configurations_than_trials_repeats_some(start):
         record = proposer.next()
         proposer.finish(record.number, outcome(record.params))
     assert len({str(record.params) for record in proposer.study.records()}) == 4
+
+
+def test_what_waits_for_its_prefix_comes_before_a_repetition(start):
+    stored = set()
+    text = TWO_PREFIXES.replace("Float(0.1, 0.9)", "0.5")
+    proposer = start(text, "random", stored)
+    first, second = proposer.next(), proposer.next()
+    assert proposer.next() is None
+    stored.update(prefix_keys(proposer.config(first.params)))
+    proposer.finish(first.number, outcome(first.params))
+    third = proposer.next()
+    assert third.params not in (first.params, second.params)
+    assert proposer.next() is None
+    stored.update(prefix_keys(proposer.config(second.params)))
+    proposer.finish(second.number, outcome(second.params))
+    fourth = proposer.next()
+    assert len({str(r.params) for r in (first, second, third, fourth)}) == 4

@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import pytest
@@ -17,7 +18,7 @@ from automl.training.distill import Distill
 from automl.training.loop import Train
 from automl.training.losses import CrossEntropy, MeanSquaredError
 from automl.training.optimizers import SGD, Adadelta, AdamW, GradientDescent, Muon, Nesterov
-from automl.training.schedules import Cosine, Fixed, Staircase
+from automl.training.schedules import Cosine, Exponential, Fixed, Staircase
 
 
 def weights(network):
@@ -167,11 +168,28 @@ def test_where_nothing_compiles_the_model_trains_as_it_is_and_the_reason_is_note
         (Train(precision="fp16"), "unknown precision of step 'train' 'fp16'; did you mean 'bf16'"),
         (Train(batch_scaling="root"), "unknown batch_scaling of step 'train' 'root'"),
         (Train(loss=Distill("teacher")), "which is no step before it"),
+        (Train(epochs=0), "epochs of step 'train' is 0; it must be at least 1"),
+        (Train(epochs=-1), "epochs of step 'train' is -1; it must be at least 1"),
+        (Train(batch_size=Fixed(0)), "batch_size of step 'train' runs from 0 to 0; hold it at 1"),
+        (Train(batch_size=Exponential(8, 0.1)), "from 0.8.* to 8; hold it at 1 or more"),
+        (Train(batch_size=Fixed(math.inf)), "batch_size of step 'train' runs from inf"),
+        (Train(learning_rate=Fixed(-0.1)), "learning_rate of step 'train' runs from -0.1"),
     ],
 )
 def test_a_step_that_cannot_be_is_told(step, sentence):
     with pytest.raises(UserError, match=sentence):
         step.check(())
+
+
+@pytest.mark.parametrize("mixup", [-1, math.nan])
+def test_a_mixup_that_cannot_be_is_told(mixup):
+    with pytest.raises(UserError, match=r"mixup of step 'train' is .*; it must be at least 0"):
+        Train(mixup=mixup).check_ranges()
+
+
+def test_no_epochs_leave_the_model_as_it_is(context, build):
+    trained = finish(Train(epochs=0).run(build(MLP((16,))), context))
+    assert equal(weights(trained), weights(build(MLP((16,)))))
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from conftest import DIGITS, load
 
 from automl.config import UserError
 from automl.data.linear_map import LinearMap
+from automl.training.distill import Distill
 from automl.training.losses import CrossEntropy, MeanSquaredError, usual
 
 logits = torch.tensor([[2.0, 0.0, -1.0], [0.5, 0.2, 0.1]])
@@ -44,3 +45,24 @@ def test_a_loss_refuses_the_other_task():
         CrossEntropy().check(numbers)
     assert usual(classes) == CrossEntropy()
     assert usual(numbers) == MeanSquaredError()
+
+
+@pytest.mark.parametrize(
+    ("loss", "sentence"),
+    [
+        (CrossEntropy(label_smoothing=1), "label_smoothing must be at least 0 and below 1"),
+        (CrossEntropy(label_smoothing=-0.1), "label_smoothing must be at least 0 and below 1"),
+        (Distill(temperature=0), "temperature must be above 0"),
+        (Distill(temperature=float("nan")), "temperature must be above 0"),
+        (Distill(weight=-0.1), "weight must be from 0 to 1"),
+        (Distill(weight=1.1), "weight must be from 0 to 1"),
+    ],
+)
+def test_a_number_out_of_its_range_is_told(loss, sentence):
+    with pytest.raises(UserError, match=sentence):
+        loss.check_ranges()
+
+
+def test_numbers_at_the_ends_of_their_ranges_pass():
+    for loss in (CrossEntropy(0.99), Distill(weight=0), Distill(weight=1), Distill(temperature=9)):
+        loss.check_ranges()

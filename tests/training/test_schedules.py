@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from automl.config import UserError
 from automl.training.schedules import (
     Clipped,
     Cosine,
@@ -71,3 +72,31 @@ def test_a_random_schedule_with_one_interval_is_another_number_for_another_seed(
     assert len(firsts) == 100
     middle = math.sqrt(16 * 128)
     assert 30 < sum(first < middle for first in firsts) < 70
+
+
+@pytest.mark.parametrize(
+    ("schedule", "sentence"),
+    [
+        (Exponential(4, -1), "factor must be above 0"),
+        (Exponential(4, math.nan), "factor must be above 0"),
+        (Staircase(4, 0.0), "factor must be above 0"),
+        (Staircase(4, stairs=0), "stairs must be at least 1"),
+        (Random(0, 1), "low must be above 0"),
+        (Random(2, 1), "high not below it"),
+        (Random(1, 2, intervals=0), "intervals must be at least 1"),
+        (OneCycle(0.1, rise=0), "rise must be above 0 and below 1"),
+        (OneCycle(0.1, rise=1), "rise must be above 0 and below 1"),
+        (Warmup(Fixed(0.1), share=1), "share must be at least 0 and below 1"),
+        (Warmup(Fixed(0.1), share=-0.1), "share must be at least 0 and below 1"),
+        (Clipped(Fixed(0.1), low=9, high=3), "low is above high; swap them"),
+    ],
+    ids=str,
+)
+def test_a_schedule_that_cannot_be_computed_is_told(schedule, sentence):
+    with pytest.raises(UserError, match=f"^{type(schedule).__name__}.*{sentence}"):
+        schedule.check_ranges()
+
+
+@pytest.mark.parametrize("schedule", [*CLOSED_FORMS, Random(1, 1), Warmup(Fixed(1), share=0)])
+def test_a_schedule_that_can_be_computed_passes(schedule):
+    schedule.check_ranges()

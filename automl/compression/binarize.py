@@ -1,0 +1,147 @@
+"""Weights of one bit: a sign each, and a scale per output channel.
+
+Real weights, kept in [-1, 1], are trained through their signs as if the sign were not there:
+https://arxiv.org/abs/1511.00363. The scale is their mean size: https://arxiv.org/abs/1603.05279
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from automl.compression.calibration import recalibrate
+from automl.compression.fold import fold_batch_norm
+from automl.compression.plain import Plain, described, plain_layers, refuse
+from automl.compression.quantized import onnx_node, per_output
+from automl.models.family import Change, Network, change, copy_weights
+from automl.recipe import Context, Rejected, Report
+from automl.training.loop import Train
+
+
+@dataclass(frozen=True)
+class Binarize(Train):
+    """Train with weights of one bit in every linear and convolution layer.
+
+    With `ends` false the first and the last of them stay, and those in modules that `keep`
+    names stay in any case. All else is as in `Train`; batch norms are merged at the end.
+    """
+
+    epochs: int = 10
+    ends: bool = True
+    keep: tuple[str, ...] = ()
+    compresses: ClassVar[bool] = True
+
+    def run(self, model: Network, context: Context) -> Generator[Report, None, Network]:
+        names = self._names(model)
+        training = Network(replace(model.spec, keeps_zeros=False))
+        training.load_state_dict(model.state_dict())
+        for name in names:
+            training.body.set_submodule(name, _Latent(training.body.get_submodule(name)))
+        trained = yield from super().run(training, context)
+        for name in names:
+            latent: Any = trained.body.get_submodule(name)
+            trained.body.set_submodule(name, latent.settled())
+        return binarized(fold_batch_norm(recalibrate(trained, context)), names)
+
+    def _names(self, model: Network) -> list[str]:
+        layers = plain_layers(model, "Binarize", self.keep)
+        names = list(layers) if self.ends else list(layers)[1:-1]
+        if not names:
+            raise Rejected("Binarize: there is no layer to binarize beside those that stay")
+        for name in names:
+            if getattr(layers[name], "padding_mode", "zeros") != "zeros":
+                refuse("Binarize", name, f"pads by {layers[name].padding_mode!r}")
+        return names
+
+
+@dataclass(frozen=True)
+class Binarized(Change):
+    """An ordinary layer whose weights are signs."""
+
+    layer: Plain
+
+    def rebuild(self, layer: nn.Module) -> nn.Module:
+        return BinarizedLayer(self.layer)
+
+
+class BinarizedLayer(nn.Module):
+    """`codes` are -1 or 1, one per weight; `scale` is one number per output channel.
+
+    A training that follows changes `scale` and `bias`. In a file the codes take one bit.
+    """
+
+    codes: Tensor
+    bits = 1
+
+    def __init__(self, plain: Plain) -> None:
+        super().__init__()
+        layer = plain.build()
+        self.register_buffer("codes", torch.ones(layer.weight.shape, dtype=torch.int8))
+        self.scale = nn.Parameter(torch.ones(len(layer.weight)))
+        self.bias = layer.bias
+        names = ("stride", "padding", "dilation", "groups")
+        self.convolution = {n: plain.settings[n] for n in names if n in plain.settings}
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        if torch.onnx.is_in_onnx_export():
+            weight = onnx_node("DequantizeLinear", (self.codes, self.scale), torch.float32, axis=0)
+        else:
+            weight = self.codes * per_output(self.scale, self.codes)
+        if not self.convolution:
+            return F.linear(inputs, weight, self.bias)
+        convolve: Any = F.conv1d if weight.dim() == 3 else F.conv2d
+        outputs: Tensor = convolve(inputs, weight, self.bias, **self.convolution)
+        return outputs
+
+
+def binarized(model: Network, names: list[str]) -> Network:
+    """The network with these layers, whose weights are ± one size per channel, as codes."""
+    layers: dict[str, Any] = {name: model.body.get_submodule(name) for name in names}
+    smaller = change(model, {name: Binarized(described(layers[name])) for name in names})
+    copy_weights(model, smaller)
+    for name, layer in layers.items():
+        weight = layer.weight.detach()
+        target: Any = smaller.body.get_submodule(name)
+        target.codes.copy_(signs(weight))
+        target.scale.data = weight.abs().flatten(1).amax(1)
+        target.bias = layer.bias
+    return smaller.to(next(model.parameters()).device).eval()
+
+
+def signs(weight: Tensor) -> Tensor:
+    """1 or -1, and 1 where a weight is 0."""
+    return torch.where(weight < 0, -1.0, 1.0)
+
+
+def rounded(weight: Tensor) -> Tensor:
+    """The sign of each weight times the mean size of its output channel's."""
+    return signs(weight) * per_output(weight.abs().flatten(1).mean(1), weight)
+
+
+class _Latent(nn.Module):
+    """Computes with a layer's rounded weights, whose gradients go straight to the real ones."""
+
+    def __init__(self, layer: Any) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        weight = self.layer.weight
+        if self.training:
+            with torch.no_grad():
+                weight.clamp_(-1.0, 1.0)
+        straight = weight + (rounded(weight) - weight).detach()
+        outputs: Tensor = torch.func.functional_call(self.layer, {"weight": straight}, (inputs,))
+        return outputs
+
+    def settled(self) -> nn.Module:
+        """The layer itself, its weights rounded."""
+        layer: nn.Module = self.layer
+        weight = layer.get_parameter("weight")
+        weight.data = rounded(weight.detach())
+        return layer

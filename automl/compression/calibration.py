@@ -1,0 +1,93 @@
+"""What layers see of some training rows, and batch-norm statistics estimated on them anew.
+
+https://arxiv.org/abs/2007.02491
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from automl.data.dataset import Data, Split
+from automl.models.deployed import predict, seen_by
+from automl.models.family import Network
+from automl.recipe import Context
+
+CALIBRATION_ROWS = 512
+STATISTICS_ROWS = 2048
+BATCH = 256
+SAMPLES_PER_LAYER = 65536
+
+
+def calibration_rows(data: Data, count: int = CALIBRATION_ROWS) -> Split:
+    """Training rows, evenly from first to last, since a source may be sorted by its classes."""
+    train = data.train
+    total = len(train.targets)
+    chosen = np.linspace(0, total - 1, min(count, total)).round().astype(np.int64)
+    return Split(train.inputs[chosen], train.targets[chosen], train.rows[chosen])
+
+
+def seen_rows(model: Network, context: Context) -> Tensor:
+    """Calibration rows as the model sees them."""
+    rows = calibration_rows(context.data)
+    return seen_by(model, rows.inputs, context.data.about).to(context.device)
+
+
+def observe(
+    model: nn.Module, names: Iterable[str], rows: Tensor
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Values that enter and that leave some layers: samples, and always the extremes."""
+    entering: dict[str, list[Tensor]] = {name: [] for name in names}
+    leaving: dict[str, list[Tensor]] = {name: [] for name in entering}
+
+    def hook(name: str) -> Any:
+        def keep(module: nn.Module, arguments: tuple[Tensor, ...], output: Tensor) -> None:
+            entering[name].append(_sample(arguments[0]))
+            leaving[name].append(_sample(output))
+
+        return keep
+
+    hooks = [model.get_submodule(name).register_forward_hook(hook(name)) for name in entering]
+    predict(model, rows)
+    for handle in hooks:
+        handle.remove()
+    joined = [{n: torch.cat(parts) for n, parts in side.items()} for side in (entering, leaving)]
+    return joined[0], joined[1]
+
+
+def interleaved(rows: Tensor, size: int) -> list[Tensor]:
+    """Batches of at most a size, each of rows from first to last."""
+    count = math.ceil(len(rows) / size)
+    return [rows[i::count] for i in range(count)]
+
+
+def recalibrate(model: Network, context: Context) -> Network:
+    """The model itself, its batch norms' running statistics estimated anew on training rows."""
+    norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+    if not norms:
+        return model
+    rows = calibration_rows(context.data, STATISTICS_ROWS)
+    inputs = seen_by(model, rows.inputs, context.data.about).to(context.device)
+    momenta = [norm.momentum for norm in norms]
+    model.to(context.device).eval()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.train().momentum = None  # torch's sign for the plain average over batches
+    with torch.no_grad():
+        for batch in interleaved(inputs, BATCH):
+            model(batch)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    return model.eval()
+
+
+def _sample(values: Tensor) -> Tensor:
+    flat = values.flatten()
+    step = max(1, len(flat) // SAMPLES_PER_LAYER)
+    return torch.cat([flat[::step], torch.stack(flat.aminmax())])

@@ -1,0 +1,103 @@
+"""Weight clipping: single weights set to 0, which training then leaves at 0.
+
+Magnitude: https://arxiv.org/abs/1506.02626, N:M patterns: https://arxiv.org/abs/2104.08378
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from automl.compression.calibration import recalibrate
+from automl.compression.plain import plain_layers
+from automl.config import UserError
+from automl.models.family import Network
+from automl.recipe import Context, Rejected, Step
+
+
+@dataclass(frozen=True)
+class Clip(Step):
+    """Set to 0 the `fraction` of each layer's weights that is the smallest.
+
+    `threshold`, where given, sets to 0 what is below it instead; `pattern`, such as "2:4",
+    all but the 2 largest of each 4 consecutive inputs. Layers or modules that `keep` names
+    stay. The exported file is smaller by what its zeros need not take up.
+    """
+
+    fraction: float = 0.75
+    threshold: float = 0.0
+    pattern: str = ""
+    keep: tuple[str, ...] = ()
+
+    def check(self, before: tuple[Step, ...]) -> None:
+        if wrong := self._wrong():
+            raise UserError(wrong)
+
+    def apply(self, model: Network, context: Context) -> Network:
+        if wrong := self._wrong():
+            raise Rejected(wrong)
+        layers = plain_layers(model, "Clip", self.keep)
+        kept = {name: self._kept(layer.weight.detach()) for name, layer in layers.items()}
+        for name, mask in kept.items():
+            if not mask.any():
+                largest = layers[name].weight.abs().max().item()
+                raise Rejected(
+                    f"Clip: layer {name!r} would be left without a weight; its largest is "
+                    f"{largest:.3g}: choose a lower threshold or fraction"
+                )
+        if all(mask.all() for mask in kept.values()):
+            raise Rejected("Clip changed nothing: no weight is small enough")
+        clipped = Network(replace(model.spec, keeps_zeros=True))
+        clipped.load_state_dict(model.state_dict())
+        for name, mask in kept.items():
+            clipped.body.get_submodule(name).get_parameter("weight").data.mul_(mask.cpu())
+        return recalibrate(clipped.to(context.device), context).eval()
+
+    def _kept(self, weight: Tensor) -> Tensor:
+        if self.pattern:
+            return largest_of_each(weight, *_numbers(self.pattern))
+        if self.threshold:
+            return weight.abs() >= self.threshold
+        return largest(weight, weight.numel() - round(self.fraction * weight.numel()))
+
+    def _wrong(self) -> str:
+        """What no model could make right, or nothing."""
+        if self.pattern and self.threshold:
+            return "Clip: a threshold and a pattern are both given; give one"
+        if self.threshold < 0:
+            return f"Clip: threshold {self.threshold} is negative; give a size, such as 0.01"
+        if not 0 < self.fraction < 1:
+            return f"Clip: fraction {self.fraction} is not between 0 and 1"
+        if self.pattern:
+            kept, of = _numbers(self.pattern)
+            if not 0 < kept < of:
+                return f"Clip: pattern {self.pattern!r} is not N:M with N below M, such as '2:4'"
+        return ""
+
+
+def largest(weight: Tensor, count: int) -> Tensor:
+    """True at the `count` weights of the largest size."""
+    kept = torch.zeros(weight.numel(), dtype=torch.bool, device=weight.device)
+    kept[weight.abs().flatten().topk(count).indices] = True
+    return kept.reshape(weight.shape)
+
+
+def largest_of_each(weight: Tensor, count: int, of: int) -> Tensor:
+    """True at the `count` largest of each `of` consecutive inputs (dimension 1), for every
+    output and place; a last group that is shorter keeps as many."""
+    sizes = weight.abs().movedim(1, -1)
+    padded = F.pad(sizes, (0, -sizes.shape[-1] % of), value=-1.0)
+    groups = padded.reshape(*padded.shape[:-1], -1, of)
+    places = groups.topk(count, dim=-1).indices
+    kept = torch.zeros_like(groups, dtype=torch.bool).scatter_(-1, places, True)
+    return kept.flatten(-2)[..., : sizes.shape[-1]].movedim(-1, 1)
+
+
+def _numbers(pattern: str) -> tuple[int, int]:
+    """N and M of "N:M"; twice 0 when it is none."""
+    found = re.fullmatch(r"(\d+):(\d+)", pattern)
+    return (int(found[1]), int(found[2])) if found else (0, 0)

@@ -1,0 +1,101 @@
+"""Units taken out of a model, every other weight unchanged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from automl.compression.dependencies import resized
+from automl.models.deployed import predict
+from automl.models.family import Group, Network, Slice
+from automl.models.imported import Imported
+from automl.recipe import Rejected
+
+TOLERANCE = 1e-4
+"""How far answers may differ, in shares of the largest."""
+
+
+def cut(model: Network, groups: Sequence[Group], kept: Sequence[Tensor]) -> Network:
+    """The model with only the kept units of each group."""
+    spec, state = model.spec, dict(model.body.state_dict())
+    stay: dict[tuple[str, int], Tensor] = {}
+    for group, units in zip(groups, kept, strict=True):
+        for part in (*group.produced, *group.consumed):
+            length = state[part.name].shape[part.dim]
+            mask = stay.setdefault((part.name, part.dim), torch.ones(length, dtype=torch.bool))
+            mask[_entries(part, _others(group, units))] = False
+    for (name, dim), mask in stay.items():
+        tensor = state[name]
+        state[name] = tensor.index_select(dim, mask.nonzero().flatten().to(tensor.device))
+    if isinstance(spec.model, Imported):
+        smaller = Network(replace(spec, changes=resized(model, state)))
+    else:
+        widths = tuple(len(units) for units in kept)
+        smaller = Network(replace(spec, model=spec.model.with_widths(widths)))
+    smaller.body.load_state_dict(state)
+    return smaller
+
+
+def silence(model: Network, groups: Sequence[Group], kept: Sequence[Tensor]) -> Network:
+    """The model with all that makes the other units set to 0."""
+    state = dict(model.body.state_dict())
+    for group, units in zip(groups, kept, strict=True):
+        for part in group.produced:
+            entries = _entries(part, _others(group, units)).to(state[part.name].device)
+            state[part.name] = state[part.name].index_fill(part.dim, entries, 0)
+    silent = Network(model.spec)
+    silent.body.load_state_dict(state)
+    return silent
+
+
+def checked_cut(
+    model: Network, groups: Sequence[Group], kept: Sequence[Tensor], rows: Tensor
+) -> Network:
+    """`cut`, proven on rows: to remove units must be to silence what makes them.
+
+    Raises Rejected with the layer's name where it is not.
+    """
+    smaller = _proven(model, groups, kept, rows)
+    if smaller is not None:
+        return smaller
+    for group, units in zip(groups, kept, strict=True):
+        if _proven(model, [group], [units], rows) is None:
+            raise Rejected(_wrong(group.makers[0]))
+    raise Rejected(_wrong(*(group.makers[0] for group in groups)))
+
+
+def _proven(
+    model: Network, groups: Sequence[Group], kept: Sequence[Tensor], rows: Tensor
+) -> Network | None:
+    """The cut model, None where it does not answer as the silenced one."""
+    expected = predict(silence(model, groups, kept), rows)
+    try:
+        smaller = cut(model, groups, kept)
+        answers = predict(smaller, rows)
+    except Exception:  # a user's module may raise anything when its layers change their sizes
+        return None
+    if answers.shape != expected.shape:
+        return None
+    largest = (answers - expected).abs().max()
+    return smaller if largest <= TOLERANCE * expected.abs().max() else None
+
+
+def _wrong(*layers: str) -> str:
+    names = ", ".join(repr(layer) for layer in layers)
+    return (
+        f"Prune: {names} cannot be cut, the module then answers otherwise than with these units "
+        f"at 0 (a size of its own in forward?); leave it whole with keep=({names},)"
+    )
+
+
+def _others(group: Group, units: Tensor) -> Tensor:
+    gone = torch.ones(group.size, dtype=torch.bool)
+    gone[units.cpu()] = False
+    return gone.nonzero().flatten()
+
+
+def _entries(part: Slice, units: Tensor) -> Tensor:
+    return (part.start + units[:, None] * part.block + torch.arange(part.block)).flatten()

@@ -1,0 +1,194 @@
+"""Layers whose weights and inputs are integers: while they are learned, and as they ship.
+
+Activations are uint8 with a zero point, weights int8 per output channel without one, the pair
+for which onnxruntime has fast integer kernels. https://arxiv.org/abs/1712.05877, learned step
+sizes: https://arxiv.org/abs/1902.08153
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from automl.compression.grid import LIMITS, codes_of, rounded, weight_scale
+from automl.models.family import Change
+
+ONNX_VERSION = 19
+"""The operator version of QuantizeLinear that every recent onnxruntime knows."""
+
+
+@dataclass(frozen=True)
+class Quantized(Change):
+    """A convolution or linear layer of integers. With `output` its results are uint8 as well,
+    which an integer convolution needs where no quantized layer reads them at once."""
+
+    bits: int
+    activation_bits: int = 8
+    output: bool = False
+
+    def rebuild(self, layer: nn.Module) -> nn.Module:
+        return QuantizedLayer(layer, self.bits, self.activation_bits, self.output)
+
+
+@dataclass(frozen=True)
+class Learned(Change):
+    """The same while it trains: float weights and scales that see their rounding."""
+
+    bits: int
+    activation_bits: int = 8
+
+    def rebuild(self, layer: nn.Module) -> nn.Module:
+        return LearnedLayer(layer, self.bits, self.activation_bits)
+
+
+class _Layer(nn.Module):
+    """What a layer is beside its weights."""
+
+    def __init__(self, layer: Any, bits: int, activation_bits: int) -> None:
+        super().__init__()
+        self.bits, self.steps = bits, 2**activation_bits - 1
+        self.convolution: dict[str, Any] | None = None
+        if not isinstance(layer, nn.Linear):
+            names = ("stride", "padding", "dilation", "groups")
+            self.convolution = {name: getattr(layer, name) for name in names}
+
+    def compute(self, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        if self.convolution is None:
+            return F.linear(inputs, weight, bias)
+        convolve: Any = F.conv1d if weight.dim() == 3 else F.conv2d
+        outputs: Tensor = convolve(inputs, weight, bias, **self.convolution)
+        return outputs
+
+
+class QuantizedLayer(_Layer):
+    """Rounds its input to uint8, on fewer than 8 bits clipped to their steps, and computes with
+    integer weights: QDQ nodes."""
+
+    codes: Tensor
+    scale: Tensor
+    bias: Tensor
+    input_scale: Tensor
+    input_zero_point: Tensor
+    output_scale: Tensor
+    output_zero_point: Tensor
+    input_low: Tensor
+    input_high: Tensor
+
+    def __init__(self, layer: Any, bits: int, activation_bits: int, output: bool) -> None:
+        super().__init__(layer, bits, activation_bits)
+        outputs = len(layer.weight)
+        self.register_buffer("codes", torch.zeros(layer.weight.shape, dtype=torch.int8))
+        self.register_buffer("scale", torch.ones(outputs))
+        self.register_buffer("bias", torch.zeros(outputs))
+        self.has_output = output
+        for name in ("input", "output") if output else ("input",):
+            self.register_buffer(f"{name}_scale", torch.ones(()))
+            self.register_buffer(f"{name}_zero_point", torch.zeros((), dtype=torch.uint8))
+        if self.steps < 255:
+            self.register_buffer("input_low", torch.zeros(()))
+            self.register_buffer("input_high", torch.zeros(()))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        exporting = torch.onnx.is_in_onnx_export()
+        quantize = _quantized_in_onnx if exporting else _quantized_in_torch
+        if self.steps < 255:
+            clip = _clipped_in_onnx if exporting else torch.clamp
+            inputs = clip(inputs, self.input_low, self.input_high)
+        inputs = quantize(inputs, self.input_scale, self.input_zero_point)
+        outputs = self.compute(inputs, self._weight(exporting), self.bias)
+        if self.has_output:
+            return quantize(outputs, self.output_scale, self.output_zero_point)
+        return outputs
+
+    def round_bias(self) -> None:
+        """Put the bias on the grid of the products, where onnxruntime rounds it anyway."""
+        step = self.input_scale * self.scale
+        self.bias.copy_((self.bias / step).round() * step)
+
+    def _weight(self, exporting: bool) -> Tensor:
+        if exporting:
+            return onnx_node("DequantizeLinear", (self.codes, self.scale), torch.float32, axis=0)
+        return self.codes * per_output(self.scale, self.codes)
+
+
+class LearnedLayer(_Layer):
+    """Learns weights and the logarithms of their scales and of its input's through rounding.
+
+    At 8 bits the scale of the weights follows from them.
+    """
+
+    input_zero_point: Tensor
+
+    def __init__(self, layer: Any, bits: int, activation_bits: int) -> None:
+        super().__init__(layer, bits, activation_bits)
+        self.weight = nn.Parameter(torch.zeros(layer.weight.shape))
+        self.bias = None if layer.bias is None else nn.Parameter(torch.zeros(len(layer.weight)))
+        self.log_scale = nn.Parameter(torch.zeros(len(layer.weight)))
+        self.log_input_scale = nn.Parameter(torch.zeros(()))
+        self.register_buffer("input_zero_point", torch.zeros((), dtype=torch.uint8))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        scale = per_output(self.scale(), self.weight)
+        scaled = self.weight / scale
+        # Beyond its last code a weight is clipped: its gradient goes to the scale alone.
+        limit = LIMITS[self.bits] + (0.5 if self.bits > 2 else 1)
+        clipped = scaled.clamp(-limit, limit)
+        weight = _straight_through(codes_of(clipped, self.bits), clipped) * scale
+        return self.compute(self._rounded(inputs), weight, self.bias)
+
+    def scale(self) -> Tensor:
+        """Per output, the scale of the weights."""
+        if self.bits == 8:
+            return weight_scale(self.weight.detach().flatten(1), 8)
+        # Each weight of a row adds to its scale's gradient: scaled down as in the paper.
+        share = (self.weight[0].numel() * LIMITS[self.bits]) ** -0.5
+        return _scaled_gradient(self.log_scale, share).exp()
+
+    def _rounded(self, inputs: Tensor) -> Tensor:
+        share = (inputs[0].numel() * self.steps) ** -0.5
+        scale = _scaled_gradient(self.log_input_scale, share).exp()
+        zero_point = self.input_zero_point.float()
+        shifted = (inputs / scale + zero_point).clamp(0, self.steps)
+        return (_straight_through(shifted.round(), shifted) - zero_point) * scale
+
+
+def per_output(values: Tensor, weight: Tensor) -> Tensor:
+    """One number per output, to multiply weights with."""
+    return values.view(-1, *[1] * (weight.dim() - 1))
+
+
+def _straight_through(values: Tensor, source: Tensor) -> Tensor:
+    """`values`, with the gradient of `source`."""
+    return source + (values - source).detach()
+
+
+def _scaled_gradient(values: Tensor, share: float) -> Tensor:
+    return values * share + (values * (1 - share)).detach()
+
+
+def _quantized_in_torch(inputs: Tensor, scale: Tensor, zero_point: Tensor) -> Tensor:
+    """What the exported nodes compute, in torch."""
+    return rounded(inputs, scale, zero_point.float(), 255)
+
+
+def _quantized_in_onnx(inputs: Tensor, scale: Tensor, zero_point: Tensor) -> Tensor:
+    codes = onnx_node("QuantizeLinear", (inputs, scale, zero_point), torch.uint8)
+    return onnx_node("DequantizeLinear", (codes, scale, zero_point), torch.float32)
+
+
+def _clipped_in_onnx(inputs: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    return onnx_node("Clip", (inputs, low, high), torch.float32)
+
+
+def onnx_node(
+    name: str, inputs: tuple[Tensor, ...], dtype: torch.dtype, **attributes: int
+) -> Tensor:
+    """A node of the exported graph, of the shape of its first input."""
+    node: Tensor = torch.onnx.ops.symbolic(
+        name, inputs, dict(attributes), dtype=dtype, shape=inputs[0].shape, version=ONNX_VERSION
+    )
+    return node

@@ -1,0 +1,91 @@
+"""Layer removal: the same family, shallower, without the blocks that are missed least.
+
+Each block's worth is measured on the model that lacks it: https://arxiv.org/abs/2402.02834
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+import torch
+
+from automl import quality
+from automl.compression.calibration import calibration_rows, recalibrate
+from automl.config import UserError
+from automl.data.dataset import About, Split
+from automl.models.deployed import Deployed, predict
+from automl.models.family import Block, Network, count_parameters
+from automl.recipe import Context, Rejected, Step
+
+
+@dataclass(frozen=True)
+class RemoveLayers(Step):
+    """Remove `count` blocks, or `fraction` of those that can go, at least one.
+
+    A block can go when it gives the shape that it reads; where pooling follows it, the pooling
+    stays. First goes the block without which the task's first metric, on training rows, is
+    best; then the rest are measured again.
+    """
+
+    count: int = 1
+    fraction: float | None = None
+
+    def check(self, before: tuple[Step, ...]) -> None:
+        if self.count < 1:
+            raise UserError(f"step {self.label!r}: count {self.count} is below 1")
+        if self.fraction is not None and not 0 < self.fraction <= 1:
+            raise UserError(f"step {self.label!r}: fraction {self.fraction} is not above 0 up to 1")
+
+    def apply(self, model: Network, context: Context) -> Network:
+        if model.spec.changes:
+            raise Rejected(
+                "RemoveLayers: layers are changed already; put it before that, e.g. Quantize"
+            )
+        family = type(model.spec.model).__name__
+        able = len(blocks(model))
+        if not able:
+            raise Rejected(f"RemoveLayers: this {family} has no block that can go")
+        count = self.count if self.fraction is None else max(1, round(self.fraction * able))
+        for done in range(count):
+            if not blocks(model):
+                raise Rejected(
+                    f"RemoveLayers: only {done} blocks of this {family} can go, not {count}"
+                )
+            model = least_missed(model, context)
+        return recalibrate(model, context)
+
+
+def blocks(model: Network) -> tuple[Block, ...]:
+    """The blocks of which any one can go."""
+    return tuple(model.spec.model.blocks(model.spec.input_shape))
+
+
+def least_missed(model: Network, context: Context) -> Network:
+    """The model without the block that its answers need least; of equals without the largest."""
+    rows, about = calibration_rows(context.data), context.data.about
+    candidates = [without(model, block).to(context.device) for block in blocks(model)]
+    return max(candidates, key=lambda one: (_measured(one, rows, about), -count_parameters(one)))
+
+
+def without(model: Network, block: Block) -> Network:
+    """The model that lacks a block, every other weight unchanged."""
+    pattern = re.compile(rf"{re.escape(block.stem)}(\d+)(\..*)")
+    state = {}
+    for name, tensor in model.body.state_dict().items():
+        found = pattern.fullmatch(name)
+        index = int(found[1]) if found else -1
+        if found and index > block.index:
+            state[f"{block.stem}{index - 1}{found[2]}"] = tensor
+        elif index != block.index:
+            state[name] = tensor
+    shallower = Network(replace(model.spec, model=block.without))
+    shallower.body.load_state_dict(state)
+    return shallower
+
+
+def _measured(model: Network, rows: Split, about: About) -> float:
+    """The task's first metric: accuracy or r², of both of which more is better."""
+    metric = next(iter(quality.metrics(len(about.classes)).values()))
+    answers = predict(Deployed(model, about), torch.from_numpy(rows.inputs))
+    return metric.of(answers.cpu().numpy(), rows.targets)

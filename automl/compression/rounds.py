@@ -1,0 +1,66 @@
+"""Training in rounds inside one step: the network changes between them, epochs count through."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+
+from automl.config import decode, encode
+from automl.models.family import Network, Spec
+from automl.recipe import Checkpoints, Context, Report, Step
+
+ABOUT = "round.json"
+
+
+@dataclass(frozen=True)
+class Round:
+    """Which round of a step it is, the epochs before it, and the network that it trains."""
+
+    number: int
+    before: int
+    spec: Spec
+
+
+def latest_round(checkpoints: Checkpoints) -> Round | None:
+    """The round that a killed step was in."""
+    found = checkpoints.load()
+    if found is None:
+        return None
+    about = json.loads(found[1][ABOUT])
+    return Round(about["number"], about["before"], decode(about["spec"]))
+
+
+def train_round(
+    step: Step, model: Network, context: Context, this: Round, label: str, epochs: int
+) -> Generator[Report, None, Network]:
+    """Run a training as a round of the step `label`, which has `epochs` over all rounds."""
+    training = step.run(
+        model, replace(context, checkpoints=_RoundCheckpoints(this, context.checkpoints))
+    )
+    while True:
+        try:
+            report = next(training)
+        except StopIteration as end:
+            trained: Network = end.value
+            return trained
+        yield replace(report, step=label, epoch=this.before + report.epoch, epochs=epochs)
+
+
+@dataclass(frozen=True)
+class _RoundCheckpoints:
+    """A round's checkpoints among those of its step."""
+
+    this: Round
+    whole: Checkpoints
+
+    def load(self) -> tuple[int, dict[str, bytes]] | None:
+        found = self.whole.load()
+        if found is None or json.loads(found[1][ABOUT])["number"] != self.this.number:
+            return None
+        return found[0] - self.this.before, found[1]
+
+    def save(self, epoch: int, files: dict[str, bytes]) -> None:
+        about = {name: encode(value) for name, value in vars(self.this).items()}
+        whole = {ABOUT: json.dumps(about).encode(), **files}
+        self.whole.save(self.this.before + epoch, whole)

@@ -1,0 +1,71 @@
+"""What a model says of its file, and what the file itself holds: for the gate to compare."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import onnx
+
+from automl.compression.binarize import BinarizedLayer
+from automl.compression.quantized import QuantizedLayer
+from automl.export.packing import stored_bits
+from automl.models.family import Network
+
+BYTES_PER_OUTPUT = 8
+BYTES_PER_LAYER = 600
+BYTES_BESIDE = 500
+
+
+@dataclass(frozen=True)
+class Claims:
+    """`bits` counts weights by their width; `max_bytes` is what they, the scales and biases and
+    all that is not quantized may take; `integer_convolutions` are to run as such."""
+
+    bits: dict[int, int]
+    max_bytes: int
+    integer_convolutions: int
+
+
+def claims(model: Network) -> Claims:
+    """What the file of a model must hold."""
+    layers = [m for m in model.modules() if isinstance(m, QuantizedLayer)]
+    bits: Counter[int] = Counter()
+    own = 0.0
+    signs: list[Any] = [m for m in model.modules() if isinstance(m, BinarizedLayer)]
+    for layer in (*layers, *signs):
+        bits[layer.bits] += layer.codes.numel()
+        own += layer.codes.numel() * layer.bits / 8 + BYTES_PER_OUTPUT * len(layer.scale)
+    others = 4 * sum(p.numel() for p in model.parameters())
+    return Claims(
+        bits=dict(bits),
+        max_bytes=round(
+            1.05 * (own + others) + BYTES_PER_LAYER * (len(layers) + len(signs)) + BYTES_BESIDE
+        ),
+        integer_convolutions=sum(bool(m.convolution) and m.steps == 255 for m in layers),
+    )
+
+
+def broken_claim(file: bytes, optimised: bytes, claimed: Claims) -> str:
+    """The first claim that a file does not hold, in words; "" when it holds them all.
+
+    `optimised` is the file as onnxruntime runs it.
+    """
+    if not claimed.bits:
+        return ""
+    if (stored := stored_bits(file)) != claimed.bits:
+        return f"holds {_in_words(stored)}, where {_in_words(claimed.bits)} are claimed"
+    if len(file) > claimed.max_bytes:
+        return f"has {len(file)} bytes, more than the {claimed.max_bytes} that its weights explain"
+    fused = sum(
+        node.op_type == "QLinearConv" for node in onnx.load_from_string(optimised).graph.node
+    )
+    if fused < claimed.integer_convolutions:
+        return f"runs {fused} of {claimed.integer_convolutions} convolutions as integer ones"
+    return ""
+
+
+def _in_words(bits: dict[int, int]) -> str:
+    parts = [f"{count} weights of {width} bits" for width, count in sorted(bits.items())]
+    return ", ".join(parts) or "no quantized weights"

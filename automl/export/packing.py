@@ -1,0 +1,144 @@
+"""Weights of 4, 2 and 1 bits stored as such: packed bytes, unpacked by a small graph.
+
+A table with the codes of every byte, made once, a Gather from it and a Reshape: a stock
+onnxruntime folds all of it when it loads the file, and runs as if the weights were int8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from automl.export import sparse
+
+CODES = {4: np.arange(-8, 8), 2: np.array([-3, -1, 1, 3]), 1: np.array([-1, 1])}
+"""The code that each pattern of bits stands for; the first of 4 bits is not used."""
+
+
+def pack(codes: NDArray[np.int8], bits: int) -> NDArray[np.uint8]:
+    """The codes' patterns, low bits first, padded to whole bytes."""
+    patterns = np.searchsorted(CODES[bits], codes.ravel()).astype(np.uint8)
+    per_byte = 8 // bits
+    padded = np.concatenate([patterns, np.zeros(-len(patterns) % per_byte, np.uint8)])
+    shifts = (np.arange(per_byte) * bits).astype(np.uint8)
+    packed: NDArray[np.uint8] = np.bitwise_or.reduce(padded.reshape(-1, per_byte) << shifts, axis=1)
+    return packed
+
+
+def pack_weights(graph: Any, widths: Mapping[str, int]) -> None:
+    """Pack the int8 initializers named in `widths`, each at its bits."""
+    initializers = {tensor.name: tensor for tensor in graph.initializer}
+    nodes: list[Any] = []
+    for bits in sorted(set(widths.values())):
+        nodes += _table(graph, bits)
+    for name, bits in widths.items():
+        codes = onnx.numpy_helper.to_array(initializers[name])
+        _add(graph, f"{name}.packed", pack(codes, bits))
+        nodes += _unpacking(graph, name, bits, codes.shape)
+        graph.initializer.remove(initializers[name])
+    for position, node in enumerate(nodes):
+        graph.node.insert(position, node)
+
+
+def _table(graph: Any, bits: int) -> list[Any]:
+    """The nodes that make the table with the codes of each byte, (256, codes per byte)."""
+    constants = {
+        "zero": 0,
+        "all": 256,
+        "one": 1,
+        "column": [256, 1],
+        f"powers{bits}": 2 ** (bits * np.arange(8 // bits)),
+        f"patterns{bits}": 2**bits,
+    }
+    for name, value in constants.items():
+        _add(graph, name, np.array(value, np.int64))
+    _add(graph, f"codes{bits}", CODES[bits].astype(np.int8))
+    chain = [
+        ("Range", ["zero", "all", "one"]),
+        ("Reshape", ["", "column"]),
+        ("Div", ["", f"powers{bits}"]),
+        ("Mod", ["", f"patterns{bits}"]),
+        ("Gather", [f"codes{bits}", ""]),
+    ]
+    nodes, last = [], ""
+    for i, (op, inputs) in enumerate(chain):
+        output = f"table{bits}" if op == "Gather" else f"table{bits}.{i}"
+        nodes.append(onnx.helper.make_node(op, [name or last for name in inputs], [output]))
+        last = output
+    return nodes
+
+
+def _unpacking(graph: Any, name: str, bits: int, shape: tuple[int, ...]) -> list[Any]:
+    """The nodes that make int8 codes of packed ones."""
+    make, count = onnx.helper.make_node, int(np.prod(shape))
+    nodes = [
+        make("Cast", [f"{name}.packed"], [f"{name}.index"], to=onnx.TensorProto.INT32),
+        make("Gather", [f"table{bits}", f"{name}.index"], [f"{name}.bytes"]),
+    ]
+    source = f"{name}.bytes"
+    if count % (8 // bits):
+        # The last byte holds patterns that stand for nothing.
+        for label, value in (("flat", [-1]), ("start", [0]), ("end", [count])):
+            _add(graph, f"{name}.{label}", np.array(value, np.int64))
+        nodes.append(make("Reshape", [source, f"{name}.flat"], [f"{name}.all"]))
+        ends = [f"{name}.start", f"{name}.end"]
+        nodes.append(make("Slice", [f"{name}.all", *ends], [f"{name}.used"]))
+        source = f"{name}.used"
+    _add(graph, f"{name}.shape", np.array(shape, np.int64))
+    nodes.append(make("Reshape", [source, f"{name}.shape"], [name]))
+    return nodes
+
+
+def _add(graph: Any, name: str, values: NDArray[Any]) -> None:
+    if all(tensor.name != name for tensor in graph.initializer):
+        graph.initializer.append(onnx.numpy_helper.from_array(values, name))
+
+
+def stored_bits(file: bytes) -> dict[int, int]:
+    """How many weights a file holds at each width, read off its DequantizeLinear nodes."""
+    graph = onnx.load_from_string(file).graph
+    held = {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
+    made_by = {output: node for node in graph.node for output in node.output}
+    found: dict[int, int] = {}
+    for node in graph.node:
+        if node.op_type != "DequantizeLinear":
+            continue
+        name = node.input[0]
+        if name in held and held[name].dtype == np.int8:
+            found[8] = found.get(8, 0) + held[name].size
+        elif name in made_by and made_by[name].domain == sparse.DOMAIN:
+            found[8] = found.get(8, 0) + int(np.prod(held[made_by[name].input[2]]))
+        elif name in made_by and made_by[name].op_type == "Reshape":
+            bits, count, _ = _packed(made_by[name], made_by, held)
+            found[bits] = found.get(bits, 0) + count
+    return found
+
+
+def unpacked(graph: Any, held: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """A graph's initializers, those that are packed as the codes that they stand for."""
+    made_by, whole = {output: node for node in graph.node for output in node.output}, dict(held)
+    for node in graph.node:
+        made = made_by.get(node.input[0]) if node.op_type == "DequantizeLinear" else None
+        if made is not None and made.op_type == "Reshape":
+            bits, count, packed = _packed(made, made_by, held)
+            patterns = (whole.pop(packed)[:, None] >> np.arange(0, 8, bits)) & (2**bits - 1)
+            codes = CODES[bits][patterns.ravel()[:count]].astype(np.int8)
+            whole[node.input[0]] = codes.reshape(held[made.input[1]])
+    return whole
+
+
+def _packed(node: Any, made_by: Mapping[str, Any], held: Mapping[str, Any]) -> tuple[int, int, str]:
+    """The width, the number, and the bytes' name of the codes that a Reshape gives; the levels
+    of their table tell the width."""
+    count = int(np.prod(held[node.input[1]]))
+    while node.op_type != "Gather":
+        node = made_by[node.input[0]]
+    packed, levels = made_by[node.input[1]].input[0], made_by[node.input[0]].input[0]
+    bits = int(np.log2(held[levels].size))
+    assert held[packed].dtype == np.uint8
+    assert held[packed].size == -(-count * bits // 8)
+    return bits, count, packed

@@ -1,0 +1,158 @@
+"""Binarize: the weights are a sign and a scale, in the model, in the store and in the file."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from conftest import DIGITS, drive, finish, load
+from models.test_families import DATASETS, SERIES, TEXT, built
+from torch import nn
+
+from automl.compression.binarize import Binarize, BinarizedLayer
+from automl.compression.clip import Clip
+from automl.compression.prune import Prune
+from automl.config import UserError
+from automl.export import onnx
+from automl.models.convnet import ConvNet
+from automl.models.convnet1d import ConvNet1d
+from automl.models.deployed import Deployed, predict, seen_by
+from automl.models.family import dump, restore
+from automl.models.imported import Imported
+from automl.models.mlp import MLP
+from automl.models.transformer import Transformer, TransformerLayer
+from automl.recipe import Rejected
+from automl.runtimes import onnx as runtime
+from automl.space import TrialConfig
+from automl.store import Store
+from automl.training.distill import Distill
+from automl.training.loop import Train
+from automl.training.schedules import Cosine
+from automl.trial import Checkpoints
+
+STEP = Binarize(learning_rate=Cosine(0.01), epochs=4)
+
+
+def binary_layers(network):
+    return [m for m in network.modules() if isinstance(m, BinarizedLayer)]
+
+
+def test_a_binarized_network_answers_well_and_is_stored(build, context):
+    trained = finish(Train(learning_rate=Cosine(0.01), epochs=6).run(build(MLP((64,))), context))
+    clean = replace(context, checkpoints=Checkpoints(context.checkpoints.store, "binarize"))
+    binary = finish(STEP.run(trained, clean))
+    assert [tuple(m.codes.shape) for m in binary_layers(binary)] == [(64, 64), (10, 64)]
+    for layer in binary_layers(binary):
+        assert layer.codes.dtype == torch.int8
+        assert set(layer.codes.unique().tolist()) == {-1, 1}
+        assert layer.scale.shape == layer.codes.shape[:1]
+        assert (layer.scale >= 0).all()
+        assert set(layer.state_dict()) == {"codes", "scale", "bias"}
+    rows, about = context.data.validation, context.data.about
+    answers = predict(binary, seen_by(binary, rows.inputs, about))
+    assert (answers.argmax(1).numpy() == rows.targets).mean() > 0.93
+    files = dump(binary)
+    again = restore(files["weights.safetensors"], files["spec.json"])
+    assert torch.equal(predict(again, seen_by(again, rows.inputs, about)), answers)
+
+
+@pytest.mark.parametrize(
+    ("family", "shape"),
+    [
+        (ConvNet((16, 16)), (1, 8, 8)),
+        (ConvNet1d((16,)), TEXT),
+        (Transformer((TransformerLayer(2, 32),)), SERIES),
+    ],
+)
+def test_the_file_holds_the_signs_and_computes_the_same(family, shape, context):
+    data = load(DATASETS[shape])
+    network = built(family, shape, len(data.about.classes))
+    binary = finish(replace(STEP, epochs=1).run(network, replace(context, data=data)))
+    assert not any(isinstance(m, nn.Conv1d | nn.Conv2d | nn.Linear) for m in binary.modules())
+    raw = data.validation.inputs[:256]
+    own = predict(Deployed(binary, data.about), torch.from_numpy(raw)).numpy()
+    file = onnx.export(binary, data)
+    assert np.allclose(runtime.run(runtime.session(file), raw), own, atol=1e-4)
+    held = [w for w in onnx.weights(file).values() if w.dtype == np.int8 and w.ndim > 1]
+    codes = [layer.codes.numpy() for layer in binary_layers(binary)]
+    assert len(held) == len(codes)
+    assert all(any(np.array_equal(code, w) for w in held) for code in codes)
+
+
+def test_weights_are_kept_within_one_and_learn_through_their_signs(build, context):
+    seen = []
+
+    class Watched(Binarize):
+        def _epoch(self, model, *rest):
+            loss = super()._epoch(model, *rest)
+            latent = model.body.head
+            seen.append(latent.layer.weight.detach().clone())
+            assert torch.equal(latent.train()(torch.eye(64)), latent.eval()(torch.eye(64)))
+            effective = (latent(torch.eye(64)) - latent.layer.bias).T
+            size = latent.layer.weight.abs().mean(1, keepdim=True)
+            assert torch.allclose(effective.abs(), size.expand_as(effective), atol=1e-5)
+            assert latent.layer.weight.abs().max() <= 1
+            return loss
+
+    step = Watched(learning_rate=Cosine(0.3), epochs=2, label="binarize")
+    finish(step.run(build(MLP((64,))), context))
+    assert (seen[0].sign() != seen[1].sign()).any()
+
+
+def test_a_training_that_was_lost_goes_on(build, context, tmp_path):
+    step = replace(STEP, epochs=3)
+    whole = finish(step.run(build(MLP((16,))), context))
+    again = replace(context, checkpoints=Checkpoints(Store(str(tmp_path)), "again"))
+    for _ in range(2):
+        next(step.run(build(MLP((16,))), again))
+    assert dump(finish(step.run(build(MLP((16,))), again))) == dump(whole)
+
+
+def test_ends_and_kept_layers_stay(build, context):
+    step = replace(STEP, epochs=1)
+    without_ends = finish(replace(step, ends=False).run(build(ConvNet((8, 8, 8))), context))
+    changed = [n for n, m in without_ends.body.named_modules() if isinstance(m, BinarizedLayer)]
+    assert changed == ["block1.conv", "block2.conv"]
+    clean = replace(context, checkpoints=Checkpoints(context.checkpoints.store, "other"))
+    kept = finish(replace(step, keep=("block0",)).run(build(MLP((16, 16))), clean))
+    changed = [n for n, m in kept.body.named_modules() if isinstance(m, BinarizedLayer)]
+    assert changed == ["block1.linear", "head"]
+
+
+def test_a_later_training_changes_the_scales_alone(build, context):
+    binary = finish(replace(STEP, epochs=1).run(build(MLP((16,))), context))
+    codes = [layer.codes.clone() for layer in binary_layers(binary)]
+    scales = [layer.scale.detach().clone() for layer in binary_layers(binary)]
+    clean = replace(context, checkpoints=Checkpoints(context.checkpoints.store, "fine_tune"))
+    tuned = finish(Train(label="fine_tune", epochs=2).run(binary, clean))
+    for layer, code, scale in zip(binary_layers(tuned), codes, scales):
+        assert torch.equal(layer.codes, code)
+        assert not torch.equal(layer.scale, scale)
+
+
+def test_a_trial_prunes_distils_and_binarizes(store):
+    """What was clipped before is clipped no more: a sign is never 0."""
+    shrink = (Prune(0.5), Clip(0.5))
+    step = Binarize(loss=Distill("train"), learning_rate=Cosine(0.01), epochs=4)
+    recipe = (Train(learning_rate=Cosine(0.01), epochs=4), *shrink, step)
+    reports, result = drive(TrialConfig(DIGITS, MLP((128,)), recipe), store)
+    assert (result.status, result.reason) == ("complete", "")
+    assert [report.step for report in reports] == ["train"] * 4 + ["binarize"] * 4
+    assert result.measurement.quality["accuracy"] > 0.9
+    weights = onnx.weights(store.read(result.key, "model.onnx"))
+    codes = [w for w in weights.values() if w.dtype == np.int8 and w.ndim > 1]
+    assert [np.unique(code).tolist() for code in codes] == [[-1, 1]] * 2
+
+
+def padded():
+    layers = nn.Conv2d(1, 8, 3, padding=1, padding_mode="circular"), nn.Flatten()
+    return nn.Sequential(*layers, nn.Linear(512, 10))
+
+
+def test_what_cannot_be_is_told(build, context):
+    with pytest.raises(Rejected, match=r"layer '0' pads by 'circular'; leave it out with keep="):
+        next(STEP.run(build(Imported(padded)), context))
+    with pytest.raises(Rejected, match="no layer to binarize"):
+        next(replace(STEP, ends=False).run(build(MLP((16,))), context))
+    with pytest.raises(UserError, match="distils from 'train', which is no step before it"):
+        replace(STEP, loss=Distill("train")).check(())

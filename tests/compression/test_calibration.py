@@ -1,0 +1,60 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from automl.compression.calibration import calibration_rows, recalibrate
+from automl.data.dataset import Split
+from automl.models.convnet import ConvNet
+from automl.models.deployed import seen_by
+from automl.models.mlp import MLP
+from automl.models.transformer import Transformer
+
+
+def by_class(data):
+    """The same data, its training rows sorted by class."""
+    train = data.train
+    order = np.argsort(train.targets, kind="stable")
+    sorted_rows = Split(train.inputs[order], train.targets[order], train.rows[order])
+    return replace(data, train=sorted_rows)
+
+
+def test_rows_come_evenly_from_all_training_rows(context):
+    data = by_class(context.data)
+    rows = calibration_rows(data, 100)
+    assert np.bincount(rows.targets).min() >= 8
+    assert set(rows.rows) < set(data.train.rows)
+    assert np.array_equal(calibration_rows(data, 10**6).rows, data.train.rows)
+
+
+@pytest.mark.parametrize("family", [MLP((16,)), ConvNet((8, 8))])
+def test_statistics_become_those_of_the_training_rows_in_whatever_order(family, build, context):
+    network, context = build(family), replace(context, data=by_class(context.data))
+    weights = {name: p.clone() for name, p in network.named_parameters()}
+    for norm in (m for m in network.modules() if isinstance(m, _BatchNorm)):
+        nn.init.constant_(norm.running_mean, 7.0)
+    assert recalibrate(network, context) is network
+    first = next(m for m in network.modules() if isinstance(m, _BatchNorm))
+    seen = []
+    first.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    network(seen_by(network, context.data.train.inputs, context.data.about))
+    dims = [d for d in range(seen[0].dim()) if d != 1]
+    assert torch.allclose(first.running_mean, seen[0].mean(dims), atol=1e-3)
+    assert torch.allclose(first.running_var, seen[0].var(dims), rtol=0.02, atol=1e-3)
+    assert all(torch.equal(p, weights[name]) for name, p in network.named_parameters())
+    assert not any(module.training for module in network.modules())
+    assert first.momentum == 0.1
+
+
+def test_it_is_deterministic(build, context):
+    states = [recalibrate(build(ConvNet((8, 8))), context).state_dict() for _ in range(2)]
+    assert all(torch.equal(tensor, states[1][name]) for name, tensor in states[0].items())
+
+
+@pytest.mark.parametrize("family", [Transformer(), MLP((8,), normalisation="none")])
+def test_without_batch_norm_there_is_no_work(family, build):
+    network = build(family)
+    assert recalibrate(network, None) is network

@@ -1,0 +1,199 @@
+"""Clip: which weights go, that training leaves them at 0, and that the file is smaller."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from conftest import DIGITS, drive, finish, load
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from models.test_families import DATASETS, SERIES, TEXT, built
+from torch import nn
+
+from automl.compression.clip import Clip, largest, largest_of_each
+from automl.compression.factorize import Factorize
+from automl.compression.prune import Prune
+from automl.compression.quantize import Quantize, QuantizedLayer
+from automl.config import UserError
+from automl.export import onnx
+from automl.models.convnet import ConvNet
+from automl.models.convnet1d import ConvNet1d
+from automl.models.family import dump, restore
+from automl.models.mlp import MLP
+from automl.models.resnet import ResNet, ResNetStage
+from automl.models.transformer import Transformer, TransformerLayer
+from automl.recipe import Rejected
+from automl.space import TrialConfig
+from automl.store import Store
+from automl.training.loop import Train
+from automl.training.optimizers import AdamW, Muon, Nesterov
+from automl.training.schedules import Cosine, Fixed
+from automl.trial import Checkpoints
+
+LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d)
+
+
+def layers(network):
+    return [m for m in network.modules() if isinstance(m, LAYERS)]
+
+
+def zeros(network):
+    return [layer.weight == 0 for layer in layers(network)]
+
+
+def same(masks, others):
+    return all(torch.equal(a, b) for a, b in zip(masks, others, strict=True))
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 7), min_size=2, max_size=4), st.floats(0, 1), st.integers(0, 99))
+def test_the_largest_stay(shape, share, seed):
+    torch.manual_seed(seed)
+    weight = torch.randn(shape)
+    count = round(share * weight.numel())
+    kept = largest(weight, count)
+    assert kept.sum() == count
+    if 0 < count < weight.numel():
+        assert weight[kept].abs().min() >= weight[~kept].abs().max()
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.integers(1, 9), min_size=2, max_size=4),
+    st.sampled_from([(1, 2), (2, 4), (1, 4), (4, 8)]),
+    st.integers(0, 99),
+)
+def test_of_each_consecutive_inputs_the_largest_stay(shape, pattern, seed):
+    torch.manual_seed(seed)
+    (count, of), weight = pattern, torch.randn(shape)
+    kept = largest_of_each(weight, count, of)
+    assert kept.shape == weight.shape
+    for start in range(0, shape[1], of):
+        group, sizes = kept[:, start : start + of], weight[:, start : start + of].abs()
+        stay = min(count, group.shape[1])
+        assert (group.sum(1) == stay).all()
+        least = torch.where(group, sizes, torch.inf).amin(1)
+        most = torch.where(group, 0.0, sizes).amax(1)
+        assert (least >= most).all()
+
+
+@pytest.mark.parametrize("optimizer", [AdamW(weight_decay=0.1), Nesterov(), Muon()])
+@pytest.mark.parametrize("step", [Clip(0.6), Clip(threshold=0.05), Clip(pattern="2:4")])
+def test_what_is_clipped_stays_so_in_training(step, optimizer, build, context):
+    clipped = step.apply(build(MLP((32, 16))), context)
+    before, weights = zeros(clipped), [layer.weight.clone() for layer in layers(clipped)]
+    assert all(0.2 < mask.float().mean() < 0.8 for mask in before)
+    tuned = finish(Train(optimizer, epochs=2).run(clipped, context))
+    assert same(zeros(tuned), before)
+    for layer, weight in zip(layers(tuned), weights):
+        assert ((layer.weight != weight) == (weight != 0)).float().mean() > 0.95
+
+
+def test_a_pattern_holds_for_convolutions_after_training_and_8_bits(build, context):
+    clipped = Clip(pattern="2:4").apply(build(ResNet((ResNetStage(16),))), context)
+    tuned = finish(Train(epochs=2).run(clipped, context))
+    quantized = finish(Quantize().run(tuned, context))
+    codes = [m.codes for m in quantized.modules() if isinstance(m, QuantizedLayer)]
+    assert len(codes) == 4
+    for weight in (*(layer.weight for layer in layers(tuned)), *codes):
+        if weight.shape[1] % 4 == 0:
+            groups = (weight != 0).movedim(1, -1).unflatten(-1, (-1, 4)).sum(-1)
+            assert groups.max() == 2
+
+
+def test_a_training_that_was_lost_goes_on_with_the_same_zeros(build, context, tmp_path):
+    clipped = Clip(0.5).apply(build(MLP((32,))), context)
+    files, step = dump(clipped), Train(epochs=4, learning_rate=Fixed(0.01))
+    whole = finish(step.run(clipped, context))
+    again = replace(context, checkpoints=Checkpoints(Store(str(tmp_path)), "again"))
+    for _ in range(3):
+        run = step.run(restore(files["weights.safetensors"], files["spec.json"]), again)
+        next(run, None)
+    found = finish(step.run(restore(files["weights.safetensors"], files["spec.json"]), again))
+    assert same(zeros(found), zeros(whole))
+    assert dump(found) == dump(whole)
+
+
+def test_zeros_outlive_other_cuts_and_a_second_clip_takes_more(build, context):
+    once = Clip(0.5).apply(build(MLP((64,))), context)
+    twice = Clip(0.75).apply(once, context)
+    assert all((a <= b).all() for a, b in zip(zeros(once), zeros(twice)))
+    pruned = Prune(0.5).apply(twice, context)
+    before = zeros(pruned)
+    assert 0.5 < before[0].float().mean() < 0.95
+    assert same(zeros(finish(Train(epochs=1).run(pruned, context))), before)
+
+
+def test_layers_that_are_kept_stay_whole(build, context):
+    network = build(ConvNet((16, 16)))
+    weight = network.body.head.weight.clone()
+    clipped = Clip(0.5, keep=("block0", "head")).apply(network, context)
+    assert torch.equal(clipped.body.head.weight, weight)
+    assert [round(mask.float().mean().item(), 2) for mask in zeros(clipped)] == [0, 0.5, 0]
+
+
+@pytest.mark.parametrize("family", [MLP((64,)), ConvNet((16, 16))])
+def test_a_clipped_file_is_smaller_by_what_its_zeros_took_up(family, store):
+    train, tune = Train(epochs=3), Train(label="fine_tune", epochs=2)
+    sizes = []
+    for recipe in ((train,), (train, Clip(0.8), tune), (train, Clip(0.8), tune, Quantize())):
+        _, result = drive(TrialConfig(DIGITS, family, recipe), store)
+        assert (result.status, result.reason) == ("complete", "")
+        sizes.append(result.measurement.size_bytes)
+    numbers = sum(layer.weight.numel() for layer in layers(built(family, (1, 8, 8))))
+    packed_bytes = numbers * (0.2 * 4 + 1 / 8)
+    assert sizes[0] - 4 * numbers > sizes[1] - packed_bytes - 1000
+    assert sizes[2] < 0.9 * sizes[1]
+
+
+def test_zeros_that_save_nothing_are_a_trial_that_says_so(store):
+    recipe = (Train(epochs=1), Clip(0.01))
+    _, result = drive(TrialConfig(DIGITS, MLP((64,)), recipe), store)
+    assert result.status == "rejected"
+    assert result.reason.startswith("did not shrink")
+
+
+@pytest.mark.parametrize(
+    ("family", "shape"),
+    [(ConvNet1d((32,)), TEXT), (Transformer((TransformerLayer(2, 32),)), SERIES)],
+)
+def test_series_and_texts_are_clipped_factorised_and_quantized(family, shape, context):
+    data = load(DATASETS[shape])
+    context = replace(context, data=data)
+    network = built(family, shape, len(data.about.classes))
+    factorised = Factorize(share=0.25).apply(network, context)
+    clipped = Clip(0.5).apply(factorised, context)
+    before = zeros(clipped)
+    tuned = finish(Train(learning_rate=Cosine(0.003), epochs=1).run(clipped, context))
+    assert same(zeros(tuned), before)
+    dense = sum(layer.weight.numel() for layer in layers(tuned))
+    file = onnx.export(finish(Quantize().run(tuned, context)), data)
+    codes = [w for w in onnx.weights(file).values() if w.dtype == np.int8]
+    assert sum(code.size for code in codes) == dense
+    assert sum((code == 0).sum() for code in codes) >= dense // 2
+
+
+@pytest.mark.parametrize(
+    ("step", "reason"),
+    [
+        (Clip(1.0), "fraction 1.0 is not between 0 and 1"),
+        (Clip(-0.1), "fraction -0.1 is not between 0 and 1"),
+        (Clip(threshold=-1.0), "threshold -1.0 is negative"),
+        (Clip(pattern="4:2"), "pattern '4:2' is not N:M with N below M, such as '2:4'"),
+        (Clip(pattern="2/4"), "pattern '2/4' is not N:M"),
+        (Clip(pattern="2:4", threshold=0.1), "both given; give one"),
+        (Clip(threshold=9.0), "'block0.linear' would be left without a weight; its largest is 0."),
+        (Clip(0.0001), "changed nothing: no weight is small enough"),
+        (Clip(keep=("head.x",)), "unknown layer 'head.x'; did you mean 'head'"),
+    ],
+)
+def test_what_cannot_be_is_rejected_in_one_sentence(step, reason, build, context):
+    with pytest.raises(Rejected, match=reason):
+        step.apply(build(MLP((8,))), context)
+
+
+def test_what_no_model_makes_right_is_caught_by_the_check():
+    with pytest.raises(UserError, match="not N:M"):
+        Clip(pattern="2:2").check(())
+    Clip(threshold=9.0).check(())

@@ -1,0 +1,177 @@
+from collections import OrderedDict
+from dataclasses import replace
+
+import pytest
+import torch
+from conftest import DIGITS, finish, load
+from torch import nn
+
+from automl import quality
+from automl.compression.prune import Prune
+from automl.compression.quantize import Quantize
+from automl.compression.remove_layers import RemoveLayers, blocks, without
+from automl.config import UserError
+from automl.data.sklearn import Sklearn
+from automl.export import onnx
+from automl.measure import gate
+from automl.models.convnet import ConvNet
+from automl.models.convnet1d import ConvNet1d
+from automl.models.deployed import Deployed, predict
+from automl.models.family import count_parameters, untrained
+from automl.models.linear import Linear
+from automl.models.mlp import MLP
+from automl.models.mobilenet import MobileNet, MobileNetStage
+from automl.models.resnet import ResNet, ResNetStage
+from automl.models.transformer import Transformer, TransformerLayer
+from automl.recipe import Rejected
+from automl.runtimes import onnx as runtime
+from automl.training.loop import Train
+from automl.training.schedules import Cosine
+
+CHAIN = (
+    Train(learning_rate=Cosine(0.01), epochs=4),
+    RemoveLayers(),
+    Prune(0.5, score="taylor", scope="global"),
+    Train(label="fine_tune", learning_rate=Cosine(0.01), epochs=4),
+    Quantize(),
+)
+
+
+@pytest.mark.parametrize("index", [1, 2, 3])
+def test_the_block_that_is_missed_least_goes(index, build, context):
+    """Of a trained network into which a block that does nothing is put, that one."""
+    network = build(MLP((32, 32, 32), normalisation="none"))
+    network = finish(Train(learning_rate=Cosine(0.01), epochs=4).run(network, context))
+    deeper = build(MLP((32, 32, 32, 32), normalisation="none"))
+    blocks = [network.body.get_submodule(f"block{i}") for i in range(3)]
+    idle = nn.Sequential(OrderedDict(linear=nn.Linear(32, 32)))
+    idle.linear.weight.data[:], idle.linear.bias.data[:] = torch.eye(32), 0.0
+    for i, block in enumerate([*blocks[:index], idle, *blocks[index:]]):
+        deeper.body.get_submodule(f"block{i}").load_state_dict(block.state_dict())
+    deeper.body.head.load_state_dict(network.body.head.state_dict())
+    smaller = RemoveLayers().apply(deeper, context)
+    assert smaller.spec == network.spec
+    state = network.state_dict()
+    assert all(torch.equal(state[name], tensor) for name, tensor in smaller.state_dict().items())
+
+
+def test_two_that_go_are_one_and_then_measured_anew_another(build, context):
+    network = build(Transformer((TransformerLayer(),) * 3))
+    removed = RemoveLayers(count=2).apply(network, context)
+    singly = network
+    for _ in range(2):
+        singly = RemoveLayers().apply(singly, context)
+    assert removed.spec == singly.spec
+    rows = torch.randn(4, 1, 8, 8)
+    assert torch.equal(removed(rows), singly(rows))
+
+
+@pytest.mark.parametrize(
+    ("step", "depth"),
+    [
+        (RemoveLayers(3), 2),
+        (RemoveLayers(fraction=0.5), 3),
+        (RemoveLayers(fraction=0.01), 4),
+        (RemoveLayers(fraction=1.0), 1),
+    ],
+)
+def test_as_many_go_as_the_step_says(step, depth, build, context):
+    network = build(MLP((16, 16, 16, 16, 16)))
+    assert len(blocks(network)) == 4
+    smaller = step.apply(network, context)
+    assert smaller.spec.model == MLP((16,) * depth)
+    assert count_parameters(smaller) < count_parameters(network)
+
+
+@pytest.mark.parametrize(
+    ("family", "sentence"),
+    [
+        (Linear(), "this Linear has no block that can go"),
+        (MLP((16, 24)), "this MLP has no block that can go"),
+        (ConvNet((8,)), "this ConvNet has no block that can go"),
+        (ResNet((ResNetStage(8, 1),)), "this ResNet has no block that can go"),
+        (Transformer((TransformerLayer(),)), "this Transformer has no block that can go"),
+        (Transformer((TransformerLayer(),) * 3), "only 2 blocks of this Transformer can go, not 9"),
+    ],
+)
+def test_what_cannot_go_is_rejected_by_name(family, sentence, build, context):
+    with pytest.raises(Rejected, match=sentence):
+        RemoveLayers(9).apply(build(family), context)
+
+
+def test_after_quantizing_no_layer_goes(build, context):
+    quantized = finish(Quantize().run(build(MLP((16, 16))), context))
+    with pytest.raises(Rejected, match="put it before that"):
+        RemoveLayers().apply(quantized, context)
+
+
+@pytest.mark.parametrize(
+    ("step", "sentence"),
+    [
+        (RemoveLayers(0), "step 'remove_layers': count 0 is below 1"),
+        (RemoveLayers(fraction=0.0), "fraction 0.0 is not above 0"),
+    ],
+)
+def test_a_step_that_cannot_be_is_told(step, sentence):
+    with pytest.raises(UserError, match=sentence):
+        step.check(())
+
+
+def test_pooling_stays_where_its_block_goes(build):
+    network = build(ConvNet((8, 8, 8)))
+    (first, last) = blocks(network)
+    assert first.without == ConvNet((8, 8), pools=(2, 0))
+    assert last.without == ConvNet((8, 8), pools=(1, 1))
+    (again,) = blocks(without(network, first))
+    assert again.without == ConvNet((8,), pools=(2,))
+
+
+def test_the_first_block_goes_when_it_reads_its_own_width():
+    assert [b.index for b in ConvNet((8, 8)).blocks((8, 2, 2))] == [0, 1]
+    assert [b.index for b in ConvNet((8, 8)).blocks((8, 4, 4))] == [1]
+    assert [b.index for b in ConvNet1d((16, 16), pools=(0, 1)).blocks((8,))] == [0, 1]
+    assert [b.without for b in MLP((16,)).blocks((4, 4))] == [MLP(())]
+
+
+@pytest.mark.parametrize("pools", [(1,), (1, -1)])
+def test_pools_are_one_number_per_block(pools, build):
+    with pytest.raises(UserError, match="how often each of 2 blocks halves"):
+        build(ConvNet((8, 8), pools=pools))
+
+
+@pytest.mark.parametrize(
+    ("family", "data"),
+    [
+        (MLP((32, 32)), DIGITS),
+        (ConvNet((16, 16, 16)), DIGITS),
+        (ConvNet1d((16, 16, 16)), Sklearn("digits", (8, 8))),
+        (ResNet((ResNetStage(16), ResNetStage(16, 2))), DIGITS),
+        (MobileNet((MobileNetStage(16, 2), MobileNetStage(16))), DIGITS),
+        (Transformer((TransformerLayer(2, 32),) * 2, width=16), DIGITS),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_the_usual_order_of_compressions_ends_in_a_small_file_that_agrees(family, data, context):
+    """Smaller than the weights of its parent alone."""
+    rows, about = load(data).validation, load(data).about
+    torch.manual_seed(0)
+    network = parent = untrained(family, about)
+    for step in CHAIN:
+        context.checkpoints.clear()
+        network = finish(step.run(network, replace(context, data=load(data))))
+    assert network.spec.model != family
+    file = onnx.export(network, load(data))
+    expected = predict(Deployed(network, about), torch.from_numpy(rows.inputs)).numpy()
+    gate.check(file, bytes(4 * count_parameters(parent)), rows.inputs, expected)
+    answers = runtime.run(runtime.session(file), rows.inputs)
+    assert quality.accuracy(answers, rows.targets) > 0.6
+
+
+def test_only_a_first_stage_may_have_no_block():
+    emptied = ResNet((ResNetStage(8, 0), ResNetStage(8)))
+    rows = torch.randn(2, 1, 8, 8)
+    body = emptied.build((1, 8, 8), 10)
+    assert len(body.stage0) == 0 and body(rows).shape == (2, 10)
+    for stages in ((ResNetStage(8, 0),), (ResNetStage(8), ResNetStage(8, 0))):
+        with pytest.raises(UserError, match="it needs one block or more"):
+            ResNet(stages).build((1, 8, 8), 10)

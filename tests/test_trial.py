@@ -5,13 +5,15 @@ from pathlib import Path
 import pytest
 from conftest import CACHE, drive
 
+from automl.compression.binarize import Binarize
 from automl.compression.prune import Prune
+from automl.compression.quantize import Quantize
 from automl.measure.measurement import measure
 from automl.models.linear import Linear
 from automl.models.mlp import MLP
 from automl.prefix import needed_keys, prefix_keys
 from automl.recipe import Sibling, Step
-from automl.training.distill import Distill
+from automl.training.distill import Distill, Joint, Mutual
 from automl.training.loop import Train
 from automl.trial import PARENT_FILE, Checkpoints, run
 
@@ -137,6 +139,25 @@ def test_a_trial_whose_teacher_cannot_be_is_rejected(model, sibling, reason, con
     _, result = drive(replace(config, model=model, recipe=taught_by(sibling)), store)
     assert result.status == "rejected"
     assert reason in result.reason
+
+
+@pytest.mark.parametrize(
+    ("step", "stages"),
+    [
+        (Prune(0.5, fine_tune_epochs=1, loss=Mutual()), {"prune"}),
+        (Quantize(2, training=Train(epochs=1, loss=Joint())), {"quantize"}),
+        (
+            Binarize(epochs=1, loss=Distill(Sibling((Train(epochs=1),)))),
+            {"binarize", "binarize.teacher"},
+        ),
+    ],
+    ids=lambda value: getattr(value, "label", ""),
+)
+def test_every_step_that_trains_may_learn_from_others(step, stages, config, store):
+    recipe = (config.recipe[0], step)
+    _, result = drive(replace(config, model=MLP((32, 32)), recipe=recipe), store)
+    assert (result.status, result.reason) == ("complete", "")
+    assert set(result.stages) == {"train", "export", *stages}
 
 
 def test_a_recipe_may_start_with_a_compression_and_is_reused_too(config, store):

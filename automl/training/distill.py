@@ -113,8 +113,9 @@ class Joint(Taught):
 
 @dataclass(frozen=True)
 class Mutual(Taught):
-    """The model and `peers` of its architecture, which begin untrained with other weights,
-    learn together, each from the labels and the answers of all others; the model is kept."""
+    """The model and `peers` learn together, each from the labels and the answers of all others;
+    the model is kept. Peers are of its family and widths, and begin untrained and unchanged by
+    what steps made of single layers."""
 
     peers: int = 1
     temperature: float = 1.0

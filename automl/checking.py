@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from automl import source
 from automl.compression.prune import Prune
-from automl.config import UserError
+from automl.config import Config, UserError
 from automl.home import Home, make_writable
 from automl.measure.measurement import measure
 from automl.models.family import count_parameters
-from automl.recipe import Step
 from automl.reference import largest
 from automl.result import TrialResult, failed
 from automl.space import (
@@ -86,19 +85,24 @@ def _configurations(explored: Explored) -> str:
     return f"at most {count}"
 
 
-def _short(step: Step) -> Step:
-    """A step, its training as short as can be and in this process."""
-    match step:
-        case Train():
-            return replace(step, epochs=1, parallelism=SingleDevice())
+def _short(value: Any) -> Any:
+    """A value, each training in it as short as can be and in this process."""
+    if isinstance(value, tuple):
+        return tuple(map(_short, value))
+    if isinstance(value, Config):
+        inner = {f.name: _short(getattr(value, f.name)) for f in fields(value)}  # type: ignore[arg-type]
+        value = replace(value, **inner)  # type: ignore[type-var]
+    match value:
+        case Train(epochs=epochs) if epochs:
+            return replace(value, epochs=1, parallelism=SingleDevice())
         case Prune(fine_tune_epochs=epochs) if epochs:
-            return replace(step, fine_tune_epochs=1)
-    return step
+            return replace(value, fine_tune_epochs=1)
+    return value
 
 
 def _tiny_trial(config: TrialConfig, cache: Path, space_source: str) -> TrialResult:
     """Run a config in this process, each training as short as can be."""
-    tiny = replace(config, recipe=tuple(map(_short, config.recipe)))
+    tiny = replace(config, recipe=_short(config.recipe))
     with tempfile.TemporaryDirectory() as folder:
         trial = run_trial(
             tiny,

@@ -32,6 +32,10 @@ class Config:
     paths: ClassVar[tuple[str, ...]] = ()
     """The fields that are paths of files or folders; an empty one is none."""
 
+    def fingerprint(self) -> str:
+        """A text that changes whenever what the config stands for does."""
+        return canonical(self)
+
     def from_space_file(self) -> bool:
         """Whether what this config does stands in a space file."""
         return type(self).__module__.startswith(SPACE_MODULE_PREFIX)
@@ -160,15 +164,20 @@ def _wanted(hint: Any) -> str:
 
 
 def locate(value: K, folders: Sequence[Path]) -> K:
-    """A config whose relative paths are found in the first folder that holds them.
+    """A config whose relative paths, and those of configs in it, are found in the first folder
+    that holds them.
 
     One that no folder holds is taken to be in the first.
     """
-    found = {}
-    for name in value.paths if folders else ():
-        path = Path(getattr(value, name)).expanduser()
-        if getattr(value, name):
-            places = [folder / path for folder in folders]
+    found: dict[str, Any] = {}
+    for name in [f.name for f in fields(value)] if folders else ():  # type: ignore[arg-type]
+        own = getattr(value, name)
+        if isinstance(own, Config):
+            found[name] = locate(own, folders)
+        elif isinstance(own, tuple):
+            found[name] = tuple(locate(v, folders) if isinstance(v, Config) else v for v in own)
+        elif name in value.paths and own:
+            places = [folder / Path(own).expanduser() for folder in folders]
             found[name] = str(next((place for place in places if place.exists()), places[0]))
     return replace(value, **found) if found else value  # type: ignore[type-var]
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
-from automl.config import Config, canonical
+from automl.config import canonical, parts
+from automl.recipe import Sibling
 from automl.space import TrialConfig
 
 SCHEMA_VERSION = 1
@@ -19,12 +21,12 @@ def prefix_keys(config: TrialConfig, space_source: str = "") -> list[str]:
     keys = []
     contents = {"dataset": config.dataset.fingerprint(), "model": config.model.fingerprint()}
     for length in range(min(1, len(config.recipe)), len(config.recipe) + 1):
-        parts = (config.dataset, config.model, *config.recipe[:length])
-        own = any(_from_space_file(part) for part in parts)
+        steps = config.recipe[:length]
+        own = any(c.from_space_file() for c in parts((config.dataset, config.model, *steps)))
         text = canonical(
             {
                 **contents,
-                "recipe": config.recipe[:length],
+                "recipe": [part.fingerprint() for part in parts(steps)],
                 "seed": config.seed,
                 "schema": SCHEMA_VERSION,
                 "source": space_source if own else "",
@@ -34,9 +36,15 @@ def prefix_keys(config: TrialConfig, space_source: str = "") -> list[str]:
     return keys
 
 
-def _from_space_file(value: object) -> bool:
-    if isinstance(value, tuple):
-        return any(_from_space_file(item) for item in value)
-    if not isinstance(value, Config):
-        return False
-    return value.from_space_file() or any(_from_space_file(item) for item in vars(value).values())
+def needed_keys(config: TrialConfig, space_source: str = "") -> list[str]:
+    """The keys of all that a trial makes: its prefixes, and those of the siblings that teach it."""
+    keys = prefix_keys(config, space_source)
+    for step in config.recipe:
+        if isinstance(step.teacher, Sibling):
+            keys += needed_keys(sibling_config(config, step.teacher), space_source)
+    return keys
+
+
+def sibling_config(config: TrialConfig, sibling: Sibling) -> TrialConfig:
+    """What a trial would be that ends in its sibling."""
+    return replace(config, model=sibling.of(config.model), recipe=sibling.recipe)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from automl.config import Config, UserError
 
 if TYPE_CHECKING:
     from automl.data.dataset import About, Data
-    from automl.models.family import Network
+    from automl.models.family import Model, Network
 
 
 @dataclass(frozen=True)
@@ -34,15 +35,16 @@ class Checkpoints(Protocol):
 
 @dataclass(frozen=True)
 class Context:
-    """What a step may use beside the model. `teacher(label)` is the model after that step;
-    what the user should know of how a step went is added to `notes`. `once(name, make)` gives
-    the bytes that `make` makes of the model before the step, kept for other trials.
+    """What a step may use beside the model. `teacher(label)` is the model after that step,
+    `teacher(sibling)` the trained sibling; what the user should know of how a step went is
+    added to `notes`. `once(name, make)` gives the bytes that `make` makes of the model before
+    the step, kept for other trials.
     """
 
     data: Data
     seed: int
     device: str
-    teacher: Callable[[str], Network]
+    teacher: Callable[[str | Sibling], Network]
     checkpoints: Checkpoints
     notes: list[str] = field(default_factory=list)
     once: Callable[[str, Callable[[], bytes]], bytes] = lambda name, make: make()
@@ -63,8 +65,8 @@ class Step(Config):
     compresses: ClassVar[bool] = True
 
     @property
-    def teacher(self) -> str:
-        """The label of the earlier step whose model this one learns from, if any."""
+    def teacher(self) -> str | Sibling:
+        """Whom this step learns from, if anyone: the label of an earlier step, or a sibling."""
         return ""
 
     @property
@@ -89,6 +91,35 @@ class Step(Config):
 
     def check_data(self, about: About) -> None:
         """Raise UserError when the step cannot work on such data."""
+
+
+@dataclass(frozen=True)
+class Sibling(Config):
+    """A teacher with a recipe of its own, on the trial's data and with its seed.
+
+    It is `model`, or the trial's own model with every width times `width_factor`. It is
+    trained once for all trials that need the same one: for a whole search where `model` is
+    given, for each model where it is not.
+    """
+
+    recipe: tuple[Step, ...]
+    model: Model | None = None
+    width_factor: float = 2.0
+
+    def of(self, model: Model) -> Model:
+        return self.model or model.widened(self.width_factor)
+
+    def check_ranges(self) -> None:
+        if not self.recipe:
+            raise UserError("a Sibling without steps has nothing to teach; give it a Train")
+        if self.model is None and not 1 < self.width_factor < math.inf:
+            raise UserError(f"{self}: width_factor must be above 1")
+
+    def check(self) -> None:
+        """Raise UserError when its steps cannot stand as they do."""
+        check_labels(self.recipe)
+        for position, step in enumerate(self.recipe):
+            step.check(self.recipe[:position])
 
 
 def check_labels(recipe: tuple[Step, ...]) -> None:

@@ -13,6 +13,7 @@ class TrialResult(Config):
     """`status` is complete, stopped, rejected or failed; the last three carry a reason.
 
     `key` names the model and its `model.onnx` in the store; `seconds` leave out waiting;
+    `teacher_seconds` are what the siblings that taught it took, in whichever trial;
     `notes` are what the user should know of how it went.
     """
 
@@ -23,6 +24,7 @@ class TrialResult(Config):
     seconds: float = 0.0
     reused_steps: int = 0
     stages: dict[str, float] = field(default_factory=dict)
+    teacher_seconds: float = 0.0
     notes: tuple[str, ...] = ()
 
 

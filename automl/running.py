@@ -18,7 +18,7 @@ from automl.cluster.shared import Shared, num_workers
 from automl.config import UserError
 from automl.found import Search, open_study, stop_file, study_space
 from automl.home import Home
-from automl.prefix import prefix_keys
+from automl.prefix import needed_keys
 from automl.recipe import Report
 from automl.result import TrialResult
 from automl.space import Space, explore, replay, sample
@@ -187,7 +187,7 @@ def _unfinished(study: Study) -> set[str]:
     """The keys of what a study's unfinished trials make."""
     space, code = study_space(study), source.fingerprint(study.space_text)
     waiting = [record for record in study.records() if record.result is None]
-    keys = [prefix_keys(sample(space, replay(record.params)), code) for record in waiting]
+    keys = [needed_keys(sample(space, replay(record.params)), code) for record in waiting]
     return {key for of_trial in keys for key in of_trial}
 
 

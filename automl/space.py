@@ -295,11 +295,7 @@ class _Draw:
             seed=self.value(trial.seed, "seed"),
         )
         check_types(drawn)
-        return replace(
-            drawn,
-            dataset=locate(drawn.dataset, self.folders),
-            model=locate(drawn.model, self.folders),
-        )
+        return locate(drawn, self.folders)
 
     def value(self, value: Any, path: str) -> Any:
         self.paths.add(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Generator
 from dataclasses import replace
@@ -16,9 +17,9 @@ from automl.export.claims import claims
 from automl.measure import gate
 from automl.measure.measurement import Measurement
 from automl.models.deployed import Deployed, predict
-from automl.models.family import Network, dump, restore, untrained
-from automl.prefix import prefix_keys
-from automl.recipe import Context, Rejected, Report
+from automl.models.family import Network, dump, larger, restore, untrained
+from automl.prefix import prefix_keys, sibling_config
+from automl.recipe import Context, Rejected, Report, Sibling
 from automl.result import TrialResult
 from automl.space import TrialConfig
 from automl.store import Store
@@ -28,6 +29,7 @@ Measure = Callable[[bytes, Split], Measurement]
 PARENT_FILE = "fp32.onnx"
 LAST_CHECKPOINT_FILE = "optimizer.json"
 MODEL_FILES = ("weights.safetensors", "spec.json")
+SECONDS_FILE = "seconds.json"
 
 
 def run(
@@ -57,12 +59,15 @@ class _Trial:
         self, config: TrialConfig, store: Store, cache: Path, source: str, device: str
     ) -> None:
         self.config, self.store, self.device = config, store, device
+        self.cache, self.source = cache, source
         self.data: Data = dataset.load(config.dataset, config.seed, cache)
         self.keys = prefix_keys(config, source)
         self.labels = [step.label for step in config.recipe]
         self.compressed = [step.compresses for step in config.recipe]
         self.parent: bytes | None = None
         self.stages: dict[str, float] = {}
+        self.cost_seconds = 0.0
+        self.teachers: dict[str, float] = {}
         self.notes: list[str] = []
         self.reused_steps = 0
 
@@ -70,20 +75,27 @@ class _Trial:
         """Go on from the longest prefix in the store; put each new prefix there."""
         self.reused_steps = parallel.agree(self._longest_stored() if parallel.rank() == 0 else 0)
         done = self.reused_steps
-        model = self._load(done - 1) if done else self._untrained()
+        model = self._load(self.keys[done - 1]) if done else self._untrained()
+        if done:
+            self.cost_seconds = json.loads(self._read(self.keys[done - 1], SECONDS_FILE))
         if any(self.compressed[:done]):
             self.parent = self._read(self._parent_key(), PARENT_FILE)
         for position in range(done, len(self.config.recipe)):
-            step, started = self.config.recipe[position], time.perf_counter()
+            step = self.config.recipe[position]
+            if isinstance(step.teacher, Sibling):
+                yield from self._train_sibling(step.label, step.teacher)
+            checkpoints = Checkpoints(self.store, self.keys[position])
             if step.compresses and not any(self.compressed[:position]):
                 self.parent = self._export_parent(model)
             torch.manual_seed(self.config.seed)
-            model = yield from step.run(model, self._context(position))
+            model = yield from step.run(model, self._context(position, checkpoints))
+            self.stages[step.label] = checkpoints.seconds()
+            self.cost_seconds += self.stages[step.label]
             if parallel.rank() == 0:
-                self.store.write(self.keys[position], dump(model))
-                Checkpoints(self.store, self.keys[position]).clear()
+                cost = json.dumps(self.cost_seconds).encode()
+                self.store.write(self.keys[position], {SECONDS_FILE: cost, **dump(model)})
+                checkpoints.clear()
             parallel.agree(None)  # no rank reads what is not written yet
-            self.stages[step.label] = time.perf_counter() - started
         return model
 
     def judge(self, model: Network, measure: Measure) -> Measurement:
@@ -101,7 +113,7 @@ class _Trial:
         self.stages["export"] = time.perf_counter() - started
         measurement = measure(file, rows)
         train_seconds = sum(self.stages.get(label, 0.0) for label in self.labels)
-        return replace(measurement, train_seconds=train_seconds)
+        return replace(measurement, train_seconds=train_seconds + sum(self.teachers.values()))
 
     def result(
         self, status: str, reason: str = "", measurement: Measurement | None = None
@@ -113,8 +125,24 @@ class _Trial:
             measurement=measurement,
             reused_steps=self.reused_steps,
             stages=self.stages,
+            teacher_seconds=sum(self.teachers.values()),
             notes=tuple(self.notes),
         )
+
+    def _train_sibling(self, label: str, sibling: Sibling) -> Generator[Report, None, None]:
+        """Have a step's teacher in the store; what it took, whenever, is charged to this trial."""
+        if sibling.model is None:
+            larger(self.config.model, sibling.width_factor)
+        config = sibling_config(self.config, sibling)
+        teacher = _Trial(config, self.store, self.cache, self.source, self.device)
+        for report in teacher.recipe():
+            yield replace(report, step=f"{label}.teacher.{report.step}")
+        if teacher.stages:
+            self.stages[f"{label}.teacher"] = sum(teacher.stages.values())
+        self.notes += teacher.notes
+        if teacher.keys[-1] not in self.teachers:
+            self.teachers[teacher.keys[-1]] = teacher.cost_seconds
+            self.cost_seconds += teacher.cost_seconds
 
     def _longest_stored(self) -> int:
         """How many steps need not be run: their result is there, with all that the rest needs."""
@@ -123,7 +151,7 @@ class _Trial:
             if any(self.compressed[:length]):
                 needed.append((self._parent_key(), PARENT_FILE))
             for step in self.config.recipe[length:]:
-                if step.teacher in self.labels[:length]:
+                if isinstance(step.teacher, str) and step.teacher in self.labels[:length]:
                     needed.append((self.keys[self.labels.index(step.teacher)], "spec.json"))
             if all(self.store.has(key, name) for key, name in needed):
                 return length
@@ -156,8 +184,7 @@ class _Trial:
         torch.manual_seed(self.config.seed)
         return untrained(self.config.model, self.data.about)
 
-    def _load(self, position: int) -> Network:
-        key = self.keys[position]
+    def _load(self, key: str) -> Network:
         weights, spec = (self._read(key, name) for name in MODEL_FILES)
         self.store.use(key)
         return restore(weights, spec)
@@ -168,13 +195,18 @@ class _Trial:
             raise RuntimeError(f"{name} of {key} vanished from the store {self.store.url}")
         return data
 
-    def _context(self, position: int) -> Context:
+    def _teacher(self, teacher: str | Sibling) -> Network:
+        if isinstance(teacher, Sibling):
+            return self._load(prefix_keys(sibling_config(self.config, teacher), self.source)[-1])
+        return self._load(self.keys[self.labels.index(teacher)])
+
+    def _context(self, position: int, checkpoints: Checkpoints) -> Context:
         return Context(
             data=self.data,
             seed=self.config.seed,
             device=self.device,
-            teacher=lambda label: self._load(self.labels.index(label)),
-            checkpoints=Checkpoints(self.store, self.keys[position]),
+            teacher=self._teacher,
+            checkpoints=checkpoints,
             notes=self.notes,
             once=lambda name, make: self._once(self.keys[max(0, position - 1)], name, make),
         )
@@ -184,7 +216,7 @@ class Checkpoints:
     """The latest epoch of an unfinished step, in the store under `key@epoch`."""
 
     def __init__(self, store: Store, key: str) -> None:
-        self.store, self.key = store, key
+        self.store, self.key, self.started = store, key, time.perf_counter()
 
     def load(self) -> tuple[int, dict[str, bytes]] | None:
         for epoch in sorted(self._epochs(), reverse=True):
@@ -192,16 +224,22 @@ class Checkpoints:
             files = {name: self.store.read(key, name) for name in self.store.names(key)}
             whole = {name: data for name, data in files.items() if data is not None}
             if LAST_CHECKPOINT_FILE in whole and len(whole) == len(files):
+                before = json.loads(whole.pop(SECONDS_FILE, b"0"))
+                self.started = time.perf_counter() - before
                 return epoch, whole
         return None
 
     def save(self, epoch: int, files: dict[str, bytes]) -> None:
         """Write the new one whole before the old one goes."""
-        older = self._epochs()
-        self.store.write(f"{self.key}@{epoch}", files)
+        older, seconds = self._epochs(), json.dumps(self.seconds()).encode()
+        self.store.write(f"{self.key}@{epoch}", {SECONDS_FILE: seconds, **files})
         for old in older:
             if old < epoch:
                 self.store.drop(f"{self.key}@{old}")
+
+    def seconds(self) -> float:
+        """What the step took so far, in those that went before too."""
+        return time.perf_counter() - self.started
 
     def clear(self) -> None:
         for epoch in self._epochs():

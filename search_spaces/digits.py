@@ -6,8 +6,9 @@ from automl.data.sklearn import Sklearn
 from automl.models.convnet import ConvNet
 from automl.models.mlp import MLP
 from automl.space import Float, Int, OneOf, Repeat, Space, TrialConfig
+from automl.training.distill import Distill
 from automl.training.loop import Train
-from automl.training.losses import CrossEntropy, Distill
+from automl.training.losses import CrossEntropy
 from automl.training.optimizers import AdamW, Nesterov
 from automl.training.schedules import Cosine, Fixed, Staircase, Warmup
 

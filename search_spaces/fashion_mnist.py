@@ -12,8 +12,9 @@ from automl.models.resnet import ResNet, ResNetStage
 from automl.models.transformer import Transformer, TransformerLayer
 from automl.space import Float, Int, OneOf, Repeat, Space, TrialConfig
 from automl.training.augmentation import Flip, RandomErasing, Shift
+from automl.training.distill import Distill
 from automl.training.loop import Train
-from automl.training.losses import CrossEntropy, Distill
+from automl.training.losses import CrossEntropy
 from automl.training.optimizers import AdamW, Nesterov
 from automl.training.schedules import Cosine, Fixed, OneCycle, Staircase, Warmup
 

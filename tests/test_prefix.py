@@ -1,7 +1,11 @@
 from dataclasses import dataclass, replace
 
+from automl.models.imported import Imported
 from automl.models.mlp import MLP
-from automl.prefix import prefix_keys
+from automl.prefix import needed_keys, prefix_keys
+from automl.recipe import Sibling
+from automl.training.distill import Distill, Joint
+from automl.training.loop import Train
 
 
 def test_configs_that_share_a_prefix_share_its_keys(config):
@@ -26,6 +30,31 @@ def test_the_space_files_text_counts_only_where_its_classes_are_used(config):
     own = replace(config, model=Homemade((32,)))
     assert prefix_keys(config, "text a") == prefix_keys(config, "text b")
     assert prefix_keys(own, "text a") != prefix_keys(own, "text b")
+
+
+def test_the_weights_of_a_teacher_count_by_what_they_hold(config, tmp_path):
+    file = tmp_path / "weights.safetensors"
+    teacher = Imported("math:prod", weights=str(file))
+    distilled = Distill(Sibling((Train(),), teacher))
+    for loss in (distilled, Joint(model=teacher)):
+        keys = []
+        for data in (b"one", b"two"):
+            file.write_bytes(data)
+            recipe = (Train(), Train(label="taught", loss=loss))
+            keys.append(prefix_keys(replace(config, recipe=recipe)))
+        assert keys[0][0] == keys[1][0]
+        assert keys[0][1] != keys[1][1]
+
+
+def test_all_that_a_trial_makes_is_its_prefixes_and_its_teachers(config):
+    inner = Sibling((Train(epochs=1),), MLP((99,)))
+    outer = Sibling((Train(loss=Distill(inner)), Train(label="more")), MLP((77,)))
+    taught = replace(config, recipe=(*config.recipe, Train(label="taught", loss=Distill(outer))))
+    teacher = replace(config, model=outer.model, recipe=outer.recipe)
+    teachers_own = replace(config, model=inner.model, recipe=inner.recipe)
+    expected = [key for c in (taught, teacher, teachers_own) for key in prefix_keys(c)]
+    assert needed_keys(taught) == expected
+    assert len(set(expected)) == 5 + 2 + 1
 
 
 def test_a_label_is_the_class_in_snake_case_unless_given(config):

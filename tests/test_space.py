@@ -8,7 +8,9 @@ from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize
 from automl.config import UserError
 from automl.data.sklearn import Sklearn
+from automl.models.imported import Imported
 from automl.models.mlp import MLP
+from automl.recipe import Sibling
 from automl.space import (
     Float,
     Int,
@@ -23,8 +25,9 @@ from automl.space import (
     uniform,
     validate,
 )
+from automl.training.distill import Distill
 from automl.training.loop import Train
-from automl.training.losses import CrossEntropy, Distill
+from automl.training.losses import CrossEntropy
 from automl.training.optimizers import SGD, AdamW, Nesterov
 from automl.training.schedules import Exponential, Fixed, Warmup
 
@@ -42,6 +45,16 @@ def test_a_flat_dict_replays_to_the_same_config(seed):
     params = {}
     config = sample(digits(), recording(uniform(random.Random(seed)), params))
     assert sample(digits(), replay(params)) == config
+
+
+def test_a_teachers_weights_are_looked_for_where_the_search_began(tmp_path):
+    (tmp_path / "big.safetensors").touch()
+    teacher = Imported("math:prod", weights="big.safetensors")
+    space = space_of(
+        Train(loss=Distill(Sibling((Train(),), teacher))), folders=("elsewhere", str(tmp_path))
+    )
+    (config,) = explore(space).configs
+    assert config.recipe[0].loss.teacher.model.weights == str(tmp_path / "big.safetensors")
 
 
 def test_paths_name_fields_labels_and_the_options_chosen():

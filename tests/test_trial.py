@@ -1,15 +1,20 @@
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from conftest import CACHE, drive
 
+from automl.compression.binarize import Binarize
+from automl.compression.prune import Prune
+from automl.compression.quantize import Quantize
 from automl.measure.measurement import measure
+from automl.models.linear import Linear
 from automl.models.mlp import MLP
-from automl.prefix import prefix_keys
-from automl.recipe import Step
+from automl.prefix import needed_keys, prefix_keys
+from automl.recipe import Sibling, Step
+from automl.training.distill import Distill, Joint, Mutual
 from automl.training.loop import Train
-from automl.training.losses import Distill
 from automl.trial import PARENT_FILE, Checkpoints, run
 
 
@@ -67,6 +72,92 @@ def test_a_teacher_missing_from_the_store_is_made_again(config, store):
     reports, result = drive(taught, store)
     assert result.status == "complete"
     assert reports[0].step == "train"
+
+
+def taught_by(sibling, **options):
+    return (Train(epochs=1, loss=Distill(sibling), **options),)
+
+
+def test_a_sibling_is_trained_once_and_charged_to_each_trial_that_it_teaches(config, store):
+    sibling = Sibling((Train(epochs=3),), MLP((48,)))
+    first_reports, first = drive(replace(config, recipe=taught_by(sibling)), store)
+    reports, second = drive(replace(config, model=MLP((8,)), recipe=taught_by(sibling)), store)
+    made = [(report.step, report.epoch) for report in first_reports]
+    assert made == [*(("train.teacher.train", i) for i in (1, 2, 3)), ("train", 1)]
+    assert [(report.step, report.epoch) for report in reports] == [("train", 1)]
+    assert set(first.stages) == {"train.teacher", "train", "export"}
+    assert set(second.stages) == {"train", "export"}
+    assert second.teacher_seconds == first.teacher_seconds == first.stages["train.teacher"] > 0
+    for result in (first, second):
+        trained = result.stages["train"] + result.teacher_seconds
+        assert result.measurement.train_seconds == pytest.approx(trained)
+
+
+def test_a_sibling_is_what_a_trial_of_its_own_would_be(config, store):
+    sibling = Sibling((Train(epochs=2), Prune(0.5)), width_factor=2.0)
+    taught = replace(config, model=MLP((16,)), recipe=taught_by(sibling))
+    drive(taught, store)
+    _, own = drive(replace(taught, model=MLP((32,)), recipe=sibling.recipe), store)
+    assert (own.status, own.reused_steps) == ("complete", 2)
+    assert set(needed_keys(taught)) == {*prefix_keys(taught), *own_keys(taught, sibling)}
+
+
+def own_keys(config, sibling):
+    return prefix_keys(replace(config, model=MLP((32,)), recipe=sibling.recipe))
+
+
+def test_a_sibling_that_teaches_two_steps_is_charged_once(config, store):
+    sibling = Sibling((Train(epochs=1),), MLP((48,)))
+    recipe = (*taught_by(sibling), *taught_by(sibling, label="more"))
+    _, result = drive(replace(config, recipe=recipe), store)
+    assert result.teacher_seconds == result.stages["train.teacher"]
+
+
+def test_a_sibling_cut_off_goes_on_and_all_its_seconds_count(config, store):
+    sibling = Sibling((Train(epochs=3),), MLP((48,)))
+    taught = replace(config, recipe=taught_by(sibling))
+    cut_off = run(taught, store, None, Path(CACHE.name))
+    for _ in range(2):
+        next(cut_off)
+    cut_off.close()
+    (unfinished,) = store.starting_with(needed_keys(taught)[-1] + "@")
+    assert json.loads(store.read(unfinished, "seconds.json")) > 0
+    store.write(unfinished, {"seconds.json": b"1000.0"})
+    reports, result = drive(taught, store)
+    assert [report.epoch for report in reports] == [3, 1]
+    assert 1000 < result.teacher_seconds == result.stages["train.teacher"]
+
+
+@pytest.mark.parametrize(
+    ("model", "sibling", "reason"),
+    [
+        (Linear(), Sibling((Train(),)), "this Linear has no widths to multiply"),
+        (MLP((16,)), Sibling((Train(epochs=1), Prune(2.0))), "fraction 2.0 is not between"),
+    ],
+)
+def test_a_trial_whose_teacher_cannot_be_is_rejected(model, sibling, reason, config, store):
+    _, result = drive(replace(config, model=model, recipe=taught_by(sibling)), store)
+    assert result.status == "rejected"
+    assert reason in result.reason
+
+
+@pytest.mark.parametrize(
+    ("step", "stages"),
+    [
+        (Prune(0.5, fine_tune_epochs=1, loss=Mutual()), {"prune"}),
+        (Quantize(2, training=Train(epochs=1, loss=Joint())), {"quantize"}),
+        (
+            Binarize(epochs=1, loss=Distill(Sibling((Train(epochs=1),)))),
+            {"binarize", "binarize.teacher"},
+        ),
+    ],
+    ids=lambda value: getattr(value, "label", ""),
+)
+def test_every_step_that_trains_may_learn_from_others(step, stages, config, store):
+    recipe = (config.recipe[0], step)
+    _, result = drive(replace(config, model=MLP((32, 32)), recipe=recipe), store)
+    assert (result.status, result.reason) == ("complete", "")
+    assert set(result.stages) == {"train", "export", *stages}
 
 
 def test_a_recipe_may_start_with_a_compression_and_is_reused_too(config, store):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from automl import source
+from automl.recipe import Sibling, Step
 from automl.space import Space, TrialConfig
 
 
@@ -32,4 +33,10 @@ class Shared:
 
 def num_workers(config: TrialConfig) -> int:
     """The Train workers that a trial takes; 0 when it runs in the actor itself."""
-    return max((step.num_workers for step in config.recipe), default=0)
+    return max(map(_workers, config.recipe), default=0)
+
+
+def _workers(step: Step) -> int:
+    """Those of a step and of the siblings that teach it."""
+    siblings = step.teacher.recipe if isinstance(step.teacher, Sibling) else ()
+    return max(step.num_workers, *map(_workers, siblings), 0)

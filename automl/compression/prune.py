@@ -22,7 +22,7 @@ from automl.data.dataset import About
 from automl.models.deployed import seen_by
 from automl.models.family import Group, Network, count_parameters
 from automl.models.imported import Imported
-from automl.recipe import Context, Rejected, Report, Step
+from automl.recipe import Context, Rejected, Report, Sibling, Step
 from automl.space import unknown
 from automl.training.loop import Train
 from automl.training.losses import Loss
@@ -60,7 +60,7 @@ class Prune(Step):
     keep: tuple[str, ...] = ()
 
     @property
-    def teacher(self) -> str:
+    def teacher(self) -> str | Sibling:
         return self.loss.teacher if self.loss else ""
 
     def check(self, before: tuple[Step, ...]) -> None:

@@ -40,7 +40,7 @@ from automl.models.family import (
     last_change,
     rechange,
 )
-from automl.recipe import Context, Rejected, Report, Step
+from automl.recipe import Context, Rejected, Report, Sibling, Step
 from automl.training.loop import Train
 from automl.training.optimizers import AdamW
 from automl.training.schedules import Cosine, Warmup
@@ -72,7 +72,7 @@ class Quantize(Step):
     training: Train | None = None
 
     @property
-    def teacher(self) -> str:
+    def teacher(self) -> str | Sibling:
         return self.training.teacher if self.training else ""
 
     @property

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from automl.config import Config, UserError, canonical, decode
 from automl.data.dataset import About, Scaling
+from automl.recipe import Rejected
 
 
 @dataclass(frozen=True)
@@ -76,17 +77,18 @@ class Model(Config):
         """What raw inputs are shifted and divided by: the training rows' own moments."""
         return about.inputs
 
-    def fingerprint(self) -> str:
-        """A text that changes whenever the untrained model does."""
-        return canonical(self)
-
     def groups(self) -> Sequence[Group]:
         """The widths that can be cut exactly, in the order that `with_widths` takes them."""
         return ()
 
     def with_widths(self, sizes: tuple[int, ...]) -> Model:
-        """The same family, narrower."""
+        """The same family with other sizes of its groups."""
         return self
+
+    def widened(self, factor: float) -> Model:
+        """The same family, each of its widths times a factor; itself where it has none."""
+        sizes = tuple(max(1, round(factor * group.size)) for group in self.groups())
+        return self.with_widths(sizes) if sizes else self
 
     def blocks(self, input_shape: tuple[int, ...]) -> Sequence[Block]:
         """The blocks of which any one can go; none where the last of a model stands."""
@@ -173,6 +175,14 @@ def rechange(model: Network, changes: Mapping[str, Change]) -> Network:
 def untrained(model: Model, about: About) -> Network:
     """A family's network for a dataset."""
     return Network(Spec(model, about.input_shape, about.num_outputs, about.num_tokens))
+
+
+def larger(model: Model, width_factor: float) -> Model:
+    """A model some times as wide, to teach it. Raises Rejected where it has no widths."""
+    if not model.groups():
+        family = type(model).__name__
+        raise Rejected(f"this {family} has no widths to multiply; name the teacher's `model`")
+    return model.widened(width_factor)
 
 
 def dump(model: Network) -> dict[str, bytes]:

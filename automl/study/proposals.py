@@ -13,7 +13,7 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
 from automl import pareto
-from automl.prefix import prefix_keys
+from automl.prefix import needed_keys
 from automl.result import TrialResult
 from automl.space import Space, TrialConfig, replay, sample
 from automl.study.samplers import SAMPLERS, suggest_from
@@ -25,7 +25,7 @@ MAX_REDRAWS = 20
 
 @dataclass(frozen=True)
 class Proposal:
-    """A trial that is not started yet. `keys` are of its prefixes, one per step."""
+    """A trial that is not started yet. `keys` are of all that it makes, teachers included."""
 
     params: dict[str, Any]
     distributions: dict[str, BaseDistribution]
@@ -100,7 +100,7 @@ class Proposer:
             self.mirror.tell(trial, state=TrialState.FAIL)
         is_new = json.dumps(trial.params) not in self.seen
         self.seen.add(json.dumps(trial.params))
-        keys = prefix_keys(config, self.space_source)
+        keys = needed_keys(config, self.space_source)
         drawn = Proposal(trial.params, trial.distributions, keys, self.num_draws, trial.number)
         return drawn, is_new
 
@@ -127,7 +127,7 @@ class Proposer:
         if record.result is not None:
             self._tell(number, record.result)
             return
-        keys = prefix_keys(self.config(record.params), self.space_source)
+        keys = needed_keys(self.config(record.params), self.space_source)
         self.running[record.number] = Proposal(
             record.params, record.distributions, keys, record.draw, number
         )

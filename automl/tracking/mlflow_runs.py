@@ -238,6 +238,8 @@ class Tracker:
         pending = self.pending[self.runs[record.number]]
         figures = {"seconds": result.seconds, "reused_steps": float(result.reused_steps)}
         figures |= {f"stage_seconds/{name}": value for name, value in result.stages.items()}
+        if result.teacher_seconds:
+            figures["teacher_seconds"] = result.teacher_seconds
         if result.measurement is not None:
             figures |= result.measurement.figures
         pending.metrics += [(name, float(value), now, 0) for name, value in figures.items()]

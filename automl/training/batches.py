@@ -7,12 +7,14 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from automl.data.dataset import Data
 from automl.models.deployed import Inputs, predict, standardised
+from automl.models.family import Network
 from automl.training.augmentation import Augmentation
 from automl.training.losses import BatchLoss
 from automl.training.schedules import Schedule
@@ -57,7 +59,7 @@ class Part:
     share: float
     taught: Tensor | None
 
-    def loss(self, loss: BatchLoss, outputs: Tensor) -> Tensor:
+    def loss(self, loss: BatchLoss, outputs: Any) -> Tensor:
         own = loss(outputs, self.targets, self.taught)
         if self.share == 1.0:
             return own
@@ -76,52 +78,66 @@ class Batches:
         device: str,
     ) -> None:
         self.inputs, self.augmentations, self.mixup = inputs.to(device), augmentations, mixup
-        self.shape, self.device = data.about.input_shape, device
+        self.about, self.device = data.about, device
         raw = torch.from_numpy(data.train.inputs)
         self.raw = raw if raw.nbytes > MAX_DEVICE_BYTES else raw.to(device)
         targets = torch.from_numpy(data.train.targets)
         self.targets = standardised(targets, data.about).to(device)
-        self.teacher: nn.Module | None = None
+        self.teacher: Network | None = None
         self.taught: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
 
-    def learn_from(self, teacher: nn.Module) -> None:
+    def learn_from(self, teacher: Network) -> None:
         """Have a teacher's outputs with every batch, all at once where rows stay as they are."""
         self.teacher = teacher.to(self.device).eval()
+        scaling = teacher.spec.model.scaling(self.about)
+        self.teachers_inputs = Inputs(self.about, scaling).to(self.device)
         if not self.augmentations and not self.mixup:
-            self.taught = predict(nn.Sequential(self.inputs, teacher), self.raw)
+            self.taught = predict(nn.Sequential(self.teachers_inputs, teacher), self.raw)
 
     def take(self, rows: Tensor, num_rows: int) -> Iterator[Part]:
         """A batch, of at most `num_rows` on each rank, in as many parts on all of them."""
         for part in torch.tensor_split(rows, math.ceil(num_rows / MAX_ROWS_AT_ONCE)):
-            inputs, targets = self._inputs(part), self.targets[part.to(self.device)]
-            others, share = targets, 1.0
+            raw, targets = self._raw(part), self.targets[part.to(self.device)]
+            mix, others = _Mix(), targets
             if self.mixup:
                 share = torch.distributions.Beta(self.mixup, self.mixup).sample().item()
-                partners = torch.randperm(len(part)).to(self.device)
-                inputs = share * inputs + (1 - share) * inputs[partners]
-                others = targets[partners]
-            yield Part(inputs, targets, others, share, self._taught(part, inputs))
+                mix = _Mix(share, torch.randperm(len(part)).to(self.device))
+                others = targets[mix.partners]
+            taught = self._taught(part, raw, mix)
+            yield Part(mix(self.inputs(raw)), targets, others, mix.share, taught)
 
-    def _inputs(self, rows: Tensor) -> Tensor:
-        inputs = self.raw[rows.to(self.raw.device)].to(self.device)
+    def _raw(self, rows: Tensor) -> Tensor:
+        raw = self.raw[rows.to(self.raw.device)].to(self.device)
         if self.augmentations:
-            inputs = inputs.float().reshape(-1, *self.shape)
+            raw = raw.float().reshape(-1, *self.about.input_shape)
             for augmentation in self.augmentations:
-                inputs = augmentation(inputs)
-        prepared: Tensor = self.inputs(inputs)
-        return prepared
+                raw = augmentation(raw)
+        return raw
 
-    def _taught(self, rows: Tensor, inputs: Tensor) -> Tensor | None:
+    def _taught(self, rows: Tensor, raw: Tensor, mix: _Mix) -> Tensor | None:
         if self.taught is not None:
             return self.taught[rows.to(self.device)]
         if self.teacher is None:
             return None
         with torch.no_grad():
-            taught: Tensor = self.teacher(inputs)
+            taught: Tensor = self.teacher(mix(self.teachers_inputs(raw)))
         return taught
+
+
+@dataclass(frozen=True)
+class _Mix:
+    """Each row with a share of its partner in it, as mixup draws them."""
+
+    share: float = 1.0
+    partners: Tensor | None = None
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        if self.partners is None:
+            return inputs
+        return self.share * inputs + (1 - self.share) * inputs[self.partners]
 
 
 def epoch_seed(seed: int, *parts: object) -> int:

@@ -7,13 +7,12 @@ from typing import Any
 
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from automl.models.family import Network
 from automl.recipe import Checkpoints
 
 
-def checkpoint(model: Network, optimizer: torch.optim.Optimizer) -> dict[str, bytes]:
+def checkpoint(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, bytes]:
     """The files of a state; every random number follows from seed and epoch."""
     tensors, numbers = {}, {}
     for index, state in optimizer.state_dict()["state"].items():
@@ -31,7 +30,7 @@ def checkpoint(model: Network, optimizer: torch.optim.Optimizer) -> dict[str, by
     }
 
 
-def restore(checkpoints: Checkpoints, model: Network, optimizer: torch.optim.Optimizer) -> int:
+def restore(checkpoints: Checkpoints, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
     """Load the latest state, if there is one; returns the number of epochs done."""
     found = checkpoints.load()
     if found is None:

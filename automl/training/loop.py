@@ -15,12 +15,13 @@ from automl.config import UserError
 from automl.data.dataset import About
 from automl.models.deployed import Deployed, Inputs, predict
 from automl.models.family import Network
-from automl.recipe import Context, Report, Step
+from automl.recipe import Context, Rejected, Report, Sibling, Step
 from automl.space import unknown
 from automl.training import parallel
 from automl.training.augmentation import Augmentation
 from automl.training.batches import Batches, Plan, epoch_seed
 from automl.training.checkpoint import checkpoint, restore
+from automl.training.distill import misfit
 from automl.training.losses import BatchLoss, Loss, usual
 from automl.training.optimizers import AdamW, Optimizer, keep_zeros
 from automl.training.parallel import Parallelism, SingleDevice
@@ -57,7 +58,7 @@ class Train(Step):
     compresses: ClassVar[bool] = False
 
     @property
-    def teacher(self) -> str:
+    def teacher(self) -> str | Sibling:
         return self.loss.teacher if self.loss else ""
 
     @property
@@ -71,7 +72,9 @@ class Train(Step):
     def check(self, before: tuple[Step, ...]) -> None:
         self._check_numbers()
         labels = [step.label for step in before]
-        if self.teacher and self.teacher not in labels:
+        if isinstance(self.teacher, Sibling):
+            self.teacher.check()
+        elif self.teacher and self.teacher not in labels:
             raise UserError(
                 f"step {self.label!r} distils from {self.teacher!r}, which is no step "
                 f"before it; name one of: {', '.join(labels) or '(none stands before it)'}"
@@ -118,24 +121,28 @@ class Train(Step):
                 )
 
     def run(self, model: Network, context: Context) -> Generator[Report, None, Network]:
-        model = self._formatted(model.to(context.device), torch.channels_last)
-        optimizer = self.optimizer.build(model.parameters())
+        about, config = context.data.about, self.loss or usual(context.data.about)
+        torch.manual_seed(epoch_seed(context.seed, self.label))
+        module = config.around(model.cpu(), about).to(context.device)
+        module = self._formatted(module, torch.channels_last)
+        optimizer = self.optimizer.build(module.parameters())
+        loss = config.build(about, context.device)
         batches, validation = self._batches(model, context), _Validation(model, context)
-        loss = (self.loss or usual(context.data.about)).build(context.data.about, context.device)
-        first_epoch = parallel.agree(restore(context.checkpoints, model, optimizer))
+        first_epoch = parallel.agree(restore(context.checkpoints, module, optimizer))
         if model.spec.keeps_zeros:
             keep_zeros(model, optimizer)
-        wrapped = self.parallelism.wrap(self._compiled(model, batches, context))
+        wrapped = self.parallelism.wrap(self._compiled(module, loss, batches, context))
         rank, _ = self.parallelism.share()
         for epoch in range(first_epoch, self.epochs):
             torch.manual_seed(epoch_seed(context.seed, self.label, epoch, rank))
             mean_loss = self._epoch(wrapped, optimizer, loss, batches, self._plan(context), epoch)
-            self.parallelism.unwrap(model)
+            self.parallelism.unwrap(module)
             metrics = {"loss": mean_loss, **validation.metrics()}
             if parallel.rank() == 0:
-                context.checkpoints.save(epoch + 1, checkpoint(model, optimizer))
+                context.checkpoints.save(epoch + 1, checkpoint(module, optimizer))
             yield Report(self.label, epoch + 1, self.epochs, metrics)
-        return self._formatted(model, torch.contiguous_format).eval()
+        self._formatted(model, torch.contiguous_format)
+        return model.eval()
 
     def _epoch(
         self,
@@ -171,11 +178,13 @@ class Train(Step):
             )
         return mean_loss
 
-    def _outputs(self, model: nn.Module, inputs: Tensor) -> Tensor:
+    def _outputs(self, model: nn.Module, inputs: Tensor) -> Any:
         if self.channels_last and inputs.ndim == 4:
             inputs = inputs.to(memory_format=torch.channels_last)
         with torch.autocast(inputs.device.type, torch.bfloat16, self.precision == "bf16"):
-            outputs: Tensor = model(inputs)
+            outputs = model(inputs)
+        if isinstance(outputs, tuple):
+            return tuple(output.float() for output in outputs)
         return outputs.float()
 
     def _plan(self, context: Context) -> Plan:
@@ -187,18 +196,23 @@ class Train(Step):
         inputs = Inputs(about, model.spec.model.scaling(about))
         batches = Batches(context.data, inputs, self._augmentations(), self.mixup, context.device)
         if self.teacher:
-            batches.learn_from(context.teacher(self.teacher))
+            teacher = context.teacher(self.teacher)
+            if problem := misfit(teacher):
+                raise Rejected(f"step {self.label!r}: {problem}")
+            batches.learn_from(teacher)
         return batches
 
     def _augmentations(self) -> tuple[Augmentation, ...]:
         return tuple(a for a in self.augmentations if a is not None)
 
-    def _formatted(self, model: Network, memory_format: torch.memory_format) -> Network:
+    def _formatted(self, model: nn.Module, memory_format: torch.memory_format) -> nn.Module:
         if self.channels_last:
             model.to(memory_format=memory_format)  # type: ignore[call-overload]
         return model
 
-    def _compiled(self, model: Network, batches: Batches, context: Context) -> Any:
+    def _compiled(
+        self, model: nn.Module, loss: BatchLoss, batches: Batches, context: Context
+    ) -> Any:
         """The model compiled; where that fails, as it is, and a note of why.
 
         Compiling happens at the first call, so one is made here, without effect on the model.
@@ -210,7 +224,7 @@ class Train(Step):
             compiled: Any = torch.compile(model)
             _, _, rows = next(self._plan(context).of_epoch(0, len(batches)))
             part = next(batches.take(rows, len(rows)))
-            self._outputs(compiled.train(), part.inputs).sum().backward()  # type: ignore[no-untyped-call]
+            part.loss(loss, self._outputs(compiled.train(), part.inputs)).backward()  # type: ignore[no-untyped-call]
         except Exception as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             context.notes.append(f"step {self.label!r} is not compiled: {reason}")

@@ -1,37 +1,45 @@
-"""Losses of a training step; distillation is one of them."""
+"""Losses of a training step; `distill.py` has those in which other networks teach."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from automl.config import Config, UserError
 from automl.data.dataset import About
+from automl.models.family import Network
+from automl.recipe import Sibling
 
-BatchLoss: TypeAlias = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+BatchLoss: TypeAlias = Callable[[Any, Tensor, Tensor | None], Tensor]
 
 
 class Loss(Config):
-    """A loss over a batch. `teacher` names the earlier step whose model teaches, if any."""
+    """A loss over a batch. `teacher` is who teaches, if anyone: an earlier step, by its label,
+    or a sibling."""
 
-    teacher: str = ""
+    teacher: str | Sibling = ""
 
     def check(self, about: About) -> None:
         """Raise UserError when the loss does not suit such data."""
+
+    def around(self, model: Network, about: About) -> nn.Module:
+        """What is trained and checkpointed: the model, or a module that holds it and what else
+        learns beside it. It is called like the model. Raises Rejected where there is none."""
+        return model
 
     def build(self, about: About, device: str) -> BatchLoss:
         """The loss for a dataset."""
         return self
 
-    def __call__(self, outputs: Tensor, targets: Tensor, taught: Tensor | None) -> Tensor:
-        """The sum over the batch; `taught` are the teacher's outputs on the same rows.
+    def __call__(self, outputs: Any, targets: Tensor, taught: Tensor | None) -> Tensor:
+        """The sum over the batch, given what the module `around` the model gives and the
+        teacher's outputs on the same rows.
 
         Targets are class numbers, or (rows, outputs) of mean 0 and deviation 1.
         """
@@ -83,40 +91,6 @@ class MeanSquaredError(Loss):
 
     def __call__(self, outputs: Tensor, targets: Tensor, taught: Tensor | None) -> Tensor:
         return ((outputs - targets) ** 2).mean(1).sum()
-
-
-@dataclass(frozen=True)
-class Distill(Loss):
-    """Learn from a teacher's answers, softened by `temperature`, and for the rest from the
-    labels; in a regression from its numbers.
-
-    `weight` is the teacher's share. https://arxiv.org/abs/1503.02531
-    """
-
-    teacher: str = "train"
-    temperature: float = 4.0
-    weight: float = 0.7
-
-    def check_ranges(self) -> None:
-        if not 0 < self.temperature < math.inf:
-            raise UserError(f"{self}: temperature must be above 0")
-        if not 0 <= self.weight <= 1:
-            raise UserError(f"{self}: weight must be from 0 to 1")
-
-    def __call__(self, outputs: Tensor, targets: Tensor, taught: Tensor | None) -> Tensor:
-        assert taught is not None
-        if targets.is_floating_point():
-            soft = MeanSquaredError()(outputs, taught, None)
-            hard = MeanSquaredError()(outputs, targets, None)
-            return self.weight * soft + (1 - self.weight) * hard
-        soft = F.kl_div(
-            F.log_softmax(outputs / self.temperature, dim=1),
-            torch.log_softmax(taught / self.temperature, dim=1),
-            reduction="sum",
-            log_target=True,
-        )
-        hard = F.cross_entropy(outputs, targets, reduction="sum")
-        return self.weight * self.temperature**2 * soft + (1 - self.weight) * hard
 
 
 def usual(about: About) -> Loss:

@@ -25,8 +25,8 @@ from automl.recipe import Rejected
 from automl.runtimes import onnx as runtime
 from automl.space import TrialConfig
 from automl.store import Store
+from automl.training.distill import Distill
 from automl.training.loop import Train
-from automl.training.losses import Distill
 from automl.training.schedules import Cosine
 from automl.trial import Checkpoints
 

@@ -18,8 +18,8 @@ from automl.models.linear import Linear
 from automl.models.mlp import MLP
 from automl.models.transformer import Transformer, TransformerLayer
 from automl.recipe import Rejected
+from automl.training.distill import Distill
 from automl.training.loop import Train
-from automl.training.losses import Distill
 from automl.training.schedules import Cosine
 
 

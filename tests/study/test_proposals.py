@@ -3,7 +3,7 @@ import pytest
 from automl import source
 from automl.measure.measurement import Measurement
 from automl.pareto import Axis
-from automl.prefix import prefix_keys
+from automl.prefix import needed_keys, prefix_keys
 from automl.result import TrialResult
 from automl.space import MAX_SEED
 from automl.study.proposals import Proposer
@@ -21,6 +21,20 @@ from automl.training.loop import Train
 
 recipe = (Train(epochs=OneOf(1, 2)), Prune(Float(0.1, 0.9)), OneOf(None, Quantize()))
 space = Space(TrialConfig(Sklearn("digits"), MLP((16,)), recipe), ("accuracy", "size_bytes"))
+"""
+
+
+ONE_SIBLING = """
+from automl.data.sklearn import Sklearn
+from automl.models.mlp import MLP
+from automl.recipe import Sibling
+from automl.space import Float, Int, OneOf, Space, TrialConfig
+from automl.training.distill import Distill
+from automl.training.loop import Train
+
+teacher = Sibling((Train(epochs=9),), {model})
+recipe = (Train(loss=OneOf(None, Distill(teacher, Float(1.0, 8.0)))),)
+space = Space(TrialConfig(Sklearn("digits"), MLP((Int(8, 64),)), recipe), ("accuracy",))
 """
 
 
@@ -69,6 +83,23 @@ def test_a_proposal_waits_while_its_prefix_is_in_the_making(start):
     proposer.finish(second.number, TrialResult("failed", reason="lost"))
     fourth = proposer.next()
     assert fourth is not None
+
+
+@pytest.mark.parametrize(("model", "waits"), [("MLP((200,))", True), ("None", False)])
+def test_a_proposal_waits_while_its_sibling_is_in_the_making(model, waits, start):
+    """A sibling of its own width, which no two students share, holds nobody back."""
+    stored = set()
+    proposer = start(ONE_SIBLING.replace("{model}", model), "random", stored)
+
+    def is_taught(record):
+        return record.params["recipe.train.loss"] == "Distill"
+
+    running = [record for record in (proposer.next() for _ in range(12)) if record is not None]
+    taught = [record for record in running if is_taught(record)]
+    assert len(running) > len(taught)
+    assert (len(taught) == 1) == waits
+    stored.add(needed_keys(proposer.config(taught[0].params))[-1])
+    assert not waits or is_taught(proposer.next())
 
 
 @pytest.mark.parametrize("sampler", list(SAMPLERS))

@@ -14,8 +14,9 @@ from automl.models.linear import Linear
 from automl.models.mlp import MLP
 from automl.space import TrialConfig
 from automl.training.augmentation import Flip, Shift
+from automl.training.distill import Distill
 from automl.training.loop import Train
-from automl.training.losses import CrossEntropy, Distill, MeanSquaredError
+from automl.training.losses import CrossEntropy, MeanSquaredError
 from automl.training.optimizers import SGD, Adadelta, AdamW, GradientDescent, Muon, Nesterov
 from automl.training.schedules import Cosine, Exponential, Fixed, Staircase
 

@@ -3,11 +3,11 @@ from dataclasses import replace
 import pytest
 import torch
 from conftest import DIGITS, load
-from torch.nn import functional as F
 
 from automl.config import UserError
 from automl.data.linear_map import LinearMap
-from automl.training.losses import CrossEntropy, Distill, MeanSquaredError, usual
+from automl.training.distill import Distill
+from automl.training.losses import CrossEntropy, MeanSquaredError, usual
 
 logits = torch.tensor([[2.0, 0.0, -1.0], [0.5, 0.2, 0.1]])
 targets = torch.tensor([0, 2])
@@ -35,24 +35,6 @@ def test_balanced_classes_weigh_the_inverse_of_how_often_they_appear():
 def test_squared_errors_are_averaged_over_outputs_and_summed_over_rows():
     loss = MeanSquaredError()(torch.tensor([[1.0, 2.0], [0.0, 0.0]]), torch.zeros(2, 2), None)
     assert loss == 2.5
-
-
-def test_distillation_weighs_softened_divergence_and_labels():
-    taught = torch.tensor([[3.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
-    p, q = (taught / 2).softmax(1), (logits / 2).softmax(1)
-    divergence = (p * (p.log() - q.log())).sum()
-    expected = 0.6 * 4 * divergence + 0.4 * F.cross_entropy(logits, targets, reduction="sum")
-    loss = Distill(temperature=2.0, weight=0.6)(logits, targets, taught)
-    assert torch.allclose(loss, expected)
-
-
-def test_a_student_that_agrees_with_its_teacher_has_nothing_to_learn():
-    assert Distill(weight=1.0)(logits, targets, logits).abs() < 1e-6
-
-
-def test_in_a_regression_the_teacher_gives_numbers():
-    own, taught, true = torch.zeros(3, 1), torch.ones(3, 1), torch.full((3, 1), 2.0)
-    assert Distill(weight=0.5)(own, true, taught) == pytest.approx(0.5 * 3 + 0.5 * 12)
 
 
 def test_a_loss_refuses_the_other_task():

@@ -6,7 +6,7 @@ The maths and the papers are in `low_rank.py`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,10 +52,12 @@ class Factorize(Step):
         if wrong := self._wrong():
             raise Rejected(wrong)
         layers = self._layers(model)
-        moments = output_moments(model.to(context.device), layers, context)
+        by_outputs = [name for name, layer in layers.items() if self._method(layer) == "pca"]
+        moments = observed(model.to(context.device), layers, by_outputs, context)
         factors, larger = {}, []
         for name, layer in layers.items():
-            parts = METHODS[self._method(layer)](layer, moments[name], self._choose(name, layer))
+            factorise, choose = METHODS[self._method(layer)], self._choose(name, layer)
+            parts = factorise(layer, moments.get(name), choose)
             if count_parameters(parts) < count_parameters(layer):
                 factors[name] = parts
             else:
@@ -131,17 +133,23 @@ class Moments:
     covariance: Tensor
 
 
-def output_moments(model: Network, layers: dict[str, Any], context: Context) -> dict[str, Moments]:
-    """The moments of what each layer gives on training rows.
+def observed(
+    model: Network, layers: dict[str, Any], by_outputs: Collection[str], context: Context
+) -> dict[str, Moments]:
+    """What the layers `by_outputs` give on training rows.
 
-    Raises Rejected at a layer that is never called: its weight is read in some other way.
+    Raises Rejected at any layer that is never called: its weight is read in some other way.
     """
+    called: set[str] = set()
     sums: dict[str, list[Tensor]] = {}
 
     def observe(name: str) -> Any:
         def hook(layer: nn.Module, inputs: Any, outputs: Tensor) -> None:
+            called.add(name)
+            if name not in by_outputs:
+                return
             features = outputs if isinstance(layer, nn.Linear) else outputs.movedim(1, -1)
-            flat = features.reshape(-1, features.shape[-1]).double()
+            flat = features.flatten(0, -2).double()
             found = [torch.tensor(len(flat)), flat.sum(0), flat.T @ flat]
             sums[name] = [a + b for a, b in zip(sums[name], found)] if name in sums else found
 
@@ -153,7 +161,7 @@ def output_moments(model: Network, layers: dict[str, Any], context: Context) -> 
     for handle in hooks:
         handle.remove()
     for name in layers:
-        if name not in sums:
+        if name not in called:
             refuse("Factorize", name, "is never called as a layer")
     return {name: _moments(*parts) for name, parts in sums.items()}
 
@@ -179,12 +187,13 @@ def max_rank(layer: Any, method: str) -> int:
     return int(min(outputs, inputs * math.prod(sides)))
 
 
-def svd(layer: Any, moments: Moments, choose: Choose) -> nn.Sequential:
+def svd(layer: Any, moments: Moments | None, choose: Choose) -> nn.Sequential:
     first, last = low_rank.svd(layer.weight.detach().flatten(1), choose)
     return _pair(layer, first, last, layer.bias)
 
 
-def pca(layer: Any, moments: Moments, choose: Choose) -> nn.Sequential:
+def pca(layer: Any, moments: Moments | None, choose: Choose) -> nn.Sequential:
+    assert moments is not None
     weight = layer.weight.detach().flatten(1)
     bias = torch.zeros_like(weight[:, 0]) if layer.bias is None else layer.bias.detach()
     spectrum = (moments.mean, moments.covariance)
@@ -192,7 +201,7 @@ def pca(layer: Any, moments: Moments, choose: Choose) -> nn.Sequential:
     return _pair(layer, first, last, bias)
 
 
-def spatial(layer: Any, moments: Moments, choose: Choose) -> nn.Sequential:
+def spatial(layer: Any, moments: Moments | None, choose: Choose) -> nn.Sequential:
     """Of a series there is one side alone: k, then 1."""
     weight = layer.weight.detach()
     first, last = low_rank.spatial(weight[..., None] if weight.dim() == 3 else weight, choose)
@@ -202,7 +211,7 @@ def spatial(layer: Any, moments: Moments, choose: Choose) -> nn.Sequential:
     return nn.Sequential(down, _convolution(layer, last, layer.bias, **_along(layer, 1)))
 
 
-def tucker(layer: Any, moments: Moments, choose: Choose) -> nn.Sequential:
+def tucker(layer: Any, moments: Moments | None, choose: Choose) -> nn.Sequential:
     first, core, last = low_rank.tucker(layer.weight.detach(), choose)
     return nn.Sequential(
         _convolution(layer, _pointwise(layer, first), None),
@@ -211,7 +220,7 @@ def tucker(layer: Any, moments: Moments, choose: Choose) -> nn.Sequential:
     )
 
 
-METHODS: dict[str, Callable[[Any, Moments, Choose], nn.Sequential]] = {
+METHODS: dict[str, Callable[[Any, Moments | None, Choose], nn.Sequential]] = {
     "pca": pca,
     "svd": svd,
     "spatial": spatial,

@@ -208,13 +208,13 @@ def test_grouped_convolutions_stay(context):
 def test_a_trial_of_lower_rank_is_smaller(store):
     train = Train(learning_rate=Cosine(0.01), epochs=4)
     steps = (Factorize(energy=0.95), Train(label="fine_tune", epochs=2), Quantize())
-    files = {}
-    for recipe in ((train,), (train, *steps[:2]), (train, *steps)):
+    sizes = []
+    for recipe in ((train,), (train, *steps)):
         _, result = drive(TrialConfig(DIGITS, MLP((64, 64)), recipe), store)
         assert (result.status, result.reason) == ("complete", "")
         assert result.measurement.quality["accuracy"] > 0.9
-        files[len(recipe)] = result.measurement.size_bytes
-    assert files[1] > 1.3 * files[3] > 2 * files[4]
+        sizes.append(result.measurement.size_bytes)
+    assert sizes[0] > 4 * sizes[1]
 
 
 @pytest.mark.parametrize(

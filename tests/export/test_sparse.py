@@ -131,8 +131,7 @@ def test_one_tensor_is_packed_where_another_is_not():
     assert np.array_equal(weights(proto)["w0"], large)
 
 
-@pytest.mark.parametrize("family", [MLP((64,)), ConvNet((16, 32))])
-@pytest.mark.parametrize("bits", [32, 8])
+@pytest.mark.parametrize(("family", "bits"), [(MLP((64,)), 32), (ConvNet((16, 32)), 8)])
 def test_a_packed_model_answers_as_the_whole_one(
     family, bits, build, context, monkeypatch, tmp_path
 ):

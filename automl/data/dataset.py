@@ -23,9 +23,9 @@ from automl.data.files import existing, visible_files
 
 VALIDATION_SHARE = 0.2
 TEST_SHARE = 0.2
-MAX_VALIDATION_ROWS = 10_000
+MAX_VALIDATION_ROWS = 5_000
 CHUNK_BYTES = 8 << 20
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 
 
 @dataclass(frozen=True)

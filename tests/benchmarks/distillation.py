@@ -5,7 +5,8 @@ python tests/benchmarks/distillation.py [FOLDER_OF_IDX_FILES] [--seeds 5] [--bud
 On digits, and with a folder on 10,000 rows of Fashion-MNIST. The students are equal: trained from
 scratch or, for "own_parent", pruned to that size from a trained network and fine-tuned. Accuracy
 is of the exported file on all rows that were not learned from; a gain is the mean over seeds of
-the differences to the same training by the labels alone.
+the differences to the same training by the labels alone. What was trained is kept: run again
+after an interruption, it goes on.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from automl.trial import run
 
 RESULTS = Path(__file__).parent / "results" / "distillation.json"
 CACHE = Path(tempfile.gettempdir()) / "automl-benchmark-cache"
+STORE = f"{CACHE}/store"
 STUDENT, PARENT = ConvNet((8, 16)), ConvNet((16, 32))
 FIRST_SEED = 100
 """The losses' defaults were chosen on digits with seeds below it."""
@@ -100,11 +102,10 @@ def table(
     """A row per kind, with its gain over the plain training of the same seeds."""
     found: dict[str, list[float]] = {}
     for seed in seeds:
-        with tempfile.TemporaryDirectory() as folder:
-            for kind, (model, recipe) in kinds(epochs, teachers_epochs).items():
-                config = TrialConfig(data, model, recipe, seed)
-                found.setdefault(kind, []).append(accuracy(config, Store(folder)))
-                print(f"{epochs} epochs, seed {seed}, {kind}: {found[kind][-1]} %", flush=True)
+        for kind, (model, recipe) in kinds(epochs, teachers_epochs).items():
+            config = TrialConfig(data, model, recipe, seed)
+            found.setdefault(kind, []).append(accuracy(config, Store(STORE)))
+            print(f"{epochs} epochs, seed {seed}, {kind}: {found[kind][-1]} %", flush=True)
     for kind, plain in COMPARED.items():
         gains = [own - other for own, other in zip(found[kind], found[plain], strict=True)]
         error = statistics.stdev(gains) / len(gains) ** 0.5 if len(gains) > 1 else None

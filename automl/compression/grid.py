@@ -1,7 +1,8 @@
 """The integers that weights and activations become, and the scales that fit them best.
 
-At 8 and 4 bits codes are whole numbers, at 2 and 1 bits odd ones: {-3, -1, 1, 3} and {-1, 1}.
-All are symmetric, so that a batch norm of negative weight can be merged by flipping signs.
+At 8 and 4 bits codes are whole numbers, at 2 and 1 bits odd ones: {-3, -1, 1, 3} and {-1, 1};
+or those of a codebook. All are symmetric, so that a batch norm of negative weight can be merged
+by flipping signs.
 """
 
 from __future__ import annotations
@@ -13,31 +14,64 @@ LIMITS = {8: 127, 4: 7, 2: 3, 1: 1}
 """The largest code at each width."""
 
 PAIR_LIMIT = 128
+LARGEST_LEVEL = PAIR_LIMIT // 2
+"""Of a codebook, whose every code may stand next to itself."""
+
+LLOYD_ROUNDS = 30
 SHRINKS = torch.linspace(0.2, 1.0, 41)
 TINY = 1e-12
 
 
-def codes_of(scaled: Tensor, bits: int) -> Tensor:
-    """The nearest codes of weights that are divided by their scale, as floats."""
+def codes_of(scaled: Tensor, bits: int, levels: tuple[int, ...] = ()) -> Tensor:
+    """The nearest codes of weights that are divided by their scale, as floats; `levels` are
+    those of a codebook."""
+    if levels:
+        codes = torch.tensor(levels, dtype=scaled.dtype, device=scaled.device)
+        return codes[torch.bucketize(scaled.contiguous(), (codes[1:] + codes[:-1]) / 2)]
     limit = LIMITS[bits]
     whole = scaled.round() if bits > 2 else 2 * torch.floor(scaled / 2) + 1
     return whole.clamp(-limit, limit)
 
 
-def weight_scale(rows: Tensor, bits: int) -> Tensor:
+def reach(bits: int, levels: tuple[int, ...] = ()) -> float:
+    """How far from 0 the weights are whose nearest code is the last one: a half step beyond it."""
+    if levels:
+        return levels[-1] + (levels[-1] - levels[-2]) / 2
+    return LIMITS[bits] + (0.5 if bits > 2 else 1)
+
+
+def weight_scale(rows: Tensor, bits: int, levels: tuple[int, ...] = ()) -> Tensor:
     """Per row of weights (outputs, inputs), a positive scale; below 8 bits that of least
     squared error among clipped ones."""
     if bits == 8:
         return _scale_without_overflow(rows)
-    if bits == 1:
+    if bits == 1 and not levels:
         return rows.abs().mean(1).clamp_min(TINY)
     largest = rows.abs().amax(1).clamp_min(TINY)
-    candidates = largest * SHRINKS.to(rows.device)[:, None] / LIMITS[bits]
+    last = levels[-1] if levels else LIMITS[bits]
+    candidates = largest * SHRINKS.to(rows.device)[:, None] / last
     errors = [
-        ((codes_of(rows / s[:, None], bits) * s[:, None] - rows) ** 2).sum(1) for s in candidates
+        ((codes_of(rows / s[:, None], bits, levels) * s[:, None] - rows) ** 2).sum(1)
+        for s in candidates
     ]
     best = torch.stack(errors).argmin(0)
     return candidates.gather(0, best[None])[0]
+
+
+def codebook(rows: Tensor, bits: int) -> tuple[int, ...]:
+    """The 2^bits codes, or fewer, that k-means finds for weights (outputs, inputs) relative to
+    their row's size. https://arxiv.org/abs/1510.00149
+    """
+    sizes = (rows / rows.square().mean(1, keepdim=True).sqrt().clamp_min(TINY)).abs().flatten()
+    centres = sizes.quantile((torch.arange(2 ** (bits - 1)) + 0.5).to(rows) / 2 ** (bits - 1))
+    for _ in range(LLOYD_ROUNDS):
+        nearest = torch.bucketize(sizes, (centres[1:] + centres[:-1]) / 2)
+        sums = torch.zeros_like(centres).index_add_(0, nearest, sizes)
+        counts = nearest.bincount(minlength=len(centres))
+        centres = torch.where(counts > 0, sums / counts.clamp_min(1), centres)
+    whole = (centres / centres[-1].clamp_min(TINY) * LARGEST_LEVEL).round().clamp_min(1)
+    levels = sorted({int(level) for level in whole.tolist()} | {LARGEST_LEVEL})
+    return (*(-level for level in reversed(levels)), *levels)
 
 
 def _scale_without_overflow(rows: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from automl.compression.fold import Removed, fold_batch_norm
 from automl.compression.grid import (
     LIMITS,
     activation_grid,
+    codebook,
     codes_of,
     spread,
     weight_scale,
@@ -60,7 +61,8 @@ class Quantize(Step):
     `activation_bits`: below 8, uint8 on a coarser grid, which changes quality, not speed.
 
     The first and the last layer have `ends_bits`. With `average_bits` above 0 each layer gets
-    the width that the measured sensitivity allows. `training` is quantization-aware training
+    the width that the measured sensitivity allows. With `codebook` the codes of less than 8
+    bits are not evenly spaced but found by k-means. `training` is quantization-aware training
     after the calibration, of which the better result is kept: by default a short one at 2 and
     1 bits, none above; with `Train(epochs=0)` none at any width.
     """
@@ -69,6 +71,7 @@ class Quantize(Step):
     activation_bits: int = 8
     ends_bits: int = 8
     average_bits: float = 0.0
+    codebook: bool = False
     training: Train | None = None
 
     @property
@@ -85,19 +88,32 @@ class Quantize(Step):
                 raise UserError(f"step {self.label!r}: {name}={bits}; choose one of 8, 4, 2 and 1")
         if self.average_bits and not 1 <= self.average_bits <= 8:
             raise UserError(f"step {self.label!r}: average_bits={self.average_bits} is not 1 to 8")
+        if self.codebook and self.bits == 8 and not self.average_bits:
+            raise UserError(
+                f"step {self.label!r}: 8 bits have no codebook; choose fewer, or average_bits"
+            )
         if self.training is not None and self.training.epochs:
             self.training.check(before)
 
     def run(self, model: Network, context: Context) -> Generator[Report, None, Network]:
         model = model.to(context.device).eval()
         widths = self._widths(model, context)
-        calibrated = finished(learned(model, widths, self.activation_bits, context), context)
+        changes = self._changes(model, widths)
+        calibrated = finished(learned(model, changes, context), context)
         training = self._training()
         if training.epochs == 0:
             return calibrated
-        start = learned(model, widths, self.activation_bits, context)
+        start = learned(model, changes, context)
         trained = finished((yield from training.run(start, context)), context)
         return max((trained, calibrated), key=lambda candidate: _quality(candidate, context))
+
+    def _changes(self, model: Network, widths: Mapping[str, int]) -> dict[str, Learned]:
+        layers, changes = quantizable(model), {}
+        for name, bits in widths.items():
+            rows = _weight(layers[name]).detach().flatten(1)
+            levels = codebook(rows, bits) if self.codebook and bits < 8 else ()
+            changes[name] = Learned(bits, self.activation_bits, levels)
+        return changes
 
     def _training(self) -> Train:
         fine = min(self.bits, self.activation_bits) >= 4 and not self.average_bits
@@ -146,20 +162,19 @@ def quantizable(model: Network) -> dict[str, nn.Module]:
     }
 
 
-def learned(
-    model: Network, widths: Mapping[str, int], activation_bits: int, context: Context
-) -> Network:
+def learned(model: Network, changes: Mapping[str, Learned], context: Context) -> Network:
     """The model with layers that see their rounding, scales calibrated; batch norms stay."""
     layers = quantizable(model)
     entering, _ = observe(model.body, layers, seen_rows(model, context))
-    start = change(model, {n: Learned(bits, activation_bits) for n, bits in widths.items()})
+    start = change(model, changes)
     start.to(context.device)
     copy_weights(model, start)
-    for name, bits in widths.items():
+    for name, made in changes.items():
         layer = cast(LearnedLayer, start.body.get_submodule(name))
-        scale, zero_point = activation_grid(entering[name], activation_bits)
+        scale, zero_point = activation_grid(entering[name], made.activation_bits)
         with torch.no_grad():
-            layer.log_scale.copy_(weight_scale(layer.weight.flatten(1), bits).log())
+            fitting = weight_scale(layer.weight.flatten(1), made.bits, made.levels)
+            layer.log_scale.copy_(fitting.log())
             layer.log_input_scale.fill_(torch.tensor(scale).log())
             layer.input_zero_point.fill_(zero_point)
     return start.eval()
@@ -190,7 +205,7 @@ def _as_quantized(model: Network, name: str) -> Quantized:
 def _frozen(layer: LearnedLayer) -> dict[str, Tensor]:
     """The state of the quantized layer that computes what a learned one does."""
     weight, scale = layer.weight.detach(), layer.scale().detach()
-    codes = codes_of(weight / per_output(scale, weight), layer.bits)
+    codes = codes_of(weight / per_output(scale, weight), layer.bits, layer.levels)
     state = {
         "codes": codes.to(torch.int8),
         "scale": scale,

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from automl.compression.grid import LIMITS, codes_of, rounded, weight_scale
+from automl.compression.grid import LIMITS, codes_of, reach, rounded, weight_scale
 from automl.models.family import Change
 
 ONNX_VERSION = 19
@@ -36,13 +36,15 @@ class Quantized(Change):
 
 @dataclass(frozen=True)
 class Learned(Change):
-    """The same while it trains: float weights and scales that see their rounding."""
+    """The same while it trains: float weights and scales that see their rounding; `levels` are
+    the codes of a codebook."""
 
     bits: int
     activation_bits: int = 8
+    levels: tuple[int, ...] = ()
 
     def rebuild(self, layer: nn.Module) -> nn.Module:
-        return LearnedLayer(layer, self.bits, self.activation_bits)
+        return LearnedLayer(layer, self.bits, self.activation_bits, self.levels)
 
 
 class _Layer(nn.Module):
@@ -123,8 +125,11 @@ class LearnedLayer(_Layer):
 
     input_zero_point: Tensor
 
-    def __init__(self, layer: Any, bits: int, activation_bits: int) -> None:
+    def __init__(
+        self, layer: Any, bits: int, activation_bits: int, levels: tuple[int, ...]
+    ) -> None:
         super().__init__(layer, bits, activation_bits)
+        self.levels = levels
         self.weight = nn.Parameter(torch.zeros(layer.weight.shape))
         self.bias = None if layer.bias is None else nn.Parameter(torch.zeros(len(layer.weight)))
         self.log_scale = nn.Parameter(torch.zeros(len(layer.weight)))
@@ -135,9 +140,10 @@ class LearnedLayer(_Layer):
         scale = per_output(self.scale(), self.weight)
         scaled = self.weight / scale
         # Beyond its last code a weight is clipped: its gradient goes to the scale alone.
-        limit = LIMITS[self.bits] + (0.5 if self.bits > 2 else 1)
+        limit = reach(self.bits, self.levels)
         clipped = scaled.clamp(-limit, limit)
-        weight = _straight_through(codes_of(clipped, self.bits), clipped) * scale
+        codes = codes_of(clipped, self.bits, self.levels)
+        weight = _straight_through(codes, clipped) * scale
         return self.compute(self._rounded(inputs), weight, self.bias)
 
     def scale(self) -> Tensor:

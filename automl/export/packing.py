@@ -1,7 +1,8 @@
 """Weights of 4, 2 and 1 bits stored as such: packed bytes, unpacked by a small graph.
 
-A table with the codes of every byte, made once, a Gather from it and a Reshape: a stock
-onnxruntime folds all of it when it loads the file, and runs as if the weights were int8.
+A table with the codes of every byte, a Gather from it and a Reshape: a stock onnxruntime folds
+all of it when it loads the file, and runs as if the weights were int8. The table is made once
+for each width, and for each layer that has a codebook.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ CODES = {4: np.arange(-8, 8), 2: np.array([-3, -1, 1, 3]), 1: np.array([-1, 1])}
 """The code that each pattern of bits stands for; the first of 4 bits is not used."""
 
 
-def pack(codes: NDArray[np.int8], bits: int) -> NDArray[np.uint8]:
-    """The codes' patterns, low bits first, padded to whole bytes."""
-    patterns = np.searchsorted(CODES[bits], codes.ravel()).astype(np.uint8)
+def pack(codes: NDArray[np.int8], bits: int, levels: NDArray[Any]) -> NDArray[np.uint8]:
+    """The codes' patterns, their places in `levels`, low bits first, padded to whole bytes."""
+    patterns = np.searchsorted(levels, codes.ravel()).astype(np.uint8)
     per_byte = 8 // bits
     padded = np.concatenate([patterns, np.zeros(-len(patterns) % per_byte, np.uint8)])
     shifts = (np.arange(per_byte) * bits).astype(np.uint8)
@@ -34,50 +35,63 @@ def pack_weights(graph: Any, widths: Mapping[str, int]) -> None:
     initializers = {tensor.name: tensor for tensor in graph.initializer}
     nodes: list[Any] = []
     for bits in sorted(set(widths.values())):
-        nodes += _table(graph, bits)
+        nodes += _patterns(graph, bits)
+    tables = set[str]()
     for name, bits in widths.items():
         codes = onnx.numpy_helper.to_array(initializers[name])
-        _add(graph, f"{name}.packed", pack(codes, bits))
-        nodes += _unpacking(graph, name, bits, codes.shape)
+        table, levels = f"table{bits}", CODES[bits]
+        if not np.isin(codes, levels).all():
+            table, levels = f"{name}.table", _codebook(codes, bits)
+        if table not in tables:
+            tables.add(table)
+            _add(graph, f"{table}.levels", levels.astype(np.int8))
+            inputs = [f"{table}.levels", f"patterns{bits}"]
+            nodes.append(onnx.helper.make_node("Gather", inputs, [table]))
+        _add(graph, f"{name}.packed", pack(codes, bits, levels))
+        nodes += _unpacking(graph, name, table, bits, codes.shape)
         graph.initializer.remove(initializers[name])
     for position, node in enumerate(nodes):
         graph.node.insert(position, node)
 
 
-def _table(graph: Any, bits: int) -> list[Any]:
-    """The nodes that make the table with the codes of each byte, (256, codes per byte)."""
+def _codebook(codes: NDArray[np.int8], bits: int) -> NDArray[np.int8]:
+    """The different codes in order, the last repeated to as many as the bits can name."""
+    levels = np.unique(codes)
+    return np.pad(levels, (0, 2**bits - len(levels)), mode="edge")
+
+
+def _patterns(graph: Any, bits: int) -> list[Any]:
+    """The nodes that make the patterns in each byte, (256, patterns per byte)."""
     constants = {
         "zero": 0,
         "all": 256,
         "one": 1,
         "column": [256, 1],
         f"powers{bits}": 2 ** (bits * np.arange(8 // bits)),
-        f"patterns{bits}": 2**bits,
+        f"number{bits}": 2**bits,
     }
     for name, value in constants.items():
         _add(graph, name, np.array(value, np.int64))
-    _add(graph, f"codes{bits}", CODES[bits].astype(np.int8))
     chain = [
         ("Range", ["zero", "all", "one"]),
         ("Reshape", ["", "column"]),
         ("Div", ["", f"powers{bits}"]),
-        ("Mod", ["", f"patterns{bits}"]),
-        ("Gather", [f"codes{bits}", ""]),
+        ("Mod", ["", f"number{bits}"]),
     ]
     nodes, last = [], ""
     for i, (op, inputs) in enumerate(chain):
-        output = f"table{bits}" if op == "Gather" else f"table{bits}.{i}"
+        output = f"patterns{bits}" if op == "Mod" else f"patterns{bits}.{i}"
         nodes.append(onnx.helper.make_node(op, [name or last for name in inputs], [output]))
         last = output
     return nodes
 
 
-def _unpacking(graph: Any, name: str, bits: int, shape: tuple[int, ...]) -> list[Any]:
+def _unpacking(graph: Any, name: str, table: str, bits: int, shape: tuple[int, ...]) -> list[Any]:
     """The nodes that make int8 codes of packed ones."""
     make, count = onnx.helper.make_node, int(np.prod(shape))
     nodes = [
         make("Cast", [f"{name}.packed"], [f"{name}.index"], to=onnx.TensorProto.INT32),
-        make("Gather", [f"table{bits}", f"{name}.index"], [f"{name}.bytes"]),
+        make("Gather", [table, f"{name}.index"], [f"{name}.bytes"]),
     ]
     source = f"{name}.bytes"
     if count % (8 // bits):
@@ -113,7 +127,7 @@ def stored_bits(file: bytes) -> dict[int, int]:
         elif name in made_by and made_by[name].domain == sparse.DOMAIN:
             found[8] = found.get(8, 0) + int(np.prod(held[made_by[name].input[2]]))
         elif name in made_by and made_by[name].op_type == "Reshape":
-            bits, count, _ = _packed(made_by[name], made_by, held)
+            bits, count, _, _ = _packed(made_by[name], made_by, held)
             found[bits] = found.get(bits, 0) + count
     return found
 
@@ -124,16 +138,18 @@ def unpacked(graph: Any, held: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any
     for node in graph.node:
         made = made_by.get(node.input[0]) if node.op_type == "DequantizeLinear" else None
         if made is not None and made.op_type == "Reshape":
-            bits, count, packed = _packed(made, made_by, held)
+            bits, count, packed, levels = _packed(made, made_by, held)
             patterns = (whole.pop(packed)[:, None] >> np.arange(0, 8, bits)) & (2**bits - 1)
-            codes = CODES[bits][patterns.ravel()[:count]].astype(np.int8)
+            codes = held[levels][patterns.ravel()[:count]]
             whole[node.input[0]] = codes.reshape(held[made.input[1]])
     return whole
 
 
-def _packed(node: Any, made_by: Mapping[str, Any], held: Mapping[str, Any]) -> tuple[int, int, str]:
-    """The width, the number, and the bytes' name of the codes that a Reshape gives; the levels
-    of their table tell the width."""
+def _packed(
+    node: Any, made_by: Mapping[str, Any], held: Mapping[str, Any]
+) -> tuple[int, int, str, str]:
+    """The width and the number of the codes that a Reshape gives, and the names of their bytes
+    and of their levels, which tell the width."""
     count = int(np.prod(held[node.input[1]]))
     while node.op_type != "Gather":
         node = made_by[node.input[0]]
@@ -141,4 +157,4 @@ def _packed(node: Any, made_by: Mapping[str, Any], held: Mapping[str, Any]) -> t
     bits = int(np.log2(held[levels].size))
     assert held[packed].dtype == np.uint8
     assert held[packed].size == -(-count * bits // 8)
-    return bits, count, packed
+    return bits, count, packed, levels

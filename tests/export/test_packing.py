@@ -15,7 +15,7 @@ shapes = st.lists(st.integers(1, 7), min_size=1, max_size=4).map(tuple)
 @given(shapes, st.sampled_from([4, 2, 1]), st.integers(0, 1000))
 def test_packed_codes_take_their_bits(shape, bits, seed):
     codes = np.random.default_rng(seed).choice(CODES[bits], shape).astype(np.int8)
-    assert pack(codes, bits).nbytes == -(-codes.size * bits // 8)
+    assert pack(codes, bits, CODES[bits]).nbytes == -(-codes.size * bits // 8)
 
 
 def graph_of(codes, bits):
@@ -44,6 +44,18 @@ def graph_of(codes, bits):
 @given(shapes, st.sampled_from([4, 2, 1]), st.integers(0, 1000))
 def test_onnxruntime_unpacks_them(shape, bits, seed):
     codes = np.random.default_rng(seed).choice(CODES[bits], shape).astype(np.int8)
+    file = graph_of(codes, bits)
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    (output,) = session.run(None, {"input": np.zeros(shape, np.float32)})
+    assert np.array_equal(output, codes * np.float32(0.5))
+    assert stored_bits(file) == {bits: codes.size}
+
+
+@settings(max_examples=25, deadline=None)
+@given(shapes, st.sampled_from([4, 2, 1]), st.integers(0, 1000))
+def test_onnxruntime_unpacks_codes_of_a_codebook(shape, bits, seed):
+    rng = np.random.default_rng(seed)
+    codes = rng.choice(rng.integers(-64, 65, 2**bits), shape).astype(np.int8)
     file = graph_of(codes, bits)
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     (output,) = session.run(None, {"input": np.zeros(shape, np.float32)})

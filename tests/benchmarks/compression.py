@@ -1,0 +1,367 @@
+"""What each compression costs in quality, and what it saves in bytes and latency.
+
+python tests/benchmarks/compression.py [--digits] [--mnist FOLDER] [--fashion FOLDER]
+
+Six models on digits with every technique; five seeds of one of them; a larger network on all of
+MNIST; and one on all of Fashion-MNIST. What is not asked for stays as an earlier run left it,
+and what was trained is kept: run again after an interruption, it goes on. Quality is that of
+exported files on rows that were not learned from; latencies are ratios taken in turn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+
+from automl import quality
+from automl.compression.binarize import Binarize
+from automl.compression.clip import Clip
+from automl.compression.factorize import Factorize
+from automl.compression.prune import Prune
+from automl.compression.quantize import Quantize
+from automl.compression.remove_layers import RemoveLayers
+from automl.data import dataset
+from automl.data.dataset import Dataset
+from automl.data.idx import MNIST, FashionMNIST
+from automl.data.sklearn import Sklearn
+from automl.export.claims import claims
+from automl.measure.latency import latency_ms
+from automl.measure.measurement import Measurement, machine
+from automl.models import family
+from automl.models.convnet import ConvNet
+from automl.models.family import Model, Network, count_parameters
+from automl.models.imported import Imported
+from automl.models.mlp import MLP
+from automl.models.mobilenet import MobileNet
+from automl.models.resnet import ResNet, ResNetStage
+from automl.models.transformer import Transformer
+from automl.recipe import Step
+from automl.result import TrialResult
+from automl.runtimes import onnx as runtime
+from automl.space import TrialConfig
+from automl.store import Store
+from automl.training.augmentation import Augmentation, Flip, Shift
+from automl.training.distill import Distill
+from automl.training.loop import Train
+from automl.training.losses import Loss
+from automl.training.optimizers import AdamW, Nesterov
+from automl.training.schedules import Cosine, Fixed, OneCycle, Warmup
+from automl.trial import MODEL_FILES, run
+from search_spaces.my_model import net
+
+RESULTS = Path(__file__).parent / "results" / "compression.json"
+CACHE = Path(tempfile.gettempdir()) / "automl-benchmark-cache"
+STORE = Store(f"{CACHE}/store")
+FEW_ROWS = 1000
+SEEDS = range(5)
+
+DIGITS = Sklearn("digits")
+MODELS: dict[str, Model] = {
+    "MLP": MLP((128, 64)),
+    "ConvNet": ConvNet((32, 32, 64)),
+    "ResNet": ResNet(),
+    "MobileNet": MobileNet(),
+    "Transformer": Transformer(),
+    "Imported": Imported(net),
+}
+
+
+def fine_tune(loss: Loss | None = None) -> Train:
+    return Train(label="fine_tune", epochs=10, loss=loss)
+
+
+TECHNIQUES: dict[str, tuple[Step, ...]] = {
+    "w8a8": (Quantize(8),),
+    "w4a8": (Quantize(4),),
+    "w2a8": (Quantize(2),),
+    "w1a8": (Quantize(1),),
+    "w2a8 throughout": (Quantize(2, ends_bits=2),),
+    "w1a8 throughout": (Quantize(1, ends_bits=1),),
+    "w8a4": (Quantize(8, activation_bits=4),),
+    "w8a2": (Quantize(8, activation_bits=2),),
+    "w8a1": (Quantize(8, activation_bits=1),),
+    "w3a8 on average": (Quantize(average_bits=3.0),),
+    "w4a8 codebook": (Quantize(4, codebook=True),),
+    "w2a8 codebook": (Quantize(2, codebook=True),),
+    "binarise": (Binarize(),),
+    **{
+        f"prune half by {score}": (Prune(0.5, score=score), fine_tune())
+        for score in ("magnitude", "batch_norm", "taylor", "random")
+    },
+    "prune half, globally": (Prune(0.5, scope="global"), fine_tune()),
+    "remove a layer": (RemoveLayers(), fine_tune()),
+    "clip 80 %": (Clip(0.8), fine_tune()),
+    "clip 2:4": (Clip(pattern="2:4"), fine_tune()),
+    "low rank by pca, tucker": (Factorize(), fine_tune()),
+    "low rank by svd, spatial": (Factorize("svd", "spatial"), fine_tune()),
+    "prune, distil, w8a8": (Prune(0.5), fine_tune(Distill("train")), Quantize(8)),
+    "low rank, w4a8 trained": (
+        Factorize(),
+        Quantize(4, training=Train(AdamW(weight_decay=0.0), Warmup(Cosine(1e-3)), epochs=5)),
+    ),
+    "remove a layer, w2a8": (RemoveLayers(), fine_tune(), Quantize(2)),
+    "quantize, then prune": (Quantize(8), Prune(0.5)),
+}
+DROPS: dict[str, Step] = {
+    "w8a8": Quantize(8),
+    "w4a8": Quantize(4),
+    "w2a8": Quantize(2),
+    "w1a8": Quantize(1),
+    "w2a8_throughout": Quantize(2, ends_bits=2),
+    "w1a8_throughout": Quantize(1, ends_bits=1),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--digits", action="store_true")
+    parser.add_argument("--mnist", type=str, default="")
+    parser.add_argument("--fashion", type=str, default="")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    if given.digits:
+        keep("digits", list(table()))
+        keep("digits_drops", drops())
+    if given.mnist:
+        keep("mnist", list(large(mnist(given.mnist), MNIST_WIDTHS)))
+    if given.fashion:
+        keep("fashion_mnist", list(large(fashion(given.fashion), FASHION_WIDTHS)))
+    print(json.dumps(json.loads(RESULTS.read_text())["summary"], indent=1))
+
+
+def keep(part: str, found: Any) -> None:
+    """Write a part into the results, and what they come to."""
+    before = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    parts = {**before, part: found, "machine": machine()}
+    RESULTS.write_text(json.dumps({"summary": summary(parts), **_others(parts)}, indent=1) + "\n")
+
+
+def _others(parts: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: part for name, part in parts.items() if name != "summary"}
+
+
+def summary(parts: Mapping[str, Any]) -> dict[str, Any]:
+    rows = [row for name in ("digits", "mnist", "fashion_mnist") for row in parts.get(name, [])]
+    shares = [row["share_of_bound"] for row in rows if row["status"] == "complete"]
+    found: dict[str, Any] = {"worst_bytes_over_bound": max(shares)}
+    if "mnist" in parts:
+        of = {row["technique"]: row for row in parts["mnist"]}
+        found |= {
+            "dataset": "MNIST",
+            "parameters": of["fp32"]["parameters"],
+            **{f"{name}_times_smaller": of[name]["times_smaller"] for name in MNIST_WIDTHS},
+            "fp32_accuracy": of["fp32"]["accuracy"],
+            "w1a8_accuracy_drop_points": of["w1a8"]["drop_points"],
+            "w1a8_over_w8a8_latency": of["w1a8"]["over_w8a8_latency"],
+        }
+    if "fashion_mnist" in parts:
+        of = {row["technique"]: row for row in parts["fashion_mnist"]}
+        found |= {
+            "fashion_mnist_parameters": of["fp32"]["parameters"],
+            "fashion_mnist_fp32_accuracy": of["fp32"]["accuracy"],
+            **{f"fashion_mnist_{n}_drop_points": of[n]["drop_points"] for n in FASHION_WIDTHS},
+        }
+    drops = parts.get("digits_drops", {})
+    return found | {f"digits_{name}_median_drop_points": drop for name, drop in drops.items()}
+
+
+# ---- digits
+
+
+def table() -> Iterator[dict[str, Any]]:
+    for name, model in MODELS.items():
+        parent = (Train(),)
+        whole = row(TrialConfig(DIGITS, model, parent), name, "fp32", None)
+        yield whole
+        for technique, steps in TECHNIQUES.items():
+            yield row(TrialConfig(DIGITS, model, (*parent, *steps)), name, technique, whole)
+
+
+def drops() -> dict[str, float]:
+    """The median over seeds of what the ConvNet loses against its own parent, in points."""
+    model, found = MODELS["ConvNet"], {}
+    for name, step in DROPS.items():
+        losses = []
+        for seed in SEEDS:
+            parent = accuracy(TrialConfig(DIGITS, model, (Train(),), seed))
+            losses.append(parent - accuracy(TrialConfig(DIGITS, model, (Train(), step), seed)))
+        found[name] = round(statistics.median(losses), 2)
+        print(f"digits, five seeds, {name}: {[round(loss, 2) for loss in losses]}", flush=True)
+    return found
+
+
+# ---- large sets
+
+
+def long_training(epochs: int, augmentations: tuple[Augmentation, ...]) -> Train:
+    return Train(
+        Nesterov(weight_decay=5e-4),
+        OneCycle(0.1),
+        Fixed(128),
+        epochs=epochs,
+        augmentations=augmentations,
+        channels_last=True,
+    )
+
+
+def aware(augmentations: tuple[Augmentation, ...], epochs: int = 4) -> Train:
+    """Quantization-aware training, taught by the parent."""
+    return Train(
+        AdamW(weight_decay=0.0),
+        Warmup(Cosine(1e-3)),
+        Fixed(128),
+        epochs=epochs,
+        loss=Distill("train"),
+        augmentations=augmentations,
+        channels_last=True,
+    )
+
+
+def mnist(root: str) -> TrialConfig:
+    stages = tuple(ResNetStage(width) for width in (12, 24, 48, 96))
+    return TrialConfig(MNIST(root), ResNet(stages), (long_training(8, (Shift(1),)),))
+
+
+def fashion(root: str) -> TrialConfig:
+    stages = tuple(ResNetStage(width) for width in (18, 36, 72))
+    recipe = (long_training(25, (Flip(), Shift(1))),)
+    return TrialConfig(FashionMNIST(root), ResNet(stages), recipe)
+
+
+MNIST_WIDTHS: dict[str, Step] = {
+    "w8a8": Quantize(8),
+    "w4a8": Quantize(4),
+    "w2a8": Quantize(2, training=aware((Shift(1),))),
+    "w1a8": Quantize(1, training=aware((Shift(1),))),
+}
+FASHION_WIDTHS: dict[str, Step] = {
+    "w8a8": Quantize(8),
+    "w4a8": Quantize(4, training=aware((Flip(), Shift(1)), epochs=2)),
+    "w2a8": Quantize(2, training=aware((Flip(), Shift(1)))),
+}
+
+
+def large(parent: TrialConfig, widths: Mapping[str, Step]) -> Iterator[dict[str, Any]]:
+    name = type(parent.model).__name__
+    whole = row(parent, name, "fp32", None)
+    yield whole
+    int8 = TrialConfig(parent.dataset, parent.model, (*parent.recipe, widths["w8a8"]))
+    for technique, step in widths.items():
+        config = TrialConfig(parent.dataset, parent.model, (*parent.recipe, step))
+        found = row(config, name, technique, whole)
+        pair = [file_of(config), file_of(int8)]
+        yield {**found, "over_w8a8_latency": over(pair, config)}
+
+
+# ---- one cell
+
+
+@dataclass(frozen=True)
+class Row:
+    """One exported file. `share_of_bound` is its bytes over those that its weights explain."""
+
+    model: str
+    technique: str
+    status: str
+    parameters: int
+    size_bytes: int
+    times_smaller: float
+    share_of_bound: float
+    accuracy: float
+    drop_points: float
+    latency_over_fp32: float
+    integer_convolutions: int
+
+
+def row(
+    config: TrialConfig, name: str, technique: str, parent: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    result = trial(config)
+    about = {"model": name, "technique": technique}
+    if result.status != "complete":
+        print(name, technique, result.reason, flush=True)
+        return {**about, "status": f"{result.status}: {result.reason}"}
+    file, measured = file_of(config), accuracy(config)
+    fp32 = TrialConfig(config.dataset, config.model, config.recipe[:1], config.seed)
+    model = network(result.key)
+    optimised = onnx.load_from_string(runtime.optimised(file)).graph
+    found = Row(
+        **about,
+        status="complete",
+        parameters=count_parameters(model),
+        size_bytes=len(file),
+        times_smaller=round(parent["size_bytes"] / len(file), 2) if parent else 1.0,
+        share_of_bound=round(len(file) / claims(model).max_bytes, 3),
+        accuracy=round(measured, 3),
+        drop_points=round(parent["accuracy"] - measured, 2) if parent else 0.0,
+        latency_over_fp32=over([file, file_of(fp32)], config),
+        integer_convolutions=sum(node.op_type == "QLinearConv" for node in optimised.node),
+    )
+    print(found, flush=True)
+    return asdict(found)
+
+
+@cache
+def trial(config: TrialConfig) -> TrialResult:
+    running = run(config, STORE, lambda file, rows: Measurement({}, len(file), 0.0, 0.0), CACHE)
+    while True:
+        try:
+            report = next(running)
+        except StopIteration as end:
+            result: TrialResult = end.value
+            return result
+        if not isinstance(config.dataset, Sklearn):
+            print(report.step, report.epoch, report.metrics, flush=True)
+
+
+def file_of(config: TrialConfig) -> bytes:
+    file = STORE.read(trial(config).key, "model.onnx")
+    assert file is not None, trial(config).reason
+    return file
+
+
+def network(key: str) -> Network:
+    weights, spec = (STORE.read(key, name) for name in MODEL_FILES)
+    assert weights is not None
+    assert spec is not None
+    return family.restore(weights, spec)
+
+
+def accuracy(config: TrialConfig) -> float:
+    inputs, targets = held_out(config.dataset, config.seed)
+    return 100 * quality.accuracy(runtime.run(runtime.session(file_of(config)), inputs), targets)
+
+
+def held_out(data: Dataset, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The test rows; where they are few, the validation rows too."""
+    parts = [dataset.test_split(data, seed, CACHE)]
+    if len(parts[0].targets) < FEW_ROWS:
+        parts.append(dataset.load(data, seed, CACHE).validation)
+    return (
+        np.concatenate([part.inputs for part in parts]),
+        np.concatenate([part.targets for part in parts]),
+    )
+
+
+def over(pair: Sequence[bytes], config: TrialConfig) -> float:
+    """The latency of one file over that of another, measured in turn."""
+    sessions = [runtime.session(file) for file in pair]
+    inputs, _ = held_out(config.dataset, config.seed)
+    first, second = latency_ms(sessions, runtime.as_fed(sessions[0], inputs[:1]))
+    return round(first / second, 3)
+
+
+if __name__ == "__main__":
+    main()

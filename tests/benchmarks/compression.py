@@ -270,7 +270,7 @@ def large(parent: TrialConfig, widths: Mapping[str, Step]) -> Iterator[dict[str,
 
 @dataclass(frozen=True)
 class Row:
-    """One exported file. `share_of_bound` is its bytes over those that its weights explain."""
+    """One exported file. `parameters` counts its integer weights too; `share_of_bound` is its bytes over those that its weights explain."""
 
     model: str
     technique: str
@@ -300,7 +300,7 @@ def row(
     found = Row(
         **about,
         status="complete",
-        parameters=count_parameters(model),
+        parameters=count_parameters(model) + sum(claims(model).bits.values()),
         size_bytes=len(file),
         times_smaller=round(parent["size_bytes"] / len(file), 2) if parent else 1.0,
         share_of_bound=round(len(file) / claims(model).max_bytes, 3),

@@ -270,7 +270,8 @@ def large(parent: TrialConfig, widths: Mapping[str, Step]) -> Iterator[dict[str,
 
 @dataclass(frozen=True)
 class Row:
-    """One exported file. `parameters` counts its integer weights too; `share_of_bound` is its bytes over those that its weights explain."""
+    """One exported file. `parameters` counts its integer weights too; `share_of_bound` is its
+    bytes over those that its weights explain."""
 
     model: str
     technique: str

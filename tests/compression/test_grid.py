@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from automl.compression.grid import (
     LIMITS,
     activation_grid,
+    codebook,
     codes_of,
     rounded,
     spread,
@@ -47,6 +48,22 @@ def test_no_other_scale_fits_the_weights_much_better(bits):
 
     best = torch.stack([error(s) for s in torch.linspace(0.01, 4, 800)]).amin(0)
     assert (error(weight_scale(rows, bits)[:, None]) <= 1.05 * best).all()
+
+
+@given(st.integers(1, 4), st.integers(1, 60), st.sampled_from([4, 2, 1]), st.integers(0, 1000))
+def test_a_codebook_is_symmetric_and_any_two_of_its_codes_fit_a_pair(outputs, inputs, bits, seed):
+    torch.manual_seed(seed)
+    levels = codebook(torch.randn(outputs, inputs) ** 3, bits)
+    assert 2 <= len(levels) <= 2**bits
+    assert list(levels) == sorted({-level for level in levels})
+    assert 2 * 255 * max(levels) <= 2**15 - 1
+
+
+def test_codes_of_a_codebook_are_the_nearest():
+    scaled = torch.linspace(-80, 80, 3001)
+    codes = codes_of(scaled, 2, (-64, -17, 17, 64))
+    nearest = (scaled[:, None] - torch.tensor([-64, -17, 17, 64])).abs().amin(1)
+    assert torch.allclose((scaled - codes).abs(), nearest)
 
 
 @given(st.floats(-10, 10), st.floats(-10, 10), st.sampled_from([8, 4, 2, 1]))

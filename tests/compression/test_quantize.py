@@ -6,8 +6,9 @@ import torch
 from conftest import finish
 
 from automl.compression.calibration import seen_rows
-from automl.compression.quantize import Quantize, quantizable
-from automl.compression.quantized import QuantizedLayer
+from automl.compression.grid import codes_of
+from automl.compression.quantize import Quantize, learned, quantizable
+from automl.compression.quantized import QuantizedLayer, per_output
 from automl.config import UserError
 from automl.export import onnx
 from automl.export.claims import broken_claim, claims
@@ -55,8 +56,9 @@ def answers(network, context):
         Quantize(bits=2, training=SHORT),
         Quantize(bits=1, ends_bits=1, activation_bits=2, training=SHORT),
         Quantize(average_bits=3.0, training=SHORT),
+        Quantize(bits=2, codebook=True, training=SHORT),
     ],
-    ids=["w8a8", "w4a4", "w2a8", "w1a2", "average"],
+    ids=["w8a8", "w4a4", "w2a8", "w1a2", "average", "codebook"],
 )
 def test_the_file_computes_what_was_calibrated_in_the_bits_it_claims(
     family, step, trained, context
@@ -89,6 +91,20 @@ def test_the_first_and_the_last_layer_keep_their_own_width(trained, context):
     assert [layer.bits for layer in layers(quantized)] == [8, 4, 8]
     quantized = finish(Quantize(bits=4, ends_bits=4).run(trained(ConvNet((16, 16))), context))
     assert [layer.bits for layer in layers(quantized)] == [4, 4, 4]
+
+
+@pytest.mark.parametrize("bits", [4, 2])
+def test_a_codebook_shares_few_codes_and_fits_better_than_even_steps(bits, trained, context):
+    network, errors = trained(ConvNet((16, 16))), []
+    weight = network.body.block1.conv.weight.detach().clone()
+    for codebook in (False, True):
+        step = Quantize(bits, codebook=codebook, training=replace(SHORT, epochs=0))
+        start = learned(network, step._changes(network, {"block1.conv": bits}), context)
+        layer = start.body.get_submodule("block1.conv")
+        codes = codes_of(weight / per_output(layer.scale(), weight), bits, layer.levels)
+        assert len(codes.unique()) <= 2**bits
+        errors.append(((codes * per_output(layer.scale(), weight) - weight) ** 2).mean().item())
+    assert errors[1] < errors[0]
 
 
 def test_an_average_is_kept_and_the_sensitivity_measured_once(trained, context):

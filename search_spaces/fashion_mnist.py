@@ -4,6 +4,7 @@ Put the four IDX files, gzipped or not, into ./fashion-mnist, or say where they 
 --set dataset.root=FOLDER
 """
 
+from automl.compression.factorize import Factorize
 from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize
 from automl.data.idx import FashionMNIST
@@ -48,8 +49,13 @@ space = Space(
         ),
         recipe=(
             train,
-            OneOf(None, (Prune(Float(0.25, 0.75)), fine_tune), label="shrink"),
-            OneOf(None, Quantize(bits=8)),
+            OneOf(
+                None,
+                (Prune(Float(0.25, 0.75)), fine_tune),
+                (Factorize(energy=Float(0.8, 0.99)), fine_tune),
+                label="shrink",
+            ),
+            OneOf(None, Quantize(bits=OneOf(8, 4, 2))),
         ),
     ),
     objectives=("accuracy", "size_bytes", "latency_ms"),

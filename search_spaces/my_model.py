@@ -5,10 +5,12 @@ With Imported(net, weights="net.safetensors") and no Train it is compressed as i
 
 from torch import nn
 
+from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize
 from automl.data.sklearn import Sklearn
 from automl.models.imported import Imported
 from automl.space import Float, OneOf, Space, TrialConfig
+from automl.training.distill import Distill
 from automl.training.loop import Train
 from automl.training.schedules import Cosine, Warmup
 
@@ -27,13 +29,16 @@ def net() -> nn.Module:
     )
 
 
+fine_tune = Train(label="fine_tune", epochs=8, loss=OneOf(None, Distill(teacher="train")))
+
 space = Space(
     TrialConfig(
         dataset=Sklearn("digits"),
         model=Imported(net),
         recipe=(
             Train(learning_rate=Warmup(Cosine(Float(1e-3, 2e-2, log=True))), epochs=15),
-            OneOf(None, Quantize(bits=8)),
+            OneOf(None, (Prune(Float(0.25, 0.75)), fine_tune), label="shrink"),
+            OneOf(None, Quantize(bits=OneOf(8, 4, 2))),
         ),
     ),
     objectives=("accuracy", "size_bytes", "latency_ms"),

@@ -21,9 +21,11 @@ test: .venv/installed-dev
 test-all: .venv/installed-dev
 	$(BIN)/pytest -m ""
 
-# FASHION_MNIST is the folder with the four IDX files.
+# FASHION_MNIST and MNIST are folders of four IDX files each; hours on two cores.
 bench-full: .venv/installed-dev
 	$(BIN)/python tests/benchmarks/training.py $(FASHION_MNIST)
+	$(BIN)/python tests/benchmarks/compression.py --digits --mnist $(MNIST) --fashion $(FASHION_MNIST)
+	$(BIN)/python tests/benchmarks/distillation.py $(FASHION_MNIST)
 
 check: .venv/installed-dev
 	$(BIN)/ruff format --check .

@@ -1,21 +1,26 @@
 """What each compression costs in quality, and what it saves in bytes and latency.
 
-python tests/benchmarks/compression.py [--digits] [--mnist FOLDER] [--fashion FOLDER]
+python tests/benchmarks/compression.py [--digits] [--mnist DIR] [--fashion DIR] [--older DIR]
 
 Six models on digits with every technique; five seeds of one of them; a larger network on all of
 MNIST; and one on all of Fashion-MNIST. What is not asked for stays as an earlier run left it,
 and what was trained is kept: run again after an interruption, it goes on. Quality is that of
-exported files on rows that were not learned from; latencies are ratios taken in turn.
+exported files on rows that were not learned from; latencies are ratios taken in turn. --older
+names where an older onnxruntime was installed (pip install --no-deps --target DIR
+onnxruntime==1.20.1), in which the files of what is asked for are to give the same classes.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -129,6 +134,7 @@ def main() -> None:
     parser.add_argument("--digits", action="store_true")
     parser.add_argument("--mnist", type=str, default="")
     parser.add_argument("--fashion", type=str, default="")
+    parser.add_argument("--older", type=str, default="")
     given = parser.parse_args()
     torch.set_num_threads(1)
     if given.digits:
@@ -138,6 +144,16 @@ def main() -> None:
         keep("mnist", list(large(mnist(given.mnist), MNIST_WIDTHS)))
     if given.fashion:
         keep("fashion_mnist", list(large(fashion(given.fashion), FASHION_WIDTHS)))
+    if given.older:
+        configs = [
+            *(digits_of(model, TECHNIQUES[w]) for model in MODELS for w in MNIST_WIDTHS),
+            *(
+                [extended(mnist(given.mnist), s) for s in MNIST_WIDTHS.values()]
+                if given.mnist
+                else []
+            ),
+        ]
+        keep("older_runtime", same_classes(given.older, configs))
     print(json.dumps(json.loads(RESULTS.read_text())["summary"], indent=1))
 
 
@@ -173,6 +189,8 @@ def summary(parts: Mapping[str, Any]) -> dict[str, Any]:
             "fashion_mnist_fp32_accuracy": of["fp32"]["accuracy"],
             **{f"fashion_mnist_{n}_drop_points": of[n]["drop_points"] for n in FASHION_WIDTHS},
         }
+    if "older_runtime" in parts:
+        found |= {f"older_runtime_{name}": value for name, value in parts["older_runtime"].items()}
     drops = parts.get("digits_drops", {})
     return found | {f"digits_{name}_median_drop_points": drop for name, drop in drops.items()}
 
@@ -181,12 +199,15 @@ def summary(parts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def table() -> Iterator[dict[str, Any]]:
-    for name, model in MODELS.items():
-        parent = (Train(),)
-        whole = row(TrialConfig(DIGITS, model, parent), name, "fp32", None)
+    for name in MODELS:
+        whole = row(digits_of(name, ()), name, "fp32", None)
         yield whole
         for technique, steps in TECHNIQUES.items():
-            yield row(TrialConfig(DIGITS, model, (*parent, *steps)), name, technique, whole)
+            yield row(digits_of(name, steps), name, technique, whole)
+
+
+def digits_of(model: str, steps: tuple[Step, ...]) -> TrialConfig:
+    return TrialConfig(DIGITS, MODELS[model], (Train(), *steps))
 
 
 def drops() -> dict[str, float]:
@@ -257,12 +278,63 @@ def large(parent: TrialConfig, widths: Mapping[str, Step]) -> Iterator[dict[str,
     name = type(parent.model).__name__
     whole = row(parent, name, "fp32", None)
     yield whole
-    int8 = TrialConfig(parent.dataset, parent.model, (*parent.recipe, widths["w8a8"]))
+    int8 = extended(parent, widths["w8a8"])
     for technique, step in widths.items():
-        config = TrialConfig(parent.dataset, parent.model, (*parent.recipe, step))
+        config = extended(parent, step)
         found = row(config, name, technique, whole)
         pair = [file_of(config), file_of(int8)]
         yield {**found, "over_w8a8_latency": over(pair, config)}
+
+
+def extended(parent: TrialConfig, step: Step) -> TrialConfig:
+    return replace(parent, recipe=(*parent.recipe, step))
+
+
+# ---- an older runtime
+
+
+ANSWER = """
+import sys, numpy, onnxruntime
+folder, count = sys.argv[1], int(sys.argv[2])
+for i in range(count):
+    try:
+        session = onnxruntime.InferenceSession(f"{folder}/{i}.onnx")
+    except Exception as error:
+        print(i, str(error).splitlines()[0], file=sys.stderr)
+        continue
+    rows = numpy.load(f"{folder}/{i}.npy")
+    (answers,) = session.run(None, {session.get_inputs()[0].name: rows})
+    numpy.save(f"{folder}/{i}.answers.npy", answers.argmax(1))
+print(onnxruntime.__version__)
+"""
+
+
+def same_classes(older: str, configs: Sequence[TrialConfig]) -> dict[str, Any]:
+    """How many files an older onnxruntime loads, and the least share of rows to which one of
+    them gives the class that it gives here."""
+    with tempfile.TemporaryDirectory() as folder:
+        own = []
+        for i, config in enumerate(configs):
+            file, (rows, _) = file_of(config), held_out(config.dataset, config.seed)
+            rows = rows[:FEW_ROWS].astype(np.float32)
+            Path(folder, f"{i}.onnx").write_bytes(file)
+            np.save(f"{folder}/{i}.npy", rows)
+            own.append(runtime.run(runtime.session(file), rows).argmax(1))
+        command = [sys.executable, "-c", ANSWER, folder, str(len(own))]
+        environment = {**os.environ, "PYTHONPATH": older}
+        answered = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE)
+        paths = [Path(folder, f"{i}.answers.npy") for i in range(len(own))]
+        shares = [
+            float((np.load(path) == classes).mean())
+            for path, classes in zip(paths, own, strict=True)
+            if path.exists()
+        ]
+    return {
+        "onnxruntime": answered.stdout.decode().split()[-1],
+        "files": len(own),
+        "loaded": len(shares),
+        "least_share_of_same_classes": min(shares),
+    }
 
 
 # ---- one cell

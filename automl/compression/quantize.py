@@ -60,8 +60,9 @@ class Quantize(Step):
     """Every convolution and linear layer with integer weights of `bits`, and inputs of
     `activation_bits`: below 8, uint8 on a coarser grid, which changes quality, not speed.
 
-    The first and the last layer have `ends_bits`. With `average_bits` above 0 each layer gets
-    the width that the measured sensitivity allows. With `codebook` the codes of less than 8
+    The first and the last layer have `ends_bits`; or `layer_bits` gives one width for each layer,
+    in their order. With `average_bits` above 0 each layer gets the width that the measured
+    sensitivity allows. With `codebook` the codes of less than 8
     bits are not evenly spaced but found by k-means. `training` is quantization-aware training
     after the calibration, of which the better result is kept: by default a short one at 2 and
     1 bits, none above; with `Train(epochs=0)` none at any width.
@@ -70,6 +71,7 @@ class Quantize(Step):
     bits: int = 8
     activation_bits: int = 8
     ends_bits: int = 8
+    layer_bits: tuple[int, ...] = ()
     average_bits: float = 0.0
     codebook: bool = False
     training: Train | None = None
@@ -83,12 +85,17 @@ class Quantize(Step):
         return self.training.num_workers if self.training else 0
 
     def check(self, before: tuple[Step, ...]) -> None:
-        for name in ("bits", "activation_bits", "ends_bits"):
-            if (bits := getattr(self, name)) not in LIMITS:
+        given = [(name, getattr(self, name)) for name in ("bits", "activation_bits", "ends_bits")]
+        for name, bits in (*given, *(("layer_bits", bits) for bits in self.layer_bits)):
+            if bits not in LIMITS:
                 raise UserError(f"step {self.label!r}: {name}={bits}; choose one of 8, 4, 2 and 1")
+        if self.layer_bits and self.average_bits:
+            raise UserError(
+                f"step {self.label!r} has layer_bits and average_bits; leave out one of them"
+            )
         if self.average_bits and not 1 <= self.average_bits <= 8:
             raise UserError(f"step {self.label!r}: average_bits={self.average_bits} is not 1 to 8")
-        if self.codebook and self.bits == 8 and not self.average_bits:
+        if self.codebook and self._fewest_bits() == 8:
             raise UserError(
                 f"step {self.label!r}: 8 bits have no codebook; choose fewer, or average_bits"
             )
@@ -115,8 +122,12 @@ class Quantize(Step):
             changes[name] = Learned(bits, self.activation_bits, levels)
         return changes
 
+    def _fewest_bits(self) -> int:
+        """That any layer may have."""
+        return 1 if self.average_bits else min(self.layer_bits or (self.bits,))
+
     def _training(self) -> Train:
-        fine = min(self.bits, self.activation_bits) >= 4 and not self.average_bits
+        fine = min(self._fewest_bits(), self.activation_bits) >= 4
         short = Train(AdamW(weight_decay=0.0), Warmup(Cosine(1e-3)), epochs=AWARE_EPOCHS)
         usual = replace(short, epochs=0) if fine else short
         return replace(self.training or usual, label=self.label)
@@ -127,6 +138,13 @@ class Quantize(Step):
         if not layers:
             raise Rejected("Quantize: there is no layer left to quantize")
         names = list(layers)
+        if self.layer_bits:
+            if len(self.layer_bits) != len(names):
+                raise Rejected(
+                    f"Quantize: layer_bits has {len(self.layer_bits)} widths for the "
+                    f"{len(names)} layers {', '.join(names)}; give one for each"
+                )
+            return dict(zip(names, self.layer_bits, strict=True))
         widths = dict.fromkeys(names, self.bits)
         if self.average_bits:
             found = context.once("sensitivity", lambda: _sensitivity(model, context))

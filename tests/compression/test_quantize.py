@@ -107,6 +107,14 @@ def test_a_codebook_shares_few_codes_and_fits_better_than_even_steps(bits, train
     assert errors[1] < errors[0]
 
 
+def test_each_layer_may_have_its_own_width(trained, context):
+    network, untaught = trained(ConvNet((16, 16))), replace(SHORT, epochs=0)
+    step = Quantize(layer_bits=(8, 1, 4), training=untaught)
+    assert [layer.bits for layer in layers(finish(step.run(network, context)))] == [8, 1, 4]
+    with pytest.raises(Rejected, match=r"2 widths for the 3 layers block0\.conv, block1\.conv, head"):
+        finish(Quantize(layer_bits=(8, 8), training=untaught).run(network, context))
+
+
 def test_an_average_is_kept_and_the_sensitivity_measured_once(trained, context):
     network, made = trained(SMALL), []
 
@@ -221,6 +229,9 @@ def test_nothing_left_to_quantize_is_rejected(build, context):
         (Quantize(bits=3), "bits=3; choose one of 8, 4, 2 and 1"),
         (Quantize(activation_bits=16), "activation_bits=16; choose one of"),
         (Quantize(average_bits=9.0), r"average_bits=9\.0 is not 1 to 8"),
+        (Quantize(layer_bits=(8, 3)), "layer_bits=3; choose one of"),
+        (Quantize(layer_bits=(8, 4), average_bits=4.0), "leave out one of them"),
+        (Quantize(codebook=True), "8 bits have no codebook"),
     ],
 )
 def test_widths_that_are_none_are_told(step, sentence):

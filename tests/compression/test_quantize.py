@@ -111,7 +111,7 @@ def test_each_layer_may_have_its_own_width(trained, context):
     network, untaught = trained(ConvNet((16, 16))), replace(SHORT, epochs=0)
     step = Quantize(layer_bits=(8, 1, 4), training=untaught)
     assert [layer.bits for layer in layers(finish(step.run(network, context)))] == [8, 1, 4]
-    with pytest.raises(Rejected, match=r"2 widths for the 3 layers block0\.conv, block1\.conv, head"):
+    with pytest.raises(Rejected, match=r"2 widths for the 3 layers block0\.conv, "):
         finish(Quantize(layer_bits=(8, 8), training=untaught).run(network, context))
 
 

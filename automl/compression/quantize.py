@@ -95,10 +95,6 @@ class Quantize(Step):
             )
         if self.average_bits and not 1 <= self.average_bits <= 8:
             raise UserError(f"step {self.label!r}: average_bits={self.average_bits} is not 1 to 8")
-        if self.codebook and self._fewest_bits() == 8:
-            raise UserError(
-                f"step {self.label!r}: 8 bits have no codebook; choose fewer, or average_bits"
-            )
         if self.training is not None and self.training.epochs:
             self.training.check(before)
 

@@ -231,7 +231,6 @@ def test_nothing_left_to_quantize_is_rejected(build, context):
         (Quantize(average_bits=9.0), r"average_bits=9\.0 is not 1 to 8"),
         (Quantize(layer_bits=(8, 3)), "layer_bits=3; choose one of"),
         (Quantize(layer_bits=(8, 4), average_bits=4.0), "leave out one of them"),
-        (Quantize(codebook=True), "8 bits have no codebook"),
     ],
 )
 def test_widths_that_are_none_are_told(step, sentence):

@@ -61,6 +61,27 @@ def observe(
     return joined[0], joined[1]
 
 
+def first_readers(model: nn.Module, names: Iterable[str], rows: Tensor) -> dict[str, str]:
+    """For each layer the one that is first to read the very tensor that it reads: itself,
+    unless another was before."""
+    read: list[tuple[str, Tensor]] = []
+    found: dict[str, str] = {}
+
+    def hook(name: str) -> Any:
+        def note(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+            same = [first for first, tensor in read if tensor is arguments[0]]
+            found.setdefault(name, same[0] if same else name)
+            read.append((name, arguments[0]))
+
+        return note
+
+    hooks = [model.get_submodule(name).register_forward_pre_hook(hook(name)) for name in names]
+    predict(model, rows[:1])
+    for handle in hooks:
+        handle.remove()
+    return found
+
+
 def interleaved(rows: Tensor, size: int) -> list[Tensor]:
     """Batches of at most a size, each of rows from first to last."""
     count = math.ceil(len(rows) / size)

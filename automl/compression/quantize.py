@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from automl import quality
-from automl.compression.calibration import observe, seen_rows
+from automl.compression.calibration import first_readers, observe, seen_rows
 from automl.compression.flow import outputs_to_round
 from automl.compression.fold import Removed, fold_batch_norm
 from automl.compression.grid import (
@@ -177,9 +177,13 @@ def quantizable(model: Network) -> dict[str, nn.Module]:
 
 
 def learned(model: Network, changes: Mapping[str, Learned], context: Context) -> Network:
-    """The model with layers that see their rounding, scales calibrated; batch norms stay."""
-    layers = quantizable(model)
-    entering, _ = observe(model.body, layers, seen_rows(model, context))
+    """The model with layers that see their rounding, scales calibrated; batch norms stay.
+
+    Layers that read the same tensor round it alike, once for all of them.
+    """
+    layers, rows = quantizable(model), seen_rows(model, context)
+    entering, _ = observe(model.body, layers, rows)
+    readers = first_readers(model.body, layers, rows)
     start = change(model, changes)
     start.to(context.device)
     copy_weights(model, start)
@@ -191,6 +195,8 @@ def learned(model: Network, changes: Mapping[str, Learned], context: Context) ->
             layer.log_scale.copy_(fitting.log())
             layer.log_input_scale.fill_(torch.tensor(scale).log())
             layer.input_zero_point.fill_(zero_point)
+        first = cast(LearnedLayer, start.body.get_submodule(readers[name]))
+        layer.log_input_scale = first.log_input_scale
     return start.eval()
 
 

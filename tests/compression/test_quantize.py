@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import finish
+from onnx import load_from_string
 
 from automl.compression.calibration import seen_rows
 from automl.compression.grid import codes_of
@@ -141,6 +142,17 @@ def test_quantization_aware_training_goes_on_where_it_was_killed(trained, contex
     killed.close()
     resumed = finish(step.run(network, context)).state_dict()
     assert all(torch.equal(resumed[name], whole[name]) for name in whole)
+
+
+def test_what_a_block_and_its_shortcut_read_is_rounded_once(trained, context):
+    step = Quantize(bits=2, training=replace(SHORT, epochs=2))
+    quantized = finish(step.run(trained(SMALL), context))
+    block = quantized.body.stage1.block0
+    first, shortcut = block.path.first.conv, block.shortcut.conv
+    assert torch.equal(first.input_scale, shortcut.input_scale)
+    file = runtime.optimised(onnx.export(quantized, context.data))
+    fused = [node.op_type for node in load_from_string(file).graph.node]
+    assert "QLinearAdd" in fused
 
 
 @pytest.mark.parametrize("bits", [8, 4, 2, 1])

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from automl.config import Config, UserError
 
@@ -38,7 +38,8 @@ class Context:
     """What a step may use beside the model. `teacher(label)` is the model after that step,
     `teacher(sibling)` the trained sibling; what the user should know of how a step went is
     added to `notes`. `once(name, make)` gives the bytes that `make` makes of the model before
-    the step, kept for other trials.
+    the step, kept for other trials; what it measured of each layer goes, under its label, to
+    `sensitivity`.
     """
 
     data: Data
@@ -48,6 +49,7 @@ class Context:
     checkpoints: Checkpoints
     notes: list[str] = field(default_factory=list)
     once: Callable[[str, Callable[[], bytes]], bytes] = lambda name, make: make()
+    sensitivity: dict[str, Any] = field(default_factory=dict)
 
 
 class Rejected(Exception):

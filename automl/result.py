@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from automl.config import Config
 from automl.measure.measurement import Measurement
@@ -14,7 +15,8 @@ class TrialResult(Config):
 
     `key` names the model and its `model.onnx` in the store; `seconds` leave out waiting;
     `teacher_seconds` are what the siblings that taught it took, in whichever trial;
-    `notes` are what the user should know of how it went.
+    `notes` are what the user should know of how it went; `sensitivity` is what its steps
+    measured of each layer, by their label.
     """
 
     status: str
@@ -26,6 +28,7 @@ class TrialResult(Config):
     stages: dict[str, float] = field(default_factory=dict)
     teacher_seconds: float = 0.0
     notes: tuple[str, ...] = ()
+    sensitivity: dict[str, Any] = field(default_factory=dict)
 
 
 def failed(error: BaseException) -> TrialResult:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -30,6 +31,7 @@ PARENT_FILE = "fp32.onnx"
 LAST_CHECKPOINT_FILE = "optimizer.json"
 MODEL_FILES = ("weights.safetensors", "spec.json")
 SECONDS_FILE = "seconds.json"
+SENSITIVITY_FILE = "sensitivity.json"
 
 
 def run(
@@ -69,6 +71,7 @@ class _Trial:
         self.cost_seconds = 0.0
         self.teachers: dict[str, float] = {}
         self.notes: list[str] = []
+        self.sensitivity: dict[str, Any] = {}
         self.reused_steps = 0
 
     def recipe(self) -> Generator[Report, None, Network]:
@@ -78,6 +81,8 @@ class _Trial:
         model = self._load(self.keys[done - 1]) if done else self._untrained()
         if done:
             self.cost_seconds = json.loads(self._read(self.keys[done - 1], SECONDS_FILE))
+            found = self.store.read(self.keys[done - 1], SENSITIVITY_FILE)
+            self.sensitivity |= json.loads(found or b"{}")
         if any(self.compressed[:done]):
             self.parent = self._read(self._parent_key(), PARENT_FILE)
         for position in range(done, len(self.config.recipe)):
@@ -92,8 +97,10 @@ class _Trial:
             self.stages[step.label] = checkpoints.seconds()
             self.cost_seconds += self.stages[step.label]
             if parallel.rank() == 0:
-                cost = json.dumps(self.cost_seconds).encode()
-                self.store.write(self.keys[position], {SECONDS_FILE: cost, **dump(model)})
+                files = {SECONDS_FILE: json.dumps(self.cost_seconds).encode()}
+                if self.sensitivity:
+                    files[SENSITIVITY_FILE] = json.dumps(self.sensitivity).encode()
+                self.store.write(self.keys[position], {**files, **dump(model)})
                 checkpoints.clear()
             parallel.agree(None)  # no rank reads what is not written yet
         return model
@@ -127,6 +134,7 @@ class _Trial:
             stages=self.stages,
             teacher_seconds=sum(self.teachers.values()),
             notes=tuple(self.notes),
+            sensitivity=self.sensitivity,
         )
 
     def _train_sibling(self, label: str, sibling: Sibling) -> Generator[Report, None, None]:
@@ -140,6 +148,7 @@ class _Trial:
         if teacher.stages:
             self.stages[f"{label}.teacher"] = sum(teacher.stages.values())
         self.notes += teacher.notes
+        self.sensitivity |= {f"{label}.teacher.{k}": v for k, v in teacher.sensitivity.items()}
         if teacher.keys[-1] not in self.teachers:
             self.teachers[teacher.keys[-1]] = teacher.cost_seconds
             self.cost_seconds += teacher.cost_seconds
@@ -201,6 +210,11 @@ class _Trial:
         return self._load(self.keys[self.labels.index(teacher)])
 
     def _context(self, position: int, checkpoints: Checkpoints) -> Context:
+        def once(name: str, make: Callable[[], bytes]) -> bytes:
+            if position:
+                return self._once(self.keys[position - 1], name, make)
+            return self._once(self.keys[0], f"untrained_{name}", make)
+
         return Context(
             data=self.data,
             seed=self.config.seed,
@@ -208,7 +222,8 @@ class _Trial:
             teacher=self._teacher,
             checkpoints=checkpoints,
             notes=self.notes,
-            once=lambda name, make: self._once(self.keys[max(0, position - 1)], name, make),
+            once=once,
+            sensitivity=self.sensitivity,
         )
 
 

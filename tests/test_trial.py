@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 from conftest import CACHE, drive
 
+from automl.compression import sensitivity
 from automl.compression.binarize import Binarize
+from automl.compression.factorize import Factorize
 from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize
 from automl.measure.measurement import measure
@@ -29,6 +31,7 @@ def test_a_trial_ends_with_figures_of_the_stored_file(config, store):
     parent = store.read(prefix_keys(config)[0], PARENT_FILE)
     assert result.measurement.size_bytes == len(file) < len(parent)
     assert set(result.stages) == {"train", "prune", "fine_tune", "quantize", "export"}
+    assert result.sensitivity == {}
 
 
 def test_a_second_trial_with_the_same_prefix_does_not_train_it_again(config, store):
@@ -37,6 +40,42 @@ def test_a_second_trial_with_the_same_prefix_does_not_train_it_again(config, sto
     reports, result = drive(other, store)
     assert result.reused_steps == 2
     assert {r.step for r in reports} == {"other"}
+
+
+def test_sensitivity_is_measured_once_and_carried_by_each_trial_that_used_it(
+    config, store, monkeypatch
+):
+    def trial(*steps):
+        return drive(replace(config, recipe=(config.recipe[0], *steps)), store)[1]
+
+    halved = Factorize(average_share=0.5)
+    first = trial(halved)
+    monkeypatch.setattr(sensitivity, "measured", None)
+    others = [trial(Factorize(average_share=0.4)), trial(halved, Quantize())]
+    assert [result.status for result in (first, *others)] == ["complete"] * 3
+    assert [result.reused_steps for result in others] == [1, 2]
+    found = first.sensitivity["factorize"]
+    assert [result.sensitivity for result in others] == [{"factorize": found}] * 2
+    assert set(found["layers"]) == {"block0.linear", "head"}
+    assert all(option["loss"] >= 0 for own in found["layers"].values() for option in own)
+
+
+def test_what_the_untrained_model_loses_is_not_taken_for_what_the_next_one_does(config, store):
+    steps = [Prune(0.5, scope="sensitivity", label=label) for label in ("first", "second")]
+    recipe = (*steps, config.recipe[0])
+    _, result = drive(replace(config, model=MLP((32, 32)), recipe=recipe), store)
+    sizes = {
+        label: sum(own[0]["size"] for own in found["layers"].values())
+        for label, found in result.sensitivity.items()
+    }
+    assert sizes == {"first": 64, "second": 32}
+
+
+def test_a_teachers_sensitivity_is_carried_under_its_own_name(config, store):
+    sibling = Sibling((Train(epochs=1), Factorize(average_share=0.5)), MLP((48,)))
+    for _ in range(2):
+        _, result = drive(replace(config, recipe=taught_by(sibling)), store)
+        assert set(result.sensitivity) == {"train.teacher.factorize"}
 
 
 def test_reused_and_fresh_work_give_the_same_bytes(config, store, tmp_path):

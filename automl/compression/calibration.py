@@ -88,12 +88,12 @@ def interleaved(rows: Tensor, size: int) -> list[Tensor]:
     return [rows[i::count] for i in range(count)]
 
 
-def recalibrate(model: Network, context: Context) -> Network:
+def recalibrate(model: Network, context: Context, count: int = STATISTICS_ROWS) -> Network:
     """The model itself, its batch norms' running statistics estimated anew on training rows."""
     norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
     if not norms:
         return model
-    rows = calibration_rows(context.data, STATISTICS_ROWS)
+    rows = calibration_rows(context.data, count)
     inputs = seen_by(model, rows.inputs, context.data.about).to(context.device)
     momenta = [norm.momentum for norm in norms]
     model.to(context.device).eval()

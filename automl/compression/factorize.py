@@ -1,12 +1,9 @@
-"""Low rank: a layer becomes two or three ordinary layers that hold fewer numbers.
-
-The maths and the papers are in `low_rank.py`.
-"""
+"""Low rank: a layer becomes two or three ordinary layers that hold fewer numbers."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,14 +11,23 @@ import torch
 from torch import Tensor, nn
 
 from automl.compression import low_rank
-from automl.compression.calibration import STATISTICS_ROWS, calibration_rows, recalibrate
-from automl.compression.low_rank import Choose
+from automl.compression.calibration import (
+    CALIBRATION_ROWS,
+    STATISTICS_ROWS,
+    calibration_rows,
+    recalibrate,
+)
+from automl.compression.factors import METHODS, Moments, max_rank
 from automl.compression.plain import Plain, described, plain_layers, refuse
+from automl.compression.sensitivity import Candidate, measured_once, spread
 from automl.config import UserError
 from automl.models.deployed import predict, seen_by
 from automl.models.family import Change, Network, change, copy_weights, count_parameters
 from automl.recipe import Context, Rejected, Step
 from automl.space import unknown
+
+SHARES = (3 / 4, 5 / 8, 1 / 2, 3 / 8, 1 / 4, 1 / 8, 1 / 16)
+"""The shares of a layer's largest rank whose loss is measured."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,9 @@ class Factorize(Step):
     convolutions stay, and so do the layers or modules that `keep` names.
 
     Each layer's rank keeps a share `energy` of its squares; or is the number `rank`, or the
-    `share` of the layer's largest, where one of them is given.
+    `share` of the layer's largest, where one of them is given. With `average_share` above 0
+    the ranks are those that the measured sensitivity allows: of all weights of these layers
+    that share stays at the most.
     """
 
     linear: str = "pca"
@@ -42,6 +50,7 @@ class Factorize(Step):
     energy: float = 0.9
     rank: int = 0
     share: float = 0.0
+    average_share: float = 0.0
     keep: tuple[str, ...] = ()
 
     def check(self, before: tuple[Step, ...]) -> None:
@@ -54,10 +63,12 @@ class Factorize(Step):
         layers = self._layers(model)
         by_outputs = [name for name, layer in layers.items() if self._method(layer) == "pca"]
         moments = observed(model.to(context.device), layers, by_outputs, context)
+        shares = dict.fromkeys(layers, self.share)
+        if self.average_share:
+            shares = self._spread(model, layers, moments, context)
         factors, larger = {}, []
         for name, layer in layers.items():
-            factorise, choose = METHODS[self._method(layer)], self._choose(name, layer)
-            parts = factorise(layer, moments.get(name), choose)
+            parts = self._factorised(name, layer, moments.get(name), shares[name])
             if count_parameters(parts) < count_parameters(layer):
                 factors[name] = parts
             else:
@@ -83,9 +94,12 @@ class Factorize(Step):
     def _method(self, layer: nn.Module) -> str:
         return self.linear if _is_pointwise(layer) else self.convolution
 
-    def _choose(self, name: str, layer: Any) -> Choose:
-        """How many directions of this layer are kept."""
-        most = max_rank(layer, self._method(layer))
+    def _factorised(
+        self, name: str, layer: Any, moments: Moments | None, share: float
+    ) -> nn.Sequential:
+        """A layer's factors, at this share of its largest rank if it is above 0."""
+        method = self._method(layer)
+        most = max_rank(layer, method)
         if self.rank > most:
             raise Rejected(
                 f"Factorize: rank {self.rank} is above {most}, the largest of layer {name!r}; "
@@ -95,21 +109,67 @@ class Factorize(Step):
         def choose(energies: Tensor) -> int:
             if self.rank:
                 return min(self.rank, len(energies))
-            if self.share:
-                return max(1, round(self.share * min(most, len(energies))))
+            if share:
+                return max(1, round(share * min(most, len(energies))))
             return low_rank.rank_of_energy(energies, self.energy)
 
-        return choose
+        return METHODS[method](layer, moments, choose)
+
+    def _spread(
+        self,
+        model: Network,
+        layers: dict[str, Any],
+        moments: dict[str, Moments],
+        context: Context,
+    ) -> dict[str, float]:
+        """The share of its largest rank that each layer keeps, by measured sensitivity."""
+        candidates = self._each_factorised(model, layers, moments, context)
+        settings = {"linear": self.linear, "convolution": self.convolution, "keep": self.keep}
+        options = measured_once(self, "ranks", model, candidates, context, **settings)
+        whole = sum(map(count_parameters, layers.values()))
+        chosen = spread(options, self.average_share * whole)
+        if (kept := sum(option.size for option in chosen.values())) > self.average_share * whole:
+            least = math.ceil(1000 * kept / whole) / 1000
+            raise Rejected(
+                f"Factorize: the lowest ranks measured keep {least} of the weights; give at "
+                f"least that as average_share, not {self.average_share}"
+            )
+        shares = {name: option.value for name, option in chosen.items()}
+        listed = ", ".join(f"{name} {share}" for name, share in shares.items())
+        context.notes.append(f"shares of the largest rank by layer: {listed}")
+        return shares
+
+    def _each_factorised(
+        self,
+        model: Network,
+        layers: dict[str, Any],
+        moments: dict[str, Moments],
+        context: Context,
+    ) -> Iterator[Candidate]:
+        """Every layer whole, and alone at each of SHARES that makes it smaller."""
+        for name, layer in layers.items():
+            least = count_parameters(layer)
+            yield name, 1.0, least, model
+            for share in SHARES:
+                parts = self._factorised(name, layer, moments.get(name), share)
+                if (size := count_parameters(parts)) < least:
+                    least = size
+                    alone = replaced(model, {name: parts}).to(context.device)
+                    yield name, share, size, recalibrate(alone, context, CALIBRATION_ROWS)
 
     def _wrong(self) -> str:
         """What no model could make right, or nothing."""
         for name, known in (("linear", ["pca", "svd"]), ("convolution", list(METHODS))):
             if (method := getattr(self, name)) not in (*known, "none"):
                 return f"Factorize: {unknown(name, method, [*known, 'none'])}"
-        if self.rank and self.share:
-            return f"Factorize: rank {self.rank} and share {self.share} are both given; give one"
-        if not (0 < self.energy <= 1 and 0 <= self.share <= 1):
-            return f"Factorize: energy {self.energy} or share {self.share} is not between 0 and 1"
+        by = {name: getattr(self, name) for name in ("rank", "share", "average_share")}
+        if len(given := [f"{name} {value}" for name, value in by.items() if value]) > 1:
+            return f"Factorize: {' and '.join(given)} are both given; give one"
+        if not (0 < self.energy <= 1 and 0 <= self.share <= 1 and 0 <= self.average_share <= 1):
+            return (
+                f"Factorize: energy {self.energy}, share {self.share} or average_share "
+                f"{self.average_share} is not between 0 and 1"
+            )
         if self.rank < 0:
             return f"Factorize: rank {self.rank} is below 1; leave it out to go by the energy"
         return ""
@@ -123,14 +183,6 @@ class Factored(Change):
 
     def rebuild(self, layer: nn.Module) -> nn.Module:
         return nn.Sequential(*(factor.build() for factor in self.factors))
-
-
-@dataclass(frozen=True)
-class Moments:
-    """Mean and covariance of a layer's outputs, per feature or channel."""
-
-    mean: Tensor
-    covariance: Tensor
 
 
 def observed(
@@ -174,106 +226,6 @@ def replaced(model: Network, factors: dict[str, nn.Sequential]) -> Network:
     for name, parts in factors.items():
         network.body.get_submodule(name).load_state_dict(parts.state_dict())
     return network
-
-
-def max_rank(layer: Any, method: str) -> int:
-    """The rank at which the factors can be the layer itself."""
-    outputs, inputs, *sides = layer.weight.shape
-    if method == "tucker":
-        return int(max(outputs, inputs))
-    if method == "spatial":
-        high, wide = (*sides, 1)[:2]
-        return int(min(inputs * high, outputs * wide))
-    return int(min(outputs, inputs * math.prod(sides)))
-
-
-def svd(layer: Any, moments: Moments | None, choose: Choose) -> nn.Sequential:
-    first, last = low_rank.svd(layer.weight.detach().flatten(1), choose)
-    return _pair(layer, first, last, layer.bias)
-
-
-def pca(layer: Any, moments: Moments | None, choose: Choose) -> nn.Sequential:
-    assert moments is not None
-    weight = layer.weight.detach().flatten(1)
-    bias = torch.zeros_like(weight[:, 0]) if layer.bias is None else layer.bias.detach()
-    spectrum = (moments.mean, moments.covariance)
-    first, last, bias = low_rank.pca(weight, bias, *spectrum, choose)
-    return _pair(layer, first, last, bias)
-
-
-def spatial(layer: Any, moments: Moments | None, choose: Choose) -> nn.Sequential:
-    """Of a series there is one side alone: k, then 1."""
-    weight = layer.weight.detach()
-    first, last = low_rank.spatial(weight[..., None] if weight.dim() == 3 else weight, choose)
-    if weight.dim() == 3:
-        first, last = first[..., 0], last[..., 0]
-    down = _convolution(layer, first, None, **_along(layer, 0))
-    return nn.Sequential(down, _convolution(layer, last, layer.bias, **_along(layer, 1)))
-
-
-def tucker(layer: Any, moments: Moments | None, choose: Choose) -> nn.Sequential:
-    first, core, last = low_rank.tucker(layer.weight.detach(), choose)
-    return nn.Sequential(
-        _convolution(layer, _pointwise(layer, first), None),
-        _convolution(layer, core, None, **_along(layer, 0, 1)),
-        _convolution(layer, _pointwise(layer, last), layer.bias),
-    )
-
-
-METHODS: dict[str, Callable[[Any, Moments | None, Choose], nn.Sequential]] = {
-    "pca": pca,
-    "svd": svd,
-    "spatial": spatial,
-    "tucker": tucker,
-}
-
-
-def _pair(layer: Any, first: Tensor, last: Tensor, bias: Tensor | None) -> nn.Sequential:
-    """Two linear maps; of a convolution, one with its kernel and one from point to point."""
-    if isinstance(layer, nn.Linear):
-        down = nn.Linear(first.shape[1], len(first), bias=False)
-        up = nn.Linear(last.shape[1], len(last), bias=bias is not None)
-        return nn.Sequential(_filled(down, first, None), _filled(up, last, bias))
-    kernels = first.reshape(-1, *layer.weight.shape[1:])
-    return nn.Sequential(
-        _convolution(layer, kernels, None, **_along(layer, 0, 1)),
-        _convolution(layer, _pointwise(layer, last), bias),
-    )
-
-
-def _convolution(layer: Any, weight: Tensor, bias: Tensor | None, **settings: Any) -> nn.Module:
-    """A convolution with these weights, padding in the way of `layer`."""
-    outputs, inputs, *sides = weight.shape
-    made = type(layer)(inputs, outputs, tuple(sides), bias=bias is not None, **settings)
-    return _filled(made, weight, bias)
-
-
-def _along(layer: Any, *sides: int) -> dict[str, Any]:
-    """A convolution's settings on these of its sides, and none on the others."""
-
-    def own(values: tuple[int, ...], neutral: int) -> tuple[int, ...]:
-        return tuple(v if i in sides else neutral for i, v in enumerate(values))
-
-    padding = layer.padding if isinstance(layer.padding, str) else own(layer.padding, 0)
-    return {
-        "stride": own(layer.stride, 1),
-        "padding": padding,
-        "dilation": own(layer.dilation, 1),
-        "padding_mode": layer.padding_mode,
-    }
-
-
-def _filled(layer: Any, weight: Tensor, bias: Tensor | None) -> nn.Module:
-    layer.weight.data = weight.contiguous()
-    if bias is not None:
-        layer.bias.data = bias.detach()
-    filled: nn.Module = layer
-    return filled
-
-
-def _pointwise(layer: Any, matrix: Tensor) -> Tensor:
-    """A matrix as the weight of a 1 × 1 convolution."""
-    return matrix.reshape(*matrix.shape, *[1] * (layer.weight.dim() - 2))
 
 
 def _is_pointwise(layer: Any) -> bool:

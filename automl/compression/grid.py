@@ -104,25 +104,3 @@ def activation_grid(values: Tensor, bits: int) -> tuple[float, int]:
 def rounded(values: Tensor, scale: float | Tensor, zero_point: int | Tensor, steps: int) -> Tensor:
     """Values on a grid of codes 0 to `steps`."""
     return ((values / scale).round() + zero_point).clamp(0, steps).sub(zero_point).mul(scale)
-
-
-def spread(
-    sensitivity: dict[str, dict[int, float]], sizes: dict[str, int], average: float
-) -> dict[str, int]:
-    """A width for each layer, `average` over all weights at the most, of least loss together.
-
-    From 8 bits everywhere, the step down that costs least for the bits it saves comes next.
-    """
-    widths, chosen = sorted(LIMITS, reverse=True), dict.fromkeys(sensitivity, 8)
-    budget = average * sum(sizes.values())
-    while sum(sizes[name] * bits for name, bits in chosen.items()) > budget:
-        steps = []
-        for name, bits in chosen.items():
-            for lower in widths[widths.index(bits) + 1 :]:
-                loss = sensitivity[name][lower] - sensitivity[name][bits]
-                steps.append((loss / (sizes[name] * (bits - lower)), name, lower))
-        if not steps:
-            break
-        _, name, bits = min(steps)
-        chosen[name] = bits
-    return chosen

@@ -6,17 +6,24 @@ In rounds with training between them: https://arxiv.org/abs/1506.02626
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from automl.compression.calibration import calibration_rows, recalibrate
+from automl.compression.calibration import (
+    CALIBRATION_ROWS,
+    STATISTICS_ROWS,
+    calibration_rows,
+    recalibrate,
+)
 from automl.compression.cut import checked_cut, cut
 from automl.compression.dependencies import Resized, traced_groups
 from automl.compression.rounds import Round, latest_round, train_round
 from automl.compression.scores import SCORES
+from automl.compression.sensitivity import Candidate, Options, measured_once
+from automl.compression.widths import SCOPES, Width, kept_width, measured_widths, strongest
 from automl.config import UserError
 from automl.data.dataset import About
 from automl.models.deployed import seen_by
@@ -38,9 +45,10 @@ class Prune(Step):
     `score` is "magnitude" (the norm of a unit's weights), "batch_norm" (its scales), "taylor"
     (what the loss changes without it, to first order) or "random", a control. `scope` "layer"
     cuts every width alike; "global" ranks the units of all widths together, each score against
-    its width's mean, and leaves every width at least a quarter. Widths left are multiples of
-    `multiple`, where runtimes are fast (heads need not be). `keep` names layers that stay as
-    wide as they are.
+    its width's mean; "sensitivity" takes units from where the answers change least by it, as
+    measured on the model before the first cut. These two leave every width at least a quarter.
+    Widths left are multiples of `multiple`, where runtimes are fast (heads need not be). `keep`
+    names layers that stay as wide as they are.
 
     The cut is made in `rounds`, each leaving the same share of the units before it. With
     `fine_tune_epochs` each is followed by training, that many epochs for each halving of the
@@ -82,21 +90,23 @@ class Prune(Step):
     def apply(self, model: Network, context: Context) -> Network:
         """Every cut, without training between them."""
         groups, smaller = self._groups(model, context), model
+        losses = self._losses(model, groups, context)
         for number in range(self.rounds):
-            smaller = self._narrower(smaller, groups, number, context)
+            smaller = self._narrower(smaller, groups, losses, number, context)
         return self._shrunk(smaller, model)
 
     def run(self, model: Network, context: Context) -> Generator[Report, None, Network]:
         if not self.fine_tune_epochs:
             return self.apply(model, context)
         groups, smaller = self._groups(model, context), model
+        losses = self._losses(model, groups, context)
         first, done, planned = 0, 0, self._epochs(model, self._evenly_cut(model, groups))
         begun = latest_round(context.checkpoints)
         if begun is not None:
             first, done, smaller = begun.number, begun.before, Network(begun.spec)
         for number in range(first, self.rounds):
             if begun is None or number > first:
-                smaller = self._narrower(smaller, groups, number, context)
+                smaller = self._narrower(smaller, groups, losses, number, context)
             end = self._epochs(model, smaller)
             if end > done:
                 epochs = end if number == self.rounds - 1 else max(end, planned)
@@ -131,10 +141,40 @@ class Prune(Step):
             raise Rejected("Prune: keep names every width; leave it one to cut")
         return groups
 
+    def _losses(self, model: Network, groups: Sequence[Group], context: Context) -> Options:
+        """What each width loses when it alone is narrower, where the scope goes by that."""
+        if self.scope != "sensitivity":
+            return {}
+        candidates = self._each_narrower(model, groups, context)
+        settings = {"score": self.score, "multiple": self.multiple, "keep": self.keep}
+        return measured_once(self, "units", model, candidates, context, **settings)
+
+    def _each_narrower(
+        self, model: Network, groups: Sequence[Group], context: Context
+    ) -> Iterator[Candidate]:
+        """Batch norms are brought up to date as after the step itself: what the answers lose
+        is then foretold far better (on digits a rank correlation of 0.99, else 0.75 to 0.94)."""
+        free = [group for group in groups if not self._stays(group)]
+        scores = SCORES[self.score](model, free, context, "sensitivity")
+        for group, own in zip(free, scores, strict=True):
+            yield group.makers[0], group.size, group.size, model
+            for width in measured_widths(group.size, self._multiple(group)):
+                kept = [
+                    strongest(own, width) if other is group else torch.arange(other.size)
+                    for other in groups
+                ]
+                alone = narrowed(model, groups, kept, context, CALIBRATION_ROWS)
+                yield group.makers[0], width, width, alone
+
     def _narrower(
-        self, model: Network, whole: Sequence[Group], number: int, context: Context
+        self,
+        model: Network,
+        whole: Sequence[Group],
+        losses: Options,
+        number: int,
+        context: Context,
     ) -> Network:
-        """The model after a round's cut; `whole` are the widths before the first."""
+        """The model after a round's cut; `whole` and `losses` are of the widths at first."""
         groups = self._groups(model, context)
         free = [group for group in groups if not self._stays(group)]
         scores = SCORES[self.score](model, free, context, self.label)
@@ -142,19 +182,14 @@ class Prune(Step):
         fraction = self.fraction
         if number < self.rounds - 1:
             fraction = 1 - (1 - fraction) ** ((number + 1) / self.rounds)
-        widths = SCOPES[self.scope](
-            scores,
-            [sizes.get(group.makers[0], group.size) for group in free],
-            [self.multiple if group.snap else 1 for group in free],
-            fraction,
-        )
-        best = map(strongest, scores, widths)
+        widths = []
+        for group, own in zip(free, scores, strict=True):
+            name, multiple = group.makers[0], self._multiple(group)
+            size = sizes.get(name, group.size)
+            widths.append(Width(own, size, multiple, losses.get(name, ())))
+        best = map(strongest, scores, SCOPES[self.scope](widths, fraction))
         kept = [next(best) if group in free else torch.arange(group.size) for group in groups]
-        if isinstance(model.spec.model, Imported):
-            smaller = checked_cut(model, groups, kept, _proof_rows(model, context))
-        else:
-            smaller = cut(model, groups, kept)
-        return recalibrate(smaller, context)
+        return narrowed(model, groups, kept, context)
 
     def _shrunk(self, smaller: Network, model: Network) -> Network:
         if count_parameters(smaller) >= count_parameters(model):
@@ -168,8 +203,7 @@ class Prune(Step):
         """What scope "layer" would leave, to know the number of epochs beforehand."""
         kept = []
         for group in groups:
-            multiple = self.multiple if group.snap else 1
-            width = kept_width(group.size, self.fraction, multiple)
+            width = kept_width(group.size, self.fraction, self._multiple(group))
             kept.append(torch.arange(group.size if self._stays(group) else width))
         return cut(model, groups, kept)
 
@@ -182,55 +216,26 @@ class Prune(Step):
         rate = self.learning_rate
         return Train(label=label, learning_rate=rate, loss=self.loss, epochs=epochs)
 
+    def _multiple(self, group: Group) -> int:
+        return self.multiple if group.snap else 1
+
     def _stays(self, group: Group) -> bool:
         return bool(set(self.keep) & set(group.makers))
 
 
-def kept_width(width: int, fraction: float, multiple: int) -> int:
-    """The width after the cut: rounded down to a multiple, at least one, never wider."""
-    return min(width, multiple * max(1, int(width * (1 - fraction) / multiple)))
-
-
-def even_widths(
-    scores: Sequence[Tensor], sizes: Sequence[int], multiples: Sequence[int], fraction: float
-) -> list[int]:
-    """Each width without `fraction` of its size at first."""
-    each = zip(scores, sizes, multiples, strict=True)
-    return [min(len(own), kept_width(size, fraction, multiple)) for own, size, multiple in each]
-
-
-def ranked_widths(
-    scores: Sequence[Tensor], sizes: Sequence[int], multiples: Sequence[int], fraction: float
-) -> list[int]:
-    """What is left of each width without the lowest scores of all.
-
-    Together they lose `fraction` of their sizes at first; none falls under a multiple or a
-    quarter of its own.
-    """
-    pairs = list(zip(sizes, multiples, strict=True))
-    least = [min(size, multiple * math.ceil(size / 4 / multiple)) for size, multiple in pairs]
-    relative = [own.cpu() / own.mean().cpu().clamp_min(1e-12) for own in scores]
-    free = [own.sort(descending=True).values[n:] for own, n in zip(relative, least, strict=True)]
-    owner = torch.cat([torch.full((len(own),), i) for i, own in enumerate(free)])
-    count = sum(map(len, scores)) - round((1 - fraction) * sum(sizes))
-    gone = owner[torch.cat(free).argsort(stable=True)[: max(0, count)]]
-    widths = []
-    for i, (n, (_, multiple)) in enumerate(zip(least, pairs, strict=True)):
-        width = len(scores[i]) - int((gone == i).sum())
-        widths.append(max(n, width // multiple * multiple))
-    return widths
-
-
-SCOPES: dict[str, Callable[[Sequence[Tensor], Sequence[int], Sequence[int], float], list[int]]] = {
-    "layer": even_widths,
-    "global": ranked_widths,
-}
-"""Each takes the scores, the sizes before the first cut, the multiples, and the fraction."""
-
-
-def strongest(scores: Tensor, count: int) -> Tensor:
-    """The units of the highest scores, in their old order."""
-    return scores.topk(count).indices.sort().values.cpu()
+def narrowed(
+    model: Network,
+    groups: Sequence[Group],
+    kept: Sequence[Tensor],
+    context: Context,
+    count: int = STATISTICS_ROWS,
+) -> Network:
+    """The model with only the kept units, its batch norms up to date with `count` rows."""
+    if isinstance(model.spec.model, Imported):
+        smaller = checked_cut(model, groups, kept, _proof_rows(model, context))
+    else:
+        smaller = cut(model, groups, kept)
+    return recalibrate(smaller, context, count)
 
 
 def _proof_rows(model: Network, context: Context) -> Tensor:

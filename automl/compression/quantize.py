@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -19,7 +18,6 @@ from automl.compression.grid import (
     activation_grid,
     codebook,
     codes_of,
-    spread,
     weight_scale,
 )
 from automl.compression.plain import KINDS
@@ -30,7 +28,7 @@ from automl.compression.quantized import (
     QuantizedLayer,
     per_output,
 )
-from automl.compression.sensitivity import sensitivity
+from automl.compression.sensitivity import in_fewer_bits, measured_once, spread
 from automl.config import UserError
 from automl.models.deployed import Deployed, predict
 from automl.models.family import (
@@ -143,13 +141,11 @@ class Quantize(Step):
             return dict(zip(names, self.layer_bits, strict=True))
         widths = dict.fromkeys(names, self.bits)
         if self.average_bits:
-            found = context.once("sensitivity", lambda: _sensitivity(model, context))
-            losses = {
-                name: {int(bits): loss for bits, loss in by_bits.items()}
-                for name, by_bits in json.loads(found).items()
-            }
-            sizes = {name: _weight(layer).numel() for name, layer in layers.items()}
-            widths = spread(losses, sizes, self.average_bits)
+            candidates = in_fewer_bits(model, names)
+            found = measured_once(self, "bits", model, candidates, context)
+            weights = sum(_weight(layer).numel() for layer in layers.values())
+            chosen = spread(found, self.average_bits * weights)
+            widths = {name: int(option.value) for name, option in chosen.items()}
             context.notes.append(
                 f"bits by layer: {', '.join(f'{n} {b}' for n, b in widths.items())}"
             )
@@ -260,10 +256,6 @@ def _with_outputs(model: Network, context: Context) -> Network:
         layer.output_scale.fill_(scale)
         layer.output_zero_point.fill_(zero_point)
     return rounding.eval()
-
-
-def _sensitivity(model: Network, context: Context) -> bytes:
-    return json.dumps(sensitivity(model, list(quantizable(model)), context)).encode()
 
 
 def _quality(model: Network, context: Context) -> float:

@@ -44,6 +44,7 @@ class Pending:
     params: dict[str, str] = field(default_factory=dict)
     metrics: list[tuple[str, float, int, int]] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
+    artifacts: dict[str, Any] = field(default_factory=dict)
     status: str | None = None
 
 
@@ -248,6 +249,8 @@ class Tracker:
             pending.tags["automl.reason"] = result.reason[:5000]
         if result.notes:
             pending.tags["automl.notes"] = "; ".join(result.notes)[:5000]
+        if result.sensitivity:
+            pending.artifacts["sensitivity.json"] = result.sensitivity
         pending.status = ENDS[result.status]
         self._update_parent(now)
 
@@ -287,6 +290,8 @@ class Tracker:
                 part = metrics[start : start + MAX_METRICS]
                 self.client.log_batch(run_id, part, params, tags)
                 params, tags = [], []
+            for name, content in pending.artifacts.items():
+                self.client.log_dict(run_id, content, name)
             if pending.status is not None:
                 self.client.set_terminated(run_id, pending.status)
             del self.pending[run_id]

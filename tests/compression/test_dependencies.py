@@ -13,6 +13,7 @@ from automl.compression.dependencies import Resized, traced_groups
 from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize
 from automl.compression.remove_layers import RemoveLayers
+from automl.compression.widths import SCOPES
 from automl.export import onnx
 from automl.models.deployed import Deployed, predict, seen_by
 from automl.models.family import count_parameters, dump, restore
@@ -216,7 +217,7 @@ def test_to_remove_units_is_to_silence_them_and_is_stored(module, imported):
 
 
 @pytest.mark.parametrize("module", FOUND)
-@pytest.mark.parametrize("scope", ["layer", "global"])
+@pytest.mark.parametrize("scope", SCOPES)
 def test_widths_left_are_multiples_and_each_cut_is_cut_again(module, scope, imported, context):
     network = imported(module)
     step = Prune(0.5, scope=scope, score="taylor", rounds=2)
@@ -275,11 +276,14 @@ def test_a_score_that_a_width_does_not_have_is_refused_with_its_layer(imported, 
 
 
 @pytest.mark.parametrize(("module", "layer"), [(HardCoded, "b"), (Folding, "b"), (Squashed, "a")])
-def test_what_cannot_be_cut_safely_is_refused_with_its_name(module, layer, imported, context):
+@pytest.mark.parametrize("scope", ["layer", "sensitivity"])
+def test_what_cannot_be_cut_safely_is_refused_with_its_name(
+    module, layer, scope, imported, context
+):
     network = imported(module)
     with pytest.raises(Rejected, match=rf"Prune: '{layer}' cannot be cut.*keep=\('{layer}',\)"):
-        Prune(0.5).apply(network, context)
-    pruned = Prune(0.5, keep=(layer,)).apply(network, context)
+        Prune(0.5, scope=scope).apply(network, context)
+    pruned = Prune(0.5, scope=scope, keep=(layer,)).apply(network, context)
     (other,) = {"a", "b"} - {layer}
     assert len(pruned.body.get_submodule(other).weight) == 8
     assert len(pruned.body.get_submodule(layer).weight) == 16

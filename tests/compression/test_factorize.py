@@ -9,9 +9,10 @@ from conftest import DIGITS, drive, finish, load
 from models.test_families import DATASETS, IMAGE, SERIES, SMALL, built, parametrized
 from torch import nn
 
-from automl.compression.factorize import METHODS, Factored, Factorize, Moments
+from automl.compression.factorize import Factored, Factorize
+from automl.compression.factors import METHODS, Moments
 from automl.compression.fold import fold_batch_norm
-from automl.compression.plain import described
+from automl.compression.plain import KINDS, described
 from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize, QuantizedLayer
 from automl.config import UserError, decode, encode
@@ -87,6 +88,34 @@ def test_more_rank_is_more_numbers_and_less_error(convolution, trained, context)
         numbers.append(count_parameters(smaller))
     assert errors[0] > errors[1] > errors[2]
     assert numbers[0] < numbers[1] < numbers[2] < count_parameters(whole)
+
+
+@pytest.mark.parametrize("family", TRAINED[::2], ids=lambda family: type(family).__name__)
+def test_ranks_go_to_the_layers_that_miss_them_most(family, trained, context):
+    """As many numbers as at one share of the rank everywhere, and far nearer answers."""
+    whole, data = trained[family], context.data
+    rows = seen_by(whole, data.validation.inputs, data.about)
+    even = Factorize(share=0.4).apply(copy(whole), context)
+    layers = [name for name, layer in whole.body.named_modules() if isinstance(layer, KINDS)]
+    sizes = {
+        network: sum(count_parameters(network.body.get_submodule(name)) for name in layers)
+        for network in (whole, even)
+    }
+    average = sizes[even] / sizes[whole]
+    spread = Factorize(average_share=average).apply(copy(whole), context)
+    held = sum(count_parameters(spread.body.get_submodule(name)) for name in layers)
+    assert 0.8 * sizes[even] <= held <= sizes[even]
+    errors = [(predict(n, rows) - predict(whole, rows)).norm() for n in (even, spread)]
+    assert errors[1] < 0.6 * errors[0]
+    (note,) = context.notes
+    measured = context.sensitivity["factorize"]["layers"]
+    assert list(measured) == layers
+    for name, own in measured.items():
+        sizes = [option["size"] for option in own]
+        assert sizes[0] == count_parameters(whole.body.get_submodule(name))
+        assert sizes == sorted(set(sizes), reverse=True)
+        assert own[0]["loss"] == 0 < own[-1]["loss"]
+        assert f"{name} " in note
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
@@ -227,9 +256,16 @@ def test_a_trial_of_lower_rank_is_smaller(store):
         (Factorize("none", "none"), "no layer that it applies to"),
         (Factorize("pcs"), "unknown linear 'pcs'; did you mean 'pca'"),
         (Factorize(convolution="tuker"), "unknown convolution 'tuker'; did you mean 'tucker'"),
-        (Factorize(energy=0.0), "energy 0.0 or share 0.0 is not between 0 and 1"),
-        (Factorize(share=1.5), "share 1.5 is not between 0 and 1"),
+        (
+            Factorize(energy=0.0),
+            "energy 0.0, share 0.0 or average_share 0.0 is not between 0 and 1",
+        ),
+        (Factorize(share=1.5), "share 1.5 or average_share 0.0 is not between 0 and 1"),
         (Factorize(rank=4, share=0.5), "both given; give one"),
+        (Factorize(average_share=1.2), "average_share 1.2 is not between 0 and 1"),
+        (Factorize(average_share=0.3, share=0.5), "share 0.5 and average_share 0.3 are both"),
+        (Factorize(average_share=0.01), r"keep 0\.11\d of the .* not 0\.01"),
+        (Factorize(average_share=1.0), "changed nothing: at this rank"),
         (Factorize(rank=-1), "rank -1 is below 1"),
         (Factorize(keep=("haed",)), "unknown layer 'haed'; did you mean 'head'"),
     ],

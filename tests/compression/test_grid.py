@@ -9,7 +9,6 @@ from automl.compression.grid import (
     codebook,
     codes_of,
     rounded,
-    spread,
     weight_scale,
 )
 
@@ -79,15 +78,3 @@ def test_8_bit_activations_reach_from_the_least_to_the_greatest_value():
     values = torch.tensor([-1.0, 0.3, 3.0])
     scale, zero_point = activation_grid(values, 8)
     assert (rounded(values, scale, zero_point, 255) - values).abs().max() <= scale
-
-
-def test_bits_are_spread_to_where_they_are_missed_most():
-    sizes = {"large": 1000, "small": 100, "dear": 1000}
-    loss = {8: 0.0, 4: 1.0, 2: 2.0, 1: 4.0}
-    found = {"large": loss, "small": loss, "dear": {b: 100 * value for b, value in loss.items()}}
-    for average in (8, 6, 4, 2, 1):
-        widths = spread(found, sizes, average)
-        assert sum(sizes[n] * b for n, b in widths.items()) <= average * sum(sizes.values())
-        assert widths["dear"] >= widths["large"]
-    assert spread(found, sizes, 8) == dict.fromkeys(sizes, 8)
-    assert spread(found, sizes, 1) == dict.fromkeys(sizes, 1)

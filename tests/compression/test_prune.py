@@ -7,12 +7,15 @@ from conftest import finish
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from automl.compression.calibration import recalibrate, seen_rows
 from automl.compression.cut import cut
-from automl.compression.prune import SCOPES, Prune, kept_width, ranked_widths
+from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize
 from automl.compression.scores import SCORES
+from automl.compression.widths import SCOPES
 from automl.config import UserError
 from automl.models.convnet import ConvNet
+from automl.models.deployed import predict
 from automl.models.family import Network, Spec, count_parameters
 from automl.models.linear import Linear
 from automl.models.mlp import MLP
@@ -71,14 +74,6 @@ def test_the_weakest_units_go_and_shapes_really_shrink(build, context):
     pruned = Prune(0.5).apply(network, context)
     assert pruned.spec.model == MLP((16,))
     assert torch.equal(pruned.body.block0.linear.weight, weight[1::2])
-
-
-@pytest.mark.parametrize(
-    ("width", "fraction", "expected"),
-    [(64, 0.5, 32), (64, 0.3, 40), (16, 0.25, 8), (16, 0.9, 8), (8, 0.5, 8), (20, 0.1, 16)],
-)
-def test_widths_left_are_multiples_of_eight(width, fraction, expected):
-    assert kept_width(width, fraction, 8) == expected
 
 
 def test_heads_are_cut_to_any_number_and_widths_to_multiples_of_eight(build, context):
@@ -140,29 +135,41 @@ def test_every_score_cuts_in_every_scope(score, scope, build, context):
     network = build(ConvNet((32, 32)))
     pruned = Prune(0.5, score=score, scope=scope).apply(network, context)
     widths = pruned.spec.model.channels
-    assert sum(widths) == 32 or scope == "global"
+    assert sum(widths) == 32 or scope != "layer"
     assert 16 <= sum(widths) <= 32 and not any(width % 8 for width in widths)
     assert pruned.body.block1.conv.weight.shape[:2] == widths[::-1]
 
 
-@settings(deadline=None)
-@given(st.lists(st.tuples(st.integers(1, 70), st.sampled_from([1, 8])), min_size=1), st.data())
-def test_global_widths_keep_a_quarter_and_multiples(pairs, data):
-    sizes, multiples = zip(*pairs)
-    fraction = data.draw(st.floats(0.05, 0.95))
-    scores = [torch.rand(size) for size in sizes]
-    widths = ranked_widths(scores, sizes, multiples, fraction)
-    for width, size, multiple in zip(widths, sizes, multiples):
-        assert min(size, multiple) <= width <= size
-        assert width >= size / 4
-        assert width % multiple == 0 or width == size < multiple
+def test_units_go_where_the_answers_change_least_not_where_scores_are_low(build, context):
+    """Small weights whose units all matter, and larger ones of which half are never read."""
+    network = build(MLP((32, 32)))
+    with torch.no_grad():
+        network.body.block0.linear.weight[:16] *= 0.01
+        network.body.block1.linear.weight[:16] *= 0.5
+        network.body.head.weight[:, :16] = 0
+    network = recalibrate(network, context)
+    rows = seen_rows(network, context)
+    widths, changes = {}, {}
+    for scope in ("global", "sensitivity"):
+        pruned = Prune(0.25, scope=scope).apply(network, context)
+        widths[scope] = pruned.spec.model.widths
+        changes[scope] = (predict(pruned, rows) - predict(network, rows)).norm()
+    assert widths == {"global": (16, 32), "sensitivity": (32, 16)}
+    assert changes["sensitivity"] < 1e-4 < changes["global"]
+    layers = context.sensitivity["prune"]["layers"]
+    assert [option["value"] for option in layers["block1.linear"]] == [32, 24, 16, 8]
+    assert layers["block1.linear"][2]["loss"] < 1e-6 < layers["block0.linear"][2]["loss"]
 
 
-def test_the_lowest_scores_of_all_widths_go():
-    even, skewed = torch.linspace(0.9, 1.1, 32), torch.tensor([0.01] * 24 + [3.0] * 8)
-    assert ranked_widths([even, skewed], [32, 32], [8, 8], 0.375) == [32, 8]
-    assert ranked_widths([even, skewed], [32, 32], [1, 1], 0.5) == [24, 8]
-    assert ranked_widths([even, 1000 * skewed], [32, 32], [8, 8], 0.375) == [32, 8]
+def test_losses_are_measured_once_for_all_rounds_of_what_may_be_cut(build, context):
+    made = []
+    once = replace(context, once=lambda name, make: made.append(name) or make())
+    step = Prune(0.5, scope="sensitivity", rounds=3, keep=("block1.conv",))
+    pruned = step.apply(build(ConvNet((32, 24, 32))), once)
+    assert sum(pruned.spec.model.channels) <= 24 + 32
+    assert pruned.spec.model.channels[1] == 24
+    assert len(made) == 1
+    assert set(context.sensitivity["prune"]["layers"]) == {"block0.conv", "block2.conv"}
 
 
 def test_what_is_to_keep_stays_as_wide(build, context):

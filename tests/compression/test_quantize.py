@@ -129,7 +129,7 @@ def test_an_average_is_kept_and_the_sensitivity_measured_once(trained, context):
     bits = sum(layer.codes.numel() * layer.bits for layer in layers(quantized))
     assert weights < bits <= 2.5 * weights
     assert len({layer.bits for layer in layers(quantized)}) > 1
-    assert made == ["sensitivity"]
+    assert len(made) == 1 and made[0].startswith("sensitivity_bits_")
 
 
 def test_quantization_aware_training_goes_on_where_it_was_killed(trained, context):

@@ -1,5 +1,12 @@
+import json
+
 import mlflow
 import pytest
+
+from automl.pareto import Axis
+from automl.result import TrialResult
+from automl.study.study import Settings, create
+from automl.tracking.mlflow_runs import Tracker
 
 
 @pytest.fixture
@@ -57,3 +64,27 @@ def test_the_parent_carries_the_report_and_the_hypervolume_over_time(client, sea
     assert values[-1] == searched.summary()["hypervolume"]
     assert parent.data.tags["automl.kind"] == "search"
     assert parent.info.status == "FINISHED"
+
+
+def test_what_layers_lose_is_an_artifact_of_the_trial_that_used_it(tmp_path):
+    axes = {"accuracy": Axis(0.1, 1.0)}
+    settings = Settings("digits", "", ("accuracy",), (), {}, 0, "random", axes, 1.0)
+    study = create(tmp_path / "mine", settings, "text", b"file")
+    uri, artifacts = f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "artifacts"
+    tracker = Tracker(study, uri, artifacts, lambda study, folder: None)
+    options = [{"value": 8, "size": 64, "loss": 0.0}, {"value": 1, "size": 8, "loss": 0.5}]
+    measured = {"quantize": {"of": "bits", "layers": {"block0.linear": options}}}
+    for found in (measured, {}):
+        record = study.start({}, {}, 1)
+        tracker.started(record)
+        result = TrialResult("rejected", reason="why", key="k", sensitivity=found)
+        tracker.finished(study.finish(record.number, result))
+    assert tracker.close("FINISHED") == ""
+    client = mlflow.MlflowClient(uri)
+    with_one, without = (tracker.runs[record.number] for record in study.records())
+    (item,) = client.list_artifacts(with_one)
+    assert item.path == "sensitivity.json"
+    file = client.download_artifacts(with_one, item.path, str(tmp_path))
+    with open(file) as text:
+        assert json.load(text) == measured
+    assert client.list_artifacts(without) == []

@@ -79,6 +79,9 @@ class Step(Config):
             words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__)
             object.__setattr__(self, "label", words.lower())
 
+    def __str__(self) -> str:
+        return f"step {self.label!r}"
+
     def apply(self, model: Network, context: Context) -> Network:
         raise NotImplementedError(f"{type(self).__name__} has neither apply nor run")
 

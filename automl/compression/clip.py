@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from automl.compression.calibration import recalibrate
 from automl.compression.plain import plain_layers
-from automl.config import UserError
+from automl.config import Between0And1, NotNegative, UserError
 from automl.models.family import Network
 from automl.recipe import Context, Rejected, Step
 
@@ -28,8 +28,8 @@ class Clip(Step):
     stay. The exported file is smaller by what its zeros need not take up.
     """
 
-    fraction: float = 0.75
-    threshold: float = 0.0
+    fraction: Between0And1 = 0.75
+    threshold: NotNegative = 0.0
     pattern: str = ""
     keep: tuple[str, ...] = ()
 
@@ -68,10 +68,6 @@ class Clip(Step):
         """What no model could make right, or nothing."""
         if self.pattern and self.threshold:
             return "Clip: a threshold and a pattern are both given; give one"
-        if self.threshold < 0:
-            return f"Clip: threshold {self.threshold} is negative; give a size, such as 0.01"
-        if not 0 < self.fraction < 1:
-            return f"Clip: fraction {self.fraction} is not between 0 and 1"
         if self.pattern:
             kept, of = _numbers(self.pattern)
             if not 0 < kept < of:

@@ -12,7 +12,7 @@ import torch
 
 from automl import quality
 from automl.compression.calibration import calibration_rows, recalibrate
-from automl.config import UserError
+from automl.config import Above0To1, Count
 from automl.data.dataset import About, Split
 from automl.models.deployed import Deployed, predict
 from automl.models.family import Block, Network, count_parameters
@@ -28,14 +28,8 @@ class RemoveLayers(Step):
     best; then the rest are measured again.
     """
 
-    count: int = 1
-    fraction: float | None = None
-
-    def check(self, before: tuple[Step, ...]) -> None:
-        if self.count < 1:
-            raise UserError(f"step {self.label!r}: count {self.count} is below 1")
-        if self.fraction is not None and not 0 < self.fraction <= 1:
-            raise UserError(f"step {self.label!r}: fraction {self.fraction} is not above 0 up to 1")
+    count: Count = 1
+    fraction: Above0To1 | None = None
 
     def apply(self, model: Network, context: Context) -> Network:
         if model.spec.changes:

@@ -63,6 +63,8 @@ class Step(Config):
 
     label: str = field(default="", kw_only=True)
     compresses: ClassVar[bool] = True
+    remakes_layers: ClassVar[bool] = False
+    """Whether it puts layers of another make in the place of ordinary ones."""
 
     @property
     def teacher(self) -> str | Sibling:

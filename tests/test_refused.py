@@ -5,8 +5,10 @@ from dataclasses import fields, replace
 from typing import get_type_hints
 
 import pytest
+from conftest import drive
 from test_contracts import KINDS, examples
 
+from automl.compression.binarize import Binarize
 from automl.compression.clip import Clip
 from automl.compression.factorize import Factorize
 from automl.compression.prune import Prune
@@ -20,7 +22,17 @@ from automl.models.convnet import ConvNet
 from automl.models.mlp import MLP
 from automl.models.transformer import Transformer, TransformerLayer
 from automl.recipe import Step
-from automl.space import Float, Int, Repeat, Space, TrialConfig, validate
+from automl.space import (
+    Float,
+    Int,
+    OneOf,
+    Repeat,
+    Space,
+    TrialConfig,
+    replay,
+    sample,
+    validate,
+)
 from automl.training.augmentation import Augmentation, RandomErasing, Shift
 from automl.training.loop import Train
 from automl.training.losses import Loss
@@ -81,6 +93,30 @@ def test_no_number_may_be_nan(value):
     for name in [f.name for f in fields(value) if hints[f.name] in (float, float | None)]:
         with pytest.raises(UserError):
             validate(_around(replace(value, **{name: math.nan})))
+
+
+@pytest.mark.parametrize("first", [Factorize(), Binarize(), Quantize()])
+@pytest.mark.parametrize("second", [Prune(0.5), RemoveLayers()])
+def test_a_cut_after_what_replaces_layers_is_refused_and_not_tried(first, second, store):
+    sentence = f"{second} cannot cut the layers that {first} makes; put it before"
+    recipe = (Train(), Clip(), first, second)
+    with pytest.raises(UserError, match=sentence):
+        validate(space_of(*recipe))
+    validate(space_of(Train(), second, Clip(), first))
+    reports, result = drive(TrialConfig(DIGITS, MLP(), recipe), store)
+    assert (reports, result.status, result.reason) == ([], "rejected", sentence)
+
+
+def test_what_the_check_did_not_meet_is_a_rejected_trial(store):
+    """It tries no two of these options together."""
+    space = space_of(
+        Train(), OneOf(None, Factorize(), label="first"), OneOf(None, Prune(0.5), label="second")
+    )
+    validate(space)
+    chosen = {"recipe.first": "Factorize", "recipe.second": "Prune"}
+    _, result = drive(sample(space, replay(chosen)), store)
+    assert result.status == "rejected"
+    assert "cannot cut" in result.reason
 
 
 def _around(value):

@@ -35,6 +35,7 @@ class Binarize(Train):
     ends: bool = True
     keep: tuple[str, ...] = ()
     compresses: ClassVar[bool] = True
+    remakes_layers: ClassVar[bool] = True
 
     def run(self, model: Network, context: Context) -> Generator[Report, None, Network]:
         names = self._names(model)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +43,7 @@ class Factorize(Step):
     rank: int = 0
     share: float = 0.0
     keep: tuple[str, ...] = ()
+    remakes_layers: ClassVar[bool] = True
 
     def check(self, before: tuple[Step, ...]) -> None:
         if wrong := self._wrong():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -70,6 +70,7 @@ class Quantize(Step):
     ends_bits: int = 8
     average_bits: float = 0.0
     training: Train | None = None
+    remakes_layers: ClassVar[bool] = True
 
     @property
     def teacher(self) -> str | Sibling:

@@ -101,7 +101,7 @@ def test_what_cannot_go_is_rejected_by_name(family, sentence, build, context):
 
 def test_after_quantizing_no_layer_goes(build, context):
     quantized = finish(Quantize().run(build(MLP((16, 16))), context))
-    with pytest.raises(Rejected, match="put it before that"):
+    with pytest.raises(Rejected, match="is quantized already; put RemoveLayers before"):
         RemoveLayers().apply(quantized, context)
 
 

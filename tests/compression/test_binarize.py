@@ -14,6 +14,7 @@ from automl.compression.clip import Clip
 from automl.compression.prune import Prune
 from automl.config import UserError
 from automl.export import onnx
+from automl.export.claims import broken_claim, claims
 from automl.models.convnet import ConvNet
 from automl.models.convnet1d import ConvNet1d
 from automl.models.deployed import Deployed, predict, seen_by
@@ -73,6 +74,9 @@ def test_the_file_holds_the_signs_and_computes_the_same(family, shape, context):
     own = predict(Deployed(binary, data.about), torch.from_numpy(raw)).numpy()
     file = onnx.export(binary, data)
     assert np.allclose(runtime.run(runtime.session(file), raw), own, atol=1e-4)
+    optimised = runtime.optimised(file)
+    assert broken_claim(file, optimised, claims(binary)) == ""
+    assert b"DequantizeLinear" not in optimised  # scaled once, when the file is loaded
     held = [w for w in onnx.weights(file).values() if w.dtype == np.int8 and w.ndim > 1]
     codes = [layer.codes.numpy() for layer in binary_layers(binary)]
     assert len(held) == len(codes)

@@ -73,7 +73,8 @@ class Binarized(Change):
 class BinarizedLayer(nn.Module):
     """`codes` are -1 or 1, one per weight; `scale` is one number per output channel.
 
-    A training that follows changes `scale` and `bias`. In a file the codes take one bit.
+    A training that follows changes `scale` and `bias`; a scale may come to be 0 or negative,
+    which all that reads one takes as it is. In a file the codes take one bit.
     """
 
     codes: Tensor

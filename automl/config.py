@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import pkgutil
 import types
-from collections.abc import Iterator, Sequence
-from dataclasses import MISSING, fields, is_dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 SPACE_MODULE_PREFIX = "automl_space_"
 FOLDERS_OF_CHOICES = ("automl.data", "automl.models", "automl.training", "automl.compression")
@@ -19,6 +30,24 @@ K = TypeVar("K", bound="Config")
 
 class UserError(ValueError):
     """The user's mistake: one sentence that says what is wrong, where, and what to do."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """What a number must be, in words and as a test; it stands in a field's annotation."""
+
+    words: str
+    holds: Callable[[float], bool]
+
+
+Count = Annotated[int, Range("at least 1", lambda number: number >= 1)]
+Whole = Annotated[int, Range("at least 0", lambda number: number >= 0)]
+Positive = Annotated[float, Range("above 0", lambda number: 0 < number < math.inf)]
+NotNegative = Annotated[float, Range("at least 0", lambda number: 0 <= number < math.inf)]
+From0To1 = Annotated[float, Range("from 0 to 1", lambda number: 0 <= number <= 1)]
+Above0To1 = Annotated[float, Range("above 0 and at most 1", lambda number: 0 < number <= 1)]
+From0Below1 = Annotated[float, Range("at least 0 and below 1", lambda number: 0 <= number < 1)]
+Between0And1 = Annotated[float, Range("above 0 and below 1", lambda number: 0 < number < 1)]
 
 
 class Config:
@@ -41,7 +70,15 @@ class Config:
         return type(self).__module__.startswith(SPACE_MODULE_PREFIX)
 
     def check_ranges(self) -> None:
-        """Raise UserError on a value that cannot work; no field is a domain any more."""
+        """Raise UserError on a value that cannot work; no field is a domain any more.
+
+        Numbers are held against the ranges in their annotations.
+        """
+        hints = _hints(type(self))
+        for f in fields(self):  # type: ignore[arg-type]
+            for rule, number in _ranged(hints.get(f.name), getattr(self, f.name)):
+                if not rule.holds(number):
+                    raise UserError(f"{self}: {f.name} must be {rule.words}, not {number}")
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -95,20 +132,35 @@ def check_types(value: Config) -> None:
 
 
 def _hints(cls: type[Config]) -> dict[str, Any]:
-    """The annotations of a class, none where one cannot be resolved.
+    """The annotations of a class with their ranges, none where one cannot be resolved.
 
     A name that its module imports for type checkers alone is that of a registered class.
     """
     for names in (None, Config.registered):
         try:
-            return get_type_hints(cls, localns=names)
+            return get_type_hints(cls, localns=names, include_extras=True)
         except Exception:
             continue
     return {}
 
 
+def _ranged(hint: Any, value: Any) -> Iterator[tuple[Range, Any]]:
+    """Each range in an annotation, with a number that it is for."""
+    origin, args = get_origin(hint), get_args(hint)
+    if origin is Annotated and _fits(value, hint):
+        yield from ((rule, value) for rule in args[1:] if isinstance(rule, Range))
+    if origin is tuple and args[1:] == (...,) and isinstance(value, tuple):
+        for item in value:
+            yield from _ranged(args[0], item)
+    if origin in (Union, types.UnionType):
+        for arg in args:
+            yield from _ranged(arg, value)
+
+
 def _fits(value: Any, hint: Any) -> bool:
     origin, args = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return _fits(value, args[0])
     if origin in (Union, types.UnionType):
         return any(_fits(value, arg) for arg in args)
     if origin is Literal:
@@ -143,6 +195,8 @@ def _is_plain(value: Any) -> bool:
 def _wanted(hint: Any) -> str:
     """An annotation in words."""
     origin, args = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return _wanted(args[0])
     if origin in (Union, types.UnionType):
         return " or ".join(map(_wanted, args))
     if origin is Literal:

@@ -65,6 +65,8 @@ class Step(Config):
 
     label: str = field(default="", kw_only=True)
     compresses: ClassVar[bool] = True
+    remakes_layers: ClassVar[bool] = False
+    """Whether it puts layers of another make in the place of ordinary ones."""
 
     @property
     def teacher(self) -> str | Sibling:
@@ -80,6 +82,9 @@ class Step(Config):
         if not self.label:
             words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__)
             object.__setattr__(self, "label", words.lower())
+
+    def __str__(self) -> str:
+        return f"step {self.label!r}"
 
     def apply(self, model: Network, context: Context) -> Network:
         raise NotImplementedError(f"{type(self).__name__} has neither apply nor run")

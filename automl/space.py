@@ -242,11 +242,16 @@ def validate(space: Space) -> Explored:
         if path not in explored.paths:
             raise UserError(unknown("--set path", path, sorted(explored.paths)))
     for config in (*explored.configs, *explore(space, lowest=True).configs):
-        for part in parts(config):
-            part.check_ranges()
-        for position, step in enumerate(config.recipe):
-            step.check(config.recipe[:position])
+        check(config)
     return explored
+
+
+def check(config: TrialConfig) -> None:
+    """Raise UserError on a number out of its range, or a step that cannot stand where it does."""
+    for part in parts(config):
+        part.check_ranges()
+    for position, step in enumerate(config.recipe):
+        step.check(config.recipe[:position])
 
 
 def unknown(what: str, name: str, known: list[str]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from automl.config import UserError
 from automl.data import dataset
 from automl.data.dataset import Data, Split
 from automl.export import onnx
@@ -22,7 +23,7 @@ from automl.models.family import Network, dump, larger, restore, untrained
 from automl.prefix import prefix_keys, sibling_config
 from automl.recipe import Context, Rejected, Report, Sibling
 from automl.result import TrialResult
-from automl.space import TrialConfig
+from automl.space import TrialConfig, check
 from automl.store import Store
 from automl.training import parallel
 
@@ -76,6 +77,7 @@ class _Trial:
 
     def recipe(self) -> Generator[Report, None, Network]:
         """Go on from the longest prefix in the store; put each new prefix there."""
+        self._check()
         self.reused_steps = parallel.agree(self._longest_stored() if parallel.rank() == 0 else 0)
         done = self.reused_steps
         model = self._load(self.keys[done - 1]) if done else self._untrained()
@@ -136,6 +138,16 @@ class _Trial:
             notes=tuple(self.notes),
             sensitivity=self.sensitivity,
         )
+
+    def _check(self) -> None:
+        """Raise Rejected on what `automl check` has not met: it takes each option of a space with
+        some of the others, not with all."""
+        try:
+            check(self.config)
+            for step in self.config.recipe:
+                step.check_data(self.data.about)
+        except UserError as error:
+            raise Rejected(str(error)) from None
 
     def _train_sibling(self, label: str, sibling: Sibling) -> Generator[Report, None, None]:
         """Have a step's teacher in the store; what it took, whenever, is charged to this trial."""

@@ -140,7 +140,10 @@ def test_a_fixed_path_replaces_a_domain_or_a_constant():
         (lambda: validate(space_of(model=SGD())), r"TrialConfig\.model is SGD.* a Model"),
         (lambda: validate(space_of(model=MLP(Repeat(8, 2.5)))), "length is 2.5, not an integer"),
         (lambda: validate(space_of(Train(epochs=Int(0, 3)))), "epochs of step 'train' is 0"),
-        (lambda: validate(space_of(Train(mixup=Float(-1, 1)))), "mixup of step 'train' is -1"),
+        (
+            lambda: validate(space_of(Train(mixup=Float(-1, 1)))),
+            "step 'train': mixup must be at least 0, not -1",
+        ),
         (
             lambda: validate(space_of(Train(learning_rate=Warmup(Exponential(1, Float(-1, 1)))))),
             r"Exponential\(.*: factor must be above 0",

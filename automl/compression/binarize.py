@@ -35,6 +35,7 @@ class Binarize(Train):
     ends: bool = True
     keep: tuple[str, ...] = ()
     compresses: ClassVar[bool] = True
+    remakes_layers: ClassVar[bool] = True
 
     def run(self, model: Network, context: Context) -> Generator[Report, None, Network]:
         names = self._names(model)
@@ -72,7 +73,8 @@ class Binarized(Change):
 class BinarizedLayer(nn.Module):
     """`codes` are -1 or 1, one per weight; `scale` is one number per output channel.
 
-    A training that follows changes `scale` and `bias`. In a file the codes take one bit.
+    A training that follows changes `scale` and `bias`; a scale may come to be 0 or negative,
+    which all that reads one takes as it is. In a file the codes take one bit.
     """
 
     codes: Tensor

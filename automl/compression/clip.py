@@ -1,11 +1,14 @@
 """Weight clipping: single weights set to 0, which training then leaves at 0.
 
-Magnitude: https://arxiv.org/abs/1506.02626, N:M patterns: https://arxiv.org/abs/2104.08378
+Magnitude: https://arxiv.org/abs/1506.02626, its spread over layers:
+https://arxiv.org/abs/1911.11134, N:M patterns: https://arxiv.org/abs/2104.08378
 """
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,22 +17,23 @@ from torch.nn import functional as F
 
 from automl.compression.calibration import recalibrate
 from automl.compression.plain import plain_layers
-from automl.config import UserError
+from automl.config import Between0And1, NotNegative, UserError
 from automl.models.family import Network
 from automl.recipe import Context, Rejected, Step
 
 
 @dataclass(frozen=True)
 class Clip(Step):
-    """Set to 0 the `fraction` of each layer's weights that is the smallest.
+    """Set to 0 the smallest weights of each layer, `fraction` of all weights together: small
+    layers, such as a stem, keep a larger share of theirs.
 
     `threshold`, where given, sets to 0 what is below it instead; `pattern`, such as "2:4",
     all but the 2 largest of each 4 consecutive inputs. Layers or modules that `keep` names
     stay. The exported file is smaller by what its zeros need not take up.
     """
 
-    fraction: float = 0.75
-    threshold: float = 0.0
+    fraction: Between0And1 = 0.75
+    threshold: NotNegative = 0.0
     pattern: str = ""
     keep: tuple[str, ...] = ()
 
@@ -41,7 +45,9 @@ class Clip(Step):
         if wrong := self._wrong():
             raise Rejected(wrong)
         layers = plain_layers(model, "Clip", self.keep)
-        kept = {name: self._kept(layer.weight.detach()) for name, layer in layers.items()}
+        if not layers:
+            raise Rejected("Clip: there is no layer to clip beside those that stay")
+        kept = self._kept({name: layer.weight.detach() for name, layer in layers.items()})
         for name, mask in kept.items():
             if not mask.any():
                 largest = layers[name].weight.abs().max().item()
@@ -57,26 +63,41 @@ class Clip(Step):
             clipped.body.get_submodule(name).get_parameter("weight").data.mul_(mask.cpu())
         return recalibrate(clipped.to(context.device), context).eval()
 
-    def _kept(self, weight: Tensor) -> Tensor:
+    def _kept(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        """True where a weight stays."""
         if self.pattern:
-            return largest_of_each(weight, *_numbers(self.pattern))
+            kept, of = _numbers(self.pattern)
+            return {name: largest_of_each(weight, kept, of) for name, weight in weights.items()}
         if self.threshold:
-            return weight.abs() >= self.threshold
-        return largest(weight, weight.numel() - round(self.fraction * weight.numel()))
+            return {name: weight.abs() >= self.threshold for name, weight in weights.items()}
+        counts = spread({name: weight.shape for name, weight in weights.items()}, self.fraction)
+        return {name: largest(weight, counts[name]) for name, weight in weights.items()}
 
     def _wrong(self) -> str:
         """What no model could make right, or nothing."""
         if self.pattern and self.threshold:
             return "Clip: a threshold and a pattern are both given; give one"
-        if self.threshold < 0:
-            return f"Clip: threshold {self.threshold} is negative; give a size, such as 0.01"
-        if not 0 < self.fraction < 1:
-            return f"Clip: fraction {self.fraction} is not between 0 and 1"
         if self.pattern:
             kept, of = _numbers(self.pattern)
             if not 0 < kept < of:
                 return f"Clip: pattern {self.pattern!r} is not N:M with N below M, such as '2:4'"
         return ""
+
+
+def spread(shapes: Mapping[str, tuple[int, ...]], fraction: float) -> dict[str, int]:
+    """How many weights of each layer stay: as many as its sizes add up to, times a number that
+    is the same for all, so that together they lose `fraction`; all of a layer at the most."""
+    counts = {name: math.prod(shape) for name, shape in shapes.items()}
+    left, cut = (1 - fraction) * sum(counts.values()), dict(shapes)
+    while cut:
+        each = left / sum(map(sum, cut.values()))
+        whole = [name for name, shape in cut.items() if each * sum(shape) >= counts[name]]
+        if not whole:
+            return counts | {name: max(1, round(each * sum(shape))) for name, shape in cut.items()}
+        for name in whole:
+            left -= counts[name]
+            del cut[name]
+    return counts
 
 
 def largest(weight: Tensor, count: int) -> Tensor:

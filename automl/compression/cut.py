@@ -9,13 +9,31 @@ import torch
 from torch import Tensor
 
 from automl.compression.dependencies import resized
+from automl.compression.fold import Biased, Removed
+from automl.config import UserError
 from automl.models.deployed import predict
-from automl.models.family import Group, Network, Slice
+from automl.models.family import Change, Group, Network, Slice, last_change
 from automl.models.imported import Imported
-from automl.recipe import Rejected
+from automl.recipe import Rejected, Step
 
 TOLERANCE = 1e-4
 """How far answers may differ, in shares of the largest."""
+
+
+def check_order(step: Step, before: Sequence[Step]) -> None:
+    """Raise UserError where a step that cuts layers would find others in their place."""
+    for earlier in before:
+        if earlier.remakes_layers:
+            raise UserError(f"{step} cannot cut the layers that {earlier} makes; put it before")
+
+
+def refuse_changed(step: str, model: Network, *but: type[Change]) -> None:
+    """Raise Rejected at a layer that was changed in another way than these."""
+    found = {name: last_change(model, name) for name in model.spec.changes}
+    changed = {name: made for name, made in found.items() if not isinstance(made, but)}
+    for name in sorted(changed, key=lambda name: isinstance(changed[name], Removed | Biased))[:1]:
+        what = type(changed[name]).__name__.lower()
+        raise Rejected(f"{step}: layer {name!r} is {what} already; put {step} before what did that")
 
 
 def cut(model: Network, groups: Sequence[Group], kept: Sequence[Tensor]) -> Network:

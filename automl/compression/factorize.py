@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -52,6 +52,7 @@ class Factorize(Step):
     share: float = 0.0
     average_share: float = 0.0
     keep: tuple[str, ...] = ()
+    remakes_layers: ClassVar[bool] = True
 
     def check(self, before: tuple[Step, ...]) -> None:
         if wrong := self._wrong():

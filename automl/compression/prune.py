@@ -18,7 +18,7 @@ from automl.compression.calibration import (
     calibration_rows,
     recalibrate,
 )
-from automl.compression.cut import checked_cut, cut
+from automl.compression.cut import check_order, checked_cut, cut, refuse_changed
 from automl.compression.dependencies import Resized, traced_groups
 from automl.compression.rounds import Round, latest_round, train_round
 from automl.compression.scores import SCORES
@@ -78,11 +78,12 @@ class Prune(Step):
         if self.scope not in SCOPES:
             raise UserError(unknown(f"scope {where}", self.scope, [*SCOPES]))
         if not 0 < self.fraction < 1:
-            raise UserError(f"fraction {self.fraction} {where} is not between 0 and 1")
+            raise UserError(f"{self}: fraction {self.fraction} is not between 0 and 1")
         for name, least in (("multiple", 1), ("rounds", 1), ("fine_tune_epochs", 0)):
             if getattr(self, name) < least:
                 raise UserError(f"{name} {getattr(self, name)} {where} is below {least}")
         self._training(self.label, 1).check(before)
+        check_order(self, before)
 
     def check_data(self, about: About) -> None:
         self._training(self.label, 1).check_data(about)
@@ -120,10 +121,7 @@ class Prune(Step):
         """The widths of a model. Raises Rejected where there is nothing to cut."""
         if not 0 < self.fraction < 1:
             raise Rejected(f"Prune: fraction {self.fraction} is not between 0 and 1")
-        if not all(isinstance(change, Resized) for change in model.spec.changes.values()):
-            raise Rejected(
-                "Prune: layers are changed already; put Prune before that, e.g. Quantize"
-            )
+        refuse_changed("Prune", model, Resized)
         groups, refused = list(model.spec.model.groups()), list[str]()
         if isinstance(model.spec.model, Imported):
             groups, refused = traced_groups(model, _proof_rows(model, context)[:2])

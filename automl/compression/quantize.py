@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -73,6 +73,7 @@ class Quantize(Step):
     average_bits: float = 0.0
     codebook: bool = False
     training: Train | None = None
+    remakes_layers: ClassVar[bool] = True
 
     @property
     def teacher(self) -> str | Sibling:

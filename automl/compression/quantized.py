@@ -113,8 +113,16 @@ class QuantizedLayer(_Layer):
 
     def _weight(self, exporting: bool) -> Tensor:
         if exporting:
-            return onnx_node("DequantizeLinear", (self.codes, self.scale), torch.float32, axis=0)
+            return self._weight_in_onnx()
         return self.codes * per_output(self.scale, self.codes)
+
+    def _weight_in_onnx(self) -> Tensor:
+        """Linear layers tell that their zero points are 0: where they do not, onnxruntime 1.20
+        takes the codes for uint8 ones, and a newer one computes with floats."""
+        parts = [self.codes, self.scale]
+        if self.convolution is None:
+            parts.append(torch.zeros_like(self.scale, dtype=torch.int8))
+        return onnx_node("DequantizeLinear", tuple(parts), torch.float32, axis=0)
 
 
 class LearnedLayer(_Layer):

@@ -12,7 +12,8 @@ import torch
 
 from automl import quality
 from automl.compression.calibration import calibration_rows, recalibrate
-from automl.config import UserError
+from automl.compression.cut import check_order, refuse_changed
+from automl.config import Above0To1, Count
 from automl.data.dataset import About, Split
 from automl.models.deployed import Deployed, predict
 from automl.models.family import Block, Network, count_parameters
@@ -28,24 +29,18 @@ class RemoveLayers(Step):
     best; then the rest are measured again.
     """
 
-    count: int = 1
-    fraction: float | None = None
+    count: Count = 1
+    fraction: Above0To1 | None = None
 
     def check(self, before: tuple[Step, ...]) -> None:
-        if self.count < 1:
-            raise UserError(f"step {self.label!r}: count {self.count} is below 1")
-        if self.fraction is not None and not 0 < self.fraction <= 1:
-            raise UserError(f"step {self.label!r}: fraction {self.fraction} is not above 0 up to 1")
+        check_order(self, before)
 
     def apply(self, model: Network, context: Context) -> Network:
-        if model.spec.changes:
-            raise Rejected(
-                "RemoveLayers: layers are changed already; put it before that, e.g. Quantize"
-            )
         family = type(model.spec.model).__name__
         able = len(blocks(model))
         if not able:
             raise Rejected(f"RemoveLayers: this {family} has no block that can go")
+        refuse_changed("RemoveLayers", model)
         count = self.count if self.fraction is None else max(1, round(self.fraction * able))
         for done in range(count):
             if not blocks(model):

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.config import UserError
+from automl.config import Count, UserError
 from automl.data.dataset import Dataset, Source
 from automl.data.files import coded, existing
 from automl.data.image_folder import check_pixels, pixels, stacked
@@ -36,9 +36,9 @@ class HuggingFace(Dataset):
     label: str = "label"
     split: str = "train"
     test_split: str = "test"
-    size: tuple[int, ...] = ()
+    size: tuple[Count, ...] = ()
     channels: int = 3
-    length: int = 128
+    length: Count = 128
     paths: ClassVar[tuple[str, ...]] = ("path",)
 
     def load(self) -> Source:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from automl.config import UserError
+from automl.config import Count, UserError
 from automl.data.dataset import Dataset, Source
 from automl.data.files import coded, empty, existing, visible_files
 
@@ -27,7 +27,7 @@ class ImageFolder(Dataset):
     """
 
     path: str
-    size: tuple[int, ...] = ()
+    size: tuple[Count, ...] = ()
     channels: int = 3
     paths: ClassVar[tuple[str, ...]] = ("path",)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from automl.config import UserError
+from automl.config import Count, NotNegative, Whole
 from automl.data.dataset import Dataset, Source
 
 
@@ -17,15 +17,13 @@ class LinearMap(Dataset):
     Without noise an output of many inputs has variance about 1; of few it may be far from that.
     """
 
-    num_inputs: int = 64
-    num_outputs: int = 10
-    num_rows: int = 2000
-    noise: float = 0.1
-    seed: int = 0
+    num_inputs: Count = 64
+    num_outputs: Count = 10
+    num_rows: Count = 2000
+    noise: NotNegative = 0.1
+    seed: Whole = 0
 
     def load(self) -> Source:
-        if min(self.num_inputs, self.num_outputs, self.num_rows) < 1 or self.noise < 0:
-            raise UserError(f"{self}: counts are at least 1 and the noise is not negative")
         rng = np.random.default_rng(self.seed)
         weight = rng.normal(size=(self.num_inputs, self.num_outputs)) / self.num_inputs**0.5
         bias = rng.normal(size=self.num_outputs)

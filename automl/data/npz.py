@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.config import UserError
+from automl.config import Count, UserError
 from automl.data.dataset import Dataset, Source
 from automl.data.files import empty, existing
 
@@ -36,7 +36,7 @@ class Npz(Dataset):
     """
 
     path: str
-    shape: tuple[int, ...] = ()
+    shape: tuple[Count, ...] = ()
     paths: ClassVar[tuple[str, ...]] = ("path",)
 
     def load(self) -> Source:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn import datasets
 
-from automl.config import UserError
+from automl.config import Count, UserError
 from automl.data.dataset import Dataset, Source
 
 _LOADERS: dict[str, Any] = {
@@ -30,7 +30,7 @@ class Sklearn(Dataset):
     """
 
     name: str = "digits"
-    shape: tuple[int, ...] = ()
+    shape: tuple[Count, ...] = ()
 
     def load(self) -> Source:
         if self.name not in _LOADERS:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.config import UserError
+from automl.config import Count, UserError
 from automl.data.dataset import Dataset, Source
 from automl.data.files import DELIMITERS, coded, empty, existing_file, records
 
@@ -26,15 +26,13 @@ class Text(Dataset):
     """
 
     path: str
-    length: int = 128
+    length: Count = 128
     text: str = "text"
     label: str = "label"
     test_path: str = ""
     paths: ClassVar[tuple[str, ...]] = ("path", "test_path")
 
     def load(self) -> Source:
-        if self.length < 1:
-            raise UserError(f"{self}: length is at least 1 byte")
         parts = [self._rows(existing_file(path)) for path in (self.path, self.test_path) if path]
         rows = [row for part in parts for row in part]
         classes, targets = coded([label for _, _, label in rows])

@@ -50,6 +50,7 @@ def export(model: Network, data: Data) -> bytes:
     assert program is not None
     proto = program.model_proto
     _strip(proto)
+    packing.scale_at_load(proto.graph, _signs(deployed.model))
     packing.pack_weights(proto.graph, _widths(deployed.model))
     _shorten(proto.graph)
     sparse.pack(proto)
@@ -60,6 +61,12 @@ def export(model: Network, data: Data) -> bytes:
         proto.metadata_props.add(key="columns", value=json.dumps(columns))
     file: bytes = proto.SerializeToString()
     return file
+
+
+def _signs(model: Network) -> set[str]:
+    """The initializers of codes that meet no integers."""
+    layers = model.body.named_modules()
+    return {f"model.body.{n}.codes" for n, m in layers if isinstance(m, BinarizedLayer)}
 
 
 def _widths(model: Network) -> dict[str, int]:

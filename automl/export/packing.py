@@ -7,7 +7,9 @@ for each width, and for each layer that has a codebook.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -52,6 +54,27 @@ def pack_weights(graph: Any, widths: Mapping[str, int]) -> None:
         graph.initializer.remove(initializers[name])
     for position, node in enumerate(nodes):
         graph.node.insert(position, node)
+
+
+def scale_at_load(graph: Any, names: Collection[str]) -> None:
+    """Write the DequantizeLinear of these codes as Cast and Mul.
+
+    onnxruntime computes those when it loads a file, a DequantizeLinear for every batch.
+    """
+    held = {tensor.name: tensor for tensor in graph.initializer}
+    for position, node in reversed(list(enumerate(graph.node))):
+        if node.op_type != "DequantizeLinear" or node.input[0] not in names:
+            continue
+        codes, scale = node.input
+        factors = onnx.numpy_helper.to_array(held[scale])
+        ones = [1] * (len(held[codes].dims) - 1)
+        _add(graph, f"{scale}.factors", factors.reshape(-1, *ones))
+        make, numbers = onnx.helper.make_node, f"{codes}.numbers"
+        graph.node.insert(position, make("Mul", [numbers, f"{scale}.factors"], node.output))
+        graph.node.insert(position, make("Cast", [codes], [numbers], to=onnx.TensorProto.FLOAT))
+        graph.node.remove(node)
+        if not any(scale in other.input for other in graph.node):
+            graph.initializer.remove(held[scale])
 
 
 def _codebook(codes: NDArray[np.int8], bits: int) -> NDArray[np.int8]:
@@ -113,12 +136,14 @@ def _add(graph: Any, name: str, values: NDArray[Any]) -> None:
 
 
 def stored_bits(file: bytes) -> dict[int, int]:
-    """How many weights a file holds at each width, read off its DequantizeLinear nodes."""
+    """How many weights a file holds at each width, read off the nodes that take codes."""
     graph = onnx.load_from_string(file).graph
     held = {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
     made_by = {output: node for node in graph.node for output in node.output}
     found: dict[int, int] = {}
     for node in graph.node:
+        if (packed := _packed(node, made_by, held)) is not None:
+            found[packed.bits] = found.get(packed.bits, 0) + math.prod(packed.shape)
         if node.op_type != "DequantizeLinear":
             continue
         name = node.input[0]
@@ -126,9 +151,6 @@ def stored_bits(file: bytes) -> dict[int, int]:
             found[8] = found.get(8, 0) + held[name].size
         elif name in made_by and made_by[name].domain == sparse.DOMAIN:
             found[8] = found.get(8, 0) + int(np.prod(held[made_by[name].input[2]]))
-        elif name in made_by and made_by[name].op_type == "Reshape":
-            bits, count, _, _ = _packed(made_by[name], made_by, held)
-            found[bits] = found.get(bits, 0) + count
     return found
 
 
@@ -136,25 +158,35 @@ def unpacked(graph: Any, held: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any
     """A graph's initializers, those that are packed as the codes that they stand for."""
     made_by, whole = {output: node for node in graph.node for output in node.output}, dict(held)
     for node in graph.node:
-        made = made_by.get(node.input[0]) if node.op_type == "DequantizeLinear" else None
-        if made is not None and made.op_type == "Reshape":
-            bits, count, packed, levels = _packed(made, made_by, held)
-            patterns = (whole.pop(packed)[:, None] >> np.arange(0, 8, bits)) & (2**bits - 1)
-            codes = held[levels][patterns.ravel()[:count]]
-            whole[node.input[0]] = codes.reshape(held[made.input[1]])
+        if (packed := _packed(node, made_by, held)) is not None:
+            bits, count = packed.bits, math.prod(packed.shape)
+            patterns = (whole.pop(packed.name)[:, None] >> np.arange(0, 8, bits)) & (2**bits - 1)
+            codes = held[packed.levels][patterns.ravel()[:count]]
+            whole[node.input[0]] = codes.reshape(packed.shape)
     return whole
 
 
-def _packed(
-    node: Any, made_by: Mapping[str, Any], held: Mapping[str, Any]
-) -> tuple[int, int, str, str]:
-    """The width and the number of the codes that a Reshape gives, and the names of their bytes
-    and of their levels, which tell the width."""
-    count = int(np.prod(held[node.input[1]]))
-    while node.op_type != "Gather":
-        node = made_by[node.input[0]]
-    packed, levels = made_by[node.input[1]].input[0], made_by[node.input[0]].input[0]
-    bits = int(np.log2(held[levels].size))
-    assert held[packed].dtype == np.uint8
-    assert held[packed].size == -(-count * bits // 8)
-    return bits, count, packed, levels
+@dataclass(frozen=True)
+class _Packed:
+    """Codes of few bits: the names of their bytes and of their levels, and their shape."""
+
+    name: str
+    levels: str
+    bits: int
+    shape: tuple[int, ...]
+
+
+def _packed(node: Any, made_by: Mapping[str, Any], held: Mapping[str, Any]) -> _Packed | None:
+    """What a DequantizeLinear or Cast reads, where a table with the levels of few bits made it."""
+    last = made_by.get(node.input[0]) if node.op_type in ("DequantizeLinear", "Cast") else None
+    found = last
+    while found is not None and found.op_type in ("Reshape", "Slice"):
+        found = made_by.get(found.input[0])
+    table = made_by.get(found.input[0]) if found is not None and found.op_type == "Gather" else None
+    if last is None or found is None or table is None or table.op_type != "Gather":
+        return None
+    name, bits = made_by[found.input[1]].input[0], int(np.log2(held[table.input[0]].size))
+    shape = tuple(held[last.input[1]].tolist())
+    assert held[name].dtype == np.uint8
+    assert held[name].size == -(-math.prod(shape) * bits // 8)
+    return _Packed(name, table.input[0], bits, shape)

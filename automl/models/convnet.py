@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from torch import nn
 
+from automl.config import Count
 from automl.models.family import Block, Group, Model, chain
 from automl.models.layers import (
     block_groups,
@@ -23,8 +24,8 @@ class ConvNet(Model):
     or as often as `pools` says.
     """
 
-    channels: tuple[int, ...] = (16, 32)
-    kernel_size: int = 3
+    channels: tuple[Count, ...] = (16, 32)
+    kernel_size: Count = 3
     activation: str = "relu"
     normalisation: str = "batch"
     pools: tuple[int, ...] = field(default=(), kw_only=True)

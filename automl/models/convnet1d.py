@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from torch import nn
 
+from automl.config import Count
 from automl.models.family import Block, Group, Model, chain
 from automl.models.layers import (
     Transpose,
@@ -29,11 +30,11 @@ class ConvNet1d(Model):
     `embedding` numbers stand for each token of a text.
     """
 
-    channels: tuple[int, ...] = (16, 32)
-    kernel_size: int = 5
+    channels: tuple[Count, ...] = (16, 32)
+    kernel_size: Count = 5
     activation: str = "relu"
     normalisation: str = "batch"
-    embedding: int = 16
+    embedding: Count = 16
     pools: tuple[int, ...] = field(default=(), kw_only=True)
 
     def build(self, input_shape: tuple[int, ...], num_outputs: int) -> nn.Module:

@@ -6,7 +6,6 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
-import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ import safetensors.torch
 from torch import nn
 
 from automl import source
-from automl.config import SPACE_MODULE_PREFIX, UserError, canonical, encode
+from automl.config import SPACE_MODULE_PREFIX, Positive, UserError, canonical, encode
 from automl.data.dataset import About, Scaling, content_hash
 from automl.models.family import Group, Model
 
@@ -40,7 +39,7 @@ class Imported(Model):
     weights: str = ""
     options: dict[str, Any] = field(default_factory=dict)
     mean: tuple[float, ...] = ()
-    std: tuple[float, ...] = ()
+    std: tuple[Positive, ...] = ()
     paths: ClassVar[tuple[str, ...]] = ("weights",)
 
     def __post_init__(self) -> None:
@@ -50,10 +49,6 @@ class Imported(Model):
             raise UserError(
                 f'Imported({self.factory!r}): write "package.module:function", or give a function'
             )
-
-    def check_ranges(self) -> None:
-        if not all(0 < number < math.inf for number in self.std):
-            raise UserError(f"Imported: std is {self.std}; every number must be above 0")
 
     def build(self, input_shape: tuple[int, ...], num_outputs: int) -> nn.Module:
         try:

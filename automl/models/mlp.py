@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
+from automl.config import Count
 from automl.models.family import Block, Group, Model, chain
 from automl.models.layers import activation, block_groups, normalisation, shorter_chains
 
 
 @dataclass(frozen=True)
 class MLP(Model):
-    widths: tuple[int, ...] = (64,)
+    widths: tuple[Count, ...] = (64,)
     activation: str = "relu"
     normalisation: str = "batch"
 

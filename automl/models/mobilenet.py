@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from torch import nn
 
+from automl.config import Count
 from automl.models.family import chain
 from automl.models.layers import Residual
 from automl.models.stages import Stage, Staged
@@ -16,7 +17,7 @@ from automl.models.stages import Stage, Staged
 class MobileNetStage(Stage):
     """Inside, each block is `expansion` times as wide as what it reads, or as `inner` says."""
 
-    expansion: int = 4
+    expansion: Count = 4
 
     def default_inner(self, inputs: int) -> int:
         return self.expansion * inputs
@@ -31,7 +32,7 @@ class MobileNet(Staged):
         MobileNetStage(24),
         MobileNetStage(40),
     )
-    kernel_size: int = 3
+    kernel_size: Count = 3
     activation: str = "relu"
     normalisation: str = "batch"
     path: ClassVar[tuple[str, ...]] = ("expand", "depthwise", "project")

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from torch import nn
 
+from automl.config import Count
 from automl.models.family import chain
 from automl.models.layers import Residual, activation
 from automl.models.stages import Stage, Staged
@@ -23,7 +24,7 @@ class ResNetStage(Stage):
 @dataclass(frozen=True)
 class ResNet(Staged):
     stages: tuple[ResNetStage, ...] = (ResNetStage(16), ResNetStage(32), ResNetStage(64))
-    kernel_size: int = 3
+    kernel_size: Count = 3
     activation: str = "relu"
     normalisation: str = "batch"
     path: ClassVar[tuple[str, ...]] = ("first", "second")

@@ -8,7 +8,7 @@ from typing import ClassVar, TypeVar
 
 from torch import nn
 
-from automl.config import Config, UserError
+from automl.config import Config, Count, UserError, Whole
 from automl.models.family import Block, Group, Model, chain
 from automl.models.layers import PER_UNIT, check_shape, convolution, makers, readers
 
@@ -20,9 +20,9 @@ T = TypeVar("T", bound="Stage")
 class Stage(Config):
     """Blocks that all give `width` channels; `inner`, where not empty, is the width inside each."""
 
-    width: int = 16
-    blocks: int = 1
-    inner: tuple[int, ...] = field(default=(), kw_only=True)
+    width: Count = 16
+    blocks: Whole = 1
+    inner: tuple[Count, ...] = field(default=(), kw_only=True)
 
     def default_inner(self, inputs: int) -> int:
         """The width inside a block that reads `inputs` channels."""

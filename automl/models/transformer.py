@@ -13,15 +13,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from automl.config import Config, UserError
+from automl.config import Config, Count, UserError
 from automl.models.family import Block, Group, Model, Slice, chain
 from automl.models.layers import Residual, Transpose, activation, check_shape, readers
 
 
 @dataclass(frozen=True)
 class TransformerLayer(Config):
-    heads: int = 4
-    hidden: int = 64
+    heads: Count = 4
+    hidden: Count = 64
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Transformer(Model):
     """`width` numbers per token on the way through; heads of `head_dim` whatever the width."""
 
     layers: tuple[TransformerLayer, ...] = (TransformerLayer(), TransformerLayer())
-    width: int = 32
-    head_dim: int = 8
-    patch: int = 4
+    width: Count = 32
+    head_dim: Count = 8
+    patch: Count = 4
     activation: str = "gelu"
 
     def build(self, input_shape: tuple[int, ...], num_outputs: int) -> nn.Module:

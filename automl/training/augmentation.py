@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from automl.config import Config
+from automl.config import Above0To1, Config, Whole
 
 
 class Augmentation(Config):
@@ -28,7 +28,7 @@ class Augmentation(Config):
 class Shift(Augmentation):
     """Move each row by up to `pixels` (or steps) in each direction; what enters is 0."""
 
-    pixels: int = 2
+    pixels: Whole = 2
 
     def __call__(self, rows: Tensor) -> Tensor:
         for dim in range(2, rows.ndim):
@@ -61,7 +61,7 @@ class RandomErasing(Augmentation):
     https://arxiv.org/abs/1708.04896, https://arxiv.org/abs/1708.04552
     """
 
-    share: float = 0.4
+    share: Above0To1 = 0.4
 
     def __call__(self, rows: Tensor) -> Tensor:
         erased = torch.ones(len(rows), *[1] * (rows.ndim - 1), dtype=torch.bool)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.conv import _ConvNd
 
-from automl.config import UserError
+from automl.config import Count, From0To1, NotNegative, Positive, UserError
 from automl.data.dataset import About
 from automl.models.deployed import predict
 from automl.models.family import Model, Network, Spec, larger, untrained
@@ -29,14 +29,8 @@ class Taught(Loss):
     """A loss of which `weight` is what others teach, softened by `temperature`, and the rest
     what the labels say; in a regression, numbers of both."""
 
-    temperature: float
-    weight: float
-
-    def check_ranges(self) -> None:
-        if not 0 < self.temperature < math.inf:
-            raise UserError(f"{self}: temperature must be above 0")
-        if not 0 <= self.weight <= 1:
-            raise UserError(f"{self}: weight must be from 0 to 1")
+    temperature: Positive
+    weight: From0To1
 
     def weighed(self, outputs: Tensor, targets: Tensor, taught: Tensor) -> Tensor:
         soft = softened_distance(outputs, taught, self.temperature, targets.is_floating_point())
@@ -49,8 +43,8 @@ class Distill(Taught):
     of its own recipe, of which it is the compressed copy, or a sibling."""
 
     teacher: str | Sibling = "train"
-    temperature: float = 2.0
-    weight: float = 0.5
+    temperature: Positive = 2.0
+    weight: From0To1 = 0.5
 
     def check(self, about: About) -> None:
         if isinstance(self.teacher, Sibling):
@@ -75,16 +69,14 @@ class Joint(Taught):
 
     width_factor: float = 2.0
     model: Model | None = None
-    temperature: float = 4.0
-    weight: float = 0.5
-    hints: float = 1.0
+    temperature: Positive = 4.0
+    weight: From0To1 = 0.5
+    hints: NotNegative = 1.0
 
     def check_ranges(self) -> None:
         super().check_ranges()
         if self.model is None and not 1 < self.width_factor < math.inf:
             raise UserError(f"{self}: width_factor must be above 1")
-        if not 0 <= self.hints < math.inf:
-            raise UserError(f"{self}: hints must be at least 0")
 
     def check(self, about: About) -> None:
         _check_teacher(self.model, about)
@@ -117,14 +109,9 @@ class Mutual(Taught):
     the model is kept. Peers are of its family and widths, and begin untrained and unchanged by
     what steps made of single layers."""
 
-    peers: int = 1
-    temperature: float = 1.0
-    weight: float = 0.5
-
-    def check_ranges(self) -> None:
-        super().check_ranges()
-        if self.peers < 1:
-            raise UserError(f"{self}: peers must be at least 1")
+    peers: Count = 1
+    temperature: Positive = 1.0
+    weight: From0To1 = 0.5
 
     def around(self, model: Network, about: About) -> nn.Module:
         family = model.spec.model

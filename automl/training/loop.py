@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from automl import quality
-from automl.config import UserError
+from automl.config import NotNegative, UserError
 from automl.data.dataset import About
 from automl.models.deployed import Deployed, Inputs, predict
 from automl.models.family import Network
@@ -49,7 +49,7 @@ class Train(Step):
     epochs: int = 20
     loss: Loss | None = None
     augmentations: tuple[Augmentation | None, ...] = ()
-    mixup: float = 0.0
+    mixup: NotNegative = 0.0
     batch_scaling: str = "none"
     precision: str = "fp32"
     channels_last: bool = False
@@ -64,10 +64,6 @@ class Train(Step):
     @property
     def num_workers(self) -> int:
         return self.parallelism.num_workers
-
-    def check_ranges(self) -> None:
-        if not 0 <= self.mixup < math.inf:
-            raise UserError(f"mixup of step {self.label!r} is {self.mixup}; it must be at least 0")
 
     def check(self, before: tuple[Step, ...]) -> None:
         self._check_numbers()

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from automl.config import Config, UserError
+from automl.config import Config, From0Below1, UserError
 from automl.data.dataset import About
 from automl.models.family import Network
 from automl.recipe import Sibling
@@ -50,12 +50,8 @@ class Loss(Config):
 class CrossEntropy(Loss):
     """`balanced` weighs each class by the inverse of how often it appears, 1 on average."""
 
-    label_smoothing: float = 0.0
+    label_smoothing: From0Below1 = 0.0
     balanced: bool = False
-
-    def check_ranges(self) -> None:
-        if not 0 <= self.label_smoothing < 1:
-            raise UserError(f"{self}: label_smoothing must be at least 0 and below 1")
 
     def check(self, about: About) -> None:
         if not about.classes:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
-from automl.config import Config
+from automl.config import Between0And1, Config, From0Below1, NotNegative
 
 
 class Optimizer(Config):
@@ -41,7 +41,7 @@ class GradientDescent(Optimizer):
 class SGD(Optimizer):
     """Stochastic gradient descent, without momentum."""
 
-    weight_decay: float = 0.0
+    weight_decay: NotNegative = 0.0
     usual_learning_rate: ClassVar[float] = 0.1
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
@@ -50,8 +50,8 @@ class SGD(Optimizer):
 
 @dataclass(frozen=True)
 class Momentum(Optimizer):
-    momentum: float = 0.9
-    weight_decay: float = 0.0
+    momentum: From0Below1 = 0.9
+    weight_decay: NotNegative = 0.0
     usual_learning_rate: ClassVar[float] = 0.02
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
@@ -60,8 +60,8 @@ class Momentum(Optimizer):
 
 @dataclass(frozen=True)
 class Nesterov(Optimizer):
-    momentum: float = 0.9
-    weight_decay: float = 0.0
+    momentum: Between0And1 = 0.9
+    weight_decay: NotNegative = 0.0
     usual_learning_rate: ClassVar[float] = 0.02
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
@@ -74,9 +74,9 @@ class Nesterov(Optimizer):
 class Adam(Optimizer):
     """`weight_decay` is added to the gradient; `AdamW` applies it to the weights."""
 
-    beta1: float = 0.9
-    beta2: float = 0.999
-    weight_decay: float = 0.0
+    beta1: From0Below1 = 0.9
+    beta2: From0Below1 = 0.999
+    weight_decay: NotNegative = 0.0
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         return torch.optim.Adam(
@@ -86,9 +86,9 @@ class Adam(Optimizer):
 
 @dataclass(frozen=True)
 class AdamW(Optimizer):
-    beta1: float = 0.9
-    beta2: float = 0.999
-    weight_decay: float = 0.01
+    beta1: From0Below1 = 0.9
+    beta2: From0Below1 = 0.999
+    weight_decay: NotNegative = 0.01
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         return torch.optim.AdamW(
@@ -98,7 +98,7 @@ class AdamW(Optimizer):
 
 @dataclass(frozen=True)
 class Adagrad(Optimizer):
-    weight_decay: float = 0.0
+    weight_decay: NotNegative = 0.0
     usual_learning_rate: ClassVar[float] = 0.02
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
@@ -107,9 +107,9 @@ class Adagrad(Optimizer):
 
 @dataclass(frozen=True)
 class RMSprop(Optimizer):
-    alpha: float = 0.99
-    momentum: float = 0.0
-    weight_decay: float = 0.0
+    alpha: From0Below1 = 0.99
+    momentum: From0Below1 = 0.0
+    weight_decay: NotNegative = 0.0
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         return torch.optim.RMSprop(
@@ -121,8 +121,8 @@ class RMSprop(Optimizer):
 class Adadelta(Optimizer):
     """Its learning rate is a factor on the step that it finds itself: about 1."""
 
-    rho: float = 0.9
-    weight_decay: float = 0.0
+    rho: From0Below1 = 0.9
+    weight_decay: NotNegative = 0.0
     usual_learning_rate: ClassVar[float] = 1.0
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
@@ -137,8 +137,8 @@ class Muon(Optimizer):
     https://kellerjordan.github.io/posts/muon/
     """
 
-    momentum: float = 0.95
-    weight_decay: float = 0.01
+    momentum: From0Below1 = 0.95
+    weight_decay: NotNegative = 0.01
     usual_learning_rate: ClassVar[float] = 5e-3
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:

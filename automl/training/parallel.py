@@ -9,7 +9,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from automl.config import Config
+from automl.config import Config, Count
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ class SingleDevice(Parallelism):
 class DataParallel(Parallelism):
     """Each rank takes its share of every batch; gradients are averaged (torch's DDP)."""
 
-    num_workers: int = 2
+    num_workers: Count = 2
 
     def share(self) -> tuple[int, int]:
         return rank(), world_size()

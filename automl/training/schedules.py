@@ -6,7 +6,7 @@ import math
 import random
 from dataclasses import dataclass
 
-from automl.config import Config, UserError
+from automl.config import Between0And1, Config, Count, From0Below1, Positive, UserError
 
 
 class Schedule(Config):
@@ -29,13 +29,10 @@ class Exponential(Schedule):
     """From `initial`, smoothly, to `initial` times `factor`: below 1 decay, above 1 growth."""
 
     initial: float
-    factor: float = 0.01
+    factor: Positive = 0.01
 
     def at(self, progress: float) -> float:
         return float(self.initial * self.factor**progress)
-
-    def check_ranges(self) -> None:
-        _check_factor(self, self.factor)
 
 
 @dataclass(frozen=True)
@@ -43,16 +40,11 @@ class Staircase(Schedule):
     """From `initial`, times `factor` at each of `stairs` equal parts but the first."""
 
     initial: float
-    factor: float = 2.0
-    stairs: int = 3
+    factor: Positive = 2.0
+    stairs: Count = 3
 
     def at(self, progress: float) -> float:
         return float(self.initial * self.factor ** math.floor(progress * self.stairs))
-
-    def check_ranges(self) -> None:
-        _check_factor(self, self.factor)
-        if self.stairs < 1:
-            raise UserError(f"{self}: stairs must be at least 1")
 
 
 @dataclass(frozen=True)
@@ -64,7 +56,7 @@ class Random(Schedule):
 
     low: float
     high: float
-    intervals: int = 1
+    intervals: Count = 1
     seed: int = 0
 
     def at(self, progress: float) -> float:
@@ -73,10 +65,9 @@ class Random(Schedule):
         return float(self.low * (self.high / self.low) ** share)
 
     def check_ranges(self) -> None:
+        super().check_ranges()
         if not 0 < self.low <= self.high < math.inf:
             raise UserError(f"{self}: low must be above 0, and high not below it")
-        if self.intervals < 1:
-            raise UserError(f"{self}: intervals must be at least 1")
 
 
 @dataclass(frozen=True)
@@ -98,7 +89,7 @@ class OneCycle(Schedule):
     """
 
     peak: float
-    rise: float = 0.3
+    rise: Between0And1 = 0.3
 
     def at(self, progress: float) -> float:
         start = self.peak / 25
@@ -106,26 +97,18 @@ class OneCycle(Schedule):
             return Cosine(start, self.peak).at(progress / self.rise)
         return Cosine(self.peak, start / 1e4).at((progress - self.rise) / (1 - self.rise))
 
-    def check_ranges(self) -> None:
-        if not 0 < self.rise < 1:
-            raise UserError(f"{self}: rise must be above 0 and below 1")
-
 
 @dataclass(frozen=True)
 class Warmup(Schedule):
     """A linear rise over `share` of the way to where `schedule` starts, and then all of it."""
 
     schedule: Schedule
-    share: float = 0.1
+    share: From0Below1 = 0.1
 
     def at(self, progress: float) -> float:
         if progress < self.share:
             return self.schedule.at(0.0) * (progress + 1e-3) / (self.share + 1e-3)
         return self.schedule.at((progress - self.share) / (1 - self.share))
-
-    def check_ranges(self) -> None:
-        if not 0 <= self.share < 1:
-            raise UserError(f"{self}: share must be at least 0 and below 1")
 
 
 @dataclass(frozen=True)
@@ -142,8 +125,3 @@ class Clipped(Schedule):
     def check_ranges(self) -> None:
         if not self.low <= self.high:
             raise UserError(f"{self}: low is above high; swap them")
-
-
-def _check_factor(schedule: Schedule, factor: float) -> None:
-    if not 0 < factor < math.inf:
-        raise UserError(f"{schedule}: factor must be above 0")

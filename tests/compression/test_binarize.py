@@ -12,8 +12,10 @@ from torch import nn
 from automl.compression.binarize import Binarize, BinarizedLayer
 from automl.compression.clip import Clip
 from automl.compression.prune import Prune
+from automl.compression.quantize import Quantize
 from automl.config import UserError
 from automl.export import onnx
+from automl.export.claims import broken_claim, claims
 from automl.models.convnet import ConvNet
 from automl.models.convnet1d import ConvNet1d
 from automl.models.deployed import Deployed, predict, seen_by
@@ -73,10 +75,29 @@ def test_the_file_holds_the_signs_and_computes_the_same(family, shape, context):
     own = predict(Deployed(binary, data.about), torch.from_numpy(raw)).numpy()
     file = onnx.export(binary, data)
     assert np.allclose(runtime.run(runtime.session(file), raw), own, atol=1e-4)
+    optimised = runtime.optimised(file)
+    assert broken_claim(file, optimised, claims(binary)) == ""
+    assert b"DequantizeLinear" not in optimised  # scaled once, when the file is loaded
     held = [w for w in onnx.weights(file).values() if w.dtype == np.int8 and w.ndim > 1]
     codes = [layer.codes.numpy() for layer in binary_layers(binary)]
     assert len(held) == len(codes)
     assert all(any(np.array_equal(code, w) for w in held) for code in codes)
+
+
+def test_scales_of_any_sign_are_what_the_file_computes(build, context):
+    """A training may turn them; beside layers of integers, whose scales must be positive, too."""
+    binary = finish(Binarize(epochs=1, ends=False).run(build(ConvNet((8, 8, 8))), context))
+    for layer in binary_layers(binary):
+        layer.scale.data[:4] *= torch.tensor([-1.0, 0.0, -1e-9, -3.0])
+    mixed = finish(Quantize().run(binary, context))
+    assert len(binary_layers(mixed)) == 2
+    raw, about = context.data.validation.inputs, context.data.about
+    for network in (binary, mixed):
+        own = predict(Deployed(network, about), torch.from_numpy(raw)).numpy()
+        file = onnx.export(network, context.data)
+        shipped = runtime.run(runtime.session(file), raw)
+        assert np.abs(shipped - own).max() < 0.02 * np.abs(own).max()
+        assert broken_claim(file, runtime.optimised(file), claims(network)) == ""
 
 
 def test_weights_are_kept_within_one_and_learn_through_their_signs(build, context):

@@ -1,5 +1,6 @@
 """Clip: which weights go, that training leaves them at 0, and that the file is smaller."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from models.test_families import DATASETS, SERIES, TEXT, built
 from torch import nn
 
-from automl.compression.clip import Clip, largest, largest_of_each
+from automl.compression.clip import Clip, largest, largest_of_each, spread
 from automl.compression.factorize import Factorize
 from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize, QuantizedLayer
@@ -60,6 +61,23 @@ def test_the_largest_stay(shape, share, seed):
 
 @settings(deadline=None)
 @given(
+    st.lists(st.lists(st.integers(1, 30), min_size=2, max_size=4), min_size=1, max_size=6),
+    st.floats(0.01, 0.99),
+)
+def test_layers_lose_their_fraction_together_and_small_ones_less(shapes, fraction):
+    named = {str(i): tuple(shape) for i, shape in enumerate(shapes)}
+    sizes = {name: math.prod(shape) for name, shape in named.items()}
+    counts, fewer = spread(named, fraction), spread(named, (1 + fraction) / 2)
+    assert abs(sum(counts.values()) - (1 - fraction) * sum(sizes.values())) <= len(named)
+    assert all(1 <= fewer[name] <= counts[name] <= sizes[name] for name in named)
+    for one in named:
+        for other in named:
+            if sum(named[one]) / sizes[one] >= sum(named[other]) / sizes[other]:
+                assert counts[one] + 1 >= counts[other] * sizes[one] / sizes[other]
+
+
+@settings(deadline=None)
+@given(
     st.lists(st.integers(1, 9), min_size=2, max_size=4),
     st.sampled_from([(1, 2), (2, 4), (1, 4), (4, 8)]),
     st.integers(0, 99),
@@ -79,7 +97,7 @@ def test_of_each_consecutive_inputs_the_largest_stay(shape, pattern, seed):
 
 
 @pytest.mark.parametrize("optimizer", [AdamW(weight_decay=0.1), Nesterov(), Muon()])
-@pytest.mark.parametrize("step", [Clip(0.6), Clip(threshold=0.05), Clip(pattern="2:4")])
+@pytest.mark.parametrize("step", [Clip(0.7), Clip(threshold=0.05), Clip(pattern="2:4")])
 def test_what_is_clipped_stays_so_in_training(step, optimizer, build, context):
     clipped = step.apply(build(MLP((32, 16))), context)
     before, weights = zeros(clipped), [layer.weight.clone() for layer in layers(clipped)]
@@ -133,6 +151,17 @@ def test_layers_that_are_kept_stay_whole(build, context):
     assert [round(mask.float().mean().item(), 2) for mask in zeros(clipped)] == [0, 0.5, 0]
 
 
+def test_a_convnet_of_which_most_is_clipped_still_learns(build, context):
+    """Its stem of 144 weights keeps more than 1 of 10."""
+    trained = finish(Train(epochs=10).run(build(ConvNet((16, 32))), context))
+    clipped = Clip(0.9).apply(trained, context)
+    assert (layers(clipped)[0].weight != 0).float().mean() > 0.5
+    clean = replace(context, checkpoints=Checkpoints(context.checkpoints.store, "fine_tune"))
+    for report in Train(label="fine_tune", epochs=5).run(clipped, clean):
+        accuracy = report.metrics["accuracy"]
+    assert accuracy > 0.65
+
+
 def test_a_clipped_file_is_smaller_by_what_its_zeros_took_up(store):
     family = ConvNet((16, 32))
     train, tune = Train(epochs=3), Train(label="fine_tune", epochs=2)
@@ -177,14 +206,12 @@ def test_series_and_texts_are_clipped_factorised_and_quantized(family, shape, co
 @pytest.mark.parametrize(
     ("step", "reason"),
     [
-        (Clip(1.0), "fraction 1.0 is not between 0 and 1"),
-        (Clip(-0.1), "fraction -0.1 is not between 0 and 1"),
-        (Clip(threshold=-1.0), "threshold -1.0 is negative"),
         (Clip(pattern="4:2"), "pattern '4:2' is not N:M with N below M, such as '2:4'"),
         (Clip(pattern="2/4"), "pattern '2/4' is not N:M"),
         (Clip(pattern="2:4", threshold=0.1), "both given; give one"),
         (Clip(threshold=9.0), "'block0.linear' would be left without a weight; its largest is 0."),
         (Clip(0.0001), "changed nothing: no weight is small enough"),
+        (Clip(keep=("block0", "head")), "no layer to clip beside those that stay"),
         (Clip(keep=("head.x",)), "unknown layer 'head.x'; did you mean 'head'"),
     ],
 )

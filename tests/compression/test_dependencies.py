@@ -249,7 +249,7 @@ def test_a_pruned_module_is_trained_quantized_and_exported(imported, context):
     shipped = runtime.run(runtime.session(onnx.export(quantized, context.data)), raw.inputs)
     assert (own.argmax(1).numpy() == shipped.argmax(1)).mean() > 0.99
     assert (shipped.argmax(1) == raw.targets).mean() > 0.9
-    with pytest.raises(Rejected, match="put Prune before that"):
+    with pytest.raises(Rejected, match="is quantized already; put Prune before"):
         Prune(0.5).apply(quantized, context)
 
 

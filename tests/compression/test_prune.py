@@ -102,7 +102,7 @@ def test_a_cut_that_cannot_be_is_rejected(step, family, reason, build, context):
 
 def test_pruning_after_quantizing_is_rejected(build, context):
     quantized = finish(Quantize().run(build(MLP((16,))), context))
-    with pytest.raises(Rejected, match="put Prune before that"):
+    with pytest.raises(Rejected, match="is quantized already; put Prune before"):
         Prune(0.5).apply(quantized, context)
 
 
@@ -117,7 +117,7 @@ def test_pruning_after_quantizing_is_rejected(build, context):
             Prune(0.5, scope="layers"),
             "scope of step 'prune' 'layers'; did you mean 'layer'",
         ),
-        (Prune(1.0), "fraction 1.0 of step 'prune' is not between 0 and 1"),
+        (Prune(1.0), "step 'prune': fraction 1.0 is not between 0 and 1"),
         (Prune(0.5, multiple=0), "multiple 0 of step 'prune' is below 1"),
         (Prune(0.5, rounds=0), "rounds 0 of step 'prune' is below 1"),
         (Prune(0.5, fine_tune_epochs=-1), "fine_tune_epochs -1 of step 'prune' is below 0"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import finish
-from onnx import load_from_string
+from onnx import load_from_string, numpy_helper
 
 from automl.compression.calibration import seen_rows
 from automl.compression.grid import codes_of
@@ -18,6 +18,7 @@ from automl.models.deployed import Deployed, predict, seen_by
 from automl.models.family import Network, dump, restore
 from automl.models.mlp import MLP
 from automl.models.resnet import ResNet, ResNetStage
+from automl.models.transformer import Transformer, TransformerLayer
 from automl.recipe import Rejected
 from automl.runtimes import onnx as runtime
 from automl.training.loop import Train
@@ -170,6 +171,23 @@ def test_a_batch_norm_of_negative_weight_turns_codes_not_scales(bits, trained, c
         runtime.session(onnx.export(quantized, context.data)), context.data.validation.inputs
     )
     assert (own.argmax(1) == shipped.argmax(1)).mean() > 0.97
+
+
+def test_linear_layers_tell_their_zero_points_and_run_as_integer_ones(build, context):
+    """Without zero points onnxruntime 1.20.1 does not load a Transformer, nor run an MLP."""
+    quantized = finish(Quantize().run(build(Transformer((TransformerLayer(2, 16),))), context))
+    file = onnx.export(quantized, context.data)
+    graph = load_from_string(file).graph
+    held = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    reading = [node.input for node in graph.node if node.op_type == "DequantizeLinear"]
+    linear = [names for names in reading if names[0] in held and held[names[0]].ndim == 2]
+    assert len(linear) == 7
+    for codes, scale, zero_points in linear:
+        assert held[zero_points].dtype == held[codes].dtype == np.int8
+        assert held[zero_points].shape == held[scale].shape
+        assert not held[zero_points].any()
+    optimised = load_from_string(runtime.optimised(file)).graph.node
+    assert sum(node.op_type == "MatMulIntegerToFloat" for node in optimised) == 6
 
 
 def test_a_quantized_model_is_stored_and_restored(build, context):

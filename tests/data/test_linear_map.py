@@ -26,7 +26,9 @@ def test_the_seed_decides_the_data():
     assert not np.array_equal(first, other)
 
 
-@pytest.mark.parametrize("wrong", [{"num_inputs": 0}, {"num_rows": 0}, {"noise": -1.0}])
+@pytest.mark.parametrize(
+    "wrong", [{"num_inputs": 0}, {"num_rows": 0}, {"noise": -1.0}, {"seed": -1}]
+)
 def test_sizes_that_cannot_be_are_told(wrong):
-    with pytest.raises(UserError, match=r"LinearMap\(.*counts are at least 1"):
-        LinearMap(**wrong).load()
+    with pytest.raises(UserError, match=rf"LinearMap\(.*: {next(iter(wrong))} must be at least"):
+        LinearMap(**wrong).check_ranges()

@@ -96,8 +96,8 @@ def test_a_folder_is_told(tmp_path):
 def test_another_file_or_length_is_told(tmp_path):
     with pytest.raises(UserError, match=r"a.txt is no .csv, .tsv or .jsonl file"):
         Text(write(tmp_path, "a", "a.txt")).load()
-    with pytest.raises(UserError, match=r"length is at least 1 byte"):
-        Text(write(tmp_path, "text,label\na,0\n"), length=0).load()
+    with pytest.raises(UserError, match=r"length must be at least 1, not 0"):
+        Text(write(tmp_path, "text,label\na,0\n"), length=0).check_ranges()
 
 
 def test_a_class_that_appears_once_is_told_with_its_line(tmp_path):

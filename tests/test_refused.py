@@ -1,0 +1,135 @@
+"""What cannot be is one sentence: from `automl check` where it can be known, else of the trial."""
+
+import math
+from dataclasses import fields, replace
+from typing import get_type_hints
+
+import pytest
+from conftest import drive
+from test_contracts import KINDS, examples
+
+from automl.compression.binarize import Binarize
+from automl.compression.clip import Clip
+from automl.compression.factorize import Factorize
+from automl.compression.prune import Prune
+from automl.compression.quantize import Quantize
+from automl.compression.remove_layers import RemoveLayers
+from automl.config import UserError
+from automl.data.linear_map import LinearMap
+from automl.data.sklearn import Sklearn
+from automl.data.text import Text
+from automl.models.convnet import ConvNet
+from automl.models.mlp import MLP
+from automl.models.transformer import Transformer, TransformerLayer
+from automl.recipe import Step
+from automl.space import (
+    Float,
+    Int,
+    OneOf,
+    Repeat,
+    Space,
+    TrialConfig,
+    replay,
+    sample,
+    validate,
+)
+from automl.training.augmentation import Augmentation, RandomErasing, Shift
+from automl.training.loop import Train
+from automl.training.losses import Loss
+from automl.training.optimizers import SGD, Adam, Muon, Nesterov, Optimizer, RMSprop
+from automl.training.parallel import DataParallel
+from automl.training.schedules import Schedule
+
+DIGITS = Sklearn("digits")
+
+
+def space_of(*recipe, dataset=DIGITS, model=MLP()):  # noqa: B008
+    return Space(TrialConfig(dataset, model, recipe))
+
+
+def training(**options):
+    return space_of(Train(**options))
+
+
+@pytest.mark.parametrize(
+    ("space", "sentence"),
+    [
+        (training(optimizer=SGD(weight_decay=-0.1)), "SGD.*: weight_decay must be at least 0"),
+        (training(optimizer=Nesterov(momentum=0.0)), "momentum must be above 0 and below 1"),
+        (training(optimizer=Muon(momentum=Float(0.9, 1.1))), "below 1, not 1.1"),
+        (training(optimizer=Adam(beta1=1.0)), "beta1 must be at least 0 and below 1, not 1.0"),
+        (training(optimizer=Adam(beta2=-0.5)), "beta2 must be at least 0 and below 1"),
+        (training(optimizer=RMSprop(alpha=Float(-0.5, 0.9))), "alpha must be at least 0"),
+        (training(augmentations=(Shift(-1),)), "pixels must be at least 0, not -1"),
+        (training(augmentations=(RandomErasing(1.5),)), "share must be above 0 and at most 1"),
+        (training(parallelism=DataParallel(0)), "num_workers must be at least 1"),
+        (space_of(dataset=LinearMap(noise=-1.0)), "noise must be at least 0"),
+        (space_of(dataset=LinearMap(seed=-1)), "seed must be at least 0"),
+        (space_of(dataset=Sklearn("digits", (-8, -8))), "shape must be at least 1, not -8"),
+        (space_of(dataset=Text("a.csv", length=Int(0, 64))), "length must be at least 1, not 0"),
+        (space_of(model=MLP(Repeat(Int(0, 16), 2))), "widths must be at least 1, not 0"),
+        (space_of(model=ConvNet((8,), kernel_size=-1)), "kernel_size must be at least 1, not -1"),
+        (space_of(model=Transformer((TransformerLayer(0),))), "heads must be at least 1, not 0"),
+        (space_of(Prune(Float(0.2, 1.5))), "fraction 1.5 .*is not between 0 and 1"),
+        (space_of(Prune(Float(0.0, 0.5))), "fraction 0.0 .*is not between 0 and 1"),
+        (space_of(Clip(Float(0.5, 1.0))), "step 'clip': fraction must be .*below 1, not 1.0"),
+        (space_of(Clip(threshold=-0.1)), "step 'clip': threshold must be at least 0"),
+        (space_of(Factorize(energy=Float(0.0, 0.9))), "energy 0.0 .* is not between 0 and 1"),
+        (space_of(Factorize(rank=-1)), "rank -1 is below 1"),
+        (space_of(RemoveLayers(Int(0, 2))), "step 'remove_layers': count must be at least 1"),
+        (space_of(RemoveLayers(fraction=1.5)), "fraction must be above 0 and at most 1"),
+        (space_of(Quantize(average_bits=Float(0.5, 4))), "average_bits=0.5 is not 1 to 8"),
+    ],
+)
+def test_a_number_out_of_its_range_is_told(space, sentence):
+    with pytest.raises(UserError, match=sentence):
+        validate(space)
+
+
+@pytest.mark.parametrize("value", [p for kind in KINDS for p in examples(kind)])
+def test_no_number_may_be_nan(value):
+    validate(_around(value))
+    hints = get_type_hints(type(value))
+    for name in [f.name for f in fields(value) if hints[f.name] in (float, float | None)]:
+        with pytest.raises(UserError):
+            validate(_around(replace(value, **{name: math.nan})))
+
+
+@pytest.mark.parametrize("first", [Factorize(), Binarize(), Quantize()])
+@pytest.mark.parametrize("second", [Prune(0.5), RemoveLayers()])
+def test_a_cut_after_what_replaces_layers_is_refused_and_not_tried(first, second, store):
+    sentence = f"{second} cannot cut the layers that {first} makes; put it before"
+    recipe = (Train(), Clip(), first, second)
+    with pytest.raises(UserError, match=sentence):
+        validate(space_of(*recipe))
+    validate(space_of(Train(), second, Clip(), first))
+    reports, result = drive(TrialConfig(DIGITS, MLP(), recipe), store)
+    assert (reports, result.status, result.reason) == ([], "rejected", sentence)
+
+
+def test_what_the_check_did_not_meet_is_a_rejected_trial(store):
+    """It tries no two of these options together."""
+    space = space_of(
+        Train(), OneOf(None, Factorize(), label="first"), OneOf(None, Prune(0.5), label="second")
+    )
+    validate(space)
+    chosen = {"recipe.first": "Factorize", "recipe.second": "Prune"}
+    _, result = drive(sample(space, replay(chosen)), store)
+    assert result.status == "rejected"
+    assert "cannot cut" in result.reason
+
+
+def _around(value):
+    """A space with a value of any kind where one of that kind stands."""
+    match value:
+        case Optimizer():
+            return training(optimizer=value)
+        case Schedule():
+            return training(learning_rate=value)
+        case Augmentation():
+            return training(augmentations=(value,))
+        case Loss():
+            return space_of(Train(), Train(label="taught", loss=value))
+        case Step():
+            return space_of(Train(label="first"), value)
+    return space_of(model=value)

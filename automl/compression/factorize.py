@@ -19,7 +19,7 @@ from automl.compression.calibration import (
 )
 from automl.compression.factors import METHODS, Moments, max_rank
 from automl.compression.plain import Plain, described, plain_layers, refuse
-from automl.compression.sensitivity import Candidate, measured_once, spread
+from automl.compression.sensitivity import Candidate, measured_once, refreshed, spread
 from automl.config import UserError
 from automl.models.deployed import predict, seen_by
 from automl.models.family import Change, Network, change, copy_weights, count_parameters
@@ -124,9 +124,10 @@ class Factorize(Step):
         context: Context,
     ) -> dict[str, float]:
         """The share of its largest rank that each layer keeps, by measured sensitivity."""
-        candidates = self._each_factorised(model, layers, moments, context)
+        fresh = refreshed(model, context)
+        candidates = self._each_factorised(fresh, layers, moments, context)
         settings = {"linear": self.linear, "convolution": self.convolution, "keep": self.keep}
-        options = measured_once(self, "ranks", model, candidates, context, **settings)
+        options = measured_once(self, "ranks", fresh, candidates, context, **settings)
         whole = sum(map(count_parameters, layers.values()))
         chosen = spread(options, self.average_share * whole)
         if (kept := sum(option.size for option in chosen.values())) > self.average_share * whole:

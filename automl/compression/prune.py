@@ -22,7 +22,7 @@ from automl.compression.cut import check_order, checked_cut, cut, refuse_changed
 from automl.compression.dependencies import Resized, traced_groups
 from automl.compression.rounds import Round, latest_round, train_round
 from automl.compression.scores import SCORES
-from automl.compression.sensitivity import Candidate, Options, measured_once
+from automl.compression.sensitivity import Candidate, Options, measured_once, refreshed
 from automl.compression.widths import SCOPES, Width, kept_width, measured_widths, strongest
 from automl.config import UserError
 from automl.data.dataset import About
@@ -143,15 +143,14 @@ class Prune(Step):
         """What each width loses when it alone is narrower, where the scope goes by that."""
         if self.scope != "sensitivity":
             return {}
-        candidates = self._each_narrower(model, groups, context)
+        fresh = refreshed(model, context)
+        candidates = self._each_narrower(fresh, groups, context)
         settings = {"score": self.score, "multiple": self.multiple, "keep": self.keep}
-        return measured_once(self, "units", model, candidates, context, **settings)
+        return measured_once(self, "units", fresh, candidates, context, **settings)
 
     def _each_narrower(
         self, model: Network, groups: Sequence[Group], context: Context
     ) -> Iterator[Candidate]:
-        """Batch norms are brought up to date as after the step itself: what the answers lose
-        is then foretold far better (on digits a rank correlation of 0.99, else 0.75 to 0.94)."""
         free = [group for group in groups if not self._stays(group)]
         scores = SCORES[self.score](model, free, context, "sensitivity")
         for group, own in zip(free, scores, strict=True):

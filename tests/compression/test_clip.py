@@ -198,7 +198,7 @@ def test_series_and_texts_are_clipped_factorised_and_quantized(family, shape, co
     assert same(zeros(tuned), before)
     dense = sum(layer.weight.numel() for layer in layers(tuned))
     file = onnx.export(finish(Quantize().run(tuned, context)), data)
-    codes = [w for w in onnx.weights(file).values() if w.dtype == np.int8]
+    codes = [w for w in onnx.weights(file).values() if w.dtype == np.int8 and w.ndim > 1]
     assert sum(code.size for code in codes) == dense
     assert sum((code == 0).sum() for code in codes) >= dense // 2
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import math
 import pkgutil
@@ -15,6 +16,7 @@ from typing import (
     Any,
     ClassVar,
     Literal,
+    Self,
     TypeVar,
     Union,
     get_args,
@@ -89,6 +91,20 @@ class Config:
                 f"{known.__module__}.{known.__name__}; give it another name"
             )
         Config.registered[cls.__name__] = cls
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        if not _is_decorated(cls):
+            raise UserError(
+                f"class {cls.__name__} lacks its decorator; write @dataclass(frozen=True) above it"
+            )
+        return super().__new__(cls)
+
+
+def _is_decorated(cls: type[Config]) -> bool:
+    """Whether a class is a dataclass itself, or adds no field to one."""
+    own = inspect.get_annotations(cls).values()
+    is_own = "__dataclass_fields__" in vars(cls)
+    return is_own or (is_dataclass(cls) and all("ClassVar" in str(hint) for hint in own))
 
 
 def choices(kind: type[K]) -> dict[str, type[K]]:

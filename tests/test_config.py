@@ -1,6 +1,6 @@
 import json
 from dataclasses import dataclass, field
-from typing import Any, Literal, Optional
+from typing import Any, ClassVar, Literal, Optional
 
 import pytest
 
@@ -35,6 +35,27 @@ def test_a_users_class_may_be_defined_again_but_not_take_our_name():
         MyOwn.__module__ = "automl_space_x"
     with pytest.raises(UserError, match="takes the name of"):
         type("SGD", (Config,), {})
+
+
+class Undecorated(Optimizer):
+    """As a user may forget."""
+
+    weight_decay: float = 0.0
+
+
+class MoreDecay(SGD):
+    power: float = 2.0
+
+
+class SGDByAnotherName(SGD):
+    usual_learning_rate: ClassVar[float] = 0.2
+
+
+def test_a_class_without_its_decorator_is_told():
+    for make in (Undecorated, MoreDecay, lambda: Undecorated(weight_decay=0.1)):
+        with pytest.raises(UserError, match=r"write @dataclass\(frozen=True\) above it"):
+            make()
+    assert SGDByAnotherName(0.5).weight_decay == 0.5
 
 
 @pytest.mark.parametrize("name", ["Nope", "Optimizer", ["a"], 5])

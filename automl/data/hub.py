@@ -44,11 +44,17 @@ class HuggingFace(Dataset):
     def load(self) -> Source:
         check_pixels(self, self.size, self.channels)
         splits = self._splits()
-        names = [name for name in (self.split, self.test_split) if name in splits]
-        if not splits.get(self.split):
-            raise UserError(
-                f"{self}: the split {self.split!r} has no rows; there is {list(splits)}"
-            )
+        names = [self.split]
+        is_named = self.test_split not in ("", HuggingFace.test_split, self.split)
+        if is_named or self.test_split in set(splits) - {self.split}:
+            names.append(self.test_split)
+        for name in names:
+            if not splits.get(name):
+                filled = [other for other, rows in splits.items() if rows]
+                raise UserError(
+                    f"{self}: the split {name!r} has no rows; there is {filled} (an empty "
+                    "test_split takes the test rows from the split)"
+                )
         parts = [splits[name].with_format(None) for name in names]
         others = [name for name in parts[0].features if name != self.label]
         chosen = self.input or (others[0] if len(others) == 1 else "")
@@ -115,6 +121,8 @@ class Torchvision(Dataset):
             parts = [kind(str(existing(self.root)), train=t, download=False) for t in (True, False)]
         except (RuntimeError, TypeError) as error:
             raise UserError(f"{self} cannot be loaded: {error}; look into {self.root}") from None
+        if not len(parts[1]):
+            raise UserError(f"{self}: its test split has no rows; look into {self.root}")
         inputs, targets = (np.concatenate(arrays) for arrays in zip(*map(_arrays, parts)))
         names = getattr(parts[0], "classes", range(int(targets.max()) + 1))
         classes = tuple(str(name) for name in names)

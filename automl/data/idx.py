@@ -75,6 +75,8 @@ def _split(root: Path, name: str) -> tuple[NDArray[Any], NDArray[Any]]:
             f"{labels} holds {len(targets)} labels for the {len(inputs)} images of "
             f"{images.name}; download both again"
         )
+    if not len(inputs):
+        raise UserError(f"{images} holds no images; download it again")
     return inputs, targets
 
 

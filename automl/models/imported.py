@@ -18,7 +18,7 @@ from torch import nn
 from automl import source
 from automl.config import SPACE_MODULE_PREFIX, Positive, UserError, canonical, encode
 from automl.data.dataset import About, Scaling, content_hash
-from automl.models.family import Group, Model
+from automl.models.family import Group, Model, chain
 
 SPACE_FILE = "space-file-"
 _OF_SPACE_FILES: dict[str, Callable[..., Any]] = {}
@@ -61,7 +61,8 @@ class Imported(Model):
             raise UserError(f"{self.factory} gave {type(module).__name__}, not a torch.nn.Module")
         if self.weights:
             self._load_weights(module)
-        return module
+        # What is changed in a module is named, and a bare layer has no name of its own.
+        return module if list(module.children()) else chain([("layer", module)])
 
     def build_text(self, num_tokens: int, length: int, num_outputs: int) -> nn.Module:
         return self.build((length,), num_outputs)

@@ -94,6 +94,22 @@ def test_a_bad_column_or_row_is_told(datasets, tmp_path, message):
         dataset.load()
 
 
+def test_a_test_split_without_rows_is_told(datasets, tmp_path, monkeypatch):
+    """But the usual one need not be there."""
+    rows = {"x": ["a", "b"] * 10, "label": [0, 1] * 10}
+    path = save(datasets, tmp_path, **rows)
+    assert HuggingFace(path=path).load().num_test == 0
+    assert len(HuggingFace(path=path, test_split="train").load().targets) == 20
+    with pytest.raises(UserError, match=r"the split 'tset' has no rows; there is \['train'\]"):
+        HuggingFace(path=path, test_split="tset").load()
+    full = datasets.Dataset.from_dict(rows)
+    both = datasets.DatasetDict(train=full, test=full.select([]))
+    monkeypatch.setattr(datasets, "load_dataset", lambda name, config: both)
+    with pytest.raises(UserError, match=r"the split 'test' has no rows; there is \['train'\]"):
+        HuggingFace("both").load()
+    assert HuggingFace("both", test_split="").load().num_test == 0
+
+
 def test_a_folder_that_holds_no_set_is_told(datasets, tmp_path):
     with pytest.raises(UserError, match=r"HuggingFace\(.*cannot be loaded"):
         HuggingFace(path=str(tmp_path)).load()
@@ -128,6 +144,12 @@ class Pairs:
         return self.rows[row]
 
 
+def untested(root, train, download):
+    pairs = Pairs(root, train, download)
+    pairs.rows = pairs.rows if train else []
+    return pairs
+
+
 def missing(root, train, download):
     raise RuntimeError("Dataset not found")
 
@@ -135,7 +157,7 @@ def missing(root, train, download):
 @pytest.fixture
 def torchvision(monkeypatch):
     """Stands for the package, which has no build for every machine."""
-    sets = SimpleNamespace(Arrays=Arrays, Pairs=Pairs, Missing=missing)
+    sets = SimpleNamespace(Arrays=Arrays, Pairs=Pairs, Untested=untested, Missing=missing)
     monkeypatch.setitem(sys.modules, "torchvision", SimpleNamespace(datasets=sets))
 
 
@@ -150,6 +172,8 @@ def test_a_torchvision_set_gives_images_and_its_test_split(torchvision, tmp_path
 def test_a_torchvision_set_that_is_not_there_is_told(torchvision, tmp_path):
     with pytest.raises(UserError, match=r"cannot be loaded: Dataset not found; look into "):
         Torchvision("Missing", str(tmp_path)).load()
+    with pytest.raises(UserError, match=r"its test split has no rows; look into "):
+        Torchvision("Untested", str(tmp_path)).load()
     with pytest.raises(UserError, match=r"torchvision.datasets has no 'Mnist'"):
         Torchvision("Mnist", str(tmp_path)).load()
 

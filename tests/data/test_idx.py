@@ -48,6 +48,7 @@ BAD = {
     r"train-images-idx3-ubyte is no IDX file": (
         lambda folder: (folder / "train-images-idx3-ubyte").write_bytes(b"")
     ),
+    r"t10k-images-idx3-ubyte holds no images": (lambda folder: write_mnist(folder, num_test=0)),
     r"train-labels-idx1-ubyte holds 3 labels for the 50 images": (
         lambda folder: write_idx(folder, "train-labels", [1, 2, 3])
     ),

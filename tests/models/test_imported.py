@@ -6,13 +6,17 @@ from dataclasses import replace
 import pytest
 import safetensors.torch
 import torch
-from conftest import DIGITS, drive, load
+from conftest import DIGITS, drive, finish, load
 from torch import nn
 
 from automl import source, space
+from automl.compression.binarize import Binarize
+from automl.compression.clip import Clip
+from automl.compression.factorize import Factorize
 from automl.compression.quantize import Quantize
 from automl.config import UserError, decode, encode
 from automl.data.dataset import Scaling
+from automl.data.sklearn import Sklearn
 from automl.models.family import dump, restore, untrained
 from automl.models.imported import Imported
 from automl.prefix import prefix_keys
@@ -194,6 +198,23 @@ def test_tied_weights_are_trained_and_stored(store):
     config = replace(config, recipe=config.recipe[:1])
     _, result = drive(config, store, space_source=source.fingerprint(text))
     assert (result.status, result.reason) == ("complete", "")
+
+
+def layer():
+    return nn.Linear(64, 10)
+
+
+@pytest.mark.parametrize(
+    "step", [Quantize(), Binarize(epochs=1), Factorize(rank=4), Clip(0.5)], ids=lambda s: s.label
+)
+def test_a_bare_layer_is_changed_and_stored(step, context):
+    flat = replace(context, data=load(Sklearn("digits", (64,))))
+    model = finish(step.run(untrained(Imported(layer), flat.data.about), flat))
+    files = dump(model)
+    again = restore(files["weights.safetensors"], files["spec.json"]).eval()
+    rows = torch.randn(4, 64)
+    assert torch.equal(again(rows), model(rows))
+    assert model(rows).shape == (4, 10)
 
 
 def test_a_module_that_cannot_be_exported_is_told(tmp_path):

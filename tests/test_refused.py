@@ -1,13 +1,16 @@
 """What cannot be is one sentence: from `automl check` where it can be known, else of the trial."""
 
 import math
+import sys
 from dataclasses import fields, replace
 from typing import get_type_hints
 
 import pytest
-from conftest import drive
+from conftest import drive, finish
 from test_contracts import KINDS, examples
+from torch import nn
 
+from automl import cli
 from automl.compression.binarize import Binarize
 from automl.compression.clip import Clip
 from automl.compression.factorize import Factorize
@@ -19,9 +22,12 @@ from automl.data.linear_map import LinearMap
 from automl.data.sklearn import Sklearn
 from automl.data.text import Text
 from automl.models.convnet import ConvNet
+from automl.models.imported import Imported
+from automl.models.linear import Linear
 from automl.models.mlp import MLP
 from automl.models.transformer import Transformer, TransformerLayer
-from automl.recipe import Step
+from automl.recipe import Rejected, Sibling, Step
+from automl.reference import largest
 from automl.space import (
     Float,
     Int,
@@ -33,14 +39,15 @@ from automl.space import (
     sample,
     validate,
 )
-from automl.training.augmentation import Augmentation, RandomErasing, Shift
+from automl.training.augmentation import Augmentation, Flip, RandomErasing, Shift
+from automl.training.distill import Distill, Joint, Mutual
 from automl.training.loop import Train
-from automl.training.losses import Loss
+from automl.training.losses import Loss, MeanSquaredError
 from automl.training.optimizers import SGD, Adam, Muon, Nesterov, Optimizer, RMSprop
 from automl.training.parallel import DataParallel
 from automl.training.schedules import Schedule
 
-DIGITS = Sklearn("digits")
+DIGITS, SERIES = Sklearn("digits"), Sklearn("digits", (8, 8))
 
 
 def space_of(*recipe, dataset=DIGITS, model=MLP()):  # noqa: B008
@@ -117,6 +124,101 @@ def test_what_the_check_did_not_meet_is_a_rejected_trial(store):
     _, result = drive(sample(space, replay(chosen)), store)
     assert result.status == "rejected"
     assert "cannot cut" in result.reason
+
+
+def seven():
+    """A module of the user's own that tells seven classes."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 7))
+
+
+def one():
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+
+
+SPACE_FILE = """
+from automl.compression.prune import Prune
+from automl.data.sklearn import Sklearn
+from automl.models.mlp import MLP
+from automl.space import Float, Space, TrialConfig
+
+space = Space(TrialConfig(Sklearn("digits"), MLP(), (Prune(Float(0.2, 1.5)),)))
+"""
+SHORT, OTHER = Train(epochs=1), Imported(seven)
+MORE = Train(label="more", epochs=1)
+
+
+@pytest.mark.parametrize(
+    ("space", "sentence"),
+    [
+        (space_of(Quantize(3)), "bits=3; choose one of 8, 4, 2 and 1"),
+        (space_of(Quantize(activation_bits=16)), "activation_bits=16; choose one of 8, 4, 2 and 1"),
+        (space_of(Quantize(ends_bits=Int(4, 5))), "ends_bits=5; choose one of 8, 4, 2 and 1"),
+        (space_of(Prune(1.0)), "step 'prune': fraction 1.0 is not between 0 and 1"),
+        (space_of(Factorize(rank=8, share=0.5)), "are both given; give one"),
+        (training(loss=Distill("nobody")), "step 'train' distils from 'nobody', which is no step"),
+        (training(loss=Distill(Sibling((SHORT,), OTHER))), r"gives \(7,\) for a row and the data"),
+        (training(loss=Joint(model=OTHER)), r"data asks for \(10,\); choose a teacher of as many"),
+        (training(loss=MeanSquaredError()), "needs numbers; for classes use CrossEntropy"),
+        (space_of(Train(augmentations=(Flip(),)), dataset=SERIES), "Flip, which does not suit"),
+        (space_of(Train(), model=OTHER), r"gives \(2, 7\) .*; the data asks for \(2, 10\)"),
+    ],
+)
+def test_what_the_check_can_know_it_tells(space, sentence, tmp_path):
+    with pytest.raises(UserError, match=sentence):
+        largest(space, validate(space), tmp_path)
+
+
+def test_the_command_tells_it_with_exit_code_2(tmp_path, monkeypatch, capsys):
+    file = tmp_path / "wide.py"
+    file.write_text(SPACE_FILE)
+    monkeypatch.setattr(sys, "argv", ["automl", "check", str(file), "--home", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err == "error: step 'prune': fraction 1.5 is not between 0 and 1\n"
+
+
+@pytest.mark.parametrize(
+    ("model", "steps", "sentence"),
+    [
+        (MLP(), [Factorize(rank=65)], "rank 65 is above 64, the largest of layer 'block0.linear'"),
+        (MLP((8,)), [Factorize(energy=1.0)], "the factors would hold as many numbers as the"),
+        (Linear(), [Prune(0.5)], "this Linear has no width that can be cut"),
+        (ConvNet(normalisation="group"), [Prune(0.5)], "this ConvNet has no width that can be cut"),
+        (MLP((8,)), [Prune(0.5)], "removed nothing"),
+        (Imported(one), [Prune(0.5)], "this Imported has no width that can be cut"),
+        (Linear(), [RemoveLayers()], "this Linear has no block that can go"),
+        (Imported(one), [RemoveLayers()], "this Imported has no block that can go"),
+        (MLP((16, 16)), [RemoveLayers(2)], "only 1 blocks of this MLP can go, not 2"),
+        (MLP(), [Clip(threshold=9.0)], "would be left without a weight"),
+        (MLP(), [Quantize(), Prune(0.5)], "'block0.linear' is quantized already; put Prune before"),
+        (MLP(), [Factorize(share=0.1), Prune(0.5)], "'block0.linear' is factored already; put"),
+        (MLP(), [Binarize(epochs=1), Prune(0.5)], "'block0.linear' is binarized already; put"),
+        (MLP((8, 8)), [Quantize(), RemoveLayers()], "is quantized already; put RemoveLayers"),
+        (MLP(), [Quantize(), Clip()], "no layer to clip beside those that stay"),
+        (MLP(), [Quantize(), Factorize()], "the model has no layer that it applies to"),
+        (MLP(), [Quantize(), Binarize(epochs=1)], "no layer to binarize beside those that stay"),
+        (MLP(), [Binarize(epochs=1), Quantize()], "there is no layer left to quantize"),
+        (MLP(), [Quantize(), MORE], "step 'more': nothing of the model is left to train"),
+        (
+            MLP(),
+            [Quantize(), replace(MORE, loss=Mutual())],
+            "nothing of the model is left to train",
+        ),
+    ],
+)
+def test_what_shows_on_the_model_is_one_sentence_of_the_trial(
+    model, steps, sentence, build, context
+):
+    network = build(model)
+    for step in steps[:-1]:
+        network = finish(step.run(network, context))
+        context.checkpoints.clear()
+    with pytest.raises(Rejected, match=sentence) as caught:
+        finish(steps[-1].run(network, context))
+    assert "\n" not in str(caught.value)
 
 
 def _around(value):

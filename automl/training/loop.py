@@ -118,6 +118,8 @@ class Train(Step):
 
     def run(self, model: Network, context: Context) -> Generator[Report, None, Network]:
         about, config = context.data.about, self.loss or usual(context.data.about)
+        if not any(parameter.requires_grad for parameter in model.parameters()):
+            raise Rejected(f"{self}: nothing of the model is left to train; put it further ahead")
         torch.manual_seed(epoch_seed(context.seed, self.label))
         module = config.around(model.cpu(), about).to(context.device)
         module = self._formatted(module, torch.channels_last)

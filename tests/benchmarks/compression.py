@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
+from automl.search_spaces.my_model import net
 from numpy.typing import NDArray
 
 from automl import quality
@@ -64,7 +65,6 @@ from automl.training.losses import Loss
 from automl.training.optimizers import AdamW, Nesterov
 from automl.training.schedules import Cosine, Fixed, OneCycle, Warmup
 from automl.trial import MODEL_FILES, run
-from search_spaces.my_model import net
 
 RESULTS = Path(__file__).parent / "results" / "compression.json"
 CACHE = Path(tempfile.gettempdir()) / "automl-benchmark-cache"

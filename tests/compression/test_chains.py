@@ -9,6 +9,7 @@ from automl.compression.factorize import Factorize
 from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize
 from automl.compression.remove_layers import RemoveLayers
+from automl.data.sklearn import Sklearn
 from automl.models.family import Model
 from automl.models.imported import Imported
 from automl.space import TrialConfig
@@ -16,7 +17,6 @@ from automl.training.distill import Distill
 from automl.training.loop import Train
 from automl.training.schedules import Cosine
 from automl.trial import PARENT_FILE
-from search_spaces import series
 
 BEGUN = Train(epochs=4)
 SHORT = Train(learning_rate=Cosine(1e-3), epochs=1)
@@ -46,7 +46,7 @@ def test_a_chain_ends_in_a_smaller_file_or_says_why_not(family, chain, store):
     model = example(family)
     data, shape = DIGITS, (1, 8, 8)
     if family.__name__ == "ConvNet1d":
-        data, shape = series.space.trial.dataset, (8, 8)
+        data, shape = Sklearn("digits", (8, 8)), (8, 8)
     _, result = drive(TrialConfig(data, model, (BEGUN, *CHAINS[chain])), store)
     if claims(model, shape, chain) and not result.reason.startswith("did not shrink"):
         assert (result.status, result.reason) == ("complete", "")

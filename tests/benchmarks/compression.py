@@ -21,7 +21,6 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +52,7 @@ from automl.models.mlp import MLP
 from automl.models.mobilenet import MobileNet
 from automl.models.resnet import ResNet, ResNetStage
 from automl.models.transformer import Transformer
+from automl.prefix import prefix_keys
 from automl.recipe import Step
 from automl.result import TrialResult
 from automl.runtimes import onnx as runtime
@@ -386,8 +386,17 @@ def row(
     return asdict(found)
 
 
-@cache
+FOUND: dict[str, TrialResult] = {}
+
+
 def trial(config: TrialConfig) -> TrialResult:
+    key = prefix_keys(config)[-1]
+    if key not in FOUND:
+        FOUND[key] = _trial(config)
+    return FOUND[key]
+
+
+def _trial(config: TrialConfig) -> TrialResult:
     running = run(config, STORE, lambda file, rows: Measurement({}, len(file), 0.0, 0.0), CACHE)
     while True:
         try:

@@ -170,7 +170,7 @@ def _others(parts: Mapping[str, Any]) -> dict[str, Any]:
 
 def summary(parts: Mapping[str, Any]) -> dict[str, Any]:
     rows = [row for name in ("digits", "mnist", "fashion_mnist") for row in parts.get(name, [])]
-    shares = [row["share_of_bound"] for row in rows if row["status"] == "complete"]
+    shares = [row["share_of_bound"] for row in rows if row.get("share_of_bound")]
     found: dict[str, Any] = {"worst_bytes_over_bound": max(shares)}
     if "mnist" in parts:
         of = {row["technique"]: row for row in parts["mnist"]}
@@ -343,7 +343,7 @@ def same_classes(older: str, configs: Sequence[TrialConfig]) -> dict[str, Any]:
 @dataclass(frozen=True)
 class Row:
     """One exported file. `parameters` counts its integer weights too; `share_of_bound` is its
-    bytes over those that its weights explain."""
+    bytes over those that its weights explain, where they are quantized."""
 
     model: str
     technique: str
@@ -351,7 +351,7 @@ class Row:
     parameters: int
     size_bytes: int
     times_smaller: float
-    share_of_bound: float
+    share_of_bound: float | None
     accuracy: float
     drop_points: float
     latency_over_fp32: float
@@ -369,14 +369,15 @@ def row(
     file, measured = file_of(config), accuracy(config)
     fp32 = TrialConfig(config.dataset, config.model, config.recipe[:1], config.seed)
     model = network(result.key)
+    claimed = claims(model)
     optimised = onnx.load_from_string(runtime.optimised(file)).graph
     found = Row(
         **about,
         status="complete",
-        parameters=count_parameters(model) + sum(claims(model).bits.values()),
+        parameters=count_parameters(model) + sum(claimed.bits.values()),
         size_bytes=len(file),
         times_smaller=round(parent["size_bytes"] / len(file), 2) if parent else 1.0,
-        share_of_bound=round(len(file) / claims(model).max_bytes, 3),
+        share_of_bound=round(len(file) / claimed.max_bytes, 3) if claimed.bits else None,
         accuracy=round(measured, 3),
         drop_points=round(parent["accuracy"] - measured, 2) if parent else 0.0,
         latency_over_fp32=over([file, file_of(fp32)], config),

@@ -81,7 +81,7 @@ def training(**options):
         (space_of(Prune(Float(0.0, 0.5))), "fraction 0.0 .*is not between 0 and 1"),
         (space_of(Clip(Float(0.5, 1.0))), "step 'clip': fraction must be .*below 1, not 1.0"),
         (space_of(Clip(threshold=-0.1)), "step 'clip': threshold must be at least 0"),
-        (space_of(Factorize(energy=Float(0.0, 0.9))), "energy 0.0 .* is not between 0 and 1"),
+        (space_of(Factorize(energy=Float(0.0, 0.9))), "energy 0.0, .* is not between 0 and 1"),
         (space_of(Factorize(rank=-1)), "rank -1 is below 1"),
         (space_of(RemoveLayers(Int(0, 2))), "step 'remove_layers': count must be at least 1"),
         (space_of(RemoveLayers(fraction=1.5)), "fraction must be above 0 and at most 1"),

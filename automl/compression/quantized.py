@@ -17,6 +17,9 @@ from torch.nn import functional as F
 from automl.compression.grid import LIMITS, codes_of, reach, rounded, weight_scale
 from automl.models.family import Change
 
+LARGEST_BIAS = 2**30
+"""In steps of the products, whose sum is added to it in 32 bits."""
+
 ONNX_VERSION = 19
 """The operator version of QuantizeLinear that every recent onnxruntime knows."""
 
@@ -107,7 +110,14 @@ class QuantizedLayer(_Layer):
         return outputs
 
     def round_bias(self) -> None:
-        """Put the bias on the grid of the products, where onnxruntime rounds it anyway."""
+        """Put the bias on the grid of the products, where onnxruntime rounds it anyway, to 32 bits.
+
+        Where an output's weights are next to nothing, their scale grows until its bias fits.
+        """
+        scale = torch.maximum(self.scale, self.bias.abs() / (self.input_scale * LARGEST_BIAS))
+        if self.bits == 8:
+            self.codes.copy_((self.codes * per_output(self.scale / scale, self.codes)).round())
+        self.scale.copy_(scale)
         step = self.input_scale * self.scale
         self.bias.copy_((self.bias / step).round() * step)
 

@@ -173,6 +173,23 @@ def test_a_batch_norm_of_negative_weight_turns_codes_not_scales(bits, trained, c
     assert (own.argmax(1) == shipped.argmax(1)).mean() > 0.97
 
 
+@pytest.mark.parametrize("bits", [8, 1])
+def test_an_output_without_weights_keeps_its_bias(bits, build, context):
+    """As clipping leaves some: the bias is far beyond what 32 bits hold at their own scale."""
+    network = build(ConvNet((8, 8)))
+    for block in (network.body.block0, network.body.block1):
+        block.conv.weight.data[:4] *= torch.tensor([0.0, 0.0, 1e-9, 1e-12])[:, None, None, None]
+        block.norm.bias.data[:4] = torch.tensor([1.0, 2.0, 1.0, 2.0])
+    step = Quantize(bits, ends_bits=bits, training=Train(epochs=0))
+    quantized = finish(step.run(network, context))
+    file = onnx.export(quantized, context.data)
+    shipped = runtime.run(runtime.session(file), context.data.validation.inputs)
+    own = answers(quantized, context)
+    assert np.abs(own - shipped).max() < 0.02 * np.abs(own).max()
+    if bits == 8:
+        assert np.abs(own - answers(network, context)).max() < 0.05 * np.abs(own).max()
+
+
 def test_linear_layers_tell_their_zero_points_and_run_as_integer_ones(build, context):
     """Without zero points onnxruntime 1.20.1 does not load a Transformer, nor run an MLP."""
     quantized = finish(Quantize().run(build(Transformer((TransformerLayer(2, 16),))), context))

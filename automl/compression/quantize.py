@@ -60,10 +60,10 @@ class Quantize(Step):
 
     The first and the last layer have `ends_bits`; or `layer_bits` gives one width for each layer,
     in their order. With `average_bits` above 0 each layer gets the width that the measured
-    sensitivity allows. With `codebook` the codes of less than 8
-    bits are not evenly spaced but found by k-means. `training` is quantization-aware training
-    after the calibration, of which the better result is kept: by default a short one at 2 and
-    1 bits, none above; with `Train(epochs=0)` none at any width.
+    sensitivity allows. With `codebook` the codes of less than 8 bits are not evenly spaced but
+    found by k-means. `training` is quantization-aware training after the calibration, of which
+    the better result is kept: by default a short one at 2 and 1 bits, none above; with
+    `Train(epochs=0)` none at any width.
     """
 
     bits: int = 8
@@ -99,13 +99,11 @@ class Quantize(Step):
 
     def run(self, model: Network, context: Context) -> Generator[Report, None, Network]:
         model = model.to(context.device).eval()
-        widths = self._widths(model, context)
-        changes = self._changes(model, widths)
-        calibrated = finished(learned(model, changes, context), context)
-        training = self._training()
+        changes = self._changes(model, self._widths(model, context))
+        start, training = learned(model, changes, context), self._training()
+        calibrated = finished(start, context)
         if training.epochs == 0:
             return calibrated
-        start = learned(model, changes, context)
         trained = finished((yield from training.run(start, context)), context)
         return max((trained, calibrated), key=lambda candidate: _quality(candidate, context))
 

@@ -22,7 +22,7 @@ from automl.data.dataset import About
 from automl.models.deployed import predict
 from automl.models.family import Model, Network, Spec, larger, untrained
 from automl.recipe import Rejected, Sibling
-from automl.training.losses import Loss
+from automl.training.losses import CrossEntropy, Loss, MeanSquaredError
 
 
 class Taught(Loss):
@@ -139,7 +139,7 @@ def softened_distance(
     """How far answers are from a teacher's, summed over rows: the divergence of softened classes
     times the temperature's square, or squared errors averaged over outputs."""
     if is_regression:
-        return ((outputs - taught) ** 2).mean(1).sum()
+        return MeanSquaredError()(outputs, taught, None)
     divergence = F.kl_div(
         F.log_softmax(outputs / temperature, dim=1),
         F.log_softmax(taught / temperature, dim=1),
@@ -151,9 +151,8 @@ def softened_distance(
 
 def from_labels(outputs: Tensor, targets: Tensor) -> Tensor:
     """The task's usual loss."""
-    if targets.is_floating_point():
-        return ((outputs - targets) ** 2).mean(1).sum()
-    return F.cross_entropy(outputs, targets, reduction="sum")
+    loss = MeanSquaredError() if targets.is_floating_point() else CrossEntropy()
+    return loss(outputs, targets, None)
 
 
 def misfit(teacher: Network) -> str:

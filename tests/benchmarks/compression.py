@@ -28,6 +28,7 @@ import numpy as np
 import onnx
 import torch
 from automl.search_spaces.my_model import net
+from cells import CACHE, STORE, file_of, trial
 from numpy.typing import NDArray
 
 from automl import quality
@@ -43,7 +44,7 @@ from automl.data.idx import MNIST, FashionMNIST
 from automl.data.sklearn import Sklearn
 from automl.export.claims import claims
 from automl.measure.latency import latency_ms
-from automl.measure.measurement import Measurement, machine
+from automl.measure.measurement import machine
 from automl.models import family
 from automl.models.convnet import ConvNet
 from automl.models.family import Model, Network, count_parameters
@@ -52,23 +53,18 @@ from automl.models.mlp import MLP
 from automl.models.mobilenet import MobileNet
 from automl.models.resnet import ResNet, ResNetStage
 from automl.models.transformer import Transformer
-from automl.prefix import prefix_keys
 from automl.recipe import Step
-from automl.result import TrialResult
 from automl.runtimes import onnx as runtime
 from automl.space import TrialConfig
-from automl.store import Store
 from automl.training.augmentation import Augmentation, Flip, Shift
 from automl.training.distill import Distill
 from automl.training.loop import Train
 from automl.training.losses import Loss
 from automl.training.optimizers import AdamW, Nesterov
 from automl.training.schedules import Cosine, Fixed, OneCycle, Warmup
-from automl.trial import MODEL_FILES, run
+from automl.trial import MODEL_FILES
 
 RESULTS = Path(__file__).parent / "results" / "compression.json"
-CACHE = Path(tempfile.gettempdir()) / "automl-benchmark-cache"
-STORE = Store(f"{CACHE}/store")
 FEW_ROWS = 1000
 SEEDS = range(5)
 
@@ -159,13 +155,10 @@ def main() -> None:
 
 def keep(part: str, found: Any) -> None:
     """Write a part into the results, and what they come to."""
-    before = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    parts = {**before, part: found, "machine": machine()}
-    RESULTS.write_text(json.dumps({"summary": summary(parts), **_others(parts)}, indent=1) + "\n")
-
-
-def _others(parts: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: part for name, part in parts.items() if name != "summary"}
+    parts = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    parts |= {part: found, "machine": machine()}
+    parts.pop("summary", None)
+    RESULTS.write_text(json.dumps({"summary": summary(parts), **parts}, indent=1) + "\n")
 
 
 def summary(parts: Mapping[str, Any]) -> dict[str, Any]:
@@ -195,9 +188,6 @@ def summary(parts: Mapping[str, Any]) -> dict[str, Any]:
     return found | {f"digits_{name}_median_drop_points": drop for name, drop in drops.items()}
 
 
-# ---- digits
-
-
 def table() -> Iterator[dict[str, Any]]:
     for name in MODELS:
         whole = row(digits_of(name, ()), name, "fp32", None)
@@ -221,9 +211,6 @@ def drops() -> dict[str, float]:
         found[name] = round(statistics.median(losses), 2)
         print(f"digits, five seeds, {name}: {[round(loss, 2) for loss in losses]}", flush=True)
     return found
-
-
-# ---- large sets
 
 
 def long_training(epochs: int, augmentations: tuple[Augmentation, ...]) -> Train:
@@ -290,9 +277,6 @@ def extended(parent: TrialConfig, step: Step) -> TrialConfig:
     return replace(parent, recipe=(*parent.recipe, step))
 
 
-# ---- an older runtime
-
-
 ANSWER = """
 import sys, numpy, onnxruntime
 folder, count = sys.argv[1], int(sys.argv[2])
@@ -335,9 +319,6 @@ def same_classes(older: str, configs: Sequence[TrialConfig]) -> dict[str, Any]:
         "loaded": len(shares),
         "least_share_of_same_classes": min(shares),
     }
-
-
-# ---- one cell
 
 
 @dataclass(frozen=True)
@@ -385,34 +366,6 @@ def row(
     )
     print(found, flush=True)
     return asdict(found)
-
-
-FOUND: dict[str, TrialResult] = {}
-
-
-def trial(config: TrialConfig) -> TrialResult:
-    key = prefix_keys(config)[-1]
-    if key not in FOUND:
-        FOUND[key] = _trial(config)
-    return FOUND[key]
-
-
-def _trial(config: TrialConfig) -> TrialResult:
-    running = run(config, STORE, lambda file, rows: Measurement({}, len(file), 0.0, 0.0), CACHE)
-    while True:
-        try:
-            report = next(running)
-        except StopIteration as end:
-            result: TrialResult = end.value
-            return result
-        if not isinstance(config.dataset, Sklearn):
-            print(report.step, report.epoch, report.metrics, flush=True)
-
-
-def file_of(config: TrialConfig) -> bytes:
-    file = STORE.read(trial(config).key, "model.onnx")
-    assert file is not None, trial(config).reason
-    return file
 
 
 def network(key: str) -> Network:

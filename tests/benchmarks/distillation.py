@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from cells import CACHE, file_of
 
 from automl import quality
 from automl.compression.prune import Prune
@@ -29,22 +29,18 @@ from automl.data import dataset
 from automl.data.dataset import Dataset, Source
 from automl.data.idx import FashionMNIST
 from automl.data.sklearn import Sklearn
-from automl.measure.measurement import Measurement, machine
+from automl.measure.measurement import machine
 from automl.models.convnet import ConvNet
 from automl.models.family import Model
 from automl.recipe import Sibling, Step
 from automl.runtimes import onnx
 from automl.space import TrialConfig
-from automl.store import Store
 from automl.training.distill import Distill, Joint, Mutual
 from automl.training.loop import Train
 from automl.training.losses import Loss
 from automl.training.schedules import Cosine, Warmup
-from automl.trial import run
 
 RESULTS = Path(__file__).parent / "results" / "distillation.json"
-CACHE = Path(tempfile.gettempdir()) / "automl-benchmark-cache"
-STORE = f"{CACHE}/store"
 STUDENT, PARENT = ConvNet((8, 16)), ConvNet((16, 32))
 FIRST_SEED = 100
 """The losses' defaults were chosen on digits with seeds below it."""
@@ -107,7 +103,7 @@ def table(
     for seed in seeds:
         for kind, (model, recipe) in kinds(epochs, teachers_epochs).items():
             config = TrialConfig(data, model, recipe, seed)
-            found.setdefault(kind, []).append(accuracy(config, Store(STORE)))
+            found.setdefault(kind, []).append(accuracy(config))
             print(f"{epochs} epochs, seed {seed}, {kind}: {found[kind][-1]} %", flush=True)
     for kind, plain in COMPARED.items():
         gains = [own - other for own, other in zip(found[kind], found[plain], strict=True)]
@@ -139,27 +135,15 @@ def train(epochs: int, loss: Loss | None = None, label: str = "train") -> Train:
     return Train(learning_rate=Warmup(Cosine(0.01)), epochs=epochs, loss=loss, label=label)
 
 
-def accuracy(config: TrialConfig, store: Store) -> float:
+def accuracy(config: TrialConfig) -> float:
     """Percent of the validation and test rows that the trial's exported file has right."""
-    trial = run(config, store, lambda file, rows: Measurement({}, len(file), 0.0, 0.0), CACHE)
-    while True:
-        try:
-            next(trial)
-        except StopIteration as end:
-            result = end.value
-            break
-    assert result.status == "complete", result.reason
-    file = store.read(result.key, "model.onnx")
-    assert file is not None
-    data, test = (
-        dataset.load(config.dataset, config.seed, CACHE),
-        dataset.test_split(config.dataset, config.seed, CACHE),
-    )
+    given = (config.dataset, config.seed, CACHE)
+    parts = dataset.load(*given).validation, dataset.test_split(*given)
     inputs, targets = (
-        np.concatenate([getattr(part, name) for part in (data.validation, test)])
-        for name in ("inputs", "targets")
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("inputs", "targets")
     )
-    return round(100 * quality.accuracy(onnx.run(onnx.session(file), inputs), targets), 3)
+    answers = onnx.run(onnx.session(file_of(config)), inputs)
+    return round(100 * quality.accuracy(answers, targets), 3)
 
 
 if __name__ == "__main__":

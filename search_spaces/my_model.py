@@ -1,6 +1,7 @@
 """Compress a module that you have: replace `net` by your own, and name its weights.
 
-With Imported(net, weights="net.safetensors") and no Train it is compressed as it is.
+With Imported(net, weights="net.safetensors"), and without Train and the Distill that names it,
+it is compressed as it is.
 """
 
 from torch import nn

@@ -1,0 +1,123 @@
+"""One rung: what trials reached at the same epoch of the same step, best first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+WINDOW = 200
+"""A rung compares the last so many entries: what is usual rises as a search goes on."""
+SHARE = 3
+"""One in so many goes on."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a trial had reached: `values` on the axes, more is better, and by how much it breaks
+    the constraints. `key` is that of the prefix in the making, `maker` the trial's number."""
+
+    key: str
+    maker: int
+    values: tuple[float, ...]
+    violation: float = 0.0
+
+
+class Rung:
+    """Its entries, and which of them go on: by non-dominated rank, then by crowding (Deb 2002).
+
+    What breaks a constraint comes after all that breaks none, by how much. Equal entries
+    are ordered by their keys, so that it does not matter which came first.
+    """
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.makers: dict[str, int] = {}
+        self._best: set[str] | None = set()
+        self._values: NDArray[np.float64] = np.empty((0, 0))
+        self._better: NDArray[np.bool_] = np.empty((0, 0), bool)
+
+    def add(self, entry: Entry) -> None:
+        """Enter it; a key that was here once adds none."""
+        if entry.key in self.makers:
+            return
+        self.makers[entry.key] = entry.maker
+        row = np.array([[-entry.violation, *entry.values]])
+        if not self.entries:
+            self._values, self._better = row, np.zeros((1, 1), bool)
+        else:
+            before, after = _better(self._values, row[0]), _better(row[0], self._values)
+            self._better = np.block([[self._better, before[:, None]], [after, np.zeros(1, bool)]])
+            self._values = np.concatenate([self._values, row])
+        self.entries.append(entry)
+        if len(self.entries) > WINDOW:
+            del self.entries[0]
+            self._values, self._better = self._values[1:], self._better[1:, 1:]
+        self._best = None
+
+    def best(self) -> set[str]:
+        """The keys that go on: one in SHARE, rounded up."""
+        if self._best is None:
+            wanted = -(-len(self.entries) // SHARE)
+            self._best = {self.entries[i].key for i in self._order(wanted)[:wanted]}
+        return self._best
+
+    def dominates(self, key: str) -> set[str]:
+        """The keys of the entries that the one of `key` dominates; none when that one is gone."""
+        positions = [i for i, entry in enumerate(self.entries) if entry.key == key]
+        found = np.flatnonzero(self._better[positions].any(0))
+        return {self.entries[i].key for i in found.tolist()}
+
+    def _order(self, wanted: int) -> list[int]:
+        """Positions of whole ranks, best first, until there are enough."""
+        betters = self._better.sum(0)
+        order: list[int] = []
+        left = np.ones(len(self.entries), bool)
+        while len(order) < wanted:
+            rank = np.flatnonzero(left & (betters == 0))
+            order += self._by_crowding(rank) if len(order) + len(rank) > wanted else rank.tolist()
+            left[rank] = False
+            betters = betters - self._better[rank].sum(0)
+        return order
+
+    def _by_crowding(self, rank: NDArray[np.intp]) -> list[int]:
+        """Those with most room around them first."""
+        room = crowding(self._values[rank, 1:])
+        pairs = zip(rank.tolist(), room.tolist(), strict=True)
+        found = sorted(pairs, key=lambda pair: (-pair[1], *self._tie(pair[0])))
+        return [position for position, _ in found]
+
+    def _tie(self, position: int) -> tuple[tuple[float, ...], str]:
+        entry = self.entries[position]
+        return tuple(-value for value in entry.values), entry.key
+
+
+def crowding(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each row's distance between its neighbours, summed over the axes; at an end, infinite.
+
+    Equal rows share one place: all of them get what the one would.
+    """
+    unique, places = np.unique(values, axis=0, return_inverse=True)
+    room = np.zeros(len(unique))
+    for axis in range(unique.shape[1]):
+        order = np.argsort(unique[:, axis], kind="stable")
+        sorted_values = unique[order, axis]
+        span = sorted_values[-1] - sorted_values[0]
+        if span == 0:
+            continue
+        room[order[1:-1]] += (sorted_values[2:] - sorted_values[:-2]) / span
+        room[order[[0, -1]]] = np.inf
+    return room[places.ravel()]
+
+
+def _better(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether a dominates b, row by row; columns are: -violation, values.
+
+    Between two of which one breaks the constraints by more, only that counts.
+    """
+    ruled = np.sign(a[..., 0] - b[..., 0])
+    values, others = a[..., 1:], b[..., 1:]
+    dominates = (values >= others).all(-1) & (values > others).any(-1)
+    found: NDArray[np.bool_] = np.where(ruled != 0, ruled > 0, dominates)
+    return found

@@ -23,6 +23,7 @@ from typing import (
     get_origin,
     get_type_hints,
 )
+from weakref import WeakKeyDictionary
 
 SPACE_MODULE_PREFIX = "automl_space_"
 FOLDERS_OF_CHOICES = ("automl.data", "automl.models", "automl.training", "automl.compression")
@@ -152,12 +153,17 @@ def _hints(cls: type[Config]) -> dict[str, Any]:
 
     A name that its module imports for type checkers alone is that of a registered class.
     """
-    for names in (None, Config.registered):
-        try:
-            return get_type_hints(cls, localns=names, include_extras=True)
-        except Exception:
-            continue
-    return {}
+    if cls not in _HINTS:
+        for names in (None, Config.registered):
+            try:
+                _HINTS[cls] = get_type_hints(cls, localns=names, include_extras=True)
+                break
+            except Exception:
+                continue
+    return _HINTS.get(cls, {})
+
+
+_HINTS: WeakKeyDictionary[type[Config], dict[str, Any]] = WeakKeyDictionary()
 
 
 def _ranged(hint: Any, value: Any) -> Iterator[tuple[Range, Any]]:

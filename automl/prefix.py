@@ -9,7 +9,7 @@ from automl.config import canonical, parts
 from automl.recipe import Sibling
 from automl.space import TrialConfig
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 def prefix_keys(config: TrialConfig, space_source: str = "") -> list[str]:

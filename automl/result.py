@@ -13,7 +13,8 @@ from automl.measure.measurement import Measurement
 class TrialResult(Config):
     """`status` is complete, stopped, rejected or failed; the last three carry a reason.
 
-    `key` names the model and its `model.onnx` in the store; `seconds` leave out waiting;
+    `key` names the model and its `model.onnx` in the store; `parent_quality` is what the last
+    training before the first compression reached; `seconds` leave out waiting;
     `teacher_seconds` are what the siblings that taught it took, in whichever trial;
     `notes` are what the user should know of how it went; `sensitivity` is what its steps
     measured of each layer, by their label.
@@ -23,6 +24,7 @@ class TrialResult(Config):
     reason: str = ""
     key: str = ""
     measurement: Measurement | None = None
+    parent_quality: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     reused_steps: int = 0
     stages: dict[str, float] = field(default_factory=dict)

@@ -32,6 +32,8 @@ PARENT_FILE = "fp32.onnx"
 LAST_CHECKPOINT_FILE = "optimizer.json"
 MODEL_FILES = ("weights.safetensors", "spec.json")
 SECONDS_FILE = "seconds.json"
+QUALITY_FILE = "quality.json"
+REPORTS_FILE = "reports.json"
 SENSITIVITY_FILE = "sensitivity.json"
 
 
@@ -70,6 +72,7 @@ class _Trial:
         self.parent: bytes | None = None
         self.stages: dict[str, float] = {}
         self.cost_seconds = 0.0
+        self.parent_quality: dict[str, float] = {}
         self.teachers: dict[str, float] = {}
         self.notes: list[str] = []
         self.sensitivity: dict[str, Any] = {}
@@ -83,6 +86,7 @@ class _Trial:
         model = self._load(self.keys[done - 1]) if done else self._untrained()
         if done:
             self.cost_seconds = json.loads(self._read(self.keys[done - 1], SECONDS_FILE))
+            self.parent_quality = json.loads(self._read(self.keys[done - 1], QUALITY_FILE))
             found = self.store.read(self.keys[done - 1], SENSITIVITY_FILE)
             self.sensitivity |= json.loads(found or b"{}")
         if any(self.compressed[:done]):
@@ -94,12 +98,18 @@ class _Trial:
             checkpoints = Checkpoints(self.store, self.keys[position])
             if step.compresses and not any(self.compressed[:position]):
                 self.parent = self._export_parent(model)
+            yield from parallel.agree(checkpoints.reports())
             torch.manual_seed(self.config.seed)
             model = yield from step.run(model, self._context(position, checkpoints))
             self.stages[step.label] = checkpoints.seconds()
             self.cost_seconds += self.stages[step.label]
+            if not any(self.compressed[: position + 1]) and checkpoints.last is not None:
+                self.parent_quality = dict(checkpoints.last.metrics)
             if parallel.rank() == 0:
-                files = {SECONDS_FILE: json.dumps(self.cost_seconds).encode()}
+                files = {
+                    SECONDS_FILE: json.dumps(self.cost_seconds).encode(),
+                    QUALITY_FILE: json.dumps(self.parent_quality).encode(),
+                }
                 if self.sensitivity:
                     files[SENSITIVITY_FILE] = json.dumps(self.sensitivity).encode()
                 self.store.write(self.keys[position], {**files, **dump(model)})
@@ -132,6 +142,7 @@ class _Trial:
             reason=reason,
             key=self.keys[-1],
             measurement=measurement,
+            parent_quality=self.parent_quality,
             reused_steps=self.reused_steps,
             stages=self.stages,
             teacher_seconds=sum(self.teachers.values()),
@@ -244,6 +255,12 @@ class Checkpoints:
 
     def __init__(self, store: Store, key: str) -> None:
         self.store, self.key, self.started = store, key, time.perf_counter()
+        self.said: list[Report] = []
+
+    @property
+    def last(self) -> Report | None:
+        """The step's latest report, of an earlier run or this one."""
+        return self.said[-1] if self.said else None
 
     def load(self) -> tuple[int, dict[str, bytes]] | None:
         for epoch in sorted(self._epochs(), reverse=True):
@@ -251,15 +268,24 @@ class Checkpoints:
             files = {name: self.store.read(key, name) for name in self.store.names(key)}
             whole = {name: data for name, data in files.items() if data is not None}
             if LAST_CHECKPOINT_FILE in whole and len(whole) == len(files):
-                before = json.loads(whole.pop(SECONDS_FILE, b"0"))
+                before = json.loads(whole.pop(SECONDS_FILE))
                 self.started = time.perf_counter() - before
+                self.said = [Report(**said) for said in json.loads(whole.pop(REPORTS_FILE))]
                 return epoch, whole
         return None
 
-    def save(self, epoch: int, files: dict[str, bytes]) -> None:
+    def reports(self) -> list[Report]:
+        """What the step said up to its checkpoint: who goes on from there says it again."""
+        self.load()
+        return list(self.said)
+
+    def save(self, report: Report, files: dict[str, bytes]) -> None:
         """Write the new one whole before the old one goes."""
-        older, seconds = self._epochs(), json.dumps(self.seconds()).encode()
-        self.store.write(f"{self.key}@{epoch}", {SECONDS_FILE: seconds, **files})
+        older, epoch = self._epochs(), report.epoch
+        self.said = [said for said in self.said if said.epoch < epoch] + [report]
+        about = {SECONDS_FILE: self.seconds(), REPORTS_FILE: [vars(said) for said in self.said]}
+        described = {name: json.dumps(value).encode() for name, value in about.items()}
+        self.store.write(f"{self.key}@{epoch}", {**described, **files})
         for old in older:
             if old < epoch:
                 self.store.drop(f"{self.key}@{old}")

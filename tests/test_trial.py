@@ -10,11 +10,11 @@ from automl.compression.binarize import Binarize
 from automl.compression.factorize import Factorize
 from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize
-from automl.measure.measurement import measure
 from automl.models.linear import Linear
 from automl.models.mlp import MLP
 from automl.prefix import needed_keys, prefix_keys
-from automl.recipe import Sibling, Step
+from automl.recipe import Report, Sibling, Step
+from automl.store import Store
 from automl.training.distill import Distill, Joint, Mutual
 from automl.training.loop import Train
 from automl.trial import PARENT_FILE, Checkpoints, run
@@ -87,18 +87,22 @@ def test_reused_and_fresh_work_give_the_same_bytes(config, store, tmp_path):
     assert store.read(reused.key, "model.onnx") == fresh_store.read(fresh.key, "model.onnx")
 
 
-def test_a_trial_cut_off_goes_on_from_its_last_epoch(config, store):
-    def judge(file, rows):
-        return measure(file, rows.inputs, rows.targets)
-
-    cut_off = run(config, store, judge, Path(CACHE.name))
-    for _ in range(2):
-        next(cut_off)
+def test_a_trial_cut_off_goes_on_from_its_last_epoch_and_says_again_what_it_had_said(
+    config, store, tmp_path
+):
+    key, cut_off = prefix_keys(config)[0], run(config, store, None, Path(CACHE.name))
+    said = [next(cut_off), next(cut_off)]
     cut_off.close()
+    resumed = run(config, store, None, Path(CACHE.name))
+    assert [next(resumed), next(resumed)] == said
+    assert store.starting_with(f"{key}@") == [f"{key}@2"]
+    resumed.close()
     reports, result = drive(config, store)
-    assert (reports[0].step, reports[0].epoch) == ("train", 3)
-    assert result.status == "complete"
-    assert not store.starting_with(prefix_keys(config)[0] + "@")
+    whole, alone = drive(config, Store(str(tmp_path / "other")))
+    assert reports == whole
+    assert result.measurement.size_bytes == alone.measurement.size_bytes
+    assert result.parent_quality == alone.parent_quality == whole[2].metrics
+    assert not store.starting_with(f"{key}@")
 
 
 def test_a_teacher_missing_from_the_store_is_made_again(config, store):
@@ -211,8 +215,8 @@ def test_a_recipe_may_start_with_a_compression_and_is_reused_too(config, store):
 def test_an_older_writer_does_not_drop_a_newer_checkpoint(store):
     ahead, behind = Checkpoints(store, "key"), Checkpoints(store, "key")
     files = {"weights.safetensors": b"w", "optimizer.safetensors": b"o", "optimizer.json": b"{}"}
-    ahead.save(5, files)
-    behind.save(3, files)
+    ahead.save(Report("train", 5, 9, {}), files)
+    behind.save(Report("train", 3, 9, {}), files)
     assert ahead.load()[0] == 5
 
 

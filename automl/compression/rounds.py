@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 
 from automl.config import decode, encode
@@ -35,16 +35,19 @@ def train_round(
     step: Step, model: Network, context: Context, this: Round, label: str, epochs: int
 ) -> Generator[Report, None, Network]:
     """Run a training as a round of the step `label`, which has `epochs` over all rounds."""
-    training = step.run(
-        model, replace(context, checkpoints=_RoundCheckpoints(this, context.checkpoints))
-    )
+
+    def as_step(report: Report) -> Report:
+        return replace(report, step=label, epoch=this.before + report.epoch, epochs=epochs)
+
+    checkpoints = _RoundCheckpoints(this, context.checkpoints, as_step)
+    training = step.run(model, replace(context, checkpoints=checkpoints))
     while True:
         try:
             report = next(training)
         except StopIteration as end:
             trained: Network = end.value
             return trained
-        yield replace(report, step=label, epoch=this.before + report.epoch, epochs=epochs)
+        yield as_step(report)
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class _RoundCheckpoints:
 
     this: Round
     whole: Checkpoints
+    as_step: Callable[[Report], Report]
 
     def load(self) -> tuple[int, dict[str, bytes]] | None:
         found = self.whole.load()
@@ -60,7 +64,7 @@ class _RoundCheckpoints:
             return None
         return found[0] - self.this.before, found[1]
 
-    def save(self, epoch: int, files: dict[str, bytes]) -> None:
+    def save(self, report: Report, files: dict[str, bytes]) -> None:
         about = {name: encode(value) for name, value in vars(self.this).items()}
         whole = {ABOUT: json.dumps(about).encode(), **files}
-        self.whole.save(self.this.before + epoch, whole)
+        self.whole.save(self.as_step(report), whole)

@@ -136,9 +136,10 @@ class Train(Step):
             mean_loss = self._epoch(wrapped, optimizer, loss, batches, self._plan(context), epoch)
             self.parallelism.unwrap(module)
             metrics = {"loss": mean_loss, **validation.metrics()}
+            report = Report(self.label, epoch + 1, self.epochs, metrics)
             if parallel.rank() == 0:
-                context.checkpoints.save(epoch + 1, checkpoint(module, optimizer))
-            yield Report(self.label, epoch + 1, self.epochs, metrics)
+                context.checkpoints.save(report, checkpoint(module, optimizer))
+            yield report
         self._formatted(model, torch.contiguous_format)
         return model.eval()
 

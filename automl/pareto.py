@@ -18,6 +18,9 @@ DIRECTIONS = {
 }
 """Every figure that may be an objective, and which way is better."""
 
+SPAN = 1000.0
+"""Bytes and times run from the largest model's down to a thousandth of them."""
+
 Values = Mapping[str, float]
 
 

@@ -53,6 +53,9 @@ class Progress(Watch):
         figures = ", ".join(f"{name} {value:.4g}" for name, value in report.metrics.items())
         self.running[number] = f"{report.step} {report.epoch}/{report.epochs}: {figures}"
 
+    def paused(self, number: int) -> None:
+        self.running.pop(number, None)
+
     def finished(self, record: TrialRecord) -> None:
         self.running.pop(record.number, None)
         self.records.append(record)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from automl import quality
+from automl import pareto, quality
 from automl.config import UserError
 from automl.data import dataset
 from automl.data.dataset import About, Data, Split
@@ -17,9 +17,6 @@ from automl.models.deployed import Deployed, predict
 from automl.models.family import Network, count_parameters, untrained
 from automl.pareto import Axis, parse_where
 from automl.space import Explored, Space, TrialConfig
-
-SPAN = 1000.0
-"""Bytes and times run from the largest model's down to a thousandth of them."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,7 @@ class Largest:
         return {
             name: Axis(known[name].chance(self.rows.targets), known[name].perfect)
             if name in known
-            else Axis(figures[name], figures[name] / SPAN, log=True)
+            else Axis(figures[name], figures[name] / pareto.SPAN, log=True)
             for name in objectives
         }
 

@@ -44,6 +44,8 @@ class Watch:
 
     def reported(self, number: int, report: Report) -> None: ...
 
+    def paused(self, number: int) -> None: ...
+
     def finished(self, record: TrialRecord) -> None: ...
 
     def closed(self) -> None: ...
@@ -81,30 +83,38 @@ def run(
 ) -> Search:
     """Run trials until the budget is spent or someone stops it."""
     slots, max_live = plan(options, space)
-    max_trials, store = clock.budget.max_trials(), Store(home.store)
+    store = Store(home.store)
     with lock.hold(study.folder), _stop_signal(stop_file(study)) as interrupted:
         for name, value in (("options", vars(options)), ("state", "interrupted"), ("slots", slots)):
             study.set_attribute(name, value)
         code = source.fingerprint(study.space_text)
-        proposer = Proposer(study, space, code, lambda key: store.has(key, "spec.json"))
+        proposer = Proposer(
+            study,
+            space,
+            code,
+            lambda key: store.has(key, "spec.json"),
+            slots=slots,
+            max_live=max_live,
+            max_trials=clock.budget.max_trials(),
+        )
         tracker = _tracker(study, home, options)
         events = _events(study, home, proposer, tracker, clock, watch)
         watch.began(study, slots, clock.budget)
         try:
-            if proposer.adopted or proposer.num_started < max_trials:
+            if not proposer.is_over():
                 controller.run(
                     events,
                     proposer,
                     _shared(study, home, options, judge),
-                    max_live=max_live,
-                    max_trials=max_trials,
-                    should_stop=lambda: interrupted() or clock.seconds_left() <= 0,
+                    lambda: interrupted() or clock.seconds_left() <= 0,
                 )
         finally:
             watch.closed()
         if not interrupted():
-            for number in list(proposer.running):
-                events.finished(number, TrialResult("stopped", reason="the search's time was up"))
+            for number in proposer.unfinished():
+                events.finished(number, TrialResult("stopped", reason=proposer.why_not(number)))
+        proposer.close()
+        if not interrupted():
             study.set_attribute("state", "finished")
         store.trim(home.store_limit_bytes, lambda: _needed(home))
         note = tracker.close("KILLED" if interrupted() else "FINISHED")
@@ -137,13 +147,17 @@ def _events(
         tracker.started(record)
         watch.started(record)
 
-    def reported(number: int, epoch: Report) -> None:
+    def reported(number: int, epoch: Report, seconds: float) -> bool:
         tracker.reported(number, epoch)
         watch.reported(number, epoch)
+        goes_on = proposer.goes_on(number, epoch, seconds)
+        if not goes_on:
+            watch.paused(number)
+        return goes_on
 
     def finished(number: int, result: TrialResult) -> None:
         record = proposer.finish(number, result)
-        study.set_attribute("seconds", seconds_before + clock.seconds())
+        proposer.writing(study.set_attribute, "seconds", seconds_before + clock.seconds())
         tracker.finished(record)
         watch.finished(record)
         if number % TRIM_EVERY_TRIALS == 0:

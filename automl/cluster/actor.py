@@ -57,7 +57,7 @@ class TrialActor(tune.Trainable):
         except Exception as error:
             return self._end(failed(error), started)
         self.seconds += time.perf_counter() - started
-        return {"report": report}
+        return {"report": report, "seconds": self.seconds - self.measure.waited_seconds}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """The store holds all that a trial needs to go on."""

@@ -13,6 +13,7 @@ from ray.tune.stopper import Stopper
 
 from automl.cluster.actor import TrialActor
 from automl.cluster.judge import Judge
+from automl.cluster.scheduler import StudyScheduler
 from automl.cluster.searcher import DriverOnly, StudySearcher
 from automl.cluster.shared import Shared
 from automl.data.dataset import Split
@@ -27,10 +28,13 @@ MAX_LOST_ACTORS = 2
 
 @dataclass(frozen=True)
 class Events:
-    """Where a search tells what happens; each must return at once."""
+    """Where a search tells what happens; each must return at once.
+
+    A report comes with the seconds that the trial has worked by then; False pauses it.
+    """
 
     started: Callable[[TrialRecord], None]
-    reported: Callable[[int, Report], None]
+    reported: Callable[[int, Report, float], bool]
     finished: Callable[[int, TrialResult], None]
 
 
@@ -38,20 +42,18 @@ def run(
     events: Events,
     proposer: Proposer,
     shared: Shared,
-    *,
-    max_live: int,
-    max_trials: float,
     should_stop: Callable[[], bool],
 ) -> None:
-    """Run trials until so many were started or `should_stop()`; then those in flight end."""
-    searcher = StudySearcher(proposer, max_live, max_trials, events.started)
+    """Run trials until the proposer has none left, or `should_stop()`; then those in flight
+    end."""
     tuner = tune.Tuner(
         tune.with_parameters(TrialActor, shared=shared),
         param_space={"cpus": shared.cpus, "gpus": shared.gpus},
         tune_config=TuneConfig(
-            search_alg=searcher,
+            search_alg=StudySearcher(proposer, events.started),
+            scheduler=StudyScheduler(events.reported),
             num_samples=-1,
-            max_concurrent_trials=max_live,
+            max_concurrent_trials=proposer.max_live,
             reuse_actors=True,
             trial_name_creator=_name,
             trial_dirname_creator=_name,
@@ -96,11 +98,8 @@ class _Results(DriverOnly, Callback):
     def on_trial_result(
         self, iteration: int, trials: Any, trial: Any, result: Any, **_: Any
     ) -> None:
-        number = trial.config["number"]
-        if "report" in result:
-            self.events.reported(number, result["report"])
-        elif "result" in result:
-            self.events.finished(number, result["result"])
+        if "result" in result:
+            self.events.finished(trial.config["number"], result["result"])
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:
         reason = f"its actor was lost {MAX_LOST_ACTORS + 1} times: {trial.get_error()}"

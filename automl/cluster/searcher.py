@@ -23,31 +23,23 @@ class DriverOnly:
 
 
 class StudySearcher(DriverOnly, Searcher):
-    """Hands out trials while the budget lasts, at most `max_live` at once."""
+    """Hands out trials until there are none to come."""
 
-    def __init__(
-        self,
-        proposer: Proposer,
-        max_live: int,
-        max_trials: float,
-        on_start: Callable[[TrialRecord], None],
-    ) -> None:
+    def __init__(self, proposer: Proposer, on_start: Callable[[TrialRecord], None]) -> None:
         super().__init__()
-        self.proposer, self.max_live, self.max_trials = proposer, max_live, max_trials
-        self.on_start = on_start
+        self.proposer, self.on_start = proposer, on_start
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        proposer = self.proposer
-        if not proposer.adopted and proposer.num_started >= self.max_trials:
-            return str(Searcher.FINISHED)
-        if len(proposer.running) - len(proposer.adopted) >= self.max_live:
-            return None
-        record = proposer.next()
+        record = self.proposer.next()
         if record is None:
-            return None
+            return str(Searcher.FINISHED) if self.proposer.is_over() else None
         self.on_start(record)
-        workers = num_workers(proposer.config(record.params))
-        return {"number": record.number, "params": record.params, "num_workers": workers}
+        config, _ = self.proposer.making[record.number]
+        return {
+            "number": record.number,
+            "params": record.params,
+            "num_workers": num_workers(config),
+        }
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False

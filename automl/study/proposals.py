@@ -1,146 +1,229 @@
-"""Which trial comes next: drawn by a sampler, held back while its prefix is in the making."""
+"""Which trial comes next: a lost one, a paused one that may go on, or a new proposal."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any
 
-import optuna
-from optuna.distributions import BaseDistribution
-from optuna.study import StudyDirection
-from optuna.trial import TrialState, create_trial
-
-from automl import pareto
 from automl.prefix import needed_keys
+from automl.recipe import Report
 from automl.result import TrialResult
 from automl.space import Space, TrialConfig, replay, sample
-from automl.study.samplers import SAMPLERS, suggest_from
-from automl.study.study import STATES, Study, TrialRecord
+from automl.study.drawing import Drawer, Drawn
+from automl.study.later import Later
+from automl.study.rung import Entry
+from automl.study.stop_rule import Place, restored
+from automl.study.study import Study, TrialRecord
 
 MAX_HELD = 4
-MAX_REDRAWS = 20
 
-
-@dataclass(frozen=True)
-class Proposal:
-    """A trial that is not started yet. `keys` are of all that it makes, teachers included."""
-
-    params: dict[str, Any]
-    distributions: dict[str, BaseDistribution]
-    keys: list[str]
-    draw: int
-    mirror_number: int
+Judge = Callable[[int, TrialConfig, list[str], Report], tuple[Place, Entry] | None]
 
 
 class Proposer:
-    """Draws proposals from an in-memory mirror of the study and starts them in its storage.
+    """Hands out the trials of a study, and takes what becomes of them.
 
-    Each draw is seeded by its count, so that a resumed study goes on as it would have; what
-    was held back when it ended is drawn anew.
-    `is_stored(key)` says whether a prefix's artifact is there.
+    Each place that a trial leaves, ended or paused, is given away at that moment: to a paused
+    trial that may go on, else to a draw, made on a thread while others run. So a draw sees
+    just what was told until then, and one slot repeats exactly, resumed or not. The study is
+    written on a thread of its own, in order. `is_stored(key)` says whether a prefix's
+    artifact is there; with several `slots` a proposal waits while another trial makes it.
+    At most `max_live` trials are handed out at once, and `max_trials` are started in all.
     """
 
     def __init__(
-        self, study: Study, space: Space, space_source: str, is_stored: Callable[[str], bool]
+        self,
+        study: Study,
+        space: Space,
+        space_source: str,
+        is_stored: Callable[[str], bool],
+        *,
+        slots: int = 1,
+        max_live: int = 1,
+        max_trials: float = float("inf"),
+        judge: Judge = lambda number, config, keys, report: None,
+        later: type[Later] = Later,
     ) -> None:
         self.study, self.space, self.space_source = study, space, space_source
-        self.is_stored = is_stored
-        directions = [StudyDirection.MAXIMIZE] * len(study.settings.objectives)
-        self.mirror = optuna.create_study(directions=directions)
-        self.held: list[Proposal] = []
-        self.running: dict[int, Proposal] = {}
-        self.adopted: list[TrialRecord] = []
-        self.seen: set[str] = set()
-        self.num_draws = self.num_started = 0
-        for record in study.records():
-            self._take_over(record)
+        self.is_stored, self.slots = is_stored, slots
+        self.max_live, self.max_trials, self.judge = max_live, max_trials, judge
+        self.drawing, self.writing = later("draws"), later("study")
+        self.drawer = Drawer(study.settings, space, self.keys)
+        self.live: dict[int, TrialRecord] = {}
+        self.paused: dict[int, TrialRecord] = {}
+        self.adopted: dict[int, TrialRecord] = {}
+        self.making: dict[int, tuple[TrialConfig, list[str]]] = {}
+        self.held: list[Drawn] = []
+        self.places: deque[int | Future[Drawn]] = deque()
+        self.num_started = self.num_left = 0
+        self._take_over(study.records())
 
     def next(self) -> TrialRecord | None:
-        """The next trial, written as running; None when every candidate must wait."""
+        """The next trial, noted as running; None when all must wait, or `is_over`."""
+        if len(self.live) >= self.max_live:
+            return None
         if self.adopted:
-            return self.adopted.pop(0)
-        proposal = next((p for p in self.held if not self._in_the_making(p)), None)
-        if proposal is not None:
-            self.held.remove(proposal)
-        while proposal is None and len(self.held) < MAX_HELD:
-            drawn, is_new = self._draw()
-            if self.held and not is_new:
-                # Nothing new is left but what waits: better wait, too, than repeat a trial.
-                self.mirror.tell(drawn.mirror_number, state=TrialState.FAIL)
-                return None
-            if self._in_the_making(drawn):
-                self.held.append(drawn)
-            else:
-                proposal = drawn
-        return None if proposal is None else self._start(proposal)
+            return self._hand_out(self.adopted.pop(next(iter(self.adopted))))
+        ready = next((drawn for drawn in self.held if not self._in_the_making(drawn)), None)
+        if ready is not None:
+            self.held.remove(ready)
+            return self._start(ready)
+        return next(filter(None, self._from_places()), None)
+
+    def is_over(self) -> bool:
+        """Whether nothing runs, and nothing more will."""
+        return not (self.adopted or self.live or self.places or self.held)
+
+    def unfinished(self) -> list[int]:
+        return sorted([*self.adopted, *self.live, *self.paused])
+
+    def goes_on(self, number: int, report: Report, seconds: float = 0.0) -> bool:
+        """Take a trial's report; False pauses the trial.
+
+        `seconds` are those that it has worked since it was handed out.
+        """
+        judged = self.judge(number, *self.making[number], report)
+        goes_on = self.rule.goes_on(number, *(judged or ()))
+        if goes_on and judged is None:
+            return True
+        attributes: dict[str, Any] = {"rungs": self.rule.record(number)}
+        if not goes_on:
+            record = self._take(number)
+            self.paused[number] = replace(record, seconds=record.seconds + seconds)
+            attributes |= {"seconds": self.paused[number].seconds, "left": self.num_left + 1}
+        self.writing(self.study.update, number, attributes)
+        if not goes_on:
+            self._leave()
+        return goes_on
 
     def finish(self, number: int, result: TrialResult) -> TrialRecord:
-        """Write a trial's end into the study and let the sampler learn of it."""
-        record = self.study.finish(number, result)
-        self._tell(self.running.pop(number).mirror_number, result)
+        """A trial has ended; the sampler learns of it."""
+        record = self._take(number)
+        record = replace(record, result=replace(result, seconds=result.seconds + record.seconds))
+        self.rule.end(number)
+        self.writing(self.study.finish, number, record.result, self.num_left + 1)
+        self.drawing(self.drawer.learn, record)
+        self._leave()
         return record
+
+    def why_not(self, number: int) -> str:
+        """Why a trial that the search's end finds unfinished is."""
+        paused = self.rule.paused.get(number)
+        if paused is None:
+            return "the search's time was up"
+        step, epoch = paused.place
+        return f"after epoch {epoch} of {step.split()[0]} others were better in every trade-off"
+
+    def close(self) -> None:
+        """Wait until all is drawn and written."""
+        self.drawing.close()
+        self.writing.close()
 
     def config(self, params: dict[str, Any]) -> TrialConfig:
         return sample(self.space, replay(params))
 
-    def _draw(self) -> tuple[Proposal, bool]:
-        """A proposal, and whether it is new; a repeated one only after many tries."""
-        settings = self.study.settings
-        for redraws in range(MAX_REDRAWS + 1):
-            self.mirror.sampler = SAMPLERS[settings.sampler](
-                (settings.seed * 100_003 + self.num_draws) % 2**32
-            )
-            trial = self.mirror.ask()
-            config = sample(self.space, suggest_from(trial))
-            self.num_draws += 1
-            if json.dumps(trial.params) not in self.seen or redraws == MAX_REDRAWS:
-                break
-            self.mirror.tell(trial, state=TrialState.FAIL)
-        is_new = json.dumps(trial.params) not in self.seen
-        self.seen.add(json.dumps(trial.params))
-        keys = needed_keys(config, self.space_source)
-        drawn = Proposal(trial.params, trial.distributions, keys, self.num_draws, trial.number)
-        return drawn, is_new
+    def keys(self, config: TrialConfig) -> list[str]:
+        """The keys of all that a trial makes, teachers included."""
+        return needed_keys(config, self.space_source)
 
-    def _start(self, proposal: Proposal) -> TrialRecord:
-        record = self.study.start(proposal.params, proposal.distributions, proposal.draw)
-        self.running[record.number] = proposal
+    def _from_places(self) -> Iterator[TrialRecord | None]:
+        """What the places hold, in order, until one must be waited for."""
+        while self.places:
+            first = self.places[0]
+            if isinstance(first, int):
+                self.places.popleft()
+                self.writing(self.study.update, first, {"rungs": self.rule.record(first)})
+                yield self._hand_out(self.paused.pop(first))
+                return
+            if self.live and not first.done():
+                return
+            drawn = first.result()
+            self.places.popleft()
+            if self.held and not drawn.is_new:
+                # Nothing new is left but what waits: better wait, too, than repeat a trial.
+                return
+            if not self._in_the_making(drawn):
+                yield self._start(drawn)
+                return
+            self.held.append(drawn)
+            if len(self.held) < MAX_HELD:
+                self._give_place()
+
+    def _start(self, drawn: Drawn) -> TrialRecord:
+        record = TrialRecord(
+            number=self.num_started,
+            params=drawn.params,
+            distributions=drawn.distributions,
+            draw=drawn.draw,
+            screened=drawn.screened,
+        )
         self.num_started += 1
+        self.writing(self.study.start, record)
+        self.live[record.number], self.making[record.number] = record, (drawn.config, drawn.keys)
         return record
 
-    def _in_the_making(self, proposal: Proposal) -> bool:
-        making = {key for running in self.running.values() for key in running.keys}
-        return any(key in making and not self.is_stored(key) for key in proposal.keys)
+    def _hand_out(self, record: TrialRecord) -> TrialRecord:
+        """A trial that was started before."""
+        config = self.config(record.params)
+        self.live[record.number], self.making[record.number] = record, (config, self.keys(config))
+        return record
 
-    def _take_over(self, record: TrialRecord) -> None:
-        """Mirror a trial of an earlier run; one that it left running runs again."""
-        mirrored = create_trial(
-            state=TrialState.RUNNING, params=record.params, distributions=record.distributions
-        )
-        self.mirror.add_trial(mirrored)
-        number = len(self.mirror.get_trials(deepcopy=False)) - 1
-        self.seen.add(json.dumps(record.params))
-        self.num_draws = max(self.num_draws, record.draw)
-        self.num_started += 1
-        if record.result is not None:
-            self._tell(number, record.result)
-            return
-        keys = needed_keys(self.config(record.params), self.space_source)
-        self.running[record.number] = Proposal(
-            record.params, record.distributions, keys, record.draw, number
-        )
-        self.adopted.append(record)
+    def _take(self, number: int) -> TrialRecord:
+        self.making.pop(number, None)
+        for records in (self.live, self.paused, self.adopted):
+            if number in records:
+                return records.pop(number)
+        raise AssertionError(f"trial {number} is not under way")
 
-    def _tell(self, mirror_number: int, result: TrialResult) -> None:
-        """Tell the mirror a trial's place on the axes, 1 best, and by how much it is infeasible."""
-        settings, values = self.study.settings, None
-        if result.measurement is not None:
-            measured = result.measurement.figures
-            values = [axis.at(measured[name]) for name, axis in settings.axes.items()]
-            frozen = self.mirror.get_trials(deepcopy=False)[mirror_number]
-            trial = optuna.trial.Trial(self.mirror, frozen._trial_id)
-            for text in settings.constraints:
-                trial.set_constraint(text, pareto.violation(measured, pareto.parse_where(text)))
-        self.mirror.tell(mirror_number, values, STATES[result.status])
+    def _leave(self) -> None:
+        """A place is free: count it, and give it away."""
+        self.num_left += 1
+        while len(self.live) + len(self.adopted) + len(self.places) < self.max_live:
+            if not self._give_place():
+                return
+
+    def _give_place(self) -> bool:
+        number = self.rule.to_resume()
+        if number is not None:
+            self.rule.resume(number)
+            self.places.append(number)
+        elif self.num_started + len(self.held) + self._num_drawing() < self.max_trials:
+            self.places.append(self.drawing(self.drawer.draw))
+        else:
+            return False
+        return True
+
+    def _num_drawing(self) -> int:
+        return sum(not isinstance(place, int) for place in self.places)
+
+    def _in_the_making(self, drawn: Drawn) -> bool:
+        if self.slots == 1:
+            return False
+        making = {key for _, keys in self.making.values() for key in keys}
+        return any(key in making and not self.is_stored(key) for key in drawn.keys)
+
+    def _take_over(self, records: list[TrialRecord]) -> None:
+        """Go on where an earlier run ended; what it left running runs again.
+
+        The places that are free now were left last, one by one: each draw sees what was told
+        by then.
+        """
+        for record in records:
+            self.drawer.note(record)
+            if record.result is None:
+                (self.paused if record.is_paused else self.adopted)[record.number] = record
+        self.num_started = len(records)
+        self.num_left = max((record.left for record in records), default=0)
+        rungs = {record.number: record.rungs for record in records if record.rungs}
+        self.rule = restored(rungs, set(self.adopted))
+        ended = sorted((r for r in records if r.result is not None), key=lambda r: r.left)
+        num_free = max(0, self.max_live - len(self.adopted))
+        for told in range(self.num_left - num_free + 1, self.num_left + 1):
+            while ended and ended[0].left <= told:
+                self.drawing(self.drawer.learn, ended.pop(0))
+            self._give_place()
+        for record in ended:
+            self.drawing(self.drawer.learn, record)

@@ -51,17 +51,30 @@ class Settings(Config):
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """One trial of a study; `result` is None while it runs."""
+    """One trial of a study; `result` is None while it runs or is paused.
+
+    `draw` counts what was drawn up to it, `screened` are the proposals refused just before
+    it. `left` says as which in order it last left its place, ended or paused; `rungs` is what
+    the stop rule knows of it, `seconds` what it had worked when it was paused.
+    """
 
     number: int
     params: dict[str, Any]
     distributions: dict[str, BaseDistribution] = field(repr=False)
     draw: int
-    result: TrialResult | None
+    screened: list[dict[str, Any]] = field(default_factory=list, repr=False)
+    result: TrialResult | None = None
+    left: int = 0
+    rungs: dict[str, Any] = field(default_factory=dict, repr=False)
+    seconds: float = 0.0
 
     @property
     def trial_id(self) -> str:
         return trial_id(self.number)
+
+    @property
+    def is_paused(self) -> bool:
+        return self.result is None and self.rungs.get("paused_at") is not None
 
     @property
     def values(self) -> dict[str, float]:
@@ -75,10 +88,9 @@ class Study:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.name = folder, folder.name
-        storage = _storage(folder)
-        self._study = optuna.load_study(
-            study_name=storage.get_all_studies()[0].study_name, storage=storage
-        )
+        self._storage = _storage(folder)
+        name = self._storage.get_all_studies()[0].study_name
+        self._study = optuna.load_study(study_name=name, storage=self._storage)
         self.settings: Settings = decode(self._study.user_attrs["settings"])
 
     @property
@@ -92,27 +104,29 @@ class Study:
     def records(self) -> list[TrialRecord]:
         return [_record(trial) for trial in self._study.get_trials(deepcopy=False)]
 
-    def start(
-        self, params: dict[str, Any], distributions: dict[str, BaseDistribution], draw: int
-    ) -> TrialRecord:
-        """Write a running trial; `draw` counts what the sampler had drawn by then."""
+    def start(self, record: TrialRecord) -> None:
+        """Write a running trial, the next by number."""
         running = create_trial(
             state=TrialState.RUNNING,
-            params=params,
-            distributions=distributions,
-            user_attrs={"draw": draw},
+            params=record.params,
+            distributions=record.distributions,
+            user_attrs={"draw": record.draw, "screened": record.screened},
         )
         self._study.add_trial(running)
-        return _record(self._study.get_trials(deepcopy=False)[-1])
 
-    def finish(self, number: int, result: TrialResult) -> TrialRecord:
-        """Write how a trial ended."""
-        frozen = self._study.get_trials(deepcopy=False)[number]
-        optuna.trial.Trial(self._study, frozen._trial_id).set_user_attr("result", encode(result))
+    def update(self, number: int, attributes: dict[str, Any]) -> None:
+        """Write fields of a trial's record: rungs, left, seconds."""
+        trial_id = self._study.get_trials(deepcopy=False)[number]._trial_id
+        for name, value in attributes.items():
+            self._storage.set_trial_user_attr(trial_id, name, value)
+
+    def finish(self, number: int, result: TrialResult, left: int) -> None:
+        """Write how a trial ended, as which in order to leave its place."""
+        self.update(number, {"left": left, "result": encode(result)})
         values = None
         if result.measurement is not None:
             values = [result.measurement.figures[name] for name in self.settings.objectives]
-        return _record(self._study.tell(number, values, state=STATES[result.status]))
+        self._study.tell(number, values, state=STATES[result.status])
 
     def attribute(self, name: str, default: Any = None) -> Any:
         return self._study.user_attrs.get(name, default)
@@ -148,8 +162,8 @@ class Study:
             "reference_point": {n: axis.worst for n, axis in self.settings.axes.items()},
             "hypervolume": self.hypervolume(front),
             "trials": {
-                status: counts[status]
-                for status in ("complete", "stopped", "rejected", "failed", "screened")
+                **{status: counts[status] for status in STATES},
+                "screened": sum(len(record.screened) for record in records),
             },
             "seconds": self.attribute("seconds", 0.0),
             "compute_seconds": sum(result.seconds for result in results),
@@ -204,11 +218,12 @@ def _storage(folder: Path) -> JournalStorage:
 
 
 def _record(trial: FrozenTrial) -> TrialRecord:
-    result = trial.user_attrs.get("result")
+    known = dict(trial.user_attrs)
+    result = known.pop("result", None)
     return TrialRecord(
         number=trial.number,
         params=trial.params,
         distributions=trial.distributions,
-        draw=trial.user_attrs["draw"],
         result=None if result is None or not trial.state.is_finished() else decode(result),
+        **known,
     )

@@ -68,6 +68,7 @@ class Tracker:
         self.parent = ""
         self.runs: dict[int, str] = {}
         self.pending: dict[str, Pending] = defaultdict(Pending)
+        self.said: dict[tuple[int, str], int] = {}
         self.records: list[TrialRecord] = []
         self.front: set[int] = set()
         self.reported_front: set[int] | None = None
@@ -227,6 +228,10 @@ class Tracker:
         self.pending[run.info.run_id].params = params
 
     def _report(self, number: int, report: Report, now: int) -> None:
+        """Log an epoch once: a trial that goes on from a checkpoint says again what it had said."""
+        if self.said.get((number, report.step), 0) >= report.epoch:
+            return
+        self.said[number, report.step] = report.epoch
         self.pending[self.runs[number]].metrics += [
             (f"{report.step}/{name}", value, now, report.epoch)
             for name, value in report.metrics.items()

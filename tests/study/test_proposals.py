@@ -6,6 +6,7 @@ from automl.pareto import Axis
 from automl.prefix import needed_keys, prefix_keys
 from automl.result import TrialResult
 from automl.space import MAX_SEED
+from automl.study.later import AtOnce
 from automl.study.proposals import Proposer
 from automl.study.samplers import SAMPLERS
 from automl.study.study import Settings, Study, create
@@ -42,13 +43,15 @@ space = Space(TrialConfig(Sklearn("digits"), MLP((Int(8, 64),)), recipe), ("accu
 def start(tmp_path):
     """A proposer on a new study, or on what an earlier one left."""
 
-    def start(text, sampler="tpe", stored=(), seed=0):
+    def start(text, sampler="tpe", stored=(), seed=0, **options):
         space, folder = source.load(text), tmp_path / "study"
         axes = {"accuracy": Axis(0.1, 1.0), "size_bytes": Axis(1e5, 1e2, True)}
         if not folder.exists():
             settings = Settings("s", "", OBJECTIVES, (), {}, seed, sampler, axes, 1.0)
             create(folder, settings, text, b"")
-        return Proposer(Study(folder), space, "", lambda key: key in stored)
+        options = {"slots": 99, "max_live": 99, **options}
+        study = Study(folder)
+        return Proposer(study, space, "", lambda key: key in stored, later=AtOnce, **options)
 
     return start
 
@@ -108,23 +111,25 @@ def test_every_seed_of_a_space_seeds_every_sampler(sampler, start):
 
 
 @pytest.mark.parametrize("sampler", list(SAMPLERS))
-def test_a_resumed_study_goes_on_as_it_would_have(sampler, start, tmp_path):
+def test_one_slot_proposes_the_same_whether_killed_on_the_way_or_not(sampler, start, tmp_path):
     text = source.find("digits").read_text()
-    proposer = start(text, sampler)
-    proposals = []
-    for i in range(40):
-        if i == 33:
-            proposer.next()
-            proposer = start(text, sampler)
-        record = proposer.next()
-        proposals.append(record.params)
-        proposer.finish(record.number, outcome(record.params))
-    (tmp_path / "study").rename(tmp_path / "interrupted")
-    whole = start(text, sampler)
-    for params in proposals:
-        record = whole.next()
-        assert record.params == params
-        whole.finish(record.number, outcome(record.params))
+
+    def search(kills):
+        proposer, proposed = start(text, sampler, slots=1, max_live=2), {}
+        live = [proposer.next(), proposer.next()]
+        for i in range(30):
+            if i in kills:
+                proposer = start(text, sampler, slots=1, max_live=2)
+                live = [proposer.next(), proposer.next()]
+            proposed |= {record.number: record.params for record in live}
+            record = live.pop(0)
+            proposer.finish(record.number, outcome(record.params))
+            live.append(proposer.next())
+        return proposed
+
+    whole = search(kills=())
+    (tmp_path / "study").rename(tmp_path / "whole")
+    assert search(kills=(3, 17, 18)) == whole
 
 
 def test_what_was_left_running_is_adopted_under_its_number(start):
@@ -151,7 +156,7 @@ def test_a_space_of_fewer_configurations_than_trials_repeats_some(start):
 def test_what_waits_for_its_prefix_comes_before_a_repetition(start):
     stored = set()
     text = TWO_PREFIXES.replace("Float(0.1, 0.9)", "0.5")
-    proposer = start(text, "random", stored)
+    proposer = start(text, "random", stored, max_live=3)
     first, second = proposer.next(), proposer.next()
     assert proposer.next() is None
     stored.update(prefix_keys(proposer.config(first.params)))

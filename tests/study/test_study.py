@@ -8,7 +8,7 @@ from automl.pareto import Axis
 from automl.result import TrialResult
 from automl.study import choose, lock
 from automl.study.budget import Budget
-from automl.study.study import Settings, Study, create
+from automl.study.study import Settings, Study, TrialRecord, create
 
 SETTINGS = Settings(
     space_name="digits",
@@ -34,9 +34,10 @@ def make(tmp_path):
     def make(*results, settings=SETTINGS):
         study = create(tmp_path / "mine", settings, "text", b"file")
         for result in results:
-            record = study.start({}, {}, 1)
+            record = TrialRecord(len(study.records()), {}, {}, 1)
+            study.start(record)
             if result is not None:
-                study.finish(record.number, result)
+                study.finish(record.number, result, record.number + 1)
         return study
 
     return make

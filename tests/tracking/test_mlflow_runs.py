@@ -1,11 +1,12 @@
 import json
+from dataclasses import replace
 
 import mlflow
 import pytest
 
 from automl.pareto import Axis
 from automl.result import TrialResult
-from automl.study.study import Settings, create
+from automl.study.study import Settings, TrialRecord, create
 from automl.tracking.mlflow_runs import Tracker
 
 
@@ -75,10 +76,12 @@ def test_what_layers_lose_is_an_artifact_of_the_trial_that_used_it(tmp_path):
     options = [{"value": 8, "size": 64, "loss": 0.0}, {"value": 1, "size": 8, "loss": 0.5}]
     measured = {"quantize": {"of": "bits", "layers": {"block0.linear": options}}}
     for found in (measured, {}):
-        record = study.start({}, {}, 1)
+        record = TrialRecord(len(study.records()), {}, {}, 1)
+        study.start(record)
         tracker.started(record)
         result = TrialResult("rejected", reason="why", key="k", sensitivity=found)
-        tracker.finished(study.finish(record.number, result))
+        study.finish(record.number, result, record.number + 1)
+        tracker.finished(replace(record, result=result))
     assert tracker.close("FINISHED") == ""
     client = mlflow.MlflowClient(uri)
     with_one, without = (tracker.runs[record.number] for record in study.records())

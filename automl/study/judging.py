@@ -1,0 +1,58 @@
+"""What the stop rule sees of a report: a place among equals, and a vector of all objectives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Protocol
+
+from automl import pareto
+from automl.recipe import Report
+from automl.space import TrialConfig
+from automl.study.rung import Entry
+from automl.study.stop_rule import Place, is_rung
+from automl.study.study import Settings
+
+
+class Bound(Protocol):
+    """What is known of a trial's final file before it is trained."""
+
+    @property
+    def size_bytes(self) -> int: ...
+
+    @property
+    def macs(self) -> int: ...
+
+
+def judged(
+    settings: Settings,
+    bound_of: Callable[[TrialConfig], Bound],
+    number: int,
+    config: TrialConfig,
+    keys: list[str],
+    report: Report,
+) -> tuple[Place, Entry] | None:
+    """Where a report is compared, and as what; None between two rungs.
+
+    Equals are trials at the same epoch of a step of the same label and kind of loss: a
+    distillation is slow at first, and is compared with its like. Quality is that of now, size
+    the bound of the final file, and latency goes by the multiply-accumulates.
+    """
+    labels = [step.label for step in config.recipe]
+    if not is_rung(report.epoch, report.epochs) or report.step not in labels:
+        return None
+    position = labels.index(report.step)
+    bound = bound_of(config)
+    known = {**report.metrics, "size_bytes": float(bound.size_bytes)}
+    times = {name for name in settings.axes if name.endswith("_ms")}
+    if not known.keys() >= settings.axes.keys() - times:
+        return None
+    by_work = -math.log(max(1, bound.macs)) / math.log(pareto.SPAN)
+    values = tuple(
+        by_work if name in times else axis.at(known[name]) for name, axis in settings.axes.items()
+    )
+    conditions = [c for text in settings.constraints for c in pareto.parse_where(text)]
+    violation = pareto.violation(known, [c for c in conditions if c[0] in known])
+    loss = type(getattr(config.recipe[position], "loss", None)).__name__
+    place = (f"{report.step} {loss}", report.epoch)
+    return place, Entry(keys[position], number, values, violation)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,8 +48,8 @@ class Drawer:
         self.settings, self.space, self.keys_of = settings, space, keys_of
         self.seen: set[str] = set()
         self.num_draws = 0
-        self.told: list[FrozenTrial] = []
-        self.mirror = self._mirror([])
+        self.told: dict[int, FrozenTrial] = {}
+        self.mirror = self._mirror()
 
     def note(self, record: TrialRecord) -> None:
         """Know a started trial, so as not to draw it again."""
@@ -57,9 +57,16 @@ class Drawer:
         self.num_draws = max(self.num_draws, record.draw)
 
     def learn(self, record: TrialRecord) -> None:
-        """Take in how a trial ended: its place on the axes, 1 best, and what it breaks."""
-        assert record.result is not None
-        self._tell(_frozen(record, record.result, self.settings))
+        """Take in how a trial ended: its place on the axes, 1 best, and what it breaks.
+
+        A paused one counts as pruned, until it goes on and ends.
+        """
+        again = self.told.pop(record.number, None)
+        self.told[record.number] = _frozen(record, self.settings)
+        if again or len(self.told) % WINDOW == 0:
+            self.mirror = self._mirror()
+        else:
+            self.mirror.add_trial(self.told[record.number])
 
     def draw(self) -> Drawn:
         """The next proposal; one that was made before only after many tries."""
@@ -82,23 +89,17 @@ class Drawer:
         self.mirror.tell(trial, state=TrialState.FAIL)
         return trial, trial.params, config
 
-    def _tell(self, trial: FrozenTrial) -> None:
-        """Add to the mirror; once it holds twice the window, it is made anew of the last ones
-        and the best."""
-        self.told.append(trial)
-        self.mirror.add_trial(trial)
-        if len(self.mirror.get_trials(deepcopy=False)) > 2 * WINDOW:
-            self.mirror = self._mirror(self.told[-WINDOW:])
-
-    def _mirror(self, trials: Sequence[FrozenTrial]) -> optuna.Study:
+    def _mirror(self) -> optuna.Study:
+        """What was told of late: from one window to two, so that it is made anew seldom."""
         directions = [StudyDirection.MAXIMIZE] * len(self.settings.objectives)
         mirror = optuna.create_study(directions=directions)
-        mirror.add_trials(trials)
+        first = max(0, len(self.told) // WINDOW - 1) * WINDOW
+        mirror.add_trials(list(self.told.values())[first:])
         return mirror
 
 
-def _frozen(record: TrialRecord, result: TrialResult, settings: Settings) -> FrozenTrial:
-    values = None
+def _frozen(record: TrialRecord, settings: Settings) -> FrozenTrial:
+    result, values = record.result or TrialResult("stopped"), None
     if result.measurement is not None:
         measured = result.measurement.figures
         values = [axis.at(measured[name]) for name, axis in settings.axes.items()]

@@ -27,7 +27,6 @@ class Bound(Protocol):
 def judged(
     settings: Settings,
     bound_of: Callable[[TrialConfig], Bound],
-    number: int,
     config: TrialConfig,
     keys: list[str],
     report: Report,
@@ -55,4 +54,4 @@ def judged(
     violation = pareto.violation(known, [c for c in conditions if c[0] in known])
     loss = type(getattr(config.recipe[position], "loss", None)).__name__
     place = (f"{report.step} {loss}", report.epoch)
-    return place, Entry(keys[position], number, values, violation)
+    return place, Entry(keys[position], values, violation)

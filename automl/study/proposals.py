@@ -20,7 +20,7 @@ from automl.study.study import Study, TrialRecord
 
 MAX_HELD = 4
 
-Judge = Callable[[int, TrialConfig, list[str], Report], tuple[Place, Entry] | None]
+Judge = Callable[[TrialConfig, list[str], Report], tuple[Place, Entry] | None]
 
 
 class Proposer:
@@ -44,7 +44,7 @@ class Proposer:
         slots: int = 1,
         max_live: int = 1,
         max_trials: float = float("inf"),
-        judge: Judge = lambda number, config, keys, report: None,
+        judge: Judge = lambda config, keys, report: None,
         later: type[Later] = Later,
     ) -> None:
         self.study, self.space, self.space_source = study, space, space_source
@@ -58,7 +58,7 @@ class Proposer:
         self.making: dict[int, tuple[TrialConfig, list[str]]] = {}
         self.held: list[Drawn] = []
         self.places: deque[int | Future[Drawn]] = deque()
-        self.num_started = self.num_left = 0
+        self.num_started = self.num_turns = self.num_left = 0
         self._take_over(study.records())
 
     def next(self) -> TrialRecord | None:
@@ -85,17 +85,16 @@ class Proposer:
 
         `seconds` are those that it has worked since it was handed out.
         """
-        judged = self.judge(number, *self.making[number], report)
+        judged = self.judge(*self.making[number], report)
         goes_on = self.rule.goes_on(number, *(judged or ()))
-        if goes_on and judged is None:
-            return True
-        attributes: dict[str, Any] = {"rungs": self.rule.record(number)}
+        self._write_rungs()
         if not goes_on:
             record = self._take(number)
-            self.paused[number] = replace(record, seconds=record.seconds + seconds)
-            attributes |= {"seconds": self.paused[number].seconds, "left": self.num_left + 1}
-        self.writing(self.study.update, number, attributes)
-        if not goes_on:
+            record = replace(record, seconds=record.seconds + seconds)
+            self.paused[number] = record
+            how = {"seconds": record.seconds, "left": self.num_left + 1}
+            self.writing(self.study.update, number, how)
+            self.drawing(self.drawer.learn, record)
             self._leave()
         return goes_on
 
@@ -135,7 +134,7 @@ class Proposer:
             first = self.places[0]
             if isinstance(first, int):
                 self.places.popleft()
-                self.writing(self.study.update, first, {"rungs": self.rule.record(first)})
+                self._write_rungs()
                 yield self._hand_out(self.paused.pop(first))
                 return
             if self.live and not first.done():
@@ -159,17 +158,26 @@ class Proposer:
             distributions=drawn.distributions,
             draw=drawn.draw,
             screened=drawn.screened,
+            turn=self.num_turns + 1,
         )
         self.num_started += 1
+        self.num_turns += 1
         self.writing(self.study.start, record)
         self.live[record.number], self.making[record.number] = record, (drawn.config, drawn.keys)
         return record
 
     def _hand_out(self, record: TrialRecord) -> TrialRecord:
         """A trial that was started before."""
+        self.num_turns += 1
+        self.writing(self.study.update, record.number, {"turn": self.num_turns})
         config = self.config(record.params)
         self.live[record.number], self.making[record.number] = record, (config, self.keys(config))
         return record
+
+    def _write_rungs(self) -> None:
+        for number in sorted(self.rule.changed):
+            self.writing(self.study.update, number, {"rungs": self.rule.record(number)})
+        self.rule.changed.clear()
 
     def _take(self, number: int) -> TrialRecord:
         self.making.pop(number, None)
@@ -211,19 +219,20 @@ class Proposer:
         The places that are free now were left last, one by one: each draw sees what was told
         by then.
         """
-        for record in records:
+        for record in sorted(records, key=lambda record: record.turn):
             self.drawer.note(record)
             if record.result is None:
                 (self.paused if record.is_paused else self.adopted)[record.number] = record
         self.num_started = len(records)
+        self.num_turns = max((record.turn for record in records), default=0)
         self.num_left = max((record.left for record in records), default=0)
         rungs = {record.number: record.rungs for record in records if record.rungs}
         self.rule = restored(rungs, set(self.adopted))
-        ended = sorted((r for r in records if r.result is not None), key=lambda r: r.left)
+        left = sorted((record for record in records if record.left), key=lambda r: r.left)
         num_free = max(0, self.max_live - len(self.adopted))
         for told in range(self.num_left - num_free + 1, self.num_left + 1):
-            while ended and ended[0].left <= told:
-                self.drawing(self.drawer.learn, ended.pop(0))
+            while left and left[0].left <= told:
+                self.drawing(self.drawer.learn, left.pop(0))
             self._give_place()
-        for record in ended:
+        for record in left:
             self.drawing(self.drawer.learn, record)

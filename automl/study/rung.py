@@ -16,10 +16,9 @@ SHARE = 3
 @dataclass(frozen=True)
 class Entry:
     """What a trial had reached: `values` on the axes, more is better, and by how much it breaks
-    the constraints. `key` is that of the prefix in the making, `maker` the trial's number."""
+    the constraints. `key` is that of the prefix in the making: one entry each."""
 
     key: str
-    maker: int
     values: tuple[float, ...]
     violation: float = 0.0
 
@@ -33,16 +32,12 @@ class Rung:
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
-        self.makers: dict[str, int] = {}
         self._best: set[str] | None = set()
         self._values: NDArray[np.float64] = np.empty((0, 0))
         self._better: NDArray[np.bool_] = np.empty((0, 0), bool)
 
     def add(self, entry: Entry) -> None:
-        """Enter it; a key that was here once adds none."""
-        if entry.key in self.makers:
-            return
-        self.makers[entry.key] = entry.maker
+        """Enter one of a new key."""
         row = np.array([[-entry.violation, *entry.values]])
         if not self.entries:
             self._values, self._better = row, np.zeros((1, 1), bool)

@@ -54,17 +54,17 @@ class StopRule:
         self.paused: dict[int, _Paused] = {}
         self.entered: dict[tuple[Place, str], int] = {}
         self.waiting: dict[Place, dict[str, int]] = defaultdict(dict)
+        self.changed: set[int] = set()
 
     def goes_on(self, number: int, place: Place | None = None, entry: Entry | None = None) -> bool:
         """Take a trial's report, at a rung or between two; False pauses it."""
         trial = self.running[number]
-        if place is not None and entry is not None:
-            rung = self._enter(place, entry)
-            # Who goes on from another's checkpoint is not judged by what that one had reached.
-            if rung.makers[entry.key] == number:
-                trial.keys[place] = entry.key
-                if entry.key not in rung.best():
-                    return self._pause(number, place)
+        # Who goes on from a checkpoint is not judged again by what was reached before it.
+        if place is not None and entry is not None and self._enter(place, entry):
+            trial.keys[place] = entry.key
+            self.changed.add(number)
+            if entry.key not in self.rungs[place].best():
+                return self._pause(number, place)
         if trial.stoppers:
             return self._pause(number, next(iter(trial.stoppers.values())))
         return True
@@ -82,8 +82,10 @@ class StopRule:
         trial = self.paused.pop(number)
         del self.waiting[trial.place][trial.keys[trial.place]]
         self.running[number] = _Running(trial.keys)
-        for other in self.running.values():
-            other.stoppers.pop(number, None)
+        self.changed.add(number)
+        for other, running in self.running.items():
+            if running.stoppers.pop(number, None):
+                self.changed.add(other)
 
     def end(self, number: int) -> None:
         """A trial has ended by itself."""
@@ -91,35 +93,42 @@ class StopRule:
 
     def record(self, number: int) -> dict[str, Any]:
         """A trial's places, JSON-able, for `restored`."""
-        paused = self.paused.get(number)
-        keys = paused.keys if paused else self.running[number].keys
+        paused, running = self.paused.get(number), self.running.get(number, _Running())
+        keys = paused.keys if paused else running.keys
         entries = [
             [self.entered[place, key], *place, key, list(entry.values), entry.violation]
             for place, key in keys.items()
             for entry in self.rungs[place].entries
             if entry.key == key
         ]
-        return {"entries": entries, "paused_at": list(paused.place) if paused else None}
+        return {
+            "entries": entries,
+            "paused_at": list(paused.place) if paused else None,
+            "stoppers": [[stopper, *place] for stopper, place in running.stoppers.items()],
+        }
 
-    def _enter(self, place: Place, entry: Entry) -> Rung:
-        rung = self.rungs.setdefault(place, Rung())
-        rung.add(entry)
-        self.entered.setdefault((place, entry.key), len(self.entered))
-        return rung
+    def _enter(self, place: Place, entry: Entry) -> bool:
+        """False when the rung has had an entry of that key."""
+        if (place, entry.key) in self.entered:
+            return False
+        self.entered[place, entry.key] = len(self.entered)
+        self.rungs.setdefault(place, Rung()).add(entry)
+        return True
 
     def _pause(self, number: int, place: Place) -> bool:
-        trial = self.running.pop(number)
-        self.paused[number] = _Paused(place, trial.keys)
-        self.waiting[place][trial.keys[place]] = number
-        self._condemn(number, place)
+        """Let those running that it dominates at its rung pause, too, when they report next."""
+        self._wait(number, place, self.running.pop(number).keys)
+        self.changed.add(number)
+        dominated = self.rungs[place].dominates(self.paused[number].keys[place])
+        for other, running in self.running.items():
+            if running.keys.get(place) in dominated:
+                running.stoppers[number] = place
+                self.changed.add(other)
         return False
 
-    def _condemn(self, number: int, place: Place) -> None:
-        """Let those running that it dominates at its rung pause when they report next."""
-        dominated = self.rungs[place].dominates(self.paused[number].keys[place])
-        for other in self.running.values():
-            if other.keys.get(place) in dominated:
-                other.stoppers[number] = place
+    def _wait(self, number: int, place: Place, keys: dict[Place, str]) -> None:
+        self.paused[number] = _Paused(place, keys)
+        self.waiting[place][keys[place]] = number
 
 
 def restored(records: Mapping[int, Mapping[str, Any]], running: set[int]) -> StopRule:
@@ -130,13 +139,13 @@ def restored(records: Mapping[int, Mapping[str, Any]], running: set[int]) -> Sto
         (*entry, number) for number, record in records.items() for entry in record["entries"]
     ]
     for _, label, epoch, key, values, violation, number in sorted(entries):
-        rule._enter((label, epoch), Entry(key, number, tuple(values), violation))
+        rule._enter((label, epoch), Entry(key, tuple(values), violation))
         keys[number][label, epoch] = key
-    for number in running:
-        rule.running[number] = _Running(keys[number])
     for number, record in records.items():
-        if record["paused_at"] is not None and number not in running:
+        if number in running:
+            stoppers = {stopper: (label, epoch) for stopper, label, epoch in record["stoppers"]}
+            rule.running[number] = _Running(keys[number], stoppers)
+        elif record["paused_at"] is not None:
             label, epoch = record["paused_at"]
-            rule.running[number] = _Running(keys[number])
-            rule._pause(number, (label, epoch))
+            rule._wait(number, (label, epoch), keys[number])
     return rule

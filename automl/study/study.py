@@ -54,8 +54,9 @@ class TrialRecord:
     """One trial of a study; `result` is None while it runs or is paused.
 
     `draw` counts what was drawn up to it, `screened` are the proposals refused just before
-    it. `left` says as which in order it last left its place, ended or paused; `rungs` is what
-    the stop rule knows of it, `seconds` what it had worked when it was paused.
+    it. `turn` and `left` say as which in order it was last handed out, and last left its
+    place, ended or paused; `rungs` is what the stop rule knows of it, `seconds` what it had
+    worked when it was paused.
     """
 
     number: int
@@ -64,6 +65,7 @@ class TrialRecord:
     draw: int
     screened: list[dict[str, Any]] = field(default_factory=list, repr=False)
     result: TrialResult | None = None
+    turn: int = 0
     left: int = 0
     rungs: dict[str, Any] = field(default_factory=dict, repr=False)
     seconds: float = 0.0
@@ -110,12 +112,12 @@ class Study:
             state=TrialState.RUNNING,
             params=record.params,
             distributions=record.distributions,
-            user_attrs={"draw": record.draw, "screened": record.screened},
+            user_attrs={n: getattr(record, n) for n in ("draw", "screened", "turn")},
         )
         self._study.add_trial(running)
 
     def update(self, number: int, attributes: dict[str, Any]) -> None:
-        """Write fields of a trial's record: rungs, left, seconds."""
+        """Write fields of a trial's record: turn, left, rungs, seconds."""
         trial_id = self._study.get_trials(deepcopy=False)[number]._trial_id
         for name, value in attributes.items():
             self._storage.set_trial_user_attr(trial_id, name, value)

@@ -1,0 +1,78 @@
+"""A search on a virtual clock: the same proposals, stop rule and budget, any number of workers."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+
+from automl.recipe import Report
+from automl.result import TrialResult
+from automl.space import TrialConfig
+from automl.study.proposals import Proposer
+from automl.study.study import TrialRecord
+
+Course = Generator[tuple[float, Report], None, tuple[float, TrialResult]]
+"""A trial as it goes: the seconds up to each report, and up to the result that it returns."""
+
+
+Due = tuple[float, int, float, Report | TrialResult]
+"""When a trial comes to its next item, whose it is, the seconds it takes, and the item."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """What happened at a second of the virtual clock: a report, or (record) a trial's end."""
+
+    second: float
+    number: int
+    report: Report | None = None
+    record: TrialRecord | None = None
+
+
+def simulate(
+    proposer: Proposer,
+    course_of: Callable[[TrialConfig], Course],
+    workers: int,
+    seconds: float = float("inf"),
+) -> Iterator[Event]:
+    """Play a search until its proposer is over or the time is up; whoever listens may leave at
+    any event, as a killed search would.
+
+    Trials that are handed out while every worker is busy wait for one, as Tune's do.
+    """
+    waiting: deque[TrialRecord] = deque()
+    courses: dict[int, Course] = {}
+    due: list[Due] = []
+    now = 0.0
+    while True:
+        while (record := proposer.next()) is not None:
+            waiting.append(record)
+        while waiting and len(courses) < workers:
+            number = waiting.popleft().number
+            courses[number] = course_of(proposer.making[number][0])
+            heapq.heappush(due, _next(courses[number], number, now))
+        if not due or due[0][0] > seconds:
+            return
+        now, number, took, item = heapq.heappop(due)
+        if isinstance(item, TrialResult):
+            del courses[number]
+            yield Event(now, number, record=proposer.finish(number, item))
+        elif proposer.goes_on(number, item, took):
+            heapq.heappush(due, _next(courses[number], number, now))
+            yield Event(now, number, report=item)
+        else:
+            courses.pop(number).close()
+            yield Event(now, number, report=item)
+
+
+def _next(
+    course: Course, number: int, now: float
+) -> tuple[float, int, float, Report | TrialResult]:
+    try:
+        took, report = next(course)
+    except StopIteration as end:
+        took, result = end.value
+        return now + took, number, took, result
+    return now + took, number, took, report

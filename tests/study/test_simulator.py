@@ -1,0 +1,119 @@
+"""Whole searches on a virtual clock: what they promise when killed, paused and crowded."""
+
+import random
+from functools import partial
+
+import pytest
+
+from automl import source
+from automl.measure.measurement import Measurement
+from automl.pareto import Axis
+from automl.recipe import Report
+from automl.result import TrialResult
+from automl.study.judging import judged
+from automl.study.later import AtOnce
+from automl.study.proposals import Proposer
+from automl.study.samplers import SAMPLERS
+from automl.study.simulator import simulate
+from automl.study.study import Settings, Study, create
+
+AXES = {"accuracy": Axis(0.1, 1.0), "size_bytes": Axis(1e5, 1e2, True)}
+
+
+class Bound:
+    """Made up: bytes by the number of layers."""
+
+    def __init__(self, config):
+        self.size_bytes = 1000 * len(str(config.model))
+        self.macs = 10 * self.size_bytes
+
+
+def made_up(store, keys_of, config):
+    """A trial's course: better with every epoch, its prefixes and epochs kept in `store`."""
+    rng = random.Random(str(config))
+    keys, top = keys_of(config), rng.uniform(0.5, 1.0)
+    for key, step in zip(keys, config.recipe, strict=False):
+        epochs = getattr(step, "epochs", 0)
+        for epoch in range(1, 0 if store.get(key) == "done" else epochs + 1):
+            again = epoch <= store.get(key, 0)
+            store[key] = max(epoch, store.get(key, 0))
+            accuracy = top * epoch / (epoch + 1)
+            yield 0.0 if again else 1.0, Report(step.label, epoch, epochs, {"accuracy": accuracy})
+        store[key] = "done"
+    return 0.5, TrialResult("complete", "", keys[-1], _measured(top, config))
+
+
+def _measured(accuracy, config):
+    return Measurement({"accuracy": accuracy}, Bound(config).size_bytes, 1.0, 1.0)
+
+
+@pytest.fixture
+def start(tmp_path):
+    """A proposer on the study of a name, new or as it was left."""
+
+    def start(name, *, sampler="tpe", constraints=(), **options):
+        folder, text = tmp_path / name, source.find("digits").read_text()
+        if not folder.exists():
+            axes = ("accuracy", "size_bytes")
+            settings = Settings("s", "", axes, constraints, {}, 0, sampler, AXES, 1.0)
+            create(folder, settings, text, b"")
+        study, options = Study(folder), {"slots": 1, "max_live": 2, "max_trials": 40, **options}
+        judge = partial(judged, study.settings, Bound)
+        everything = source.load(text)
+        return Proposer(
+            study, everything, "", lambda key: False, judge=judge, later=AtOnce, **options
+        )
+
+    return start
+
+
+def play(proposer, store, workers=1, **options):
+    return simulate(proposer, partial(made_up, store, proposer.keys), workers, **options)
+
+
+def story(proposer):
+    return [(r.number, r.params, r.result, r.is_paused) for r in proposer.study.records()]
+
+
+@pytest.mark.parametrize("sampler", list(SAMPLERS))
+def test_one_slot_killed_ten_times_ends_like_one_that_was_not(start, sampler):
+    whole = start("whole", sampler=sampler)
+    num_events = len(list(play(whole, {})))
+    assert whole.is_over()
+    rng, store = random.Random(1), {}
+    for _ in range(10):
+        killed = play(start("killed", sampler=sampler), store)
+        for _ in range(rng.randrange(1, num_events // 8)):
+            next(killed, None)
+    last = start("killed", sampler=sampler)
+    list(play(last, store))
+    assert story(last) == story(whole)
+
+
+def test_paused_trials_go_on_when_there_is_room_and_all_that_ran_are_accounted_for(start):
+    proposer, went_on = start("s"), []
+    before = set()
+    for _ in play(proposer, {}):
+        now = set(proposer.paused)
+        went_on += before - now
+        before = now
+    records = proposer.study.records()
+    assert len(records) == 40 and went_on
+    assert all((record.result is None) == record.is_paused for record in records)
+    assert sorted(r.number for r in records if r.is_paused) == proposer.unfinished()
+
+
+def test_more_workers_do_more_in_less_time(start):
+    seconds = {}
+    for workers in (1, 8):
+        options = {"slots": workers, "max_live": workers + 1}
+        events = list(play(start(f"w{workers}", **options), {}, workers))
+        seconds[workers] = events[-1].second
+    assert seconds[8] < seconds[1] / 4
+
+
+def test_time_that_is_up_ends_a_search_in_the_middle(start):
+    proposer = start("s")
+    events = list(play(proposer, {}, seconds=30.0))
+    assert events[-1].second <= 30 and not proposer.is_over()
+    assert proposer.unfinished()

@@ -46,11 +46,16 @@ def dominates(a: Values, b: Values, objectives: Sequence[str]) -> bool:
     return all(x >= y for x, y in pairs) and any(x > y for x, y in pairs)
 
 
+def covers(a: Values, b: Values, objectives: Sequence[str]) -> bool:
+    """Whether a is nowhere worse than b."""
+    return all(_signed(a, name) >= _signed(b, name) for name in objectives)
+
+
 def front_positions(points: Sequence[Values], objectives: Sequence[str]) -> list[int]:
     """Positions of the points that no other point dominates; of equal ones the first."""
     front: list[int] = []
     for i, point in enumerate(points):
-        if any(_covers(points[j], point, objectives) for j in front):
+        if any(covers(points[j], point, objectives) for j in front):
             continue
         front = [j for j in front if not dominates(point, points[j], objectives)]
         front.append(i)
@@ -104,10 +109,6 @@ _COMPARE = {
 
 def _signed(values: Values, name: str) -> float:
     return values[name] if DIRECTIONS[name] == "max" else -values[name]
-
-
-def _covers(a: Values, b: Values, objectives: Sequence[str]) -> bool:
-    return all(_signed(a, name) >= _signed(b, name) for name in objectives)
 
 
 def _volume(points: list[tuple[float, ...]]) -> float:

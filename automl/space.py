@@ -148,6 +148,29 @@ def sample(space: Space, suggest: Suggest) -> TrialConfig:
     return _Draw(suggest, space).trial(space.trial)
 
 
+def tail(space: Space, params: dict[str, Any]) -> set[str]:
+    """The paths of `params` that are asked from the first item of the recipe on that may
+    compress: what can change while the training before it stays as it is."""
+    asked: dict[str, Any] = {}
+    found: set[str] = set()
+    draw, begun = _Draw(recording(replay(params), asked), space), False
+    for item in space.trial.recipe:
+        before = set(asked)
+        _ = list(draw.steps(item))
+        begun = begun or _may_compress(item)
+        if begun:
+            found |= asked.keys() - before
+    return found
+
+
+def _may_compress(item: Any) -> bool:
+    if isinstance(item, OneOfDomain):
+        item = item.options
+    if isinstance(item, tuple | list):
+        return any(map(_may_compress, item))
+    return isinstance(item, Step) and item.compresses
+
+
 def replay(params: dict[str, Any]) -> Suggest:
     """Suggests what a flat dict says: the way a config crosses processes."""
     return lambda path, domain: params[path]

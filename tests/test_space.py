@@ -22,6 +22,7 @@ from automl.space import (
     recording,
     replay,
     sample,
+    tail,
     uniform,
     validate,
 )
@@ -254,3 +255,21 @@ space = Space(TrialConfig(Sklearn("digits"), MLP((16,)), (Polish(), Odd())))
     trial = replace(space.trial, recipe=(polish,))
     with pytest.raises(UserError, match=r"Polish\.rounds is 1\.5; it must be an integer"):
         validate(replace(space, trial=trial))
+
+
+def test_the_tail_of_a_trial_is_what_can_change_while_its_training_stays():
+    prune = (Prune(Float(0.1, 0.9)), Train(label="after", epochs=Int(1, 9)))
+    recipe = (Train(epochs=Int(1, 9)), OneOf(None, prune, label="cut"), OneOf(None, Quantize()))
+    space = Space(TrialConfig(Sklearn("digits"), MLP((Int(1, 9),)), recipe))
+    whole = {
+        "recipe.train.epochs": 5,
+        "recipe.cut": "prune-after",
+        "recipe.prune.fraction": 0.5,
+        "recipe.after.epochs": 3,
+        "recipe.quantize": "Quantize",
+        "model.widths.0": 7,
+    }
+    kept = {"recipe.train.epochs", "model.widths.0"}
+    assert tail(space, whole) == whole.keys() - kept
+    uncut = {name: whole[name] for name in kept} | {"recipe.cut": "None", "recipe.quantize": "None"}
+    assert tail(space, uncut) == {"recipe.cut", "recipe.quantize"}

@@ -1,0 +1,26 @@
+"""What need not be tried: it breaks a constraint, or cannot join the front, whatever it scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from automl import pareto, quality
+from automl.study.judging import Bound
+from automl.study.study import Settings, TrialRecord
+
+MAX_IN_A_ROW = 50
+"""Refuse no more at once: where all that is drawn is refused, the next one is tried."""
+
+
+def refuses(bound: Bound, settings: Settings, front: Sequence[TrialRecord]) -> bool:
+    """Whether a trial of these lower bounds is of no use, were it perfect in all else.
+
+    Perfect is the best that a metric can be, and no time at all.
+    """
+    best = {name: metric.perfect for name, metric in quality.METRICS.items()}
+    perfect = {**dict.fromkeys(pareto.DIRECTIONS, 0.0), **best, "size_bytes": bound.size_bytes}
+    wanted = [c for text in settings.constraints for c in pareto.parse_where(text)]
+    limits = [c for c in wanted if pareto.DIRECTIONS[c[0]] == "min" and c[1] in ("<", "<=")]
+    if not pareto.satisfies(perfect, limits):
+        return True
+    return any(pareto.covers(r.values, perfect, settings.objectives) for r in front)

@@ -1,115 +1,171 @@
-"""What to try next: drawn by a sampler from what was told, screened before any work."""
+"""What to try next: the candidate of most worth, screened before any work."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import optuna
 from optuna.distributions import BaseDistribution
-from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from automl import pareto
-from automl.result import TrialResult
-from automl.space import Space, TrialConfig, sample
-from automl.study.samplers import SAMPLERS, suggest_from
-from automl.study.study import STATES, Settings, TrialRecord
+from automl.space import Space, TrialConfig, replay, uniform
+from automl.study.candidates import Candidate, branches, changes, walk
+from automl.study.judging import Bound
+from automl.study.mirror import Mirror
+from automl.study.screening import MAX_IN_A_ROW, refuses
+from automl.study.study import Settings, TrialRecord
+from automl.study.worth import Told, Worth, place_of, told
 
 MAX_REDRAWS = 20
-WINDOW = 250
+STARTUP_COMPLETE = 8
+"""So many trials complete before their like is foretold."""
+NUM_CHANGES, NUM_RANDOM, NUM_BRANCHES = 12, 4, 24
+MAX_PARENTS = 12
+MODELLED = 250
+"""The latest trials that the surrogates are fitted to."""
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A trial that is not started yet: `draw` counts all draws up to it."""
+    """A trial that is not started yet: `draw` counts all draws up to it, `after` is how many
+    trials had left their place by then."""
 
     params: dict[str, Any]
     distributions: dict[str, BaseDistribution]
     config: TrialConfig
     keys: list[str]
     draw: int
+    after: int
+    parent: int | None = None
     is_new: bool = True
     screened: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Drawer:
-    """Learns of results and draws, from a mirror of the study in memory.
+    """Learns of results and draws.
 
     Each draw is seeded by its count and sees what was told before it, so that a resumed study
-    goes on as it would have. `keys_of` gives what a trial makes.
+    goes on as it would have. `keys_of` gives what a trial makes, `bound_of` what is known of it
+    before. At first a sampler draws by itself. Once enough trials have completed, its draw
+    stands beside changes of the front's members and (`reuse`) new compressions of what they had
+    trained, and the one of most worth is taken.
     """
 
     def __init__(
-        self, settings: Settings, space: Space, keys_of: Callable[[TrialConfig], list[str]]
+        self,
+        settings: Settings,
+        space: Space,
+        keys_of: Callable[[TrialConfig], list[str]],
+        bound_of: Callable[[TrialConfig], Bound],
+        *,
+        reuse: bool = True,
     ) -> None:
-        self.settings, self.space, self.keys_of = settings, space, keys_of
+        self.settings, self.space, self.reuse = settings, space, reuse
+        self.keys_of, self.bound_of = keys_of, bound_of
+        self.mirror, self.worth = Mirror(settings), Worth(settings, space)
         self.seen: set[str] = set()
-        self.num_draws = 0
-        self.told: dict[int, FrozenTrial] = {}
-        self.mirror = self._mirror()
+        self.pending: dict[str, Candidate] = {}
+        self.complete: dict[int, Told] = {}
+        self.front: list[TrialRecord] = []
+        self.num_draws = self.num_fitted = 0
 
     def note(self, record: TrialRecord) -> None:
-        """Know a started trial, so as not to draw it again."""
-        self.seen.add(json.dumps(record.params))
-        self.num_draws = max(self.num_draws, record.draw)
+        """Know of a trial that was started by an earlier run, as of one drawn here."""
+        self.num_draws = record.draw
+        for params in record.screened:
+            self._screen(walk(self.space, replay(params)))
+        self._expect(walk(self.space, replay(record.params)))
 
     def learn(self, record: TrialRecord) -> None:
-        """Take in how a trial ended: its place on the axes, 1 best, and what it breaks.
+        """Take in how a trial ended, or that it is paused."""
+        self.mirror.tell(record)
+        candidate = self.pending.pop(json.dumps(record.params), None)
+        if record.result is None or record.result.measurement is None:
+            return
+        candidate = candidate or walk(self.space, replay(record.params))
+        bound = self.bound_of(candidate.config)
+        self.complete[record.number] = told(record, candidate, bound, self.settings)
+        self._join(record)
 
-        A paused one counts as pruned, until it goes on and ends.
-        """
-        again = self.told.pop(record.number, None)
-        self.told[record.number] = _frozen(record, self.settings)
-        if again or len(self.told) % WINDOW == 0:
-            self.mirror = self._mirror()
-        else:
-            self.mirror.add_trial(self.told[record.number])
-
-    def draw(self) -> Drawn:
+    def draw(self, after: int) -> Drawn:
         """The next proposal; one that was made before only after many tries."""
-        for _ in range(MAX_REDRAWS + 1):
-            trial, params, config = self._ask()
-            is_new = json.dumps(params) not in self.seen
-            if is_new:
+        screened: list[dict[str, Any]] = []
+        for _ in range(MAX_IN_A_ROW):
+            candidate = self._next()
+            is_new = json.dumps(candidate.params) not in self.seen
+            if is_new and not refuses(self.bound_of(candidate.config), self.settings, self.front):
                 break
-        self.seen.add(json.dumps(params))
-        keys = self.keys_of(config)
-        return Drawn(params, trial.distributions, config, keys, self.num_draws, is_new)
+            screened.append(candidate.params)
+            self._screen(candidate)
+        self._expect(candidate)
+        return Drawn(
+            params=candidate.params,
+            distributions=candidate.distributions,
+            config=candidate.config,
+            keys=self.keys_of(candidate.config),
+            draw=self.num_draws,
+            after=after,
+            parent=candidate.parent,
+            is_new=is_new,
+            screened=screened,
+        )
 
-    def _ask(self) -> tuple[optuna.Trial, dict[str, Any], TrialConfig]:
-        settings = self.settings
-        seed = (settings.seed * 100_003 + self.num_draws) % 2**32
-        self.mirror.sampler = SAMPLERS[settings.sampler](seed)
+    def _next(self) -> Candidate:
+        """The sampler's draw at first, later the best of many."""
+        seed = (self.settings.seed * 100_003 + self.num_draws) % 2**32
         self.num_draws += 1
-        trial = self.mirror.ask()
-        config = sample(self.space, suggest_from(trial))
-        self.mirror.tell(trial, state=TrialState.FAIL)
-        return trial, trial.params, config
+        drawn = walk(self.space, replay(self.mirror.ask(self.space, seed)))
+        if len(self.complete) < STARTUP_COMPLETE or self.settings.sampler == "random":
+            return drawn
+        self._fit()
+        found = [drawn, *self._others(random.Random(seed))]
+        texts = [json.dumps(candidate.params) for candidate in found]
+        new = {text: c for text, c in zip(texts, found, strict=True) if text not in self.seen}
+        candidates = list(new.values()) or [drawn]
+        bounds = [self.bound_of(candidate.config) for candidate in candidates]
+        pending = [(c, self.bound_of(c.config)) for c in self.pending.values()]
+        places = [place_of(record, self.settings) for record in self.front]
+        return candidates[self.worth.order(candidates, bounds, places, pending)[0]]
 
-    def _mirror(self) -> optuna.Study:
-        """What was told of late: from one window to two, so that it is made anew seldom."""
-        directions = [StudyDirection.MAXIMIZE] * len(self.settings.objectives)
-        mirror = optuna.create_study(directions=directions)
-        first = max(0, len(self.told) // WINDOW - 1) * WINDOW
-        mirror.add_trials(list(self.told.values())[first:])
-        return mirror
+    def _others(self, rng: random.Random) -> Iterator[Candidate]:
+        good = [record.params for record in self.front]
+        yield from changes(self.space, good, NUM_CHANGES, rng)
+        for _ in range(NUM_RANDOM):
+            yield walk(self.space, uniform(rng))
+        if self.reuse:
+            parents = [(record.number, record.params) for record in self.front]
+            yield from branches(self.space, parents, good, NUM_BRANCHES, rng)
 
+    def _fit(self) -> None:
+        """Fit to what completed; of many, only now and then, at counts that do not depend on
+        when it was asked for."""
+        count = len(self.complete)
+        count -= count % max(1, count // 20)
+        if count != self.num_fitted:
+            self.num_fitted = count
+            self.worth.learn(list(self.complete.values())[:count][-MODELLED:])
 
-def _frozen(record: TrialRecord, settings: Settings) -> FrozenTrial:
-    result, values = record.result or TrialResult("stopped"), None
-    if result.measurement is not None:
-        measured = result.measurement.figures
-        values = [axis.at(measured[name]) for name, axis in settings.axes.items()]
-    trial = create_trial(
-        state=STATES[result.status],
-        params=record.params,
-        distributions=record.distributions,
-        values=values,
-    )
-    if result.measurement is not None:
-        for text in settings.constraints:
-            trial.set_constraint(text, pareto.violation(measured, pareto.parse_where(text)))
-    return trial
+    def _join(self, record: TrialRecord) -> None:
+        """Keep the front up to date."""
+        wanted = [c for text in self.settings.constraints for c in pareto.parse_where(text)]
+        names = self.settings.objectives
+        if pareto.satisfies(record.values, wanted) and not any(
+            pareto.covers(member.values, record.values, names) for member in self.front
+        ):
+            beaten = [m for m in self.front if pareto.covers(record.values, m.values, names)]
+            self.front = [m for m in self.front if m not in beaten] + [record]
+
+    def _expect(self, candidate: Candidate) -> None:
+        text = json.dumps(candidate.params)
+        self.seen.add(text)
+        self.pending[text] = candidate
+
+    def _screen(self, candidate: Candidate) -> None:
+        """The sampler learns of a refused proposal, unless it knows it already."""
+        text = json.dumps(candidate.params)
+        if text not in self.seen:
+            self.seen.add(text)
+            self.mirror.screened(candidate.params, candidate.distributions)

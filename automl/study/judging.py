@@ -15,13 +15,17 @@ from automl.study.study import Settings
 
 
 class Bound(Protocol):
-    """What is known of a trial's final file before it is trained."""
+    """What is known of a trial's final file, and of its work, before it is trained."""
 
     @property
     def size_bytes(self) -> int: ...
 
     @property
     def macs(self) -> int: ...
+
+    @property
+    def steps(self) -> dict[str, int]:
+        """Each step's work, in multiply-accumulates."""
 
 
 def judged(

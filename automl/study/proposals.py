@@ -13,6 +13,7 @@ from automl.recipe import Report
 from automl.result import TrialResult
 from automl.space import Space, TrialConfig, replay, sample
 from automl.study.drawing import Drawer, Drawn
+from automl.study.judging import Bound
 from automl.study.later import Later
 from automl.study.rung import Entry
 from automl.study.stop_rule import Place, restored
@@ -40,6 +41,7 @@ class Proposer:
         space: Space,
         space_source: str,
         is_stored: Callable[[str], bool],
+        bound_of: Callable[[TrialConfig], Bound],
         *,
         slots: int = 1,
         max_live: int = 1,
@@ -51,7 +53,7 @@ class Proposer:
         self.is_stored, self.slots = is_stored, slots
         self.max_live, self.max_trials, self.judge = max_live, max_trials, judge
         self.drawing, self.writing = later("draws"), later("study")
-        self.drawer = Drawer(study.settings, space, self.keys)
+        self.drawer = Drawer(study.settings, space, self.keys, bound_of)
         self.live: dict[int, TrialRecord] = {}
         self.paused: dict[int, TrialRecord] = {}
         self.adopted: dict[int, TrialRecord] = {}
@@ -157,6 +159,8 @@ class Proposer:
             params=drawn.params,
             distributions=drawn.distributions,
             draw=drawn.draw,
+            after=drawn.after,
+            parent=drawn.parent,
             screened=drawn.screened,
             turn=self.num_turns + 1,
         )
@@ -199,7 +203,7 @@ class Proposer:
             self.rule.resume(number)
             self.places.append(number)
         elif self.num_started + len(self.held) + self._num_drawing() < self.max_trials:
-            self.places.append(self.drawing(self.drawer.draw))
+            self.places.append(self.drawing(self.drawer.draw, self.num_left))
         else:
             return False
         return True
@@ -220,7 +224,6 @@ class Proposer:
         by then.
         """
         for record in sorted(records, key=lambda record: record.turn):
-            self.drawer.note(record)
             if record.result is None:
                 (self.paused if record.is_paused else self.adopted)[record.number] = record
         self.num_started = len(records)
@@ -228,11 +231,17 @@ class Proposer:
         self.num_left = max((record.left for record in records), default=0)
         rungs = {record.number: record.rungs for record in records if record.rungs}
         self.rule = restored(rungs, set(self.adopted))
-        left = sorted((record for record in records if record.left), key=lambda r: r.left)
+        ended = [(record.left, 0, record.draw, record) for record in records if record.left]
+        begun = [(record.after, 1, record.draw, record) for record in records]
+        events = deque(sorted(ended + begun, key=lambda event: event[:3]))
         num_free = max(0, self.max_live - len(self.adopted))
-        for told in range(self.num_left - num_free + 1, self.num_left + 1):
-            while left and left[0].left <= told:
-                self.drawing(self.drawer.learn, left.pop(0))
+        for left in range(self.num_left - num_free + 1, self.num_left + 1):
+            self._replay(events, left)
             self._give_place()
-        for record in left:
-            self.drawing(self.drawer.learn, record)
+        self._replay(events, self.num_left)
+
+    def _replay(self, events: deque[tuple[int, int, int, TrialRecord]], left: int) -> None:
+        """Let the drawer know of what happened up to so many left places."""
+        while events and events[0][0] <= left:
+            _, is_begun, _, record = events.popleft()
+            self.drawing(self.drawer.note if is_begun else self.drawer.learn, record)

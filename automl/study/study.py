@@ -30,6 +30,10 @@ STATES = {
 }
 
 
+STARTED = ("draw", "after", "parent", "screened", "turn")
+"""What is written of a trial as it starts."""
+
+
 @dataclass(frozen=True)
 class Settings(Config):
     """What a search was started with; a resumed one goes on with the same.
@@ -53,8 +57,9 @@ class Settings(Config):
 class TrialRecord:
     """One trial of a study; `result` is None while it runs or is paused.
 
-    `draw` counts what was drawn up to it, `screened` are the proposals refused just before
-    it. `turn` and `left` say as which in order it was last handed out, and last left its
+    `draw` counts what was drawn up to it, when `after` trials had left their place; `screened`
+    are the proposals refused just before it, `parent` is the trial whose training it was to
+    go on from. `turn` and `left` say as which in order it was last handed out, and last left its
     place, ended or paused; `rungs` is what the stop rule knows of it, `seconds` what it had
     worked when it was paused.
     """
@@ -62,7 +67,9 @@ class TrialRecord:
     number: int
     params: dict[str, Any]
     distributions: dict[str, BaseDistribution] = field(repr=False)
-    draw: int
+    draw: int = 0
+    after: int = 0
+    parent: int | None = None
     screened: list[dict[str, Any]] = field(default_factory=list, repr=False)
     result: TrialResult | None = None
     turn: int = 0
@@ -112,7 +119,7 @@ class Study:
             state=TrialState.RUNNING,
             params=record.params,
             distributions=record.distributions,
-            user_attrs={n: getattr(record, n) for n in ("draw", "screened", "turn")},
+            user_attrs={n: getattr(record, n) for n in STARTED},
         )
         self._study.add_trial(running)
 

@@ -1,0 +1,80 @@
+"""What a sampler sees: the study's latest trials, in memory, as Optuna has them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from automl import pareto
+from automl.result import TrialResult
+from automl.space import Space, sample
+from automl.study.samplers import SAMPLERS, suggest_from
+from automl.study.study import STATES, Settings, TrialRecord
+
+WINDOW = 250
+"""It holds from one to two windows of trials, so that it is made anew seldom."""
+
+
+class Mirror:
+    """An Optuna study on the axes, 1 best, that forgets what is old.
+
+    What it holds depends on nothing but what it was told, in which order.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.entries: dict[object, FrozenTrial] = {}
+        self.study = self._made()
+
+    def ask(self, space: Space, seed: int) -> dict[str, Any]:
+        """The parameters that the study's sampler draws."""
+        self.study.sampler = SAMPLERS[self.settings.sampler](seed)
+        trial = self.study.ask()
+        sample(space, suggest_from(trial))
+        self.study.tell(trial, state=TrialState.FAIL)
+        return trial.params
+
+    def tell(self, record: TrialRecord) -> None:
+        """How a trial ended. A paused one counts as pruned, until it goes on and ends."""
+        self._enter(record.number, _frozen(record, self.settings))
+
+    def screened(self, params: dict[str, Any], distributions: dict[str, BaseDistribution]) -> None:
+        """A proposal was refused."""
+        pruned = create_trial(state=TrialState.PRUNED, params=params, distributions=distributions)
+        self._enter(object(), pruned)
+
+    def _enter(self, key: object, trial: FrozenTrial) -> None:
+        again = self.entries.pop(key, None)
+        self.entries[key] = trial
+        if again is not None or len(self.entries) % WINDOW == 0:
+            self.study = self._made()
+        else:
+            self.study.add_trial(trial)
+
+    def _made(self) -> optuna.Study:
+        directions = [StudyDirection.MAXIMIZE] * len(self.settings.objectives)
+        study = optuna.create_study(directions=directions)
+        first = max(0, len(self.entries) // WINDOW - 1) * WINDOW
+        study.add_trials(list(self.entries.values())[first:])
+        return study
+
+
+def _frozen(record: TrialRecord, settings: Settings) -> FrozenTrial:
+    result, values = record.result or TrialResult("stopped"), None
+    if result.measurement is not None:
+        measured = result.measurement.figures
+        values = [axis.at(measured[name]) for name, axis in settings.axes.items()]
+    trial = create_trial(
+        state=STATES[result.status],
+        params=record.params,
+        distributions=record.distributions,
+        values=values,
+    )
+    if result.measurement is not None:
+        for text in settings.constraints:
+            trial.set_constraint(text, pareto.violation(measured, pareto.parse_where(text)))
+    return trial

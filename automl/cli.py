@@ -212,6 +212,16 @@ def export(
     best: Annotated[
         str | None, typer.Option(help="Figure that decides [default: the first objective]")
     ] = None,
+    knee: Annotated[
+        bool, typer.Option("--knee", help="The front's knee, the best compromise between all.")
+    ] = False,
+    prefer: Annotated[
+        str | None,
+        typer.Option(
+            help="Figures that decide, the most important first, e.g. "
+            '"accuracy within 0.01, size_bytes within 10%, latency_ms".'
+        ),
+    ] = None,
     trial: Annotated[str | None, typer.Option(help="A trial by its id.")] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
@@ -221,7 +231,7 @@ def export(
 
     place = _home(home)
     search = found.Search(found.open_study(place, name), place)
-    exported = search.export(out, best=best, where=where, trial=trial)
+    exported = search.export(out, best=best, knee=knee, prefer=prefer, where=where, trial=trial)
     if as_json:
         show.as_json(exported)
         return

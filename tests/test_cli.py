@@ -107,6 +107,16 @@ def test_an_exported_model_runs_with_onnxruntime_alone(searched, tmp_path):
     subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
 
 
+def test_the_knee_and_what_is_preferred_are_exported(searched, tmp_path):
+    at = ("--out", "out", "--json", "--home", searched.home.path)
+    prefer = ("--prefer", "accuracy within 100%, size_bytes")
+    smallest = object_of(automl("export", "digits", *prefer, *at, cwd=tmp_path))
+    members = {record.trial_id: record.values for record in searched.front()}
+    least = min(values["size_bytes"] for values in members.values())
+    assert members[smallest["trial_id"]]["size_bytes"] == least
+    assert object_of(automl("export", "digits", "--knee", *at, cwd=tmp_path))["trial_id"] in members
+
+
 def test_one_file_is_measured(searched, tmp_path):
     automl("export", "digits", "--out", "out", "--home", searched.home.path, cwd=tmp_path)
     figures = object_of(automl("measure", "out/model.onnx", "--json", cwd=tmp_path))
@@ -184,6 +194,10 @@ def test_a_taken_name_and_a_wish_that_no_model_meets(searched, here):
     refused(here("resume", "digits", *at), "give a larger total")
     refused(here("front", "digit", *at), "did you mean 'digits'")
     refused(here("export", "digits", "--where", "size_bytes<=1", "--out", "o", *at), "it spans")
+    both = ("--knee", "--best", "accuracy", "--out", "o")
+    refused(here("export", "digits", *both, *at), "--best and --knee exclude one another")
+    vague = ("--prefer", "accuracy within a bit", "--out", "o")
+    refused(here("export", "digits", *vague, *at), "cannot read the wish 'accuracy within a bit'")
 
 
 @pytest.mark.parametrize("command", ["search", "check"])

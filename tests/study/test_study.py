@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -6,7 +7,7 @@ from automl.config import UserError
 from automl.measure.measurement import Measurement
 from automl.pareto import Axis
 from automl.result import TrialResult
-from automl.study import choose, lock
+from automl.study import lock
 from automl.study.budget import Budget
 from automl.study.study import Settings, Study, create
 
@@ -29,17 +30,19 @@ def complete(accuracy, size_bytes):
     )
 
 
+def make_study(folder, *results, settings=SETTINGS):
+    """A study whose trials ended so; None is one that runs."""
+    study = create(folder / "mine", settings, "text", b"file")
+    for result in results:
+        record = study.start({}, {}, 1)
+        if result is not None:
+            study.finish(record.number, result)
+    return study
+
+
 @pytest.fixture
 def make(tmp_path):
-    def make(*results, settings=SETTINGS):
-        study = create(tmp_path / "mine", settings, "text", b"file")
-        for result in results:
-            record = study.start({}, {}, 1)
-            if result is not None:
-                study.finish(record.number, result)
-        return study
-
-    return make
+    return partial(make_study, tmp_path)
 
 
 def test_everything_is_read_back_by_another_process(make, tmp_path):
@@ -78,28 +81,6 @@ def test_a_name_is_taken_once(make):
     make()
     with pytest.raises(UserError, match="automl resume mine"):
         make()
-
-
-def test_choosing_by_figure_condition_and_id(make):
-    study = make(complete(0.9, 1000), complete(0.95, 4000), complete(0.7, 9000))
-    assert choose.choose(study).number == 1
-    assert choose.choose(study, best="size_bytes").number == 0
-    assert choose.choose(study, where="size_bytes<=2000").number == 0
-    assert choose.choose(study, trial="2").number == 2
-
-
-@pytest.mark.parametrize(
-    ("wish", "sentence"),
-    [
-        ({"best": "acuracy"}, "did you mean 'accuracy'"),
-        ({"where": "size_bytes<=10"}, "spans accuracy 0.9 to 0.9, size_bytes 1000 to 1000"),
-        ({"trial": "9"}, "no complete trial '9'"),
-    ],
-)
-def test_a_wish_that_cannot_be_met_is_told(make, wish, sentence):
-    study = make(complete(0.9, 1000))
-    with pytest.raises(UserError, match=sentence):
-        choose.choose(study, **wish)
 
 
 def test_one_live_run_holds_a_study(tmp_path):

@@ -117,6 +117,11 @@ def _options(given: Mapping[str, Any]) -> Options:
             raise UserError(unknown("option", key, known))
     options = Options(**given)
     options.budget(), options.request()
+    if options.gpu_hours is not None and not options.gpus_per_trial:
+        raise UserError(
+            f"--gpu-hours {options.gpu_hours:g}: trials that reserve no GPU use none up; "
+            "give --gpus-per-trial too, or another budget"
+        )
     return options
 
 
@@ -174,14 +179,14 @@ def _parallelism(space: Space, workers: int | None, parallelism: str | None) -> 
 
 
 def _check_budget_left(study: Study, budget: Budget) -> None:
-    records = study.records()
-    done = sum(record.result is not None for record in records)
-    if study.attribute("undelivered"):
+    volumes = study.hypervolumes()
+    if study.attribute("undelivered") or len(volumes) < len(study.records()):
         return
-    if done == len(records) and done >= budget.max_trials():
+    if why := budget.spent(volumes, gpu_seconds=study.attribute("gpu_seconds", 0.0)):
+        more = f" --trials {2 * len(volumes)}" if len(volumes) >= budget.max_trials() else ""
         raise UserError(
-            f"study {study.name!r} has run its {done} trials; to go on give a larger total, "
-            f"e.g. automl resume {study.name} --trials {2 * done}"
+            f"study {study.name!r} has ended: {why}; to go on give a larger budget: "
+            f"automl resume {study.name}{more}"
         )
 
 

@@ -31,9 +31,15 @@ SpaceArgument = Annotated[
     str, typer.Argument(metavar="SPACE", help="A space file, or the name of a shipped space.")
 ]
 Trials = Annotated[
-    int | None, typer.Option(help="Trials in all, over resumes [default: 50 without --minutes]")
+    int | None, typer.Option(help="Trials in all, over resumes [default: 50 without any budget]")
 ]
 Minutes = Annotated[float | None, typer.Option(help="Minutes of this run.")]
+GpuHours = Annotated[
+    float | None, typer.Option(help="Hours of trials times their GPUs, over resumes.")
+]
+Patience = Annotated[
+    int | None, typer.Option(help="End when so many trials have not raised the hypervolume.")
+]
 Concurrency = Annotated[
     int | None, typer.Option(help="Trials at once [default: as many as the cluster holds]")
 ]
@@ -53,6 +59,8 @@ def search(
     ] = None,
     trials: Trials = None,
     minutes: Minutes = None,
+    gpu_hours: GpuHours = None,
+    patience: Patience = None,
     concurrency: Concurrency = None,
     seed: Annotated[
         int | None, typer.Option(help="Seed of split, trials and sampler [default: the space's]")
@@ -89,6 +97,8 @@ def search(
         watch=Progress(),
         trials=trials,
         minutes=minutes,
+        gpu_hours=gpu_hours,
+        patience=patience,
         concurrency=concurrency,
         cpus_per_trial=cpus_per_trial,
         gpus_per_trial=gpus_per_trial,
@@ -103,6 +113,8 @@ def resume(
     name: Name,
     trials: Trials = None,
     minutes: Minutes = None,
+    gpu_hours: GpuHours = None,
+    patience: Patience = None,
     concurrency: Concurrency = None,
     tracking_uri: TrackingUri = None,
     address: Address = None,
@@ -119,6 +131,8 @@ def resume(
         watch=Progress(),
         trials=trials,
         minutes=minutes,
+        gpu_hours=gpu_hours,
+        patience=patience,
         concurrency=concurrency,
         tracking_uri=tracking_uri,
         address=address,

@@ -169,6 +169,9 @@ def test_a_bad_space_file_is_one_sentence_and_leaves_nothing(text, sentence, tmp
         (("search", "nowhere.py"), "there is no space file nowhere.py"),
         (("search", "digits", "--trials", 0), "--trials 0: a budget must be above zero"),
         (("search", "digits", "--minutes", -1), "a budget must be above zero"),
+        (("search", "digits", "--gpu-hours", "nan"), "--gpu-hours nan: a budget must be above"),
+        (("search", "digits", "--gpu-hours", 2), "give --gpus-per-trial too"),
+        (("search", "digits", "--patience", 0), "--patience 0: a budget must be above zero"),
         (("search", "digits", "--set", "model"), "write PATH=VALUE"),
         (("search", "digits", "--set", "recipe.train.epoch=3"), "did you mean"),
         (("search", "digits", "--sampler", "tpee"), "did you mean 'tpe'"),
@@ -191,7 +194,7 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing(arguments, sentence, tmp_p
 def test_a_taken_name_and_a_wish_that_no_model_meets(searched, here):
     at = ("--home", searched.home.path)
     refused(here("search", "digits", "--name", "digits", *at), "automl resume digits")
-    refused(here("resume", "digits", *at), "give a larger total")
+    refused(here("resume", "digits", *at), "--trials 12")
     refused(here("front", "digit", *at), "did you mean 'digits'")
     refused(here("export", "digits", "--where", "size_bytes<=1", "--out", "o", *at), "it spans")
     both = ("--knee", "--best", "accuracy", "--out", "o")

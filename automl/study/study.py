@@ -136,6 +136,17 @@ class Study:
     def hypervolume(self, front: list[TrialRecord]) -> float:
         return pareto.hypervolume([record.values for record in front], self.settings.axes)
 
+    def hypervolumes(self) -> list[float]:
+        """The front's after each ended trial, by number."""
+        front: list[TrialRecord] = []
+        volumes: list[float] = []
+        for record in self.records():
+            if record.result is not None:
+                front = self.front([*front, record])
+                joined = bool(front) and front[-1] is record
+                volumes.append(self.hypervolume(front) if joined else (volumes or [0.0])[-1])
+        return volumes
+
     def summary(self) -> dict[str, Any]:
         """The object that `front --json` and `search --json` print."""
         records = self.records()

@@ -8,7 +8,6 @@ from automl.measure.measurement import Measurement
 from automl.pareto import Axis
 from automl.result import TrialResult
 from automl.study import lock
-from automl.study.budget import Budget
 from automl.study.study import Settings, Study, create
 
 SETTINGS = Settings(
@@ -92,12 +91,14 @@ def test_one_live_run_holds_a_study(tmp_path):
     assert not lock.is_held(tmp_path)
 
 
-@pytest.mark.parametrize("budget", [{"trials": 0}, {"minutes": -1.0}, {"minutes": float("nan")}])
-def test_a_budget_of_nothing_is_refused(budget):
-    with pytest.raises(UserError, match="a budget must be above zero"):
-        Budget(**budget)
-
-
-def test_without_a_budget_fifty_trials_run():
-    assert Budget().max_trials() == 50
-    assert Budget(minutes=1).max_trials() == float("inf")
+def test_the_hypervolume_after_each_ended_trial(make):
+    study = make(
+        TrialResult("failed", reason="why"),
+        complete(0.9, 1000),
+        complete(0.8, 2000),
+        None,
+        complete(0.95, 4000),
+    )
+    nothing, first, same, last = study.hypervolumes()
+    assert (nothing, same) == (0.0, first)
+    assert 0 < first < last == study.hypervolume(study.front())

@@ -61,6 +61,10 @@ def check(name: str, sets: dict[str, str], home: Home, *, run: bool) -> dict[str
 
 def describe(domain: Domain) -> str:
     """A domain in a few words."""
+    return _values(domain) + ("" if domain.likely is None else f", likely {domain.likely}")
+
+
+def _values(domain: Domain) -> str:
     match domain:
         case IntDomain(low, high, step):
             return f"{low} to {high}" + (f" by {step}" if step != 1 else "")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from automl import points as given_points
 from automl import running, source
 from automl.cluster import controller, nodes, session
 from automl.config import UserError, choices
@@ -38,12 +39,14 @@ def search(
     workers_per_trial: int | None = None,
     parallelism: str | None = None,
     sets: Mapping[str, str] | None = None,
+    points: str | Path | Sequence[Mapping[str, Any]] | None = None,
     watch: Watch | None = None,
     **options: Any,
 ) -> Search:
     """Search a space (a file, or a shipped one's name) until a budget is spent.
 
-    `options` are the fields of `Options`; `sets` maps paths of the space to values.
+    `options` are the fields of `Options`; `sets` maps paths of the space to values; `points`,
+    a JSON file or a list of {path: value}, are tried first, what they leave out drawn.
     Raises UserError, before anything runs, on what cannot work.
     """
     chosen = _options(options)
@@ -58,6 +61,7 @@ def search(
     fixed |= _parallelism(source.load(text, fixed, str(path)), workers_per_trial, parallelism)
     loaded = source.load(text, fixed, str(path))
     explored = validate(loaded)
+    wanted = _points(points, loaded)
     make_writable(place)
     reference = largest(loaded, explored, place.cache)
     _new_folder(place, name, path.stem)
@@ -80,6 +84,7 @@ def search(
             sampler=sampler,
             axes=reference.axes(loaded.objectives, figures),
             reference_latency_ms=figures["latency_ms"],
+            points=wanted,
         )
         study = _create(place, name, settings, text, file)
         return running.run(study, place, loaded, chosen, judge, clock, watch)
@@ -157,6 +162,16 @@ def _create(home: Home, name: str | None, settings: Settings, text: str, referen
         except UserError:
             if name is not None:
                 raise
+
+
+def _points(
+    points: str | Path | Sequence[Mapping[str, Any]] | None, space: Space
+) -> tuple[dict[str, Any], ...]:
+    if points is None:
+        return ()
+    if isinstance(points, str | Path):
+        return tuple(given_points.read(Path(points), space))
+    return tuple(given_points.check(points, space))
 
 
 def _parallelism(space: Space, workers: int | None, parallelism: str | None) -> dict[str, str]:

@@ -76,6 +76,10 @@ def search(
         list[str] | None,
         typer.Option("--set", metavar="PATH=VALUE", help="Fix a leaf of the space; repeatable."),
     ] = None,
+    points: Annotated[
+        Path | None,
+        typer.Option(help="JSON list of {path: value} to try first; what is left out is drawn."),
+    ] = None,
     tracking_uri: TrackingUri = None,
     address: Address = None,
     home: HomeOption = None,
@@ -94,6 +98,7 @@ def search(
         workers_per_trial=workers_per_trial,
         parallelism=parallelism,
         sets=_assignments(sets or []),
+        points=points,
         watch=Progress(),
         trials=trials,
         minutes=minutes,

@@ -175,6 +175,7 @@ def test_a_bad_space_file_is_one_sentence_and_leaves_nothing(text, sentence, tmp
         (("search", "digits", "--set", "model"), "write PATH=VALUE"),
         (("search", "digits", "--set", "recipe.train.epoch=3"), "did you mean"),
         (("search", "digits", "--sampler", "tpee"), "did you mean 'tpe'"),
+        (("search", "digits", "--points", "no.json"), "--points no.json cannot be read: [Errno 2]"),
         (("search", "digits", "--name", "a/b"), "cannot name a study"),
         (("search", "digits", "--parallelism", "Magic"), "unknown parallelism 'Magic'"),
         (("search", "digits", "--concurrency", 0), "must be above zero"),

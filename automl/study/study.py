@@ -34,8 +34,9 @@ STATES = {
 class Settings(Config):
     """What a search was started with; a resumed one goes on with the same.
 
-    `folder` is where it was started, `axes` are the ranges of the hypervolume, and
-    `reference_latency_ms` is the latency of `reference.onnx` when the search began.
+    `folder` is where it was started, `axes` are the ranges of the hypervolume,
+    `reference_latency_ms` is the latency of `reference.onnx` when the search began, and
+    `points` are to be tried first.
     """
 
     space_name: str
@@ -47,6 +48,7 @@ class Settings(Config):
     sampler: str
     axes: dict[str, Axis]
     reference_latency_ms: float
+    points: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)

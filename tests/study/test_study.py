@@ -20,6 +20,7 @@ SETTINGS = Settings(
     sampler="random",
     axes={"accuracy": Axis(0.1, 1.0), "size_bytes": Axis(1e5, 1e2, True)},
     reference_latency_ms=1.0,
+    points=({"model": "MLP", "recipe.prune.fraction": 0.5},),
 )
 
 

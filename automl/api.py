@@ -22,6 +22,7 @@ from automl.running import Options, Watch
 from automl.space import Space, explore, unknown, validate
 from automl.study import lock
 from automl.study import study as studies
+from automl.study import warm_start as warm
 from automl.study.budget import Budget, Clock
 from automl.study.samplers import SAMPLERS
 from automl.study.study import Settings, Study
@@ -40,13 +41,15 @@ def search(
     parallelism: str | None = None,
     sets: Mapping[str, str] | None = None,
     points: str | Path | Sequence[Mapping[str, Any]] | None = None,
+    warm_start: str | None = None,
     watch: Watch | None = None,
     **options: Any,
 ) -> Search:
     """Search a space (a file, or a shipped one's name) until a budget is spent.
 
     `options` are the fields of `Options`; `sets` maps paths of the space to values; `points`,
-    a JSON file or a list of {path: value}, are tried first, what they leave out drawn.
+    a JSON file or a list of {path: value}, are tried first, what they leave out drawn;
+    `warm_start` names a study of the home from which the sampler learns before.
     Raises UserError, before anything runs, on what cannot work.
     """
     chosen = _options(options)
@@ -62,6 +65,7 @@ def search(
     loaded = source.load(text, fixed, str(path))
     explored = validate(loaded)
     wanted = _points(points, loaded)
+    known = _known(warm_start, place, loaded)
     make_writable(place)
     reference = largest(loaded, explored, place.cache)
     _new_folder(place, name, path.stem)
@@ -85,8 +89,10 @@ def search(
             axes=reference.axes(loaded.objectives, figures),
             reference_latency_ms=figures["latency_ms"],
             points=wanted,
+            datasets=warm.datasets(explored),
+            warm_start=warm_start or "",
         )
-        study = _create(place, name, settings, text, file)
+        study = _create(place, name, settings, text, file, known)
         return running.run(study, place, loaded, chosen, judge, clock, watch)
 
 
@@ -153,12 +159,19 @@ def _new_folder(home: Home, name: str | None, stem: str) -> Path:
     return home.study(check_name(next(n for n in names if n not in known)))
 
 
-def _create(home: Home, name: str | None, settings: Settings, text: str, reference: bytes) -> Study:
+def _create(
+    home: Home,
+    name: str | None,
+    settings: Settings,
+    text: str,
+    reference: bytes,
+    earlier: list[dict[str, Any]],
+) -> Study:
     """The new study; when its name was free to choose and is taken by now, the next one."""
     while True:
         folder = _new_folder(home, name, settings.space_name)
         try:
-            return studies.create(folder, settings, text, reference)
+            return studies.create(folder, settings, text, reference, earlier)
         except UserError:
             if name is not None:
                 raise
@@ -172,6 +185,13 @@ def _points(
     if isinstance(points, str | Path):
         return tuple(given_points.read(Path(points), space))
     return tuple(given_points.check(points, space))
+
+
+def _known(warm_start: str | None, home: Home, space: Space) -> list[dict[str, Any]]:
+    """What the new study keeps of the one that it starts from."""
+    if warm_start is None:
+        return []
+    return warm.keep(warm.earlier(open_study(home, warm_start), space))
 
 
 def _parallelism(space: Space, workers: int | None, parallelism: str | None) -> dict[str, str]:

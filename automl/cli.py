@@ -80,6 +80,9 @@ def search(
         Path | None,
         typer.Option(help="JSON list of {path: value} to try first; what is left out is drawn."),
     ] = None,
+    warm_start: Annotated[
+        str | None, typer.Option(help="A study of the home to learn from before the first trial.")
+    ] = None,
     tracking_uri: TrackingUri = None,
     address: Address = None,
     home: HomeOption = None,
@@ -99,6 +102,7 @@ def search(
         parallelism=parallelism,
         sets=_assignments(sets or []),
         points=points,
+        warm_start=warm_start,
         watch=Progress(),
         trials=trials,
         minutes=minutes,

@@ -175,6 +175,7 @@ def test_a_bad_space_file_is_one_sentence_and_leaves_nothing(text, sentence, tmp
         (("search", "digits", "--set", "model"), "write PATH=VALUE"),
         (("search", "digits", "--set", "recipe.train.epoch=3"), "did you mean"),
         (("search", "digits", "--sampler", "tpee"), "did you mean 'tpe'"),
+        (("search", "digits", "--warm-start", "nobody"), "has no study"),
         (("search", "digits", "--points", "no.json"), "--points no.json cannot be read: [Errno 2]"),
         (("search", "digits", "--name", "a/b"), "cannot name a study"),
         (("search", "digits", "--parallelism", "Magic"), "unknown parallelism 'Magic'"),
@@ -197,6 +198,10 @@ def test_a_taken_name_and_a_wish_that_no_model_meets(searched, here):
     refused(here("search", "digits", "--name", "digits", *at), "automl resume digits")
     refused(here("resume", "digits", *at), "--trials 12")
     refused(here("front", "digit", *at), "did you mean 'digits'")
+    refused(here("search", "digits", "--warm-start", "digit", *at), "did you mean 'digits'")
+    refused(here("search", "tabular", "--warm-start", "digits", *at), "the same objectives")
+    few = ("--set", "model=MLP", "--set", "model.MLP.widths=[8]")
+    refused(here("search", "digits", "--warm-start", "digits", *few, *at), "could be one of this")
     refused(here("export", "digits", "--where", "size_bytes<=1", "--out", "o", *at), "it spans")
     both = ("--knee", "--best", "accuracy", "--out", "o")
     refused(here("export", "digits", *both, *at), "--best and --knee exclude one another")

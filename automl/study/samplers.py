@@ -6,6 +6,12 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import Trial
@@ -25,6 +31,18 @@ SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "tpe": _tpe,
     "random": lambda seed: RandomSampler(seed=seed),
 }
+
+
+def distribution(domain: Domain) -> BaseDistribution:
+    """A domain as Optuna knows it."""
+    match domain:
+        case IntDomain(low, high, step):
+            return IntDistribution(low, high, step=step)
+        case FloatDomain(low, high, log):
+            return FloatDistribution(low, high, log=log)
+        case OneOfDomain():
+            return CategoricalDistribution(domain.names())
+    raise AssertionError(domain)
 
 
 def suggest_from(trial: Trial) -> Suggest:

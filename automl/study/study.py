@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,8 @@ class Settings(Config):
 
     `folder` is where it was started, `axes` are the ranges of the hypervolume,
     `reference_latency_ms` is the latency of `reference.onnx` when the search began, and
-    `points` are to be tried first.
+    `points` are to be tried first; `datasets` are hashes of what is learned from, and
+    `warm_start` names the study whose trials the attribute "earlier" holds.
     """
 
     space_name: str
@@ -49,6 +51,8 @@ class Settings(Config):
     axes: dict[str, Axis]
     reference_latency_ms: float
     points: tuple[dict[str, Any], ...] = ()
+    datasets: tuple[str, ...] = ()
+    warm_start: str = ""
 
 
 @dataclass(frozen=True)
@@ -179,7 +183,13 @@ class Study:
         }
 
 
-def create(folder: Path, settings: Settings, space_text: str, reference: bytes) -> Study:
+def create(
+    folder: Path,
+    settings: Settings,
+    space_text: str,
+    reference: bytes,
+    earlier: Sequence[dict[str, Any]] = (),
+) -> Study:
     """A new study. Its folder appears whole or not at all."""
     new = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(new, ignore_errors=True)
@@ -193,6 +203,7 @@ def create(folder: Path, settings: Settings, space_text: str, reference: bytes) 
         directions=["maximize" if goal == "max" else "minimize" for goal in goals],
     )
     study.set_user_attr("settings", encode(settings))
+    study.set_user_attr("earlier", list(earlier))
     try:
         new.rename(folder)
     except OSError:

@@ -23,6 +23,7 @@ from automl.result import TrialResult
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
+JOURNAL = "journal.log"
 STATES = {
     "complete": TrialState.COMPLETE,
     "stopped": TrialState.PRUNED,
@@ -212,6 +213,21 @@ def create(
     return Study(folder)
 
 
+def mend_journal(folder: Path) -> None:
+    """Drop what a crash left of a write: half a line at the journal's end, and Optuna's lock.
+
+    Only for who holds the study, when nobody writes. Optuna reads no line that lacks its end,
+    but would write on behind it, and lose that; a lock left behind costs it half a minute.
+    """
+    journal = folder / JOURNAL
+    if journal.exists():
+        written = journal.read_bytes()
+        whole = written.rfind(b"\n") + 1
+        if whole < len(written):
+            os.truncate(journal, whole)
+    (folder / f"{JOURNAL}.lock").unlink(missing_ok=True)
+
+
 def taken(name: str) -> UserError:
     return UserError(
         f"a study named {name!r} exists already; choose another --name, "
@@ -224,7 +240,7 @@ def trial_id(number: int) -> str:
 
 
 def _storage(folder: Path) -> JournalStorage:
-    return JournalStorage(JournalFileBackend(str(folder / "journal.log")))
+    return JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
 
 
 def _record(trial: FrozenTrial) -> TrialRecord:

@@ -7,7 +7,6 @@ from automl.config import UserError
 from automl.measure.measurement import Measurement
 from automl.pareto import Axis
 from automl.result import TrialResult
-from automl.study import lock
 from automl.study.study import Settings, Study, create
 
 SETTINGS = Settings(
@@ -81,15 +80,6 @@ def test_a_name_is_taken_once(make):
     make()
     with pytest.raises(UserError, match="automl resume mine"):
         make()
-
-
-def test_one_live_run_holds_a_study(tmp_path):
-    assert not lock.is_held(tmp_path)
-    with lock.hold(tmp_path):
-        assert lock.is_held(tmp_path)
-        with pytest.raises(UserError, match="being searched by another run"), lock.hold(tmp_path):
-            pass
-    assert not lock.is_held(tmp_path)
 
 
 def test_the_hypervolume_after_each_ended_trial(make):

@@ -66,7 +66,14 @@ def kept(study: Study, space: Space) -> list[TrialRecord]:
     """What a study was started from, the same at every resume; none of it is a trial of its."""
     found = study.attribute("earlier", [])
     records = [
-        TrialRecord(item["number"], item["params"], {}, 0, decode(item["result"])) for item in found
+        TrialRecord(
+            number=item["number"],
+            params=item["params"],
+            distributions={},
+            draw=0,
+            result=decode(item["result"]),
+        )
+        for item in found
     ]
     return [moved for record in records if (moved := _moved(record, space))]
 

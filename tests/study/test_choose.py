@@ -49,7 +49,7 @@ def test_of_two_objectives_the_knee_is_the_farthest_beyond_the_line_through_the_
     accuracies, sizes
 ):
     results = [complete(a / 100, size) for a, size in zip(sorted(accuracies), sorted(sizes))]
-    front = [TrialRecord(i, {}, {}, 1, result) for i, result in enumerate(results)]
+    front = [TrialRecord(i, {}, {}, 1, result=result) for i, result in enumerate(results)]
     axes = SETTINGS.axes
     places = [[axis.at(record.values[name]) for name, axis in axes.items()] for record in front]
     (ax, ay), (bx, by) = places[0], places[-1]

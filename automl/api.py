@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from automl import points as given_points
 from automl import running, source
 from automl.cluster import controller, nodes, session
 from automl.config import UserError, choices
@@ -21,6 +22,7 @@ from automl.running import Options, Watch
 from automl.space import Space, explore, unknown, validate
 from automl.study import lock
 from automl.study import study as studies
+from automl.study import warm_start as warm
 from automl.study.budget import Budget, Clock
 from automl.study.samplers import SAMPLERS
 from automl.study.study import Settings, Study
@@ -38,12 +40,16 @@ def search(
     workers_per_trial: int | None = None,
     parallelism: str | None = None,
     sets: Mapping[str, str] | None = None,
+    points: str | Path | Sequence[Mapping[str, Any]] | None = None,
+    warm_start: str | None = None,
     watch: Watch | None = None,
     **options: Any,
 ) -> Search:
     """Search a space (a file, or a shipped one's name) until a budget is spent.
 
-    `options` are the fields of `Options`; `sets` maps paths of the space to values.
+    `options` are the fields of `Options`; `sets` maps paths of the space to values; `points`,
+    a JSON file or a list of {path: value}, are tried first, what they leave out drawn;
+    `warm_start` names a study of the home from which the sampler learns before.
     Raises UserError, before anything runs, on what cannot work.
     """
     chosen = _options(options)
@@ -58,6 +64,8 @@ def search(
     fixed |= _parallelism(source.load(text, fixed, str(path)), workers_per_trial, parallelism)
     loaded = source.load(text, fixed, str(path))
     explored = validate(loaded)
+    wanted = _points(points, loaded)
+    known = _known(warm_start, place, loaded)
     make_writable(place)
     reference = largest(loaded, explored, place.cache)
     _new_folder(place, name, path.stem)
@@ -80,8 +88,11 @@ def search(
             sampler=sampler,
             axes=reference.axes(loaded.objectives, figures),
             reference_latency_ms=figures["latency_ms"],
+            points=wanted,
+            datasets=warm.datasets(explored),
+            warm_start=warm_start or "",
         )
-        study = _create(place, name, settings, text, file)
+        study = _create(place, name, settings, text, file, known)
         return running.run(study, place, loaded, chosen, judge, clock, watch)
 
 
@@ -117,6 +128,11 @@ def _options(given: Mapping[str, Any]) -> Options:
             raise UserError(unknown("option", key, known))
     options = Options(**given)
     options.budget(), options.request()
+    if options.gpu_hours is not None and not options.gpus_per_trial:
+        raise UserError(
+            f"--gpu-hours {options.gpu_hours:g}: trials that reserve no GPU use none up; "
+            "give --gpus-per-trial too, or another budget"
+        )
     return options
 
 
@@ -143,15 +159,39 @@ def _new_folder(home: Home, name: str | None, stem: str) -> Path:
     return home.study(check_name(next(n for n in names if n not in known)))
 
 
-def _create(home: Home, name: str | None, settings: Settings, text: str, reference: bytes) -> Study:
+def _create(
+    home: Home,
+    name: str | None,
+    settings: Settings,
+    text: str,
+    reference: bytes,
+    earlier: list[dict[str, Any]],
+) -> Study:
     """The new study; when its name was free to choose and is taken by now, the next one."""
     while True:
         folder = _new_folder(home, name, settings.space_name)
         try:
-            return studies.create(folder, settings, text, reference)
+            return studies.create(folder, settings, text, reference, earlier)
         except UserError:
             if name is not None:
                 raise
+
+
+def _points(
+    points: str | Path | Sequence[Mapping[str, Any]] | None, space: Space
+) -> tuple[dict[str, Any], ...]:
+    if points is None:
+        return ()
+    if isinstance(points, str | Path):
+        return tuple(given_points.read(Path(points), space))
+    return tuple(given_points.check(points, space))
+
+
+def _known(warm_start: str | None, home: Home, space: Space) -> list[dict[str, Any]]:
+    """What the new study keeps of the one that it starts from."""
+    if warm_start is None:
+        return []
+    return warm.keep(warm.earlier(open_study(home, warm_start), space))
 
 
 def _parallelism(space: Space, workers: int | None, parallelism: str | None) -> dict[str, str]:
@@ -174,14 +214,14 @@ def _parallelism(space: Space, workers: int | None, parallelism: str | None) -> 
 
 
 def _check_budget_left(study: Study, budget: Budget) -> None:
-    records = study.records()
-    done = sum(record.result is not None for record in records)
-    if study.attribute("undelivered"):
+    volumes = study.hypervolumes()
+    if study.attribute("undelivered") or len(volumes) < len(study.records()):
         return
-    if done == len(records) and done >= budget.max_trials():
+    if why := budget.spent(volumes, gpu_seconds=study.attribute("gpu_seconds", 0.0)):
+        more = f" --trials {2 * len(volumes)}" if len(volumes) >= budget.max_trials() else ""
         raise UserError(
-            f"study {study.name!r} has run its {done} trials; to go on give a larger total, "
-            f"e.g. automl resume {study.name} --trials {2 * done}"
+            f"study {study.name!r} has ended: {why}; to go on give a larger budget: "
+            f"automl resume {study.name}{more}"
         )
 
 

@@ -13,17 +13,10 @@ from automl.config import Config, UserError
 from automl.home import Home, make_writable
 from automl.measure.measurement import measure
 from automl.models.family import count_parameters
+from automl.points import describe
 from automl.reference import largest
 from automl.result import TrialResult, failed
-from automl.space import (
-    Domain,
-    Explored,
-    FloatDomain,
-    IntDomain,
-    OneOfDomain,
-    TrialConfig,
-    validate,
-)
+from automl.space import Explored, IntDomain, OneOfDomain, TrialConfig, validate
 from automl.store import Store
 from automl.training.loop import Train
 from automl.training.parallel import SingleDevice
@@ -57,18 +50,6 @@ def check(name: str, sets: dict[str, str], home: Home, *, run: bool) -> dict[str
             raise UserError(f"a tiny trial of {path} failed: {result.reason}")
         report["trial"] = f"{result.status} {result.reason}".strip()
     return report
-
-
-def describe(domain: Domain) -> str:
-    """A domain in a few words."""
-    match domain:
-        case IntDomain(low, high, step):
-            return f"{low} to {high}" + (f" by {step}" if step != 1 else "")
-        case FloatDomain(low, high, log):
-            return f"{low:g} to {high:g}" + (", logarithmic" if log else "")
-        case OneOfDomain():
-            return " | ".join(domain.names())
-    raise AssertionError(domain)
 
 
 def _configurations(explored: Explored) -> str:

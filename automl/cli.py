@@ -31,9 +31,15 @@ SpaceArgument = Annotated[
     str, typer.Argument(metavar="SPACE", help="A space file, or the name of a shipped space.")
 ]
 Trials = Annotated[
-    int | None, typer.Option(help="Trials in all, over resumes [default: 50 without --minutes]")
+    int | None, typer.Option(help="Trials in all, over resumes [default: 50 without any budget]")
 ]
 Minutes = Annotated[float | None, typer.Option(help="Minutes of this run.")]
+GpuHours = Annotated[
+    float | None, typer.Option(help="Hours of trials times their GPUs, over resumes.")
+]
+Patience = Annotated[
+    int | None, typer.Option(help="End when so many trials have not raised the hypervolume.")
+]
 Concurrency = Annotated[
     int | None, typer.Option(help="Trials at once [default: as many as the cluster holds]")
 ]
@@ -53,6 +59,8 @@ def search(
     ] = None,
     trials: Trials = None,
     minutes: Minutes = None,
+    gpu_hours: GpuHours = None,
+    patience: Patience = None,
     concurrency: Concurrency = None,
     seed: Annotated[
         int | None, typer.Option(help="Seed of split, trials and sampler [default: the space's]")
@@ -67,6 +75,13 @@ def search(
     sets: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="PATH=VALUE", help="Fix a leaf of the space; repeatable."),
+    ] = None,
+    points: Annotated[
+        Path | None,
+        typer.Option(help="JSON list of {path: value} to try first; what is left out is drawn."),
+    ] = None,
+    warm_start: Annotated[
+        str | None, typer.Option(help="A study of the home to learn from before the first trial.")
     ] = None,
     tracking_uri: TrackingUri = None,
     address: Address = None,
@@ -86,9 +101,13 @@ def search(
         workers_per_trial=workers_per_trial,
         parallelism=parallelism,
         sets=_assignments(sets or []),
+        points=points,
+        warm_start=warm_start,
         watch=Progress(),
         trials=trials,
         minutes=minutes,
+        gpu_hours=gpu_hours,
+        patience=patience,
         concurrency=concurrency,
         cpus_per_trial=cpus_per_trial,
         gpus_per_trial=gpus_per_trial,
@@ -103,6 +122,8 @@ def resume(
     name: Name,
     trials: Trials = None,
     minutes: Minutes = None,
+    gpu_hours: GpuHours = None,
+    patience: Patience = None,
     concurrency: Concurrency = None,
     tracking_uri: TrackingUri = None,
     address: Address = None,
@@ -119,6 +140,8 @@ def resume(
         watch=Progress(),
         trials=trials,
         minutes=minutes,
+        gpu_hours=gpu_hours,
+        patience=patience,
         concurrency=concurrency,
         tracking_uri=tracking_uri,
         address=address,
@@ -212,6 +235,16 @@ def export(
     best: Annotated[
         str | None, typer.Option(help="Figure that decides [default: the first objective]")
     ] = None,
+    knee: Annotated[
+        bool, typer.Option("--knee", help="The front's knee, the best compromise between all.")
+    ] = False,
+    prefer: Annotated[
+        str | None,
+        typer.Option(
+            help="Figures that decide, the most important first, e.g. "
+            '"accuracy within 0.01, size_bytes within 10%, latency_ms".'
+        ),
+    ] = None,
     trial: Annotated[str | None, typer.Option(help="A trial by its id.")] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
@@ -221,7 +254,7 @@ def export(
 
     place = _home(home)
     search = found.Search(found.open_study(place, name), place)
-    exported = search.export(out, best=best, where=where, trial=trial)
+    exported = search.export(out, best=best, knee=knee, prefer=prefer, where=where, trial=trial)
     if as_json:
         show.as_json(exported)
         return

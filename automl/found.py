@@ -35,13 +35,17 @@ class Search:
         out: str | Path,
         *,
         best: str | None = None,
+        knee: bool = False,
+        prefer: str | None = None,
         where: str | None = None,
         trial: str | None = None,
     ) -> dict[str, Any]:
         """Write one model of the front, measured on the test rows, into a folder."""
         from automl import take
 
-        record = choose.choose(self.study, trial=trial, best=best, where=where)
+        record = choose.choose(
+            self.study, trial=trial, best=best, knee=knee, prefer=prefer, where=where
+        )
         file = self._file(record)
         config, cache = self.config(record), self.home.cache
         return take.export(self.study, record, config, cache, file, Path(out))

@@ -59,6 +59,8 @@ class Options:
 
     trials: int | None = None
     minutes: float | None = None
+    gpu_hours: float | None = None
+    patience: int | None = None
     concurrency: int | None = None
     cpus_per_trial: float = 1.0
     gpus_per_trial: float = 0.0
@@ -66,7 +68,7 @@ class Options:
     address: str | None = None
 
     def budget(self) -> Budget:
-        return Budget(self.trials, self.minutes)
+        return Budget(self.trials, self.minutes, self.gpu_hours, self.patience)
 
     def request(self) -> Request:
         return Request(self.cpus_per_trial, self.gpus_per_trial, self.concurrency)

@@ -33,7 +33,19 @@ MAX_SEED = 2**32 - 1
 
 
 class Domain(Config):
-    """What a leaf may be."""
+    """What a leaf may be; `likely` is the value that the space's author would bet on, if any."""
+
+    likely: Any = None
+
+    def allows(self, value: Any) -> bool:
+        """Whether a suggestion may be this value."""
+        raise NotImplementedError
+
+    def check_likely(self, text: str) -> None:
+        if self.likely is not None and not self.allows(self.likely):
+            raise UserError(
+                f"{text}: likely is {self.likely!r}, which it cannot be; give one of its values"
+            )
 
 
 @dataclass(frozen=True)
@@ -41,9 +53,15 @@ class IntDomain(Domain):
     low: int
     high: int
     step: int = 1
+    likely: int | None = None
 
     def __post_init__(self) -> None:
         _check_order("Int", self.low, self.high)
+        self.check_likely(f"Int({self.low}, {self.high}, step={self.step})")
+
+    def allows(self, value: Any) -> bool:
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        return whole and self.low <= value <= self.high and (value - self.low) % self.step == 0
 
 
 @dataclass(frozen=True)
@@ -51,17 +69,24 @@ class FloatDomain(Domain):
     low: float
     high: float
     log: bool = False
+    likely: float | None = None
 
     def __post_init__(self) -> None:
         _check_order("Float", self.low, self.high)
         if self.log and self.low <= 0:
             raise UserError(f"Float({self.low}, {self.high}, log=True): low must be above zero")
+        self.check_likely(f"Float({self.low}, {self.high})")
+
+    def allows(self, value: Any) -> bool:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return number and self.low <= value <= self.high
 
 
 @dataclass(frozen=True)
 class OneOfDomain(Domain):
     options: tuple[Any, ...]
     label: str = ""
+    likely: str | None = None
 
     def __post_init__(self) -> None:
         names = self.names()
@@ -72,12 +97,22 @@ class OneOfDomain(Domain):
                 f"OneOf has two options named {twice.pop()!r}; "
                 "merge them into one whose differing field is a domain"
             )
+        if self.likely is not None and not self.allows(self.likely):
+            raise UserError(unknown("likely option", str(self.likely), names))
+
+    def allows(self, value: Any) -> bool:
+        return value in self.names()
 
     def names(self) -> list[str]:
         return [option_name(option) for option in self.options]
 
     def option(self, name: str) -> Any:
         return self.options[self.names().index(name)]
+
+    def name_of(self, option: Any) -> Any:
+        """The name of an option that is told by itself or by its name."""
+        name = option_name(option)
+        return name if name in self.names() else option
 
 
 @dataclass(frozen=True)
@@ -86,23 +121,25 @@ class RepeatDomain(Domain):
     length: Any
 
 
-def Int(low: int, high: int, *, step: int = 1) -> Any:
+def Int(low: int, high: int, *, step: int = 1, likely: int | None = None) -> Any:
     """An integer from low to high, both included; `high` is lowered to a whole step."""
-    return IntDomain(low, high - (high - low) % step if high >= low else high, step)
+    return IntDomain(low, high - (high - low) % step if high >= low else high, step, likely)
 
 
-def Float(low: float, high: float, *, log: bool = False) -> Any:
+def Float(low: float, high: float, *, log: bool = False, likely: float | None = None) -> Any:
     """A number from low to high, uniform or (`log`) uniform in its logarithm."""
-    return FloatDomain(low, high, log)
+    return FloatDomain(low, high, log, likely)
 
 
-def OneOf(*options: Any, label: str = "") -> Any:
+def OneOf(*options: Any, label: str = "", likely: Any = None) -> Any:
     """One of several values or configs, each with its own domains inside.
 
     In a recipe an option may be None (no step) or a tuple of steps (so that orders can be
     searched); the choice is named by `label`, else by the labels of its steps.
+    `likely` is an option or its name, e.g. 8, "AdamW" or "None".
     """
-    return OneOfDomain(options, label)
+    domain = OneOfDomain(options, label)
+    return domain if likely is None else replace(domain, likely=domain.name_of(likely))
 
 
 def Repeat(item: Any, length: Any) -> Any:

@@ -107,6 +107,16 @@ def test_an_exported_model_runs_with_onnxruntime_alone(searched, tmp_path):
     subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
 
 
+def test_the_knee_and_what_is_preferred_are_exported(searched, tmp_path):
+    at = ("--out", "out", "--json", "--home", searched.home.path)
+    prefer = ("--prefer", "accuracy within 100%, size_bytes")
+    smallest = object_of(automl("export", "digits", *prefer, *at, cwd=tmp_path))
+    members = {record.trial_id: record.values for record in searched.front()}
+    least = min(values["size_bytes"] for values in members.values())
+    assert members[smallest["trial_id"]]["size_bytes"] == least
+    assert object_of(automl("export", "digits", "--knee", *at, cwd=tmp_path))["trial_id"] in members
+
+
 def test_one_file_is_measured(searched, tmp_path):
     automl("export", "digits", "--out", "out", "--home", searched.home.path, cwd=tmp_path)
     figures = object_of(automl("measure", "out/model.onnx", "--json", cwd=tmp_path))
@@ -159,9 +169,14 @@ def test_a_bad_space_file_is_one_sentence_and_leaves_nothing(text, sentence, tmp
         (("search", "nowhere.py"), "there is no space file nowhere.py"),
         (("search", "digits", "--trials", 0), "--trials 0: a budget must be above zero"),
         (("search", "digits", "--minutes", -1), "a budget must be above zero"),
+        (("search", "digits", "--gpu-hours", "nan"), "--gpu-hours nan: a budget must be above"),
+        (("search", "digits", "--gpu-hours", 2), "give --gpus-per-trial too"),
+        (("search", "digits", "--patience", 0), "--patience 0: a budget must be above zero"),
         (("search", "digits", "--set", "model"), "write PATH=VALUE"),
         (("search", "digits", "--set", "recipe.train.epoch=3"), "did you mean"),
         (("search", "digits", "--sampler", "tpee"), "did you mean 'tpe'"),
+        (("search", "digits", "--warm-start", "nobody"), "has no study"),
+        (("search", "digits", "--points", "no.json"), "--points no.json cannot be read: [Errno 2]"),
         (("search", "digits", "--name", "a/b"), "cannot name a study"),
         (("search", "digits", "--parallelism", "Magic"), "unknown parallelism 'Magic'"),
         (("search", "digits", "--concurrency", 0), "must be above zero"),
@@ -181,9 +196,17 @@ def test_a_mistake_is_one_sentence_and_leaves_nothing(arguments, sentence, tmp_p
 def test_a_taken_name_and_a_wish_that_no_model_meets(searched, here):
     at = ("--home", searched.home.path)
     refused(here("search", "digits", "--name", "digits", *at), "automl resume digits")
-    refused(here("resume", "digits", *at), "give a larger total")
+    refused(here("resume", "digits", *at), "--trials 12")
     refused(here("front", "digit", *at), "did you mean 'digits'")
+    refused(here("search", "digits", "--warm-start", "digit", *at), "did you mean 'digits'")
+    refused(here("search", "tabular", "--warm-start", "digits", *at), "the same objectives")
+    few = ("--set", "model=MLP", "--set", "model.MLP.widths=[8]")
+    refused(here("search", "digits", "--warm-start", "digits", *few, *at), "could be one of this")
     refused(here("export", "digits", "--where", "size_bytes<=1", "--out", "o", *at), "it spans")
+    both = ("--knee", "--best", "accuracy", "--out", "o")
+    refused(here("export", "digits", *both, *at), "--best and --knee exclude one another")
+    vague = ("--prefer", "accuracy within a bit", "--out", "o")
+    refused(here("export", "digits", *vague, *at), "cannot read the wish 'accuracy within a bit'")
 
 
 @pytest.mark.parametrize("command", ["search", "check"])

@@ -135,6 +135,33 @@ def one():
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
 
 
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: Int(8, 64, likely=65), r"Int\(8, 64, step=1\): likely is 65, which it cannot be"),
+        (lambda: Int(8, 60, step=8, likely=60), r"Int\(8, 56, step=8\): likely is 60"),
+        (lambda: Int(1, 3, likely=2.0), r"likely is 2.0, which it cannot be; give one of its"),
+        (lambda: Int(0, 1, likely=True), "likely is True"),
+        (lambda: Float(0.1, 0.5, likely=0.6), r"Float\(0.1, 0.5\): likely is 0.6"),
+        (lambda: Float(0.1, 0.5, likely=math.nan), "likely is nan"),
+        (lambda: Float(0.1, 0.5, likely="0.2"), "likely is '0.2'"),
+        (lambda: OneOf(8, 4, likely=16), "unknown likely option '16'; known: 8, 4"),
+        (lambda: OneOf(SGD(), Adam(), likely="Adm"), "did you mean 'Adam'"),
+        (
+            lambda: validate(
+                space_of(
+                    OneOf(Train(epochs=Int(1, 9, likely=2)), (Train(epochs=Int(1, 9)), Quantize()))
+                )
+            ),
+            "recipe.train.epochs has two different domains",
+        ),
+    ],
+)
+def test_a_likely_value_that_cannot_be_is_told(make, sentence):
+    with pytest.raises(UserError, match=sentence):
+        make()
+
+
 SPACE_FILE = """
 from automl.compression.prune import Prune
 from automl.data.sklearn import Sklearn

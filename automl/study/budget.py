@@ -4,29 +4,62 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 
 from automl.config import UserError
 
 DEFAULT_TRIALS = 50
+STAGNANT_SHARE = 0.001
+"""Patience runs while the hypervolume gains no more than this share of itself."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """Trials that may run, over all resumes, and minutes of this run: first reached ends it."""
+    """First reached ends the search. All but `minutes`, of this run, count over resumes.
+
+    `trials` may run; `gpu_hours` are reserved GPUs × wall time of trials; after `patience`
+    ended trials in which the hypervolume has stagnated there is no more to wait for.
+    """
 
     trials: int | None = None
     minutes: float | None = None
+    gpu_hours: float | None = None
+    patience: int | None = None
 
     def __post_init__(self) -> None:
-        for name, value in (("--trials", self.trials), ("--minutes", self.minutes)):
-            if value is not None and (value <= 0 or not math.isfinite(value)):
-                raise UserError(f"{name} {value}: a budget must be above zero")
+        for name in [f.name for f in fields(self)]:
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                option = name.replace("_", "-")
+                raise UserError(f"--{option} {value}: a budget must be above zero")
 
     def max_trials(self) -> float:
-        if self.trials is None:
-            return DEFAULT_TRIALS if self.minutes is None else math.inf
-        return self.trials
+        """How many trials may be started."""
+        if self.trials is not None:
+            return self.trials
+        others = (self.minutes, self.gpu_hours, self.patience)
+        return DEFAULT_TRIALS if others == (None, None, None) else math.inf
+
+    def spent(
+        self, hypervolumes: Sequence[float], seconds: float = 0.0, gpu_seconds: float = 0.0
+    ) -> str:
+        """Which budget is spent, as a sentence's end; empty while there is some of each left.
+
+        `hypervolumes` are the front's after each ended trial; `seconds` of this run.
+        """
+        if len(hypervolumes) >= self.max_trials():
+            return f"all its {len(hypervolumes)} trials have run"
+        if self.minutes is not None and seconds >= self.minutes * 60:
+            return f"its {self.minutes:g} minutes are over"
+        if self.gpu_hours is not None and gpu_seconds >= self.gpu_hours * 3600:
+            return f"its {self.gpu_hours:g} GPU-hours are used up"
+        if self.patience is not None and _stagnant(hypervolumes, self.patience):
+            return (
+                f"the last {self.patience} trials have not raised the hypervolume "
+                f"by more than {STAGNANT_SHARE:.1%}"
+            )
+        return ""
 
 
 class Clock:
@@ -43,3 +76,34 @@ class Clock:
         return (
             math.inf if self.budget.minutes is None else self.budget.minutes * 60 - self.seconds()
         )
+
+
+class GpuMeter:
+    """GPUs × seconds that trials have reserved, and go on reserving.
+
+    `before` are those of earlier runs; `now` is a clock in seconds.
+    """
+
+    def __init__(self, before: float = 0.0, now: Callable[[], float] = time.monotonic) -> None:
+        self.ended, self.now = before, now
+        self.running: dict[int, tuple[float, float]] = {}
+
+    def start(self, number: int, gpus: float) -> None:
+        """A trial has got its GPUs; told again, the first time counts."""
+        self.running.setdefault(number, (gpus, self.now()))
+
+    def end(self, number: int) -> None:
+        """A trial has ended or is paused; one that never got its GPUs costs nothing."""
+        gpus, since = self.running.pop(number, (0.0, self.now()))
+        self.ended += gpus * (self.now() - since)
+
+    def seconds(self) -> float:
+        now = self.now()
+        return self.ended + sum(gpus * (now - since) for gpus, since in self.running.values())
+
+
+def _stagnant(hypervolumes: Sequence[float], patience: int) -> bool:
+    if len(hypervolumes) < patience:
+        return False
+    before = hypervolumes[-patience - 1] if len(hypervolumes) > patience else 0.0
+    return hypervolumes[-1] - before <= STAGNANT_SHARE * hypervolumes[-1]

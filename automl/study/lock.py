@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from automl.config import UserError
+from automl.study.study import mend_journal
 
 
 @contextmanager
 def hold(folder: Path) -> Iterator[None]:
-    """Hold the study in this folder. Raises UserError when another live run does."""
+    """Hold the study in this folder, its journal mended. Raises UserError when another run does."""
     with (folder / "lock").open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -25,6 +26,7 @@ def hold(folder: Path) -> Iterator[None]:
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
+        mend_journal(folder)
         yield
 
 

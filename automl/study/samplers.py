@@ -33,6 +33,18 @@ SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
 }
 
 
+def distribution(domain: Domain) -> BaseDistribution:
+    """A domain as Optuna knows it."""
+    match domain:
+        case IntDomain(low, high, step):
+            return IntDistribution(low, high, step=step)
+        case FloatDomain(low, high, log):
+            return FloatDistribution(low, high, log=log)
+        case OneOfDomain():
+            return CategoricalDistribution(domain.names())
+    raise AssertionError(domain)
+
+
 def suggest_from(trial: Trial) -> Suggest:
     """Suggests what an Optuna trial suggests."""
 

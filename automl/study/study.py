@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from automl.result import TrialResult
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
+JOURNAL = "journal.log"
 STATES = {
     "complete": TrialState.COMPLETE,
     "stopped": TrialState.PRUNED,
@@ -38,8 +40,10 @@ STARTED = ("draw", "after", "parent", "screened", "turn")
 class Settings(Config):
     """What a search was started with; a resumed one goes on with the same.
 
-    `folder` is where it was started, `axes` are the ranges of the hypervolume, and
-    `reference_latency_ms` is the latency of `reference.onnx` when the search began.
+    `folder` is where it was started, `axes` are the ranges of the hypervolume,
+    `reference_latency_ms` is the latency of `reference.onnx` when the search began, and
+    `points` are to be tried first; `datasets` are hashes of what is learned from, and
+    `warm_start` names the study whose trials the attribute "earlier" holds.
     """
 
     space_name: str
@@ -51,6 +55,9 @@ class Settings(Config):
     sampler: str
     axes: dict[str, Axis]
     reference_latency_ms: float
+    points: tuple[dict[str, Any], ...] = ()
+    datasets: tuple[str, ...] = ()
+    warm_start: str = ""
 
 
 @dataclass(frozen=True)
@@ -159,6 +166,17 @@ class Study:
     def hypervolume(self, front: list[TrialRecord]) -> float:
         return pareto.hypervolume([record.values for record in front], self.settings.axes)
 
+    def hypervolumes(self) -> list[float]:
+        """The front's after each ended trial, by number."""
+        front: list[TrialRecord] = []
+        volumes: list[float] = []
+        for record in self.records():
+            if record.result is not None:
+                front = self.front([*front, record])
+                joined = bool(front) and front[-1] is record
+                volumes.append(self.hypervolume(front) if joined else (volumes or [0.0])[-1])
+        return volumes
+
     def summary(self) -> dict[str, Any]:
         """The object that `front --json` and `search --json` print."""
         records = self.records()
@@ -189,7 +207,13 @@ class Study:
         }
 
 
-def create(folder: Path, settings: Settings, space_text: str, reference: bytes) -> Study:
+def create(
+    folder: Path,
+    settings: Settings,
+    space_text: str,
+    reference: bytes,
+    earlier: Sequence[dict[str, Any]] = (),
+) -> Study:
     """A new study. Its folder appears whole or not at all."""
     new = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(new, ignore_errors=True)
@@ -203,12 +227,28 @@ def create(folder: Path, settings: Settings, space_text: str, reference: bytes) 
         directions=["maximize" if goal == "max" else "minimize" for goal in goals],
     )
     study.set_user_attr("settings", encode(settings))
+    study.set_user_attr("earlier", list(earlier))
     try:
         new.rename(folder)
     except OSError:
         shutil.rmtree(new)
         raise taken(folder.name) from None
     return Study(folder)
+
+
+def mend_journal(folder: Path) -> None:
+    """Drop what a crash left of a write: half a line at the journal's end, and Optuna's lock.
+
+    Only for who holds the study, when nobody writes. Optuna reads no line that lacks its end,
+    but would write on behind it, and lose that; a lock left behind costs it half a minute.
+    """
+    journal = folder / JOURNAL
+    if journal.exists():
+        written = journal.read_bytes()
+        whole = written.rfind(b"\n") + 1
+        if whole < len(written):
+            os.truncate(journal, whole)
+    (folder / f"{JOURNAL}.lock").unlink(missing_ok=True)
 
 
 def taken(name: str) -> UserError:
@@ -223,7 +263,7 @@ def trial_id(number: int) -> str:
 
 
 def _storage(folder: Path) -> JournalStorage:
-    return JournalStorage(JournalFileBackend(str(folder / "journal.log")))
+    return JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
 
 
 def _record(trial: FrozenTrial) -> TrialRecord:

@@ -100,7 +100,7 @@ def num_delivered(tmp_path):
 
 @pytest.fixture
 def killed(start, tmp_path):
-    """A search whose driver was killed half-way: what was finished, and ended runs' times."""
+    """A search whose driver was killed half-way, writing: what was finished, ended runs' times."""
     process = start("search", "digits", "--trials", "9", *SETS)
     wait_for(lambda: num_delivered(tmp_path) >= 1, 60)
     process.kill()
@@ -110,6 +110,8 @@ def killed(start, tmp_path):
     _, children = runs(tmp_path)
     ended = {run.info.run_id: run.info.end_time for run in children if run.info.end_time}
     wait_for(lambda: not members(process.pid), 20)
+    with (Home(tmp_path).study("digits") / "journal.log").open("a") as journal:
+        journal.write('{"op_code":8,"worker_id":"')
     return before, ended
 
 

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -6,8 +7,6 @@ from automl.config import UserError
 from automl.measure.measurement import Measurement
 from automl.pareto import Axis
 from automl.result import TrialResult
-from automl.study import choose, lock
-from automl.study.budget import Budget
 from automl.study.study import Settings, Study, TrialRecord, create
 
 SETTINGS = Settings(
@@ -20,6 +19,7 @@ SETTINGS = Settings(
     sampler="random",
     axes={"accuracy": Axis(0.1, 1.0), "size_bytes": Axis(1e5, 1e2, True)},
     reference_latency_ms=1.0,
+    points=({"model": "MLP", "recipe.prune.fraction": 0.5},),
 )
 
 
@@ -29,18 +29,20 @@ def complete(accuracy, size_bytes):
     )
 
 
+def make_study(folder, *results, settings=SETTINGS):
+    """A study whose trials ended so; None is one that runs."""
+    study = create(folder / "mine", settings, "text", b"file")
+    for result in results:
+        number = len(study.records())
+        study.start(TrialRecord(number, {}, {}, 1))
+        if result is not None:
+            study.finish(number, result, number + 1)
+    return study
+
+
 @pytest.fixture
 def make(tmp_path):
-    def make(*results, settings=SETTINGS):
-        study = create(tmp_path / "mine", settings, "text", b"file")
-        for result in results:
-            record = TrialRecord(len(study.records()), {}, {}, 1)
-            study.start(record)
-            if result is not None:
-                study.finish(record.number, result, record.number + 1)
-        return study
-
-    return make
+    return partial(make_study, tmp_path)
 
 
 def test_everything_is_read_back_by_another_process(make, tmp_path):
@@ -81,43 +83,14 @@ def test_a_name_is_taken_once(make):
         make()
 
 
-def test_choosing_by_figure_condition_and_id(make):
-    study = make(complete(0.9, 1000), complete(0.95, 4000), complete(0.7, 9000))
-    assert choose.choose(study).number == 1
-    assert choose.choose(study, best="size_bytes").number == 0
-    assert choose.choose(study, where="size_bytes<=2000").number == 0
-    assert choose.choose(study, trial="2").number == 2
-
-
-@pytest.mark.parametrize(
-    ("wish", "sentence"),
-    [
-        ({"best": "acuracy"}, "did you mean 'accuracy'"),
-        ({"where": "size_bytes<=10"}, "spans accuracy 0.9 to 0.9, size_bytes 1000 to 1000"),
-        ({"trial": "9"}, "no complete trial '9'"),
-    ],
-)
-def test_a_wish_that_cannot_be_met_is_told(make, wish, sentence):
-    study = make(complete(0.9, 1000))
-    with pytest.raises(UserError, match=sentence):
-        choose.choose(study, **wish)
-
-
-def test_one_live_run_holds_a_study(tmp_path):
-    assert not lock.is_held(tmp_path)
-    with lock.hold(tmp_path):
-        assert lock.is_held(tmp_path)
-        with pytest.raises(UserError, match="being searched by another run"), lock.hold(tmp_path):
-            pass
-    assert not lock.is_held(tmp_path)
-
-
-@pytest.mark.parametrize("budget", [{"trials": 0}, {"minutes": -1.0}, {"minutes": float("nan")}])
-def test_a_budget_of_nothing_is_refused(budget):
-    with pytest.raises(UserError, match="a budget must be above zero"):
-        Budget(**budget)
-
-
-def test_without_a_budget_fifty_trials_run():
-    assert Budget().max_trials() == 50
-    assert Budget(minutes=1).max_trials() == float("inf")
+def test_the_hypervolume_after_each_ended_trial(make):
+    study = make(
+        TrialResult("failed", reason="why"),
+        complete(0.9, 1000),
+        complete(0.8, 2000),
+        None,
+        complete(0.95, 4000),
+    )
+    nothing, first, same, last = study.hypervolumes()
+    assert (nothing, same) == (0.0, first)
+    assert 0 < first < last == study.hypervolume(study.front())

@@ -1,0 +1,70 @@
+import math
+
+import pytest
+
+from automl.config import UserError
+from automl.study.budget import Budget, GpuMeter
+
+
+@pytest.mark.parametrize(
+    "budget",
+    [
+        {"trials": 0},
+        {"minutes": -1.0},
+        {"minutes": math.nan},
+        {"gpu_hours": 0.0},
+        {"gpu_hours": math.inf},
+        {"patience": -3},
+    ],
+)
+def test_a_budget_of_nothing_is_refused(budget):
+    (name,) = budget
+    with pytest.raises(UserError, match=f"--{name.replace('_', '-')} .*: a budget must be above"):
+        Budget(**budget)
+
+
+def test_without_a_budget_fifty_trials_run():
+    assert Budget().max_trials() == 50
+    assert "all its 50 trials" in Budget().spent([0.5] * 50)
+    for other in ({"minutes": 1.0}, {"gpu_hours": 1.0}, {"patience": 1}):
+        assert Budget(**other).max_trials() == math.inf
+
+
+def test_the_first_budget_reached_ends_the_search_and_is_named():
+    budget = Budget(trials=3, minutes=2.0, gpu_hours=0.5, patience=2)
+    assert budget.spent([]) == ""
+    assert budget.spent([0.1, 0.2], seconds=119.0, gpu_seconds=1799.0) == ""
+    assert budget.spent([0.1, 0.2, 0.3]) == "all its 3 trials have run"
+    assert budget.spent([0.1], seconds=120.0) == "its 2 minutes are over"
+    assert budget.spent([0.1], gpu_seconds=1800.0) == "its 0.5 GPU-hours are used up"
+    assert budget.spent([0.0, 0.0]).startswith("the last 2 trials have not raised")
+
+
+def test_a_hypervolume_that_hardly_grows_has_stagnated():
+    budget = Budget(patience=3)
+    assert not budget.spent([0.5, 0.5, 0.5])
+    assert not budget.spent([0.5, 0.5, 0.5, 0.501])
+    assert budget.spent([0.5, 0.5, 0.5, 0.5005])
+    assert budget.spent([0.1, 0.5, 0.5, 0.5, 0.5])
+    assert budget.spent([0.0, 0.0, 0.0]), "nothing works: no trial joined the front"
+
+
+def test_gpus_count_while_they_are_reserved():
+    now = 100.0
+    meter = GpuMeter(before=7.0, now=lambda: now)
+    meter.start(0, 2.0)
+    now += 10
+    meter.start(0, 2.0)
+    meter.start(1, 0.5)
+    now += 10
+    assert meter.seconds() == 7.0 + 40.0 + 5.0
+    meter.end(0)
+    meter.end(2)
+    now += 10
+    assert meter.seconds() == 7.0 + 40.0 + 10.0
+    meter.start(0, 2.0)
+    now += 1
+    meter.end(0)
+    meter.end(1)
+    now += 50
+    assert meter.seconds() == 7.0 + 42.0 + 10.5

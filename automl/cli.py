@@ -72,6 +72,13 @@ def search(
         int | None, typer.Option(help="Ray Train workers of a trial.")
     ] = None,
     parallelism: Annotated[str | None, typer.Option(help="How they share a trial.")] = None,
+    reuse: Annotated[
+        bool, typer.Option("--reuse/--no-reuse", help="Compress what other trials have trained.")
+    ] = True,
+    early_stopping: Annotated[
+        bool,
+        typer.Option("--early-stopping/--no-early-stopping", help="Pause trials that fall behind."),
+    ] = True,
     sets: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="PATH=VALUE", help="Fix a leaf of the space; repeatable."),
@@ -107,6 +114,8 @@ def search(
         trials=trials,
         minutes=minutes,
         gpu_hours=gpu_hours,
+        reuse=reuse,
+        early_stopping=early_stopping,
         patience=patience,
         concurrency=concurrency,
         cpus_per_trial=cpus_per_trial,

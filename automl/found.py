@@ -28,7 +28,7 @@ class Search:
         return self.study.summary()
 
     def front(self) -> list[TrialRecord]:
-        return self.study.front()
+        return self.study.front().members
 
     def export(
         self,

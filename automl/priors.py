@@ -30,14 +30,13 @@ def leaning(suggest: Suggest, rng: random.Random, share: float = 0.5) -> Suggest
     def suggest_leaning(path: str, domain: Domain) -> Any:
         if domain.likely is None or rng.random() >= share:
             return suggest(path, domain)
-        return _near(domain, rng)
+        return near(domain, domain.likely, rng)
 
     return suggest_leaning
 
 
-def _near(domain: Domain, rng: random.Random) -> Any:
-    """The likely option, or a number from a normal distribution around the likely one."""
-    center: Any = domain.likely
+def near(domain: Domain, center: Any, rng: random.Random) -> Any:
+    """An option itself, or a number from a normal distribution around the one given."""
     match domain:
         case OneOfDomain():
             return center

@@ -59,16 +59,16 @@ class Progress(Watch):
     def finished(self, record: TrialRecord) -> None:
         self.running.pop(record.number, None)
         self.records.append(record)
-        self.front = self.study.front(self.records)
+        self.front.add(record)
         self.say(self._line(record))
 
     def closed(self) -> None:
         if self.live is not None:
             self.live.stop()
 
-    def ended(self, search: Search, note: str) -> None:
+    def ended(self, search: Search, notes: list[str]) -> None:
         self.say(self._summary())
-        if note:
+        for note in notes:
             self.say(note)
         name = search.study.name
         if search.interrupted:
@@ -86,7 +86,7 @@ class Progress(Watch):
             return f"trial {record.trial_id} {result.status}: {result.reason}"
         objectives = self.study.settings.objectives
         figures = ", ".join(f"{name} {record.values[name]:.6g}" for name in objectives)
-        mark = "  on the front" if record.number in {r.number for r in self.front} else ""
+        mark = "  on the front" if record.number in {r.number for r in self.front.members} else ""
         reused = f", {result.reused_steps} steps reused" if result.reused_steps else ""
         notes = "".join(f"; {note}" for note in result.notes)
         return f"trial {record.trial_id} {figures} ({result.seconds:.1f} s{reused}){mark}{notes}"
@@ -94,8 +94,8 @@ class Progress(Watch):
     def _summary(self) -> str:
         counts = Counter(record.result.status for record in self.records if record.result)
         states = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
-        volume = self.study.hypervolume(self.front)
-        return f"{states or 'no trial yet'}; front {len(self.front)}, hypervolume {volume:.4f}"
+        front = f"front {len(self.front.members)}, hypervolume {self.front.hypervolume:.4f}"
+        return f"{states or 'no trial yet'}; {front}"
 
     def _left(self) -> str:
         left = []

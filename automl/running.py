@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,21 @@ from automl.cluster import controller
 from automl.cluster.controller import Events
 from automl.cluster.resources import Request, plan_slots
 from automl.cluster.shared import Shared, num_workers
-from automl.config import UserError
+from automl.config import UserError, canonical
+from automl.data import dataset
+from automl.data.dataset import About
+from automl.export.bound import Bound, bound
 from automl.found import Search, open_study, stop_file, study_space
 from automl.home import Home
 from automl.prefix import needed_keys
 from automl.recipe import Report
 from automl.result import TrialResult
-from automl.space import Space, explore, replay, sample
+from automl.space import Space, TrialConfig, explore, replay, sample
 from automl.store import Store
 from automl.study import lock
-from automl.study.budget import Budget, Clock
-from automl.study.proposals import Proposer
+from automl.study.budget import Budget, Clock, GpuMeter
+from automl.study.judging import judged
+from automl.study.proposals import Proposer, no_rung
 from automl.study.study import Study, TrialRecord
 from automl.tracking import report
 from automl.tracking.mlflow_runs import Tracker
@@ -50,7 +55,7 @@ class Watch:
 
     def closed(self) -> None: ...
 
-    def ended(self, search: Search, note: str) -> None: ...
+    def ended(self, search: Search, notes: list[str]) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,8 @@ class Options:
     concurrency: int | None = None
     cpus_per_trial: float = 1.0
     gpus_per_trial: float = 0.0
+    reuse: bool = True
+    early_stopping: bool = True
     tracking_uri: str | None = None
     address: str | None = None
 
@@ -89,40 +96,43 @@ def run(
     with lock.hold(study.folder), _stop_signal(stop_file(study)) as interrupted:
         for name, value in (("options", vars(options)), ("state", "interrupted"), ("slots", slots)):
             study.set_attribute(name, value)
-        code = source.fingerprint(study.space_text)
+        bound_of = _Bounds(home.cache)
         proposer = Proposer(
             study,
             space,
-            code,
+            source.fingerprint(study.space_text),
             lambda key: store.has(key, "spec.json"),
+            bound_of,
+            judge=partial(judged, study.settings, bound_of) if options.early_stopping else no_rung,
+            reuse=options.reuse,
             slots=slots,
             max_live=max_live,
             max_trials=clock.budget.max_trials(),
         )
         tracker = _tracker(study, home, options)
-        events = _events(study, home, proposer, tracker, clock, watch)
+        course = _Course(study, home, proposer, tracker, clock, watch, _gpus(options, space))
         watch.began(study, slots, clock.budget)
         try:
             if not proposer.is_over():
                 controller.run(
-                    events,
+                    course.events(),
                     proposer,
                     _shared(study, home, options, judge),
-                    lambda: interrupted() or clock.seconds_left() <= 0,
+                    lambda: interrupted() or bool(course.spent()),
                 )
         finally:
             watch.closed()
         if not interrupted():
-            for number in proposer.unfinished():
-                events.finished(number, TrialResult("stopped", reason=proposer.why_not(number)))
+            course.end()
         proposer.close()
         if not interrupted():
             study.set_attribute("state", "finished")
         store.trim(home.store_limit_bytes, lambda: _needed(home))
-        note = tracker.close("KILLED" if interrupted() else "FINISHED")
-        study.set_attribute("undelivered", bool(note))
+        undelivered = tracker.close("KILLED" if interrupted() else "FINISHED")
+        study.set_attribute("undelivered", bool(undelivered))
         ended = Search(study, home, interrupted=interrupted())
-    watch.ended(ended, note)
+    why = "" if interrupted() else f"the search has ended: {course.spent() or 'nothing is left'}"
+    watch.ended(ended, [note for note in (why, undelivered) if note])
     return ended
 
 
@@ -139,33 +149,88 @@ def plan(options: Options, space: Space) -> tuple[int, int]:
     return slots, slots + 1 if slots == room and not workers else slots
 
 
-def _events(
-    study: Study, home: Home, proposer: Proposer, tracker: Tracker, clock: Clock, watch: Watch
-) -> Events:
+class _Course:
     """What happens is written to the study first, then told to MLflow and to who watches."""
-    seconds_before = study.attribute("seconds", 0.0)
 
-    def started(record: TrialRecord) -> None:
-        tracker.started(record)
-        watch.started(record)
+    def __init__(
+        self,
+        study: Study,
+        home: Home,
+        proposer: Proposer,
+        tracker: Tracker,
+        clock: Clock,
+        watch: Watch,
+        gpus: float,
+    ) -> None:
+        self.study, self.home, self.proposer, self.gpus = study, home, proposer, gpus
+        self.tracker, self.clock, self.watch = tracker, clock, watch
+        self.seconds_before = study.attribute("seconds", 0.0)
+        self.meter = GpuMeter(study.attribute("gpu_seconds", 0.0))
+        self.front, self.hypervolumes = study.front(), study.hypervolumes()
 
-    def reported(number: int, epoch: Report, seconds: float) -> bool:
-        tracker.reported(number, epoch)
-        watch.reported(number, epoch)
-        goes_on = proposer.goes_on(number, epoch, seconds)
+    def events(self) -> Events:
+        return Events(self._started, self._reported, self._finished)
+
+    def spent(self) -> str:
+        """Which budget is spent, if any."""
+        seconds, gpu_seconds = self.clock.seconds(), self.meter.seconds()
+        return self.clock.budget.spent(self.hypervolumes, seconds, gpu_seconds)
+
+    def end(self) -> None:
+        """What the end of the search finds unfinished is stopped."""
+        for number in self.proposer.unfinished():
+            reason = self.proposer.why_not(number)
+            self._finished(number, TrialResult("stopped", reason=reason))
+
+    def _started(self, record: TrialRecord) -> None:
+        self.tracker.started(record)
+        self.watch.started(record)
+
+    def _reported(self, number: int, report: Report, seconds: float) -> bool:
+        self.meter.start(number, self.gpus, seconds)
+        self.tracker.reported(number, report)
+        self.watch.reported(number, report)
+        goes_on = self.proposer.goes_on(number, report, seconds)
         if not goes_on:
-            watch.paused(number)
+            self.meter.end(number)
+            self.watch.paused(number)
         return goes_on
 
-    def finished(number: int, result: TrialResult) -> None:
-        record = proposer.finish(number, result)
-        proposer.writing(study.set_attribute, "seconds", seconds_before + clock.seconds())
-        tracker.finished(record)
-        watch.finished(record)
+    def _finished(self, number: int, result: TrialResult) -> None:
+        record = self.proposer.finish(number, result)
+        self.meter.end(number)
+        self.front.add(record)
+        self.hypervolumes.append(self.front.hypervolume)
+        write, study = self.proposer.writing, self.study
+        write(study.set_attribute, "seconds", self.seconds_before + self.clock.seconds())
+        if self.gpus:
+            write(study.set_attribute, "gpu_seconds", self.meter.seconds())
+        self.tracker.finished(record)
+        self.watch.finished(record)
         if number % TRIM_EVERY_TRIALS == 0:
-            Store(home.store).trim(home.store_limit_bytes, lambda: _needed(home))
+            store = Store(self.home.store)
+            store.trim(self.home.store_limit_bytes, lambda: _needed(self.home))
 
-    return Events(started, reported, finished)
+
+class _Bounds:
+    """What is known of a config before any work; its dataset is read once."""
+
+    def __init__(self, cache: Path) -> None:
+        self.cache = cache
+        self.known: dict[tuple[str, int], tuple[About, int]] = {}
+
+    def __call__(self, config: TrialConfig) -> Bound:
+        key = (canonical(config.dataset), config.seed)
+        if key not in self.known:
+            data = dataset.load(config.dataset, config.seed, self.cache)
+            self.known[key] = data.about, len(data.train.targets)
+        return bound(config, *self.known[key])
+
+
+def _gpus(options: Options, space: Space) -> float:
+    """Those that a trial reserves."""
+    workers = max(num_workers(config) for config in explore(space).configs)
+    return options.gpus_per_trial * max(1, workers)
 
 
 def _tracker(study: Study, home: Home, options: Options) -> Tracker:
@@ -192,7 +257,7 @@ def _needed(home: Home) -> set[str]:
     """Keys that must stay in the store: of every study's front and unfinished trials."""
     needed = set()
     for study in (open_study(home, name) for name in home.studies()):
-        needed |= {record.result.key for record in study.front() if record.result}
+        needed |= {record.result.key for record in study.front().members if record.result}
         # A study whose data is gone cannot go on, and needs nothing for it.
         with contextlib.suppress(UserError):
             needed |= _unfinished(study)

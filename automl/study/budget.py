@@ -88,9 +88,9 @@ class GpuMeter:
         self.ended, self.now = before, now
         self.running: dict[int, tuple[float, float]] = {}
 
-    def start(self, number: int, gpus: float) -> None:
-        """A trial has got its GPUs; told again, the first time counts."""
-        self.running.setdefault(number, (gpus, self.now()))
+    def start(self, number: int, gpus: float, worked: float = 0.0) -> None:
+        """A trial got its GPUs so many seconds ago; told again, the first time counts."""
+        self.running.setdefault(number, (gpus, self.now() - worked))
 
     def end(self, number: int) -> None:
         """A trial has ended or is paused; one that never got its GPUs costs nothing."""

@@ -9,10 +9,9 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution
 
+from automl.priors import near
 from automl.space import (
     Domain,
-    FloatDomain,
-    IntDomain,
     Space,
     Suggest,
     TrialConfig,
@@ -25,8 +24,6 @@ from automl.study.samplers import distribution
 
 KEPT_SHARE = 0.75
 """How much of a trial a change of it keeps."""
-NEAR = 0.15
-"""A number changes by this share of its range, as a standard deviation."""
 
 
 @dataclass(frozen=True)
@@ -65,19 +62,6 @@ def changed(params: Mapping[str, Any], rng: random.Random) -> Suggest:
         return near(domain, params[path], rng) if rng.random() < 0.5 else anything(path, domain)
 
     return suggest
-
-
-def near(domain: Domain, value: Any, rng: random.Random) -> Any:
-    """A value close to one of a number's domain; of options, any."""
-    match domain:
-        case IntDomain(low, high, step):
-            shift = round(rng.gauss(0, NEAR) * (high - low) / step) or rng.choice((-1, 1))
-            return min(high, max(low, value + shift * step))
-        case FloatDomain(low, high, True):
-            return min(high, max(low, value * (high / low) ** rng.gauss(0, NEAR)))
-        case FloatDomain(low, high):
-            return min(high, max(low, value + rng.gauss(0, NEAR) * (high - low)))
-    return uniform(rng)("", domain)
 
 
 def changes(

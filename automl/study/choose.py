@@ -46,7 +46,7 @@ def choose(
     objectives = study.settings.objectives
     wishes = [Wish(best or objectives[0])] if prefer is None else parse_prefer(prefer)
     conditions = pareto.parse_where(where) if where else []
-    front = study.front()
+    front = study.front().members
     known = list(front[0].values) if front else list(pareto.DIRECTIONS)
     for name in (*(wish.figure for wish in wishes), *(name for name, _, _ in conditions)):
         if name not in known:

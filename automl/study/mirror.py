@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+import random
 
 import optuna
-from optuna.distributions import BaseDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from automl import pareto
+from automl.priors import leaning
 from automl.result import TrialResult
-from automl.space import Space, sample
+from automl.space import Space
+from automl.study.candidates import Candidate, walk
 from automl.study.samplers import SAMPLERS, suggest_from
 from automl.study.study import STATES, Settings, TrialRecord
 
@@ -30,21 +31,26 @@ class Mirror:
         self.entries: dict[object, FrozenTrial] = {}
         self.study = self._made()
 
-    def ask(self, space: Space, seed: int) -> dict[str, Any]:
-        """The parameters that the study's sampler draws."""
+    def ask(self, space: Space, seed: int, leaning_share: float) -> Candidate:
+        """What the study's sampler draws; it leans to what the space marks as likely."""
         self.study.sampler = SAMPLERS[self.settings.sampler](seed)
         trial = self.study.ask()
-        sample(space, suggest_from(trial))
+        suggest = leaning(suggest_from(trial), random.Random(seed), leaning_share)
+        candidate = walk(space, suggest)
         self.study.tell(trial, state=TrialState.FAIL)
-        return trial.params
+        return candidate
 
     def tell(self, record: TrialRecord) -> None:
         """How a trial ended. A paused one counts as pruned, until it goes on and ends."""
         self._enter(record.number, _frozen(record, self.settings))
 
-    def screened(self, params: dict[str, Any], distributions: dict[str, BaseDistribution]) -> None:
+    def screened(self, candidate: Candidate) -> None:
         """A proposal was refused."""
-        pruned = create_trial(state=TrialState.PRUNED, params=params, distributions=distributions)
+        pruned = create_trial(
+            state=TrialState.PRUNED,
+            params=candidate.params,
+            distributions=candidate.distributions,
+        )
         self._enter(object(), pruned)
 
     def _enter(self, key: object, trial: FrozenTrial) -> None:

@@ -12,6 +12,7 @@ from automl.prefix import needed_keys
 from automl.recipe import Report
 from automl.result import TrialResult
 from automl.space import Space, TrialConfig, replay, sample
+from automl.study import warm_start
 from automl.study.drawing import Drawer, Drawn
 from automl.study.judging import Bound
 from automl.study.later import Later
@@ -22,6 +23,10 @@ from automl.study.study import Study, TrialRecord
 MAX_HELD = 4
 
 Judge = Callable[[TrialConfig, list[str], Report], tuple[Place, Entry] | None]
+
+
+def no_rung(config: TrialConfig, keys: list[str], report: Report) -> None:
+    """Judges nothing: every trial goes on to its end."""
 
 
 class Proposer:
@@ -43,17 +48,20 @@ class Proposer:
         is_stored: Callable[[str], bool],
         bound_of: Callable[[TrialConfig], Bound],
         *,
+        reuse: bool = True,
         slots: int = 1,
         max_live: int = 1,
         max_trials: float = float("inf"),
-        judge: Judge = lambda config, keys, report: None,
+        judge: Judge,
         later: type[Later] = Later,
     ) -> None:
         self.study, self.space, self.space_source = study, space, space_source
         self.is_stored, self.slots = is_stored, slots
         self.max_live, self.max_trials, self.judge = max_live, max_trials, judge
         self.drawing, self.writing = later("draws"), later("study")
-        self.drawer = Drawer(study.settings, space, self.keys, bound_of)
+        self.drawer = Drawer(
+            study.settings, space, self.keys, bound_of, warm_start.kept(study, space), reuse=reuse
+        )
         self.live: dict[int, TrialRecord] = {}
         self.paused: dict[int, TrialRecord] = {}
         self.adopted: dict[int, TrialRecord] = {}

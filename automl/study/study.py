@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from automl import pareto
 from automl.config import Config, UserError, decode, encode
 from automl.pareto import Axis
 from automl.result import TrialResult
+from automl.study.front import Front
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -150,31 +151,17 @@ class Study:
     def set_attribute(self, name: str, value: Any) -> None:
         self._study.set_user_attr(name, value)
 
-    def front(self, records: list[TrialRecord] | None = None) -> list[TrialRecord]:
-        """The complete, feasible trials that none dominates, by number."""
-        conditions = [c for text in self.settings.constraints for c in pareto.parse_where(text)]
-        done = [
-            record
-            for record in (self.records() if records is None else records)
-            if record.result is not None
-            and record.result.status == "complete"
-            and pareto.satisfies(record.values, conditions)
-        ]
-        points = [record.values for record in done]
-        return [done[i] for i in pareto.front_positions(points, self.settings.objectives)]
-
-    def hypervolume(self, front: list[TrialRecord]) -> float:
-        return pareto.hypervolume([record.values for record in front], self.settings.axes)
+    def front(self, records: Iterable[TrialRecord] | None = None) -> Front:
+        """The front of these records, of all unless given."""
+        return Front(self.settings, self.records() if records is None else records)
 
     def hypervolumes(self) -> list[float]:
         """The front's after each ended trial, by number."""
-        front: list[TrialRecord] = []
-        volumes: list[float] = []
+        front, volumes = Front(self.settings), []
         for record in self.records():
             if record.result is not None:
-                front = self.front([*front, record])
-                joined = bool(front) and front[-1] is record
-                volumes.append(self.hypervolume(front) if joined else (volumes or [0.0])[-1])
+                front.add(record)
+                volumes.append(front.hypervolume)
         return volumes
 
     def summary(self) -> dict[str, Any]:
@@ -187,7 +174,7 @@ class Study:
             "study": self.name,
             "objectives": {n: pareto.DIRECTIONS[n] for n in self.settings.objectives},
             "reference_point": {n: axis.worst for n, axis in self.settings.axes.items()},
-            "hypervolume": self.hypervolume(front),
+            "hypervolume": front.hypervolume,
             "trials": {
                 **{status: counts[status] for status in STATES},
                 "screened": sum(len(record.screened) for record in records),
@@ -202,7 +189,7 @@ class Study:
                     "measurement": record.values,
                     "seconds": record.result.seconds if record.result else 0.0,
                 }
-                for record in front
+                for record in front.members
             ],
         }
 

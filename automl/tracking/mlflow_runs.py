@@ -69,8 +69,9 @@ class Tracker:
         self.runs: dict[int, str] = {}
         self.pending: dict[str, Pending] = defaultdict(Pending)
         self.said: dict[tuple[int, str], int] = {}
-        self.records: list[TrialRecord] = []
-        self.front: set[int] = set()
+        self.records: dict[int, TrialRecord] = {}
+        self.front = study.front([])
+        self.numbers: set[int] = set()
         self.reported_front: set[int] | None = None
         self.waiting: deque[Callable[[], None]] = deque()
         self.next_report = time.monotonic() + REPORT_SECONDS
@@ -166,7 +167,7 @@ class Tracker:
             elif record.result is not None:
                 late = (partial(self._start, record), partial(self._finish, record, _now()))
                 self.waiting.extendleft(reversed(late))
-        self.front = {record.number for record in self.study.front(self.records)}
+        self.numbers = {record.number for record in self.front.members}
 
     def _experiment(self) -> str:
         found = self.client.get_experiment_by_name(EXPERIMENT)
@@ -260,25 +261,25 @@ class Tracker:
         self._update_parent(now)
 
     def _remember(self, record: TrialRecord) -> None:
-        self.records = [r for r in self.records if r.number != record.number] + [record]
+        self.records[record.number] = record
+        self.front.add(record)
 
     def _update_parent(self, now: int) -> None:
         """The live figures of the search, and which runs are on its front."""
-        front = self.study.front(self.records)
-        numbers = {record.number for record in front}
-        for number in numbers ^ self.front:
+        numbers = {record.number for record in self.front.members}
+        for number in numbers ^ self.numbers:
             tag = {"automl.pareto": "true" if number in numbers else "false"}
             self.pending[self.runs[number]].tags |= tag
-        self.front = numbers
-        counts = Counter(record.result.status for record in self.records if record.result)
-        figures = {"hypervolume": self.study.hypervolume(front), "front_size": float(len(front))}
+        self.numbers = numbers
+        counts = Counter(record.result.status for record in self.records.values() if record.result)
+        figures = {"hypervolume": self.front.hypervolume, "front_size": float(len(numbers))}
         figures |= {f"trials/{status}": float(count) for status, count in counts.items()}
         step = len(self.records)
         self.pending[self.parent].metrics += [(n, v, now, step) for n, v in figures.items()]
 
     def _mark_interrupted(self) -> None:
         """Runs of trials that the search left unfinished: a resume opens them again."""
-        ended = {record.number for record in self.records}
+        ended = set(self.records)
         for number, run_id in self.runs.items():
             if number not in ended:
                 self.pending[run_id].status = "KILLED"
@@ -304,12 +305,12 @@ class Tracker:
     def _write_report(self, *, is_last: bool) -> None:
         """Put the front's pages on the parent run when it has changed, and at the end."""
         self.next_report = time.monotonic() + REPORT_SECONDS
-        if self.reported_front == self.front and not is_last:
+        if self.reported_front == self.numbers and not is_last:
             return
         with tempfile.TemporaryDirectory() as folder:
             self.write_report(self.study, Path(folder))
             self.client.log_artifacts(self.parent, folder)
-        self.reported_front = set(self.front)
+        self.reported_front = set(self.numbers)
 
 
 def _legal(name: str) -> str:

@@ -22,7 +22,7 @@ LOGARITHMIC = ("size_bytes", "latency_ms", "load_ms")
 def write(study: Study, folder: Path) -> list[Path]:
     """Write every page of a study's front into a folder; returns the files."""
     records = [r for r in study.records() if r.result is not None and r.result.measurement]
-    front = study.front(records)
+    front = study.front(records).members
     objectives = study.settings.objectives
     files = [folder / f"front.{kind}" for kind in ("html", "png", "csv", "json")]
     write_page(study, files[0])
@@ -35,7 +35,7 @@ def write(study: Study, folder: Path) -> list[Path]:
 def write_page(study: Study, file: Path) -> None:
     """The interactive front, whole in one file: no network is needed to view it."""
     records = [r for r in study.records() if r.result is not None and r.result.measurement]
-    page = figure(study.name, study.settings.objectives, records, study.front(records))
+    page = figure(study.name, study.settings.objectives, records, study.front(records).members)
     page.write_html(file, include_plotlyjs=True, full_html=True)
 
 

@@ -7,7 +7,7 @@ from automl.prefix import needed_keys, prefix_keys
 from automl.result import TrialResult
 from automl.space import MAX_SEED
 from automl.study.later import AtOnce
-from automl.study.proposals import Proposer
+from automl.study.proposals import Proposer, no_rung
 from automl.study.samplers import SAMPLERS
 from automl.study.study import Settings, Study, create
 
@@ -39,6 +39,14 @@ space = Space(TrialConfig(Sklearn("digits"), MLP((Int(8, 64),)), recipe), ("accu
 """
 
 
+class Bound:
+    """Nothing is known before."""
+
+    def __init__(self, config):
+        self.size_bytes = self.macs = 0
+        self.steps = {}
+
+
 @pytest.fixture
 def start(tmp_path):
     """A proposer on a new study, or on what an earlier one left."""
@@ -51,7 +59,16 @@ def start(tmp_path):
             create(folder, settings, text, b"")
         options = {"slots": 99, "max_live": 99, **options}
         study = Study(folder)
-        return Proposer(study, space, "", lambda key: key in stored, later=AtOnce, **options)
+        return Proposer(
+            study,
+            space,
+            "",
+            lambda key: key in stored,
+            Bound,
+            judge=no_rung,
+            later=AtOnce,
+            **options,
+        )
 
     return start
 

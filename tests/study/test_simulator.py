@@ -26,6 +26,7 @@ class Bound:
     def __init__(self, config):
         self.size_bytes = 1000 * len(str(config.model))
         self.macs = 10 * self.size_bytes
+        self.steps = {s.label: 10**9 * getattr(s, "epochs", 1) for s in config.recipe}
 
 
 def made_up(store, keys_of, config):
@@ -59,9 +60,15 @@ def start(tmp_path):
             create(folder, settings, text, b"")
         study, options = Study(folder), {"slots": 1, "max_live": 2, "max_trials": 40, **options}
         judge = partial(judged, study.settings, Bound)
-        everything = source.load(text)
         return Proposer(
-            study, everything, "", lambda key: False, judge=judge, later=AtOnce, **options
+            study,
+            source.load(text),
+            "",
+            lambda key: False,
+            Bound,
+            judge=judge,
+            later=AtOnce,
+            **options,
         )
 
     return start

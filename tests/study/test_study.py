@@ -64,7 +64,7 @@ def test_the_front_holds_what_none_dominates_and_constraints_allow(make):
         TrialResult("rejected", reason="fake"),
         settings=settings,
     )
-    assert [record.number for record in study.front()] == [0, 2]
+    assert [record.number for record in study.front().members] == [0, 2]
     summary = study.summary()
     assert summary["trials"] == {
         "complete": 4,
@@ -93,4 +93,4 @@ def test_the_hypervolume_after_each_ended_trial(make):
     )
     nothing, first, same, last = study.hypervolumes()
     assert (nothing, same) == (0.0, first)
-    assert 0 < first < last == study.hypervolume(study.front())
+    assert 0 < first < last == study.front().hypervolume

@@ -1,0 +1,53 @@
+"""The front of a study, kept up to date trial by trial."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from automl import pareto
+
+if TYPE_CHECKING:
+    from automl.study.study import Settings, TrialRecord
+
+
+class Front:
+    """The complete, feasible trials that none dominates; of equal ones the lowest number."""
+
+    def __init__(self, settings: Settings, records: Iterable[TrialRecord] = ()) -> None:
+        self.objectives, self.axes = settings.objectives, settings.axes
+        self.conditions = [c for text in settings.constraints for c in pareto.parse_where(text)]
+        self._members: list[TrialRecord] = []
+        self._hypervolume: float | None = 0.0
+        for record in records:
+            self.add(record)
+
+    def add(self, record: TrialRecord) -> bool:
+        """Take in a trial that ended; whether it joins."""
+        if record.result is None or record.result.status != "complete":
+            return False
+        if not pareto.satisfies(record.values, self.conditions):
+            return False
+        if any(self._beats(member, record) for member in self._members):
+            return False
+        self._members = [m for m in self._members if not self._beats(record, m)] + [record]
+        self._hypervolume = None
+        return True
+
+    def _beats(self, a: TrialRecord, b: TrialRecord) -> bool:
+        if not pareto.covers(a.values, b.values, self.objectives):
+            return False
+        return a.number < b.number or not pareto.covers(b.values, a.values, self.objectives)
+
+    @property
+    def members(self) -> list[TrialRecord]:
+        """By number."""
+        return sorted(self._members, key=lambda record: record.number)
+
+    @property
+    def hypervolume(self) -> float:
+        """The share of the unit cube of the axes that it dominates."""
+        if self._hypervolume is None:
+            values = [member.values for member in self._members]
+            self._hypervolume = pareto.hypervolume(values, self.axes)
+        return self._hypervolume

@@ -13,12 +13,19 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.exceptions import ExperimentalWarning
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.trial import Trial
 
 from automl.space import Domain, FloatDomain, IntDomain, OneOfDomain, Suggest
 
 STARTUP_TRIALS = 10
+POPULATION = 20
 
 
 def _tpe(seed: int) -> BaseSampler:
@@ -27,8 +34,16 @@ def _tpe(seed: int) -> BaseSampler:
         return TPESampler(multivariate=True, group=True, n_startup_trials=STARTUP_TRIALS, seed=seed)
 
 
+def _gp(seed: int) -> BaseSampler:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return GPSampler(n_startup_trials=STARTUP_TRIALS, seed=seed)
+
+
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "tpe": _tpe,
+    "nsga2": lambda seed: NSGAIISampler(population_size=POPULATION, seed=seed),
+    "gp": _gp,
     "random": lambda seed: RandomSampler(seed=seed),
 }
 
@@ -59,3 +74,15 @@ def suggest_from(trial: Trial) -> Suggest:
         raise AssertionError(domain)
 
     return suggest
+
+
+def distribution(domain: Domain) -> BaseDistribution:
+    """What Optuna calls a domain."""
+    match domain:
+        case IntDomain(low, high, step):
+            return IntDistribution(low, high, step=step)
+        case FloatDomain(low, high, log):
+            return FloatDistribution(low, high, log=log)
+        case OneOfDomain():
+            return CategoricalDistribution(domain.names())
+    raise AssertionError(domain)

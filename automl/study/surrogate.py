@@ -1,56 +1,103 @@
-"""INTERIM."""
+"""What figures a configuration is likely to reach, learned from flat conditional params."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
-from optuna.distributions import CategoricalDistribution
-from sklearn.ensemble import ExtraTreesRegressor
+from numpy.typing import NDArray
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from automl.study.gaussian import Array, Process, Scales
+
+Params = Mapping[str, Any]
+ABSENT = -1.0
 
 
 class Surrogate:
-    def __init__(self, seed=0):
-        self.seed = seed
+    """One Gaussian process per target over encoded params and `extra` columns (n, e) of numbers,
+    NaN where unknown. Targets are (n, m). No randomness.
+    """
 
-    def fit(self, rows, distributions, targets, extra=None):
-        self.cols = {}
-        for d in distributions:
-            for p, dist in d.items():
-                if isinstance(dist, CategoricalDistribution):
-                    for c in dist.choices:
-                        self.cols.setdefault((p, c), len(self.cols))
-                else:
-                    self.cols.setdefault((p, dist), len(self.cols))
-        self.f = ExtraTreesRegressor(30, min_samples_leaf=2, random_state=self.seed).fit(
-            self.enc(rows, extra), targets
-        )
+    def __init__(self, distributions: Mapping[str, BaseDistribution]) -> None:
+        self.distributions = dict(sorted(distributions.items()))
+        self.processes: list[Process] = []
 
-    def enc(self, rows, extra):
-        X = np.full((len(rows), len(self.cols)), -1.0)
-        for i, r in enumerate(rows):
-            for (p, c), j in self.cols.items():
-                if p in r:
-                    if isinstance(c, str):
-                        X[i, j] = r[p] == c
-                    else:
-                        lo, hi, v = c.low, c.high, r[p]
-                        if getattr(c, "log", False):
-                            lo, hi, v = np.log([lo, hi, v])
-                        X[i, j] = (v - lo) / max(hi - lo, 1e-12)
-        return X if extra is None else np.column_stack([X, extra])
+    def find_scales(self, params: Sequence[Params], extra: Array, targets: Array) -> list[Scales]:
+        """The likeliest scales for each target: the costly part of a fit."""
+        self.low, self.span = _range(extra)
+        rows, groups = self._encode(params, extra)
+        return [Process(rows, groups, target).scales for target in targets.T]
 
-    def predict(self, rows, extra=None):
-        X = self.enc(rows, extra)
-        P = np.stack([t.predict(X).reshape(len(rows), -1) for t in self.f.estimators_])
-        return P.mean(0), P.std(0) + 0.01
+    def fit(
+        self,
+        params: Sequence[Params],
+        extra: Array,
+        targets: Array,
+        scales: Sequence[Scales] | None = None,
+    ) -> None:
+        """Learn the targets, with scales found before if given."""
+        scales = self.find_scales(params, extra, targets) if scales is None else scales
+        self.low, self.span = _range(extra)
+        self.learned = list(params), extra, targets
+        rows, groups = self._encode(params, extra)
+        self.processes = [
+            Process(rows, groups, target, scale)
+            for target, scale in zip(targets.T, scales, strict=True)
+        ]
+
+    def add(self, params: Sequence[Params], extra: Array, targets: Array) -> None:
+        """Learn more rows under the same scales."""
+        before, extra_before, targets_before = self.learned
+        scales = [process.scales for process in self.processes]
+        extra = np.vstack([extra_before, extra])
+        self.fit([*before, *params], extra, np.vstack([targets_before, targets]), scales)
+
+    def predict(self, params: Sequence[Params], extra: Array) -> tuple[Array, Array]:
+        """Mean and standard deviation of the targets, (k, m) each."""
+        rows, _ = self._encode(params, extra)
+        predicted = [process.predict(rows) for process in self.processes]
+        return np.stack([p[0] for p in predicted], 1), np.stack([p[1] for p in predicted], 1)
+
+    def _encode(self, params: Sequence[Params], extra: Array) -> tuple[Array, NDArray[np.int64]]:
+        """Rows, and to which param or extra each column belongs."""
+        blocks = [
+            np.array([_code(distribution, row.get(path)) for row in params])
+            for path, distribution in self.distributions.items()
+        ]
+        scaled = (extra - self.low) / self.span
+        blocks += list(np.where(np.isnan(scaled), ABSENT, scaled).T[:, :, None])
+        groups = [group for group, block in enumerate(blocks) for _ in range(block.shape[1])]
+        return np.hstack(blocks), np.array(groups)
 
 
-def expected_gain(front, mean, std, rng=None):
-    from automl.pareto import _volume
+def _code(distribution: BaseDistribution, value: Any) -> list[float]:
+    """A number's place in its range, or a choice as coordinates at distance 1 of each other."""
+    match distribution:
+        case CategoricalDistribution(choices=choices):
+            return [math.sqrt(0.5) * (value == choice) for choice in choices]
+        case IntDistribution() | FloatDistribution():
+            return [ABSENT if value is None else _place(distribution, value)]
+    raise AssertionError(distribution)
 
-    rng = np.random.default_rng(0)
-    base = _volume([tuple(p) for p in front])
-    out = []
-    for m, s in zip(mean, std):
-        ys = np.clip(m + s * rng.normal(size=(4, len(m))), 0, 1)
-        out.append(np.mean([_volume([*map(tuple, front), tuple(y)]) - base for y in ys]))
-    return np.array(out)
+
+def _place(distribution: IntDistribution | FloatDistribution, value: float) -> float:
+    low, high = float(distribution.low), float(distribution.high)
+    if distribution.log:
+        low, high, value = math.log(low), math.log(high), math.log(value)
+    return (value - low) / (high - low) if high > low else 0.0
+
+
+def _range(extra: Array) -> tuple[Array, Array]:
+    """The least known number of each column, and from there to the greatest."""
+    known = [column[~np.isnan(column)] for column in extra.T]
+    low = np.array([column.min(initial=np.inf) for column in known])
+    span = np.array([column.max(initial=-np.inf) for column in known]) - low
+    return np.where(np.isfinite(low), low, 0.0), np.where(span > 0, span, 1.0)

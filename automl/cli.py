@@ -116,8 +116,6 @@ def search(
         gpu_hours=gpu_hours,
         reuse=reuse,
         early_stopping=early_stopping,
-        reuse=reuse,
-        early_stopping=early_stopping,
         patience=patience,
         concurrency=concurrency,
         cpus_per_trial=cpus_per_trial,

@@ -12,7 +12,7 @@ from automl import pareto
 from automl.priors import leaning
 from automl.result import TrialResult
 from automl.space import Space
-from automl.study.candidates import Candidate, walk
+from automl.study.pool import Candidate, walk
 from automl.study.samplers import SAMPLERS, suggest_from
 from automl.study.study import STATES, Settings, TrialRecord
 

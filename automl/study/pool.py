@@ -1,42 +1,91 @@
-"""Candidates for the next trial: relatives of the front's members, and some at random."""
+"""Candidates for the next trial: relatives of good ones, compressions of trained models, others."""
 
 from __future__ import annotations
 
 import json
 import math
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from optuna.distributions import BaseDistribution
 
-from automl.space import Domain, FloatDomain, IntDomain, OneOfDomain, Suggest
-from automl.study.surrogate import Params
-from automl.study.walk import Draw
+from automl.priors import leaning
+from automl.space import (
+    Domain,
+    FloatDomain,
+    IntDomain,
+    OneOfDomain,
+    Space,
+    Suggest,
+    TrialConfig,
+    recording,
+    sample,
+    tail,
+)
+from automl.study.samplers import distribution
 
 STARTUP_TRIALS = 10
-POOL = 100
+SHARE_BRANCHES, SHARE_RANDOM, SHARE_CROSSED = 0.5, 0.1, 0.2
 NUM_CHANGED = (1, 1, 2, 3)
-SHARE_RANDOM, SHARE_CROSSED = 0.2, 0.2
 STEP = 0.2
+"""A number changes by this share of its range, as a standard deviation."""
+LEANING_SHARE = 0.5
+"""How often a random draw takes what is likely."""
+
+Params = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Told:
-    """A trial that ended: `values` on the axes, 1 best, None when it was not measured;
-    `violation` of the constraints, 0 when it meets them; `extra` numbers that describe it."""
+class Candidate:
+    """A trial that might be proposed; `parent` is the number of the one whose training it is to
+    go on from."""
 
-    params: Params
+    params: dict[str, Any]
     distributions: dict[str, BaseDistribution]
-    values: tuple[float, ...] | None
-    violation: float = 0.0
-    extra: tuple[float, ...] = ()
+    config: TrialConfig
+    parent: int | None = None
 
     @property
-    def is_feasible(self) -> bool:
-        return self.values is not None and self.violation <= 0
+    def key(self) -> str:
+        return json.dumps(self.params, sort_keys=True)
+
+
+def walk(space: Space, suggest: Suggest, parent: int | None = None) -> Candidate:
+    """The candidate that these suggestions make."""
+    params: dict[str, Any] = {}
+    domains: dict[str, Domain] = {}
+
+    def noting(path: str, domain: Domain) -> Any:
+        domains[path] = domain
+        return suggest(path, domain)
+
+    config = sample(space, recording(noting, params))
+    return Candidate(params, {p: distribution(d) for p, d in domains.items()}, config, parent)
+
+
+def candidates(
+    space: Space,
+    good: Sequence[Params],
+    parents: Mapping[int, Params],
+    rng: random.Random,
+    count: int,
+) -> Iterator[Candidate]:
+    """So many: relatives of the good trials, compressions of what the parents had trained, and
+    some at random."""
+    numbers = sorted(parents)
+    for _ in range(count):
+        kind = rng.random()
+        if kind < SHARE_RANDOM or not good:
+            yield walk(space, leaning(anything(rng), rng, LEANING_SHARE))
+        elif numbers and kind < SHARE_RANDOM + SHARE_BRANCHES:
+            number = rng.choice(numbers)
+            cut = tail(space, dict(parents[number]))
+            trained = {p: value for p, value in parents[number].items() if p not in cut}
+            yield walk(space, _first(trained, related(good, rng)), number)
+        else:
+            yield walk(space, related(good, rng))
 
 
 def stratified(number: int, seed: int, total: int = STARTUP_TRIALS) -> Suggest:
@@ -53,38 +102,27 @@ def stratified(number: int, seed: int, total: int = STARTUP_TRIALS) -> Suggest:
     return suggest
 
 
-def make_pool(
-    told: Sequence[Told], draw: Draw, rng: random.Random, known: Collection[str], size: int = POOL
-) -> list[dict[str, Any]]:
-    """Up to `size` different params whose `key` is not among the `known`: relatives of the front's
-    members, and some at random."""
-    parents = [told[i].params for i in front_of(told)]
-    seen, pool = set(known), []
-    for _ in range(2 * size):
-        params = draw(_suggest(parents, rng))
-        if key(params) not in seen:
-            seen.add(key(params))
-            pool.append(params)
-        if len(pool) == size:
-            break
-    return pool
+def anything(rng: random.Random) -> Suggest:
+    """Suggests at random."""
+    return lambda path, domain: at(domain, rng.random())
 
 
-def key(params: Params) -> str:
-    return json.dumps(params, sort_keys=True)
+def related(good: Sequence[Params], rng: random.Random) -> Suggest:
+    """Suggests what a good trial has, or two of them crossed, with a few values changed."""
+    first = second = rng.choice(good)
+    if rng.random() < SHARE_CROSSED:
+        second = rng.choice(good)
+    paths = sorted({*first, *second})
+    changed = rng.sample(paths, min(rng.choice(NUM_CHANGED), len(paths)))
 
+    def suggest(path: str, domain: Domain) -> Any:
+        holders = [one for one in (first, second) if path in one and domain.allows(one[path])]
+        if not holders:
+            return at(domain, rng.random())
+        value = rng.choice(holders)[path]
+        return _near(domain, value, rng) if path in changed else value
 
-def front_of(told: Sequence[Told]) -> list[int]:
-    """Positions of the feasible trials that none dominates; without one, of the least
-    infeasible."""
-    feasible = [i for i, t in enumerate(told) if t.is_feasible]
-    if not feasible:
-        measured = [i for i, t in enumerate(told) if t.values is not None]
-        return sorted(measured, key=lambda i: told[i].violation)[:3]
-    points = np.array([told[i].values for i in feasible])
-    as_good = (points[:, None] >= points).all(axis=2)
-    beaten = (as_good & ~as_good.T).any(axis=0)
-    return [i for i, is_beaten in zip(feasible, beaten, strict=True) if not is_beaten]
+    return suggest
 
 
 def at(domain: Domain, place: float) -> Any:
@@ -111,22 +149,8 @@ def _near(domain: Domain, value: Any, rng: random.Random) -> Any:
     return at(domain, min(max(place + rng.gauss(0, STEP), 0.0), 1 - 1e-9))
 
 
-def _suggest(parents: Sequence[Params], rng: random.Random) -> Suggest:
-    """Of one kind, by chance: random, a changed parent, or two parents crossed and changed."""
-    kind = rng.random()
-    if not parents or kind < SHARE_RANDOM:
-        return lambda path, domain: at(domain, rng.random())
-    first = second = rng.choice(parents)
-    if kind < SHARE_RANDOM + SHARE_CROSSED:
-        second = rng.choice(parents)
-    paths = sorted({*first, *second})
-    changed = rng.sample(paths, min(rng.choice(NUM_CHANGED), len(paths)))
-
+def _first(trained: Params, then: Suggest) -> Suggest:
     def suggest(path: str, domain: Domain) -> Any:
-        holders = [parent for parent in (first, second) if path in parent]
-        if not holders:
-            return at(domain, rng.random())
-        value = rng.choice(holders)[path]
-        return _near(domain, value, rng) if path in changed else value
+        return trained[path] if path in trained else then(path, domain)
 
     return suggest

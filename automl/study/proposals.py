@@ -59,8 +59,9 @@ class Proposer:
         self.is_stored, self.slots = is_stored, slots
         self.max_live, self.max_trials, self.judge = max_live, max_trials, judge
         self.drawing, self.writing = later("draws"), later("study")
+        earlier = warm_start.kept(study, space)
         self.drawer = Drawer(
-            study.settings, space, self.keys, bound_of, warm_start.kept(study, space), reuse=reuse
+            study.settings, space, self.keys, bound_of, earlier, reuse=reuse, slots=slots
         )
         self.live: dict[int, TrialRecord] = {}
         self.paused: dict[int, TrialRecord] = {}
@@ -164,18 +165,24 @@ class Proposer:
     def _start(self, drawn: Drawn) -> TrialRecord:
         record = TrialRecord(
             number=self.num_started,
-            params=drawn.params,
-            distributions=drawn.distributions,
+            params=drawn.candidate.params,
+            distributions=drawn.candidate.distributions,
             draw=drawn.draw,
             after=drawn.after,
-            parent=drawn.parent,
+            parent=drawn.candidate.parent,
             screened=drawn.screened,
             turn=self.num_turns + 1,
         )
         self.num_started += 1
         self.num_turns += 1
         self.writing(self.study.start, record)
-        self.live[record.number], self.making[record.number] = record, (drawn.config, drawn.keys)
+        self.live[record.number], self.making[record.number] = (
+            record,
+            (
+                drawn.candidate.config,
+                drawn.keys,
+            ),
+        )
         return record
 
     def _hand_out(self, record: TrialRecord) -> TrialRecord:

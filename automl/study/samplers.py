@@ -13,12 +13,6 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.exceptions import ExperimentalWarning
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.trial import Trial
 
@@ -74,15 +68,3 @@ def suggest_from(trial: Trial) -> Suggest:
         raise AssertionError(domain)
 
     return suggest
-
-
-def distribution(domain: Domain) -> BaseDistribution:
-    """What Optuna calls a domain."""
-    match domain:
-        case IntDomain(low, high, step):
-            return IntDistribution(low, high, step=step)
-        case FloatDomain(low, high, log):
-            return FloatDistribution(low, high, log=log)
-        case OneOfDomain():
-            return CategoricalDistribution(domain.names())
-    raise AssertionError(domain)

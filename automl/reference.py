@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -13,18 +13,27 @@ from automl.config import UserError
 from automl.data import dataset
 from automl.data.dataset import About, Data, Split
 from automl.export import onnx
+from automl.export.bound import bound
 from automl.models.deployed import Deployed, predict
 from automl.models.family import Network, count_parameters, untrained
 from automl.pareto import Axis, parse_where
 from automl.space import Explored, Space, TrialConfig
 
 
+BYTES = 4
+"""Of a parameter in fp32."""
+
+
 @dataclass(frozen=True)
 class Largest:
-    """The untrained model of most parameters among a space's options, and the data it is for."""
+    """The untrained model of most work among a space's options, and the data it is for.
+
+    `num_parameters` is the most that any option has.
+    """
 
     model: Network
     data: Data
+    num_parameters: int
 
     @property
     def rows(self) -> Split:
@@ -41,8 +50,11 @@ class Largest:
             ) from error
 
     def axes(self, objectives: Sequence[str], figures: Mapping[str, float]) -> dict[str, Axis]:
-        """Each objective's range: quality from chance to perfect, the rest by SPAN."""
+        """Each objective's range: quality from chance to perfect, the rest by SPAN, from the
+        figures of its file down; bytes from those that the most parameters take, if more."""
         known = quality.metrics(len(self.data.about.classes))
+        most_bytes = max(figures["size_bytes"], BYTES * self.num_parameters)
+        figures = {**figures, "size_bytes": most_bytes}
         return {
             name: Axis(known[name].chance(self.rows.targets), known[name].perfect)
             if name in known
@@ -57,12 +69,17 @@ def largest(space: Space, explored: Explored, cache: Path) -> Largest:
     Raises UserError when the data, a model, a step or an objective does not suit the others.
     """
     built = [_build(config, cache) for config in explored.configs]
-    for candidate in built:
-        _check_objectives(space, candidate.data.about)
-    return max(built, key=lambda candidate: count_parameters(candidate.model))
+    for _, data in built:
+        _check_objectives(space, data.about)
+    work = [
+        (bound(replace(config, recipe=()), data.about, 0).macs, count_parameters(model))
+        for config, (model, data) in zip(explored.configs, built, strict=True)
+    ]
+    model, data = built[work.index(max(work))]
+    return Largest(model, data, max(parameters for _, parameters in work))
 
 
-def _build(config: TrialConfig, cache: Path) -> Largest:
+def _build(config: TrialConfig, cache: Path) -> tuple[Network, Data]:
     data = dataset.load(config.dataset, config.seed, cache)
     for step in config.recipe:
         step.check_data(data.about)
@@ -83,7 +100,7 @@ def _build(config: TrialConfig, cache: Path) -> Largest:
             f"{config.model} gives {tuple(answers.shape)} for two rows of shape "
             f"{data.about.input_shape}; the data asks for {wanted}"
         )
-    return Largest(model, data)
+    return model, data
 
 
 def _check_objectives(space: Space, about: About) -> None:

@@ -125,7 +125,7 @@ class Proposer:
         if paused is None:
             return "the search's time was up"
         step, epoch = paused.place
-        return f"after epoch {epoch} of {step.split()[0]} others were better in every trade-off"
+        return f"after epoch {epoch} of {step.split()[0]} it was not among the better half"
 
     def close(self) -> None:
         """Wait until all is drawn and written."""

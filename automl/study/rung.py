@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 WINDOW = 200
 """A rung compares the last so many entries: what is usual rises as a search goes on."""
-SHARE = 3
+SHARE = 2
 """One in so many goes on."""
+FREE = 8
+"""So many go on whatever they reach: fewer say nothing of what is usual."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ class Rung:
     are ordered by their keys, so that it does not matter which came first.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, free: int = FREE) -> None:
+        self.free = free
         self.entries: list[Entry] = []
         self._best: set[str] | None = set()
         self._values: NDArray[np.float64] = np.empty((0, 0))
@@ -52,9 +55,9 @@ class Rung:
         self._best = None
 
     def best(self) -> set[str]:
-        """The keys that go on: one in SHARE, rounded up."""
+        """The keys that go on: one in SHARE, rounded up, and `free` of them at least."""
         if self._best is None:
-            wanted = -(-len(self.entries) // SHARE)
+            wanted = min(len(self.entries), max(self.free, -(-len(self.entries) // SHARE)))
             self._best = {self.entries[i].key for i in self._order(wanted)[:wanted]}
         return self._best
 

@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from automl.study.rung import SHARE, Entry, Rung
+from automl.study.rung import FREE, Entry, Rung
 
 FIRST_RUNG_EPOCH = 2
+STEP = 3
+"""From one rung to the next there are so many times the epochs."""
 
 Place = tuple[str, int]
 """A rung's name: what is compared there, and after which epoch."""
@@ -22,8 +24,8 @@ def is_rung(epoch: int, epochs: int) -> bool:
     """Whether trials are compared after this epoch: 2, 6, 18, … up to a third of them all."""
     rung = FIRST_RUNG_EPOCH
     while rung < epoch:
-        rung *= SHARE
-    return rung == epoch and epoch * SHARE <= epochs
+        rung *= STEP
+    return rung == epoch and epoch * STEP <= epochs
 
 
 @dataclass
@@ -48,7 +50,8 @@ class StopRule:
     unless it goes on before.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, free: int = FREE) -> None:
+        self.free = free
         self.rungs: dict[Place, Rung] = {}
         self.running: dict[int, _Running] = defaultdict(_Running)
         self.paused: dict[int, _Paused] = {}
@@ -112,7 +115,7 @@ class StopRule:
         if (place, entry.key) in self.entered:
             return False
         self.entered[place, entry.key] = len(self.entered)
-        self.rungs.setdefault(place, Rung()).add(entry)
+        self.rungs.setdefault(place, Rung(self.free)).add(entry)
         return True
 
     def _pause(self, number: int, place: Place) -> bool:
@@ -131,9 +134,11 @@ class StopRule:
         self.waiting[place][keys[place]] = number
 
 
-def restored(records: Mapping[int, Mapping[str, Any]], running: set[int]) -> StopRule:
+def restored(
+    records: Mapping[int, Mapping[str, Any]], running: set[int], free: int = FREE
+) -> StopRule:
     """The rule as it was, from what `record` said of each trial; `running` ones run again."""
-    rule = StopRule()
+    rule = StopRule(free)
     keys: dict[int, dict[Place, str]] = defaultdict(dict)
     entries = [
         (*entry, number) for number, record in records.items() for entry in record["entries"]

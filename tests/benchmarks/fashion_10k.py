@@ -1,11 +1,11 @@
-"""The Fashion-MNIST subset of `peers.py`: a trial takes 10 to 20 s on one core."""
+"""The Fashion-MNIST subset of `peers.py`: a trial takes some 10 s on one quiet core."""
 
 from automl.compression.factorize import Factorize
 from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize
 from automl.data.npz import Npz
 from automl.models.convnet import ConvNet
-from automl.models.mobilenet import MobileNet, MobileNetStage
+from automl.models.mlp import MLP
 from automl.models.resnet import ResNet, ResNetStage
 from automl.space import Float, Int, OneOf, Repeat, Space, TrialConfig
 from automl.training.augmentation import Flip
@@ -19,7 +19,7 @@ train = Train(
     optimizer=OneOf(Nesterov(weight_decay=5e-4), AdamW(weight_decay=0.05)),
     learning_rate=OneCycle(Float(5e-3, 0.2, log=True)),
     batch_size=OneOf(Fixed(128), Staircase(initial=64, factor=2, stairs=3)),
-    epochs=6,
+    epochs=5,
     augmentations=(OneOf(None, Flip()),),
     channels_last=True,
 )
@@ -27,7 +27,7 @@ fine_tune = Train(
     label="fine_tune",
     learning_rate=Warmup(Cosine(Float(1e-3, 1e-2, log=True))),
     batch_size=Fixed(128),
-    epochs=3,
+    epochs=2,
     loss=OneOf(CrossEntropy(), Distill(teacher="train")),
     channels_last=True,
 )
@@ -36,9 +36,9 @@ space = Space(
     TrialConfig(
         dataset=Npz("fashion_10k.npz"),
         model=OneOf(
-            ConvNet(channels=Repeat(Int(8, 32, step=8), Int(2, 3))),
-            ResNet(stages=Repeat(ResNetStage(Int(8, 32, step=8), 1), 2)),
-            MobileNet(stages=Repeat(MobileNetStage(Int(8, 32, step=8), 1), Int(2, 3))),
+            MLP(widths=Repeat(Int(32, 128, step=16), Int(1, 2))),
+            ConvNet(channels=Repeat(Int(8, 24, step=8), Int(2, 3))),
+            ResNet(stages=Repeat(ResNetStage(Int(8, 16, step=4), 1), 2)),
         ),
         recipe=(
             train,

@@ -41,6 +41,7 @@ TRAIN_ROWS, TEST_ROWS = 10_000, 1_000
 GRACE_SECONDS = 300
 """How long a cell may take to start and to end."""
 
+LOG = CACHE / "peers.log"
 PACKAGES = ("ray", "optuna", "syne-tune", "moocore", "torch", "onnxruntime")
 
 
@@ -109,7 +110,7 @@ def subset(idx_files: str) -> dict[str, Any]:
 
 
 def cell(frozen: dict[str, Any], space: str, folder: Path, method: str, seed: int) -> Any:
-    """Run a cell in a process of its own, so that Ray is fresh."""
+    """Run a cell in a process of its own, so that Ray is fresh; what it prints goes to LOG."""
     request = Request(
         space=space, method=method, seed=seed, slots=SLOTS, cache=str(CACHE), **frozen
     )
@@ -119,7 +120,16 @@ def cell(frozen: dict[str, Any], space: str, folder: Path, method: str, seed: in
         command = [sys.executable, str(HERE / "peers_cell.py"), str(asked), str(answered)]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         limit = request.seconds + GRACE_SECONDS
-        subprocess.run(command, cwd=folder, env=environment, timeout=limit, check=True)
+        with LOG.open("w") as log:
+            subprocess.run(
+                command,
+                cwd=folder,
+                env=environment,
+                timeout=limit,
+                check=True,
+                stdout=log,
+                stderr=log,
+            )
         return {"date": time.strftime("%Y-%m-%d"), **json.loads(answered.read_text())}
 
 

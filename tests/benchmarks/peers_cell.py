@@ -71,7 +71,7 @@ def ours(request: Request, scratch: str) -> dict[str, Any]:
 
     class Timed(Watch):
         def began(self, study: Any, slots: int, budget: Any) -> None:
-            self.started, self.trials = time.time(), list[dict[str, Any]]()
+            self.since, self.trials = time.time(), list[dict[str, Any]]()
             self.scale = request.reference_latency_ms / study.settings.reference_latency_ms
 
         def finished(self, record: Any) -> None:
@@ -81,7 +81,7 @@ def ours(request: Request, scratch: str) -> dict[str, Any]:
                 figures["latency_ms"] *= self.scale
             self.trials.append(
                 {
-                    "seconds": time.time() - self.started,
+                    "seconds": time.time() - self.since,
                     "trial_seconds": found.seconds,
                     "status": found.status,
                     "reason": found.reason,
@@ -141,7 +141,11 @@ def prepare(request: Request, scratch: str) -> Setting:
 
 def max_epochs(space: Space) -> int:
     """The most reports of an epoch that a trial of the space gives."""
-    return max(sum(map(_epochs, config.recipe)) for config in explore(space).configs)
+    steps = [step for config in explore(space).configs for step in config.recipe]
+    longest = {
+        step.label: max(_epochs(s) for s in steps if s.label == step.label) for step in steps
+    }
+    return sum(longest.values())
 
 
 def _epochs(step: Step) -> int:

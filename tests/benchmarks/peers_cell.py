@@ -64,36 +64,16 @@ def main() -> None:
 
 
 def ours(request: Request, scratch: str) -> dict[str, Any]:
-    """Our own search in a fresh home, as a user starts it."""
-    # Before ray: it makes Ray's settings.
-    from automl import api
-    from automl.running import Watch
+    """Our own search in a fresh home; latencies as the other methods tell them."""
+    import watched
 
-    class Timed(Watch):
-        def began(self, study: Any, slots: int, budget: Any) -> None:
-            self.since, self.trials = time.time(), list[dict[str, Any]]()
-            self.scale = request.reference_latency_ms / study.settings.reference_latency_ms
-
-        def finished(self, record: Any) -> None:
-            found, figures = record.result, dict[str, float]()
-            if found.measurement is not None:
-                figures = {name: found.measurement.figures[name] for name in request.axes}
-                figures["latency_ms"] *= self.scale
-            self.trials.append(
-                {
-                    "seconds": time.time() - self.since,
-                    "trial_seconds": found.seconds,
-                    "status": found.status,
-                    "reason": found.reason,
-                    "figures": figures,
-                    "reused_steps": found.reused_steps,
-                }
-            )
-
-    start_ray(request.slots)
-    watch = Timed()
-    minutes = request.seconds / 60
-    found = api.search(request.space, home=scratch, minutes=minutes, seed=request.seed, watch=watch)
+    minutes, seed = request.seconds / 60, request.seed
+    found, watch = watched.search(request.space, request.slots, scratch, minutes=minutes, seed=seed)
+    scale = request.reference_latency_ms / watch.reference_latency_ms
+    for trial in watch.trials:
+        trial["figures"] = {n: v for n, v in trial["figures"].items() if n in request.axes}
+        if trial["figures"]:
+            trial["figures"]["latency_ms"] *= scale
     return {"started": sum(found.summary()["trials"].values()), "trials": watch.trials}
 
 
@@ -107,18 +87,13 @@ def peer(request: Request, scratch: str) -> dict[str, Any]:
     else:
         import peers_ray
 
-        start_ray(request.slots)
+        peers_ray.start(request.slots)
         judge = peers_ray.start_judge(setting)
         started = time.time()
-        peers_ray.search(request.method, setting, judge, request.seconds, request.slots)
+        peers_ray.search(
+            peers_ray.METHODS[request.method], setting, judge, request.slots, request.seconds
+        )
     return logged(Path(scratch), started)
-
-
-def start_ray(slots: int) -> None:
-    """Ray on this machine, as if it had so many processors."""
-    import ray
-
-    ray.init(num_cpus=slots, include_dashboard=False, log_to_driver=False)
 
 
 def prepare(request: Request, scratch: str) -> Setting:

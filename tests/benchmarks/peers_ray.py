@@ -6,9 +6,10 @@ accuracy of every epoch. One trial more than there are slots waits, so that acto
 
 from __future__ import annotations
 
+import itertools
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -31,7 +32,7 @@ from ray.tune.search.optuna import OptunaSearch
 from automl.data.dataset import Split
 from automl.measure.measurement import Measurement
 from automl.pareto import DIRECTIONS
-from automl.result import TrialResult
+from automl.recipe import Report
 from automl.space import Domain, FloatDomain, IntDomain, OneOfDomain, sample
 
 
@@ -67,15 +68,27 @@ METHODS = {
 }
 
 
+def start(slots: int) -> None:
+    """Ray on this machine, as if it had so many processors."""
+    ray.init(num_cpus=slots, include_dashboard=False, log_to_driver=False)
+
+
 def start_judge(setting: Setting) -> Any:
     judge = Judge.remote(setting)  # type: ignore[attr-defined]
     ray.get(judge.ready.remote())
     return judge
 
 
-def search(name: str, setting: Setting, judge: Any, seconds: float, slots: int) -> None:
-    """Run one method for that long; what it finds stands in the setting's log."""
-    method = METHODS[name]
+def search(
+    method: Method,
+    setting: Setting,
+    judge: Any,
+    slots: int,
+    seconds: float | None = None,
+    num_trials: int = -1,
+    callbacks: Sequence[tune.Callback] = (),
+) -> None:
+    """Run one method for so long or so many trials; what it finds stands in the setting's log."""
     trainable = tune.with_parameters(
         trial, setting=setting, judge=judge, per_epoch=method.scheduler is not None
     )
@@ -85,12 +98,12 @@ def search(name: str, setting: Setting, judge: Any, seconds: float, slots: int) 
             tune_config=tune.TuneConfig(
                 search_alg=method.searcher(setting),
                 scheduler=method.scheduler and method.scheduler(setting),
-                num_samples=-1,
+                num_samples=num_trials,
                 max_concurrent_trials=slots + 1,
                 time_budget_s=seconds,
                 reuse_actors=True,
             ),
-            run_config=tune.RunConfig(storage_path=folder, verbose=0),
+            run_config=tune.RunConfig(storage_path=folder, callbacks=list(callbacks), verbose=0),
         ).fit()
 
 
@@ -111,24 +124,37 @@ def walk(setting: Setting, trial: optuna.Trial) -> None:
 
 
 def trial(config: dict[str, Any], setting: Setting, judge: Any, per_epoch: bool) -> None:
-    """The Tune function."""
+    """The Tune function; every report counts as an epoch, the last too."""
+    epochs = itertools.count(1)
+
+    def report(epoch: Report) -> None:
+        tune.report({"epoch": next(epochs), "accuracy": epoch.metrics["accuracy"]})
+
+    objectives = run(config, setting, judge, report if per_epoch else None)
+    tune.report({"epoch": next(epochs), **objectives})
+
+
+def run(
+    config: dict[str, Any],
+    setting: Setting,
+    judge: Any,
+    on_report: Callable[[Report], None] | None = None,
+) -> dict[str, float]:
+    """Run a trial in this process, measured by the judge, and give its objectives."""
     torch.set_num_threads(1)
 
     def measure(file: bytes, rows: Split) -> Measurement:
         measured: Measurement = ray.get(judge.measure.remote(file))
         return measured
 
-    running, epoch = run_alone(setting, config, measure), 0
+    running = run_alone(setting, config, measure)
     while True:
         try:
             report = next(running)
         except StopIteration as end:
-            result: TrialResult = end.value
-            break
-        epoch += 1
-        if per_epoch:
-            tune.report({"epoch": epoch, "accuracy": report.metrics["accuracy"]})
-    tune.report({"epoch": epoch + 1, **told(setting, result)})
+            return told(setting, end.value)
+        if on_report:
+            on_report(report)
 
 
 @ray.remote(num_cpus=0)

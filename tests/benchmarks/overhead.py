@@ -9,8 +9,9 @@ Ray's MLflow callback, both on SQLite; `tune_train_s` starts a Train run in each
 trials. `…_work_s` is the part that the trials themselves took, over the slots.
 
 Ray's own test of its bookkeeping runs 10,000 trials of 1 s on 16 slots, which must end in 800 s
-where 625 s are slept. Scaled down, ours sleeps in fewer trials on 4 slots, with its start, export
-and measuring on top: `sleep_s` over `sleep_allowed_s`, the same 1.28 times what is slept.
+where 625 s are slept. Scaled down, ours sleeps in fewer trials on 4 slots, and each is exported
+and measured too: `sleep_s`, from Ray ready to the last result, must stay below `sleep_allowed_s`,
+the same 1.28 times what is slept.
 """
 
 from __future__ import annotations
@@ -21,18 +22,23 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from cells import CACHE
+
 from automl.measure.measurement import machine
 
 HERE = Path(__file__).parent
+RUN = str(HERE / "overhead_run.py")
 RESULTS = HERE / "results" / "overhead.json"
 SLOTS, SLEEP_SLOTS = 2, 4
 TRIALS = {"ours": 50, "tune": 50, "tune_train": 6, "sleep": 200}
 SMALL_TRIALS = {"ours": 10, "tune": 10, "tune_train": 2, "sleep": 20}
+LOG = CACHE / "overhead.log"
 ALLOWED = 800 / 625
 PACKAGES = ("ray", "optuna", "mlflow", "torch", "onnxruntime")
 
@@ -61,19 +67,23 @@ def main() -> None:
 
 
 def timed(side: str, num_trials: int, slots: int) -> dict[str, Any]:
-    """The whole process of a side, and what its trials took."""
-    command = [sys.executable, str(HERE / "overhead_run.py"), side, str(num_trials), str(slots)]
+    """The whole process of a side, and what its trials took; what it says goes to LOG."""
+    CACHE.mkdir(exist_ok=True)
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    started = time.perf_counter()
-    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
-    seconds = time.perf_counter() - started
-    trials = json.loads(done.stdout.splitlines()[-1])
+    with tempfile.TemporaryDirectory() as scratch, LOG.open("w") as log:
+        answer = Path(scratch, "result.json")
+        command = [sys.executable, RUN, side, str(num_trials), str(slots), str(answer)]
+        started = time.perf_counter()
+        subprocess.run(command, env=environment, check=True, stdout=log, stderr=log)
+        seconds = time.perf_counter() - started
+        trials = json.loads(answer.read_text())
     return {
         "side": side,
         "trials": num_trials,
         "slots": slots,
         "seconds": round(seconds, 2),
-        "trial_seconds": [round(trial, 3) for trial in trials],
+        "search_seconds": round(max(trial["seconds"] for trial in trials), 2),
+        "trial_seconds": [round(trial["trial_seconds"], 3) for trial in trials],
     }
 
 
@@ -84,7 +94,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, float]:
         own = [row for row in rows if row["side"] == side]
         trials, slots = own[0]["trials"], own[0]["slots"]
         if side == "sleep":
-            found["sleep_s"] = statistics.median(row["seconds"] for row in own)
+            found["sleep_s"] = statistics.median(row["search_seconds"] for row in own)
             found["sleep_allowed_s"] = round(ALLOWED * trials / slots, 2)
         else:
             whole = statistics.median(row["seconds"] / trials for row in own)

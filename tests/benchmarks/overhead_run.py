@@ -1,6 +1,7 @@
-"""One side of `overhead.py`, in a process of its own: python overhead_run.py SIDE TRIALS SLOTS.
+"""One side of `overhead.py`, in a process of its own: python overhead_run.py SIDE TRIALS SLOTS RESULT.
 
-The last line that it prints is a JSON list of the seconds that each trial itself took.
+RESULT is a JSON file of the trials: when each ended, counted from the moment at which Ray and the
+judge were ready, and the seconds that it took itself.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import json
 import os
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,16 +25,17 @@ def main() -> None:
     torch.set_num_threads(1)
     side, num_trials, slots = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
-        seconds = SIDES[side](num_trials, slots, scratch)
-    print(json.dumps(seconds))
+        trials = SIDES[side](num_trials, slots, scratch)
+    assert len(trials) == num_trials, f"{len(trials)} of {num_trials} trials ended"
+    assert all(trial["status"] == "complete" for trial in trials), trials
+    Path(sys.argv[4]).write_text(json.dumps(trials))
 
 
 def ours(num_trials: int, slots: int, scratch: str, space: str = "overhead_trivial.py") -> Any:
     import watched
 
-    found, watch = watched.search(str(HERE / space), slots, scratch, trials=num_trials, seed=0)
-    assert found.summary()["trials"]["complete"] == num_trials, found.summary()["trials"]
-    return [trial["trial_seconds"] for trial in watch.trials]
+    _, watch = watched.search(str(HERE / space), slots, scratch, trials=num_trials, seed=0)
+    return watch.trials
 
 
 def plain_tune(num_trials: int, slots: int, scratch: str) -> Any:
@@ -42,9 +46,9 @@ def plain_tune(num_trials: int, slots: int, scratch: str) -> Any:
     peers_ray.start(slots)
     judge = peers_ray.start_judge(setting)
     logger = MLflowLoggerCallback(f"sqlite:///{scratch}/mlflow.db", experiment_name="overhead")
-    method = peers_ray.METHODS["ray_optuna"]
+    method, started = peers_ray.METHODS["ray_optuna"], time.time()
     peers_ray.search(method, setting, judge, slots, num_trials=num_trials, callbacks=[logger])
-    return _logged(scratch)
+    return _logged(scratch, started)
 
 
 def tune_with_train(num_trials: int, slots: int, scratch: str) -> Any:
@@ -55,7 +59,7 @@ def tune_with_train(num_trials: int, slots: int, scratch: str) -> Any:
     setting = _setting(slots, scratch)
     peers_ray.start(slots)
     judge = peers_ray.start_judge(setting)
-    method = peers_ray.METHODS["ray_optuna"]
+    method, started = peers_ray.METHODS["ray_optuna"], time.time()
     tune.Tuner(
         tune.with_resources(
             tune.with_parameters(_driver, setting=setting, judge=judge), {"cpu": 0.01}
@@ -67,7 +71,7 @@ def tune_with_train(num_trials: int, slots: int, scratch: str) -> Any:
         ),
         run_config=tune.RunConfig(storage_path=f"{scratch}/tune", verbose=0),
     ).fit()
-    return _logged(scratch)
+    return _logged(scratch, started)
 
 
 def _driver(config: dict[str, Any], setting: Any, judge: Any) -> None:
@@ -104,15 +108,13 @@ def _setting(slots: int, scratch: str) -> Any:
     return prepare(Request(space, "", 0, 0.0, slots, scratch, **frozen), scratch)
 
 
-def _logged(scratch: str) -> list[float]:
+def _logged(scratch: str, started: float) -> Any:
     from peers_cell import logged
 
-    trials = logged(Path(scratch), 0.0)["trials"]
-    assert all(trial["status"] == "complete" for trial in trials), trials
-    return [trial["trial_seconds"] for trial in trials]
+    return logged(Path(scratch), started)["trials"]
 
 
-SIDES = {
+SIDES: dict[str, Callable[[int, int, str], Any]] = {
     "ours": ours,
     "tune": plain_tune,
     "tune_train": tune_with_train,

@@ -61,6 +61,7 @@ def main() -> None:
             for method in given.methods:
                 key = f"{name}.{method}.{seed}"
                 if key not in report["cells"] or given.again:
+                    print(f"{key}: its output goes to {LOG}", flush=True)
                     report["cells"][key] = cell(report["sets"][name], space, folder, method, seed)
                     save(report, results)
                     print(key, f"{len(report['cells'][key]['trials'])} trials", flush=True)

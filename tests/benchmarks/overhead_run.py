@@ -1,4 +1,6 @@
-"""One side of `overhead.py`, in a process of its own: python overhead_run.py SIDE TRIALS SLOTS RESULT.
+"""One side of `overhead.py`, in a process of its own.
+
+python overhead_run.py SIDE TRIALS SLOTS RESULT
 
 RESULT is a JSON file of the trials: when each ended, counted from the moment at which Ray and the
 judge were ready, and the seconds that it took itself.

@@ -9,8 +9,8 @@ Ray's MLflow callback, both on SQLite; `tune_train_s` starts a Train run in each
 trials. `…_work_s` is the part that the trials themselves took, over the slots.
 
 Ray's own test of its bookkeeping runs 10,000 trials of 1 s on 16 slots, which must end in 800 s
-where the trials themselves take 625 s. Scaled down, ours has fewer trials, on 4 slots, each of which
-is exported and measured too: `sleep_s`, from Ray ready to the last result, must stay below
+where the trials themselves take 625 s. Scaled down, ours has fewer trials, on 4 slots, and each is
+exported and measured too: `sleep_s`, from Ray ready to the last result, must stay below
 `sleep_allowed_s`, the same 1.28 times what the trials themselves took, over the slots.
 """
 

@@ -35,7 +35,7 @@ from automl.measure.measurement import machine
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "peers.json"
 SECONDS = {"digits": 180, "fashion": 360}
-SMALL_SECONDS = {"digits": 20, "fashion": 60}
+SMALL_SECONDS = {"digits": 40, "fashion": 60}
 SLOTS = 2
 TRAIN_ROWS, TEST_ROWS = 10_000, 1_000
 GRACE_SECONDS = 300

@@ -2,8 +2,8 @@
 
 Hypervolume is exact (moocore), on the ranges that all cells of a set share, over the objectives of
 exported files. A ratio is the time at which ours reaches a peer's final hypervolume over the time
-that the peer had, the median of seeds; it is null where ours does not reach it in as much time,
-and then the share of it that ours has stands beside it.
+that the peer had, the median of the seeds in which the peer has any; it is null where ours does
+not reach it in as much time, and then the share of it that ours has stands beside it.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ def summary(report: dict[str, Any]) -> dict[str, Any]:
         curves = curves_of(report, name)
         for method in METHODS[1:]:
             seeds = sorted(curves["ours"].keys() & curves[method].keys())
-            if seeds:
-                pairs = [(curves["ours"][seed], curves[method][seed]) for seed in seeds]
+            pairs = [(curves["ours"][seed], curves[method][seed]) for seed in seeds]
+            pairs = [(ours, peer) for ours, peer in pairs if final(peer)]
+            if pairs:
                 found |= _compared(f"{name}.{{}}_vs_{method}", pairs, frozen["seconds"])
         for method in METHODS:
             if curves[method]:
@@ -49,7 +50,7 @@ def _compared(key: str, pairs: list[tuple[Curve, Curve]], seconds: float) -> dic
     ratio = statistics.median(ratios)
     if math.isfinite(ratio):
         return {key.format("time_ratio"): round(ratio, 3)}
-    shares = [final(ours) / final(peer) for ours, peer in pairs if final(peer)]
+    shares = [final(ours) / final(peer) for ours, peer in pairs]
     return {
         key.format("time_ratio"): None,
         key.format("final_share"): round(statistics.median(shares), 4),

@@ -1,0 +1,149 @@
+"""Ours against what else a user could run: hypervolume over seconds, real training, equal time.
+
+python tests/benchmarks/peers.py [--fashion FOLDER_OF_IDX_FILES] [--small] [--sets digits fashion]
+    [--methods ours ray_optuna ray_asha syne_moasha random] [--seeds 0 1 2] [--again]
+
+The same space, slots and trial code for all: training, compression, export, gate, and measuring
+one file at a time. A cell is one method on one set under one seed, in a process of its own; cells
+run one after the other, and those that are in the results already are not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from cells import CACHE
+from peers_cell import Request, freeze
+from peers_summary import METHODS, plot, summary
+
+from automl import source
+from automl.data.idx import FashionMNIST
+from automl.measure.measurement import machine
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results" / "peers.json"
+SECONDS = {"digits": 180, "fashion": 360}
+SMALL_SECONDS = {"digits": 40, "fashion": 60}
+SLOTS = 2
+TRAIN_ROWS, TEST_ROWS = 10_000, 1_000
+GRACE_SECONDS = 300
+"""How long a cell may take to start and to end."""
+
+LOG = CACHE / "peers.log"
+PACKAGES = ("ray", "optuna", "syne-tune", "moocore", "torch", "onnxruntime")
+
+
+def main() -> None:
+    given = arguments()
+    torch.set_num_threads(1)
+    results = RESULTS.parent / "small" / RESULTS.name if given.small else RESULTS
+    report: dict[str, Any] = {"summary": {}, "sets": {}, "cells": {}}
+    if results.exists():
+        report = json.loads(results.read_text())
+    for name in given.sets:
+        folder, space = place(name, given.fashion)
+        seconds = (SMALL_SECONDS if given.small else SECONDS)[name]
+        if name not in report["sets"]:
+            report["sets"][name] = {"seconds": seconds, **freeze(space, str(folder), CACHE)}
+        for seed in given.seeds:
+            for method in given.methods:
+                key = f"{name}.{method}.{seed}"
+                if key not in report["cells"] or given.again:
+                    print(f"{key}: its output goes to {LOG}", flush=True)
+                    report["cells"][key] = cell(report["sets"][name], space, folder, method, seed)
+                    save(report, results)
+                    print(key, f"{len(report['cells'][key]['trials'])} trials", flush=True)
+    save(report, results)
+    plot(report, results.with_suffix(".png"))
+    print(json.dumps(report["summary"]))
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--fashion", type=str, default=os.environ.get("FASHION_MNIST", ""))
+    parser.add_argument("--small", action="store_true")
+    parser.add_argument("--again", action="store_true")
+    parser.add_argument("--sets", nargs="+", choices=SECONDS)
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
+    parser.add_argument("--seeds", nargs="+", type=int)
+    given = parser.parse_args()
+    given.sets = given.sets or [name for name in SECONDS if name == "digits" or given.fashion]
+    given.seeds = given.seeds or ([0] if given.small else [0, 1, 2])
+    return given
+
+
+def place(name: str, idx_files: str) -> tuple[Path, str]:
+    """The folder of a set's data, where its searches are started, and its space file."""
+    CACHE.mkdir(exist_ok=True)
+    if name == "digits":
+        return CACHE, str(source.find("digits").absolute())
+    file = CACHE / "fashion_10k.npz"
+    if not file.exists():
+        if not idx_files:
+            sys.exit("give the folder of the four Fashion-MNIST files, with --fashion")
+        np.savez(file, **subset(idx_files))
+    return CACHE, str(HERE / "fashion_10k.py")
+
+
+def subset(idx_files: str) -> dict[str, Any]:
+    """The first rows to learn from and of the test, as `Npz` reads them."""
+    whole = FashionMNIST(idx_files).load()
+    first_test = len(whole.targets) - whole.num_test
+    train, test = slice(TRAIN_ROWS), slice(first_test, first_test + TEST_ROWS)
+    return {
+        "inputs": whole.inputs[train],
+        "targets": whole.targets[train],
+        "test_inputs": whole.inputs[test],
+        "test_targets": whole.targets[test],
+    }
+
+
+def cell(frozen: dict[str, Any], space: str, folder: Path, method: str, seed: int) -> Any:
+    """Run a cell in a process of its own, so that Ray is fresh; what it prints goes to LOG."""
+    request = Request(
+        space=space, method=method, seed=seed, slots=SLOTS, cache=str(CACHE), **frozen
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        asked, answered = Path(scratch, "request.json"), Path(scratch, "result.json")
+        asked.write_text(json.dumps(asdict(request)))
+        command = [sys.executable, str(HERE / "peers_cell.py"), str(asked), str(answered)]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        limit = request.seconds + GRACE_SECONDS
+        with LOG.open("w") as log:
+            subprocess.run(
+                command,
+                cwd=folder,
+                env=environment,
+                timeout=limit,
+                check=True,
+                stdout=log,
+                stderr=log,
+            )
+        return {"date": time.strftime("%Y-%m-%d"), **json.loads(answered.read_text())}
+
+
+def save(report: dict[str, Any], results: Path) -> None:
+    """Write the report whole or not at all."""
+    report["summary"] = summary(report)
+    report["machine"] = machine()
+    report["versions"] = {name: version(name) for name in PACKAGES}
+    results.parent.mkdir(exist_ok=True, parents=True)
+    new = results.with_suffix(".new")
+    new.write_text(json.dumps(report, indent=1) + "\n")
+    new.replace(results)
+
+
+if __name__ == "__main__":
+    main()

@@ -34,7 +34,8 @@ def _expected_above(edges: Array, mean: Array, std: Array) -> Array:
         density = np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
         return std[:, None] * (z * ndtr(z) + density)
 
-    return np.maximum(above(edges) - above(np.ones(1)), 0.0)
+    expected: Array = np.maximum(above(edges) - above(np.ones(1)), 0.0)
+    return expected
 
 
 def _heights(front: Array, edges: list[Array]) -> NDArray[np.int64]:

@@ -103,4 +103,5 @@ class Process:
 
 def _squared(a: Array, b: Array) -> Array:
     cross = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T
-    return np.maximum(cross, 0.0)
+    squared: Array = np.maximum(cross, 0.0)
+    return squared

@@ -178,7 +178,9 @@ class Table:
 
 
 def write(folder: Path, cells: list[dict[str, Any]], methods: list[str], seeds: int) -> None:
-    means = {method: [mean_curve(cells, method, family) for family in FAMILIES] for method in methods}
+    means = {
+        method: [mean_curve(cells, method, family) for family in FAMILIES] for method in methods
+    }
     finals = {
         method: {family: round(float(curve[-1]), 4) for family, curve in zip(FAMILIES, curves)}
         for method, curves in means.items()

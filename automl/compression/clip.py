@@ -63,6 +63,20 @@ class Clip(Step):
             clipped.body.get_submodule(name).get_parameter("weight").data.mul_(mask.cpu())
         return recalibrate(clipped.to(context.device), context).eval()
 
+    def least(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
+        """How many weights of each layer stay at least."""
+        if self.pattern:
+            kept, of = _numbers(self.pattern)
+            return {
+                name: math.prod(shape)
+                // shape[1]
+                * (shape[1] // of * kept + min(shape[1] % of, kept))
+                for name, shape in shapes.items()
+            }
+        if self.threshold:
+            return dict.fromkeys(shapes, 1)
+        return spread(shapes, self.fraction)
+
     def _kept(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
         """True where a weight stays."""
         if self.pattern:

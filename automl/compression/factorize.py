@@ -82,11 +82,36 @@ class Factorize(Step):
         smaller = replaced(model, factors).to(context.device)
         return recalibrate(smaller, context).eval()
 
+    @property
+    def knows_ranks(self) -> bool:
+        """Whether ranks do not depend on the weights."""
+        return bool(self.rank or self.share)
+
+    def at_least_ranks(self) -> Factorize:
+        """The step that gives each layer, none kept, the least rank that this one may give."""
+        rank, share = self.rank, self.share
+        if self.average_share:
+            share = SHARES[-1]
+        elif not self.knows_ranks:
+            rank = 1
+        return Factorize(self.linear, self.convolution, rank=rank, share=share)
+
+    def without_weights(self, name: str, layer: Any) -> nn.Sequential | None:
+        """What becomes of an empty layer, its rank being known; None where it stays."""
+        if not self._applies(layer):
+            return None
+        empty = layer.weight.new_empty(len(layer.weight))
+        parts = self._factorised(name, layer, Moments(empty, empty.outer(empty)), self.share)
+        return parts if count_parameters(parts) < count_parameters(layer) else None
+
+    def _applies(self, layer: Any) -> bool:
+        return self._method(layer) != "none" and getattr(layer, "groups", 1) == 1
+
     def _layers(self, model: Network) -> dict[str, Any]:
         found = {
             name: layer
             for name, layer in plain_layers(model, "Factorize", self.keep).items()
-            if self._method(layer) != "none" and getattr(layer, "groups", 1) == 1
+            if self._applies(layer)
         }
         if not found:
             raise Rejected("Factorize changed nothing: the model has no layer that it applies to")

@@ -33,7 +33,7 @@ class Biased(Change):
 def fold_batch_norm(model: Network) -> Network:
     """A model in which every batch norm that follows a convolution or linear layer is merged."""
     model.eval()
-    pairs = list(_pairs(model.body))
+    pairs = list(norms(model.body))
     if not pairs:
         return model
     changes: dict[str, Change] = {norm_name: Removed() for _, norm_name in pairs}
@@ -55,7 +55,7 @@ def with_bias(layer: nn.Module) -> nn.Module:
     return layer
 
 
-def _pairs(body: nn.Module) -> list[tuple[str, str]]:
+def norms(body: nn.Module) -> list[tuple[str, str]]:
     """Names of (layer, batch norm) that directly follow each other in a Sequential."""
     pairs = []
     for prefix, parent in body.named_modules():

@@ -23,7 +23,14 @@ from automl.compression.dependencies import Resized, traced_groups
 from automl.compression.rounds import Round, latest_round, train_round
 from automl.compression.scores import SCORES
 from automl.compression.sensitivity import Candidate, Options, measured_once, refreshed
-from automl.compression.widths import SCOPES, Width, kept_width, measured_widths, strongest
+from automl.compression.widths import (
+    SCOPES,
+    Width,
+    kept_width,
+    least_width,
+    measured_widths,
+    strongest,
+)
 from automl.config import UserError
 from automl.data.dataset import About
 from automl.models.deployed import seen_by
@@ -117,6 +124,24 @@ class Prune(Step):
             done = end
         return self._shrunk(smaller, model)
 
+    def even_widths(self, groups: Sequence[Group]) -> tuple[int, ...]:
+        """How many units of each width stay where all are cut alike, as scope "layer" does."""
+        return tuple(
+            group.size
+            if self._stays(group)
+            else kept_width(group.size, self.fraction, self._multiple(group))
+            for group in groups
+        )
+
+    def least_widths(self, groups: Sequence[Group]) -> tuple[int, ...]:
+        """How many units of each width stay at least, whatever their scores."""
+        if self.scope == "layer":
+            return self.even_widths(groups)
+        return tuple(
+            group.size if self._stays(group) else least_width(group.size, self._multiple(group))
+            for group in groups
+        )
+
     def _groups(self, model: Network, context: Context) -> list[Group]:
         """The widths of a model. Raises Rejected where there is nothing to cut."""
         if not 0 < self.fraction < 1:
@@ -198,11 +223,7 @@ class Prune(Step):
 
     def _evenly_cut(self, model: Network, groups: Sequence[Group]) -> Network:
         """What scope "layer" would leave, to know the number of epochs beforehand."""
-        kept = []
-        for group in groups:
-            width = kept_width(group.size, self.fraction, self._multiple(group))
-            kept.append(torch.arange(group.size if self._stays(group) else width))
-        return cut(model, groups, kept)
+        return cut(model, groups, list(map(torch.arange, self.even_widths(groups))))
 
     def _epochs(self, model: Network, smaller: Network) -> int:
         """The epochs of fine-tuning from a model to a smaller one, over all rounds."""

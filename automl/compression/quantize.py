@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, cast
 
@@ -100,12 +100,25 @@ class Quantize(Step):
     def run(self, model: Network, context: Context) -> Generator[Report, None, Network]:
         model = model.to(context.device).eval()
         changes = self._changes(model, self._widths(model, context))
-        start, training = learned(model, changes, context), self._training()
+        start, training = learned(model, changes, context), self.aware_training()
         calibrated = finished(start, context)
         if training.epochs == 0:
             return calibrated
         trained = finished((yield from training.run(start, context)), context)
         return max((trained, calibrated), key=lambda candidate: _quality(candidate, context))
+
+    def given_widths(self, names: Sequence[str]) -> dict[str, int]:
+        """The bits of each layer, where no sensitivity decides. Raises Rejected where there are
+        not as many of them as layers."""
+        if self.layer_bits:
+            if len(self.layer_bits) != len(names):
+                raise Rejected(
+                    f"Quantize: layer_bits has {len(self.layer_bits)} widths for the "
+                    f"{len(names)} layers {', '.join(names)}; give one for each"
+                )
+            return dict(zip(names, self.layer_bits, strict=True))
+        ends = dict.fromkeys((names[0], names[-1]), max(self.bits, self.ends_bits))
+        return dict.fromkeys(names, self.bits) | ends
 
     def _changes(self, model: Network, widths: Mapping[str, int]) -> dict[str, Learned]:
         layers, changes = quantizable(model), {}
@@ -119,7 +132,8 @@ class Quantize(Step):
         """That any layer may have."""
         return 1 if self.average_bits else min(self.layer_bits or (self.bits,))
 
-    def _training(self) -> Train:
+    def aware_training(self) -> Train:
+        """What follows the calibration; of no epochs where nothing does."""
         fine = min(self._fewest_bits(), self.activation_bits) >= 4
         short = Train(AdamW(weight_decay=0.0), Warmup(Cosine(1e-3)), epochs=AWARE_EPOCHS)
         usual = replace(short, epochs=0) if fine else short
@@ -130,27 +144,14 @@ class Quantize(Step):
         layers = quantizable(model)
         if not layers:
             raise Rejected("Quantize: there is no layer left to quantize")
-        names = list(layers)
-        if self.layer_bits:
-            if len(self.layer_bits) != len(names):
-                raise Rejected(
-                    f"Quantize: layer_bits has {len(self.layer_bits)} widths for the "
-                    f"{len(names)} layers {', '.join(names)}; give one for each"
-                )
-            return dict(zip(names, self.layer_bits, strict=True))
-        widths = dict.fromkeys(names, self.bits)
-        if self.average_bits:
-            candidates = in_fewer_bits(model, names)
-            found = measured_once(self, "bits", model, candidates, context)
-            weights = sum(_weight(layer).numel() for layer in layers.values())
-            chosen = spread(found, self.average_bits * weights)
-            widths = {name: int(option.value) for name, option in chosen.items()}
-            context.notes.append(
-                f"bits by layer: {', '.join(f'{n} {b}' for n, b in widths.items())}"
-            )
-        else:
-            for name in (names[0], names[-1]):
-                widths[name] = max(self.bits, self.ends_bits)
+        if not self.average_bits:
+            return self.given_widths(list(layers))
+        candidates = in_fewer_bits(model, layers)
+        found = measured_once(self, "bits", model, candidates, context)
+        weights = sum(_weight(layer).numel() for layer in layers.values())
+        chosen = spread(found, self.average_bits * weights)
+        widths = {name: int(option.value) for name, option in chosen.items()}
+        context.notes.append(f"bits by layer: {', '.join(f'{n} {b}' for n, b in widths.items())}")
         return widths
 
 

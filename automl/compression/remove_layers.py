@@ -35,13 +35,17 @@ class RemoveLayers(Step):
     def check(self, before: tuple[Step, ...]) -> None:
         check_order(self, before)
 
+    def number(self, able: int) -> int:
+        """How many blocks go, of so many that can."""
+        return self.count if self.fraction is None else max(1, round(self.fraction * able))
+
     def apply(self, model: Network, context: Context) -> Network:
         family = type(model.spec.model).__name__
         able = len(blocks(model))
         if not able:
             raise Rejected(f"RemoveLayers: this {family} has no block that can go")
         refuse_changed("RemoveLayers", model)
-        count = self.count if self.fraction is None else max(1, round(self.fraction * able))
+        count = self.number(able)
         for done in range(count):
             if not blocks(model):
                 raise Rejected(

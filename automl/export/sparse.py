@@ -28,6 +28,12 @@ def pack(proto: onnx.ModelProto) -> None:
     proto.CopyFrom(min(files, key=_bytes))
 
 
+def least_bytes(count: int, kept: int, size: int) -> int:
+    """What so many numbers of so many bytes each take up at least, of which `kept` are not 0."""
+    bits, gaps = -(-count // 8) + kept * size, kept * (1 + size)
+    return min(count * size, bits, gaps)
+
+
 def unpacked(proto: onnx.ModelProto, held: dict[str, Array]) -> dict[str, Array]:
     """A file's initializers, those that are packed as they were."""
     whole = dict(held)

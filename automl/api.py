@@ -215,7 +215,8 @@ def _parallelism(space: Space, workers: int | None, parallelism: str | None) -> 
 
 def _check_budget_left(study: Study, budget: Budget) -> None:
     volumes = study.hypervolumes()
-    if study.attribute("undelivered") or len(volumes) < len(study.records()):
+    left_running = any(finish.result is None for finish in study.finishes())
+    if study.attribute("undelivered") or left_running or len(volumes) < len(study.records()):
         return
     if why := budget.spent(volumes, gpu_seconds=study.attribute("gpu_seconds", 0.0)):
         more = f" --trials {2 * len(volumes)}" if len(volumes) >= budget.max_trials() else ""

@@ -40,6 +40,13 @@ GpuHours = Annotated[
 Patience = Annotated[
     int | None, typer.Option(help="End when so many trials have not raised the hypervolume.")
 ]
+FinishMinutes = Annotated[
+    float | None,
+    typer.Option(
+        help="Minutes to train the front's members again, longer, inside --minutes "
+        "[default: a quarter of those searched; 0: none]"
+    ),
+]
 Concurrency = Annotated[
     int | None, typer.Option(help="Trials at once [default: as many as the cluster holds]")
 ]
@@ -61,6 +68,7 @@ def search(
     minutes: Minutes = None,
     gpu_hours: GpuHours = None,
     patience: Patience = None,
+    finish_minutes: FinishMinutes = None,
     concurrency: Concurrency = None,
     seed: Annotated[
         int | None, typer.Option(help="Seed of split, trials and sampler [default: the space's]")
@@ -117,6 +125,7 @@ def search(
         reuse=reuse,
         early_stopping=early_stopping,
         patience=patience,
+        finish_minutes=finish_minutes,
         concurrency=concurrency,
         cpus_per_trial=cpus_per_trial,
         gpus_per_trial=gpus_per_trial,
@@ -133,6 +142,7 @@ def resume(
     minutes: Minutes = None,
     gpu_hours: GpuHours = None,
     patience: Patience = None,
+    finish_minutes: FinishMinutes = None,
     concurrency: Concurrency = None,
     tracking_uri: TrackingUri = None,
     address: Address = None,
@@ -151,6 +161,7 @@ def resume(
         minutes=minutes,
         gpu_hours=gpu_hours,
         patience=patience,
+        finish_minutes=finish_minutes,
         concurrency=concurrency,
         tracking_uri=tracking_uri,
         address=address,

@@ -9,7 +9,7 @@ from typing import Any
 from automl import source
 from automl.config import UserError
 from automl.home import Home
-from automl.space import Space, TrialConfig, replay, sample, unknown
+from automl.space import WHOLE, Space, TrialConfig, rebuild, unknown
 from automl.store import Store
 from automl.study import choose, lock
 from automl.study.study import Study, TrialRecord
@@ -58,7 +58,8 @@ class Search:
 
     def config(self, record: TrialRecord) -> TrialConfig:
         """The full trial config of a record."""
-        return sample(study_space(self.study), replay(record.params))
+        params = {WHOLE: record.config} if record.config else record.params
+        return rebuild(study_space(self.study), params)
 
     def _file(self, record: TrialRecord) -> bytes:
         assert record.result is not None

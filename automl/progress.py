@@ -15,7 +15,7 @@ from automl.found import Search
 from automl.recipe import Report
 from automl.running import Watch
 from automl.study.budget import Budget
-from automl.study.study import Study, TrialRecord
+from automl.study.study import FINISH, Study, TrialRecord
 
 REFRESH_PER_SECOND = 2
 
@@ -58,7 +58,8 @@ class Progress(Watch):
 
     def finished(self, record: TrialRecord) -> None:
         self.running.pop(record.number, None)
-        self.records.append(record)
+        if record.number < FINISH:
+            self.records.append(record)
         self.front.add(record)
         self.say(self._line(record))
 

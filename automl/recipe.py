@@ -67,6 +67,8 @@ class Step(Config):
     compresses: ClassVar[bool] = True
     remakes_layers: ClassVar[bool] = False
     """Whether it puts layers of another make in the place of ordinary ones."""
+    cuts: ClassVar[bool] = False
+    """Whether it leaves a smaller model of the same family."""
 
     @property
     def teacher(self) -> str | Sibling:

@@ -19,7 +19,6 @@ from automl.models.family import Network, count_parameters, untrained
 from automl.pareto import Axis, parse_where
 from automl.space import Explored, Space, TrialConfig
 
-
 BYTES = 4
 """Of a parameter in fp32."""
 

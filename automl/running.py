@@ -29,9 +29,10 @@ from automl.space import Space, TrialConfig, explore, replay, sample
 from automl.store import Store
 from automl.study import lock
 from automl.study.budget import Budget, Clock, GpuMeter
+from automl.study.finishing import Finisher, Lineup
 from automl.study.judging import judged
-from automl.study.proposals import Proposer, no_rung
-from automl.study.study import Study, TrialRecord
+from automl.study.proposals import TIME_UP, Proposer, no_rung
+from automl.study.study import FINISH, Study, TrialRecord
 from automl.tracking import report
 from automl.tracking.mlflow_runs import Tracker
 
@@ -69,13 +70,14 @@ class Options:
     concurrency: int | None = None
     cpus_per_trial: float = 1.0
     gpus_per_trial: float = 0.0
+    finish_minutes: float | None = None
     reuse: bool = True
     early_stopping: bool = True
     tracking_uri: str | None = None
     address: str | None = None
 
     def budget(self) -> Budget:
-        return Budget(self.trials, self.minutes, self.gpu_hours, self.patience)
+        return Budget(self.trials, self.minutes, self.gpu_hours, self.patience, self.finish_minutes)
 
     def request(self) -> Request:
         return Request(self.cpus_per_trial, self.gpus_per_trial, self.concurrency)
@@ -110,15 +112,21 @@ def run(
             max_trials=clock.budget.max_trials(),
         )
         tracker = _tracker(study, home, options)
-        course = _Course(study, home, proposer, tracker, clock, watch, _gpus(options, space))
+        config_of = Search(study, home).config
+        finisher = Finisher(study, proposer.writing, proposer.keys, config_of, store.read)
+        gpus = _gpus(options, space)
+        course = _Course(study, home, proposer, finisher, tracker, clock, watch, gpus)
+        lineup = Lineup(
+            proposer, finisher, course.searches, lambda: course.front.members, clock.finishes()
+        )
         watch.began(study, slots, clock.budget)
         try:
-            if not proposer.is_over():
+            if not lineup.is_over():
                 controller.run(
                     course.events(),
-                    proposer,
+                    lineup,
                     _shared(study, home, options, judge),
-                    lambda: interrupted() or bool(course.spent()),
+                    lambda: interrupted() or clock.is_up(),
                 )
         finally:
             watch.closed()
@@ -157,13 +165,14 @@ class _Course:
         study: Study,
         home: Home,
         proposer: Proposer,
+        finisher: Finisher,
         tracker: Tracker,
         clock: Clock,
         watch: Watch,
         gpus: float,
     ) -> None:
         self.study, self.home, self.proposer, self.gpus = study, home, proposer, gpus
-        self.tracker, self.clock, self.watch = tracker, clock, watch
+        self.finisher, self.tracker, self.clock, self.watch = finisher, tracker, clock, watch
         self.seconds_before = study.attribute("seconds", 0.0)
         self.meter = GpuMeter(study.attribute("gpu_seconds", 0.0))
         self.front, self.hypervolumes = study.front(), study.hypervolumes()
@@ -171,16 +180,22 @@ class _Course:
     def events(self) -> Events:
         return Events(self._started, self._reported, self._finished)
 
+    def searches(self) -> bool:
+        """Whether the search goes on; if not, what is left of the time is for finishes."""
+        if self.clock.search_seconds is None and (self.spent() or self.proposer.is_over()):
+            self.clock.end_search()
+        return self.clock.search_seconds is None
+
     def spent(self) -> str:
         """Which budget is spent, if any."""
-        seconds, gpu_seconds = self.clock.seconds(), self.meter.seconds()
-        return self.clock.budget.spent(self.hypervolumes, seconds, gpu_seconds)
+        return self.clock.budget.spent(
+            self.hypervolumes, self.clock.seconds_for_all(), self.meter.seconds()
+        )
 
     def end(self) -> None:
         """What the end of the search finds unfinished is stopped."""
-        for number in self.proposer.unfinished():
-            reason = self.proposer.why_not(number)
-            self._finished(number, TrialResult("stopped", reason=reason))
+        for number in [*self.proposer.unfinished(), *self.finisher.live]:
+            self._finished(number, TrialResult("stopped", reason=self.proposer.why_not(number)))
 
     def _started(self, record: TrialRecord) -> None:
         self.tracker.started(record)
@@ -190,6 +205,13 @@ class _Course:
         self.meter.start(number, self.gpus, seconds)
         self.tracker.reported(number, report)
         self.watch.reported(number, report)
+        if number >= FINISH:
+            return True
+        if not self.searches():
+            # Its place is for a finish.
+            result = TrialResult("stopped", reason=TIME_UP, seconds=seconds)
+            self._finished(number, result)
+            return False
         goes_on = self.proposer.goes_on(number, report, seconds)
         if not goes_on:
             self.meter.end(number)
@@ -197,10 +219,12 @@ class _Course:
         return goes_on
 
     def _finished(self, number: int, result: TrialResult) -> None:
-        record = self.proposer.finish(number, result)
+        makers = self.finisher if number >= FINISH else self.proposer
+        record = makers.finish(number, result)
         self.meter.end(number)
         self.front.add(record)
-        self.hypervolumes.append(self.front.hypervolume)
+        if number < FINISH:
+            self.hypervolumes.append(self.front.hypervolume)
         write, study = self.proposer.writing, self.study
         write(study.set_attribute, "seconds", self.seconds_before + self.clock.seconds())
         if self.gpus:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 Suggest = Callable[[str, "Domain"], Any]
 MAX_SEED = 2**32 - 1
+WHOLE = "config"
 
 
 class Domain(Config):
@@ -183,6 +184,14 @@ class Space(Config):
 def sample(space: Space, suggest: Suggest) -> TrialConfig:
     """A plain config, each domain on the way asked of `suggest(path, domain)`."""
     return _Draw(suggest, space).trial(space.trial)
+
+
+def rebuild(space: Space, params: dict[str, Any]) -> TrialConfig:
+    """The config of a flat dict, or of one that holds it whole as JSON, under WHOLE."""
+    if WHOLE in params:
+        config: TrialConfig = decode(json.loads(params[WHOLE]))
+        return config
+    return sample(space, replay(params))
 
 
 def tail(space: Space, params: dict[str, Any]) -> set[str]:

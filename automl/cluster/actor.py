@@ -18,7 +18,7 @@ from automl.cluster.shared import Shared
 from automl.cluster.workers import run_on_workers
 from automl.recipe import Report
 from automl.result import TrialResult, failed
-from automl.space import replay, sample
+from automl.space import rebuild
 from automl.store import Store
 from automl.trial import run
 
@@ -78,7 +78,7 @@ class TrialActor(tune.Trainable):
         shared = self.shared
         if num_workers:
             return (yield from run_on_workers(shared, params, num_workers))
-        config = sample(shared.space(), replay(params))
+        config = rebuild(shared.space(), params)
         device = "cuda" if shared.gpus and torch.cuda.is_available() else "cpu"
         store, code = Store(shared.store_url), source.fingerprint(shared.space_text)
         return (yield from run(config, store, self.measure, Path(shared.cache), code, device))

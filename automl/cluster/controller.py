@@ -20,8 +20,8 @@ from automl.data.dataset import Split
 from automl.measure.measurement import Reference
 from automl.recipe import Report
 from automl.result import TrialResult
-from automl.study.proposals import Proposer
-from automl.study.study import TrialRecord
+from automl.study.finishing import Lineup
+from automl.study.study import TrialRecord, trial_id
 
 MAX_LOST_ACTORS = 2
 
@@ -40,26 +40,26 @@ class Events:
 
 def run(
     events: Events,
-    proposer: Proposer,
+    lineup: Lineup,
     shared: Shared,
     should_stop: Callable[[], bool],
 ) -> None:
-    """Run trials until the proposer has none left, or `should_stop()`; then those in flight
+    """Run trials until none is left, or `should_stop()`; then those in flight
     end."""
     tuner = tune.Tuner(
         tune.with_parameters(TrialActor, shared=shared),
         param_space={"cpus": shared.cpus, "gpus": shared.gpus},
         tune_config=TuneConfig(
-            search_alg=StudySearcher(proposer, events.started),
+            search_alg=StudySearcher(lineup, events.started),
             scheduler=StudyScheduler(events.reported),
             num_samples=-1,
-            max_concurrent_trials=proposer.max_live,
+            max_concurrent_trials=lineup.proposer.max_live,
             reuse_actors=True,
             trial_name_creator=_name,
             trial_dirname_creator=_name,
         ),
         run_config=RunConfig(
-            name=proposer.study.name,
+            name=lineup.proposer.study.name,
             storage_path=shared.ray_folder,
             stop=_StopWhen(should_stop),
             callbacks=[_Results(events)],
@@ -118,4 +118,4 @@ class _StopWhen(DriverOnly, Stopper):
 
 
 def _name(trial: Any) -> str:
-    return f"{trial.config['number']:04d}-{trial.trial_id}"
+    return f"{trial_id(trial.config['number'])}-{trial.trial_id}"

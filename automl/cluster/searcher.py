@@ -8,7 +8,8 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from automl.cluster.shared import num_workers
-from automl.study.proposals import Proposer
+from automl.space import WHOLE
+from automl.study.finishing import Lineup
 from automl.study.study import TrialRecord
 
 
@@ -25,20 +26,19 @@ class DriverOnly:
 class StudySearcher(DriverOnly, Searcher):
     """Hands out trials until there are none to come."""
 
-    def __init__(self, proposer: Proposer, on_start: Callable[[TrialRecord], None]) -> None:
+    def __init__(self, lineup: Lineup, on_start: Callable[[TrialRecord], None]) -> None:
         super().__init__()
-        self.proposer, self.on_start = proposer, on_start
+        self.lineup, self.on_start = lineup, on_start
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        record = self.proposer.next()
+        record = self.lineup.next()
         if record is None:
-            return str(Searcher.FINISHED) if self.proposer.is_over() else None
+            return str(Searcher.FINISHED) if self.lineup.is_over() else None
         self.on_start(record)
-        config, _ = self.proposer.making[record.number]
         return {
             "number": record.number,
-            "params": record.params,
-            "num_workers": num_workers(config),
+            "params": {WHOLE: record.config} if record.config else record.params,
+            "num_workers": num_workers(self.lineup.config(record.number)),
         }
 
     def on_trial_complete(

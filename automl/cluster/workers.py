@@ -18,7 +18,7 @@ from automl.cluster.judge import RemoteMeasure
 from automl.cluster.shared import Shared
 from automl.recipe import Report
 from automl.result import TrialResult, failed
-from automl.space import replay, sample
+from automl.space import rebuild
 from automl.store import Store
 from automl.training import parallel
 from automl.trial import run
@@ -121,7 +121,7 @@ def _rank(loop: dict[str, Any]) -> None:
 
     shared, mailbox = loop["shared"], loop["mailbox"]
     torch.set_num_threads(max(1, int(shared.cpus)))
-    config = sample(shared.space(), replay(loop["params"]))
+    config = rebuild(shared.space(), loop["params"])
     code = source.fingerprint(shared.space_text)
     device = "cuda" if shared.gpus and torch.cuda.is_available() else "cpu"
     store, measure = Store(shared.store_url), RemoteMeasure(shared.judge)

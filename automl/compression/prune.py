@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -73,6 +74,7 @@ class Prune(Step):
     learning_rate: Schedule | None = None
     loss: Loss | None = None
     keep: tuple[str, ...] = ()
+    cuts: ClassVar[bool] = True
 
     @property
     def teacher(self) -> str | Sibling:

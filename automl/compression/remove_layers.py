@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 
@@ -31,6 +32,7 @@ class RemoveLayers(Step):
 
     count: Count = 1
     fraction: Above0To1 | None = None
+    cuts: ClassVar[bool] = True
 
     def check(self, before: tuple[Step, ...]) -> None:
         check_order(self, before)

@@ -114,7 +114,11 @@ def _work(step: Step, before: float, after: float, teachers: float, num_rows: in
 def _num_bytes(left: Left) -> int:
     about, numbers = left.about, left.layout.beside + left.layout.norms * left.trained
     frame = _frame(about.classes, about.columns, about.num_outputs)
-    return frame + 4 * numbers + sum(_layer_bytes(layer, left) for layer in left.layout.layers)
+    return (
+        frame
+        + 4 * numbers * left.is_dense
+        + sum(_layer_bytes(layer, left) for layer in left.layout.layers)
+    )
 
 
 def _layer_bytes(layer: Layer, left: Left) -> int:
@@ -130,7 +134,7 @@ def _layer_bytes(layer: Layer, left: Left) -> int:
             least += sparse.least_bytes(count, int(CODES_NOT_ZERO * kept), 1)
         else:
             least += -(-count * layer.bits // 8)
-    if layer.has_bias and left.trained:
+    if layer.has_bias and left.trained and left.is_dense:
         least += TENSOR + sparse.least_bytes(outputs, int(CODES_NOT_ZERO * outputs), 4)
     return least
 

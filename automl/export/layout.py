@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -82,10 +83,6 @@ class Layout:
     def macs(self) -> int:
         return self.attention + sum(layer.macs for layer in self.layers if layer.certain)
 
-    @property
-    def parameters(self) -> int:
-        return self.beside + self.norms + sum(layer.weights for layer in self.layers)
-
 
 @lru_cache(maxsize=4096)
 def model_of(text: str) -> Model:
@@ -101,6 +98,8 @@ def layout(
     """That of a family, given by its canonical text; None where it cannot be told."""
     model = model_of(text)
     is_ours = type(model).__module__.startswith(FAMILIES) and not isinstance(model, Imported)
+    if isinstance(model, Imported):
+        model = replace(model, weights="")
     spec = Spec(model, input_shape, num_outputs, num_tokens)
     try:
         with torch.device(EMPTY):
@@ -182,6 +181,7 @@ def _of_users(spec: Spec) -> Layout:
     if not spec.num_tokens:
         row = torch.empty(1, *spec.input_shape)
         calls, reached = _calls(network.body, row), _reached(network.body, row)
+        reached &= _own_weights(network.body)
     layers = tuple(_layers(network, calls, reached))
     return Layout(layers, beside=0, norms=0, attention=0, is_ours=False)
 
@@ -242,6 +242,17 @@ def _reached(body: nn.Module, rows: Tensor) -> set[str]:
 
     _call(body, rows.requires_grad_(True), watch).sum().backward()
     return {name for name, outputs in made.items() if outputs.grad is not None}
+
+
+def _own_weights(body: nn.Module) -> set[str]:
+    """The layers with weights of 4 bytes that no other name leads to: shared ones are kept once."""
+    named = dict(body.named_parameters(remove_duplicate=False))
+    uses = Counter(id(parameter) for parameter in named.values())
+    return {
+        name.removesuffix(".weight")
+        for name, parameter in named.items()
+        if uses[id(parameter)] == 1 and parameter.dtype == torch.float32
+    }
 
 
 def _call(body: nn.Module, rows: Tensor, watch: Callable[[str], Any]) -> Any:

@@ -34,7 +34,8 @@ class Left:
     """A network that the steps so far may leave, with no weight that it might lack.
 
     `text` is its family's; empty where layers are no more as the family makes them. `likely`
-    are the products for one row that are to be expected, not the least.
+    are the products for one row that are to be expected, not the least. `any_zeros`: numbers
+    may be 0 that no step of ours made so, and zeros are packed.
     """
 
     about: About
@@ -42,11 +43,12 @@ class Left:
     layout: Layout
     likely: float
     trained: bool = False
+    any_zeros: bool = False
 
     @property
     def is_dense(self) -> bool:
         """Whether weights are not 0 but where a step made them so."""
-        return self.trained or self.layout.is_ours
+        return (self.trained or self.layout.is_ours) and not self.any_zeros
 
     def with_layers(self, layers: Iterable[Layer], text: str = "") -> Left:
         after = replace(self.layout, layers=tuple(layers))
@@ -64,7 +66,11 @@ class Left:
 
 def untrained(text: str, about: About) -> list[Left]:
     found = layout(text, about.input_shape, about.num_outputs, about.num_tokens)
-    return [] if found is None else [Left(about, text, found, found.macs)]
+    if found is None:
+        return []
+    model = model_of(text)
+    comes_trained = isinstance(model, Imported) and bool(model.weights)
+    return [Left(about, text, found, found.macs, any_zeros=comes_trained)]
 
 
 def possible(step: Step, left: Left) -> list[Left]:
@@ -76,10 +82,9 @@ def possible(step: Step, left: Left) -> list[Left]:
         after = _after(step, left)
     except Rejected:
         return []
-    if all(map(_is_ours, parts(step))):
-        return after
-    # Training of a user's own may leave any weight at 0, and zeros are packed.
-    return [one.with_kept({layer.name: 0 for layer in one.layout.layers}) for one in after]
+    # An optimizer or a loss of the user's own may leave any number at 0.
+    own = not all(map(_is_ours, parts(step)))
+    return [replace(one, any_zeros=one.any_zeros or own) for one in after]
 
 
 def _is_ours(part: Any) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from automl.config import UserError
 
 DEFAULT_TRIALS = 50
+FINISH_SHARE = 0.25
 STAGNANT_SHARE = 0.001
 """Patience runs while the hypervolume gains no more than this share of itself."""
 
@@ -20,18 +21,22 @@ class Budget:
 
     `trials` may run; `gpu_hours` are reserved GPUs × wall time of trials; after `patience`
     ended trials in which the hypervolume has stagnated there is no more to wait for.
+    `finish_minutes`, inside `minutes`, are for the finishes after the search: 0 for none, else
+    a quarter of what was searched.
     """
 
     trials: int | None = None
     minutes: float | None = None
     gpu_hours: float | None = None
     patience: int | None = None
+    finish_minutes: float | None = None
 
     def __post_init__(self) -> None:
         for name in [f.name for f in fields(self)]:
-            value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
-                option = name.replace("_", "-")
+            value, option = getattr(self, name), name.replace("_", "-")
+            if value is None or (value == 0 and name == "finish_minutes"):
+                continue
+            if not 0 < value < math.inf:
                 raise UserError(f"--{option} {value}: a budget must be above zero")
 
     def max_trials(self) -> float:
@@ -63,19 +68,37 @@ class Budget:
 
 
 class Clock:
-    """The time that a run has taken."""
+    """The time that a run has taken, and what of it is for finishes."""
 
-    def __init__(self, budget: Budget) -> None:
-        self.started = time.monotonic()
-        self.budget = budget
+    def __init__(self, budget: Budget, now: Callable[[], float] = time.monotonic) -> None:
+        self.now, self.started, self.budget = now, now(), budget
+        self.search_seconds: float | None = None
 
     def seconds(self) -> float:
-        return time.monotonic() - self.started
+        return self.now() - self.started
 
-    def seconds_left(self) -> float:
-        return (
-            math.inf if self.budget.minutes is None else self.budget.minutes * 60 - self.seconds()
-        )
+    def seconds_for_all(self) -> float:
+        """The seconds so far, with those that the finishes would take after them."""
+        return self.seconds() + self._finish_seconds(self.seconds())
+
+    def end_search(self) -> None:
+        """From now on the time is for finishes."""
+        self.search_seconds = self.seconds()
+
+    def finishes(self) -> bool:
+        """Whether any time is for finishes."""
+        return self.budget.finish_minutes != 0
+
+    def is_up(self) -> bool:
+        """Whether all the time is over."""
+        if self.search_seconds is None:
+            return False
+        left = self._finish_seconds(self.search_seconds)
+        return self.seconds() >= self.search_seconds + left
+
+    def _finish_seconds(self, searched: float) -> float:
+        minutes = self.budget.finish_minutes
+        return FINISH_SHARE * searched if minutes is None else 60 * minutes
 
 
 class GpuMeter:

@@ -125,7 +125,7 @@ def _check_one(**wishes: object) -> None:
 
 
 def _named(study: Study, trial: str) -> TrialRecord:
-    for record in study.records():
+    for record in [*study.records(), *study.finishes()]:
         complete = record.result is not None and record.result.status == "complete"
         if complete and record.trial_id == trial.zfill(4):
             return record

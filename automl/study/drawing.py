@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from automl.points import given
 from automl.priors import leaning, likely
 from automl.space import Space, TrialConfig, replay
@@ -22,7 +24,7 @@ from automl.study.pool import (
     stratified,
     walk,
 )
-from automl.study.ranking import Ranker, Told, told
+from automl.study.ranking import History, Ranker, place_of, told
 from automl.study.screening import MAX_IN_A_ROW, refuses
 from automl.study.study import Settings, TrialRecord
 
@@ -75,7 +77,7 @@ class Drawer:
         self.mirror, self.ranker = Mirror(settings), Ranker(settings, space)
         self.seen: set[str] = set()
         self.pending: dict[str, Candidate] = {}
-        self.told: list[Told] = []
+        self.history = History()
         self.front = Front(settings)
         self.num_draws = 0
         for record in earlier:
@@ -123,7 +125,7 @@ class Drawer:
         if self.settings.sampler != RANKED:
             return self.mirror.ask(self.space, seed, LEANING_SHARE)
         is_early = number < len(points) + STARTUP_TRIALS
-        if is_early or len(self.told) < MIN_COMPLETE:
+        if is_early or len(self.history.told) < MIN_COMPLETE:
             suggest = stratified(number, self.settings.seed) if is_early else anything(rng)
             return walk(self.space, leaning(suggest, rng, LEANING_SHARE))
         return self._best_of_many(seed, rng)
@@ -131,7 +133,7 @@ class Drawer:
     def _best_of_many(self, seed: int, rng: random.Random) -> Candidate:
         """The candidate of most worth, of those that are new and not of no use."""
         members = self.front.members
-        good = [record.params for record in members] or [self.told[-1].candidate.params]
+        good = [record.params for record in members] or [self.history.told[-1].candidate.params]
         parents = {r.number: r.params for r in members} if self.reuse else {}
         drawn = self.mirror.ask(self.space, seed, 0.0)
         others = candidates(self.space, good, parents, rng, self.pool_size)
@@ -141,12 +143,13 @@ class Drawer:
         if not fit:
             return drawn
         pending = [(c, self.bound_of(c.config)) for c in self.pending.values()]
-        return fit[self.ranker.best_first(self.told, fit, pending)[0]][0]
+        places = np.array([place_of(record, self.settings) for record in members])
+        return fit[self.ranker.best_first(self.history, places, fit, pending)[0]][0]
 
     def _model(self, record: TrialRecord, candidate: Candidate) -> None:
         if record.result is not None and record.result.status == "complete":
             bound = self.bound_of(candidate.config)
-            self.told.append(told(record, candidate, bound, self.settings))
+            self.history.add(told(record, candidate, bound, self.settings, self.space))
 
     def _expect(self, candidate: Candidate) -> None:
         self.seen.add(candidate.key)

@@ -32,7 +32,8 @@ def _expected_above(edges: Array, mean: Array, std: Array) -> Array:
     def above(levels: Array) -> Array:
         z = (mean[:, None] - levels) / std[:, None]
         density = np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
-        return std[:, None] * (z * ndtr(z) + density)
+        levelled: Array = std[:, None] * (z * ndtr(z) + density)
+        return levelled
 
     expected: Array = np.maximum(above(edges) - above(np.ones(1)), 0.0)
     return expected

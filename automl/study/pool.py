@@ -74,16 +74,18 @@ def candidates(
 ) -> Iterator[Candidate]:
     """So many: relatives of the good trials, compressions of what the parents had trained, and
     some at random."""
-    numbers = sorted(parents)
+    trainings = {}
+    for number, params in sorted(parents.items()):
+        if cut := tail(space, dict(params)):
+            trainings[number] = {p: value for p, value in params.items() if p not in cut}
+    numbers = list(trainings)
     for _ in range(count):
         kind = rng.random()
         if kind < SHARE_RANDOM or not good:
             yield walk(space, leaning(anything(rng), rng, LEANING_SHARE))
         elif numbers and kind < SHARE_RANDOM + SHARE_BRANCHES:
             number = rng.choice(numbers)
-            cut = tail(space, dict(parents[number]))
-            trained = {p: value for p, value in parents[number].items() if p not in cut}
-            yield walk(space, _first(trained, related(good, rng)), number)
+            yield walk(space, _first(trainings[number], related(good, rng)), number)
         else:
             yield walk(space, related(good, rng))
 

@@ -21,6 +21,7 @@ from automl.study.stop_rule import Place, restored
 from automl.study.study import Study, TrialRecord
 
 MAX_HELD = 4
+TIME_UP = "the search's time was up"
 
 Judge = Callable[[TrialConfig, list[str], Report], tuple[Place, Entry] | None]
 
@@ -123,7 +124,7 @@ class Proposer:
         """Why a trial that the search's end finds unfinished is."""
         paused = self.rule.paused.get(number)
         if paused is None:
-            return "the search's time was up"
+            return TIME_UP
         step, epoch = paused.place
         return f"after epoch {epoch} of {step.split()[0]} it was not among the better half"
 

@@ -13,18 +13,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from automl import pareto, quality
-from automl.space import Space, tail
+from automl.space import Space, explore, tail
 from automl.study.gain import expected_gain
 from automl.study.gaussian import Array, Scales
 from automl.study.judging import Bound
 from automl.study.pool import Candidate
+from automl.study.samplers import distribution
 from automl.study.study import Settings, TrialRecord
 from automl.study.surrogate import Params, Surrogate
 
 MAX_ROWS, MAX_SCALE_ROWS = 250, 100
 REFIT_EVERY = 5
-DEEPEST = 1.5
+DEEPEST = 3.0
 MIN_CHANCE = 1e-3
+DOUBT = 1.5
+"""Scales fitted on few rows make a model too sure of itself: errors were 1.4 of its spreads."""
 FIXED_WORK = 1e10
 """What a trial takes beside its steps, export and measuring, in multiply-accumulates: about a
 second."""
@@ -33,11 +36,13 @@ second."""
 @dataclass(frozen=True)
 class Told:
     """A trial that was measured: `place` on the axes, 1 best; by how much it breaks the
-    constraints; and where its training had ended on the axis of quality, 0 without one."""
+    constraints; the parameters of its training, and where that had ended on the axis of
+    quality, 0 without one."""
 
     number: int
     candidate: Candidate
     bound: Bound
+    training: Params
     place: tuple[float, ...]
     violation: float
     trained: float
@@ -47,7 +52,9 @@ class Told:
         return self.violation <= 0
 
 
-def told(record: TrialRecord, candidate: Candidate, bound: Bound, settings: Settings) -> Told:
+def told(
+    record: TrialRecord, candidate: Candidate, bound: Bound, settings: Settings, space: Space
+) -> Told:
     """A record of a complete trial, as the ranking learns of it."""
     assert record.result is not None
     values, parents = record.values, record.result.parent_quality
@@ -57,10 +64,16 @@ def told(record: TrialRecord, candidate: Candidate, bound: Bound, settings: Sett
         number=record.number,
         candidate=candidate,
         bound=bound,
-        place=tuple(axis.at(values[name]) for name, axis in settings.axes.items()),
+        training=training(space, candidate),
+        place=place_of(record, settings),
         violation=pareto.violation(values, conditions),
         trained=reached[0] if reached else 0.0,
     )
+
+
+def place_of(record: TrialRecord, settings: Settings) -> tuple[float, ...]:
+    """Where a complete trial is on the axes, 1 best."""
+    return tuple(axis.at(record.values[name]) for name, axis in settings.axes.items())
 
 
 def work(candidate: Candidate, bound: Bound) -> float:
@@ -75,141 +88,134 @@ def work(candidate: Candidate, bound: Bound) -> float:
 
 
 Known = Sequence[tuple[Candidate, Bound]]
-Targets = Callable[[slice], Array]
-"""What some of the trials are to teach."""
+Lesson = Callable[[Sequence[Told]], tuple[list[Params], Array, Array]]
+"""What some trials teach: parameters, what else is known of them, and targets."""
+
+
+class History:
+    """What was told, in order, and of each training the first trial that made it."""
+
+    def __init__(self) -> None:
+        self.told: list[Told] = []
+        self.trainings: dict[str, Told] = {}
+        self.trained: dict[int, float] = {}
+        self.num_feasible = 0
+
+    def add(self, one: Told) -> None:
+        self.told.append(one)
+        self.trainings.setdefault(repr(sorted(one.training.items())), one)
+        self.trained[one.number] = one.trained
+        self.num_feasible += one.is_feasible
 
 
 class Ranker:
     """Expected hypervolume gains of candidates.
 
-    A model's scales are those of the last whole multiple of `REFIT_EVERY` trials: keeping them
-    saves time and changes no answer, as long as each call's trials go on from the last one's.
+    A model's scales are those of the last whole multiple of some trials: keeping them saves time
+    and changes no answer, as long as each call's history goes on from the last one's.
     """
 
     def __init__(self, settings: Settings, space: Space) -> None:
         self.space = space
-        names = list(settings.axes)
-        self.on_quality = np.array([float(name in quality.METRICS) for name in names])
+        self.distributions = {p: distribution(d) for p, d in explore(space).domains.items()}
+        self.on_quality = np.array([float(name in quality.METRICS) for name in settings.axes])
         self.scales: dict[str, tuple[int, list[Scales]]] = {}
 
-    def best_first(self, told: Sequence[Told], candidates: Known, pending: Known) -> list[int]:
+    def best_first(
+        self, history: History, front: Array, candidates: Known, pending: Known
+    ) -> list[int]:
         """Positions of the candidates by gain per work; `pending` ones are taken to end as
-        foretold, so that the next one is another."""
-        gains = self.gains(told, candidates, pending)
+        foretold, so that the next one is another. `front` holds the members' places."""
+        gains = self.gains(history, front, candidates, pending)
         worth = gains / np.array([work(*pair) for pair in candidates])
         return [int(i) for i in np.argsort(-worth, kind="stable")]
 
-    def gains(self, told: Sequence[Told], candidates: Known, pending: Known = ()) -> Array:
+    def gains(
+        self, history: History, front: Array, candidates: Known, pending: Known = ()
+    ) -> Array:
         """Per candidate the hypervolume that it is expected to add, times its chance to be
         feasible; while nothing is, how much nearer to being so it is expected to come."""
-        if not any(one.is_feasible for one in told):
-            nearness = _nearness(told)
-            model = self._model("nearness", told, nearness.__getitem__, _columns(told))
-            return expected_gain(nearness, *model.predict(*_rows(candidates)))
-        gains = self._gains(told, candidates, pending)
-        if all(one.is_feasible for one in told):
+        if not history.num_feasible:
+            model = self._fitted("nearness", history.told, _nearness)
+            nearest = _nearness(history.told)[2].max(axis=0, keepdims=True)
+            return expected_gain(nearest, *model.predict(*_rows(candidates)))
+        gains = self._gains(history, front, candidates, pending)
+        if history.num_feasible == len(history.told):
             return gains
-        feasible = np.array([[float(one.is_feasible)] for one in told])
-        model = self._model("feasible", told, feasible.__getitem__, _columns(told))
+        model = self._fitted("feasible", history.told, _feasible)
         chance, _ = model.predict(*_rows(candidates))
         return gains * np.clip(chance[:, 0], MIN_CHANCE, 1.0)
 
-    def _gains(self, told: Sequence[Told], candidates: Known, pending: Known) -> Array:
-        trained = np.array([[one.trained] for one in told])
-        places = np.array([one.place for one in told])
-        front = places[_front(told)]
-
-        def costs(rows: slice) -> Array:
-            raised: Array = _of_note(places[rows]) - trained[rows] * self.on_quality
-            return raised
-
-        model = self._model("costs", told, costs, np.hstack([_columns(told), trained]))
+    def _gains(self, history: History, front: Array, candidates: Known, pending: Known) -> Array:
+        model = self._fitted("costs", history.told, self._costs)
         if pending:
-            reached, _ = self._trained(told, pending)
+            reached, _ = self._trained(history, pending)
             rows, columns = _rows(pending)
             believed, _ = model.predict(rows, np.hstack([columns, reached]))
             model.add(rows, np.hstack([columns, reached]), believed)
             front = np.vstack([front, (believed + reached * self.on_quality).clip(0.0, 1.0)])
-        reached, doubt = self._trained(told, candidates)
+        reached, doubt = self._trained(history, candidates)
         rows, columns = _rows(candidates)
         mean, std = model.predict(rows, np.hstack([columns, reached]))
         mean, std = mean + reached * self.on_quality, np.hypot(std, doubt * self.on_quality)
-        return expected_gain(front, mean, std)
+        return expected_gain(front, mean, DOUBT * std)
 
-    def _trained(self, told: Sequence[Told], candidates: Known) -> tuple[Array, Array]:
+    def _costs(self, told: Sequence[Told]) -> tuple[list[Params], Array, Array]:
+        """Where trials ended, quality relative to what their training had reached."""
+        params, columns = _rows([(one.candidate, one.bound) for one in told])
+        trained = np.array([[one.trained] for one in told])
+        places = _of_note(np.array([one.place for one in told]))
+        return params, np.hstack([columns, trained]), places - trained * self.on_quality
+
+    def _trained(self, history: History, candidates: Known) -> tuple[Array, Array]:
         """What the trainings should reach, and how sure that is; of a parent it is known."""
-        known = {one.number: one.trained for one in told}
-        by_training: dict[str, Told] = {}
-        for one in told:
-            by_training.setdefault(self._training_key(one.candidate), one)
-        firsts = list(by_training.values())
-        targets = np.array([[one.trained] for one in firsts])
+        firsts = list(history.trainings.values())
         mean, std = np.zeros((2, len(candidates), 1))
-        if targets.any():
-            empty = np.zeros((len(firsts), 0))
-            params = [self._training(one.candidate) for one in firsts]
-            learned = [one.candidate for one in firsts]
-            model = self._fitted("trained", learned, params, empty, targets.__getitem__)
-            rows = [self._training(candidate) for candidate, _ in candidates]
+        if any(one.trained for one in firsts):
+            model = self._fitted("trained", firsts, _trainings)
+            rows = [training(self.space, candidate) for candidate, _ in candidates]
             mean, std = model.predict(rows, np.zeros((len(rows), 0)))
         for i, (candidate, _) in enumerate(candidates):
-            if candidate.parent in known:
-                mean[i], std[i] = known[candidate.parent], 0.0
+            if candidate.parent in history.trained:
+                mean[i], std[i] = history.trained[candidate.parent], 0.0
         return mean, std
 
-    def _training(self, candidate: Candidate) -> Params:
-        """The parameters that the training goes by."""
-        cut = tail(self.space, candidate.params)
-        return {path: value for path, value in candidate.params.items() if path not in cut}
-
-    def _training_key(self, candidate: Candidate) -> str:
-        return repr(sorted(self._training(candidate).items()))
-
-    def _model(self, name: str, told: Sequence[Told], targets: Targets, extra: Array) -> Surrogate:
-        candidates = [one.candidate for one in told]
-        return self._fitted(name, candidates, [c.params for c in candidates], extra, targets)
-
-    def _fitted(
-        self,
-        name: str,
-        candidates: Sequence[Candidate],
-        params: Sequence[Params],
-        extra: Array,
-        targets: Targets,
-    ) -> Surrogate:
-        whole = len(params) - len(params) % max(REFIT_EVERY, len(params) // 20) or len(params)
-        pairs = zip(candidates[:whole], params[:whole], strict=True)
-        of_all = {path: c.distributions[path] for c, row in pairs for path in row}
-        model = Surrogate(of_all)
+    def _fitted(self, name: str, told: Sequence[Told], lesson: Lesson) -> Surrogate:
+        whole = len(told) - len(told) % max(REFIT_EVERY, len(told) // 20) or len(told)
+        model = Surrogate(self.distributions)
         if self.scales.get(name, (0, []))[0] != whole:
-            part = slice(max(0, whole - MAX_SCALE_ROWS), whole)
-            self.scales[name] = whole, model.find_scales(params[part], extra[part], targets(part))
-        latest = slice(max(0, len(params) - MAX_ROWS), None)
-        model.fit(params[latest], extra[latest], targets(latest), self.scales[name][1])
+            part = told[max(0, whole - MAX_SCALE_ROWS) : whole]
+            self.scales[name] = whole, model.find_scales(*lesson(part))
+        model.fit(*lesson(told[-MAX_ROWS:]), self.scales[name][1])
         return model
 
 
-def _columns(told: Sequence[Told]) -> Array:
-    """Logarithms of the bounds of bytes and multiply-accumulates, (trials, 2)."""
-    return _logs([one.bound for one in told])
+def training(space: Space, candidate: Candidate) -> Params:
+    """The parameters that the training goes by."""
+    cut = tail(space, candidate.params)
+    return {path: value for path, value in candidate.params.items() if path not in cut}
 
 
 def _rows(known: Known) -> tuple[list[Params], Array]:
-    return [candidate.params for candidate, _ in known], _logs([bound for _, bound in known])
+    """Parameters, and logarithms of the bounds of bytes and multiply-accumulates, (trials, 2)."""
+    logs = [[math.log(max(1, b.size_bytes)), math.log(max(1, b.macs))] for _, b in known]
+    return [candidate.params for candidate, _ in known], np.array(logs).reshape(-1, 2)
 
 
-def _logs(bounds: Sequence[Bound]) -> Array:
-    logs = [[math.log(max(1, b.size_bytes)), math.log(max(1, b.macs))] for b in bounds]
-    return np.array(logs).reshape(-1, 2)
+def _trainings(told: Sequence[Told]) -> tuple[list[Params], Array, Array]:
+    rows = [one.training for one in told]
+    return rows, np.zeros((len(rows), 0)), np.array([[one.trained] for one in told])
 
 
-def _front(told: Sequence[Told]) -> list[int]:
-    """Positions of the feasible trials that none dominates."""
-    feasible = [i for i, one in enumerate(told) if one.is_feasible]
-    points = np.array([told[i].place for i in feasible])
-    as_good = (points[:, None] >= points).all(axis=2)
-    beaten = (as_good & ~as_good.T).any(axis=0)
-    return [feasible[i] for i in np.flatnonzero(~beaten)]
+def _feasible(told: Sequence[Told]) -> tuple[list[Params], Array, Array]:
+    known = _rows([(one.candidate, one.bound) for one in told])
+    return *known, np.array([[float(one.is_feasible)] for one in told])
+
+
+def _nearness(told: Sequence[Told]) -> tuple[list[Params], Array, Array]:
+    """1 when feasible."""
+    known = _rows([(one.candidate, one.bound) for one in told])
+    return *known, np.array([[1 / (1 + max(0.0, one.violation))] for one in told])
 
 
 def _of_note(places: Array) -> Array:
@@ -217,8 +223,3 @@ def _of_note(places: Array) -> Array:
     middle: Array = np.median(places, axis=0)
     raised: Array = np.maximum(places, middle - DEEPEST * (places.max(axis=0) - middle))
     return raised
-
-
-def _nearness(told: Sequence[Told]) -> Array:
-    """1 when feasible."""
-    return np.array([[1 / (1 + max(0.0, one.violation))] for one in told])

@@ -33,6 +33,8 @@ STATES = {
 }
 
 
+FINISH = 1_000_000
+"""Numbers from here on are of finishes: this and the number of the trial that is finished."""
 STARTED = ("draw", "after", "parent", "screened", "turn")
 """What is written of a trial as it starts."""
 
@@ -69,7 +71,8 @@ class TrialRecord:
     are the proposals refused just before it, `parent` is the trial whose training it was to
     go on from. `turn` and `left` say as which in order it was last handed out, and last left its
     place, ended or paused; `rungs` is what the stop rule knows of it, `seconds` what it had
-    worked when it was paused.
+    worked when it was paused. `config` is the whole config as JSON where the parameters, those
+    of its origin, do not tell it: of a finish.
     """
 
     number: int
@@ -84,6 +87,7 @@ class TrialRecord:
     left: int = 0
     rungs: dict[str, Any] = field(default_factory=dict, repr=False)
     seconds: float = 0.0
+    config: str = field(default="", repr=False)
 
     @property
     def trial_id(self) -> str:
@@ -117,6 +121,17 @@ class Study:
     @property
     def reference(self) -> bytes:
         return (self.folder / "reference.onnx").read_bytes()
+
+    def finishes(self) -> list[TrialRecord]:
+        """The front's members as they were trained again, by number; not among the `records`."""
+        found = []
+        for name, about in self._study.user_attrs.items():
+            if name.startswith("finish-"):
+                result = None if about["result"] is None else decode(about["result"])
+                number = FINISH + int(name.removeprefix("finish-"))
+                params, config = about["params"], about["config"]
+                found.append(TrialRecord(number, params, {}, result=result, config=config))
+        return sorted(found, key=lambda record: record.number)
 
     def records(self) -> list[TrialRecord]:
         return [_record(trial) for trial in self._study.get_trials(deepcopy=False)]
@@ -152,8 +167,9 @@ class Study:
         self._study.set_user_attr(name, value)
 
     def front(self, records: Iterable[TrialRecord] | None = None) -> Front:
-        """The front of these records, of all unless given."""
-        return Front(self.settings, self.records() if records is None else records)
+        """The front of these records; of all, finishes too, unless given."""
+        known = [*self.records(), *self.finishes()] if records is None else records
+        return Front(self.settings, known)
 
     def hypervolumes(self) -> list[float]:
         """The front's after each ended trial, by number."""
@@ -167,8 +183,10 @@ class Study:
     def summary(self) -> dict[str, Any]:
         """The object that `front --json` and `search --json` print."""
         records = self.records()
-        front = self.front(records)
+        finishes = self.finishes()
+        front = self.front([*records, *finishes])
         results = [record.result for record in records if record.result is not None]
+        finished = [record.result for record in finishes if record.result is not None]
         counts = Counter(result.status for result in results)
         return {
             "study": self.name,
@@ -180,7 +198,7 @@ class Study:
                 "screened": sum(len(record.screened) for record in records),
             },
             "seconds": self.attribute("seconds", 0.0),
-            "compute_seconds": sum(result.seconds for result in results),
+            "compute_seconds": sum(result.seconds for result in results + finished),
             "slots": self.attribute("slots", 1),
             "front": [
                 {
@@ -246,7 +264,13 @@ def taken(name: str) -> UserError:
 
 
 def trial_id(number: int) -> str:
-    return f"{number:04d}"
+    return f"{number - FINISH:04d}-finish" if number >= FINISH else f"{number:04d}"
+
+
+def number_of(trial_id: str) -> int:
+    """The inverse of `trial_id`."""
+    origin, _, is_finish = trial_id.partition("-")
+    return int(origin) + FINISH * bool(is_finish)
 
 
 def _storage(folder: Path) -> JournalStorage:

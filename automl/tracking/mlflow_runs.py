@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.recipe import Report
-from automl.study.study import Study, TrialRecord
+from automl.study.study import FINISH, Study, TrialRecord, number_of, trial_id
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -161,7 +161,7 @@ class Tracker:
         self.client.update_run(parent, status="RUNNING")
         finished = self._find_children(parent)
         self.parent = parent
-        for record in self.study.records():
+        for record in [*self.study.records(), *self.study.finishes()]:
             if record.result is not None and record.number in finished:
                 self._remember(record)
             elif record.result is not None:
@@ -204,7 +204,7 @@ class Tracker:
                 page_token=token,
             )
             for run in page:
-                number = int(run.data.tags["automl.trial_id"])
+                number = number_of(run.data.tags["automl.trial_id"])
                 self.runs[number] = run.info.run_id
                 if run.info.status in ENDS.values():
                     finished.add(number)
@@ -223,6 +223,8 @@ class Tracker:
             "automl.trial_id": record.trial_id,
             "automl.study": self.study.name,
         }
+        if record.number >= FINISH:
+            tags["automl.origin"] = trial_id(record.number - FINISH)
         run = self.client.create_run(self.experiment, tags=tags)
         self.runs[record.number] = run.info.run_id
         params = {_legal(name): str(value) for name, value in record.params.items()}
@@ -271,10 +273,11 @@ class Tracker:
             tag = {"automl.pareto": "true" if number in numbers else "false"}
             self.pending[self.runs[number]].tags |= tag
         self.numbers = numbers
-        counts = Counter(record.result.status for record in self.records.values() if record.result)
+        trials = [record for record in self.records.values() if record.number < FINISH]
+        counts = Counter(record.result.status for record in trials if record.result)
         figures = {"hypervolume": self.front.hypervolume, "front_size": float(len(numbers))}
         figures |= {f"trials/{status}": float(count) for status, count in counts.items()}
-        step = len(self.records)
+        step = len(trials)
         self.pending[self.parent].metrics += [(n, v, now, step) for n, v in figures.items()]
 
     def _mark_interrupted(self) -> None:

@@ -1,0 +1,170 @@
+"""The front's members trained again: longer, from scratch, at the very shape they were cut to.
+
+A cut architecture that is trained long enough beats the weights that it inherited
+(https://arxiv.org/abs/1810.05270).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from automl import pareto
+from automl.config import UserError, decode, encode
+from automl.models.family import Spec
+from automl.result import TrialResult
+from automl.space import TrialConfig, check
+from automl.study.later import Later
+from automl.study.proposals import Proposer
+from automl.study.study import FINISH, Study, TrialRecord
+from automl.training.loop import Train
+
+LENGTH = 2
+"""A finish trains so many times as long."""
+
+
+def again(config: TrialConfig, spec_after: Callable[[int], Spec | None]) -> TrialConfig | None:
+    """The config of a finish; None where there is no training to repeat.
+
+    `spec_after(position)` is what a step had made of the model. Cuts and the fine-tuning after
+    them give way to a training at the shape that they led to; what follows, as quantizing, stays.
+    """
+    first = config.recipe[0] if config.recipe else None
+    if not isinstance(first, Train):
+        return None
+    model, rest = config.model, config.recipe[1:]
+    epochs = LENGTH * first.epochs
+    cuts = [i for i, step in enumerate(config.recipe) if step.cuts]
+    spec = spec_after(cuts[-1]) if cuts else None
+    if spec is not None and not spec.changes:
+        later = config.recipe[cuts[-1] + 1 :]
+        model, rest = spec.model, tuple(step for step in later if not isinstance(step, Train))
+        epochs += sum(step.epochs for step in config.recipe[1:] if isinstance(step, Train))
+    finish = replace(config, model=model, recipe=(replace(first, epochs=epochs), *rest))
+    try:
+        check(finish)
+    except UserError:
+        return None
+    return finish
+
+
+class Finisher:
+    """Hands out the finishes of a front's members, those that hold most of it first.
+
+    They are told in the study beside its trials, and run again when they were left running.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        writing: Later,
+        keys_of: Callable[[TrialConfig], list[str]],
+        config_of: Callable[[TrialRecord], TrialConfig],
+        read: Callable[[str, str], bytes | None],
+    ) -> None:
+        self.study, self.writing, self.read = study, writing, read
+        self.keys_of, self.config_of = keys_of, config_of
+        self.known = {record.number: record for record in study.finishes()}
+        self.queue: list[TrialRecord] = []
+        self.live: dict[int, TrialRecord] = {}
+        self.making: dict[int, tuple[TrialConfig, list[str]]] = {}
+        self.has_begun = False
+
+    def begin(self, front: Sequence[TrialRecord]) -> None:
+        """Line up what a killed run left, and every member that was not finished yet."""
+        self.has_begun = True
+        self.queue = [record for record in self.known.values() if record.result is None]
+        trials = [record for record in front if record.number < FINISH]
+        for record in sorted(trials, key=lambda r: -_share(r, front, self.study)):
+            if FINISH + record.number not in self.known:
+                finish = again(self.config_of(record), self._specs(record))
+                if finish is not None:
+                    self.queue.append(_record(record, finish))
+
+    def next(self) -> TrialRecord | None:
+        if not self.queue:
+            return None
+        record = self.queue.pop(0)
+        config: TrialConfig = decode(json.loads(record.config))
+        self.making[record.number] = config, self.keys_of(config)
+        self.live[record.number] = record
+        self._write(record)
+        return record
+
+    def finish(self, number: int, result: TrialResult) -> TrialRecord:
+        record = replace(self.live.pop(number), result=result)
+        del self.making[number]
+        self._write(record)
+        return record
+
+    def is_over(self) -> bool:
+        return self.has_begun and not (self.queue or self.live)
+
+    def _specs(self, record: TrialRecord) -> Callable[[int], Spec | None]:
+        keys = self.keys_of(self.config_of(record))
+
+        def spec_after(position: int) -> Spec | None:
+            found = self.read(keys[position], "spec.json")
+            spec: Spec | None = decode(json.loads(found)) if found else None
+            return spec
+
+        return spec_after
+
+    def _write(self, record: TrialRecord) -> None:
+        self.known[record.number] = record
+        result = None if record.result is None else encode(record.result)
+        about = {"params": record.params, "config": record.config, "result": result}
+        self.writing(self.study.set_attribute, f"finish-{record.number - FINISH}", about)
+
+
+def _record(origin: TrialRecord, config: TrialConfig) -> TrialRecord:
+    text = json.dumps(encode(config))
+    return TrialRecord(FINISH + origin.number, origin.params, origin.distributions, config=text)
+
+
+def _share(record: TrialRecord, front: Sequence[TrialRecord], study: Study) -> float:
+    """The hypervolume that would be missing without a member."""
+    axes = study.settings.axes
+    others: list[Any] = [member.values for member in front if member is not record]
+    return pareto.hypervolume([*others, record.values], axes) - pareto.hypervolume(others, axes)
+
+
+class Lineup:
+    """The search's trials while it lasts, then the finishes."""
+
+    def __init__(
+        self,
+        proposer: Proposer,
+        finisher: Finisher,
+        searching: Callable[[], bool],
+        front: Callable[[], Sequence[TrialRecord]],
+        wanted: bool,
+    ) -> None:
+        self.proposer, self.finisher = proposer, finisher
+        self.searching, self.front, self.wanted = searching, front, wanted
+
+    def next(self) -> TrialRecord | None:
+        """The next trial; None while none is due, or `is_over`."""
+        if self._searches():
+            return self.proposer.next()
+        if not self.finisher.has_begun and self.wanted:
+            self.finisher.begin(self.front())
+        if self.proposer.max_live <= len(self.proposer.live) + len(self.finisher.live):
+            return None
+        return self.finisher.next()
+
+    def is_over(self) -> bool:
+        """Whether nothing runs, and nothing more will."""
+        if self._searches() or self.proposer.live:
+            return False
+        return self.finisher.is_over() or not self.wanted
+
+    def config(self, number: int) -> TrialConfig:
+        """Of a trial that is handed out."""
+        makers = self.finisher if number >= FINISH else self.proposer
+        return makers.making[number][0]
+
+    def _searches(self) -> bool:
+        return self.searching() and not self.proposer.is_over()

@@ -1,0 +1,125 @@
+"""Ranking on a made-up world: quality falls with the cut, bytes with the bits."""
+
+import random
+
+import numpy as np
+import pytest
+
+from automl import source
+from automl.measure.measurement import Measurement
+from automl.pareto import Axis
+from automl.result import TrialResult
+from automl.study.pool import anything, walk
+from automl.study.ranking import History, Ranker, place_of, told, training, work
+from automl.study.study import Settings, TrialRecord
+
+AXES = {"accuracy": Axis(0.0, 1.0), "size_bytes": Axis(100_000.0, 0.0)}
+SETTINGS = Settings("s", "", ("accuracy", "size_bytes"), (), {}, 0, "tpe", AXES, 1.0)
+SPACE = source.load(source.find("digits").read_text())
+
+
+class Bound:
+    def __init__(self, config):
+        self.size_bytes, self.macs = 1000, 1000
+        self.steps = {step.label: 10**10 * getattr(step, "epochs", 0) for step in config.recipe}
+
+
+def world(params):
+    """(what the training reaches, what is left of it, bytes)."""
+    rate = params.get("recipe.train.learning_rate.Fixed.value", 5e-3)
+    trained = 0.9 - 20 * abs(rate - 5e-3)
+    cost = 0.5 * params.get("recipe.prune.fraction", 0.0) ** 2
+    bits = {"8": 8, "4": 4, "2": 2}.get(params.get("recipe.quantize.bits"), 32)
+    widths = sum(v for p, v in params.items() if p.startswith("model.") and isinstance(v, int))
+    return trained, trained - cost - 0.02 * (bits == 2), 500 * bits + 10 * bits * widths
+
+
+def drawn(count, seed=""):
+    return [walk(SPACE, anything(random.Random(f"{seed} {i}"))) for i in range(count)]
+
+
+def record(candidate, number):
+    trained, accuracy, size_bytes = world(candidate.params)
+    measured = Measurement({"accuracy": accuracy}, size_bytes, 1.0, 1.0)
+    result = TrialResult("complete", measurement=measured, parent_quality={"accuracy": trained})
+    return TrialRecord(number, candidate.params, candidate.distributions, result=result)
+
+
+def history_of(candidates, settings=SETTINGS):
+    """The history, and the places of its front."""
+    history, places = History(), []
+    for number, candidate in enumerate(candidates):
+        one = record(candidate, number)
+        history.add(told(one, candidate, Bound(candidate.config), settings, SPACE))
+        places.append(place_of(one, settings))
+    return history, np.array(places)
+
+
+def known(candidates):
+    return [(candidate, Bound(candidate.config)) for candidate in candidates]
+
+
+def volume(places):
+    corners = np.linspace(0, 1, 200)
+    x, y = np.array(places).T
+    return ((x[:, None, None] >= corners[:, None]) & (y[:, None, None] >= corners)).any(0).mean()
+
+
+def test_what_adds_most_has_most_gain():
+    history, front = history_of(drawn(30))
+    new = drawn(80, "new")
+    order = np.argsort(-Ranker(SETTINGS, SPACE).gains(history, front, known(new)))
+    added = [volume([*front, place_of(record(c, 0), SETTINGS)]) - volume(front) for c in new]
+    assert np.mean([added[i] for i in order[:8]]) > 3 * np.mean([added[i] for i in order[-40:]])
+
+
+def test_what_a_ranker_keeps_changes_no_answer():
+    candidates, new = drawn(23), known(drawn(9, "new"))
+    kept = Ranker(SETTINGS, SPACE)
+    for count in range(5, 24):
+        gains = kept.gains(*history_of(candidates[:count]), new)
+    assert (Ranker(SETTINGS, SPACE).gains(*history_of(candidates), new) == gains).all()
+
+
+def test_a_pending_twin_leaves_little_to_gain():
+    history, front = history_of(drawn(30))
+    new, ranker = known(drawn(30, "new")), Ranker(SETTINGS, SPACE)
+    gains = ranker.gains(history, front, new)
+    best = int(np.argmax(gains))
+    assert ranker.gains(history, front, new, [new[best]])[best] < gains[best] / 2
+
+
+def test_the_quality_of_a_branch_starts_from_what_its_parent_had_reached():
+    """The same compression of a better parent promises more."""
+    candidates = drawn(40)
+    history, _ = history_of(candidates)
+    ranker, order = Ranker(SETTINGS, SPACE), np.argsort([one.trained for one in history.told])
+    low, high = candidates[order[0]], candidates[order[-1]]
+    tail = {p: v for p, v in candidates[1].params.items() if p.startswith("recipe.")}
+    tail = {p: v for p, v in tail.items() if not p.startswith("recipe.train")}
+    front = np.zeros((1, 2))
+    promised = []
+    for position in (order[0], order[-1]):
+        params = {**training(SPACE, candidates[position]), **tail}
+        branch = walk(SPACE, lambda path, domain, p=params: p[path], int(position))
+        promised += ranker.gains(history, front, known([branch])).tolist()
+    assert low.key != high.key and promised[0] < promised[1]
+
+
+def test_a_branch_costs_only_what_comes_after_the_training():
+    whole = drawn(1)[0]
+    branch = walk(SPACE, lambda path, domain: whole.params[path], 0)
+    bound = Bound(whole.config)
+    assert work(whole, bound) - work(branch, bound) == bound.steps["train"]
+
+
+@pytest.mark.parametrize("is_feasible", [True, False])
+def test_what_keeps_to_the_constraints_comes_first(is_feasible):
+    limit = "size_bytes<=20000" if is_feasible else "size_bytes<=100"
+    settings = SETTINGS.__class__(**{**vars(SETTINGS), "constraints": (limit,)})
+    history, front = history_of(drawn(40), settings)
+    assert bool(history.num_feasible) == is_feasible
+    new = drawn(30, "new")
+    gains = Ranker(settings, SPACE).gains(history, front, known(new))
+    is_small = np.array([world(c.params)[2] <= 20_000 for c in new])
+    assert gains[is_small].mean() > gains[~is_small].mean()

@@ -69,7 +69,7 @@ class Surrogate:
     def _encode(self, params: Sequence[Params], extra: Array) -> tuple[Array, NDArray[np.int64]]:
         """Rows, and to which param or extra each column belongs."""
         blocks = [
-            np.array([_code(distribution, row.get(path)) for row in params])
+            _codes(distribution, [row.get(path) for row in params])
             for path, distribution in self.distributions.items()
         ]
         scaled = (extra - self.low) / self.span
@@ -78,21 +78,25 @@ class Surrogate:
         return np.hstack(blocks), np.array(groups)
 
 
-def _code(distribution: BaseDistribution, value: Any) -> list[float]:
-    """A number's place in its range, or a choice as coordinates at distance 1 of each other."""
+def _codes(distribution: BaseDistribution, values: Sequence[Any]) -> Array:
+    """Rows of numbers' places in their range, or of choices as coordinates at distance 1 of each
+    other."""
     match distribution:
         case CategoricalDistribution(choices=choices):
-            return [math.sqrt(0.5) * (value == choice) for choice in choices]
+            is_choice = np.array([[value == choice for choice in choices] for value in values])
+            return is_choice.reshape(len(values), len(choices)) * math.sqrt(0.5)
         case IntDistribution() | FloatDistribution():
-            return [ABSENT if value is None else _place(distribution, value)]
+            places = _places(distribution, np.array(values, float))
+            return np.where(np.isnan(places), ABSENT, places)[:, None]
     raise AssertionError(distribution)
 
 
-def _place(distribution: IntDistribution | FloatDistribution, value: float) -> float:
+def _places(distribution: IntDistribution | FloatDistribution, values: Array) -> Array:
+    """NaN where a value is None."""
     low, high = float(distribution.low), float(distribution.high)
     if distribution.log:
-        low, high, value = math.log(low), math.log(high), math.log(value)
-    return (value - low) / (high - low) if high > low else 0.0
+        low, high, values = math.log(low), math.log(high), np.log(values)
+    return (values - low) / (high - low) if high > low else values * 0.0
 
 
 def _range(extra: Array) -> tuple[Array, Array]:

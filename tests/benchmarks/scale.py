@@ -144,7 +144,7 @@ def started(folder: Path, workers: int) -> Proposer:
 def course(
     bound_of: Callable[[TrialConfig], Bound], store: dict[str, bool], config: TrialConfig
 ) -> Course:
-    """A trial made up: an epoch of a step takes what its work does, and a trained prefix nothing."""
+    """A trial made up: an epoch takes what its step's work does, and a trained prefix nothing."""
     bound, rng = bound_of(config), random.Random(repr(config))
     top = 1 - 0.4 * math.exp(-bound.size_bytes / 2e4) - 0.1 * rng.random() ** 2
     keys = prefix_keys(config)

@@ -26,6 +26,7 @@ bench-full: .venv/installed-dev
 	$(BIN)/python tests/benchmarks/training.py $(FASHION_MNIST)
 	$(BIN)/python tests/benchmarks/compression.py --digits --mnist $(MNIST) --fashion $(FASHION_MNIST)
 	$(BIN)/python tests/benchmarks/distillation.py $(FASHION_MNIST)
+	$(BIN)/python tests/benchmarks/table.py
 
 check: .venv/installed-dev
 	$(BIN)/ruff format --check .

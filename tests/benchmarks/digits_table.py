@@ -1,7 +1,8 @@
 """The joint table of digits, read: every trial of a small space, looked up instead of run.
 
 Each row of `results/digits_table.json.xz` is a trial as it really ran (`table.py` makes them),
-found by the flat parameters that sampling the space gives. Trials that begin alike share stages.
+found by the flat parameters that sampling the space gives. In the file, rows name by their number
+the stages that they went through, which trials that begin alike share, and their parent's row.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import lzma
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,7 +18,6 @@ from automl import source
 from automl.space import Domain, IntDomain, OneOfDomain, Space, sample
 
 FILE = Path(__file__).parent / "results" / "digits_table.json.xz"
-SPACE_FILE = Path(__file__).parent / "digits_table_space.py"
 Params: TypeAlias = Mapping[str, Any]
 
 
@@ -58,7 +58,7 @@ class Row:
     sha256: str | None
     export_seconds: float
     measure_seconds: float
-    parent: Row | None
+    parent: Row | None = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -87,11 +87,7 @@ def load(file: Path = FILE) -> Table:
         }
         rows.append(Row(**{**row, **found}))
     by_key = {key(row.params): row for row in rows}
-    return Table(table_space(), data["about"], tuple(rows), by_key)
-
-
-def table_space() -> Space:
-    return source.load(source.read(SPACE_FILE))
+    return Table(source.load(data["space"]), data["about"], tuple(rows), by_key)
 
 
 def key(params: Params) -> str:

@@ -31,7 +31,7 @@ import torch
 from torch.onnx._internal.exporter import _registration
 from torch.utils.flop_counter import FlopCounterMode
 
-from automl import reference
+from automl import reference, source
 from automl.config import decode
 from automl.data.dataset import Split
 from automl.measure.measurement import Measurement, Reference, machine, measure
@@ -43,6 +43,7 @@ from automl.space import Space, TrialConfig, explore, replay, sample
 from automl.store import Store
 from automl.trial import PARENT_FILE, run
 
+SPACE_FILE = Path(__file__).parent / "digits_table_space.py"
 WORK = Path(tempfile.gettempdir()) / "automl-digits-table"
 VARIED_LAST = "recipe.train.batch_size.value"
 """Halfway, the table of its larger value is whole."""
@@ -54,7 +55,7 @@ def main() -> None:
     folder = parser.parse_args().work / fingerprint()
     torch.set_num_threads(1)
     read_operators_once()
-    space = digits_table.table_space()
+    space = source.load(source.read(SPACE_FILE))
     wanted = sorted(digits_table.combinations(space), key=lambda params: -int(params[VARIED_LAST]))
     with tempfile.TemporaryDirectory() as warmed:
         Maker(space, Path(warmed)).make(wanted[-1])
@@ -73,7 +74,7 @@ def read_operators_once() -> None:
 
 def fingerprint() -> str:
     """Of what the rows depend on: those of other versions or another space are not gone on with."""
-    text = digits_table.SPACE_FILE.read_text() + json.dumps(made_on())
+    text = SPACE_FILE.read_text() + json.dumps(made_on())
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -193,11 +194,13 @@ class Maker:
             row["parent"] = parents.setdefault(keys[0], number) if len(keys) > 1 else None
             parents.setdefault(keys[0], number)
             rows.append({**row, "stages": [order[key] for key in keys if key in order]})
-        text = json.dumps(
-            {"about": self.about, "stages": [*self.stages.values()], "rows": rows},
-            separators=(",", ":"),
-        )
-        return lzma.compress(text.encode(), preset=9)
+        whole = {
+            "about": self.about,
+            "space": source.read(SPACE_FILE),
+            "stages": [*self.stages.values()],
+            "rows": rows,
+        }
+        return lzma.compress(json.dumps(whole, separators=(",", ":")).encode(), preset=9)
 
 
 def driven(config: TrialConfig, store: Store, beside: Reference, cache: Path) -> Ran:

@@ -6,6 +6,7 @@ import digits_table
 import pytest
 import table
 
+from automl import source
 from automl.space import replay, sample
 from automl.training.loop import Train
 
@@ -16,6 +17,10 @@ SMALL_FILE_BYTES = 500_000
 def test_every_trial_of_the_space_is_in_the_table():
     found = [TABLE.lookup(params) for params in digits_table.combinations(TABLE.space)]
     assert len(found) == len(TABLE.rows) == len(TABLE.by_key)
+
+
+def test_the_tables_space_is_the_one_that_makes_it():
+    assert TABLE.space == source.load(source.read(table.SPACE_FILE))
 
 
 def test_parameters_outside_the_space_are_not_found():

@@ -33,6 +33,7 @@ bench-full: .venv/installed-bench
 	$(BIN)/python tests/benchmarks/distillation.py $(FASHION_MNIST)
 	$(BIN)/python tests/benchmarks/overhead.py
 	$(BIN)/python tests/benchmarks/peers.py --fashion $(FASHION_MNIST)
+	$(BIN)/python tests/benchmarks/table.py
 
 check: .venv/installed-dev
 	$(BIN)/ruff format --check .

@@ -83,8 +83,9 @@ def _codes(distribution: BaseDistribution, values: Sequence[Any]) -> Array:
     other."""
     match distribution:
         case CategoricalDistribution(choices=choices):
-            is_choice = np.array([[value == choice for choice in choices] for value in values])
-            return is_choice.reshape(len(values), len(choices)) * math.sqrt(0.5)
+            corners = np.eye(len(choices) + 1, len(choices)) * math.sqrt(0.5)
+            positions = {choice: position for position, choice in enumerate(choices)}
+            return corners[[positions.get(value, len(choices)) for value in values]]
         case IntDistribution() | FloatDistribution():
             places = _places(distribution, np.array(values, float))
             return np.where(np.isnan(places), ABSENT, places)[:, None]

@@ -99,7 +99,11 @@ def crowding(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
     Equal rows share one place: all of them get what the one would.
     """
-    unique, places = np.unique(values, axis=0, return_inverse=True)
+    by_value = np.lexsort(values.T)
+    is_new = np.ones(len(values), bool)
+    is_new[1:] = (values[by_value[1:]] != values[by_value[:-1]]).any(1)
+    unique, places = values[by_value[is_new]], np.empty(len(values), int)
+    places[by_value] = is_new.cumsum() - 1
     room = np.zeros(len(unique))
     for axis in range(unique.shape[1]):
         order = np.argsort(unique[:, axis], kind="stable")
@@ -109,7 +113,7 @@ def crowding(values: NDArray[np.float64]) -> NDArray[np.float64]:
             continue
         room[order[1:-1]] += (sorted_values[2:] - sorted_values[:-2]) / span
         room[order[[0, -1]]] = np.inf
-    return room[places.ravel()]
+    return room[places]
 
 
 def _better(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.bool_]:

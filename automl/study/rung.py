@@ -61,7 +61,7 @@ class Rung:
         """The keys that go on: one in SHARE, rounded up, and `free` of them at least."""
         if self._best is None:
             wanted = min(len(self.entries), max(self.free, -(-len(self.entries) // SHARE)))
-            self._best = {self.entries[i].key for i in self._order(wanted)[:wanted]}
+            self._best = {self.entries[i].key for i in self._first(wanted)}
         return self._best
 
     def dominates(self, key: str) -> set[str]:
@@ -70,24 +70,24 @@ class Rung:
         found = np.flatnonzero(self._better[positions].any(0))
         return {self.entries[i].key for i in found.tolist()}
 
-    def _order(self, wanted: int) -> list[int]:
-        """Positions of whole ranks, best first, until there are enough."""
+    def _first(self, wanted: int) -> list[int]:
+        """Positions of so many: whole ranks, then of the next those with most room around them."""
         betters = self._better.sum(0)
-        order: list[int] = []
-        left = np.ones(len(self.entries), bool)
-        while len(order) < wanted:
-            rank = np.flatnonzero(left & (betters == 0))
-            order += self._by_crowding(rank) if len(order) + len(rank) > wanted else rank.tolist()
-            left[rank] = False
+        found: list[int] = []
+        while len(found) < wanted:
+            rank = np.flatnonzero(betters == 0)
+            missing = wanted - len(found)
+            found += rank.tolist() if len(rank) <= missing else self._roomiest(rank, missing)
             betters = betters - self._better[rank].sum(0)
-        return order
+            betters[rank] = -1
+        return found
 
-    def _by_crowding(self, rank: NDArray[np.intp]) -> list[int]:
-        """Those with most room around them first."""
+    def _roomiest(self, rank: NDArray[np.intp], wanted: int) -> list[int]:
         room = crowding(self._values[rank, 1:])
-        pairs = zip(rank.tolist(), room.tolist(), strict=True)
-        found = sorted(pairs, key=lambda pair: (-pair[1], *self._tie(pair[0])))
-        return [position for position, _ in found]
+        least = np.sort(room)[-wanted]
+        found: list[int] = rank[room > least].tolist()
+        equal = sorted(rank[room == least].tolist(), key=self._tie)
+        return found + equal[: wanted - len(found)]
 
     def _tie(self, position: int) -> tuple[tuple[float, ...], str]:
         entry = self.entries[position]

@@ -38,22 +38,28 @@ class Rung:
         self._best: set[str] | None = set()
         self._values: NDArray[np.float64] = np.empty((0, 0))
         self._better: NDArray[np.bool_] = np.empty((0, 0), bool)
+        self._num_better: NDArray[np.int64] = np.empty(0, np.int64)
 
     def add(self, entry: Entry) -> None:
         """Enter one of a new key."""
         row = np.array([[-entry.violation, *entry.values]])
         if not self.entries:
             self._values, self._better = row, np.zeros((1, 1), bool)
+            self._num_better = np.zeros(1, np.int64)
         else:
             before, after = _better(self._values, row[0]), _better(row[0], self._values)
             count = len(self.entries)
             wider = np.zeros((count + 1, count + 1), bool)
             wider[:-1, :-1], wider[:-1, -1], wider[-1, :-1] = self._better, before, after
-            self._better = wider
+            self._better, self._num_better = (
+                wider,
+                np.append(self._num_better + after, before.sum()),
+            )
             self._values = np.concatenate([self._values, row])
         self.entries.append(entry)
         if len(self.entries) > WINDOW:
             del self.entries[0]
+            self._num_better = (self._num_better - self._better[0])[1:]
             self._values, self._better = self._values[1:], self._better[1:, 1:]
         self._best = None
 
@@ -72,7 +78,7 @@ class Rung:
 
     def _first(self, wanted: int) -> list[int]:
         """Positions of so many: whole ranks, then of the next those with most room around them."""
-        betters = self._better.sum(0)
+        betters = self._num_better.copy()
         found: list[int] = []
         while len(found) < wanted:
             rank = np.flatnonzero(betters == 0)

@@ -56,7 +56,7 @@ class StopRule:
         self.running: dict[int, _Running] = defaultdict(_Running)
         self.paused: dict[int, _Paused] = {}
         self.entered: dict[tuple[Place, str], int] = {}
-        self.entrants: dict[tuple[Place, str], int] = {}
+        self.entrants: dict[tuple[Place, str], tuple[int, Entry]] = {}
         self.waiting: dict[Place, dict[str, int]] = defaultdict(dict)
         self.changed: set[int] = set()
 
@@ -102,8 +102,7 @@ class StopRule:
         entries = [
             [self.entered[place, key], *place, key, list(entry.values), entry.violation]
             for place, key in keys.items()
-            for entry in self.rungs[place].entries
-            if entry.key == key
+            for _, entry in [self.entrants[place, key]]
         ]
         return {
             "entries": entries,
@@ -116,7 +115,7 @@ class StopRule:
         if (place, entry.key) in self.entered:
             return False
         self.entered[place, entry.key] = len(self.entered)
-        self.entrants[place, entry.key] = number
+        self.entrants[place, entry.key] = number, entry
         self.rungs.setdefault(place, Rung(self.free)).add(entry)
         return True
 
@@ -125,7 +124,7 @@ class StopRule:
         self._wait(number, place, self.running.pop(number).keys)
         self.changed.add(number)
         for key in self.rungs[place].dominates(self.paused[number].keys[place]):
-            other = self.entrants[place, key]
+            other, _ = self.entrants[place, key]
             if other in self.running:
                 self.running[other].stoppers[number] = place
                 self.changed.add(other)

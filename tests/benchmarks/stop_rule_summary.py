@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 BEST = "ours_reuse"
 """What is to be the best of all, in every seed."""
+AS_USED = ("ours_reuse", "ours", "asha_random", "syne_random", "full_random")
+"""Ours, and the others with the proposals that they come with."""
 
 
 def summary(report: dict[str, Any]) -> dict[str, float]:
     """Of each method the share at the end and the mean over the course, the means of seeds; and in
-    how many of the seeds BEST has the best mean over the course."""
+    how many of the seeds BEST has the best mean over the course, of those AS_USED and of all."""
     found: dict[str, float] = {}
     grid = np.arange(report["epochs"] + 1)
     by_seed: dict[str, dict[str, float]] = {}
@@ -26,9 +28,11 @@ def summary(report: dict[str, Any]) -> dict[str, float]:
         for seed, share in shares.items():
             by_seed.setdefault(seed, {})[method] = float(share.mean())
     found["seeds"] = len(by_seed)
-    found[f"seeds_{BEST}_is_best"] = sum(
-        max(means, key=means.__getitem__) == BEST for means in by_seed.values()
-    )
+    for name, methods in (("as_used", AS_USED), ("all", tuple(by_seed["0"]))):
+        found[f"seeds_{BEST}_is_best_of_{name}"] = sum(
+            means[BEST] == max(means[method] for method in methods if method in means)
+            for means in by_seed.values()
+        )
     return found
 
 

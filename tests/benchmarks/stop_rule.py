@@ -154,8 +154,9 @@ class Board:
                 result = event.record.result if event.record else None
                 if result is not None and result.measurement is not None:
                     points.append(result.measurement.figures)
-                    share = self.volume(points) / self.whole
-                    curve.append((trained.num_epochs, round(share, 5)))
+                    share = round(self.volume(points) / self.whole, 5)
+                    if share > curve[-1][1]:
+                        curve.append((trained.num_epochs, share))
             counts = {
                 "started": proposer.num_started,
                 "complete": len(points),

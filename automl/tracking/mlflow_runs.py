@@ -277,7 +277,7 @@ class Tracker:
         counts = Counter(record.result.status for record in trials if record.result)
         figures = {"hypervolume": self.front.hypervolume, "front_size": float(len(numbers))}
         figures |= {f"trials/{status}": float(count) for status, count in counts.items()}
-        step = len(trials)
+        step = len(self.records)
         self.pending[self.parent].metrics += [(n, v, now, step) for n, v in figures.items()]
 
     def _mark_interrupted(self) -> None:

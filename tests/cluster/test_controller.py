@@ -50,6 +50,7 @@ def search(ray_session, tmp_path):
     def search(text, **options):
         path = tmp_path / "mine.py"
         path.write_text(IMPORTS + text)
+        options = {"finish_minutes": 0, **options}
         return api.search(path, home=tmp_path / "home", **options)
 
     return search

@@ -29,6 +29,12 @@ def outcome(result):
     return result.status, result.reason, figures
 
 
+def written(home):
+    """Bytes of the study's journal."""
+    journal = Home(home).study("kills") / "journal.log"
+    return journal.stat().st_size if journal.exists() else 0
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
 def test_ten_kills_change_nothing(start, tmp_path):
@@ -41,20 +47,18 @@ def test_ten_kills_change_nothing(start, tmp_path):
     process = start(*once, home=whole)
     assert process.wait(400) == 0, process.stderr.read()
     rng = random.Random(0)
+    process = start(*once)
     for kill in range(NUM_KILLS):
-        begun = "kills" in Home(tmp_path).studies()
-        process = start(*(["resume", "kills"] if begun else once))
-        done = len(finished(tmp_path, "kills"))
-        time.sleep(rng.uniform(6, 16))
-        if process.poll() is not None:
-            break
+        # At a random moment after some more of the study was written.
+        size = written(tmp_path) + rng.randrange(1_000, 12_000)
+        wait_for(lambda size=size: written(tmp_path) > size, 120)
+        time.sleep(rng.uniform(0, 1))
         process.kill()
         process.wait()
         wait_for(lambda session=process.pid: not members(session), 30)
-        print(f"kill {kill}: {done} trials had ended before")
-    if process.returncode != 0:
+        print(f"kill {kill}: {len(finished(tmp_path, 'kills'))} trials have ended")
         process = start("resume", "kills")
-        assert process.wait(400) == 0, process.stderr.read()
+    assert process.wait(400) == 0, process.stderr.read()
     assert story(tmp_path) == story(whole)
     parent, children = runs(tmp_path)
     assert parent.info.status == "FINISHED"

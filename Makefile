@@ -6,7 +6,7 @@ DEMO_TRIALS ?= 30
 COMPILE := $(BIN)/python -m compileall -qq -j 0 .venv/lib >/dev/null || true
 STUDY_OF := $(BIN)/python -c 'import json, sys; print(json.load(sys.stdin)["study"])'
 
-.PHONY: demo test test-all bench-full check format install
+.PHONY: demo test test-all bench bench-full check format install
 
 demo: .venv/installed
 	study=$$($(BIN)/automl search digits --trials $(DEMO_TRIALS) --json | $(STUDY_OF)) && \
@@ -21,11 +21,17 @@ test: .venv/installed-dev
 test-all: .venv/installed-dev
 	$(BIN)/pytest -m ""
 
+bench: .venv/installed-dev
+	$(BIN)/python -m pip install --quiet '.[benchmarks]'
+	$(BIN)/python tests/benchmarks/samplers.py --small
+
 # FASHION_MNIST and MNIST are folders of four IDX files each; hours on two cores.
 bench-full: .venv/installed-dev
 	$(BIN)/python tests/benchmarks/training.py $(FASHION_MNIST)
 	$(BIN)/python tests/benchmarks/compression.py --digits --mnist $(MNIST) --fashion $(FASHION_MNIST)
 	$(BIN)/python tests/benchmarks/distillation.py $(FASHION_MNIST)
+	$(BIN)/python -m pip install --quiet '.[benchmarks]'
+	$(BIN)/python tests/benchmarks/samplers.py
 
 check: .venv/installed-dev
 	$(BIN)/ruff format --check .

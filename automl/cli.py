@@ -57,7 +57,7 @@ def search(
     seed: Annotated[
         int | None, typer.Option(help="Seed of split, trials and sampler [default: the space's]")
     ] = None,
-    sampler: Annotated[str, typer.Option(help="tpe or random.")] = "tpe",
+    sampler: Annotated[str, typer.Option(help="tpe, nsga2, gp (small spaces) or random.")] = "tpe",
     cpus_per_trial: Annotated[float, typer.Option(help="CPUs of a trial, or of a worker.")] = 1.0,
     gpus_per_trial: Annotated[float, typer.Option(help="GPUs of a trial, or of a worker.")] = 0.0,
     workers_per_trial: Annotated[

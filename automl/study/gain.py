@@ -32,9 +32,9 @@ def _expected_above(edges: Array, mean: Array, std: Array) -> Array:
     def above(levels: Array) -> Array:
         z = (mean[:, None] - levels) / std[:, None]
         density = np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
-        return std[:, None] * (z * ndtr(z) + density)
+        return np.asarray(std[:, None] * (z * ndtr(z) + density))
 
-    return np.maximum(above(edges) - above(np.ones(1)), 0.0)
+    return np.asarray(np.maximum(above(edges) - above(np.ones(1)), 0.0))
 
 
 def _heights(front: Array, edges: list[Array]) -> NDArray[np.int64]:

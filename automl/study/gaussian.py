@@ -103,4 +103,4 @@ class Process:
 
 def _squared(a: Array, b: Array) -> Array:
     cross = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T
-    return np.maximum(cross, 0.0)
+    return np.asarray(np.maximum(cross, 0.0))

@@ -83,8 +83,8 @@ def front_of(told: Sequence[Told]) -> list[int]:
         return sorted(measured, key=lambda i: told[i].violation)[:3]
     points = np.array([told[i].values for i in feasible])
     as_good = (points[:, None] >= points).all(axis=2)
-    beaten = (as_good & ~as_good.T).any(axis=0)
-    return [i for i, is_beaten in zip(feasible, beaten, strict=True) if not is_beaten]
+    is_beaten = np.any(as_good & ~as_good.T, axis=0)
+    return [feasible[i] for i in np.flatnonzero(~is_beaten)]
 
 
 def at(domain: Domain, place: float) -> Any:

@@ -16,7 +16,7 @@ from automl import pareto
 from automl.prefix import needed_keys
 from automl.result import TrialResult
 from automl.space import Space, TrialConfig, replay, sample
-from automl.study.samplers import SAMPLERS, suggest_from
+from automl.study.samplers import SAMPLERS, suggest_from, take_over
 from automl.study.study import STATES, Study, TrialRecord
 
 MAX_HELD = 4
@@ -121,6 +121,7 @@ class Proposer:
         )
         self.mirror.add_trial(mirrored)
         number = len(self.mirror.get_trials(deepcopy=False)) - 1
+        take_over(self.mirror, number, self.study.settings.sampler)
         self.seen.add(json.dumps(record.params))
         self.num_draws = max(self.num_draws, record.draw)
         self.num_started += 1

@@ -128,7 +128,7 @@ def _values_of_note(told: Sequence[Told]) -> Array:
     """Values; how far a failure lies below the others says nothing about the front."""
     values = _values(told)
     middle = np.median(values, axis=0)
-    return np.maximum(values, middle - DEEPEST * (values.max(axis=0) - middle))
+    return np.asarray(np.maximum(values, middle - DEEPEST * (values.max(axis=0) - middle)))
 
 
 def _feasible(told: Sequence[Told]) -> Array:

@@ -14,6 +14,7 @@ from optuna.distributions import (
 )
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.study import Study
 from optuna.trial import Trial
 
 from automl.space import Domain, FloatDomain, IntDomain, OneOfDomain, Suggest
@@ -40,6 +41,13 @@ SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "gp": _gp,
     "random": lambda seed: RandomSampler(seed=seed),
 }
+
+
+def take_over(study: Study, number: int, sampler: str) -> None:
+    """Let a sampler know a trial that it drew in an earlier run: NSGA-II notes its generation."""
+    evolution = SAMPLERS[sampler](0)
+    if isinstance(evolution, NSGAIISampler):
+        evolution.get_trial_generation(study, study.get_trials(deepcopy=False)[number])
 
 
 def suggest_from(trial: Trial) -> Suggest:

@@ -19,7 +19,7 @@ REFIT_EVERY = 5
 DEEPEST = 3.0
 MIN_CHANCE = 1e-3
 DOUBT = 1.5
-"""Scales fitted on few rows make a model too sure of itself: errors were 1.4 of its spreads."""
+"""Scales fitted on few rows make a model too sure of itself: its errors were 1.1 to 1.5 spreads."""
 
 Targets = Callable[[Sequence[Told]], Array]
 

@@ -23,6 +23,7 @@ test-all: .venv/installed-dev
 
 # FASHION_MNIST and MNIST are folders of four IDX files each; the small one may go without.
 bench: .venv/installed-bench
+	$(BIN)/python tests/benchmarks/samplers.py --small
 	$(BIN)/python tests/benchmarks/overhead.py --small
 	$(BIN)/python tests/benchmarks/peers.py --small --fashion "$(FASHION_MNIST)"
 
@@ -31,6 +32,7 @@ bench-full: .venv/installed-bench
 	$(BIN)/python tests/benchmarks/training.py $(FASHION_MNIST)
 	$(BIN)/python tests/benchmarks/compression.py --digits --mnist $(MNIST) --fashion $(FASHION_MNIST)
 	$(BIN)/python tests/benchmarks/distillation.py $(FASHION_MNIST)
+	$(BIN)/python tests/benchmarks/samplers.py
 	$(BIN)/python tests/benchmarks/overhead.py
 	$(BIN)/python tests/benchmarks/peers.py --fashion $(FASHION_MNIST)
 

@@ -14,6 +14,7 @@ from optuna.distributions import (
 )
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.study import Study
 from optuna.trial import Trial
 
 from automl.space import Domain, FloatDomain, IntDomain, OneOfDomain, Suggest
@@ -52,6 +53,14 @@ def distribution(domain: Domain) -> BaseDistribution:
         case OneOfDomain():
             return CategoricalDistribution(domain.names())
     raise AssertionError(domain)
+
+
+def take_over(study: Study, sampler: str) -> None:
+    """Let a sampler know the study's last trial, which it did not draw there: NSGA-II notes its
+    generation."""
+    evolution = SAMPLERS[sampler](0)
+    if isinstance(evolution, NSGAIISampler):
+        evolution.get_trial_generation(study, study.get_trials(deepcopy=False)[-1])
 
 
 def suggest_from(trial: Trial) -> Suggest:

@@ -69,7 +69,7 @@ class Surrogate:
     def _encode(self, params: Sequence[Params], extra: Array) -> tuple[Array, NDArray[np.int64]]:
         """Rows, and to which param or extra each column belongs."""
         blocks = [
-            np.array([_code(distribution, row.get(path)) for row in params])
+            _code(distribution, [row.get(path) for row in params])
             for path, distribution in self.distributions.items()
         ]
         scaled = (extra - self.low) / self.span
@@ -78,21 +78,21 @@ class Surrogate:
         return np.hstack(blocks), np.array(groups)
 
 
-def _code(distribution: BaseDistribution, value: Any) -> list[float]:
-    """A number's place in its range, or a choice as coordinates at distance 1 of each other."""
+def _code(distribution: BaseDistribution, values: Sequence[Any]) -> Array:
+    """Numbers as places in their range, choices as coordinates at distance 1 of each other."""
     match distribution:
         case CategoricalDistribution(choices=choices):
-            return [math.sqrt(0.5) * (value == choice) for choice in choices]
+            corners = np.vstack([np.eye(len(choices)) * math.sqrt(0.5), np.zeros(len(choices))])
+            positions = {choice: position for position, choice in enumerate(choices)}
+            return np.asarray(corners[[positions.get(value, -1) for value in values]])
         case IntDistribution() | FloatDistribution():
-            return [ABSENT if value is None else _place(distribution, value)]
+            low, high = float(distribution.low), float(distribution.high)
+            numbers = np.array([np.nan if value is None else value for value in values], float)
+            if distribution.log:
+                low, high, numbers = math.log(low), math.log(high), np.log(numbers)
+            places = (numbers - low) / (high - low or 1.0)
+            return np.where(np.isnan(places), ABSENT, places)[:, None]
     raise AssertionError(distribution)
-
-
-def _place(distribution: IntDistribution | FloatDistribution, value: float) -> float:
-    low, high = float(distribution.low), float(distribution.high)
-    if distribution.log:
-        low, high, value = math.log(low), math.log(high), math.log(value)
-    return (value - low) / (high - low) if high > low else 0.0
 
 
 def _range(extra: Array) -> tuple[Array, Array]:

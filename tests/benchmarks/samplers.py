@@ -215,6 +215,7 @@ def write(folder: Path, cells: list[dict[str, Any]], methods: list[str], seeds: 
     report = {
         "summary": finals[OURS],
         "methods": finals,
+        "tables": table_means(cells),
         "seeds": seeds,
         "evaluations": EVALUATIONS,
         "cells": cells,
@@ -226,6 +227,17 @@ def write(folder: Path, cells: list[dict[str, Any]], methods: list[str], seeds: 
     (folder / "samplers.json").write_text(json.dumps(report) + "\n")
     plot(folder / "samplers.png", means)
     print(json.dumps(finals, indent=1))
+
+
+def table_means(cells: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, list[float]]] = {}
+    for cell in cells:
+        methods = found.setdefault(f"{cell['family']}.{cell['dataset']}", {})
+        methods.setdefault(cell["method"], []).append(cell["curve"][-1])
+    return {
+        name: {method: round(statistics.mean(shares), 4) for method, shares in methods.items()}
+        for name, methods in found.items()
+    }
 
 
 def mean_curve(cells: list[dict[str, Any]], method: str, family: str) -> list[float]:

@@ -59,19 +59,15 @@ class Mirror:
         if again is not None or len(self.entries) % WINDOW == 0:
             self.study = self._made()
         else:
-            self._add(self.study, trial)
+            take_over(self.study, trial, self.settings.sampler)
 
     def _made(self) -> optuna.Study:
         directions = [StudyDirection.MAXIMIZE] * len(self.settings.objectives)
         study = optuna.create_study(directions=directions)
         first = max(0, len(self.entries) // WINDOW - 1) * WINDOW
         for trial in list(self.entries.values())[first:]:
-            self._add(study, trial)
+            take_over(study, trial, self.settings.sampler)
         return study
-
-    def _add(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        study.add_trial(trial)
-        take_over(study, self.settings.sampler)
 
 
 def _frozen(record: TrialRecord, settings: Settings) -> FrozenTrial:

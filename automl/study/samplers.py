@@ -15,7 +15,7 @@ from optuna.distributions import (
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.study import Study
-from optuna.trial import Trial
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from automl.space import Domain, FloatDomain, IntDomain, OneOfDomain, Suggest
 
@@ -55,12 +55,22 @@ def distribution(domain: Domain) -> BaseDistribution:
     raise AssertionError(domain)
 
 
-def take_over(study: Study, sampler: str) -> None:
-    """Let a sampler know the study's last trial, which it did not draw there: NSGA-II notes its
-    generation."""
+def take_over(study: Study, trial: FrozenTrial, sampler: str) -> None:
+    """Add a trial that ended elsewhere. NSGA-II is to note its generation before it ends."""
     evolution = SAMPLERS[sampler](0)
-    if isinstance(evolution, NSGAIISampler):
-        evolution.get_trial_generation(study, study.get_trials(deepcopy=False)[-1])
+    if not isinstance(evolution, NSGAIISampler):
+        study.add_trial(trial)
+        return
+    running = create_trial(
+        state=TrialState.RUNNING,
+        params=trial.params,
+        distributions=trial.distributions,
+        system_attrs=trial.system_attrs,
+    )
+    study.add_trial(running)
+    number = len(study.get_trials(deepcopy=False)) - 1
+    evolution.get_trial_generation(study, study.get_trials(deepcopy=False)[number])
+    study.tell(number, trial.values, state=trial.state)
 
 
 def suggest_from(trial: Trial) -> Suggest:

@@ -21,6 +21,7 @@ from automl.study.pool import (
     Candidate,
     anything,
     candidates,
+    key,
     stratified,
     walk,
 )
@@ -32,6 +33,10 @@ RANKED = "tpe"
 """The sampler whose draw stands among others."""
 MIN_COMPLETE = 6
 """So many trials complete before others are foretold."""
+MAX_PENDING = 64
+"""Of the trials that others run, so many, the latest, are foretold beside a new one."""
+SLOTS_AT_EASE = 64
+"""The sampler's own draw is as much work as all others: with more slots, not each time."""
 POOL, SMALLEST_POOL = 96, 16
 """Candidates for a slot, and, shared among many slots, at least."""
 
@@ -74,9 +79,10 @@ class Drawer:
         self.settings, self.space, self.reuse = settings, space, reuse
         self.keys_of, self.bound_of = keys_of, bound_of
         self.pool_size = max(SMALLEST_POOL, POOL // max(1, slots // 2))
+        self.ask_every = max(1, slots // SLOTS_AT_EASE)
         self.mirror, self.ranker = Mirror(settings), Ranker(settings, space)
         self.seen: set[str] = set()
-        self.pending: dict[str, Candidate] = {}
+        self.pending: dict[str, tuple[Candidate, Bound]] = {}
         self.history = History()
         self.front = Front(settings)
         self.num_draws = 0
@@ -84,7 +90,7 @@ class Drawer:
             # Of a study before this one: known, but no trial of this one's front.
             other = replace(record, number=-1 - record.number)
             self.mirror.tell(other)
-            self._model(other, walk(space, replay(other.params)))
+            self._model(other, *self._known(walk(space, replay(other.params))))
 
     def note(self, record: TrialRecord) -> None:
         """Know of a trial that was started by an earlier run, as of one drawn here."""
@@ -96,9 +102,8 @@ class Drawer:
     def learn(self, record: TrialRecord) -> None:
         """Take in how a trial ended, or that it is paused."""
         self.mirror.tell(record)
-        candidate = walk(self.space, replay(record.params))
-        self.pending.pop(candidate.key, None)
-        self._model(record, candidate)
+        known = self.pending.pop(key(record.params), None)
+        self._model(record, *(known or self._known(walk(self.space, replay(record.params)))))
         self.front.add(record)
 
     def draw(self, after: int) -> Drawn:
@@ -135,25 +140,28 @@ class Drawer:
         members = self.front.members
         good = [record.params for record in members] or [self.history.told[-1].candidate.params]
         parents = {r.number: r.params for r in members} if self.reuse else {}
-        drawn = self.mirror.ask(self.space, seed, 0.0)
-        others = candidates(self.space, good, parents, rng, self.pool_size)
-        new = {c.key: c for c in (drawn, *others) if c.key not in self.seen}
-        known = [(candidate, self.bound_of(candidate.config)) for candidate in new.values()]
+        pool = [*candidates(self.space, good, parents, rng, self.pool_size)]
+        if self.num_draws % self.ask_every == 0:
+            pool.insert(0, self.mirror.ask(self.space, seed, 0.0))
+        new = {c.key: c for c in pool if c.key not in self.seen}
+        known = map(self._known, new.values())
         fit = [pair for pair in known if not refuses(pair[1], self.settings, members)]
         if not fit:
-            return drawn
-        pending = [(c, self.bound_of(c.config)) for c in self.pending.values()]
+            return pool[0]
+        pending = list(self.pending.values())[-MAX_PENDING:]
         places = np.array([place_of(record, self.settings) for record in members])
         return fit[self.ranker.best_first(self.history, places, fit, pending)[0]][0]
 
-    def _model(self, record: TrialRecord, candidate: Candidate) -> None:
+    def _known(self, candidate: Candidate) -> tuple[Candidate, Bound]:
+        return candidate, self.bound_of(candidate.config)
+
+    def _model(self, record: TrialRecord, candidate: Candidate, bound: Bound) -> None:
         if record.result is not None and record.result.status == "complete":
-            bound = self.bound_of(candidate.config)
             self.history.add(told(record, candidate, bound, self.settings, self.space))
 
     def _expect(self, candidate: Candidate) -> None:
         self.seen.add(candidate.key)
-        self.pending[candidate.key] = candidate
+        self.pending[candidate.key] = self._known(candidate)
 
     def _screen(self, candidate: Candidate) -> None:
         """The sampler learns of a refused proposal, unless it knows it already."""

@@ -29,15 +29,16 @@ class Mirror:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.entries: dict[object, FrozenTrial] = {}
-        self.study = self._made()
+        self.study: optuna.Study | None = None
 
     def ask(self, space: Space, seed: int, leaning_share: float) -> Candidate:
         """What the study's sampler draws; it leans to what the space marks as likely."""
-        self.study.sampler = SAMPLERS[self.settings.sampler](seed)
-        trial = self.study.ask()
+        study = self.study = self.study or self._made()
+        study.sampler = SAMPLERS[self.settings.sampler](seed)
+        trial = study.ask()
         suggest = leaning(suggest_from(trial), random.Random(seed), leaning_share)
         candidate = walk(space, suggest)
-        self.study.tell(trial, state=TrialState.FAIL)
+        study.tell(trial, state=TrialState.FAIL)
         return candidate
 
     def tell(self, record: TrialRecord) -> None:
@@ -57,8 +58,8 @@ class Mirror:
         again = self.entries.pop(key, None)
         self.entries[key] = trial
         if again is not None or len(self.entries) % WINDOW == 0:
-            self.study = self._made()
-        else:
+            self.study = None
+        elif self.study is not None:
             take_over(self.study, trial, self.settings.sampler)
 
     def _made(self) -> optuna.Study:

@@ -7,6 +7,7 @@ import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from optuna.distributions import BaseDistribution
@@ -37,7 +38,7 @@ LEANING_SHARE = 0.5
 Params = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Candidate:
     """A trial that might be proposed; `parent` is the number of the one whose training it is to
     go on from."""
@@ -47,9 +48,14 @@ class Candidate:
     config: TrialConfig
     parent: int | None = None
 
-    @property
+    @cached_property
     def key(self) -> str:
-        return json.dumps(self.params, sort_keys=True)
+        return key(self.params)
+
+
+def key(params: Params) -> str:
+    """One text for equal parameters."""
+    return json.dumps(params, sort_keys=True)
 
 
 def walk(space: Space, suggest: Suggest, parent: int | None = None) -> Candidate:
@@ -74,18 +80,19 @@ def candidates(
 ) -> Iterator[Candidate]:
     """So many: relatives of the good trials, compressions of what the parents had trained, and
     some at random."""
-    trainings = {}
-    for number, params in sorted(parents.items()):
-        if cut := tail(space, dict(params)):
-            trainings[number] = {p: value for p, value in params.items() if p not in cut}
-    numbers = list(trainings)
+    numbers = sorted(parents)
+    # All of a space ask the same way: where one has nothing to compress by, none has.
+    if numbers and not tail(space, dict(parents[numbers[0]])):
+        numbers = []
     for _ in range(count):
         kind = rng.random()
         if kind < SHARE_RANDOM or not good:
             yield walk(space, leaning(anything(rng), rng, LEANING_SHARE))
         elif numbers and kind < SHARE_RANDOM + SHARE_BRANCHES:
             number = rng.choice(numbers)
-            yield walk(space, _first(trainings[number], related(good, rng)), number)
+            cut = tail(space, dict(parents[number]))
+            trained = {p: value for p, value in parents[number].items() if p not in cut}
+            yield walk(space, _first(trained, related(good, rng)), number)
         else:
             yield walk(space, related(good, rng))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import replace
@@ -68,6 +68,8 @@ class Proposer:
         self.paused: dict[int, TrialRecord] = {}
         self.adopted: dict[int, TrialRecord] = {}
         self.making: dict[int, tuple[TrialConfig, list[str]]] = {}
+        self.being_made: Counter[str] = Counter()
+        self.aside: dict[int, tuple[TrialConfig, list[str]]] = {}
         self.held: list[Drawn] = []
         self.places: deque[int | Future[Drawn]] = deque()
         self.num_started = self.num_turns = self.num_left = 0
@@ -101,7 +103,9 @@ class Proposer:
         goes_on = self.rule.goes_on(number, *(judged or ()))
         self._write_rungs()
         if not goes_on:
+            made = self.making[number]
             record = self._take(number)
+            self.aside[number] = made
             record = replace(record, seconds=record.seconds + seconds)
             self.paused[number] = record
             how = {"seconds": record.seconds, "left": self.num_left + 1}
@@ -177,21 +181,20 @@ class Proposer:
         self.num_started += 1
         self.num_turns += 1
         self.writing(self.study.start, record)
-        self.live[record.number], self.making[record.number] = (
-            record,
-            (
-                drawn.candidate.config,
-                drawn.keys,
-            ),
-        )
-        return record
+        return self._make(record, drawn.candidate.config, drawn.keys)
 
     def _hand_out(self, record: TrialRecord) -> TrialRecord:
         """A trial that was started before."""
         self.num_turns += 1
         self.writing(self.study.update, record.number, {"turn": self.num_turns})
+        if record.number in self.aside:
+            return self._make(record, *self.aside.pop(record.number))
         config = self.config(record.params)
-        self.live[record.number], self.making[record.number] = record, (config, self.keys(config))
+        return self._make(record, config, self.keys(config))
+
+    def _make(self, record: TrialRecord, config: TrialConfig, keys: list[str]) -> TrialRecord:
+        self.live[record.number], self.making[record.number] = record, (config, keys)
+        self.being_made.update(keys)
         return record
 
     def _write_rungs(self) -> None:
@@ -200,7 +203,12 @@ class Proposer:
         self.rule.changed.clear()
 
     def _take(self, number: int) -> TrialRecord:
-        self.making.pop(number, None)
+        _, keys = self.making.pop(number, (None, []))
+        self.being_made.subtract(keys)
+        for key in keys:
+            if not self.being_made[key]:
+                del self.being_made[key]
+        self.aside.pop(number, None)
         for records in (self.live, self.paused, self.adopted):
             if number in records:
                 return records.pop(number)
@@ -230,8 +238,7 @@ class Proposer:
     def _in_the_making(self, drawn: Drawn) -> bool:
         if self.slots == 1:
             return False
-        making = {key for _, keys in self.making.values() for key in keys}
-        return any(key in making and not self.is_stored(key) for key in drawn.keys)
+        return any(self.being_made[key] and not self.is_stored(key) for key in drawn.keys)
 
     def _take_over(self, records: list[TrialRecord]) -> None:
         """Go on where an earlier run ended; what it left running runs again.

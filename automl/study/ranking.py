@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -120,6 +121,7 @@ class Ranker:
         self.distributions = {p: distribution(d) for p, d in explore(space).domains.items()}
         self.on_quality = np.array([float(name in quality.METRICS) for name in settings.axes])
         self.scales: dict[str, tuple[int, list[Scales]]] = {}
+        self.trainings: WeakKeyDictionary[Candidate, Params] = WeakKeyDictionary()
 
     def best_first(
         self, history: History, front: Array, candidates: Known, pending: Known
@@ -173,12 +175,17 @@ class Ranker:
         mean, std = np.zeros((2, len(candidates), 1))
         if any(one.trained for one in firsts):
             model = self._fitted("trained", firsts, _trainings)
-            rows = [training(self.space, candidate) for candidate, _ in candidates]
+            rows = [self._training(candidate) for candidate, _ in candidates]
             mean, std = model.predict(rows, np.zeros((len(rows), 0)))
         for i, (candidate, _) in enumerate(candidates):
             if candidate.parent in history.trained:
                 mean[i], std[i] = history.trained[candidate.parent], 0.0
         return mean, std
+
+    def _training(self, candidate: Candidate) -> Params:
+        if candidate not in self.trainings:
+            self.trainings[candidate] = training(self.space, candidate)
+        return self.trainings[candidate]
 
     def _fitted(self, name: str, told: Sequence[Told], lesson: Lesson) -> Surrogate:
         whole = len(told) - len(told) % max(REFIT_EVERY, len(told) // 20) or len(told)

@@ -7,6 +7,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ class TrialRecord:
     def is_paused(self) -> bool:
         return self.result is None and self.rungs.get("paused_at") is not None
 
-    @property
+    @cached_property
     def values(self) -> dict[str, float]:
         """The measured figures of a complete trial."""
         assert self.result is not None and self.result.measurement is not None
@@ -148,7 +149,8 @@ class Study:
 
     def update(self, number: int, attributes: dict[str, Any]) -> None:
         """Write fields of a trial's record: turn, left, rungs, seconds."""
-        trial_id = self._study.get_trials(deepcopy=False)[number]._trial_id
+        study_id = self._study._study_id
+        trial_id = self._storage.get_trial_id_from_study_id_trial_number(study_id, number)
         for name, value in attributes.items():
             self._storage.set_trial_user_attr(trial_id, name, value)
 

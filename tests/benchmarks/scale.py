@@ -1,0 +1,202 @@
+"""What a search itself costs when it is large: 10,000 trials on 1,000 workers of a virtual clock.
+
+python tests/benchmarks/scale.py [--small]
+
+The proposals, the stop rule and the study in its journal are those of a real search of the digits
+space; what a trial reaches is made up, and takes no time. `blocking_ms_per_trial` is what the
+search's loop waits for: all of `next`, `goes_on` and `finish` but what is left to the two threads.
+`thread_ms_per_trial` is the thread that learns and draws, `writing_ms_per_trial` the one that
+writes the study. The workers are filled first, by trials that are not counted: from then on a trial
+starts whenever one leaves. `last_over_first_thousand` compares blocking and both threads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import random
+import resource
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from cells import CACHE
+
+from automl import source
+from automl.measure.measurement import Measurement, machine
+from automl.pareto import SPAN, Axis
+from automl.prefix import prefix_keys
+from automl.recipe import Report
+from automl.result import TrialResult
+from automl.running import _Bounds
+from automl.space import TrialConfig
+from automl.study.judging import Bound, judged
+from automl.study.later import AtOnce
+from automl.study.proposals import Proposer
+from automl.study.simulator import Course, simulate
+from automl.study.study import Settings, Study, TrialRecord, create
+
+RESULTS = Path(__file__).parent / "results" / "scale.json"
+AXES = {
+    "accuracy": Axis(0.1, 1.0),
+    "size_bytes": Axis(6e5, 6e5 / SPAN, True),
+    "latency_ms": Axis(1.0, 1 / SPAN, True),
+}
+MACS_PER_MS = 3e6
+ROWS = 360
+"""Accuracy is a share of so many, as on digits: trials are often equally good."""
+PACKAGES = ("optuna", "numpy", "scipy", "torch")
+SECONDS: Counter[str] = Counter()
+"""What went where: "loop", and by the threads' names."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--small", action="store_true")
+    parser.add_argument("--again", action="store_true")
+    given = parser.parse_args()
+    results = RESULTS.parent / "small" / RESULTS.name if given.small else RESULTS
+    if results.exists() and not given.again:
+        print(json.dumps(json.loads(results.read_text())["summary"]))
+        return
+    workers, trials = (100, 1000) if given.small else (1000, 10_000)
+    report = played(workers, trials)
+    results.parent.mkdir(exist_ok=True)
+    results.write_text(json.dumps(report, indent=1) + "\n")
+    print(json.dumps(report["summary"]))
+
+
+def played(workers: int, trials: int) -> dict[str, Any]:
+    """A search, and what each tenth of its trials cost, in seconds."""
+    tenths: list[dict[str, float]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        proposer = started(Path(folder) / "scale", workers)
+        filling = dict(SECONDS)
+        SECONDS.clear()
+        virtual_seconds = 0.0
+        for event in simulate(proposer, partial(course, proposer.drawer.bound_of, {}), workers):
+            if proposer.num_started >= workers + trials * (len(tenths) + 1) // 10:
+                tenths.append(dict(SECONDS))
+                SECONDS.clear()
+                print(len(tenths), tenths[-1], flush=True)
+                virtual_seconds = event.second
+            if len(tenths) == 10:
+                break
+        journal = sum(file.stat().st_size for file in proposer.study.folder.iterdir())
+        front = proposer.drawer.front.members
+        paused = len(proposer.paused)
+        proposer.close()
+    return {
+        "summary": summary(tenths, trials),
+        "tenths": tenths,
+        "filling": filling,
+        "workers": workers,
+        "trials": trials,
+        "paused": paused,
+        "front": len(front),
+        "virtual_seconds": virtual_seconds,
+        "journal_mb": round(journal / 1e6, 1),
+        "seed": 0,
+        "versions": {name: version(name) for name in PACKAGES},
+        "machine": machine(),
+        "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+def summary(tenths: list[dict[str, float]], trials: int) -> dict[str, float]:
+    def ms(name: str) -> float:
+        return round(1000 * sum(tenth[name] for tenth in tenths) / trials, 3)
+
+    return {
+        "blocking_ms_per_trial": ms("loop"),
+        "thread_ms_per_trial": ms("draws"),
+        "writing_ms_per_trial": ms("study"),
+        "last_over_first_thousand": round(sum(tenths[-1].values()) / sum(tenths[0].values()), 3),
+        "driver_peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+    }
+
+
+def started(folder: Path, workers: int) -> Proposer:
+    text, bound_of = source.find("digits").read_text(), _Bounds(CACHE)
+    create(folder, Settings("digits", "", tuple(AXES), (), {}, 0, "tpe", AXES, 1.0), text, b"")
+    study = Study(folder)
+    return TimedProposer(
+        study,
+        source.load(text),
+        source.fingerprint(text),
+        lambda key: False,
+        bound_of,
+        slots=workers,
+        max_live=workers,
+        judge=partial(judged, study.settings, bound_of),
+        later=TimedLater,
+    )
+
+
+def course(
+    bound_of: Callable[[TrialConfig], Bound], store: dict[str, bool], config: TrialConfig
+) -> Course:
+    """A trial made up: an epoch takes what its step's work does, and a trained prefix nothing."""
+    bound, rng = bound_of(config), random.Random(repr(config))
+    top = 1 - 0.4 * math.exp(-bound.size_bytes / 2e4) - 0.1 * rng.random() ** 2
+    keys = prefix_keys(config)
+    for key, step in zip(keys, config.recipe, strict=True):
+        epochs = 0 if key in store else getattr(step, "epochs", 0)
+        for epoch in range(1, epochs + 1):
+            accuracy = round(ROWS * top * epoch / (epoch + 0.5)) / ROWS
+            metrics = {"accuracy": accuracy}
+            yield bound.steps[step.label] / 1e9, Report(step.label, epoch, epochs, metrics)
+        store[key] = True
+    latency = bound.macs / MACS_PER_MS * rng.uniform(0.9, 1.1)
+    figures = {"accuracy": round(ROWS * top) / ROWS}
+    measured = Measurement(figures, int(bound.size_bytes * 1.1), latency, 1.0)
+    return 0.5, TrialResult("complete", "", keys[-1], measured, figures)
+
+
+class TimedLater(AtOnce):
+    """Does the work at once, and adds its seconds up under its name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __call__(self, work: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        with timed(self.name):
+            return super().__call__(work, *arguments)
+
+
+class TimedProposer(Proposer):
+    """Adds up what the loop waits for."""
+
+    def next(self) -> TrialRecord | None:
+        with timed("loop"):
+            return super().next()
+
+    def goes_on(self, number: int, report: Report, seconds: float = 0.0) -> bool:
+        with timed("loop"):
+            return super().goes_on(number, report, seconds)
+
+    def finish(self, number: int, result: TrialResult) -> TrialRecord:
+        with timed("loop"):
+            return super().finish(number, result)
+
+
+@contextmanager
+def timed(name: str) -> Iterator[None]:
+    """Seconds of this name, without those that others inside it take."""
+    others, started = SECONDS.total() - SECONDS[name], time.process_time()
+    yield
+    inside = SECONDS.total() - SECONDS[name] - others
+    SECONDS[name] += time.process_time() - started - inside
+
+
+if __name__ == "__main__":
+    main()

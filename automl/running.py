@@ -184,6 +184,7 @@ class _Course:
         """Whether the search goes on; if not, what is left of the time is for finishes."""
         if self.clock.search_seconds is None and (self.spent() or self.proposer.is_over()):
             self.clock.end_search()
+            self.proposer.wind_up()
         return self.clock.search_seconds is None
 
     def spent(self) -> str:
@@ -194,6 +195,7 @@ class _Course:
 
     def end(self) -> None:
         """What the end of the search finds unfinished is stopped."""
+        self.proposer.wind_up()
         for number in [*self.proposer.unfinished(), *self.finisher.live]:
             self._finished(number, TrialResult("stopped", reason=self.proposer.why_not(number)))
 

@@ -244,6 +244,9 @@ class Tracker:
         result = record.result
         assert result is not None
         self._remember(record)
+        if record.number not in self.runs:
+            # It was paused when a run of the search was killed that had not told of it.
+            self._start(record)
         pending = self.pending[self.runs[record.number]]
         figures = {"seconds": result.seconds, "reused_steps": float(result.reused_steps)}
         figures |= {f"stage_seconds/{name}": value for name, value in result.stages.items()}

@@ -2,7 +2,7 @@
 
 python tests/benchmarks/table.py [--work FOLDER]
 
-One process on one thread, about half an hour. Each trial is kept in the work folder when it has
+One process on one thread, about 45 minutes. Each trial is kept in the work folder when it has
 run: start it again after an interruption, and it goes on. At the end all is packed into
 `results/digits_table.json.xz`, which `digits_table.py` reads. Seconds are of the CPU, so that
 other work on the machine counts little.

@@ -32,6 +32,7 @@ bench-full: .venv/installed-bench
 	$(BIN)/python tests/benchmarks/training.py $(FASHION_MNIST)
 	$(BIN)/python tests/benchmarks/compression.py --digits --mnist $(MNIST) --fashion $(FASHION_MNIST)
 	$(BIN)/python tests/benchmarks/distillation.py $(FASHION_MNIST)
+	$(BIN)/python tests/benchmarks/table.py
 	$(BIN)/python tests/benchmarks/samplers.py
 	$(BIN)/python tests/benchmarks/overhead.py
 	$(BIN)/python tests/benchmarks/peers.py --fashion $(FASHION_MNIST)

@@ -117,7 +117,12 @@ def run(
         gpus = _gpus(options, space)
         course = _Course(study, home, proposer, finisher, tracker, clock, watch, gpus)
         lineup = Lineup(
-            proposer, finisher, course.searches, lambda: course.front.members, clock.finishes()
+            proposer,
+            finisher,
+            course.searches,
+            lambda: course.front.members,
+            clock.seconds_left,
+            clock.finishes(),
         )
         watch.began(study, slots, clock.budget)
         try:

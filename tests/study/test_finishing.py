@@ -96,6 +96,10 @@ def test_members_that_hold_most_come_first_and_a_killed_finish_runs_again(study,
     assert again.next() == left
     assert {again.next().number, left.number} == {FINISH, FINISH + 2}
     assert again.next() is None and not again.is_over()
+    hurried = finisher()
+    hurried.begin([replace(front[0], number=7, result=replace(front[0].result, seconds=9.0))])
+    assert [hurried.next(5.0).number for _ in "ab"] == [FINISH, FINISH + 2]
+    assert hurried.next(5.0) is None
     known = Study(study.folder).finishes()
     assert [r.result is None for r in known] == [True, False, True]
     assert Study(study.folder).records() == []

@@ -24,6 +24,8 @@ test-all: .venv/installed-dev
 # FASHION_MNIST and MNIST are folders of four IDX files each; the small one may go without.
 bench: .venv/installed-bench
 	$(BIN)/python tests/benchmarks/samplers.py --small
+	$(BIN)/python tests/benchmarks/stop_rule.py --small
+	$(BIN)/python tests/benchmarks/scale.py --small
 	$(BIN)/python tests/benchmarks/overhead.py --small
 	$(BIN)/python tests/benchmarks/peers.py --small --fashion "$(FASHION_MNIST)"
 
@@ -34,6 +36,8 @@ bench-full: .venv/installed-bench
 	$(BIN)/python tests/benchmarks/distillation.py $(FASHION_MNIST)
 	$(BIN)/python tests/benchmarks/table.py
 	$(BIN)/python tests/benchmarks/samplers.py
+	$(BIN)/python tests/benchmarks/stop_rule.py
+	$(BIN)/python tests/benchmarks/scale.py
 	$(BIN)/python tests/benchmarks/overhead.py
 	$(BIN)/python tests/benchmarks/peers.py --fashion $(FASHION_MNIST)
 

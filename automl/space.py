@@ -397,8 +397,13 @@ class _Draw:
         return value
 
     def config(self, value: Any, path: str) -> Any:
-        names = [f.name for f in fields(value)]
-        return replace(value, **{n: self.value(getattr(value, n), f"{path}.{n}") for n in names})
+        drawn = {}
+        for f in fields(value):
+            before = getattr(value, f.name)
+            after = self.value(before, f"{path}.{f.name}")
+            if after is not before:
+                drawn[f.name] = after
+        return replace(value, **drawn) if drawn else value
 
     def steps(self, item: Any) -> Iterator[Step]:
         if isinstance(item, OneOfDomain):

@@ -33,9 +33,9 @@ RANKED = "tpe"
 """The sampler whose draw stands among others."""
 MIN_COMPLETE = 6
 """So many trials complete before others are foretold."""
-MAX_PENDING = 64
+MAX_PENDING = 32
 """Of the trials that others run, so many, the latest, are foretold beside a new one."""
-SLOTS_AT_EASE = 64
+SLOTS_AT_EASE = 32
 """The sampler's own draw is as much work as all others: with more slots, not each time."""
 POOL, SMALLEST_POOL = 96, 16
 """Candidates for a slot, and, shared among many slots, at least."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -112,8 +113,9 @@ class History:
 class Ranker:
     """Expected hypervolume gains of candidates.
 
-    A model's scales are those of the last whole multiple of some trials: keeping them saves time
-    and changes no answer, as long as each call's history goes on from the last one's.
+    A model's scales are those of the last whole multiple of some trials. Keeping them, and the last
+    model, saves time and changes no answer, as long as each call's history goes on from the last
+    one's.
     """
 
     def __init__(self, settings: Settings, space: Space) -> None:
@@ -121,6 +123,7 @@ class Ranker:
         self.distributions = {p: distribution(d) for p, d in explore(space).domains.items()}
         self.on_quality = np.array([float(name in quality.METRICS) for name in settings.axes])
         self.scales: dict[str, tuple[int, list[Scales]]] = {}
+        self.models: dict[str, tuple[int, Surrogate]] = {}
         self.trainings: WeakKeyDictionary[Candidate, Params] = WeakKeyDictionary()
 
     def best_first(
@@ -154,6 +157,7 @@ class Ranker:
             reached, _ = self._trained(history, pending)
             rows, columns = _rows(pending)
             believed, _ = model.predict(rows, np.hstack([columns, reached]))
+            model = copy(model)
             model.add(rows, np.hstack([columns, reached]), believed)
             front = np.vstack([front, (believed + reached * self.on_quality).clip(0.0, 1.0)])
         reached, doubt = self._trained(history, candidates)
@@ -188,12 +192,15 @@ class Ranker:
         return self.trainings[candidate]
 
     def _fitted(self, name: str, told: Sequence[Told], lesson: Lesson) -> Surrogate:
+        if self.models.get(name, (0,))[0] == len(told):
+            return self.models[name][1]
         whole = len(told) - len(told) % max(REFIT_EVERY, len(told) // 20) or len(told)
         model = Surrogate(self.distributions)
         if self.scales.get(name, (0, []))[0] != whole:
             part = told[max(0, whole - MAX_SCALE_ROWS) : whole]
             self.scales[name] = whole, model.find_scales(*lesson(part))
         model.fit(*lesson(told[-MAX_ROWS:]), self.scales[name][1])
+        self.models[name] = len(told), model
         return model
 
 

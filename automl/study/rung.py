@@ -46,7 +46,10 @@ class Rung:
             self._values, self._better = row, np.zeros((1, 1), bool)
         else:
             before, after = _better(self._values, row[0]), _better(row[0], self._values)
-            self._better = np.block([[self._better, before[:, None]], [after, np.zeros(1, bool)]])
+            count = len(self.entries)
+            wider = np.zeros((count + 1, count + 1), bool)
+            wider[:-1, :-1], wider[:-1, -1], wider[-1, :-1] = self._better, before, after
+            self._better = wider
             self._values = np.concatenate([self._values, row])
         self.entries.append(entry)
         if len(self.entries) > WINDOW:

@@ -56,6 +56,7 @@ class StopRule:
         self.running: dict[int, _Running] = defaultdict(_Running)
         self.paused: dict[int, _Paused] = {}
         self.entered: dict[tuple[Place, str], int] = {}
+        self.entrants: dict[tuple[Place, str], int] = {}
         self.waiting: dict[Place, dict[str, int]] = defaultdict(dict)
         self.changed: set[int] = set()
 
@@ -63,7 +64,7 @@ class StopRule:
         """Take a trial's report, at a rung or between two; False pauses it."""
         trial = self.running[number]
         # Who goes on from a checkpoint is not judged again by what was reached before it.
-        if place is not None and entry is not None and self._enter(place, entry):
+        if place is not None and entry is not None and self._enter(number, place, entry):
             trial.keys[place] = entry.key
             self.changed.add(number)
             if entry.key not in self.rungs[place].best():
@@ -110,11 +111,12 @@ class StopRule:
             "stoppers": [[stopper, *place] for stopper, place in running.stoppers.items()],
         }
 
-    def _enter(self, place: Place, entry: Entry) -> bool:
+    def _enter(self, number: int, place: Place, entry: Entry) -> bool:
         """False when the rung has had an entry of that key."""
         if (place, entry.key) in self.entered:
             return False
         self.entered[place, entry.key] = len(self.entered)
+        self.entrants[place, entry.key] = number
         self.rungs.setdefault(place, Rung(self.free)).add(entry)
         return True
 
@@ -122,10 +124,10 @@ class StopRule:
         """Let those running that it dominates at its rung pause, too, when they report next."""
         self._wait(number, place, self.running.pop(number).keys)
         self.changed.add(number)
-        dominated = self.rungs[place].dominates(self.paused[number].keys[place])
-        for other, running in self.running.items():
-            if running.keys.get(place) in dominated:
-                running.stoppers[number] = place
+        for key in self.rungs[place].dominates(self.paused[number].keys[place]):
+            other = self.entrants[place, key]
+            if other in self.running:
+                self.running[other].stoppers[number] = place
                 self.changed.add(other)
         return False
 
@@ -144,7 +146,7 @@ def restored(
         (*entry, number) for number, record in records.items() for entry in record["entries"]
     ]
     for _, label, epoch, key, values, violation, number in sorted(entries):
-        rule._enter((label, epoch), Entry(key, tuple(values), violation))
+        rule._enter(number, (label, epoch), Entry(key, tuple(values), violation))
         keys[number][label, epoch] = key
     for number, record in records.items():
         if number in running:

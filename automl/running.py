@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -244,13 +245,22 @@ class _Course:
 
 
 class _Bounds:
-    """What is known of a config before any work; its dataset is read once."""
+    """What is known of a config before any work, kept as long as the config itself is; its dataset
+    is read once."""
 
     def __init__(self, cache: Path) -> None:
         self.cache = cache
         self.known: dict[tuple[str, int], tuple[About, int]] = {}
+        self.bounds: dict[int, Bound] = {}
 
     def __call__(self, config: TrialConfig) -> Bound:
+        found = self.bounds.get(id(config))
+        if found is None:
+            found = self.bounds[id(config)] = self._bound(config)
+            weakref.finalize(config, self.bounds.pop, id(config), None).atexit = False
+        return found
+
+    def _bound(self, config: TrialConfig) -> Bound:
         key = (canonical(config.dataset), config.seed)
         if key not in self.known:
             data = dataset.load(config.dataset, config.seed, self.cache)

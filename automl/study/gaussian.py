@@ -6,6 +6,7 @@ the signal's variance in closed form.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,15 +84,33 @@ class Process:
         scales: Scales | None = None,
     ) -> None:
         self.middle, self.unit = float(targets.mean()), float(targets.std()) or 1.0
-        scaled = (targets - self.middle) / self.unit
-        self.scales = fit_scales(rows, groups, scaled) if scales is None else scales
+        self.scaled = (targets - self.middle) / self.unit
+        self.scales = fit_scales(rows, groups, self.scaled) if scales is None else scales
         self.stretch = np.exp(-self.scales.log_lengths)[groups]
         self.rows = rows * self.stretch
         kernel = _matern(_squared(self.rows, self.rows))[0]
         kernel += np.exp(self.scales.log_noise) * np.eye(len(rows))
         self.lower = np.linalg.cholesky(kernel)
-        self.solved = cho_solve((self.lower, True), scaled)
-        self.variance = max(float(scaled @ self.solved) / len(rows), 1e-6)
+        self.solved = cho_solve((self.lower, True), self.scaled)
+        self.variance = max(float(self.scaled @ self.solved) / len(rows), 1e-6)
+
+    def add(self, rows: Array, targets: Array) -> Process:
+        """One that knows these rows, too, under the same scales and unit."""
+        other = copy(self)
+        stretched = rows * self.stretch
+        across = solve_triangular(
+            self.lower, _matern(_squared(self.rows, stretched))[0], lower=True
+        )
+        corner = _matern(_squared(stretched, stretched))[0] - across.T @ across
+        corner += np.exp(self.scales.log_noise) * np.eye(len(rows))
+        other.lower = np.block(
+            [[self.lower, np.zeros_like(across)], [across.T, np.linalg.cholesky(corner)]]
+        )
+        other.rows = np.vstack([self.rows, stretched])
+        other.scaled = np.append(self.scaled, (targets - self.middle) / self.unit)
+        other.solved = cho_solve((other.lower, True), other.scaled)
+        other.variance = max(float(other.scaled @ other.solved) / len(other.rows), 1e-6)
+        return other
 
     def predict(self, rows: Array) -> tuple[Array, Array]:
         """Mean and standard deviation of the noiseless target at each row."""

@@ -61,7 +61,7 @@ class Rung:
         """The keys that go on: one in SHARE, rounded up, and `free` of them at least."""
         if self._best is None:
             wanted = min(len(self.entries), max(self.free, -(-len(self.entries) // SHARE)))
-            self._best = {self.entries[i].key for i in self._order(wanted)[:wanted]}
+            self._best = {self.entries[i].key for i in self._first(wanted)}
         return self._best
 
     def dominates(self, key: str) -> set[str]:
@@ -70,24 +70,24 @@ class Rung:
         found = np.flatnonzero(self._better[positions].any(0))
         return {self.entries[i].key for i in found.tolist()}
 
-    def _order(self, wanted: int) -> list[int]:
-        """Positions of whole ranks, best first, until there are enough."""
+    def _first(self, wanted: int) -> list[int]:
+        """Positions of so many: whole ranks, then of the next those with most room around them."""
         betters = self._better.sum(0)
-        order: list[int] = []
-        left = np.ones(len(self.entries), bool)
-        while len(order) < wanted:
-            rank = np.flatnonzero(left & (betters == 0))
-            order += self._by_crowding(rank) if len(order) + len(rank) > wanted else rank.tolist()
-            left[rank] = False
+        found: list[int] = []
+        while len(found) < wanted:
+            rank = np.flatnonzero(betters == 0)
+            missing = wanted - len(found)
+            found += rank.tolist() if len(rank) <= missing else self._roomiest(rank, missing)
             betters = betters - self._better[rank].sum(0)
-        return order
+            betters[rank] = -1
+        return found
 
-    def _by_crowding(self, rank: NDArray[np.intp]) -> list[int]:
-        """Those with most room around them first."""
+    def _roomiest(self, rank: NDArray[np.intp], wanted: int) -> list[int]:
         room = crowding(self._values[rank, 1:])
-        pairs = zip(rank.tolist(), room.tolist(), strict=True)
-        found = sorted(pairs, key=lambda pair: (-pair[1], *self._tie(pair[0])))
-        return [position for position, _ in found]
+        least = np.sort(room)[-wanted]
+        found: list[int] = rank[room > least].tolist()
+        equal = sorted(rank[room == least].tolist(), key=self._tie)
+        return found + equal[: wanted - len(found)]
 
     def _tie(self, position: int) -> tuple[tuple[float, ...], str]:
         entry = self.entries[position]
@@ -99,7 +99,11 @@ def crowding(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
     Equal rows share one place: all of them get what the one would.
     """
-    unique, places = np.unique(values, axis=0, return_inverse=True)
+    by_value = np.lexsort(values.T)
+    is_new = np.ones(len(values), bool)
+    is_new[1:] = (values[by_value[1:]] != values[by_value[:-1]]).any(1)
+    unique, places = values[by_value[is_new]], np.empty(len(values), int)
+    places[by_value] = is_new.cumsum() - 1
     room = np.zeros(len(unique))
     for axis in range(unique.shape[1]):
         order = np.argsort(unique[:, axis], kind="stable")
@@ -109,7 +113,7 @@ def crowding(values: NDArray[np.float64]) -> NDArray[np.float64]:
             continue
         room[order[1:-1]] += (sorted_values[2:] - sorted_values[:-2]) / span
         room[order[[0, -1]]] = np.inf
-    return room[places.ravel()]
+    return room[places]
 
 
 def _better(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.bool_]:

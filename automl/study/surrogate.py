@@ -46,7 +46,6 @@ class Surrogate:
         """Learn the targets, with scales found before if given."""
         scales = self.find_scales(params, extra, targets) if scales is None else scales
         self.low, self.span = _range(extra)
-        self.learned = list(params), extra, targets
         rows, groups = self._encode(params, extra)
         self.processes = [
             Process(rows, groups, target, scale)
@@ -54,11 +53,10 @@ class Surrogate:
         ]
 
     def add(self, params: Sequence[Params], extra: Array, targets: Array) -> None:
-        """Learn more rows under the same scales."""
-        before, extra_before, targets_before = self.learned
-        scales = [process.scales for process in self.processes]
-        extra = np.vstack([extra_before, extra])
-        self.fit([*before, *params], extra, np.vstack([targets_before, targets]), scales)
+        """Learn more rows under the same scales and ranges."""
+        rows, _ = self._encode(params, extra)
+        pairs = zip(self.processes, targets.T, strict=True)
+        self.processes = [process.add(rows, target) for process, target in pairs]
 
     def predict(self, params: Sequence[Params], extra: Array) -> tuple[Array, Array]:
         """Mean and standard deviation of the targets, (k, m) each."""

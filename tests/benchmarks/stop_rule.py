@@ -49,9 +49,9 @@ from automl.study.study import Settings, Study, create
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "stop_rule.json"
 SPACE_FILE = HERE / "digits_table_space.py"
-EPOCHS, SMALL_EPOCHS = 600, 150
+EPOCHS, SMALL_EPOCHS = 1500, 300
 WORKERS = 4
-MAX_TRIALS = 400
+MAX_TRIALS = 1000
 """A search that reuses would else go on and on with trials that train nothing."""
 PACKAGES = ("optuna", "numpy", "scipy", "torch")
 

@@ -23,8 +23,9 @@ test-all: .venv/installed-dev
 
 # FASHION_MNIST and MNIST are folders of four IDX files each; the small one may go without.
 bench: .venv/installed-bench
-	$(BIN)/python tests/benchmarks/scale.py --small
+	$(BIN)/python tests/benchmarks/samplers.py --small
 	$(BIN)/python tests/benchmarks/stop_rule.py --small
+	$(BIN)/python tests/benchmarks/scale.py --small
 	$(BIN)/python tests/benchmarks/overhead.py --small
 	$(BIN)/python tests/benchmarks/peers.py --small --fashion "$(FASHION_MNIST)"
 
@@ -33,11 +34,12 @@ bench-full: .venv/installed-bench
 	$(BIN)/python tests/benchmarks/training.py $(FASHION_MNIST)
 	$(BIN)/python tests/benchmarks/compression.py --digits --mnist $(MNIST) --fashion $(FASHION_MNIST)
 	$(BIN)/python tests/benchmarks/distillation.py $(FASHION_MNIST)
+	$(BIN)/python tests/benchmarks/table.py
+	$(BIN)/python tests/benchmarks/samplers.py
+	$(BIN)/python tests/benchmarks/stop_rule.py
+	$(BIN)/python tests/benchmarks/scale.py
 	$(BIN)/python tests/benchmarks/overhead.py
 	$(BIN)/python tests/benchmarks/peers.py --fashion $(FASHION_MNIST)
-	$(BIN)/python tests/benchmarks/table.py
-	$(BIN)/python tests/benchmarks/scale.py
-	$(BIN)/python tests/benchmarks/stop_rule.py
 
 check: .venv/installed-dev
 	$(BIN)/ruff format --check .

@@ -73,20 +73,19 @@ def search(
     seed: Annotated[
         int | None, typer.Option(help="Seed of split, trials and sampler [default: the space's]")
     ] = None,
-    sampler: Annotated[str, typer.Option(help="tpe or random.")] = "tpe",
+    sampler: Annotated[str, typer.Option(help="tpe, nsga2, gp (small spaces) or random.")] = "tpe",
     cpus_per_trial: Annotated[float, typer.Option(help="CPUs of a trial, or of a worker.")] = 1.0,
     gpus_per_trial: Annotated[float, typer.Option(help="GPUs of a trial, or of a worker.")] = 0.0,
     workers_per_trial: Annotated[
         int | None, typer.Option(help="Ray Train workers of a trial.")
     ] = None,
     parallelism: Annotated[str | None, typer.Option(help="How they share a trial.")] = None,
-    reuse: Annotated[
-        bool, typer.Option("--reuse/--no-reuse", help="Compress what other trials have trained.")
-    ] = True,
-    early_stopping: Annotated[
-        bool,
-        typer.Option("--early-stopping/--no-early-stopping", help="Pause trials that fall behind."),
-    ] = True,
+    no_reuse: Annotated[
+        bool, typer.Option("--no-reuse", help="Propose no compressions of others' trainings.")
+    ] = False,
+    no_early_stopping: Annotated[
+        bool, typer.Option("--no-early-stopping", help="Pause no trial that falls behind.")
+    ] = False,
     sets: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="PATH=VALUE", help="Fix a leaf of the space; repeatable."),
@@ -122,8 +121,8 @@ def search(
         trials=trials,
         minutes=minutes,
         gpu_hours=gpu_hours,
-        reuse=reuse,
-        early_stopping=early_stopping,
+        reuse=not no_reuse,
+        early_stopping=not no_early_stopping,
         patience=patience,
         finish_minutes=finish_minutes,
         concurrency=concurrency,

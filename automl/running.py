@@ -118,7 +118,12 @@ def run(
         gpus = _gpus(options, space)
         course = _Course(study, home, proposer, finisher, tracker, clock, watch, gpus)
         lineup = Lineup(
-            proposer, finisher, course.searches, lambda: course.front.members, clock.finishes()
+            proposer,
+            finisher,
+            course.searches,
+            lambda: course.front.members,
+            clock.seconds_left,
+            clock.finishes(),
         )
         watch.began(study, slots, clock.budget)
         try:
@@ -185,6 +190,7 @@ class _Course:
         """Whether the search goes on; if not, what is left of the time is for finishes."""
         if self.clock.search_seconds is None and (self.spent() or self.proposer.is_over()):
             self.clock.end_search()
+            self.proposer.wind_up()
         return self.clock.search_seconds is None
 
     def spent(self) -> str:
@@ -195,6 +201,7 @@ class _Course:
 
     def end(self) -> None:
         """What the end of the search finds unfinished is stopped."""
+        self.proposer.wind_up()
         for number in [*self.proposer.unfinished(), *self.finisher.live]:
             self._finished(number, TrialResult("stopped", reason=self.proposer.why_not(number)))
 

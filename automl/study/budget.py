@@ -91,10 +91,14 @@ class Clock:
 
     def is_up(self) -> bool:
         """Whether all the time is over."""
+        return self.seconds_left() <= 0
+
+    def seconds_left(self) -> float:
+        """For finishes; without end while the search goes on."""
         if self.search_seconds is None:
-            return False
-        left = self._finish_seconds(self.search_seconds)
-        return self.seconds() >= self.search_seconds + left
+            return math.inf
+        until = self.search_seconds + self._finish_seconds(self.search_seconds)
+        return until - self.seconds()
 
     def _finish_seconds(self, searched: float) -> float:
         minutes = self.budget.finish_minutes

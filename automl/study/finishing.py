@@ -7,6 +7,7 @@ A cut architecture that is trained long enough beats the weights that it inherit
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -68,6 +69,7 @@ class Finisher:
         self.keys_of, self.config_of = keys_of, config_of
         self.known = {record.number: record for record in study.finishes()}
         self.queue: list[TrialRecord] = []
+        self.least: dict[int, float] = {}
         self.live: dict[int, TrialRecord] = {}
         self.making: dict[int, tuple[TrialConfig, list[str]]] = {}
         self.has_begun = False
@@ -76,14 +78,20 @@ class Finisher:
         """Line up what a killed run left, and every member that was not finished yet."""
         self.has_begun = True
         self.queue = [record for record in self.known.values() if record.result is None]
+        self.least = dict.fromkeys((record.number for record in self.queue), 0.0)
         trials = [record for record in front if record.number < FINISH]
         for record in sorted(trials, key=lambda r: -_share(r, front, self.study)):
             if FINISH + record.number not in self.known:
                 finish = again(self.config_of(record), self._specs(record))
                 if finish is not None:
                     self.queue.append(_record(record, finish))
+                    self.least[FINISH + record.number] = (
+                        record.result.seconds if record.result else 0.0
+                    )
 
-    def next(self) -> TrialRecord | None:
+    def next(self, seconds_left: float = math.inf) -> TrialRecord | None:
+        """The next finish that can be expected to end in time: none takes less than its trial."""
+        self.queue = [r for r in self.queue if self.least[r.number] <= seconds_left]
         if not self.queue:
             return None
         record = self.queue.pop(0)
@@ -140,10 +148,12 @@ class Lineup:
         finisher: Finisher,
         searching: Callable[[], bool],
         front: Callable[[], Sequence[TrialRecord]],
+        seconds_left: Callable[[], float],
         wanted: bool,
     ) -> None:
         self.proposer, self.finisher = proposer, finisher
         self.searching, self.front, self.wanted = searching, front, wanted
+        self.seconds_left = seconds_left
 
     def next(self) -> TrialRecord | None:
         """The next trial; None while none is due, or `is_over`."""
@@ -153,7 +163,7 @@ class Lineup:
             self.finisher.begin(self.front())
         if self.proposer.max_live <= len(self.proposer.live) + len(self.finisher.live):
             return None
-        return self.finisher.next()
+        return self.finisher.next(self.seconds_left())
 
     def is_over(self) -> bool:
         """Whether nothing runs, and nothing more will."""

@@ -13,7 +13,7 @@ from automl.priors import leaning
 from automl.result import TrialResult
 from automl.space import Space
 from automl.study.pool import Candidate, walk
-from automl.study.samplers import SAMPLERS, suggest_from
+from automl.study.samplers import SAMPLERS, suggest_from, take_over
 from automl.study.study import STATES, Settings, TrialRecord
 
 WINDOW = 250
@@ -60,13 +60,14 @@ class Mirror:
         if again is not None or len(self.entries) % WINDOW == 0:
             self.study = None
         elif self.study is not None:
-            self.study.add_trial(trial)
+            take_over(self.study, trial, self.settings.sampler)
 
     def _made(self) -> optuna.Study:
         directions = [StudyDirection.MAXIMIZE] * len(self.settings.objectives)
         study = optuna.create_study(directions=directions)
         first = max(0, len(self.entries) // WINDOW - 1) * WINDOW
-        study.add_trials(list(self.entries.values())[first:])
+        for trial in list(self.entries.values())[first:]:
+            take_over(study, trial, self.settings.sampler)
         return study
 
 

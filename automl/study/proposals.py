@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
@@ -73,6 +73,7 @@ class Proposer:
         self.held: list[Drawn] = []
         self.places: deque[int | Future[Drawn]] = deque()
         self.num_started = self.num_turns = self.num_left = 0
+        self.is_searching = True
         self._take_over(study.records())
 
     def next(self) -> TrialRecord | None:
@@ -85,7 +86,7 @@ class Proposer:
         if ready is not None:
             self.held.remove(ready)
             return self._start(ready)
-        return next(filter(None, self._from_places()), None)
+        return self._from_places()
 
     def is_over(self) -> bool:
         """Whether nothing runs, and nothing more will."""
@@ -132,6 +133,10 @@ class Proposer:
         step, epoch = paused.place
         return f"after epoch {epoch} of {step.split()[0]} it was not among the better half"
 
+    def wind_up(self) -> None:
+        """Give no more places away: what leaves its own is to be the last."""
+        self.is_searching = False
+
     def close(self) -> None:
         """Wait until all is drawn and written."""
         self.drawing.close()
@@ -144,28 +149,27 @@ class Proposer:
         """The keys of all that a trial makes, teachers included."""
         return needed_keys(config, self.space_source)
 
-    def _from_places(self) -> Iterator[TrialRecord | None]:
+    def _from_places(self) -> TrialRecord | None:
         """What the places hold, in order, until one must be waited for."""
         while self.places:
             first = self.places[0]
             if isinstance(first, int):
                 self.places.popleft()
                 self._write_rungs()
-                yield self._hand_out(self.paused.pop(first))
-                return
+                return self._hand_out(self.paused.pop(first))
             if self.live and not first.done():
-                return
+                return None
             drawn = first.result()
             self.places.popleft()
             if self.held and not drawn.is_new:
                 # Nothing new is left but what waits: better wait, too, than repeat a trial.
-                return
+                return None
             if not self._in_the_making(drawn):
-                yield self._start(drawn)
-                return
+                return self._start(drawn)
             self.held.append(drawn)
             if len(self.held) < MAX_HELD:
                 self._give_place()
+        return None
 
     def _start(self, drawn: Drawn) -> TrialRecord:
         record = TrialRecord(
@@ -218,7 +222,7 @@ class Proposer:
         """A place is free: count it, and give it away."""
         self.num_left += 1
         while len(self.live) + len(self.adopted) + len(self.places) < self.max_live:
-            if not self._give_place():
+            if not (self.is_searching and self._give_place()):
                 return
 
     def _give_place(self) -> bool:

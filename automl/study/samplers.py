@@ -14,7 +14,8 @@ from optuna.distributions import (
 )
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
-from optuna.trial import Trial
+from optuna.study import Study
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from automl.space import Domain, FloatDomain, IntDomain, OneOfDomain, Suggest
 
@@ -52,6 +53,24 @@ def distribution(domain: Domain) -> BaseDistribution:
         case OneOfDomain():
             return CategoricalDistribution(domain.names())
     raise AssertionError(domain)
+
+
+def take_over(study: Study, trial: FrozenTrial, sampler: str) -> None:
+    """Add a trial that ended elsewhere. NSGA-II is to note its generation before it ends."""
+    evolution = SAMPLERS[sampler](0)
+    if not isinstance(evolution, NSGAIISampler):
+        study.add_trial(trial)
+        return
+    running = create_trial(
+        state=TrialState.RUNNING,
+        params=trial.params,
+        distributions=trial.distributions,
+        system_attrs=trial.system_attrs,
+    )
+    study.add_trial(running)
+    number = len(study.get_trials(deepcopy=False)) - 1
+    evolution.get_trial_generation(study, study.get_trials(deepcopy=False)[number])
+    study.tell(number, trial.values, state=trial.state)
 
 
 def suggest_from(trial: Trial) -> Suggest:

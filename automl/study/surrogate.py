@@ -67,7 +67,7 @@ class Surrogate:
     def _encode(self, params: Sequence[Params], extra: Array) -> tuple[Array, NDArray[np.int64]]:
         """Rows, and to which param or extra each column belongs."""
         blocks = [
-            _codes(distribution, [row.get(path) for row in params])
+            _code(distribution, [row.get(path) for row in params])
             for path, distribution in self.distributions.items()
         ]
         scaled = (extra - self.low) / self.span
@@ -76,26 +76,21 @@ class Surrogate:
         return np.hstack(blocks), np.array(groups)
 
 
-def _codes(distribution: BaseDistribution, values: Sequence[Any]) -> Array:
-    """Rows of numbers' places in their range, or of choices as coordinates at distance 1 of each
-    other."""
+def _code(distribution: BaseDistribution, values: Sequence[Any]) -> Array:
+    """Numbers as places in their range, choices as coordinates at distance 1 of each other."""
     match distribution:
         case CategoricalDistribution(choices=choices):
-            corners = np.eye(len(choices) + 1, len(choices)) * math.sqrt(0.5)
+            corners = np.vstack([np.eye(len(choices)) * math.sqrt(0.5), np.zeros(len(choices))])
             positions = {choice: position for position, choice in enumerate(choices)}
-            return corners[[positions.get(value, len(choices)) for value in values]]
+            return np.asarray(corners[[positions.get(value, -1) for value in values]])
         case IntDistribution() | FloatDistribution():
-            places = _places(distribution, np.array(values, float))
+            low, high = float(distribution.low), float(distribution.high)
+            numbers = np.array([np.nan if value is None else value for value in values], float)
+            if distribution.log:
+                low, high, numbers = math.log(low), math.log(high), np.log(numbers)
+            places = (numbers - low) / (high - low or 1.0)
             return np.where(np.isnan(places), ABSENT, places)[:, None]
     raise AssertionError(distribution)
-
-
-def _places(distribution: IntDistribution | FloatDistribution, values: Array) -> Array:
-    """NaN where a value is None."""
-    low, high = float(distribution.low), float(distribution.high)
-    if distribution.log:
-        low, high, values = math.log(low), math.log(high), np.log(values)
-    return (values - low) / (high - low) if high > low else values * 0.0
 
 
 def _range(extra: Array) -> tuple[Array, Array]:

@@ -244,6 +244,9 @@ class Tracker:
         result = record.result
         assert result is not None
         self._remember(record)
+        if record.number not in self.runs:
+            # It was paused when a run of the search was killed that had not told of it.
+            self._start(record)
         pending = self.pending[self.runs[record.number]]
         figures = {"seconds": result.seconds, "reused_steps": float(result.reused_steps)}
         figures |= {f"stage_seconds/{name}": value for name, value in result.stages.items()}
@@ -277,7 +280,7 @@ class Tracker:
         counts = Counter(record.result.status for record in trials if record.result)
         figures = {"hypervolume": self.front.hypervolume, "front_size": float(len(numbers))}
         figures |= {f"trials/{status}": float(count) for status, count in counts.items()}
-        step = len(trials)
+        step = len(self.records)
         self.pending[self.parent].metrics += [(n, v, now, step) for n, v in figures.items()]
 
     def _mark_interrupted(self) -> None:

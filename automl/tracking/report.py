@@ -21,7 +21,7 @@ LOGARITHMIC = ("size_bytes", "latency_ms", "load_ms")
 
 def write(study: Study, folder: Path) -> list[Path]:
     """Write every page of a study's front into a folder; returns the files."""
-    records = [r for r in study.records() if r.result is not None and r.result.measurement]
+    records = _measured(study)
     front = study.front(records).members
     objectives = study.settings.objectives
     files = [folder / f"front.{kind}" for kind in ("html", "png", "csv", "json")]
@@ -34,9 +34,15 @@ def write(study: Study, folder: Path) -> list[Path]:
 
 def write_page(study: Study, file: Path) -> None:
     """The interactive front, whole in one file: no network is needed to view it."""
-    records = [r for r in study.records() if r.result is not None and r.result.measurement]
+    records = _measured(study)
     page = figure(study.name, study.settings.objectives, records, study.front(records).members)
     page.write_html(file, include_plotlyjs=True, full_html=True)
+
+
+def _measured(study: Study) -> list[TrialRecord]:
+    """Every trial and finish that has figures."""
+    known = [*study.records(), *study.finishes()]
+    return [record for record in known if record.result and record.result.measurement]
 
 
 def figure(

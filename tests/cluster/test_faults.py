@@ -20,6 +20,7 @@ SETS = [
     *("--set", "model=MLP"),
     *("--set", "recipe.train.epochs=2"),
     *("--set", "recipe.fine_tune.epochs=2"),
+    *("--finish-minutes", "0"),
 ]
 
 
@@ -28,9 +29,9 @@ def start(tmp_path):
     """Starts the command as a process with a session of its own; ends what is left of it."""
     started = []
 
-    def start(*arguments):
+    def start(*arguments, home=tmp_path):
         process = subprocess.Popen(
-            [AUTOML, *arguments, "--home", str(tmp_path)],
+            [AUTOML, *arguments, "--home", str(home)],
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             text=True,
@@ -67,12 +68,12 @@ def wait_for(condition, seconds):
         time.sleep(0.2)
 
 
-def finished(tmp_path):
+def finished(tmp_path, name="digits"):
     """The finished trials of the study, by number; none while there is no study."""
     home = Home(tmp_path)
-    if "digits" not in home.studies():
+    if name not in home.studies():
         return {}
-    records = open_study(home, "digits").records()
+    records = open_study(home, name).records()
     return {record.number: record.result for record in records if record.result is not None}
 
 

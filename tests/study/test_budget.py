@@ -3,7 +3,7 @@ import math
 import pytest
 
 from automl.config import UserError
-from automl.study.budget import Budget, GpuMeter
+from automl.study.budget import Budget, Clock, GpuMeter
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,26 @@ def test_gpus_count_while_they_are_reserved():
     meter.end(1)
     now += 50
     assert meter.seconds() == 7.0 + 42.0 + 10.5
+
+
+@pytest.mark.parametrize(
+    ("budget", "search_ends", "all_ends"),
+    [
+        (Budget(minutes=5.0), 240, 300),
+        (Budget(minutes=5.0, finish_minutes=2.0), 180, 300),
+        (Budget(minutes=5.0, finish_minutes=0), 300, 300),
+        (Budget(trials=9), 100, 125),
+        (Budget(trials=9, finish_minutes=1.0), 100, 160),
+    ],
+)
+def test_the_end_of_the_time_is_for_finishes(budget, search_ends, all_ends):
+    seconds = [0.0]
+    clock = Clock(budget, now=lambda: seconds[0])
+    assert clock.finishes() == (budget.finish_minutes != 0)
+    for second in range(1, all_ends + 1):
+        seconds[0] = float(second)
+        ended = [0.0] * 9 if second >= 100 else []
+        if clock.search_seconds is None and budget.spent(ended, clock.seconds_for_all()):
+            assert second == search_ends
+            clock.end_search()
+        assert clock.is_up() == (second >= all_ends)

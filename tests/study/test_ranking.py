@@ -14,7 +14,8 @@ from automl.study.ranking import History, Ranker, place_of, told, training, work
 from automl.study.study import Settings, TrialRecord
 
 AXES = {"accuracy": Axis(0.0, 1.0), "size_bytes": Axis(100_000.0, 0.0)}
-SETTINGS = Settings("s", "", ("accuracy", "size_bytes"), (), {}, 0, "tpe", AXES, 1.0)
+NAMES = ("accuracy", "size_bytes")
+SETTINGS = Settings("s", "", NAMES, (), {}, 0, "tpe", AXES, 1.0)
 SPACE = source.load(source.find("digits").read_text())
 
 

@@ -98,14 +98,14 @@ def test_one_slot_killed_ten_times_ends_like_one_that_was_not(start, sampler):
 
 
 def test_paused_trials_go_on_when_there_is_room_and_all_that_ran_are_accounted_for(start):
-    proposer, went_on = start("s"), []
+    proposer, went_on = start("s", max_trials=90), []
     before = set()
     for _ in play(proposer, {}):
         now = set(proposer.paused)
         went_on += before - now
         before = now
     records = proposer.study.records()
-    assert len(records) == 40 and went_on
+    assert len(records) == 90 and went_on
     assert all((record.result is None) == record.is_paused for record in records)
     assert sorted(r.number for r in records if r.is_paused) == proposer.unfinished()
 

@@ -2,11 +2,13 @@ import csv
 import io
 import json
 
+from automl.study.front import Front
 from automl.tracking import report
 
 
 def test_the_figure_shows_every_measured_trial_with_its_parameters(searched):
-    records = [r for r in searched.study.records() if r.result.measurement]
+    known = [*searched.study.records(), *searched.study.finishes()]
+    records = [r for r in known if r.result.measurement]
     front = searched.front()
     figure = report.figure("digits", searched.study.settings.objectives, records, front)
     others, members = figure.data
@@ -37,8 +39,11 @@ def test_a_study_without_results_has_an_empty_page(searched, tmp_path):
         def records(self):
             return []
 
-        def front(self, records=None):
+        def finishes(self):
             return []
+
+        def front(self, records=None):
+            return Front(self.settings)
 
         def summary(self):
             return {}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from automl.points import given
 from automl.priors import leaning, likely
@@ -107,7 +108,14 @@ class Drawer:
         self.front.add(record)
 
     def draw(self, after: int) -> Drawn:
-        """The next proposal; one that was made before only after many tries."""
+        """The next proposal; one that was made before only after many tries.
+
+        On one thread: more would take the cores from the trials, and small matrices gain nothing.
+        """
+        with threadpool_limits(1, "blas"):
+            return self._draw(after)
+
+    def _draw(self, after: int) -> Drawn:
         screened: list[dict[str, Any]] = []
         for _ in range(MAX_IN_A_ROW):
             candidate = self._next()

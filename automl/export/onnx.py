@@ -67,7 +67,7 @@ def export(model: Network, data: Data) -> bytes:
 
 @functools.cache
 def _read_operators_once() -> None:
-    """Keep the exporter's table of operators: it reads 500 anew for each file, half its time."""
+    """Keep the exporter's table of operators: it reads 500 anew for each file."""
     from torch.onnx._internal._lazy_import import onnxscript_apis  # type: ignore[attr-defined]
 
     onnxscript_apis.get_torchlib_ops = functools.cache(onnxscript_apis.get_torchlib_ops)

@@ -224,18 +224,19 @@ def replay(params: dict[str, Any]) -> Suggest:
 
 def uniform(rng: random.Random) -> Suggest:
     """Suggests at random."""
+    return lambda path, domain: at(domain, rng.random())
 
-    def suggest(path: str, domain: Domain) -> Any:
-        match domain:
-            case IntDomain(low, high, step):
-                return rng.randrange(low, high + 1, step)
-            case FloatDomain(low, high, log):
-                return low * (high / low) ** rng.random() if log else rng.uniform(low, high)
-            case OneOfDomain():
-                return rng.choice(domain.names())
-        raise AssertionError(domain)
 
-    return suggest
+def at(domain: Domain, place: float) -> Any:
+    """The value at a place in [0, 1) of a domain."""
+    match domain:
+        case IntDomain(low, high, step):
+            return low + step * int(place * ((high - low) // step + 1))
+        case FloatDomain(low, high, log):
+            return low * (high / low) ** place if log else low + place * (high - low)
+        case OneOfDomain():
+            return domain.names()[int(place * len(domain.options))]
+    raise AssertionError(domain)
 
 
 def recording(suggest: Suggest, params: dict[str, Any]) -> Suggest:

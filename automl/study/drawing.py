@@ -12,21 +12,20 @@ from threadpoolctl import threadpool_limits
 
 from automl.points import given
 from automl.priors import leaning, likely
-from automl.space import Space, TrialConfig, replay
+from automl.space import Space, TrialConfig, replay, uniform
 from automl.study.front import Front
 from automl.study.judging import Bound
 from automl.study.mirror import Mirror
 from automl.study.pool import (
     LEANING_SHARE,
-    STARTUP_TRIALS,
     Candidate,
-    anything,
     candidates,
     key,
     stratified,
     walk,
 )
-from automl.study.ranking import History, Ranker, place_of, told
+from automl.study.ranking import History, Ranker, told
+from automl.study.samplers import STARTUP_TRIALS
 from automl.study.screening import MAX_IN_A_ROW, refuses
 from automl.study.study import Settings, TrialRecord
 
@@ -91,7 +90,7 @@ class Drawer:
             # Of a study before this one: known, but no trial of this one's front.
             other = replace(record, number=-1 - record.number)
             self.mirror.tell(other)
-            self._model(other, *self._known(walk(space, replay(other.params))))
+            self._model(other)
 
     def note(self, record: TrialRecord) -> None:
         """Know of a trial that was started by an earlier run, as of one drawn here."""
@@ -104,7 +103,7 @@ class Drawer:
         """Take in how a trial ended, or that it is paused."""
         self.mirror.tell(record)
         known = self.pending.pop(key(record.params), None)
-        self._model(record, *(known or self._known(walk(self.space, replay(record.params)))))
+        self._model(record, known)
         self.front.add(record)
 
     def draw(self, after: int) -> Drawn:
@@ -134,12 +133,12 @@ class Drawer:
         seed = (self.settings.seed * 100_003 + number) % 2**32
         rng, points = random.Random(seed), self.settings.points or ({},)
         if number < len(points):
-            return walk(self.space, given(points[number], likely(anything(rng))))
+            return walk(self.space, given(points[number], likely(uniform(rng))))
         if self.settings.sampler != RANKED:
             return self.mirror.ask(self.space, seed, LEANING_SHARE)
         is_early = number < len(points) + STARTUP_TRIALS
         if is_early or len(self.history.told) < MIN_COMPLETE:
-            suggest = stratified(number, self.settings.seed) if is_early else anything(rng)
+            suggest = stratified(number, self.settings.seed) if is_early else uniform(rng)
             return walk(self.space, leaning(suggest, rng, LEANING_SHARE))
         return self._best_of_many(seed, rng)
 
@@ -157,15 +156,16 @@ class Drawer:
         if not fit:
             return pool[0]
         pending = list(self.pending.values())[-MAX_PENDING:]
-        places = np.array([place_of(record, self.settings) for record in members])
+        places = np.array([self.settings.place(record.values) for record in members])
         return fit[self.ranker.best_first(self.history, places, fit, pending)[0]][0]
 
     def _known(self, candidate: Candidate) -> tuple[Candidate, Bound]:
         return candidate, self.bound_of(candidate.config)
 
-    def _model(self, record: TrialRecord, candidate: Candidate, bound: Bound) -> None:
+    def _model(self, record: TrialRecord, known: tuple[Candidate, Bound] | None = None) -> None:
         if record.result is not None and record.result.status == "complete":
-            self.history.add(told(record, candidate, bound, self.settings, self.space))
+            known = known or self._known(walk(self.space, replay(record.params)))
+            self.history.add(told(record, *known, self.settings, self.space))
 
     def _expect(self, candidate: Candidate) -> None:
         self.seen.add(candidate.key)

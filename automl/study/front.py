@@ -16,7 +16,7 @@ class Front:
 
     def __init__(self, settings: Settings, records: Iterable[TrialRecord] = ()) -> None:
         self.objectives, self.axes = settings.objectives, settings.axes
-        self.conditions = [c for text in settings.constraints for c in pareto.parse_where(text)]
+        self.conditions = settings.conditions
         self._members: list[TrialRecord] = []
         self._hypervolume: float | None = 0.0
         for record in records:

@@ -54,8 +54,7 @@ def judged(
     values = tuple(
         by_work if name in times else axis.at(known[name]) for name, axis in settings.axes.items()
     )
-    conditions = [c for text in settings.constraints for c in pareto.parse_where(text)]
-    violation = pareto.violation(known, [c for c in conditions if c[0] in known])
+    violation = pareto.violation(known, [c for c in settings.conditions if c[0] in known])
     loss = type(getattr(config.recipe[position], "loss", None)).__name__
     place = (f"{report.step} {loss}", report.epoch)
     return place, Entry(keys[position], values, violation)

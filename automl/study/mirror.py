@@ -75,7 +75,7 @@ def _frozen(record: TrialRecord, settings: Settings) -> FrozenTrial:
     result, values = record.result or TrialResult("stopped"), None
     if result.measurement is not None:
         measured = result.measurement.figures
-        values = [axis.at(measured[name]) for name, axis in settings.axes.items()]
+        values = settings.place(measured)
     trial = create_trial(
         state=STATES[result.status],
         params=record.params,

@@ -17,17 +17,17 @@ from automl.space import (
     Domain,
     FloatDomain,
     IntDomain,
-    OneOfDomain,
     Space,
     Suggest,
     TrialConfig,
+    at,
     recording,
     sample,
     tail,
+    uniform,
 )
-from automl.study.samplers import distribution
+from automl.study.samplers import STARTUP_TRIALS, distribution
 
-STARTUP_TRIALS = 10
 SHARE_BRANCHES, SHARE_RANDOM, SHARE_CROSSED = 0.5, 0.1, 0.2
 NUM_CHANGED = (1, 1, 2, 3)
 STEP = 0.2
@@ -87,7 +87,7 @@ def candidates(
     for _ in range(count):
         kind = rng.random()
         if kind < SHARE_RANDOM or not good:
-            yield walk(space, leaning(anything(rng), rng, LEANING_SHARE))
+            yield walk(space, leaning(uniform(rng), rng, LEANING_SHARE))
         elif numbers and kind < SHARE_RANDOM + SHARE_BRANCHES:
             number = rng.choice(numbers)
             cut = tail(space, dict(parents[number]))
@@ -111,11 +111,6 @@ def stratified(number: int, seed: int, total: int = STARTUP_TRIALS) -> Suggest:
     return suggest
 
 
-def anything(rng: random.Random) -> Suggest:
-    """Suggests at random."""
-    return lambda path, domain: at(domain, rng.random())
-
-
 def related(good: Sequence[Params], rng: random.Random) -> Suggest:
     """Suggests what a good trial has, or two of them crossed, with a few values changed."""
     first = second = rng.choice(good)
@@ -132,18 +127,6 @@ def related(good: Sequence[Params], rng: random.Random) -> Suggest:
         return _near(domain, value, rng) if path in changed else value
 
     return suggest
-
-
-def at(domain: Domain, place: float) -> Any:
-    """The value at a place in [0, 1)."""
-    match domain:
-        case IntDomain(low, high, step):
-            return low + step * int(place * ((high - low) // step + 1))
-        case FloatDomain(low, high, log):
-            return low * (high / low) ** place if log else low + place * (high - low)
-        case OneOfDomain():
-            return domain.names()[int(place * len(domain.options))]
-    raise AssertionError(domain)
 
 
 def _near(domain: Domain, value: Any, rng: random.Random) -> Any:

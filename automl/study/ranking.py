@@ -19,10 +19,10 @@ from automl.space import Space, explore, tail
 from automl.study.gain import expected_gain
 from automl.study.gaussian import Array, Scales
 from automl.study.judging import Bound
-from automl.study.pool import Candidate
+from automl.study.pool import Candidate, Params
 from automl.study.samplers import distribution
 from automl.study.study import Settings, TrialRecord
-from automl.study.surrogate import Params, Surrogate
+from automl.study.surrogate import Surrogate
 
 MAX_ROWS, MAX_SCALE_ROWS = 250, 100
 REFIT_EVERY = 5
@@ -60,22 +60,16 @@ def told(
     """A record of a complete trial, as the ranking learns of it."""
     assert record.result is not None
     values, parents = record.values, record.result.parent_quality
-    conditions = [c for text in settings.constraints for c in pareto.parse_where(text)]
     reached = [axis.at(parents[name]) for name, axis in settings.axes.items() if name in parents]
     return Told(
         number=record.number,
         candidate=candidate,
         bound=bound,
         training=training(space, candidate),
-        place=place_of(record, settings),
-        violation=pareto.violation(values, conditions),
+        place=settings.place(values),
+        violation=pareto.violation(values, settings.conditions),
         trained=reached[0] if reached else 0.0,
     )
-
-
-def place_of(record: TrialRecord, settings: Settings) -> tuple[float, ...]:
-    """Where a complete trial is on the axes, 1 best."""
-    return tuple(axis.at(record.values[name]) for name, axis in settings.axes.items())
 
 
 def work(candidate: Candidate, bound: Bound) -> float:

@@ -19,8 +19,9 @@ def refuses(bound: Bound, settings: Settings, front: Sequence[TrialRecord]) -> b
     """
     best = {name: metric.perfect for name, metric in quality.METRICS.items()}
     perfect = {**dict.fromkeys(pareto.DIRECTIONS, 0.0), **best, "size_bytes": bound.size_bytes}
-    wanted = [c for text in settings.constraints for c in pareto.parse_where(text)]
-    limits = [c for c in wanted if pareto.DIRECTIONS[c[0]] == "min" and c[1] in ("<", "<=")]
+    limits = [
+        c for c in settings.conditions if pareto.DIRECTIONS[c[0]] == "min" and c[1] in ("<", "<=")
+    ]
     if not pareto.satisfies(perfect, limits):
         return True
     return any(pareto.covers(r.values, perfect, settings.objectives) for r in front)

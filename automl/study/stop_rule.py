@@ -42,6 +42,15 @@ class _Paused:
     keys: dict[Place, str]
 
 
+@dataclass(frozen=True)
+class _Entered:
+    """An entry, by whom, and as which of a search."""
+
+    order: int
+    number: int
+    entry: Entry
+
+
 class StopRule:
     """The verdicts on every report of a search, and who may go on later.
 
@@ -55,8 +64,7 @@ class StopRule:
         self.rungs: dict[Place, Rung] = {}
         self.running: dict[int, _Running] = defaultdict(_Running)
         self.paused: dict[int, _Paused] = {}
-        self.entered: dict[tuple[Place, str], int] = {}
-        self.entrants: dict[tuple[Place, str], tuple[int, Entry]] = {}
+        self.entered: dict[tuple[Place, str], _Entered] = {}
         self.waiting: dict[Place, dict[str, int]] = defaultdict(dict)
         self.changed: set[int] = set()
 
@@ -100,9 +108,9 @@ class StopRule:
         paused, running = self.paused.get(number), self.running.get(number, _Running())
         keys = paused.keys if paused else running.keys
         entries = [
-            [self.entered[place, key], *place, key, list(entry.values), entry.violation]
+            [known.order, *place, key, list(known.entry.values), known.entry.violation]
             for place, key in keys.items()
-            for _, entry in [self.entrants[place, key]]
+            for known in [self.entered[place, key]]
         ]
         return {
             "entries": entries,
@@ -114,8 +122,7 @@ class StopRule:
         """False when the rung has had an entry of that key."""
         if (place, entry.key) in self.entered:
             return False
-        self.entered[place, entry.key] = len(self.entered)
-        self.entrants[place, entry.key] = number, entry
+        self.entered[place, entry.key] = _Entered(len(self.entered), number, entry)
         self.rungs.setdefault(place, Rung(self.free)).add(entry)
         return True
 
@@ -124,7 +131,7 @@ class StopRule:
         self._wait(number, place, self.running.pop(number).keys)
         self.changed.add(number)
         for key in self.rungs[place].dominates(self.paused[number].keys[place]):
-            other, _ = self.entrants[place, key]
+            other = self.entered[place, key].number
             if other in self.running:
                 self.running[other].stoppers[number] = place
                 self.changed.add(other)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -62,6 +62,15 @@ class Settings(Config):
     points: tuple[dict[str, Any], ...] = ()
     datasets: tuple[str, ...] = ()
     warm_start: str = ""
+
+    @cached_property
+    def conditions(self) -> list[tuple[str, str, float]]:
+        """Every constraint, as `pareto.parse_where` reads it."""
+        return [c for text in self.constraints for c in pareto.parse_where(text)]
+
+    def place(self, figures: Mapping[str, float]) -> tuple[float, ...]:
+        """Where measured figures are on the axes, 1 best."""
+        return tuple(axis.at(figures[name]) for name, axis in self.axes.items())
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from optuna.distributions import (
 )
 
 from automl.study.gaussian import Array, Process, Scales
+from automl.study.pool import Params
 
-Params = Mapping[str, Any]
 ABSENT = -1.0
 
 

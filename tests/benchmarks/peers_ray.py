@@ -33,7 +33,8 @@ from automl.data.dataset import Split
 from automl.measure.measurement import Measurement
 from automl.pareto import DIRECTIONS
 from automl.recipe import Report
-from automl.space import Domain, FloatDomain, IntDomain, OneOfDomain, sample
+from automl.space import sample
+from automl.study.samplers import suggest_from
 
 
 @dataclass(frozen=True)
@@ -109,18 +110,7 @@ def search(
 
 def walk(setting: Setting, trial: optuna.Trial) -> None:
     """The space, as Optuna defines one by running it: conditions are met on the way."""
-
-    def suggest(path: str, domain: Domain) -> Any:
-        match domain:
-            case IntDomain(low, high, step):
-                return trial.suggest_int(path, low, high, step=step)
-            case FloatDomain(low, high, log):
-                return trial.suggest_float(path, low, high, log=log)
-            case OneOfDomain():
-                return trial.suggest_categorical(path, domain.names())
-        raise AssertionError(domain)
-
-    sample(setting.load(), suggest)
+    sample(setting.load(), suggest_from(trial))
 
 
 def trial(config: dict[str, Any], setting: Setting, judge: Any, per_epoch: bool) -> None:

@@ -8,8 +8,7 @@ from test_ranking import NAMES, SETTINGS, SPACE, Bound, record, volume
 from automl import source
 from automl.space import Int, Space, TrialConfig
 from automl.study.drawing import Drawer
-from automl.study.pool import STARTUP_TRIALS
-from automl.study.ranking import place_of
+from automl.study.samplers import STARTUP_TRIALS
 
 
 def drawer_of(settings=SETTINGS, space=SPACE, earlier=(), **options):
@@ -23,7 +22,7 @@ def search(drawer, count, first=0):
         drawn.append(drawer.draw(number))
         one = record(drawn[-1].candidate, number)
         drawer.learn(one)
-        places.append(place_of(one, drawer.settings))
+        places.append(drawer.settings.place(one.values))
     return drawn, places
 
 

@@ -3,8 +3,8 @@ import random
 import pytest
 
 from automl import source
-from automl.space import Float, Int, OneOf, replay, sample, tail
-from automl.study.pool import anything, at, candidates, stratified, walk
+from automl.space import Float, Int, OneOf, at, replay, sample, tail, uniform
+from automl.study.pool import candidates, stratified, walk
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def test_the_first_trials_fill_every_stratum_of_a_domain_once():
 
 
 def test_candidates_are_trials_of_the_space_and_repeat_under_their_seed(space):
-    good = [walk(space, anything(random.Random(seed))).params for seed in range(3)]
+    good = [walk(space, uniform(random.Random(seed))).params for seed in range(3)]
     drawn, again = (
         list(candidates(space, good, dict(enumerate(good)), random.Random(0), 60)) for _ in "ab"
     )
@@ -38,7 +38,7 @@ def test_candidates_are_trials_of_the_space_and_repeat_under_their_seed(space):
 
 
 def test_a_branch_keeps_the_training_of_its_parent_and_all_else_resembles_the_good(space):
-    good = [walk(space, anything(random.Random(5))).params]
+    good = [walk(space, uniform(random.Random(5))).params]
     drawn = list(candidates(space, good, {7: good[0]}, random.Random(0), 80))
     branches = [c for c in drawn if c.parent is not None]
     assert {c.parent for c in branches} == {7} and len(branches) > 25

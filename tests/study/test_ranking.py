@@ -1,6 +1,7 @@
 """Ranking on a made-up world: quality falls with the cut, bytes with the bits."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,8 +10,9 @@ from automl import source
 from automl.measure.measurement import Measurement
 from automl.pareto import Axis
 from automl.result import TrialResult
-from automl.study.pool import anything, walk
-from automl.study.ranking import History, Ranker, place_of, told, training, work
+from automl.space import uniform
+from automl.study.pool import walk
+from automl.study.ranking import History, Ranker, told, training, work
 from automl.study.study import Settings, TrialRecord
 
 AXES = {"accuracy": Axis(0.0, 1.0), "size_bytes": Axis(100_000.0, 0.0)}
@@ -36,7 +38,7 @@ def world(params):
 
 
 def drawn(count, seed=""):
-    return [walk(SPACE, anything(random.Random(f"{seed} {i}"))) for i in range(count)]
+    return [walk(SPACE, uniform(random.Random(f"{seed} {i}"))) for i in range(count)]
 
 
 def record(candidate, number):
@@ -52,7 +54,7 @@ def history_of(candidates, settings=SETTINGS):
     for number, candidate in enumerate(candidates):
         one = record(candidate, number)
         history.add(told(one, candidate, Bound(candidate.config), settings, SPACE))
-        places.append(place_of(one, settings))
+        places.append(settings.place(one.values))
     return history, np.array(places)
 
 
@@ -70,7 +72,7 @@ def test_what_adds_most_has_most_gain():
     history, front = history_of(drawn(30))
     new = drawn(80, "new")
     order = np.argsort(-Ranker(SETTINGS, SPACE).gains(history, front, known(new)))
-    added = [volume([*front, place_of(record(c, 0), SETTINGS)]) - volume(front) for c in new]
+    added = [volume([*front, SETTINGS.place(record(c, 0).values)]) - volume(front) for c in new]
     assert np.mean([added[i] for i in order[:8]]) > 3 * np.mean([added[i] for i in order[-40:]])
 
 
@@ -117,7 +119,7 @@ def test_a_branch_costs_only_what_comes_after_the_training():
 @pytest.mark.parametrize("is_feasible", [True, False])
 def test_what_keeps_to_the_constraints_comes_first(is_feasible):
     limit = "size_bytes<=20000" if is_feasible else "size_bytes<=100"
-    settings = SETTINGS.__class__(**{**vars(SETTINGS), "constraints": (limit,)})
+    settings = replace(SETTINGS, constraints=(limit,))
     history, front = history_of(drawn(40), settings)
     assert bool(history.num_feasible) == is_feasible
     new = drawn(30, "new")

@@ -23,7 +23,7 @@ from typing import (
     get_origin,
     get_type_hints,
 )
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 SPACE_MODULE_PREFIX = "automl_space_"
 FOLDERS_OF_CHOICES = ("automl.data", "automl.models", "automl.training", "automl.compression")
@@ -94,10 +94,13 @@ class Config:
         Config.registered[cls.__name__] = cls
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        if not _is_decorated(cls):
-            raise UserError(
-                f"class {cls.__name__} lacks its decorator; write @dataclass(frozen=True) above it"
-            )
+        if cls not in _DECORATED:
+            if not _is_decorated(cls):
+                raise UserError(
+                    f"class {cls.__name__} lacks its decorator; "
+                    "write @dataclass(frozen=True) above it"
+                )
+            _DECORATED.add(cls)
         return super().__new__(cls)
 
 
@@ -163,6 +166,7 @@ def _hints(cls: type[Config]) -> dict[str, Any]:
     return _HINTS.get(cls, {})
 
 
+_DECORATED: WeakSet[type[Config]] = WeakSet()
 _HINTS: WeakKeyDictionary[type[Config], dict[str, Any]] = WeakKeyDictionary()
 
 

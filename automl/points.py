@@ -46,7 +46,7 @@ def check(points: Any, space: Space) -> list[Point]:
     return [_check(point, f"point {i}", space, explored) for i, point in enumerate(points, 1)]
 
 
-def given(point: Point, suggest: Suggest) -> Suggest:
+def given(point: Mapping[str, Any], suggest: Suggest) -> Suggest:
     """Suggests what the point says, else what `suggest` does."""
 
     def suggest_given(path: str, domain: Domain) -> Any:

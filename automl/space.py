@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -181,9 +181,29 @@ class Space(Config):
         return {name: pareto.DIRECTIONS[name] for name in self.objectives}
 
 
-def sample(space: Space, suggest: Suggest) -> TrialConfig:
+@dataclass(frozen=True)
+class Trace:
+    """A walk through a space: the config that it made, and what it asked on the way.
+
+    `tail` are the paths asked from the first item of the recipe on that may compress: what can
+    change while the training before it stays as it is.
+    """
+
+    config: TrialConfig
+    params: dict[str, Any]
+    domains: dict[str, Domain]
+    tail: frozenset[str]
+
+
+def trace(space: Space, suggest: Suggest) -> Trace:
     """A plain config, each domain on the way asked of `suggest(path, domain)`."""
-    return _Draw(suggest, space).trial(space.trial)
+    draw = _Draw(suggest, space)
+    config = locate(draw.trial(space.trial), draw.folders)
+    return Trace(config, draw.params, draw.domains, frozenset(draw.tail))
+
+
+def sample(space: Space, suggest: Suggest) -> TrialConfig:
+    return trace(space, suggest).config
 
 
 def rebuild(space: Space, params: dict[str, Any]) -> TrialConfig:
@@ -192,21 +212,6 @@ def rebuild(space: Space, params: dict[str, Any]) -> TrialConfig:
         config: TrialConfig = decode(json.loads(params[WHOLE]))
         return config
     return sample(space, replay(params))
-
-
-def tail(space: Space, params: dict[str, Any]) -> set[str]:
-    """The paths of `params` that are asked from the first item of the recipe on that may
-    compress: what can change while the training before it stays as it is."""
-    asked: dict[str, Any] = {}
-    found: set[str] = set()
-    draw, begun = _Draw(recording(replay(params), asked), space), False
-    for item in space.trial.recipe:
-        before = set(asked)
-        _ = list(draw.steps(item))
-        begun = begun or _may_compress(item)
-        if begun:
-            found |= asked.keys() - before
-    return found
 
 
 def _may_compress(item: Any) -> bool:
@@ -237,16 +242,6 @@ def at(domain: Domain, place: float) -> Any:
         case OneOfDomain():
             return domain.names()[int(place * len(domain.options))]
     raise AssertionError(domain)
-
-
-def recording(suggest: Suggest, params: dict[str, Any]) -> Suggest:
-    """The same suggestions, also written into `params`."""
-
-    def suggest_and_record(path: str, domain: Domain) -> Any:
-        params[path] = suggest(path, domain)
-        return params[path]
-
-    return suggest_and_record
 
 
 @dataclass(frozen=True)
@@ -291,7 +286,9 @@ def explore(space: Space, *, lowest: bool = False) -> Explored:
             return choice
 
         draw = _Draw(suggest, space)
-        configs.append(draw.trial(space.trial))
+        config = draw.trial(space.trial)
+        check_types(config)
+        configs.append(locate(config, draw.folders))
         paths |= draw.paths
     return Explored(tuple(configs), domains, frozenset(paths))
 
@@ -359,18 +356,33 @@ class _Draw:
         self.suggest, self.fixed = suggest, space.fixed
         self.folders = [Path(folder) for folder in space.folders]
         self.paths: set[str] = set()
+        self.params: dict[str, Any] = {}
+        self.domains: dict[str, Domain] = {}
+        self.tail: set[str] = set()
 
     def trial(self, trial: TrialConfig) -> TrialConfig:
-        recipe = tuple(self.steps(trial.recipe))
+        recipe = tuple(self.recipe(trial.recipe))
         check_labels(recipe)
-        drawn = TrialConfig(
+        return TrialConfig(
             dataset=self.value(trial.dataset, "dataset"),
             model=self.value(trial.model, "model"),
             recipe=recipe,
             seed=self.value(trial.seed, "seed"),
         )
-        check_types(drawn)
-        return locate(drawn, self.folders)
+
+    def recipe(self, items: Sequence[Any]) -> Iterator[Step]:
+        trained: set[str] | None = None
+        for item in items:
+            if trained is None and _may_compress(item):
+                trained = set(self.params)
+            yield from self.steps(item)
+        if trained is not None:
+            self.tail = self.params.keys() - trained
+
+    def ask(self, path: str, domain: Domain) -> Any:
+        self.domains[path] = domain
+        self.params[path] = value = self.suggest(path, domain)
+        return value
 
     def value(self, value: Any, path: str) -> Any:
         self.paths.add(path)
@@ -388,7 +400,7 @@ class _Draw:
                     raise UserError(f"Repeat at {path}: length is {count!r}, not an integer")
                 return tuple(self.value(item, f"{path}.{i}") for i in range(count))
             case Domain():
-                return self.suggest(path, value)
+                return self.ask(path, value)
             case tuple() | list():
                 return tuple(self.value(item, f"{path}.{i}") for i, item in enumerate(value))
             case dict():
@@ -419,7 +431,7 @@ class _Draw:
 
     def choose(self, domain: OneOfDomain, path: str) -> str:
         if path not in self.fixed:
-            return str(self.suggest(path, domain))
+            return str(self.ask(path, domain))
         if (name := self.fixed[path]) not in domain.names():
             raise UserError(unknown(f"option of {path}", name, domain.names()))
         return name

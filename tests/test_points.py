@@ -18,9 +18,9 @@ from automl.space import (
     Repeat,
     Space,
     TrialConfig,
-    recording,
     replay,
     sample,
+    trace,
     uniform,
 )
 from automl.training.loop import Train
@@ -48,18 +48,17 @@ def test_a_part_of_a_point_is_enough_and_the_rest_is_drawn():
     assert point == {**wanted, "recipe.quantize": "None"}
     drawn = []
     for seed in range(20):
-        params = {}
-        config = sample(SPACE, recording(given(point, uniform(random.Random(seed))), params))
-        assert [step.label for step in config.recipe] == ["train", "prune"]
-        assert config.recipe[1].fraction == 0.5
-        drawn.append(params["model"])
+        made = trace(SPACE, given(point, uniform(random.Random(seed))))
+        assert [step.label for step in made.config.recipe] == ["train", "prune"]
+        assert made.config.recipe[1].fraction == 0.5
+        drawn.append(made.params["model"])
     assert set(drawn) == {"MLP", "ConvNet"}
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_whatever_a_space_suggests_is_a_point_of_it(seed):
-    space, params = source.load(source.find("digits").read_text()), {}
-    sample(space, recording(uniform(random.Random(seed)), params))
+    space = source.load(source.find("digits").read_text())
+    params = trace(space, uniform(random.Random(seed))).params
     assert check([params], space) == [params]
 
 

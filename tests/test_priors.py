@@ -8,7 +8,7 @@ from automl.config import decode, encode
 from automl.data.sklearn import Sklearn
 from automl.models.mlp import MLP
 from automl.priors import leaning, likely
-from automl.space import Float, Int, OneOf, Repeat, Space, TrialConfig, recording, sample, uniform
+from automl.space import Float, Int, OneOf, Repeat, Space, TrialConfig, trace, uniform
 from automl.training.loop import Train
 from automl.training.optimizers import SGD, AdamW
 
@@ -43,9 +43,7 @@ LIKELY = {
 
 
 def draw(suggest):
-    params = {}
-    sample(MARKED, recording(suggest, params))
-    return params
+    return trace(MARKED, suggest).params
 
 
 def test_the_likely_proposal_takes_every_marked_value_and_draws_the_rest():
@@ -76,11 +74,9 @@ def test_leaning_draws_are_near_the_likely_values_and_reach_all_others():
 def test_without_marks_or_share_a_suggestion_is_left_as_it_is():
     plain = source.load(source.find("linear").read_text())
     for marked, share in ((plain, 1.0), (MARKED, 0.0)):
-        leant, straight = {}, {}
         rng = random.Random(0)
-        sample(marked, recording(leaning(uniform(random.Random(3)), rng, share), leant))
-        sample(marked, recording(uniform(random.Random(3)), straight))
-        assert leant == straight
+        leant = trace(marked, leaning(uniform(random.Random(3)), rng, share))
+        assert leant == trace(marked, uniform(random.Random(3)))
 
 
 def test_a_likely_option_is_told_by_itself_or_by_its_name():

@@ -19,10 +19,9 @@ from automl.space import (
     Space,
     TrialConfig,
     explore,
-    recording,
     replay,
     sample,
-    tail,
+    trace,
     uniform,
     validate,
 )
@@ -43,9 +42,8 @@ def digits():
 
 @pytest.mark.parametrize("seed", range(20))
 def test_a_flat_dict_replays_to_the_same_config(seed):
-    params = {}
-    config = sample(digits(), recording(uniform(random.Random(seed)), params))
-    assert sample(digits(), replay(params)) == config
+    made = trace(digits(), uniform(random.Random(seed)))
+    assert sample(digits(), replay(made.params)) == made.config
 
 
 def test_a_teachers_weights_are_looked_for_where_the_search_began(tmp_path):
@@ -270,6 +268,6 @@ def test_the_tail_of_a_trial_is_what_can_change_while_its_training_stays():
         "model.widths.0": 7,
     }
     kept = {"recipe.train.epochs", "model.widths.0"}
-    assert tail(space, whole) == whole.keys() - kept
+    assert trace(space, replay(whole)).tail == whole.keys() - kept
     uncut = {name: whole[name] for name in kept} | {"recipe.cut": "None", "recipe.quantize": "None"}
-    assert tail(space, uncut) == {"recipe.cut", "recipe.quantize"}
+    assert trace(space, replay(uncut)).tail == {"recipe.cut", "recipe.quantize"}

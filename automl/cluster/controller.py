@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,8 @@ from automl.study.finishing import Lineup
 from automl.study.study import TrialRecord, trial_id
 
 MAX_LOST_ACTORS = 2
+# At the end it misses files of results, which we have Tune not write.
+logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True)

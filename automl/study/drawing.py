@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from optuna.distributions import BaseDistribution
 from threadpoolctl import threadpool_limits
 
 from automl.points import given
@@ -19,19 +20,21 @@ from automl.study.mirror import Mirror
 from automl.study.pool import (
     LEANING_SHARE,
     Candidate,
+    Params,
     candidates,
     key,
     stratified,
     walk,
 )
 from automl.study.ranking import History, Ranker, told
-from automl.study.samplers import STARTUP_TRIALS
 from automl.study.screening import MAX_IN_A_ROW, refuses
 from automl.study.study import Settings, TrialRecord
 
 RANKED = "tpe"
 """The sampler whose draw stands among others."""
-MIN_COMPLETE = 6
+NUM_SPREAD = 5
+"""So many of the first trials spread evenly over the space, unless others are known already."""
+MIN_COMPLETE = 4
 """So many trials complete before others are foretold."""
 MAX_PENDING = 32
 """Of the trials that others run, so many, the latest, are foretold beside a new one."""
@@ -47,6 +50,7 @@ class Drawn:
     trials had left their place by then."""
 
     candidate: Candidate
+    distributions: dict[str, BaseDistribution]
     keys: list[str]
     draw: int
     after: int
@@ -91,6 +95,7 @@ class Drawer:
             other = replace(record, number=-1 - record.number)
             self.mirror.tell(other)
             self._model(other)
+        self.num_spread = NUM_SPREAD if len(self.history.told) < MIN_COMPLETE else 0
 
     def note(self, record: TrialRecord) -> None:
         """Know of a trial that was started by an earlier run, as of one drawn here."""
@@ -126,7 +131,9 @@ class Drawer:
             self._screen(candidate)
         self._expect(candidate)
         keys = self.keys_of(candidate.config)
-        return Drawn(candidate, keys, self.num_draws, after, is_new, screened)
+        return Drawn(
+            candidate, candidate.distributions, keys, self.num_draws, after, is_new, screened
+        )
 
     def _next(self) -> Candidate:
         number, self.num_draws = self.num_draws, self.num_draws + 1
@@ -136,9 +143,10 @@ class Drawer:
             return walk(self.space, given(points[number], likely(uniform(rng))))
         if self.settings.sampler != RANKED:
             return self.mirror.ask(self.space, seed, LEANING_SHARE)
-        is_early = number < len(points) + STARTUP_TRIALS
+        is_early = number < len(points) + self.num_spread
         if is_early or len(self.history.told) < MIN_COMPLETE:
-            suggest = stratified(number, self.settings.seed) if is_early else uniform(rng)
+            spread = stratified(number, self.settings.seed, NUM_SPREAD)
+            suggest = spread if is_early else uniform(rng)
             return walk(self.space, leaning(suggest, rng, LEANING_SHARE))
         return self._best_of_many(seed, rng)
 
@@ -146,7 +154,7 @@ class Drawer:
         """The candidate of most worth, of those that are new and not of no use."""
         members = self.front.members
         good = [record.params for record in members] or [self.history.told[-1].candidate.params]
-        parents = {r.number: r.params for r in members} if self.reuse else {}
+        parents = self._parents(members) if self.reuse else {}
         pool = [*candidates(self.space, good, parents, rng, self.pool_size)]
         if self.num_draws % self.ask_every == 0:
             pool.insert(0, self.mirror.ask(self.space, seed, 0.0))
@@ -159,13 +167,19 @@ class Drawer:
         places = np.array([self.settings.place(record.values) for record in members])
         return fit[self.ranker.best_first(self.history, places, fit, pending)[0]][0]
 
+    def _parents(self, members: Sequence[TrialRecord]) -> dict[int, Params]:
+        """The trainings of those that were compressed after it, by number."""
+        known = [self.history.by_number[record.number].candidate for record in members]
+        pairs = zip(members, known, strict=True)
+        return {record.number: one.training for record, one in pairs if one.tail}
+
     def _known(self, candidate: Candidate) -> tuple[Candidate, Bound]:
         return candidate, self.bound_of(candidate.config)
 
     def _model(self, record: TrialRecord, known: tuple[Candidate, Bound] | None = None) -> None:
         if record.result is not None and record.result.status == "complete":
             known = known or self._known(walk(self.space, replay(record.params)))
-            self.history.add(told(record, *known, self.settings, self.space))
+            self.history.add(told(record, *known, self.settings))
 
     def _expect(self, candidate: Candidate) -> None:
         self.seen.add(candidate.key)

@@ -60,14 +60,15 @@ class Mirror:
         if again is not None or len(self.entries) % WINDOW == 0:
             self.study = None
         elif self.study is not None:
-            take_over(self.study, trial, self.settings.sampler)
+            take_over(self.study, trial, self.study.sampler)
 
     def _made(self) -> optuna.Study:
         directions = [StudyDirection.MAXIMIZE] * len(self.settings.objectives)
-        study = optuna.create_study(directions=directions)
+        sampler = SAMPLERS[self.settings.sampler](0)
+        study = optuna.create_study(directions=directions, sampler=sampler)
         first = max(0, len(self.entries) // WINDOW - 1) * WINDOW
         for trial in list(self.entries.values())[first:]:
-            take_over(study, trial, self.settings.sampler)
+            take_over(study, trial, sampler)
         return study
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution
 
+from automl.points import given
 from automl.priors import leaning
 from automl.space import (
     Domain,
@@ -21,12 +22,10 @@ from automl.space import (
     Suggest,
     TrialConfig,
     at,
-    recording,
-    sample,
-    tail,
+    trace,
     uniform,
 )
-from automl.study.samplers import STARTUP_TRIALS, distribution
+from automl.study.samplers import distribution
 
 SHARE_BRANCHES, SHARE_RANDOM, SHARE_CROSSED = 0.5, 0.1, 0.2
 NUM_CHANGED = (1, 1, 2, 3)
@@ -44,13 +43,24 @@ class Candidate:
     go on from."""
 
     params: dict[str, Any]
-    distributions: dict[str, BaseDistribution]
+    domains: dict[str, Domain]
+    tail: frozenset[str]
     config: TrialConfig
     parent: int | None = None
 
     @cached_property
     def key(self) -> str:
         return key(self.params)
+
+    @cached_property
+    def training(self) -> Params:
+        """The parameters that the training goes by."""
+        return {path: value for path, value in self.params.items() if path not in self.tail}
+
+    @property
+    def distributions(self) -> dict[str, BaseDistribution]:
+        """The domains as Optuna knows them."""
+        return {path: distribution(domain) for path, domain in self.domains.items()}
 
 
 def key(params: Params) -> str:
@@ -60,15 +70,8 @@ def key(params: Params) -> str:
 
 def walk(space: Space, suggest: Suggest, parent: int | None = None) -> Candidate:
     """The candidate that these suggestions make."""
-    params: dict[str, Any] = {}
-    domains: dict[str, Domain] = {}
-
-    def noting(path: str, domain: Domain) -> Any:
-        domains[path] = domain
-        return suggest(path, domain)
-
-    config = sample(space, recording(noting, params))
-    return Candidate(params, {p: distribution(d) for p, d in domains.items()}, config, parent)
+    made = trace(space, suggest)
+    return Candidate(made.params, made.domains, made.tail, made.config, parent)
 
 
 def candidates(
@@ -79,25 +82,20 @@ def candidates(
     count: int,
 ) -> Iterator[Candidate]:
     """So many: relatives of the good trials, compressions of what the parents had trained, and
-    some at random."""
+    some at random. A parent is given by the parameters of its training."""
     numbers = sorted(parents)
-    # All of a space ask the same way: where one has nothing to compress by, none has.
-    if numbers and not tail(space, dict(parents[numbers[0]])):
-        numbers = []
     for _ in range(count):
         kind = rng.random()
         if kind < SHARE_RANDOM or not good:
             yield walk(space, leaning(uniform(rng), rng, LEANING_SHARE))
         elif numbers and kind < SHARE_RANDOM + SHARE_BRANCHES:
             number = rng.choice(numbers)
-            cut = tail(space, dict(parents[number]))
-            trained = {p: value for p, value in parents[number].items() if p not in cut}
-            yield walk(space, _first(trained, related(good, rng)), number)
+            yield walk(space, given(parents[number], related(good, rng)), number)
         else:
             yield walk(space, related(good, rng))
 
 
-def stratified(number: int, seed: int, total: int = STARTUP_TRIALS) -> Suggest:
+def stratified(number: int, seed: int, total: int) -> Suggest:
     """Suggests for the `number`th of `total` trials that spread evenly over each domain.
 
     A Latin hypercube whose axes are found on the way (McKay, Beckman, Conover 1979).
@@ -139,10 +137,3 @@ def _near(domain: Domain, value: Any, rng: random.Random) -> Any:
     else:
         return at(domain, rng.random())
     return at(domain, min(max(place + rng.gauss(0, STEP), 0.0), 1 - 1e-9))
-
-
-def _first(trained: Params, then: Suggest) -> Suggest:
-    def suggest(path: str, domain: Domain) -> Any:
-        return trained[path] if path in trained else then(path, domain)
-
-    return suggest

@@ -175,7 +175,7 @@ class Proposer:
         record = TrialRecord(
             number=self.num_started,
             params=drawn.candidate.params,
-            distributions=drawn.candidate.distributions,
+            distributions=drawn.distributions,
             draw=drawn.draw,
             after=drawn.after,
             parent=drawn.candidate.parent,

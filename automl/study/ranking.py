@@ -10,16 +10,15 @@ import math
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from automl import pareto, quality
-from automl.space import Space, explore, tail
+from automl.space import Space, explore
 from automl.study.gain import expected_gain
 from automl.study.gaussian import Array, Scales
 from automl.study.judging import Bound
-from automl.study.pool import Candidate, Params
+from automl.study.pool import Candidate, Params, key
 from automl.study.samplers import distribution
 from automl.study.study import Settings, TrialRecord
 from automl.study.surrogate import Surrogate
@@ -38,13 +37,11 @@ second."""
 @dataclass(frozen=True)
 class Told:
     """A trial that was measured: `place` on the axes, 1 best; by how much it breaks the
-    constraints; the parameters of its training, and where that had ended on the axis of
-    quality, 0 without one."""
+    constraints; where its training had ended on the axis of quality, 0 without one."""
 
     number: int
     candidate: Candidate
     bound: Bound
-    training: Params
     place: tuple[float, ...]
     violation: float
     trained: float
@@ -54,9 +51,7 @@ class Told:
         return self.violation <= 0
 
 
-def told(
-    record: TrialRecord, candidate: Candidate, bound: Bound, settings: Settings, space: Space
-) -> Told:
+def told(record: TrialRecord, candidate: Candidate, bound: Bound, settings: Settings) -> Told:
     """A record of a complete trial, as the ranking learns of it."""
     assert record.result is not None
     values, parents = record.values, record.result.parent_quality
@@ -65,7 +60,6 @@ def told(
         number=record.number,
         candidate=candidate,
         bound=bound,
-        training=training(space, candidate),
         place=settings.place(values),
         violation=pareto.violation(values, settings.conditions),
         trained=reached[0] if reached else 0.0,
@@ -94,13 +88,13 @@ class History:
     def __init__(self) -> None:
         self.told: list[Told] = []
         self.trainings: dict[str, Told] = {}
-        self.trained: dict[int, float] = {}
+        self.by_number: dict[int, Told] = {}
         self.num_feasible = 0
 
     def add(self, one: Told) -> None:
         self.told.append(one)
-        self.trainings.setdefault(repr(sorted(one.training.items())), one)
-        self.trained[one.number] = one.trained
+        self.trainings.setdefault(key(one.candidate.training), one)
+        self.by_number[one.number] = one
         self.num_feasible += one.is_feasible
 
 
@@ -113,12 +107,10 @@ class Ranker:
     """
 
     def __init__(self, settings: Settings, space: Space) -> None:
-        self.space = space
         self.distributions = {p: distribution(d) for p, d in explore(space).domains.items()}
         self.on_quality = np.array([float(name in quality.METRICS) for name in settings.axes])
         self.scales: dict[str, tuple[int, list[Scales]]] = {}
         self.models: dict[str, tuple[int, Surrogate]] = {}
-        self.trainings: WeakKeyDictionary[Candidate, Params] = WeakKeyDictionary()
 
     def best_first(
         self, history: History, front: Array, candidates: Known, pending: Known
@@ -173,17 +165,12 @@ class Ranker:
         mean, std = np.zeros((2, len(candidates), 1))
         if any(one.trained for one in firsts):
             model = self._fitted("trained", firsts, _trainings)
-            rows = [self._training(candidate) for candidate, _ in candidates]
+            rows = [candidate.training for candidate, _ in candidates]
             mean, std = model.predict(rows, np.zeros((len(rows), 0)))
         for i, (candidate, _) in enumerate(candidates):
-            if candidate.parent in history.trained:
-                mean[i], std[i] = history.trained[candidate.parent], 0.0
+            if candidate.parent in history.by_number:
+                mean[i], std[i] = history.by_number[candidate.parent].trained, 0.0
         return mean, std
-
-    def _training(self, candidate: Candidate) -> Params:
-        if candidate not in self.trainings:
-            self.trainings[candidate] = training(self.space, candidate)
-        return self.trainings[candidate]
 
     def _fitted(self, name: str, told: Sequence[Told], lesson: Lesson) -> Surrogate:
         if self.models.get(name, (0,))[0] == len(told):
@@ -198,12 +185,6 @@ class Ranker:
         return model
 
 
-def training(space: Space, candidate: Candidate) -> Params:
-    """The parameters that the training goes by."""
-    cut = tail(space, candidate.params)
-    return {path: value for path, value in candidate.params.items() if path not in cut}
-
-
 def _rows(known: Known) -> tuple[list[Params], Array]:
     """Parameters, and logarithms of the bounds of bytes and multiply-accumulates, (trials, 2)."""
     logs = [[math.log(max(1, b.size_bytes)), math.log(max(1, b.macs))] for _, b in known]
@@ -211,7 +192,7 @@ def _rows(known: Known) -> tuple[list[Params], Array]:
 
 
 def _trainings(told: Sequence[Told]) -> tuple[list[Params], Array, Array]:
-    rows = [one.training for one in told]
+    rows = [one.candidate.training for one in told]
     return rows, np.zeros((len(rows), 0)), np.array([[one.trained] for one in told])
 
 

@@ -47,7 +47,7 @@ class Rung:
             self._values, self._better = row, np.zeros((1, 1), bool)
             self._num_better = np.zeros(1, np.int64)
         else:
-            before, after = _better(self._values, row[0]), _better(row[0], self._values)
+            before, after = _better(self._values, row)
             count = len(self.entries)
             wider = np.zeros((count + 1, count + 1), bool)
             wider[:-1, :-1], wider[:-1, -1], wider[-1, :-1] = self._better, before, after
@@ -122,13 +122,17 @@ def crowding(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return room[places]
 
 
-def _better(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Whether a dominates b, row by row; columns are: -violation, values.
+def _better(
+    rows: NDArray[np.float64], row: NDArray[np.float64]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which rows dominate the one row, and which it does; columns are: -violation, values.
 
     Between two of which one breaks the constraints by more, only that counts.
     """
-    ruled = np.sign(a[..., 0] - b[..., 0])
-    values, others = a[..., 1:], b[..., 1:]
-    dominates = (values >= others).all(-1) & (values > others).any(-1)
-    found: NDArray[np.bool_] = np.where(ruled != 0, ruled > 0, dominates)
-    return found
+    above, below = rows > row, rows < row
+    up, down = above[:, 1:].any(1), below[:, 1:].any(1)
+    ruled = above[:, 0] | below[:, 0]
+    return (
+        np.where(ruled, above[:, 0], up & ~down),
+        np.where(ruled, below[:, 0], down & ~up),
+    )

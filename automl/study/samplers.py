@@ -55,9 +55,8 @@ def distribution(domain: Domain) -> BaseDistribution:
     raise AssertionError(domain)
 
 
-def take_over(study: Study, trial: FrozenTrial, sampler: str) -> None:
+def take_over(study: Study, trial: FrozenTrial, evolution: BaseSampler) -> None:
     """Add a trial that ended elsewhere. NSGA-II is to note its generation before it ends."""
-    evolution = SAMPLERS[sampler](0)
     if not isinstance(evolution, NSGAIISampler):
         study.add_trial(trial)
         return

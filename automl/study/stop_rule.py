@@ -85,9 +85,8 @@ class StopRule:
         """The paused trial that should go on first: of those furthest, the oldest."""
         for place in sorted(self.waiting, key=lambda place: (-place[1], place)):
             waiting = self.waiting[place]
-            fit = [waiting[key] for key in self.rungs[place].best() if key in waiting]
-            if fit:
-                return min(fit)
+            if fit := waiting.keys() & self.rungs[place].best():
+                return min(waiting[key] for key in fit)
         return None
 
     def resume(self, number: int) -> None:
@@ -96,7 +95,8 @@ class StopRule:
         self.running[number] = _Running(trial.keys)
         self.changed.add(number)
         for other, running in self.running.items():
-            if running.stoppers.pop(number, None):
+            if number in running.stoppers:
+                del running.stoppers[number]
                 self.changed.add(other)
 
     def end(self, number: int) -> None:

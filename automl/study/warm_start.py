@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from automl.config import UserError, decode, encode
-from automl.space import Domain, Explored, Space, explore, sample
+from automl.space import Domain, Explored, Space, explore, trace
 from automl.study.samplers import distribution
 from automl.study.study import Study, TrialRecord
 
@@ -80,24 +80,21 @@ def kept(study: Study, space: Space) -> list[TrialRecord]:
 
 def _moved(record: TrialRecord, space: Space) -> TrialRecord | None:
     """The record as one of this space; None when the space cannot make a trial of its choices."""
-    params: dict[str, Any] = {}
-    domains: dict[str, Domain] = {}
 
     def suggest(path: str, domain: Domain) -> Any:
         if path not in record.params or not domain.allows(record.params[path]):
             raise UserError(f"{path} is not given, or of another domain")
-        params[path], domains[path] = record.params[path], domain
-        return params[path]
+        return record.params[path]
 
     try:
-        sample(space, suggest)
+        made = trace(space, suggest)
     except UserError:
         return None
-    left = {path: value for path, value in record.params.items() if path not in params}
+    left = {path: value for path, value in record.params.items() if path not in made.params}
     if not all(_is_fixed(space, path, value) for path, value in left.items()):
         return None
-    distributions = {path: distribution(domain) for path, domain in domains.items()}
-    return replace(record, params=params, distributions=distributions)
+    distributions = {path: distribution(domain) for path, domain in made.domains.items()}
+    return replace(record, params=made.params, distributions=distributions)
 
 
 def _is_fixed(space: Space, path: str, value: Any) -> bool:

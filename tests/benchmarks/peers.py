@@ -137,8 +137,8 @@ def cell(frozen: dict[str, Any], space: str, folder: Path, method: str, seed: in
 def save(report: dict[str, Any], results: Path) -> None:
     """Write the report whole or not at all."""
     report["summary"] = summary(report)
-    report["machine"] = machine()
     report["versions"] = {name: version(name) for name in PACKAGES}
+    report |= {"machine": machine(), "date": time.strftime("%Y-%m-%d")}
     results.parent.mkdir(exist_ok=True, parents=True)
     new = results.with_suffix(".new")
     new.write_text(json.dumps(report, indent=1) + "\n")

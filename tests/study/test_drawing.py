@@ -7,8 +7,7 @@ from test_ranking import NAMES, SETTINGS, SPACE, Bound, record, volume
 
 from automl import source
 from automl.space import Int, Space, TrialConfig
-from automl.study.drawing import Drawer
-from automl.study.samplers import STARTUP_TRIALS
+from automl.study.drawing import NUM_SPREAD, Drawer
 
 
 def drawer_of(settings=SETTINGS, space=SPACE, earlier=(), **options):
@@ -34,7 +33,7 @@ def test_a_ranked_search_finds_more_than_a_random_one():
 
 def test_once_trials_have_completed_compressions_of_their_models_are_proposed():
     drawn, _ = search(drawer_of(), 40)
-    assert all(one.candidate.parent is None for one in drawn[: STARTUP_TRIALS + 1])
+    assert all(one.candidate.parent is None for one in drawn[: NUM_SPREAD + 1])
     assert any(one.candidate.parent is not None for one in drawn)
     without, _ = search(drawer_of(reuse=False), 25)
     assert all(one.candidate.parent is None for one in without)
@@ -61,8 +60,8 @@ def test_what_an_earlier_study_knows_is_known_but_not_of_this_ones_front():
     earlier = [record(one.candidate, number) for number, one in enumerate(before)]
     drawer = drawer_of(earlier=earlier)
     assert len(drawer.history.told) == 20 and not drawer.front.members
-    _, warm = search(drawer, 25)
-    _, cold = search(drawer_of(), 25)
+    _, warm = search(drawer, 10)
+    _, cold = search(drawer_of(), 10)
     assert volume(warm) > volume(cold)
 
 

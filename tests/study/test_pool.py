@@ -3,7 +3,7 @@ import random
 import pytest
 
 from automl import source
-from automl.space import Float, Int, OneOf, at, replay, sample, tail, uniform
+from automl.space import Float, Int, OneOf, at, replay, sample, uniform
 from automl.study.pool import candidates, stratified, walk
 
 
@@ -27,9 +27,10 @@ def test_the_first_trials_fill_every_stratum_of_a_domain_once():
 
 
 def test_candidates_are_trials_of_the_space_and_repeat_under_their_seed(space):
-    good = [walk(space, uniform(random.Random(seed))).params for seed in range(3)]
+    parents = [walk(space, uniform(random.Random(seed))) for seed in range(3)]
+    good, trained = [one.params for one in parents], [one.training for one in parents]
     drawn, again = (
-        list(candidates(space, good, dict(enumerate(good)), random.Random(0), 60)) for _ in "ab"
+        list(candidates(space, good, dict(enumerate(trained)), random.Random(0), 60)) for _ in "ab"
     )
     assert [c.key for c in drawn] == [c.key for c in again]
     for candidate in drawn:
@@ -38,13 +39,12 @@ def test_candidates_are_trials_of_the_space_and_repeat_under_their_seed(space):
 
 
 def test_a_branch_keeps_the_training_of_its_parent_and_all_else_resembles_the_good(space):
-    good = [walk(space, uniform(random.Random(5))).params]
-    drawn = list(candidates(space, good, {7: good[0]}, random.Random(0), 80))
+    parent = walk(space, uniform(random.Random(5)))
+    good = [parent.params]
+    drawn = list(candidates(space, good, {7: parent.training}, random.Random(0), 80))
     branches = [c for c in drawn if c.parent is not None]
     assert {c.parent for c in branches} == {7} and len(branches) > 25
-    trained = {path: value for path, value in good[0].items() if path not in tail(space, good[0])}
     for branch in branches:
-        kept = branch.params.keys() - tail(space, branch.params)
-        assert {path: branch.params[path] for path in kept} == trained
+        assert branch.training == parent.training
     alike = [sum(c.params.get(p) == v for p, v in good[0].items()) for c in drawn]
     assert sum(count >= len(good[0]) - 3 for count in alike) > 30

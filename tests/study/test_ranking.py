@@ -12,7 +12,7 @@ from automl.pareto import Axis
 from automl.result import TrialResult
 from automl.space import uniform
 from automl.study.pool import walk
-from automl.study.ranking import History, Ranker, told, training, work
+from automl.study.ranking import History, Ranker, told, work
 from automl.study.study import Settings, TrialRecord
 
 AXES = {"accuracy": Axis(0.0, 1.0), "size_bytes": Axis(100_000.0, 0.0)}
@@ -53,7 +53,7 @@ def history_of(candidates, settings=SETTINGS):
     history, places = History(), []
     for number, candidate in enumerate(candidates):
         one = record(candidate, number)
-        history.add(told(one, candidate, Bound(candidate.config), settings, SPACE))
+        history.add(told(one, candidate, Bound(candidate.config), settings))
         places.append(settings.place(one.values))
     return history, np.array(places)
 
@@ -103,7 +103,7 @@ def test_the_quality_of_a_branch_starts_from_what_its_parent_had_reached():
     front = np.zeros((1, 2))
     promised = []
     for position in (order[0], order[-1]):
-        params = {**training(SPACE, candidates[position]), **tail}
+        params = {**candidates[position].training, **tail}
         branch = walk(SPACE, lambda path, domain, p=params: p[path], int(position))
         promised += ranker.gains(history, front, known([branch])).tolist()
     assert low.key != high.key and promised[0] < promised[1]

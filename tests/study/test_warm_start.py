@@ -7,7 +7,7 @@ from test_study import SETTINGS, complete
 from automl import source
 from automl.config import UserError
 from automl.result import TrialResult
-from automl.space import explore, recording, sample
+from automl.space import explore, trace
 from automl.study.samplers import distribution, suggest_from
 from automl.study.study import Study, TrialRecord, create
 from automl.study.warm_start import datasets, earlier, keep, kept
@@ -147,8 +147,8 @@ def test_other_objectives_or_data_are_refused(before):
 
 def test_a_distribution_is_what_optuna_is_asked_for():
     """Else Optuna would not see values of a record and its own draws as of one parameter."""
-    space, params = source.load(BEFORE), {}
+    space = source.load(BEFORE)
     trial = optuna.create_study().ask()
-    sample(space, recording(suggest_from(trial), params))
+    params = trace(space, suggest_from(trial)).params
     domains = explore(space).domains
     assert trial.distributions == {path: distribution(domains[path]) for path in params}

@@ -251,14 +251,16 @@ def locate(value: K, folders: Sequence[Path]) -> K:
     """
     found: dict[str, Any] = {}
     for name in [f.name for f in fields(value)] if folders else ():  # type: ignore[arg-type]
-        own = getattr(value, name)
+        own = new = getattr(value, name)
         if isinstance(own, Config):
-            found[name] = locate(own, folders)
-        elif isinstance(own, tuple):
-            found[name] = tuple(locate(v, folders) if isinstance(v, Config) else v for v in own)
+            new = locate(own, folders)
+        elif isinstance(own, tuple) and any(isinstance(item, Config) for item in own):
+            new = tuple(locate(v, folders) if isinstance(v, Config) else v for v in own)
         elif name in value.paths and own:
             places = [folder / Path(own).expanduser() for folder in folders]
-            found[name] = str(next((place for place in places if place.exists()), places[0]))
+            new = str(next((place for place in places if place.exists()), places[0]))
+        if new is not own:
+            found[name] = new
     return replace(value, **found) if found else value  # type: ignore[type-var]
 
 

@@ -18,15 +18,18 @@ def prefix_keys(config: TrialConfig, space_source: str = "") -> list[str]:
     The hash of dataset, model, steps and seed, and, where a class of the space file is
     used, of that file's text (`space_source`, without the statement that builds the space).
     """
-    keys = []
+    keys: list[str] = []
+    recipe: list[str] = []
     contents = {"dataset": config.dataset.fingerprint(), "model": config.model.fingerprint()}
-    for length in range(min(1, len(config.recipe)), len(config.recipe) + 1):
-        steps = config.recipe[:length]
-        own = any(c.from_space_file() for c in parts((config.dataset, config.model, *steps)))
+    own = any(part.from_space_file() for part in parts((config.dataset, config.model)))
+    for step in config.recipe or ((),):
+        for part in parts(step):
+            recipe.append(part.fingerprint())
+            own = own or part.from_space_file()
         text = canonical(
             {
                 **contents,
-                "recipe": [part.fingerprint() for part in parts(steps)],
+                "recipe": recipe,
                 "seed": config.seed,
                 "schema": SCHEMA_VERSION,
                 "source": space_source if own else "",

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from optuna.distributions import BaseDistribution
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from automl.points import given
 from automl.priors import leaning, likely
@@ -27,7 +27,7 @@ from automl.study.pool import (
     walk,
 )
 from automl.study.ranking import History, Ranker, told
-from automl.study.screening import MAX_IN_A_ROW, refuses
+from automl.study.screening import MAX_IN_A_ROW, screen
 from automl.study.study import Settings, TrialRecord
 
 RANKED = "tpe"
@@ -90,6 +90,7 @@ class Drawer:
         self.history = History()
         self.front = Front(settings)
         self.num_draws = 0
+        self.libraries = ThreadpoolController()
         for record in earlier:
             # Of a study before this one: known, but no trial of this one's front.
             other = replace(record, number=-1 - record.number)
@@ -116,16 +117,16 @@ class Drawer:
 
         On one thread: more would take the cores from the trials, and small matrices gain nothing.
         """
-        with threadpool_limits(1, "blas"):
+        with self.libraries.limit(limits=1, user_api="blas"):
             return self._draw(after)
 
     def _draw(self, after: int) -> Drawn:
         screened: list[dict[str, Any]] = []
+        refuses = screen(self.settings, self.front.members)
         for _ in range(MAX_IN_A_ROW):
             candidate = self._next()
             is_new = candidate.key not in self.seen
-            known, front = self.bound_of(candidate.config), self.front.members
-            if is_new and not refuses(known, self.settings, front):
+            if is_new and not refuses(self.bound_of(candidate.config)):
                 break
             screened.append(candidate.params)
             self._screen(candidate)
@@ -159,8 +160,8 @@ class Drawer:
         if self.num_draws % self.ask_every == 0:
             pool.insert(0, self.mirror.ask(self.space, seed, 0.0))
         new = {c.key: c for c in pool if c.key not in self.seen}
-        known = map(self._known, new.values())
-        fit = [pair for pair in known if not refuses(pair[1], self.settings, members)]
+        refuses = screen(self.settings, members)
+        fit = [pair for pair in map(self._known, new.values()) if not refuses(pair[1])]
         if not fit:
             return pool[0]
         pending = list(self.pending.values())[-MAX_PENDING:]

@@ -41,8 +41,10 @@ def judged(
     distillation is slow at first, and is compared with its like. Quality is that of now, size
     the bound of the final file, and latency goes by the multiply-accumulates.
     """
+    if not is_rung(report.epoch, report.epochs):
+        return None
     labels = [step.label for step in config.recipe]
-    if not is_rung(report.epoch, report.epochs) or report.step not in labels:
+    if report.step not in labels:
         return None
     position = labels.index(report.step)
     bound = bound_of(config)

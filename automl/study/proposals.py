@@ -72,7 +72,7 @@ class Proposer:
         self.aside: dict[int, tuple[TrialConfig, list[str]]] = {}
         self.held: list[Drawn] = []
         self.places: deque[int | Future[Drawn]] = deque()
-        self.num_started = self.num_turns = self.num_left = 0
+        self.num_started = self.num_turns = self.num_left = self.num_drawing = 0
         self.is_searching = True
         self._take_over(study.records())
 
@@ -161,6 +161,7 @@ class Proposer:
                 return None
             drawn = first.result()
             self.places.popleft()
+            self.num_drawing -= 1
             if self.held and not drawn.is_new:
                 # Nothing new is left but what waits: better wait, too, than repeat a trial.
                 return None
@@ -230,14 +231,12 @@ class Proposer:
         if number is not None:
             self.rule.resume(number)
             self.places.append(number)
-        elif self.num_started + len(self.held) + self._num_drawing() < self.max_trials:
+        elif self.num_started + len(self.held) + self.num_drawing < self.max_trials:
             self.places.append(self.drawing(self.drawer.draw, self.num_left))
+            self.num_drawing += 1
         else:
             return False
         return True
-
-    def _num_drawing(self) -> int:
-        return sum(not isinstance(place, int) for place in self.places)
 
     def _in_the_making(self, drawn: Drawn) -> bool:
         if self.slots == 1:

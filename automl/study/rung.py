@@ -72,9 +72,11 @@ class Rung:
 
     def dominates(self, key: str) -> set[str]:
         """The keys of the entries that the one of `key` dominates; none when that one is gone."""
-        positions = [i for i, entry in enumerate(self.entries) if entry.key == key]
-        found = np.flatnonzero(self._better[positions].any(0))
-        return {self.entries[i].key for i in found.tolist()}
+        for position in reversed(range(len(self.entries))):
+            if self.entries[position].key == key:
+                found = np.flatnonzero(self._better[position]).tolist()
+                return {self.entries[i].key for i in found}
+        return set()
 
     def _first(self, wanted: int) -> list[int]:
         """Positions of so many: whole ranks, then of the next those with most room around them."""

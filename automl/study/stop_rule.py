@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from automl.study.rung import FREE, Entry, Rung
@@ -26,14 +26,6 @@ def is_rung(epoch: int, epochs: int) -> bool:
     while rung < epoch:
         rung *= STEP
     return rung == epoch and epoch * STEP <= epochs
-
-
-@dataclass
-class _Running:
-    """A running trial: its key at each rung, and who, stopped at which rung, dominates it."""
-
-    keys: dict[Place, str] = field(default_factory=dict)
-    stoppers: dict[int, Place] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,13 +48,15 @@ class StopRule:
 
     A paused trial goes on when its entry comes to be among the best of its rung. Whoever
     stops at a rung pauses, at their next report, the running ones that it dominates there,
-    unless it goes on before.
+    unless it goes on before: `stoppers` holds, for each of those, who stopped at which rung.
+    `running` holds each trial's key at each rung.
     """
 
     def __init__(self, free: int = FREE) -> None:
         self.free = free
         self.rungs: dict[Place, Rung] = {}
-        self.running: dict[int, _Running] = defaultdict(_Running)
+        self.running: dict[int, dict[Place, str]] = {}
+        self.stoppers: dict[int, dict[int, Place]] = {}
         self.paused: dict[int, _Paused] = {}
         self.entered: dict[tuple[Place, str], _Entered] = {}
         self.waiting: dict[Place, dict[str, int]] = defaultdict(dict)
@@ -70,15 +64,15 @@ class StopRule:
 
     def goes_on(self, number: int, place: Place | None = None, entry: Entry | None = None) -> bool:
         """Take a trial's report, at a rung or between two; False pauses it."""
-        trial = self.running[number]
+        keys = self.running.setdefault(number, {})
         # Who goes on from a checkpoint is not judged again by what was reached before it.
         if place is not None and entry is not None and self._enter(number, place, entry):
-            trial.keys[place] = entry.key
+            keys[place] = entry.key
             self.changed.add(number)
             if entry.key not in self.rungs[place].best():
                 return self._pause(number, place)
-        if trial.stoppers:
-            return self._pause(number, next(iter(trial.stoppers.values())))
+        if number in self.stoppers:
+            return self._pause(number, next(iter(self.stoppers[number].values())))
         return True
 
     def to_resume(self) -> int | None:
@@ -92,21 +86,23 @@ class StopRule:
     def resume(self, number: int) -> None:
         trial = self.paused.pop(number)
         del self.waiting[trial.place][trial.keys[trial.place]]
-        self.running[number] = _Running(trial.keys)
+        self.running[number] = trial.keys
         self.changed.add(number)
-        for other, running in self.running.items():
-            if number in running.stoppers:
-                del running.stoppers[number]
-                self.changed.add(other)
+        for other in [other for other, by in self.stoppers.items() if number in by]:
+            del self.stoppers[other][number]
+            if not self.stoppers[other]:
+                del self.stoppers[other]
+            self.changed.add(other)
 
     def end(self, number: int) -> None:
         """A trial has ended by itself."""
         self.running.pop(number, None)
+        self.stoppers.pop(number, None)
 
     def record(self, number: int) -> dict[str, Any]:
         """A trial's places, JSON-able, for `restored`."""
-        paused, running = self.paused.get(number), self.running.get(number, _Running())
-        keys = paused.keys if paused else running.keys
+        paused = self.paused.get(number)
+        keys = paused.keys if paused else self.running.get(number, {})
         entries = [
             [known.order, *place, key, list(known.entry.values), known.entry.violation]
             for place, key in keys.items()
@@ -115,7 +111,7 @@ class StopRule:
         return {
             "entries": entries,
             "paused_at": list(paused.place) if paused else None,
-            "stoppers": [[stopper, *place] for stopper, place in running.stoppers.items()],
+            "stoppers": [[by, *place] for by, place in self.stoppers.get(number, {}).items()],
         }
 
     def _enter(self, number: int, place: Place, entry: Entry) -> bool:
@@ -123,17 +119,20 @@ class StopRule:
         if (place, entry.key) in self.entered:
             return False
         self.entered[place, entry.key] = _Entered(len(self.entered), number, entry)
-        self.rungs.setdefault(place, Rung(self.free)).add(entry)
+        if place not in self.rungs:
+            self.rungs[place] = Rung(self.free)
+        self.rungs[place].add(entry)
         return True
 
     def _pause(self, number: int, place: Place) -> bool:
         """Let those running that it dominates at its rung pause, too, when they report next."""
-        self._wait(number, place, self.running.pop(number).keys)
+        self.stoppers.pop(number, None)
+        self._wait(number, place, self.running.pop(number))
         self.changed.add(number)
         for key in self.rungs[place].dominates(self.paused[number].keys[place]):
             other = self.entered[place, key].number
             if other in self.running:
-                self.running[other].stoppers[number] = place
+                self.stoppers.setdefault(other, {})[number] = place
                 self.changed.add(other)
         return False
 
@@ -156,8 +155,11 @@ def restored(
         keys[number][label, epoch] = key
     for number, record in records.items():
         if number in running:
-            stoppers = {stopper: (label, epoch) for stopper, label, epoch in record["stoppers"]}
-            rule.running[number] = _Running(keys[number], stoppers)
+            rule.running[number] = keys[number]
+            if record["stoppers"]:
+                rule.stoppers[number] = {
+                    by: (step, epoch) for by, step, epoch in record["stoppers"]
+                }
         elif record["paused_at"] is not None:
             label, epoch = record["paused_at"]
             rule._wait(number, (label, epoch), keys[number])

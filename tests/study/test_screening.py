@@ -9,7 +9,7 @@ from automl import pareto
 from automl.measure.measurement import Measurement
 from automl.pareto import Axis
 from automl.result import TrialResult
-from automl.study.screening import refuses
+from automl.study.screening import screen
 from automl.study.study import Settings, TrialRecord
 
 AXES = {"accuracy": Axis(0.1, 1.0), "size_bytes": Axis(1e5, 1e2, True)}
@@ -38,14 +38,14 @@ def test_nothing_that_is_refused_could_have_joined(front, least, accuracy, size_
     for limit in (3000, 6000):
         limited = replace(SETTINGS, constraints=(f"size_bytes<={limit}",))
         joins_limited = joins and size_bytes <= limit
-        assert not (joins_limited and refuses(Bound(least), limited, members))
-    assert not (joins and refuses(Bound(least), SETTINGS, members))
+        assert not (joins_limited and screen(limited, members)(Bound(least)))
+    assert not (joins and screen(SETTINGS, members)(Bound(least)))
 
 
 def test_what_is_too_large_or_beaten_in_bytes_by_a_perfect_model_is_refused():
     small = replace(SETTINGS, constraints=("size_bytes<=2000", "accuracy>=0.9"))
-    assert refuses(Bound(2001), small, []) and not refuses(Bound(2000), small, [])
-    assert refuses(Bound(3000), SETTINGS, [record(1.0, 3000)])
-    assert not refuses(Bound(2999), SETTINGS, [record(1.0, 3000)])
+    assert screen(small, [])(Bound(2001)) and not screen(small, [])(Bound(2000))
+    assert screen(SETTINGS, [record(1.0, 3000)])(Bound(3000))
+    assert not screen(SETTINGS, [record(1.0, 3000)])(Bound(2999))
     timed = replace(SETTINGS, objectives=("accuracy", "size_bytes", "latency_ms"))
-    assert not refuses(Bound(3000), timed, [record(1.0, 3000)])
+    assert not screen(timed, [record(1.0, 3000)])(Bound(3000))

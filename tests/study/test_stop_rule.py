@@ -85,12 +85,12 @@ def test_a_running_trial_that_a_stopped_one_dominates_pauses_at_its_next_report(
             for other, their in values_of.items():
                 better = all(a >= b for a, b in zip(values, their)) and values != their
                 if better:
-                    assert number in rule.running[other].stoppers
+                    assert number in rule.stoppers[other]
         if resumes and (back := rule.to_resume()) is not None:
             rule.resume(back)
             running.add(back)
     for number in list(running):
-        stoppers = set(rule.running[number].stoppers)
+        stoppers = set(rule.stoppers.get(number, ()))
         assert stoppers <= set(rule.paused)
         assert rule.goes_on(number) == (not stoppers)
 
@@ -143,9 +143,7 @@ def test_a_rule_restored_from_its_records_gives_the_same_verdicts(values):
     again = restored(records, running, free=1)
     assert again.paused == rule.paused
     assert again.to_resume() == rule.to_resume()
-    assert {n: set(t.stoppers) for n, t in again.running.items()} == {
-        n: set(t.stoppers) for n, t in rule.running.items()
-    }
+    assert again.running == rule.running and again.stoppers == rule.stoppers
     new = entry(99, (2, 2, 2))
     assert again.goes_on(99, PLACE, new) == rule.goes_on(99, PLACE, new)
 

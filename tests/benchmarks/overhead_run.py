@@ -109,7 +109,7 @@ def _setting(slots: int, scratch: str) -> Any:
 
     space = str(HERE / "overhead_trivial.py")
     frozen = freeze(space, os.getcwd(), Path(scratch))
-    return prepare(Request(space, "", 0, 0.0, slots, scratch, **frozen), scratch)
+    return prepare(Request(space, "", 0, 0.0, slots, 0, scratch, **frozen), scratch)
 
 
 def _logged(scratch: str, started: float) -> Any:

@@ -4,8 +4,8 @@ python tests/benchmarks/peers.py [--fashion FOLDER_OF_IDX_FILES] [--small] [--se
     [--methods ours ray_optuna ray_asha syne_moasha random] [--seeds 0 1 2] [--again]
 
 The same space, slots and trial code for all: training, compression, export, gate, and measuring
-one file at a time. A cell is one method on one set under one seed, in a process of its own; cells
-run one after the other, and those that are in the results already are not run again.
+one file at a time. A cell is one method on one set under one seed, in a process of its own, with
+Ray and all trials on a core of its own; those that are in the results already are not run again.
 """
 
 from __future__ import annotations
@@ -17,9 +17,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -36,12 +39,12 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "peers.json"
 SECONDS = {"digits": 180, "fashion": 360}
 SMALL_SECONDS = {"digits": 40, "fashion": 60}
-SLOTS = 2
+SLOTS = 1
+"""A cell has one core, and there are as many cells at once as there are cores."""
 TRAIN_ROWS, TEST_ROWS = 10_000, 1_000
 GRACE_SECONDS = 300
 """How long a cell may take to start and to end."""
 
-LOG = CACHE / "peers.log"
 PACKAGES = ("ray", "optuna", "syne-tune", "moocore", "torch", "onnxruntime")
 
 
@@ -57,14 +60,12 @@ def main() -> None:
         seconds = (SMALL_SECONDS if given.small else SECONDS)[name]
         if name not in report["sets"]:
             report["sets"][name] = {"seconds": seconds, **freeze(space, str(folder), CACHE)}
-        for seed in given.seeds:
-            for method in given.methods:
-                key = f"{name}.{method}.{seed}"
-                if key not in report["cells"] or given.again:
-                    print(f"{key}: its output goes to {LOG}", flush=True)
-                    report["cells"][key] = cell(report["sets"][name], space, folder, method, seed)
-                    save(report, results)
-                    print(key, f"{len(report['cells'][key]['trials'])} trials", flush=True)
+        keys = [f"{name}.{method}.{seed}" for seed in given.seeds for method in given.methods]
+        wanted = [key for key in keys if key not in report["cells"] or given.again]
+        for key, found in cells(wanted, report["sets"][name], space, folder):
+            report["cells"][key] = found
+            save(report, results)
+            print(key, f"{len(found['trials'])} trials", flush=True)
     save(report, results)
     plot(report, results.with_suffix(".png"))
     print(json.dumps(report["summary"]))
@@ -110,18 +111,40 @@ def subset(idx_files: str) -> dict[str, Any]:
     }
 
 
-def cell(frozen: dict[str, Any], space: str, folder: Path, method: str, seed: int) -> Any:
-    """Run a cell in a process of its own, so that Ray is fresh; what it prints goes to LOG."""
-    request = Request(
-        space=space, method=method, seed=seed, slots=SLOTS, cache=str(CACHE), **frozen
-    )
+def cells(
+    keys: list[str], frozen: dict[str, Any], space: str, folder: Path
+) -> Iterator[tuple[str, Any]]:
+    """Run cells, one on each core, and give each as it ends."""
+    cores = sorted(os.sched_getaffinity(0))
+    free: SimpleQueue[int] = SimpleQueue()
+    for core in cores:
+        free.put(core)
+
+    def run(key: str) -> tuple[str, Any]:
+        _, method, seed = key.split(".")
+        core = free.get()
+        try:
+            request = Request(
+                space, method, int(seed), slots=SLOTS, core=core, cache=str(CACHE), **frozen
+            )
+            return key, cell(request, folder)
+        finally:
+            free.put(core)
+
+    with ThreadPoolExecutor(len(cores)) as pool:
+        for ended in as_completed([pool.submit(run, key) for key in keys]):
+            yield ended.result()
+
+
+def cell(request: Request, folder: Path) -> Any:
+    """Run a cell in a process of its own, so that Ray is fresh; what it prints goes to a log."""
     with tempfile.TemporaryDirectory() as scratch:
         asked, answered = Path(scratch, "request.json"), Path(scratch, "result.json")
         asked.write_text(json.dumps(asdict(request)))
         command = [sys.executable, str(HERE / "peers_cell.py"), str(asked), str(answered)]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         limit = request.seconds + GRACE_SECONDS
-        with LOG.open("w") as log:
+        with (CACHE / f"peers-{request.core}.log").open("w") as log:
             subprocess.run(
                 command,
                 cwd=folder,

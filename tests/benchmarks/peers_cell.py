@@ -36,6 +36,7 @@ class Request:
     seed: int
     seconds: float
     slots: int
+    core: int
     cache: str
     axes: dict[str, list[Any]]
     reference_latency_ms: float
@@ -55,8 +56,9 @@ def freeze(space_file: str, folder: str, cache: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    torch.set_num_threads(1)
     request = Request(**json.loads(Path(sys.argv[1]).read_text()))
+    os.sched_setaffinity(0, {request.core})
+    torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         run = ours if request.method == "ours" else peer
         result = run(request, scratch)

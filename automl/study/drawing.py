@@ -124,7 +124,7 @@ class Drawer:
         screened: list[dict[str, Any]] = []
         refuses = screen(self.settings, self.front.members)
         for _ in range(MAX_IN_A_ROW):
-            candidate = self._next()
+            candidate = self._next(refuses)
             is_new = candidate.key not in self.seen
             if is_new and not refuses(self.bound_of(candidate.config)):
                 break
@@ -136,7 +136,7 @@ class Drawer:
             candidate, candidate.distributions, keys, self.num_draws, after, is_new, screened
         )
 
-    def _next(self) -> Candidate:
+    def _next(self, refuses: Callable[[Bound], bool]) -> Candidate:
         number, self.num_draws = self.num_draws, self.num_draws + 1
         seed = (self.settings.seed * 100_003 + number) % 2**32
         rng, points = random.Random(seed), self.settings.points or ({},)
@@ -149,9 +149,11 @@ class Drawer:
             spread = stratified(number, self.settings.seed, NUM_SPREAD)
             suggest = spread if is_early else uniform(rng)
             return walk(self.space, leaning(suggest, rng, LEANING_SHARE))
-        return self._best_of_many(seed, rng)
+        return self._best_of_many(seed, rng, refuses)
 
-    def _best_of_many(self, seed: int, rng: random.Random) -> Candidate:
+    def _best_of_many(
+        self, seed: int, rng: random.Random, refuses: Callable[[Bound], bool]
+    ) -> Candidate:
         """The candidate of most worth, of those that are new and not of no use."""
         members = self.front.members
         good = [record.params for record in members] or [self.history.told[-1].candidate.params]
@@ -160,12 +162,11 @@ class Drawer:
         if self.num_draws % self.ask_every == 0:
             pool.insert(0, self.mirror.ask(self.space, seed, 0.0))
         new = {c.key: c for c in pool if c.key not in self.seen}
-        refuses = screen(self.settings, members)
         fit = [pair for pair in map(self._known, new.values()) if not refuses(pair[1])]
         if not fit:
             return pool[0]
         pending = list(self.pending.values())[-MAX_PENDING:]
-        places = np.array([self.settings.place(record.values) for record in members])
+        places = np.array([self.history.by_number[record.number].place for record in members])
         return fit[self.ranker.best_first(self.history, places, fit, pending)[0]][0]
 
     def _parents(self, members: Sequence[TrialRecord]) -> dict[int, Params]:

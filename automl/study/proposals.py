@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
@@ -36,8 +36,9 @@ class Proposer:
     Each place that a trial leaves, ended or paused, is given away at that moment: to a paused
     trial that may go on, else to a draw, made on a thread while others run. So a draw sees
     just what was told until then, and one slot repeats exactly, resumed or not. The study is
-    written on a thread of its own, in order. `is_stored(key)` says whether a prefix's
-    artifact is there; with several `slots` a proposal waits while another trial makes it.
+    written on a thread of its own, in order. With several `slots` a proposal waits while another
+    trial makes a prefix of its; `is_stored(key)`, asked when a trial is handed out and whenever
+    it comes to its next step, says whether a prefix's artifact is there.
     At most `max_live` trials are handed out at once, and `max_trials` are started in all.
     """
 
@@ -68,9 +69,12 @@ class Proposer:
         self.paused: dict[int, TrialRecord] = {}
         self.adopted: dict[int, TrialRecord] = {}
         self.making: dict[int, tuple[TrialConfig, list[str]]] = {}
+        self.unmade: dict[int, set[str]] = {}
+        self.at_step: dict[int, str] = {}
         self.being_made: Counter[str] = Counter()
         self.aside: dict[int, tuple[TrialConfig, list[str]]] = {}
         self.held: list[Drawn] = []
+        self.may_be_ready = False
         self.places: deque[int | Future[Drawn]] = deque()
         self.num_started = self.num_turns = self.num_left = self.num_drawing = 0
         self.is_searching = True
@@ -82,11 +86,8 @@ class Proposer:
             return None
         if self.adopted:
             return self._hand_out(self.adopted.pop(next(iter(self.adopted))))
-        ready = next((drawn for drawn in self.held if not self._in_the_making(drawn)), None)
-        if ready is not None:
-            self.held.remove(ready)
-            return self._start(ready)
-        return self._from_places()
+        ready = self._ready() if self.may_be_ready else None
+        return self._from_places() if ready is None else self._start(ready)
 
     def is_over(self) -> bool:
         """Whether nothing runs, and nothing more will."""
@@ -100,6 +101,11 @@ class Proposer:
 
         `seconds` are those that it has worked since it was handed out.
         """
+        if self.at_step.get(number) != report.step:
+            self.at_step[number] = report.step
+            stored = {key for key in self.unmade[number] if self.is_stored(key)}
+            self.unmade[number] -= stored
+            self._release(stored)
         judged = self.judge(*self.making[number], report)
         goes_on = self.rule.goes_on(number, *(judged or ()))
         self._write_rungs()
@@ -199,8 +205,27 @@ class Proposer:
 
     def _make(self, record: TrialRecord, config: TrialConfig, keys: list[str]) -> TrialRecord:
         self.live[record.number], self.making[record.number] = record, (config, keys)
-        self.being_made.update(keys)
+        unmade = {key for key in keys if not self.is_stored(key)} if self.slots > 1 else set()
+        self.unmade[record.number] = unmade
+        self.being_made.update(unmade)
         return record
+
+    def _release(self, keys: Iterable[str]) -> None:
+        """A trial makes these no more: whoever waits for them may go on."""
+        for key in keys:
+            self.being_made[key] -= 1
+            if not self.being_made[key]:
+                del self.being_made[key]
+                self.may_be_ready = True
+
+    def _ready(self) -> Drawn | None:
+        """Of those that waited, the first that need not any more."""
+        for drawn in self.held:
+            if not self._in_the_making(drawn):
+                self.held.remove(drawn)
+                return drawn
+        self.may_be_ready = False
+        return None
 
     def _write_rungs(self) -> None:
         for number in sorted(self.rule.changed):
@@ -208,11 +233,9 @@ class Proposer:
         self.rule.changed.clear()
 
     def _take(self, number: int) -> TrialRecord:
-        _, keys = self.making.pop(number, (None, []))
-        self.being_made.subtract(keys)
-        for key in keys:
-            if not self.being_made[key]:
-                del self.being_made[key]
+        self.making.pop(number, None)
+        self._release(self.unmade.pop(number, set()))
+        self.at_step.pop(number, None)
         self.aside.pop(number, None)
         for records in (self.live, self.paused, self.adopted):
             if number in records:
@@ -239,9 +262,7 @@ class Proposer:
         return True
 
     def _in_the_making(self, drawn: Drawn) -> bool:
-        if self.slots == 1:
-            return False
-        return any(self.being_made[key] and not self.is_stored(key) for key in drawn.keys)
+        return any(key in self.being_made for key in drawn.keys)
 
     def _take_over(self, records: list[TrialRecord]) -> None:
         """Go on where an earlier run ended; what it left running runs again.

@@ -4,6 +4,7 @@ from automl import source
 from automl.measure.measurement import Measurement
 from automl.pareto import Axis
 from automl.prefix import needed_keys, prefix_keys
+from automl.recipe import Report
 from automl.result import TrialResult
 from automl.space import MAX_SEED
 from automl.study.later import AtOnce
@@ -98,6 +99,7 @@ def test_a_proposal_waits_while_its_prefix_is_in_the_making(start):
     assert {r.params["recipe.train.epochs"] for r in (first, second)} == {"1", "2"}
     assert proposer.next() is None
     stored.add(prefix_keys(proposer.config(first.params))[0])
+    proposer.goes_on(first.number, Report("prune", 1, 1, {}))
     third = proposer.next()
     assert third.params["recipe.train.epochs"] == first.params["recipe.train.epochs"]
     proposer.finish(second.number, TrialResult("failed", reason="lost"))
@@ -119,6 +121,7 @@ def test_a_proposal_waits_while_its_sibling_is_in_the_making(model, waits, start
     assert len(running) > len(taught)
     assert (len(taught) == 1) == waits
     stored.add(needed_keys(proposer.config(taught[0].params))[-1])
+    proposer.goes_on(taught[0].number, Report("train", 1, 1, {}))
     assert not waits or is_taught(proposer.next())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import json
 import logging
 import warnings
@@ -10,6 +11,8 @@ import warnings
 import numpy as np
 import onnx
 import torch
+import torch._export.utils as exporting
+from torch.onnx._internal.exporter._registration import ONNXRegistry
 
 from automl.compression.binarize import BinarizedLayer
 from automl.compression.fold import fold_batch_norm
@@ -31,7 +34,7 @@ MAX_BATCH = 2**20
 def export(model: Network, data: Data) -> bytes:
     """The bytes of `model.onnx`: input `input` (batch, raw row), output `logits`, or
     `prediction` of a regression."""
-    _read_operators_once()
+    _keep_operators()
     about = data.about
     deployed = Deployed(fold_batch_norm(model).cpu(), about).eval()
     row = torch.from_numpy(data.train.inputs[:2])
@@ -50,6 +53,7 @@ def export(model: Network, data: Data) -> bytes:
             external_data=False,
         )
     assert program is not None
+    _keep_from_collections()
     proto = program.model_proto
     _strip(proto)
     packing.scale_at_load(proto.graph, _signs(deployed.model))
@@ -66,11 +70,20 @@ def export(model: Network, data: Data) -> bytes:
 
 
 @functools.cache
-def _read_operators_once() -> None:
-    """Keep the exporter's table of operators: it reads 500 anew for each file."""
-    from torch.onnx._internal._lazy_import import onnxscript_apis  # type: ignore[attr-defined]
+def _keep_operators() -> None:
+    """Keep the exporter's tables of operators: it would read all of them anew for each file."""
+    kept = functools.cache(ONNXRegistry.from_torchlib)
+    ONNXRegistry.from_torchlib = staticmethod(kept)  # type: ignore[method-assign]
+    of_namespace = functools.cache(exporting._collect_all_valid_cia_ops_for_namespace)
+    exporting._collect_all_valid_cia_ops_for_namespace = of_namespace
 
-    onnxscript_apis.get_torchlib_ops = functools.cache(onnxscript_apis.get_torchlib_ops)
+
+@functools.cache
+def _keep_from_collections() -> None:
+    """Leave what is loaded by the first file out of garbage collections: a full one would take
+    a third of a second, and every second file brings one about."""
+    gc.collect()
+    gc.freeze()
 
 
 def _signs(model: Network) -> set[str]:

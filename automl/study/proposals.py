@@ -6,6 +6,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from automl.prefix import needed_keys
@@ -108,17 +109,10 @@ class Proposer:
             self._release(stored)
         judged = self.judge(*self.making[number], report)
         goes_on = self.rule.goes_on(number, *(judged or ()))
-        self._write_rungs()
-        if not goes_on:
-            made = self.making[number]
-            record = self._take(number)
-            self.aside[number] = made
-            record = replace(record, seconds=record.seconds + seconds)
-            self.paused[number] = record
-            how = {"seconds": record.seconds, "left": self.num_left + 1}
-            self.writing(self.study.update, number, how)
-            self.drawing(self.drawer.learn, record)
-            self._leave()
+        if goes_on:
+            self._write_rungs()
+        else:
+            self._pause(number, seconds)
         return goes_on
 
     def finish(self, number: int, result: TrialResult) -> TrialRecord:
@@ -130,6 +124,16 @@ class Proposer:
         self.drawing(self.drawer.learn, record)
         self._leave()
         return record
+
+    def _pause(self, number: int, seconds: float) -> None:
+        made = self.making[number]
+        record = self._take(number)
+        self.aside[number] = made
+        record = replace(record, seconds=record.seconds + seconds)
+        self.paused[number] = record
+        self._write_rungs(number, seconds=record.seconds, left=self.num_left + 1)
+        self.drawing(self.drawer.learn, record)
+        self._leave()
 
     def why_not(self, number: int) -> str:
         """Why a trial that the search's end finds unfinished is."""
@@ -197,11 +201,15 @@ class Proposer:
     def _hand_out(self, record: TrialRecord) -> TrialRecord:
         """A trial that was started before."""
         self.num_turns += 1
-        self.writing(self.study.update, record.number, {"turn": self.num_turns})
-        if record.number in self.aside:
-            return self._make(record, *self.aside.pop(record.number))
-        config = self.config(record.params)
-        return self._make(record, config, self.keys(config))
+        self.writing(partial(self.study.update, record.number, turn=self.num_turns))
+        return self._make(replace(record, is_again=True), *self._made_before(record))
+
+    def _made_before(self, record: TrialRecord) -> tuple[TrialConfig, list[str]]:
+        """The config and keys of a trial that was started before."""
+        if record.number not in self.aside:
+            config = self.config(record.params)
+            self.aside[record.number] = config, self.keys(config)
+        return self.aside[record.number]
 
     def _make(self, record: TrialRecord, config: TrialConfig, keys: list[str]) -> TrialRecord:
         self.live[record.number], self.making[record.number] = record, (config, keys)
@@ -227,9 +235,13 @@ class Proposer:
         self.may_be_ready = False
         return None
 
-    def _write_rungs(self) -> None:
-        for number in sorted(self.rule.changed):
-            self.writing(self.study.update, number, {"rungs": self.rule.record(number)})
+    def _write_rungs(self, number: int | None = None, **fields: Any) -> None:
+        """Write what changed of trials' rungs; of one of them, last, other fields with it."""
+        for other in sorted(self.rule.changed - {number}):
+            self.writing(partial(self.study.update, other, rungs=self.rule.record(other)))
+        if number is not None:
+            rungs = self.rule.record(number)
+            self.writing(partial(self.study.update, number, rungs=rungs, **fields))
         self.rule.changed.clear()
 
     def _take(self, number: int) -> TrialRecord:
@@ -251,7 +263,7 @@ class Proposer:
 
     def _give_place(self) -> bool:
         number = self.rule.to_resume()
-        if number is not None:
+        if number is not None and not self._is_made_by_others(number):
             self.rule.resume(number)
             self.places.append(number)
         elif self.num_started + len(self.held) + self.num_drawing < self.max_trials:
@@ -260,6 +272,11 @@ class Proposer:
         else:
             return False
         return True
+
+    def _is_made_by_others(self, number: int) -> bool:
+        """Whether what a paused trial would go on with is in the making."""
+        _, keys = self._made_before(self.paused[number])
+        return any(key in self.being_made for key in keys)
 
     def _in_the_making(self, drawn: Drawn) -> bool:
         return any(key in self.being_made for key in drawn.keys)
@@ -270,6 +287,7 @@ class Proposer:
         The places that are free now were left last, one by one: each draw sees what was told
         by then.
         """
+        self.study.tell_ended()
         for record in sorted(records, key=lambda record: record.turn):
             if record.result is None:
                 (self.paused if record.is_paused else self.adopted)[record.number] = record
@@ -277,7 +295,7 @@ class Proposer:
         self.num_turns = max((record.turn for record in records), default=0)
         self.num_left = max((record.left for record in records), default=0)
         rungs = {record.number: record.rungs for record in records if record.rungs}
-        self.rule = restored(rungs, set(self.adopted))
+        self.rule = restored(rungs, self.adopted, self.paused)
         ended = [(record.left, 0, record.draw, record) for record in records if record.left]
         begun = [(record.after, 1, record.draw, record) for record in records]
         events = deque(sorted(ended + begun, key=lambda event: event[:3]))

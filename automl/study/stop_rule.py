@@ -6,7 +6,7 @@ ASHA (https://arxiv.org/abs/1810.05934) with pausing, on the rungs of `rung.Rung
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -142,9 +142,15 @@ class StopRule:
 
 
 def restored(
-    records: Mapping[int, Mapping[str, Any]], running: set[int], free: int = FREE
+    records: Mapping[int, Mapping[str, Any]],
+    running: Container[int],
+    paused: Container[int],
+    free: int = FREE,
 ) -> StopRule:
-    """The rule as it was, from what `record` said of each trial; `running` ones run again."""
+    """The rule as it was, from what `record` said of each trial; `running` ones run again.
+
+    Of those that are neither running nor paused any more, only the entries are left.
+    """
     rule = StopRule(free)
     keys: dict[int, dict[Place, str]] = defaultdict(dict)
     entries = [
@@ -160,7 +166,7 @@ def restored(
                 rule.stoppers[number] = {
                     by: (step, epoch) for by, step, epoch in record["stoppers"]
                 }
-        elif record["paused_at"] is not None:
+        elif number in paused:
             label, epoch = record["paused_at"]
             rule._wait(number, (label, epoch), keys[number])
     return rule

@@ -38,6 +38,8 @@ FINISH = 1_000_000
 """Numbers from here on are of finishes: this and the number of the trial that is finished."""
 STARTED = ("draw", "after", "parent", "screened", "turn")
 """What is written of a trial as it starts."""
+COURSE = "course"
+"""The attribute that holds what changes afterwards: turn, left, rungs, seconds, result."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,8 @@ class TrialRecord:
     are the proposals refused just before it, `parent` is the trial whose training it was to
     go on from. `turn` and `left` say as which in order it was last handed out, and last left its
     place, ended or paused; `rungs` is what the stop rule knows of it, `seconds` what it had
-    worked when it was paused. `config` is the whole config as JSON where the parameters, those
-    of its origin, do not tell it: of a finish.
+    worked when it was paused; `is_again` when it is handed out once more. `config` is the whole
+    config as JSON where the parameters, those of its origin, do not tell it: of a finish.
     """
 
     number: int
@@ -97,6 +99,7 @@ class TrialRecord:
     left: int = 0
     rungs: dict[str, Any] = field(default_factory=dict, repr=False)
     seconds: float = 0.0
+    is_again: bool = False
     config: str = field(default="", repr=False)
 
     @property
@@ -123,6 +126,7 @@ class Study:
         name = self._storage.get_all_studies()[0].study_name
         self._study = optuna.load_study(study_name=name, storage=self._storage)
         self.settings: Settings = decode(self._study.user_attrs["settings"])
+        self._courses: dict[int, dict[str, Any]] = {}
 
     @property
     def space_text(self) -> str:
@@ -156,16 +160,29 @@ class Study:
         )
         self._study.add_trial(running)
 
-    def update(self, number: int, attributes: dict[str, Any]) -> None:
-        """Write fields of a trial's record: turn, left, rungs, seconds."""
+    def update(self, number: int, **fields: Any) -> None:
+        """Write fields of a trial's record that change on its way, all of them at once."""
         study_id = self._study._study_id
         trial_id = self._storage.get_trial_id_from_study_id_trial_number(study_id, number)
-        for name, value in attributes.items():
-            self._storage.set_trial_user_attr(trial_id, name, value)
+        if number not in self._courses:
+            self._courses[number] = self._storage.get_trial(trial_id).user_attrs.get(COURSE, {})
+        self._courses[number] = {**self._courses[number], **fields}
+        self._storage.set_trial_user_attr(trial_id, COURSE, self._courses[number])
 
     def finish(self, number: int, result: TrialResult, left: int) -> None:
         """Write how a trial ended, as which in order to leave its place."""
-        self.update(number, {"left": left, "result": encode(result)})
+        self.update(number, left=left, result=encode(result))
+        del self._courses[number]
+        self._tell(number, result)
+
+    def tell_ended(self) -> None:
+        """Tell Optuna of trials whose end was written just before a crash."""
+        for trial in self._study.get_trials(deepcopy=False):
+            record = _record(trial)
+            if record.result is not None and not trial.state.is_finished():
+                self._tell(record.number, record.result)
+
+    def _tell(self, number: int, result: TrialResult) -> None:
         values = None
         if result.measurement is not None:
             values = [result.measurement.figures[name] for name in self.settings.objectives]
@@ -290,11 +307,12 @@ def _storage(folder: Path) -> JournalStorage:
 
 def _record(trial: FrozenTrial) -> TrialRecord:
     known = dict(trial.user_attrs)
+    known |= known.pop(COURSE, {})
     result = known.pop("result", None)
     return TrialRecord(
         number=trial.number,
         params=trial.params,
         distributions=trial.distributions,
-        result=None if result is None or not trial.state.is_finished() else decode(result),
+        result=None if result is None else decode(result),
         **known,
     )

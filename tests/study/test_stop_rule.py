@@ -140,7 +140,7 @@ def test_a_rule_restored_from_its_records_gives_the_same_verdicts(values):
             records[changed] = json.loads(json.dumps(rule.record(changed)))
         rule.changed.clear()
     running = set(rule.running)
-    again = restored(records, running, free=1)
+    again = restored(records, running, rule.paused, free=1)
     assert again.paused == rule.paused
     assert again.to_resume() == rule.to_resume()
     assert again.running == rule.running and again.stoppers == rule.stoppers

@@ -9,14 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from automl import points as given_points
 from automl import running, source
-from automl.cluster import controller, nodes, session
+from automl.cluster import nodes, session
+from automl.cluster.judge import Bench
 from automl.config import UserError, choices
 from automl.found import Search, open_study, study_space
 from automl.home import Home, check_name, home_at, make_writable
+from automl.measure.measurement import Reference
 from automl.reference import largest
 from automl.running import Options, Watch
 from automl.space import Space, explore, unknown, validate
@@ -27,7 +29,10 @@ from automl.study.budget import Budget, Clock
 from automl.study.samplers import SAMPLERS
 from automl.study.study import Settings, Study
 from automl.tracking import server
+from automl.tracking.mlflow_runs import prepare
 from automl.training.parallel import Parallelism
+
+T = TypeVar("T")
 
 
 def search(
@@ -70,6 +75,7 @@ def search(
     reference = largest(loaded, explored, place.cache)
     _new_folder(place, name, path.stem)
     exporting = _in_background(reference.export)
+    preparing = _in_background(lambda: prepare(chosen.tracking_uri or place.mlflow_uri))
     watch = watch or Watch()
     watch.connecting()
     with session.connected(chosen.address):
@@ -77,7 +83,7 @@ def search(
         running.plan(chosen, loaded)
         nodes.prepare(text, fixed, os.getcwd(), place.cache)
         file = exporting.result()
-        judge, figures = controller.start_judge(file, reference.rows)
+        bench, measured = Bench.calibrated(file, reference.rows)
         settings = Settings(
             space_name=path.stem,
             folder=os.getcwd(),
@@ -86,14 +92,15 @@ def search(
             fixed=fixed,
             seed=explored.configs[0].seed,
             sampler=sampler,
-            axes=reference.axes(loaded.objectives, figures),
-            reference_latency_ms=figures["latency_ms"],
+            axes=reference.axes(loaded.objectives, measured.figures),
+            reference_latency_ms=measured.latency_ms,
             points=wanted,
             datasets=warm.datasets(explored),
             warm_start=warm_start or "",
         )
         study = _create(place, name, settings, text, file, known)
-        return running.run(study, place, loaded, chosen, judge, clock, watch)
+        preparing.result()
+        return running.run(study, place, loaded, chosen, bench, clock, watch)
 
 
 def resume(
@@ -110,15 +117,16 @@ def resume(
     space = study_space(study)
     validate(space)
     make_writable(place)
-    _check_budget_left(study, chosen.budget())
+    if not given.get("finish_minutes"):
+        _check_budget_left(study, chosen.budget())
     _check_servers(chosen)
     watch = watch or Watch()
     watch.connecting()
     with session.connected(chosen.address):
-        clock, settings = Clock(chosen.budget()), study.settings
+        clock, settings = Clock(chosen.budget(), *running.spent_seconds(study)), study.settings
         nodes.prepare(study.space_text, settings.fixed, settings.folder, place.cache)
-        judge = controller.resume_judge(study.reference, settings.reference_latency_ms)
-        return running.run(study, place, space, chosen, judge, clock, watch)
+        bench = Bench.of(Reference(study.reference, settings.reference_latency_ms))
+        return running.run(study, place, space, chosen, bench, clock, watch)
 
 
 def _options(given: Mapping[str, Any]) -> Options:
@@ -226,7 +234,7 @@ def _check_budget_left(study: Study, budget: Budget) -> None:
         )
 
 
-def _in_background(work: Callable[[], bytes]) -> Future[bytes]:
+def _in_background(work: Callable[[], T]) -> Future[T]:
     pool = ThreadPoolExecutor(1)
     future = pool.submit(work)
     pool.shutdown(wait=False)

@@ -15,7 +15,7 @@ from automl.found import Search
 from automl.recipe import Report
 from automl.running import Watch
 from automl.study.budget import Budget
-from automl.study.study import FINISH, Study, TrialRecord
+from automl.study.study import FINISH, Study, TrialRecord, trial_id
 
 REFRESH_PER_SECOND = 2
 
@@ -35,7 +35,7 @@ class Progress(Watch):
     def began(self, study: Study, slots: int, budget: Budget) -> None:
         self.study, self.budget, self.started_at = study, budget, time.monotonic()
         self.records = [record for record in study.records() if record.result is not None]
-        self.front = study.front(self.records)
+        self.front = study.front()
         self.say(f"searching {study.name}: {slots} trials at once, in {study.folder}")
         if self.console.is_terminal:
             self.live = Live(
@@ -110,5 +110,5 @@ class Progress(Watch):
     def _view(self) -> Group:
         table = Table.grid(padding=(0, 2))
         for number, doing in list(self.running.items()):
-            table.add_row(f"  {number:04d}", doing)
+            table.add_row(f"  {trial_id(number)}", doing)
         return Group(Text(f"{self._left()}; {self._summary()}", style="bold"), table)

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from automl import source
 from automl.cluster import controller
 from automl.cluster.controller import Events
+from automl.cluster.judge import Bench
 from automl.cluster.resources import Request, plan_slots
 from automl.cluster.shared import Shared, num_workers
 from automl.config import UserError, canonical
@@ -89,7 +89,7 @@ def run(
     home: Home,
     space: Space,
     options: Options,
-    judge: Any,
+    bench: Bench,
     clock: Clock,
     watch: Watch,
 ) -> Search:
@@ -131,8 +131,8 @@ def run(
                 controller.run(
                     course.events(),
                     lineup,
-                    _shared(study, home, options, judge),
-                    lambda: interrupted() or clock.is_up(),
+                    _shared(study, home, options, bench),
+                    lambda: interrupted() or (not course.searches() and clock.is_up()),
                 )
         finally:
             watch.closed()
@@ -141,7 +141,7 @@ def run(
         proposer.close()
         if not interrupted():
             study.set_attribute("state", "finished")
-        store.trim(home.store_limit_bytes, lambda: _needed(home))
+        _trim(home)
         undelivered = tracker.close("KILLED" if interrupted() else "FINISHED")
         study.set_attribute("undelivered", bool(undelivered))
         ended = Search(study, home, interrupted=interrupted())
@@ -179,9 +179,10 @@ class _Course:
     ) -> None:
         self.study, self.home, self.proposer, self.gpus = study, home, proposer, gpus
         self.finisher, self.tracker, self.clock, self.watch = finisher, tracker, clock, watch
-        self.seconds_before = study.attribute("seconds", 0.0)
+        self.seconds_before = sum(spent_seconds(study))
         self.meter = GpuMeter(study.attribute("gpu_seconds", 0.0))
         self.front, self.hypervolumes = study.front(), study.hypervolumes()
+        self.front_of_trials = study.front(study.records())
 
     def events(self) -> Events:
         return Events(self._started, self._reported, self._finished)
@@ -229,19 +230,21 @@ class _Course:
     def _finished(self, number: int, result: TrialResult) -> None:
         makers = self.finisher if number >= FINISH else self.proposer
         record = makers.finish(number, result)
+        self.meter.start(number, self.gpus, result.seconds)
         self.meter.end(number)
         self.front.add(record)
         if number < FINISH:
-            self.hypervolumes.append(self.front.hypervolume)
+            self.front_of_trials.add(record)
+            self.hypervolumes.append(self.front_of_trials.hypervolume)
         write, study = self.proposer.writing, self.study
         write(study.set_attribute, "seconds", self.seconds_before + self.clock.seconds())
+        write(study.set_attribute, "finish_seconds", self.clock.finish_seconds())
         if self.gpus:
             write(study.set_attribute, "gpu_seconds", self.meter.seconds())
         self.tracker.finished(record)
         self.watch.finished(record)
         if number % TRIM_EVERY_TRIALS == 0:
-            store = Store(self.home.store)
-            store.trim(self.home.store_limit_bytes, lambda: _needed(self.home))
+            write(_trim, self.home)
 
 
 class _Bounds:
@@ -268,6 +271,16 @@ class _Bounds:
         return bound(config, *self.known[key])
 
 
+def spent_seconds(study: Study) -> tuple[float, float]:
+    """What earlier runs of a study have searched, and what they had for finishes."""
+    finished = study.attribute("finish_seconds", 0.0)
+    return study.attribute("seconds", 0.0) - finished, finished
+
+
+def _trim(home: Home) -> None:
+    Store(home.store).trim(home.store_limit_bytes, lambda: _needed(home))
+
+
 def _gpus(options: Options, space: Space) -> float:
     """Those that a trial reserves."""
     workers = max(num_workers(config) for config in explore(space).configs)
@@ -280,7 +293,7 @@ def _tracker(study: Study, home: Home, options: Options) -> Tracker:
     return Tracker(study, home.mlflow_uri, home.mlflow_artifacts, report.write)
 
 
-def _shared(study: Study, home: Home, options: Options, judge: Any) -> Shared:
+def _shared(study: Study, home: Home, options: Options, bench: Bench) -> Shared:
     return Shared(
         space_text=study.space_text,
         fixed=study.settings.fixed,
@@ -288,7 +301,7 @@ def _shared(study: Study, home: Home, options: Options, judge: Any) -> Shared:
         cache=str(home.cache),
         store_url=home.store,
         ray_folder=str(home.ray),
-        judge=judge,
+        bench=bench,
         cpus=options.cpus_per_trial,
         gpus=options.gpus_per_trial,
     )

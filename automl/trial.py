@@ -44,15 +44,18 @@ def run(
     cache: Path,
     space_source: str = "",
     device: str = "cpu",
+    is_again: bool = False,
 ) -> Generator[Report, None, TrialResult]:
     """Run a trial; whoever drives the generator decides after each report whether to go on.
 
-    `cache` is where datasets are kept. Under several ranks every rank runs this, and rank 0
-    alone writes and measures. Raises what a step raises; only `Rejected` becomes a result.
+    `cache` is where datasets are kept. One that was run before (`is_again`) says first what it
+    had said of the steps that are done: whoever was to hear it may have died. Under several ranks
+    every rank runs this, and rank 0 alone writes and measures. Raises what a step raises; only
+    `Rejected` becomes a result.
     """
     trial = _Trial(config, store, cache, space_source, device)
     try:
-        model = yield from trial.recipe()
+        model = yield from trial.recipe(is_again)
         measurement = trial.judge(model, measure) if parallel.rank() == 0 else None
     except Rejected as rejected:
         return trial.result("rejected", reason=str(rejected))
@@ -78,11 +81,13 @@ class _Trial:
         self.sensitivity: dict[str, Any] = {}
         self.reused_steps = 0
 
-    def recipe(self) -> Generator[Report, None, Network]:
+    def recipe(self, is_again: bool = False) -> Generator[Report, None, Network]:
         """Go on from the longest prefix in the store; put each new prefix there."""
         self._check()
         self.reused_steps = parallel.agree(self._longest_stored() if parallel.rank() == 0 else 0)
         done = self.reused_steps
+        if is_again:
+            yield from parallel.agree(self._said(done))
         model = self._load(self.keys[done - 1]) if done else self._untrained()
         if done:
             self.cost_seconds = json.loads(self._read(self.keys[done - 1], SECONDS_FILE))
@@ -112,6 +117,8 @@ class _Trial:
                 }
                 if self.sensitivity:
                     files[SENSITIVITY_FILE] = json.dumps(self.sensitivity).encode()
+                if checkpoints.said:
+                    files[REPORTS_FILE] = _reports(checkpoints.said)
                 self.store.write(self.keys[position], {**files, **dump(model)})
                 checkpoints.clear()
             parallel.agree(None)  # no rank reads what is not written yet
@@ -188,6 +195,11 @@ class _Trial:
             if all(self.store.has(key, name) for key, name in needed):
                 return length
         return 0
+
+    def _said(self, length: int) -> list[Report]:
+        """What was said of the first steps while they were made."""
+        found = [self.store.read(key, REPORTS_FILE) for key in self.keys[:length]]
+        return [Report(**said) for part in found for said in json.loads(part or b"[]")]
 
     def _parent_key(self) -> str:
         """The key of the last step before the first compression, of the first step if none is."""
@@ -283,9 +295,9 @@ class Checkpoints:
         """Write the new one whole before the old one goes."""
         older, epoch = self._epochs(), report.epoch
         self.said = [said for said in self.said if said.epoch < epoch] + [report]
-        about = {SECONDS_FILE: self.seconds(), REPORTS_FILE: [vars(said) for said in self.said]}
-        described = {name: json.dumps(value).encode() for name, value in about.items()}
-        self.store.write(f"{self.key}@{epoch}", {**described, **files})
+        seconds = json.dumps(self.seconds()).encode()
+        about = {SECONDS_FILE: seconds, REPORTS_FILE: _reports(self.said)}
+        self.store.write(f"{self.key}@{epoch}", {**about, **files})
         for old in older:
             if old < epoch:
                 self.store.drop(f"{self.key}@{old}")
@@ -300,3 +312,7 @@ class Checkpoints:
 
     def _epochs(self) -> list[int]:
         return [int(key.rsplit("@", 1)[1]) for key in self.store.starting_with(f"{self.key}@")]
+
+
+def _reports(said: list[Report]) -> bytes:
+    return json.dumps([vars(report) for report in said]).encode()

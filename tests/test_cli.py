@@ -83,7 +83,9 @@ def test_the_front_on_test_rows(searched, tmp_path):
     done = automl("front", "digits", "--test", "--json", "--home", searched.home.path, cwd=tmp_path)
     for member in object_of(done)["front"]:
         assert member["test"]["test"]["size_bytes"] == member["measurement"]["size_bytes"]
-        assert 0.5 < member["test"]["test"]["accuracy"] <= 1
+        # Two samples of 359 rows each: more apart than this they would not be of one model.
+        validation = member["measurement"]["accuracy"]
+        assert member["test"]["test"]["accuracy"] == pytest.approx(validation, abs=0.15)
 
 
 def test_an_exported_model_runs_with_onnxruntime_alone(searched, tmp_path):

@@ -13,12 +13,9 @@ from ray.tune import Callback, FailureConfig, RunConfig, TuneConfig
 from ray.tune.stopper import Stopper
 
 from automl.cluster.actor import TrialActor
-from automl.cluster.judge import Judge
 from automl.cluster.scheduler import StudyScheduler
 from automl.cluster.searcher import DriverOnly, StudySearcher
 from automl.cluster.shared import Shared
-from automl.data.dataset import Split
-from automl.measure.measurement import Reference
 from automl.recipe import Report
 from automl.result import TrialResult
 from automl.study.finishing import Lineup
@@ -76,20 +73,6 @@ def run(
 def cluster_resources() -> dict[str, float]:
     """What the connected cluster has."""
     return dict(ray.cluster_resources())
-
-
-def start_judge(reference: bytes, rows: Split) -> tuple[Any, dict[str, float]]:
-    """A judge that measures in turn with this file, and the file's own figures."""
-    judge = Judge.remote()  # type: ignore[attr-defined]
-    measurement = ray.get(judge.calibrate.remote(reference, rows.inputs, rows.targets))
-    return judge, measurement.figures
-
-
-def resume_judge(reference: bytes, latency_ms: float) -> Any:
-    """A judge for figures comparable to those of an earlier one."""
-    return Judge.remote(  # type: ignore[attr-defined]
-        Reference(reference, latency_ms)
-    )
 
 
 class _Results(DriverOnly, Callback):

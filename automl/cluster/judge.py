@@ -3,52 +3,69 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import ray
 from numpy.typing import NDArray
 
+from automl.data.dataset import Split
 from automl.measure.measurement import Measurement, Reference, measure
 
 
-@ray.remote(num_cpus=0)
+@ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=1)
 class Judge:
-    """Measures exported files in turn with one reference file."""
-
-    def __init__(self, reference: Reference | None = None) -> None:
-        self.reference = reference
-
-    def calibrate(
-        self, file: bytes, inputs: NDArray[np.float32], targets: NDArray[np.int64]
-    ) -> Measurement:
-        """Measure a file and take it as the reference from now on."""
-        measurement = measure(file, inputs, targets)
-        self.reference = Reference(file, measurement.latency_ms)
-        return measurement
+    """Measures exported files; it holds nothing, so that a lost one is made anew."""
 
     def measure(
-        self, file: bytes, inputs: NDArray[np.float32], targets: NDArray[np.int64]
+        self,
+        file: bytes,
+        inputs: NDArray[np.float32],
+        targets: NDArray[np.int64],
+        reference: Reference | None = None,
     ) -> tuple[Measurement, float]:
-        """The measurement, and the seconds that it took."""
+        """The measurement, in turn with the reference, and the seconds that it took."""
         started = time.perf_counter()
-        measurement = measure(file, inputs, targets, self.reference)
+        measurement = measure(file, inputs, targets, reference)
         return measurement, time.perf_counter() - started
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A judge, and the file that each other is measured in turn with."""
+
+    judge: Any
+    reference: Any
+
+    @classmethod
+    def calibrated(cls, file: bytes, rows: Split) -> tuple[Bench, Measurement]:
+        """A new judge that measures in turn with this file, and the file's own figures."""
+        judge = Judge.remote()  # type: ignore[attr-defined]
+        measurement, _ = ray.get(judge.measure.remote(file, rows.inputs, rows.targets))
+        return cls(judge, ray.put(Reference(file, measurement.latency_ms))), measurement
+
+    @classmethod
+    def of(cls, reference: Reference) -> Bench:
+        """A new judge for figures comparable to those of an earlier one."""
+        judge = Judge.remote()  # type: ignore[attr-defined]
+        return cls(judge, ray.put(reference))
 
 
 class RemoteMeasure:
     """The judge as a trial calls it; counts the seconds spent waiting in its queue."""
 
-    def __init__(self, judge: Any) -> None:
-        self.judge = judge
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
         self.waited_seconds = 0.0
-        self.sent: tuple[Any, Any] | None = None
+        self.sent: tuple[Split, list[Any]] | None = None
 
-    def __call__(self, file: bytes, rows: Any) -> Measurement:
+    def __call__(self, file: bytes, rows: Split) -> Measurement:
         started = time.perf_counter()
         if self.sent is None or self.sent[0] is not rows:
             self.sent = rows, [ray.put(rows.inputs), ray.put(rows.targets)]
-        measurement, seconds = ray.get(self.judge.measure.remote(file, *self.sent[1]))
+        asked = self.bench.judge.measure.remote(file, *self.sent[1], self.bench.reference)
+        measurement, seconds = ray.get(asked)
         self.waited_seconds += time.perf_counter() - started - seconds
         assert isinstance(measurement, Measurement)
         return measurement

@@ -7,7 +7,7 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
-from automl.cluster.shared import num_workers
+from automl.cluster.shared import Task, num_workers
 from automl.space import WHOLE
 from automl.study.finishing import Lineup
 from automl.study.study import TrialRecord
@@ -35,9 +35,10 @@ class StudySearcher(DriverOnly, Searcher):
         if record is None:
             return str(Searcher.FINISHED) if self.lineup.is_over() else None
         self.on_start(record)
+        params = {WHOLE: record.config} if record.config else record.params
         return {
             "number": record.number,
-            "params": {WHOLE: record.config} if record.config else record.params,
+            "task": Task(params, record.is_again),
             "num_workers": num_workers(self.lineup.config(record.number)),
         }
 

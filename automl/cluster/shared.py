@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from automl import source
-from automl.recipe import Sibling, Step
-from automl.space import Space, TrialConfig
+import torch
+
+from automl import source, trial
+from automl.cluster.judge import Bench
+from automl.recipe import Report, Sibling, Step
+from automl.result import TrialResult
+from automl.space import Space, TrialConfig, rebuild
+from automl.store import Store
+from automl.trial import Measure
 
 
 @dataclass(frozen=True)
 class Shared:
-    """What every trial of a search gets: all plain values, and the judge's handle.
+    """What every trial of a search gets: all plain values, and who measures.
 
     `folder` is where the search was started, `cache` where datasets are kept.
     """
@@ -23,12 +31,27 @@ class Shared:
     cache: str
     store_url: str
     ray_folder: str
-    judge: Any
+    bench: Bench
     cpus: float
     gpus: float
 
     def space(self) -> Space:
         return source.load(self.space_text, self.fixed, folder=self.folder)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One trial as it goes to where it runs; `is_again` when it was handed out before."""
+
+    params: dict[str, Any]
+    is_again: bool
+
+    def run(self, shared: Shared, measure: Measure) -> Generator[Report, None, TrialResult]:
+        """Run it in this process."""
+        config, code = rebuild(shared.space(), self.params), source.fingerprint(shared.space_text)
+        device = "cuda" if shared.gpus and torch.cuda.is_available() else "cpu"
+        store, cache = Store(shared.store_url), Path(shared.cache)
+        return trial.run(config, store, measure, cache, code, device, self.is_again)
 
 
 def num_workers(config: TrialConfig) -> int:

@@ -6,22 +6,17 @@ import asyncio
 import threading
 import uuid
 from collections.abc import Generator
-from pathlib import Path
 from typing import Any
 
 import ray
 from ray.train import RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 
-from automl import source
 from automl.cluster.judge import RemoteMeasure
-from automl.cluster.shared import Shared
+from automl.cluster.shared import Shared, Task
 from automl.recipe import Report
 from automl.result import TrialResult, failed
-from automl.space import rebuild
-from automl.store import Store
 from automl.training import parallel
-from automl.trial import run
 
 POLL_SECONDS = 1.0
 WORKER_CPUS_LESS = 0.01
@@ -51,13 +46,13 @@ class Mailbox:
 
 
 def run_on_workers(
-    shared: Shared, params: dict[str, Any], num_workers: int
+    shared: Shared, task: Task, num_workers: int
 ) -> Generator[Report, None, TrialResult]:
     """The reports and the result of a trial whose ranks are Ray Train workers."""
     mailbox = Mailbox.options(  # type: ignore[attr-defined]
         scheduling_strategy="DEFAULT"
     ).remote()
-    fit = _Fit(shared, params, num_workers, mailbox)
+    fit = _Fit(shared, task, num_workers, mailbox)
     fit.start()
     try:
         while True:
@@ -75,9 +70,7 @@ def run_on_workers(
 class _Fit(threading.Thread):
     """`TorchTrainer.fit` beside the trial; what it raises is kept for the trial."""
 
-    def __init__(
-        self, shared: Shared, params: dict[str, Any], num_workers: int, mailbox: Any
-    ) -> None:
+    def __init__(self, shared: Shared, task: Task, num_workers: int, mailbox: Any) -> None:
         super().__init__(daemon=True)
         # Workers ask for a hair less than a CPU: the trial itself holds some of one.
         resources = {
@@ -87,7 +80,7 @@ class _Fit(threading.Thread):
         self.error: BaseException | None = None
         self.trainer = TorchTrainer(
             _rank,
-            train_loop_config={"shared": shared, "params": params, "mailbox": mailbox},
+            train_loop_config={"shared": shared, "task": task, "mailbox": mailbox},
             scaling_config=ScalingConfig(
                 num_workers=num_workers,
                 use_gpu=bool(shared.gpus),
@@ -121,11 +114,7 @@ def _rank(loop: dict[str, Any]) -> None:
 
     shared, mailbox = loop["shared"], loop["mailbox"]
     torch.set_num_threads(max(1, int(shared.cpus)))
-    config = rebuild(shared.space(), loop["params"])
-    code = source.fingerprint(shared.space_text)
-    device = "cuda" if shared.gpus and torch.cuda.is_available() else "cpu"
-    store, measure = Store(shared.store_url), RemoteMeasure(shared.judge)
-    trial = run(config, store, measure, Path(shared.cache), code, device)
+    trial = loop["task"].run(shared, RemoteMeasure(shared.bench))
     while True:
         try:
             report = next(trial)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import gc
 import json
 import logging
 import warnings
@@ -53,7 +52,6 @@ def export(model: Network, data: Data) -> bytes:
             external_data=False,
         )
     assert program is not None
-    _keep_from_collections()
     proto = program.model_proto
     _strip(proto)
     packing.scale_at_load(proto.graph, _signs(deployed.model))
@@ -76,14 +74,6 @@ def _keep_operators() -> None:
     ONNXRegistry.from_torchlib = staticmethod(kept)  # type: ignore[method-assign]
     of_namespace = functools.cache(exporting._collect_all_valid_cia_ops_for_namespace)
     exporting._collect_all_valid_cia_ops_for_namespace = of_namespace
-
-
-@functools.cache
-def _keep_from_collections() -> None:
-    """Leave what is loaded by the first file out of garbage collections: a full one would take
-    a third of a second, and every second file brings one about."""
-    gc.collect()
-    gc.freeze()
 
 
 def _signs(model: Network) -> set[str]:

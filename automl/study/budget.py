@@ -38,6 +38,11 @@ class Budget:
                 continue
             if not 0 < value < math.inf:
                 raise UserError(f"--{option} {value}: a budget must be above zero")
+        if self.minutes is not None and (self.finish_minutes or 0) >= self.minutes:
+            raise UserError(
+                f"--finish-minutes {self.finish_minutes:g} leave nothing of --minutes "
+                f"{self.minutes:g} to search in; give fewer"
+            )
 
     def max_trials(self) -> float:
         """How many trials may be started."""
@@ -68,10 +73,20 @@ class Budget:
 
 
 class Clock:
-    """The time that a run has taken, and what of it is for finishes."""
+    """The time that a run has taken, and what of it is for finishes.
 
-    def __init__(self, budget: Budget, now: Callable[[], float] = time.monotonic) -> None:
+    Earlier runs had `searched_before` seconds, and `finished_before` for finishes.
+    """
+
+    def __init__(
+        self,
+        budget: Budget,
+        searched_before: float = 0.0,
+        finished_before: float = 0.0,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.now, self.started, self.budget = now, now(), budget
+        self.searched_before, self.finished_before = searched_before, finished_before
         self.search_seconds: float | None = None
 
     def seconds(self) -> float:
@@ -84,6 +99,11 @@ class Clock:
     def end_search(self) -> None:
         """From now on the time is for finishes."""
         self.search_seconds = self.seconds()
+
+    def finish_seconds(self) -> float:
+        """Those that finishes have had, in earlier runs too."""
+        searched = self.seconds() if self.search_seconds is None else self.search_seconds
+        return self.finished_before + self.seconds() - searched
 
     def finishes(self) -> bool:
         """Whether any time is for finishes."""
@@ -98,11 +118,17 @@ class Clock:
         if self.search_seconds is None:
             return math.inf
         until = self.search_seconds + self._finish_seconds(self.search_seconds)
+        if self.budget.minutes is not None:
+            until = min(until, 60 * self.budget.minutes)
         return until - self.seconds()
 
     def _finish_seconds(self, searched: float) -> float:
-        minutes = self.budget.finish_minutes
-        return FINISH_SHARE * searched if minutes is None else 60 * minutes
+        """What is left for finishes once this run has searched for so long; minutes that were
+        asked for are this run's own."""
+        if self.budget.finish_minutes is not None:
+            return 60 * self.budget.finish_minutes
+        whole = FINISH_SHARE * (self.searched_before + searched)
+        return max(0.0, whole - self.finished_before)
 
 
 class GpuMeter:

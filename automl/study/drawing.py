@@ -27,7 +27,7 @@ from automl.study.pool import (
     walk,
 )
 from automl.study.ranking import History, Ranker, told
-from automl.study.screening import MAX_IN_A_ROW, screen
+from automl.study.screening import MAX_IN_A_ROW, WEIGHT_OF_POOL, screen
 from automl.study.study import Settings, TrialRecord
 
 RANKED = "tpe"
@@ -123,11 +123,14 @@ class Drawer:
     def _draw(self, after: int) -> Drawn:
         screened: list[dict[str, Any]] = []
         refuses = screen(self.settings, self.front.members)
-        for _ in range(MAX_IN_A_ROW):
-            candidate = self._next(refuses)
+        num_refused = 0
+        while True:
+            candidate, weight = self._next(refuses)
             is_new = candidate.key not in self.seen
-            if is_new and not refuses(self.bound_of(candidate.config)):
+            is_fit = is_new and not refuses(self.bound_of(candidate.config))
+            if is_fit or num_refused >= MAX_IN_A_ROW:
                 break
+            num_refused += weight
             screened.append(candidate.params)
             self._screen(candidate)
         self._expect(candidate)
@@ -136,20 +139,21 @@ class Drawer:
             candidate, candidate.distributions, keys, self.num_draws, after, is_new, screened
         )
 
-    def _next(self, refuses: Callable[[Bound], bool]) -> Candidate:
+    def _next(self, refuses: Callable[[Bound], bool]) -> tuple[Candidate, int]:
+        """A candidate, and as how many it counts when it is refused."""
         number, self.num_draws = self.num_draws, self.num_draws + 1
         seed = (self.settings.seed * 100_003 + number) % 2**32
         rng, points = random.Random(seed), self.settings.points or ({},)
         if number < len(points):
-            return walk(self.space, given(points[number], likely(uniform(rng))))
+            return walk(self.space, given(points[number], likely(uniform(rng)))), 1
         if self.settings.sampler != RANKED:
-            return self.mirror.ask(self.space, seed, LEANING_SHARE)
+            return self.mirror.ask(self.space, seed, LEANING_SHARE), 1
         is_early = number < len(points) + self.num_spread
         if is_early or len(self.history.told) < MIN_COMPLETE:
             spread = stratified(number, self.settings.seed, NUM_SPREAD)
             suggest = spread if is_early else uniform(rng)
-            return walk(self.space, leaning(suggest, rng, LEANING_SHARE))
-        return self._best_of_many(seed, rng, refuses)
+            return walk(self.space, leaning(suggest, rng, LEANING_SHARE)), 1
+        return self._best_of_many(seed, rng, refuses), WEIGHT_OF_POOL
 
     def _best_of_many(
         self, seed: int, rng: random.Random, refuses: Callable[[Bound], bool]
@@ -167,6 +171,7 @@ class Drawer:
             return pool[0]
         pending = list(self.pending.values())[-MAX_PENDING:]
         places = np.array([self.history.by_number[record.number].place for record in members])
+        places = places.reshape(-1, len(self.settings.axes))
         return fit[self.ranker.best_first(self.history, places, fit, pending)[0]][0]
 
     def _parents(self, members: Sequence[TrialRecord]) -> dict[int, Params]:

@@ -77,29 +77,39 @@ class Finisher:
     def begin(self, front: Sequence[TrialRecord]) -> None:
         """Line up what a killed run left, and every member that was not finished yet."""
         self.has_begun = True
-        self.queue = [record for record in self.known.values() if record.result is None]
+        self.queue = [
+            replace(record, result=None, is_again=True)
+            for record in self.known.values()
+            if record.result is None or record.result.status == "stopped"
+        ]
         self.least = dict.fromkeys((record.number for record in self.queue), 0.0)
         trials = [record for record in front if record.number < FINISH]
         for record in sorted(trials, key=lambda r: -_share(r, front, self.study)):
-            if FINISH + record.number not in self.known:
-                finish = again(self.config_of(record), self._specs(record))
-                if finish is not None:
-                    self.queue.append(_record(record, finish))
-                    self.least[FINISH + record.number] = (
-                        record.result.seconds if record.result else 0.0
-                    )
+            number = FINISH + record.number
+            if number in self.known:
+                continue
+            finish = again(self.config_of(record), self._specs(record))
+            if finish is not None:
+                self.queue.append(_record(record, finish))
+                self.least[number] = record.result.seconds if record.result else 0.0
+        for record in self.queue:
+            config = decode(json.loads(record.config))
+            self.making[record.number] = config, self.keys_of(config)
 
     def next(self, seconds_left: float = math.inf) -> TrialRecord | None:
-        """The next finish that can be expected to end in time: none takes less than its trial."""
+        """The next finish that can be expected to end in time: none takes less than its trial.
+
+        One waits while another makes a prefix of its.
+        """
         self.queue = [r for r in self.queue if self.least[r.number] <= seconds_left]
-        if not self.queue:
-            return None
-        record = self.queue.pop(0)
-        config: TrialConfig = decode(json.loads(record.config))
-        self.making[record.number] = config, self.keys_of(config)
-        self.live[record.number] = record
-        self._write(record)
-        return record
+        made = {key for number in self.live for key in self.making[number][1]}
+        for record in self.queue:
+            if made.isdisjoint(self.making[record.number][1]):
+                self.queue.remove(record)
+                self.live[record.number] = record
+                self._write(record)
+                return record
+        return None
 
     def finish(self, number: int, result: TrialResult) -> TrialRecord:
         record = replace(self.live.pop(number), result=result)

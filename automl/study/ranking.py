@@ -19,6 +19,7 @@ from automl.study.gain import expected_gain
 from automl.study.gaussian import Array, Scales
 from automl.study.judging import Bound
 from automl.study.pool import Candidate, Params, key
+from automl.study.rung import crowding
 from automl.study.samplers import distribution
 from automl.study.study import Settings, TrialRecord
 from automl.study.surrogate import Surrogate
@@ -29,6 +30,8 @@ DEEPEST = 3.0
 MIN_CHANCE = 1e-3
 DOUBT = 1.5
 """Scales fitted on few rows make a model too sure of itself: errors were 1.4 of its spreads."""
+MAX_COLUMNS = 100_000
+"""The space above a front is cut into no more: what is left of a larger front has most room."""
 FIXED_WORK = 1e10
 """What a trial takes beside its steps, export and measuring, in multiply-accumulates: about a
 second."""
@@ -146,6 +149,7 @@ class Ranker:
             model = copy(model)
             model.add(rows, np.hstack([columns, reached]), believed)
             front = np.vstack([front, (believed + reached * self.on_quality).clip(0.0, 1.0)])
+        front = _thinned(front)
         reached, doubt = self._trained(history, candidates)
         rows, columns = _rows(candidates)
         mean, std = model.predict(rows, np.hstack([columns, reached]))
@@ -205,6 +209,11 @@ def _nearness(told: Sequence[Told]) -> tuple[list[Params], Array, Array]:
     """1 when feasible."""
     known = _rows([(one.candidate, one.bound) for one in told])
     return *known, np.array([[1 / (1 + max(0.0, one.violation))] for one in told])
+
+
+def _thinned(front: Array) -> Array:
+    most = int(MAX_COLUMNS ** (1 / max(1, front.shape[1] - 1)))
+    return front if len(front) <= most else front[np.argsort(-crowding(front))[:most]]
 
 
 def _of_note(places: Array) -> Array:

@@ -10,6 +10,8 @@ from automl.study.study import Settings, TrialRecord
 
 MAX_IN_A_ROW = 50
 """Refuse no more at once: where all that is drawn is refused, the next one is tried."""
+WEIGHT_OF_POOL = 13
+"""A whole pool of candidates that are all refused counts as so many."""
 
 
 def screen(settings: Settings, front: Sequence[TrialRecord]) -> Callable[[Bound], bool]:

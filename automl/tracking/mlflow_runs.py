@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 EXPERIMENT = "automl"
 FLUSH_SECONDS = 1.0
-REPORT_SECONDS = 20.0
+REPORT_SECONDS, REPORT_SHARE = 20.0, 0.02
+"""The front's pages are written at most so often, and at most for this share of the time."""
 CLOSE_SECONDS = 60.0
 MAX_METRICS = 1000
 ENDS = {"complete": "FINISHED", "stopped": "FINISHED", "rejected": "FINISHED", "failed": "FAILED"}
@@ -46,6 +47,25 @@ class Pending:
     tags: dict[str, str] = field(default_factory=dict)
     artifacts: dict[str, Any] = field(default_factory=dict)
     status: str | None = None
+
+
+def prepare(uri: str) -> None:
+    """Import MLflow and have its database made: seconds, while other things start."""
+    from mlflow.exceptions import MlflowException
+
+    # A server that is away now may be back when there is something to write.
+    with contextlib.suppress(MlflowException):
+        _client(uri).search_experiments(max_results=1)
+
+
+def _client(uri: str) -> MlflowClient:
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    import mlflow
+
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    return mlflow.MlflowClient(uri)
 
 
 class Tracker:
@@ -148,13 +168,7 @@ class Tracker:
 
     def _open(self) -> None:
         """Find or make the parent run; write what an earlier run of the search could not."""
-        for name, value in ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
-        import mlflow
-
-        for name in ("mlflow", "alembic"):
-            logging.getLogger(name).setLevel(logging.WARNING)
-        self.client: MlflowClient = mlflow.MlflowClient(self.uri)
+        self.client = _client(self.uri)
         self.experiment = self._experiment()
         known = self.study.attribute("mlflow", {})
         parent = known["run_id"] if known.get("uri") == self.uri else self._create_parent()
@@ -310,13 +324,14 @@ class Tracker:
 
     def _write_report(self, *, is_last: bool) -> None:
         """Put the front's pages on the parent run when it has changed, and at the end."""
-        self.next_report = time.monotonic() + REPORT_SECONDS
-        if self.reported_front == self.numbers and not is_last:
-            return
-        with tempfile.TemporaryDirectory() as folder:
-            self.write_report(self.study, Path(folder))
-            self.client.log_artifacts(self.parent, folder)
-        self.reported_front = set(self.numbers)
+        started = time.monotonic()
+        if self.reported_front != self.numbers or is_last:
+            with tempfile.TemporaryDirectory() as folder:
+                self.write_report(self.study, Path(folder))
+                self.client.log_artifacts(self.parent, folder)
+            self.reported_front = set(self.numbers)
+        took = time.monotonic() - started
+        self.next_report = time.monotonic() + max(REPORT_SECONDS, took / REPORT_SHARE)
 
 
 def _legal(name: str) -> str:

@@ -29,6 +29,7 @@ from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
+from automl.cluster.actor import leave_out_of_collections
 from automl.data.dataset import Split
 from automl.measure.measurement import Measurement
 from automl.pareto import DIRECTIONS
@@ -142,6 +143,7 @@ def run(
         try:
             report = next(running)
         except StopIteration as end:
+            leave_out_of_collections()
             return told(setting, end.value)
         if on_report:
             on_report(report)

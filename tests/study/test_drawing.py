@@ -83,6 +83,7 @@ def test_where_all_is_refused_one_is_tried_after_a_while():
     settings = replace(SETTINGS, constraints=("size_bytes<=5",))
     drawn = drawer_of(settings).draw(0)
     assert len(drawn.screened) == 50 and drawn.is_new
+    assert drawn.candidate.params not in drawn.screened
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random"])

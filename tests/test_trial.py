@@ -105,6 +105,14 @@ def test_a_trial_cut_off_goes_on_from_its_last_epoch_and_says_again_what_it_had_
     assert not store.starting_with(f"{key}@")
 
 
+def test_a_trial_that_is_handed_out_again_says_what_it_had_said_of_finished_steps(config, store):
+    whole, first = drive(config, store)
+    assert drive(config, store)[0] == []
+    again, second = drive(config, store, is_again=True)
+    assert again == whole and second.reused_steps == len(config.recipe)
+    assert second.measurement.quality == first.measurement.quality
+
+
 def test_a_teacher_missing_from_the_store_is_made_again(config, store):
     student = Train(label="student", loss=Distill(), epochs=1)
     taught = replace(config, recipe=(*config.recipe[:2], student))

@@ -26,7 +26,7 @@ from automl.study.pool import (
     stratified,
     walk,
 )
-from automl.study.ranking import History, Ranker, told
+from automl.study.ranking import History, Ranker, told, work
 from automl.study.screening import MAX_IN_A_ROW, WEIGHT_OF_POOL, screen
 from automl.study.study import Settings, TrialRecord
 
@@ -34,6 +34,8 @@ RANKED = "tpe"
 """The sampler whose draw stands among others."""
 NUM_SPREAD = 5
 """So many of the first trials spread evenly over the space, unless others are known already."""
+CHOICES = 4
+"""Each of them is the cheapest of so many."""
 MIN_COMPLETE = 4
 """So many trials complete before others are foretold."""
 MAX_PENDING = 32
@@ -148,12 +150,20 @@ class Drawer:
             return walk(self.space, given(points[number], likely(uniform(rng)))), 1
         if self.settings.sampler != RANKED:
             return self.mirror.ask(self.space, seed, LEANING_SHARE), 1
-        is_early = number < len(points) + self.num_spread
-        if is_early or len(self.history.told) < MIN_COMPLETE:
-            spread = stratified(number, self.settings.seed, NUM_SPREAD)
-            suggest = spread if is_early else uniform(rng)
-            return walk(self.space, leaning(suggest, rng, LEANING_SHARE)), 1
+        if number < len(points) + self.num_spread:
+            return self._cheap(number, rng), 1
+        if len(self.history.told) < MIN_COMPLETE:
+            return walk(self.space, leaning(uniform(rng), rng, LEANING_SHARE)), 1
         return self._best_of_many(seed, rng, refuses), WEIGHT_OF_POOL
+
+    def _cheap(self, number: int, rng: random.Random) -> Candidate:
+        """Of some that spread evenly over the space the one of least work: the first trials are
+        to say something soon."""
+        spread = [
+            walk(self.space, leaning(stratified(number, seed, NUM_SPREAD), rng, LEANING_SHARE))
+            for seed in (f"{self.settings.seed} {choice}" for choice in range(CHOICES))
+        ]
+        return min(spread, key=lambda one: work(*self._known(one)))
 
     def _best_of_many(
         self, seed: int, rng: random.Random, refuses: Callable[[Bound], bool]

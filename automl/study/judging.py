@@ -12,6 +12,7 @@ from automl.space import TrialConfig
 from automl.study.rung import Entry
 from automl.study.stop_rule import Place, is_rung
 from automl.study.study import Settings
+from automl.training.distill import Taught
 
 
 class Bound(Protocol):
@@ -37,9 +38,10 @@ def judged(
 ) -> tuple[Place, Entry] | None:
     """Where a report is compared, and as what; None between two rungs.
 
-    Equals are trials at the same epoch of a step of the same label and kind of loss: a
-    distillation is slow at first, and is compared with its like. Quality is that of now, size
-    the bound of the final file, and latency goes by the multiply-accumulates.
+    Equals are trials at the same epoch of a step of the same label that learn from the same kind
+    of teacher, or none: a distillation is slow at first, and is compared with its like. Quality
+    is that of now, size the bound of the final file, and latency goes by the
+    multiply-accumulates.
     """
     if not is_rung(report.epoch, report.epochs):
         return None
@@ -57,6 +59,7 @@ def judged(
         by_work if name in times else axis.at(known[name]) for name, axis in settings.axes.items()
     )
     violation = pareto.violation(known, [c for c in settings.conditions if c[0] in known])
-    loss = type(getattr(config.recipe[position], "loss", None)).__name__
-    place = (f"{report.step} {loss}", report.epoch)
+    loss = getattr(config.recipe[position], "loss", None)
+    kind = type(loss).__name__ if isinstance(loss, Taught) else "labels"
+    place = (f"{report.step} {kind}", report.epoch)
     return place, Entry(keys[position], values, violation)

@@ -95,7 +95,7 @@ def candidates(
             yield walk(space, related(good, rng))
 
 
-def stratified(number: int, seed: int, total: int) -> Suggest:
+def stratified(number: int, seed: str, total: int) -> Suggest:
     """Suggests for the `number`th of `total` trials that spread evenly over each domain.
 
     A Latin hypercube whose axes are found on the way (McKay, Beckman, Conover 1979).

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from automl.recipe import Report
 from automl.result import TrialResult
 from automl.space import TrialConfig
+from automl.study.budget import Budget
+from automl.study.front import Front
 from automl.study.proposals import Proposer
 from automl.study.study import TrialRecord
 
@@ -35,30 +37,36 @@ def simulate(
     proposer: Proposer,
     course_of: Callable[[TrialConfig], Course],
     workers: int,
-    seconds: float = float("inf"),
+    budget: Budget | None = None,
+    gpus_per_trial: float = 0.0,
 ) -> Iterator[Event]:
-    """Play a search until its proposer is over or the time is up; whoever listens may leave at
-    any event, as a killed search would.
+    """Play a search until its proposer is over or the budget is spent; whoever listens may leave
+    at any event, as a killed search would.
 
     Trials that are handed out while every worker is busy wait for one, as Tune's do.
     """
     waiting: deque[TrialRecord] = deque()
     courses: dict[int, Course] = {}
     due: list[Due] = []
-    now = 0.0
-    while True:
+    now = gpu_seconds = 0.0
+    front, volumes = Front(proposer.study.settings), list[float]()
+    while budget is None or not budget.spent(volumes, now, gpu_seconds):
         while (record := proposer.next()) is not None:
             waiting.append(record)
         while waiting and len(courses) < workers:
             number = waiting.popleft().number
             courses[number] = course_of(proposer.making[number][0])
             heapq.heappush(due, _next(courses[number], number, now))
-        if not due or due[0][0] > seconds:
+        if not due:
             return
         now, number, took, item = heapq.heappop(due)
+        gpu_seconds += gpus_per_trial * took
         if isinstance(item, TrialResult):
             del courses[number]
-            yield Event(now, number, record=proposer.finish(number, item))
+            record = proposer.finish(number, item)
+            front.add(record)
+            volumes.append(front.hypervolume)
+            yield Event(now, number, record=record)
         elif proposer.goes_on(number, item, took):
             heapq.heappush(due, _next(courses[number], number, now))
             yield Event(now, number, report=item)

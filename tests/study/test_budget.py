@@ -23,6 +23,24 @@ def test_a_budget_of_nothing_is_refused(budget):
         Budget(**budget)
 
 
+def test_finishes_must_leave_time_to_search_in():
+    with pytest.raises(UserError, match="--finish-minutes 5 leave nothing of --minutes 5"):
+        Budget(minutes=5.0, finish_minutes=5.0)
+
+
+def test_a_resumed_search_has_for_finishes_what_the_killed_one_had_left():
+    seconds = [0.0]
+    clock = Clock(Budget(trials=9), 100.0, 10.0, now=lambda: seconds[0])
+    seconds[0] = 4.0
+    clock.end_search()
+    assert clock.seconds_left() == 0.25 * (100 + 4) - 10
+    seconds[0] = 7.0
+    assert (clock.seconds_left(), clock.finish_seconds()) == (13.0, 13.0)
+    late = Clock(Budget(trials=9), 100.0, 90.0, now=lambda: seconds[0])
+    late.end_search()
+    assert late.is_up()
+
+
 def test_without_a_budget_fifty_trials_run():
     assert Budget().max_trials() == 50
     assert "all its 50 trials" in Budget().spent([0.5] * 50)

@@ -91,15 +91,22 @@ def test_members_that_hold_most_come_first_and_a_killed_finish_runs_again(study,
     assert decode(json.loads(record.config)).model == MLP((8,))
     first.finish(record.number, TrialResult("rejected", reason="why"))
     left = first.next()
+    assert first.next() is None, "it would train what the one before it trains"
     again = finisher()
     again.begin(front)
     assert again.next() == replace(left, is_again=True)
-    assert {again.next().number, left.number} == {FINISH, FINISH + 2}
     assert again.next() is None and not again.is_over()
+    again.finish(left.number, TrialResult("stopped", reason="its time was up"))
+    other = again.next()
+    assert {other.number, left.number} == {FINISH, FINISH + 2}
+    known = Study(study.folder).finishes()
+    assert [r.number for r in known if r.result is None] == [other.number]
     hurried = finisher()
     hurried.begin([replace(front[0], number=7, result=replace(front[0].result, seconds=9.0))])
-    assert [hurried.next(5.0).number for _ in "ab"] == [FINISH, FINISH + 2]
-    assert hurried.next(5.0) is None
-    known = Study(study.folder).finishes()
-    assert [r.result is None for r in known] == [True, False, True]
+    resumed = []
+    while (record := hurried.next(5.0)) is not None:
+        resumed.append(record.number)
+        hurried.finish(record.number, TrialResult("rejected", reason="why"))
+    assert sorted(resumed) == [FINISH, FINISH + 2], "what was stopped has a second try"
+    assert hurried.is_over()
     assert Study(study.folder).records() == []

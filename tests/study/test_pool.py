@@ -21,8 +21,8 @@ def test_a_value_lies_in_its_domain_at_every_place():
 def test_the_first_trials_fill_every_stratum_of_a_domain_once():
     domain = Int(0, 9)
     for path in ("a", "b"):
-        assert {stratified(i, 3, 10)(path, domain) for i in range(10)} == set(range(10))
-    orders = [[stratified(i, 3, 10)(path, domain) for i in range(10)] for path in ("a", "b")]
+        assert {stratified(i, "3", 10)(path, domain) for i in range(10)} == set(range(10))
+    orders = [[stratified(i, "3", 10)(path, domain) for i in range(10)] for path in ("a", "b")]
     assert orders[0] != orders[1]
 
 

@@ -1,5 +1,6 @@
 """Whole searches on a virtual clock: what they promise when killed, paused and crowded."""
 
+import math
 import random
 from functools import partial
 
@@ -10,6 +11,7 @@ from automl.measure.measurement import Measurement
 from automl.pareto import Axis
 from automl.recipe import Report
 from automl.result import TrialResult
+from automl.study.budget import Budget
 from automl.study.judging import judged
 from automl.study.later import AtOnce
 from automl.study.proposals import Proposer
@@ -121,6 +123,58 @@ def test_more_workers_do_more_in_less_time(start):
 
 def test_time_that_is_up_ends_a_search_in_the_middle(start):
     proposer = start("s")
-    events = list(play(proposer, {}, seconds=30.0))
-    assert events[-1].second <= 30 and not proposer.is_over()
+    events = list(play(proposer, {}, budget=Budget(minutes=0.5)))
+    assert events[-2].second < 30 <= events[-1].second and not proposer.is_over()
     assert proposer.unfinished()
+
+
+def test_a_search_ends_when_the_front_stagnates_or_its_gpus_are_used_up(start):
+    patient = list(play(start("p", max_trials=math.inf), {}, budget=Budget(patience=15)))
+    front = start("p").study.hypervolumes()
+    assert front[-1] <= 1.001 * front[-16] and len(front) > 15
+    events = list(play(start("g"), {}, budget=Budget(gpu_hours=0.01), gpus_per_trial=0.5))
+    assert 72 <= events[-1].second < 75 and len(patient) > len(events)
+
+
+@pytest.mark.parametrize("slots", [1, 4])
+def test_a_search_that_ended_goes_on_with_a_larger_budget(start, slots):
+    options = {"slots": slots, "max_live": slots + 1}
+    store, first = {}, start("s", max_trials=30, **options)
+    list(play(first, store, slots))
+    assert first.paused
+    for number in first.unfinished():
+        first.finish(number, TrialResult("stopped", reason=first.why_not(number)))
+    again = start("s", max_trials=80, **options)
+    list(play(again, store, slots))
+    records = again.study.records()
+    assert len(records) == 80 and [record.number for record in records] == list(range(80))
+    assert [r.result for r in records[:30]] == [r.result for r in first.study.records()[:30]]
+
+
+def test_constraints_hold_through_a_whole_search(start):
+    proposer = start("s", constraints=("size_bytes<=60000",), max_trials=30)
+    records = [event.record for event in play(proposer, {}) if event.record]
+    front = proposer.study.front().members
+    assert front and all(member.values["size_bytes"] <= 60_000 for member in front)
+    assert len(records) >= len(front)
+
+
+@pytest.mark.parametrize("moment", ["update", "_tell"])
+def test_a_crash_between_two_writes_of_a_trials_end_loses_nothing(start, moment, monkeypatch):
+    whole, store = start("whole"), {}
+    list(play(whole, store))
+    killed = start("killed")
+
+    def crash(*arguments, **fields):
+        raise KeyboardInterrupt
+
+    course = play(killed, store)
+    for _ in range(40):
+        next(course)
+    monkeypatch.setattr(killed.study, moment, crash)
+    with pytest.raises(KeyboardInterrupt):
+        for _ in course:
+            pass
+    last = start("killed")
+    list(play(last, store))
+    assert story(last) == story(whole)

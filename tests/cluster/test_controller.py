@@ -5,11 +5,14 @@ from conftest import drive
 
 from automl import api
 from automl.found import state
+from automl.models.mlp import MLP
+from automl.prefix import prefix_keys
 from automl.running import Watch
 from automl.store import Store
 
 IMPORTS = """
 from dataclasses import dataclass
+from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize
 from automl.data.sklearn import Sklearn
 from automl.models.mlp import MLP
@@ -111,3 +114,25 @@ def test_trials_that_fall_behind_are_paused_and_at_the_end_stopped(search):
         "after epoch 2 of train it was not among the better half"
     }
     assert all(results[number].seconds > 0 for number in stopped)
+    store = Store(found.home.store)
+    for record in found.study.records():
+        if record.number in stopped:
+            key = prefix_keys(found.config(record))[0]
+            assert store.starting_with(key) == [f"{key}@2"], "none went on unasked"
+
+
+def test_the_fronts_members_are_trained_again_at_the_end_at_the_shape_they_were_cut_to(search):
+    recorder = Recorder()
+    text = SHARED_PREFIX.replace("epochs=15), ", "epochs=3), Prune(0.5), ")
+    found = search(text, trials=2, finish_minutes=1.0, watch=recorder)
+    trials, finishes = found.study.records(), found.study.finishes()
+    assert [record.result.status for record in trials] == ["complete"] * 2
+    assert {record.result.status for record in finishes} == {"complete"}
+    assert {record.trial_id for record in finishes} <= {"0000-finish", "0001-finish"}
+    for record in finishes:
+        config = found.config(record)
+        assert config.model == MLP((16,)) and config.recipe[0].epochs == 6
+        assert [e for n, e in recorder.reports if n == record.number and e == 6]
+    assert found.study.attribute("finish_seconds") > 0
+    best = max(r.values["accuracy"] for r in [*trials, *finishes])
+    assert max(record.values["accuracy"] for record in found.front()) == best

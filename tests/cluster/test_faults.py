@@ -131,6 +131,31 @@ def test_a_killed_driver_is_resumed_without_loss_or_duplicates(killed, start, tm
     assert {run_id: now[run_id] for run_id in ended} == ended
 
 
+@pytest.mark.slow
+def test_finishes_that_a_kill_cut_off_are_finished_by_the_resumed_search(start, tmp_path):
+    sets = [*SETS[:-2], "--finish-minutes", "2"]
+    process = start("search", "digits", "--trials", "6", "--concurrency", "1", *sets)
+
+    def finishes():
+        home = Home(tmp_path)
+        return open_study(home, "digits").finishes() if "digits" in home.studies() else []
+
+    wait_for(lambda: any(record.result is None for record in finishes()), 120)
+    process.kill()
+    process.wait()
+    before = {record.number: record.result for record in finishes() if record.result}
+    wait_for(lambda: not members(process.pid), 20)
+    resumed = start("resume", "digits")
+    assert resumed.wait(120) == 0, resumed.stderr.read()
+    after = {record.number: record.result for record in finishes()}
+    assert {number: after[number] for number in before} == before
+    assert {result.status for result in after.values()} == {"complete"}
+    assert sorted(finished(tmp_path)) == list(range(6))
+    _, children = runs(tmp_path)
+    assert len(children) == 6 + len(after)
+    assert {run.info.status for run in children} == {"FINISHED"}
+
+
 def test_ctrl_c_ends_in_seconds_keeps_what_finished_and_says_how_to_resume(start, tmp_path):
     process = start("search", "digits", "--trials", "40", *SETS)
     wait_for(lambda: len(finished(tmp_path)) >= 1, 60)

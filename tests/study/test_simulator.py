@@ -162,7 +162,7 @@ def test_constraints_hold_through_a_whole_search(start):
 @pytest.mark.parametrize("moment", ["update", "_tell"])
 def test_a_crash_between_two_writes_of_a_trials_end_loses_nothing(start, moment, monkeypatch):
     whole, store = start("whole"), {}
-    list(play(whole, store))
+    list(play(whole, {}))
     killed = start("killed")
 
     def crash(*arguments, **fields):

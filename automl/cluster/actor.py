@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import gc
 import os
 import time
 from collections.abc import Generator
@@ -16,6 +14,7 @@ from ray import tune
 from automl.cluster.judge import RemoteMeasure
 from automl.cluster.shared import Shared, Task
 from automl.cluster.workers import run_on_workers
+from automl.export.onnx import leave_out_of_collections
 from automl.recipe import Report
 from automl.result import TrialResult, failed
 from automl.study.stop_rule import is_rung
@@ -92,14 +91,6 @@ class TrialActor(tune.Trainable):
         seconds = self.seconds - self.measure.waited_seconds
         leave_out_of_collections()
         return {"result": replace(result, seconds=seconds), "done": True}
-
-
-@functools.cache
-def leave_out_of_collections() -> None:
-    """Have garbage collections pass over what the first trial has loaded: to walk it takes a third
-    of a second, and every second exported file brings that about."""
-    gc.collect()
-    gc.freeze()
 
 
 def _is_asked(result: dict[str, Any]) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import ray
 from ray import tune
-from ray.tune import Callback, FailureConfig, RunConfig, TuneConfig
+from ray.tune import Callback, CheckpointConfig, FailureConfig, RunConfig, TuneConfig
 from ray.tune.stopper import Stopper
 
 from automl.cluster.actor import TrialActor
@@ -64,6 +64,8 @@ def run(
             stop=_StopWhen(should_stop),
             callbacks=[_Results(events)],
             failure_config=FailureConfig(max_failures=MAX_LOST_ACTORS),
+            # Else Tune saves each trial at its end, and takes each report by itself.
+            checkpoint_config=CheckpointConfig(checkpoint_at_end=False),
             verbose=0,
         ),
     )

@@ -131,9 +131,12 @@ def cells(
         finally:
             free.put(core)
 
-    with ThreadPoolExecutor(len(cores)) as pool:
+    pool = ThreadPoolExecutor(len(cores))
+    try:
         for ended in as_completed([pool.submit(run, key) for key in keys]):
             yield ended.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def cell(request: Request, folder: Path) -> Any:

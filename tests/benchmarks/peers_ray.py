@@ -29,8 +29,8 @@ from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
-from automl.cluster.actor import leave_out_of_collections
 from automl.data.dataset import Split
+from automl.export.onnx import leave_out_of_collections
 from automl.measure.measurement import Measurement
 from automl.pareto import DIRECTIONS
 from automl.recipe import Report

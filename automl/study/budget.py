@@ -124,11 +124,15 @@ class Clock:
 
     def _finish_seconds(self, searched: float) -> float:
         """What is left for finishes once this run has searched for so long; minutes that were
-        asked for are this run's own."""
+        asked for are this run's own, and of its minutes they take no larger share than of a
+        whole search."""
         if self.budget.finish_minutes is not None:
             return 60 * self.budget.finish_minutes
         whole = FINISH_SHARE * (self.searched_before + searched)
-        return max(0.0, whole - self.finished_before)
+        left = max(0.0, whole - self.finished_before)
+        if self.budget.minutes is not None:
+            left = min(left, 60 * self.budget.minutes * FINISH_SHARE / (1 + FINISH_SHARE))
+        return left
 
 
 class GpuMeter:

@@ -36,6 +36,8 @@ def test_a_resumed_search_has_for_finishes_what_the_killed_one_had_left():
     assert clock.seconds_left() == 0.25 * (100 + 4) - 10
     seconds[0] = 7.0
     assert (clock.seconds_left(), clock.finish_seconds()) == (13.0, 13.0)
+    short = Clock(Budget(minutes=5.0), 7200.0, 0.0, now=lambda: seconds[0])
+    assert short.seconds_for_all() == 60.0, "most of five minutes more is for searching"
     late = Clock(Budget(trials=9), 100.0, 90.0, now=lambda: seconds[0])
     late.end_search()
     assert late.is_up()

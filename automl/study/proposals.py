@@ -109,10 +109,10 @@ class Proposer:
             self._release(stored)
         judged = self.judge(*self.making[number], report)
         goes_on = self.rule.goes_on(number, *(judged or ()))
-        if goes_on:
-            self._write_rungs()
-        else:
+        if not goes_on:
             self._pause(number, seconds)
+        elif self.rule.changed:
+            self._write_rungs()
         return goes_on
 
     def finish(self, number: int, result: TrialResult) -> TrialRecord:

@@ -182,9 +182,6 @@ class Space(Config):
     fixed: dict[str, str] = field(default_factory=dict)
     folders: tuple[str, ...] = ()
 
-    def directions(self) -> dict[str, str]:
-        return {name: pareto.DIRECTIONS[name] for name in self.objectives}
-
 
 @dataclass(frozen=True)
 class Trace:

@@ -1,5 +1,7 @@
 """Searches through a real Ray, with spaces made for one behaviour each."""
 
+import time
+
 import pytest
 from conftest import drive
 
@@ -37,6 +39,21 @@ class Fussy(Step):
 
 recipe = (Train(SGD(), Fixed(OneOf(1e-2, 1e18)), epochs=1), OneOf(None, Fussy(Int(1, 1))))
 space = Space(TrialConfig(Sklearn("digits"), MLP((16,)), recipe), ("accuracy",))
+"""
+
+
+SLEEP_SECONDS = 120
+SLEEPING = f"""
+import time
+
+@dataclass(frozen=True)
+class Sleep(Step):
+    def apply(self, model, context):
+        time.sleep({SLEEP_SECONDS})
+        return model
+
+recipe = (Sleep(label="sleep"),)
+space = Space(TrialConfig(Sklearn("digits"), MLP((Int(8, 64),)), recipe), ("accuracy",))
 """
 
 
@@ -97,6 +114,13 @@ def test_time_that_is_up_stops_what_is_running(search):
     results = [record.result for record in found.study.records()]
     assert {result.status for result in results} == {"stopped"}
     assert state(found.study) == "finished"
+
+
+def test_time_that_is_up_ends_a_step_that_reports_nothing(search):
+    started = time.monotonic()
+    found = search(SLEEPING, minutes=0.1, concurrency=1)
+    assert time.monotonic() - started < SLEEP_SECONDS
+    assert {record.result.status for record in found.study.records()} == {"stopped"}
 
 
 def test_trials_that_fall_behind_are_paused_and_at_the_end_stopped(search):

@@ -88,6 +88,9 @@ def test_gpus_count_while_they_are_reserved():
     meter.end(1)
     now += 50
     assert meter.seconds() == 7.0 + 42.0 + 10.5
+    meter.start(3, 2.0, worked=5.0)
+    meter.end(3)
+    assert meter.seconds() == 7.0 + 42.0 + 10.5 + 10.0, "one that ended before it reported"
 
 
 @pytest.mark.parametrize(

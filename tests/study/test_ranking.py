@@ -12,7 +12,7 @@ from automl.pareto import Axis
 from automl.result import TrialResult
 from automl.space import uniform
 from automl.study.pool import walk
-from automl.study.ranking import History, Ranker, told, work
+from automl.study.ranking import MAX_COLUMNS, History, Ranker, _thinned, told, work
 from automl.study.study import Settings, TrialRecord
 
 AXES = {"accuracy": Axis(0.0, 1.0), "size_bytes": Axis(100_000.0, 0.0)}
@@ -126,3 +126,12 @@ def test_what_keeps_to_the_constraints_comes_first(is_feasible):
     gains = Ranker(settings, SPACE).gains(history, front, known(new))
     is_small = np.array([world(c.params)[2] <= 20_000 for c in new])
     assert gains[is_small].mean() > gains[~is_small].mean()
+
+
+def test_a_front_is_thinned_so_that_the_space_above_it_stays_small_and_its_ends_stay():
+    rng = np.random.default_rng(0)
+    for axes, kept in ((2, 400), (3, 316), (4, 46), (5, 17)):
+        front = rng.random((400, axes))
+        thin = _thinned(front)
+        assert len(thin) == kept and len(thin) ** (axes - 1) <= MAX_COLUMNS
+        assert (thin.max(axis=0) == front.max(axis=0)).all()

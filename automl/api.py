@@ -15,7 +15,7 @@ from automl import points as given_points
 from automl import running, source
 from automl.cluster import nodes, session
 from automl.cluster.judge import Bench
-from automl.config import UserError, choices
+from automl.config import UserError, choices, import_choices
 from automl.found import Search, open_study, study_space
 from automl.home import Home, check_name, home_at, make_writable
 from automl.measure.measurement import Reference
@@ -208,6 +208,7 @@ def _parallelism(space: Space, workers: int | None, parallelism: str | None) -> 
         return {}
     if workers is not None and workers < 1:
         raise UserError(f"--workers-per-trial {workers}: it must be at least 1")
+    import_choices()
     known = [name for name in choices(Parallelism) if name != "SingleDevice"]
     if parallelism is not None and parallelism not in known:
         raise UserError(unknown("parallelism", parallelism, known))

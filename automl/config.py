@@ -303,12 +303,17 @@ def decode(data: Any) -> Any:
 def choice(name: str) -> type[Config] | None:
     """The registered class of a name; ours are imported where nothing has done so yet."""
     if name not in Config.registered:
-        for folder in FOLDERS_OF_CHOICES:
-            package = importlib.import_module(folder)
-            for module in pkgutil.iter_modules(package.__path__, f"{folder}."):
-                importlib.import_module(module.name)
+        import_choices()
     cls = Config.registered.get(name)
     return cls if is_dataclass(cls) else None
+
+
+def import_choices() -> None:
+    """Have all of ours registered."""
+    for folder in FOLDERS_OF_CHOICES:
+        package = importlib.import_module(folder)
+        for module in pkgutil.iter_modules(package.__path__, f"{folder}."):
+            importlib.import_module(module.name)
 
 
 def canonical(value: Any) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import uuid
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Any
 
 import ray
@@ -19,6 +20,7 @@ from automl.result import TrialResult, failed
 from automl.training import parallel
 
 POLL_SECONDS = 1.0
+MAX_LOST_WORKERS = 2
 WORKER_CPUS_LESS = 0.01
 
 
@@ -48,7 +50,27 @@ class Mailbox:
 def run_on_workers(
     shared: Shared, task: Task, num_workers: int
 ) -> Generator[Report, None, TrialResult]:
-    """The reports and the result of a trial whose ranks are Ray Train workers."""
+    """The reports and the result of a trial whose ranks are Ray Train workers.
+
+    When one of them is lost all are started again, and go on from the last checkpoint.
+    """
+    notes: tuple[str, ...] = ()
+    while True:
+        try:
+            result = yield from _run_once(shared, task, num_workers)
+        except _Lost as lost:
+            if len(notes) == MAX_LOST_WORKERS:
+                return TrialResult("failed", reason=f"its workers were lost again: {lost}")
+            notes += (f"a worker was lost, all began again from the last checkpoint: {lost}",)
+        else:
+            return replace(result, notes=notes + result.notes)
+
+
+class _Lost(Exception):
+    """The workers ended without a result."""
+
+
+def _run_once(shared: Shared, task: Task, num_workers: int) -> Generator[Report, None, TrialResult]:
     mailbox = Mailbox.options(  # type: ignore[attr-defined]
         scheduling_strategy="DEFAULT"
     ).remote()
@@ -97,7 +119,7 @@ class _Fit(threading.Thread):
 
 
 def _take(mailbox: Any, fit: _Fit) -> Report | TrialResult:
-    """The next item, or the error of a run that died without one."""
+    """The next item. Raises _Lost when the run has died without one."""
     waiting = mailbox.take.remote()
     while True:
         ready, _ = ray.wait([waiting], timeout=POLL_SECONDS)
@@ -105,7 +127,7 @@ def _take(mailbox: Any, fit: _Fit) -> Report | TrialResult:
             item: Report | TrialResult = ray.get(waiting)
             return item
         if not fit.is_alive():
-            raise RuntimeError(f"the trial's workers ended without a result: {fit.error}")
+            raise _Lost(str(fit.error).strip().splitlines()[0])
 
 
 def _rank(loop: dict[str, Any]) -> None:
@@ -123,7 +145,7 @@ def _rank(loop: dict[str, Any]) -> None:
                 ray.get(mailbox.end.remote(end.value))
             return
         except Exception as error:
-            if parallel.rank() == 0:
+            if not parallel.lost_peer(error):
                 ray.get(mailbox.end.remote(failed(error)))
             raise
         go_on = ray.get(mailbox.report.remote(report)) if parallel.rank() == 0 else True

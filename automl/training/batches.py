@@ -65,6 +65,12 @@ class Part:
             return own
         return self.share * own + (1 - self.share) * loss(outputs, self.others, self.taught)
 
+    def of(self, rows: Tensor) -> Part:
+        """The same of some of its rows."""
+        taught = None if self.taught is None else self.taught[rows]
+        inputs, targets, others = self.inputs[rows], self.targets[rows], self.others[rows]
+        return Part(inputs, targets, others, self.share, taught)
+
 
 class Batches:
     """Training rows as a model sees them, with their targets and the teacher's outputs."""

@@ -19,12 +19,13 @@ from automl.recipe import Context, Rejected, Report, Sibling, Step
 from automl.space import unknown
 from automl.training import parallel
 from automl.training.augmentation import Augmentation
+from automl.training.batch_norm import keep_own_statistics
 from automl.training.batches import Batches, Plan, epoch_seed
 from automl.training.checkpoint import checkpoint, restore
 from automl.training.distill import misfit
 from automl.training.losses import BatchLoss, Loss, usual
 from automl.training.optimizers import AdamW, Optimizer, keep_zeros
-from automl.training.parallel import Parallelism, SingleDevice
+from automl.training.parallel import Parallelism, SingleDevice, Spread, Trainee
 from automl.training.schedules import Cosine, Fixed, Schedule, Warmup
 
 PRECISIONS = ("fp32", "bf16")
@@ -123,54 +124,53 @@ class Train(Step):
         torch.manual_seed(epoch_seed(context.seed, self.label))
         module = config.around(model.cpu(), about).to(context.device)
         module = self._formatted(module, torch.channels_last)
-        optimizer = self.optimizer.build(module.parameters())
-        loss = config.build(about, context.device)
+
+        def build(learning: nn.Module) -> torch.optim.Optimizer:
+            optimizer = self.optimizer.build(learning.parameters())
+            if model.spec.keeps_zeros:
+                keep_zeros(_network(learning), optimizer)
+            return optimizer
+
+        optimizer, loss = build(module), config.build(about, context.device)
         batches, validation = self._batches(model, context), _Validation(model, context)
         first_epoch = parallel.agree(restore(context.checkpoints, module, optimizer))
-        if model.spec.keeps_zeros:
-            keep_zeros(model, optimizer)
-        wrapped = self.parallelism.wrap(self._compiled(module, loss, batches, context))
+        self.parallelism.prepare(module)
+        called = self._compiled(module, loss, batches, context)
+        spread = self.parallelism.spread(Trainee(module, called, optimizer, build, self._outputs))
         rank, _ = self.parallelism.share()
-        for epoch in range(first_epoch, self.epochs):
-            torch.manual_seed(epoch_seed(context.seed, self.label, epoch, rank))
-            mean_loss = self._epoch(wrapped, optimizer, loss, batches, self._plan(context), epoch)
-            self.parallelism.unwrap(module)
-            metrics = {"loss": mean_loss, **validation.metrics()}
-            report = Report(self.label, epoch + 1, self.epochs, metrics)
-            if parallel.rank() == 0:
-                context.checkpoints.save(report, checkpoint(module, optimizer))
-            yield report
+        try:
+            for epoch in range(first_epoch, self.epochs):
+                torch.manual_seed(epoch_seed(context.seed, self.label, epoch, rank))
+                mean_loss = self._epoch(spread, loss, batches, self._plan(context), epoch)
+                spread.gather()
+                metrics = {"loss": mean_loss, **validation.metrics(), **spread.figures()}
+                report = Report(self.label, epoch + 1, self.epochs, metrics)
+                if parallel.rank() == 0:
+                    context.checkpoints.save(report, checkpoint(module, optimizer))
+                yield report
+        finally:
+            spread.close()
+        keep_own_statistics(module)
         self._formatted(model, torch.contiguous_format)
         return model.eval()
 
     def _epoch(
-        self,
-        model: nn.Module,
-        optimizer: torch.optim.Optimizer,
-        loss: BatchLoss,
-        batches: Batches,
-        plan: Plan,
-        epoch: int,
+        self, spread: Spread, loss: BatchLoss, batches: Batches, plan: Plan, epoch: int
     ) -> float:
         """The mean loss over the epoch's rows. Raises ArithmeticError when it is not finite."""
-        model.train()
+        spread.module.train()
         schedule = self.learning_rate or Warmup(Cosine(self.optimizer.usual_learning_rate))
         scaling, first_size = BATCH_SCALING[self.batch_scaling], self.batch_size.at(0.0)
-        total, seen = torch.zeros((), device=batches.device), 0
-        for progress, num_rows, rows in plan.of_epoch(epoch, len(batches)):
-            for group in optimizer.param_groups:
-                group["lr"] = (
-                    schedule.at(progress) * (self.batch_size.at(progress) / first_size) ** scaling
-                )
-            optimizer.zero_grad(set_to_none=True)
-            for part in batches.take(rows, math.ceil(num_rows / plan.share[1])):
-                outputs = self._outputs(model, part.inputs)
-                part_loss = part.loss(loss, outputs)
-                (part_loss * plan.share[1] / num_rows).backward()  # type: ignore[no-untyped-call]
-                total += part_loss.detach()
-            optimizer.step()
+        total, seen, shares = torch.zeros((), device=batches.device), 0, plan.share[1]
+        for progress, num_rows, rows in spread.batches(plan, epoch, len(batches)):
+            for part in batches.take(rows, math.ceil(num_rows / shares)):
+                total += spread.learn(part, loss, num_rows / shares)
+            spread.step(
+                schedule.at(progress) * (self.batch_size.at(progress) / first_size) ** scaling
+            )
             seen += len(rows)
-        mean_loss = total.item() / seen
+        total_loss, num_rows = spread.over_ranks(total, seen)
+        mean_loss = total_loss / num_rows
         if not math.isfinite(mean_loss):
             raise ArithmeticError(
                 f"the loss of step {self.label!r} is {mean_loss} at epoch {epoch + 1}: it diverged"
@@ -218,6 +218,10 @@ class Train(Step):
         """
         if not self.compile:
             return model
+        if not self.parallelism.takes_compiled:
+            name = type(self.parallelism).__name__
+            context.notes.append(f"step {self.label!r} is not compiled: {name} spreads it as it is")
+            return model
         buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
         try:
             compiled: Any = torch.compile(model)
@@ -232,6 +236,11 @@ class Train(Step):
             buffer.copy_(buffers[name])
         model.zero_grad(set_to_none=True)
         return compiled
+
+
+def _network(module: nn.Module) -> nn.Module:
+    """The model in what is trained; of a part of one, the part."""
+    return next((part for part in module.modules() if isinstance(part, Network)), module)
 
 
 class _Validation:

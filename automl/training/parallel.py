@@ -1,17 +1,75 @@
-"""Parallelism: how a plain model is spread over the ranks of a trial, and gathered again."""
+"""Parallelism: how a plain module is spread over the ranks of a trial while it trains."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, ClassVar, TypeVar
 
+import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from automl.config import Config, Count
+from automl.training.batch_norm import share_statistics
+from automl.training.batches import Part, Plan
+from automl.training.losses import BatchLoss
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Trainee:
+    """A plain module that is to learn, and its optimizer: the same on every rank between epochs.
+
+    `called` is the module, or what was compiled of it; `build` makes an optimizer for another
+    form of the module or a part of it, `outputs` calls either as the step wants it called.
+    """
+
+    module: nn.Module
+    called: nn.Module
+    optimizer: torch.optim.Optimizer
+    build: Callable[[nn.Module], torch.optim.Optimizer]
+    outputs: Callable[[nn.Module, Tensor], Any]
+
+
+class Spread:
+    """A trainee while it learns on the ranks; `gather` brings the plain one up to date."""
+
+    def __init__(self, trainee: Trainee, module: Any, optimizer: torch.optim.Optimizer) -> None:
+        self.trainee, self.module, self.optimizer = trainee, module, optimizer
+
+    def batches(self, plan: Plan, epoch: int, count: int) -> Iterator[tuple[float, int, Tensor]]:
+        """What this rank is to learn from in an epoch, as the plan says it."""
+        return plan.of_epoch(epoch, count)
+
+    def learn(self, part: Part, loss: BatchLoss, divisor: float) -> Tensor:
+        """Add the gradients of a part's loss over `divisor`; returns the loss."""
+        part_loss = part.loss(loss, self.trainee.outputs(self.module, part.inputs))
+        (part_loss / divisor).backward()  # type: ignore[no-untyped-call]
+        return part_loss.detach()
+
+    def step(self, learning_rate: float) -> None:
+        """Move the weights by the gradients, and forget these."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def over_ranks(self, loss: Tensor, rows: int) -> tuple[float, int]:
+        """This rank's loss and rows, to those of all."""
+        return loss.item(), rows
+
+    def gather(self) -> None:
+        """Bring the plain module and its optimizer up to date, on every rank."""
+
+    def figures(self) -> dict[str, float]:
+        """What is worth a word in the report of an epoch."""
+        return {}
+
+    def close(self) -> None:
+        """End what works beside the ranks."""
 
 
 class Parallelism(Config):
@@ -21,25 +79,28 @@ class Parallelism(Config):
     """
 
     num_workers: int = 0
+    takes_compiled: ClassVar[bool] = False
 
     def share(self) -> tuple[int, int]:
         """(i, n): this rank takes the i-th of n equal shares of every batch."""
         return 0, 1
 
-    def wrap(self, model: nn.Module) -> nn.Module:
-        """The module to call while training; gradients end on the plain model's parameters."""
-        raise NotImplementedError
+    def prepare(self, module: nn.Module) -> None:
+        """Change how the plain module computes, where its rows are on several ranks."""
 
-    def unwrap(self, model: nn.Module) -> None:
-        """Make the plain model the same on every rank."""
+    def spread(self, trainee: Trainee) -> Spread:
+        """Begin to train. Raises Rejected where the module cannot be spread so."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class SingleDevice(Parallelism):
     """No spreading; where a trial has several ranks for another step, each does the same."""
 
-    def wrap(self, model: nn.Module) -> nn.Module:
-        return model
+    takes_compiled: ClassVar[bool] = True
+
+    def spread(self, trainee: Trainee) -> Spread:
+        return Spread(trainee, trainee.called, trainee.optimizer)
 
 
 @dataclass(frozen=True)
@@ -47,15 +108,32 @@ class DataParallel(Parallelism):
     """Each rank takes its share of every batch; gradients are averaged (torch's DDP)."""
 
     num_workers: Count = 2
+    takes_compiled: ClassVar[bool] = True
 
     def share(self) -> tuple[int, int]:
         return rank(), world_size()
 
-    def wrap(self, model: nn.Module) -> nn.Module:
-        return DistributedDataParallel(model)
+    def prepare(self, module: nn.Module) -> None:
+        share_statistics(module)
 
-    def unwrap(self, model: nn.Module) -> None:
-        for tensor in model.state_dict().values():
+    def spread(self, trainee: Trainee) -> Spread:
+        wrapped = DistributedDataParallel(trainee.called)
+        return _Replicated(trainee, wrapped, trainee.optimizer)
+
+
+class SharedRows(Spread):
+    """Ranks that learn from different rows."""
+
+    def over_ranks(self, loss: Tensor, rows: int) -> tuple[float, int]:
+        count = torch.tensor(rows, dtype=torch.float64, device=loss.device)
+        both = torch.stack([loss.double(), count])
+        dist.all_reduce(both)
+        return both[0].item(), round(both[1].item())
+
+
+class _Replicated(SharedRows):
+    def gather(self) -> None:
+        for tensor in self.trainee.module.state_dict().values():
             dist.broadcast(tensor, src=0)
 
 
@@ -67,10 +145,15 @@ def world_size() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
-def agree(value: T) -> T:
-    """Rank 0's value, on every rank."""
+def lost_peer(error: BaseException) -> bool:
+    """Whether an error is what a rank meets when another one is gone."""
+    return isinstance(error, dist.DistError) or "gloo" in str(error)
+
+
+def agree(value: T, source: int = 0) -> T:
+    """One rank's value, on every rank."""
     if world_size() == 1:
         return value
     box = [value]
-    dist.broadcast_object_list(box, src=0)
+    dist.broadcast_object_list(box, src=source)
     return box[0]

@@ -1,0 +1,157 @@
+"""Pipeline parallelism: each rank computes some of the layers, on one small part after another.
+
+https://arxiv.org/abs/1811.06965
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from itertools import accumulate
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.pipelining import PipelineStage, ScheduleGPipe
+
+from automl.config import Count
+from automl.models.family import Network, count_parameters
+from automl.recipe import Rejected
+from automl.training.batches import Part
+from automl.training.losses import BatchLoss
+from automl.training.parallel import Parallelism, Spread, Trainee, agree, rank, world_size
+
+
+@dataclass(frozen=True)
+class Pipeline(Parallelism):
+    """Each rank holds a run of a network's layers; a batch goes through as microbatches.
+
+    There are `num_microbatches` of them, or the next smaller number into which a batch divides.
+    Batch norms take the moments of a microbatch.
+    """
+
+    num_workers: Count = 2
+    num_microbatches: Count = 4
+
+    def spread(self, trainee: Trainee) -> Spread:
+        network = trainee.module
+        if not isinstance(network, Network) or not isinstance(network.body, nn.Sequential):
+            raise Rejected("Pipeline needs one chain of layers; use DataParallel instead")
+        return _Staged(trainee, stages(network.body, world_size()), self.num_microbatches)
+
+
+class _Staged(Spread):
+    """The layers of this rank, which are those of the plain module, and their optimizer."""
+
+    def __init__(self, trainee: Trainee, parts: list[nn.Sequential], num_microbatches: int) -> None:
+        optimizer = trainee.build(parts[rank()])
+        super().__init__(trainee, parts[rank()], optimizer)
+        self.parts, self.num_microbatches = parts, num_microbatches
+        self.schedules: dict[tuple[int, torch.Size], Any] = {}
+        self.loss: Callable[[Tensor, Tensor], Tensor]
+        for parameter in self.module.parameters():
+            if parameter in trainee.optimizer.state:
+                optimizer.state[parameter] = trainee.optimizer.state[parameter]
+
+    def learn(self, part: Part, loss: BatchLoss, divisor: float) -> Tensor:
+        count = len(part.inputs)
+        total = torch.zeros((), device=part.inputs.device)
+
+        def of_rows(outputs: Tensor, rows: Tensor) -> Tensor:
+            value = part.of(rows).loss(loss, outputs)
+            total.add_(value.detach())
+            return value / divisor
+
+        self.loss = of_rows
+        schedule = self._schedule(part.inputs)
+        inputs = (part.inputs,) if rank() == 0 else ()
+        is_last = rank() == world_size() - 1
+        target = torch.arange(count, device=part.inputs.device) if is_last else None
+        schedule.step(*inputs, **({"target": target} if is_last else {}))
+        return total
+
+    def over_ranks(self, loss: Tensor, rows: int) -> tuple[float, int]:
+        """The last rank alone knows the loss."""
+        dist.broadcast(loss, src=world_size() - 1)
+        return loss.item(), rows
+
+    def gather(self) -> None:
+        state = self.trainee.optimizer.state
+        for owner, part in enumerate(self.parts):
+            parameters = list(part.parameters())
+            own = [self.optimizer.state.get(p, {}) for p in parameters] if owner == rank() else []
+            weights, kept = agree((part.state_dict(), own), owner)
+            part.load_state_dict(weights)
+            state.update({p: values for p, values in zip(parameters, kept) if values})
+
+    def _schedule(self, inputs: Tensor) -> Any:
+        """The schedule for batches of a shape; each has buffers of its own."""
+        count = len(inputs)
+        divisors = (n for n in range(min(self.num_microbatches, count), 0, -1) if count % n == 0)
+        number = next(divisors)
+        if (number, inputs.shape) not in self.schedules:
+            shapes = self._shapes(inputs[: count // number])
+            stage = PipelineStage(
+                *(_Called(self.module, self.trainee.outputs), rank(), world_size()),
+                inputs.device,
+                input_args=(shapes[rank()],),
+                output_args=(shapes[rank() + 1],),
+            )
+            self.schedules[number, inputs.shape] = ScheduleGPipe(
+                stage, number, lambda outputs, rows: self.loss(outputs, rows), scale_grads=False
+            )
+        return self.schedules[number, inputs.shape]
+
+    def _shapes(self, inputs: Tensor) -> list[Tensor]:
+        """What each stage reads, and at the end what the last gives; all but the rows themselves
+        want a gradient."""
+        seen = [inputs]
+        for part in self.parts:
+            part.eval()
+            with torch.no_grad():
+                outputs = self.trainee.outputs(part, seen[-1])
+            seen.append(outputs.contiguous().requires_grad_())
+            part.train()
+        return seen
+
+
+class _Called(nn.Module):
+    """A part of the network, called as the step calls it; only whole memory can be sent."""
+
+    def __init__(self, part: nn.Module, outputs: Callable[[nn.Module, Tensor], Any]) -> None:
+        super().__init__()
+        self.part, self.outputs = part, outputs
+
+    def forward(self, inputs: Tensor) -> Any:
+        return self.outputs(self.part, inputs).contiguous()
+
+
+def stages(body: nn.Sequential, number: int) -> list[nn.Sequential]:
+    """A chain cut into runs of layers, the largest of as few parameters as can be.
+
+    Raises Rejected when there are fewer layers with parameters than runs.
+    """
+    layers = list(body.named_children())
+    sizes = [count_parameters(layer) for _, layer in layers]
+    if sum(size > 0 for size in sizes) < number:
+        raise Rejected(
+            f"Pipeline over {number} workers needs as many blocks with weights; this network has "
+            f"{sum(size > 0 for size in sizes)}: take fewer workers or a deeper network"
+        )
+    until = [0, *accumulate(sizes)]
+
+    @cache
+    def best(start: int, runs: int) -> tuple[int, tuple[int, ...]]:
+        """The largest run's size and where the runs end, over the layers from `start`."""
+        if runs == 1:
+            return (until[-1] - until[start] or until[-1] + 1), (len(sizes),)
+        found = []
+        for end in range(start + 1, len(sizes) - runs + 2):
+            size, (largest, ends) = until[end] - until[start], best(end, runs - 1)
+            found.append((max(size or until[-1] + 1, largest), (end, *ends)))
+        return min(found)
+
+    _, ends = best(0, number)
+    return [body[start:end] for start, end in zip((0, *ends), ends)]

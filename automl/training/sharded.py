@@ -1,0 +1,188 @@
+"""Parallelism whose weights are in pieces, as torch's DTensor: `Sharded`, `TensorParallel`."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import MethodType
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor, Replicate, Shard, distribute_tensor
+from torch.distributed.tensor.parallel import (
+    ColwiseParallel,
+    ParallelStyle,
+    RowwiseParallel,
+    parallelize_module,
+)
+from torch.nn import functional as F
+
+from automl.config import Count
+from automl.models.family import Network
+from automl.recipe import Rejected
+from automl.training.batch_norm import Added, share_statistics
+from automl.training.parallel import Parallelism, SharedRows, Spread, Trainee, rank, world_size
+
+
+@dataclass(frozen=True)
+class Sharded(Parallelism):
+    """Each rank takes its share of every batch, and keeps its share of the weights and of the
+    optimizer's state (torch's FSDP2)."""
+
+    num_workers: Count = 2
+
+    def share(self) -> tuple[int, int]:
+        return rank(), world_size()
+
+    def prepare(self, module: nn.Module) -> None:
+        share_statistics(module)
+
+    def spread(self, trainee: Trainee) -> Spread:
+        if any(parameter.ndim == 0 for parameter in trainee.module.parameters()):
+            raise Rejected("Sharded cannot cut a parameter that is one number; use DataParallel")
+        return _ShardedRows(trainee, _shard)
+
+
+@dataclass(frozen=True)
+class TensorParallel(Parallelism):
+    """Each rank computes its share of the units of linear layers, attention and convolutions, on
+    all rows.
+
+    Where a layer's size does not divide by the ranks, each computes the whole of it.
+    """
+
+    num_workers: Count = 2
+
+    def spread(self, trainee: Trainee) -> Spread:
+        return _InPieces(trainee, _cut)
+
+
+class _InPieces(Spread):
+    """A copy of the module whose parameters are DTensors, and an optimizer of its own."""
+
+    def __init__(self, trainee: Trainee, cut: Callable[[nn.Module, DeviceMesh], None]) -> None:
+        module = copy.deepcopy(trainee.module)
+        device = next(module.parameters()).device.type
+        cut(module, init_device_mesh(device, (world_size(),)))
+        super().__init__(trainee, module, trainee.build(module))
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        state = {
+            index: {name: _like(value, parameters[index]) for name, value in values.items()}
+            for index, values in trainee.optimizer.state_dict()["state"].items()
+        }
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+    def gather(self) -> None:
+        plain, weights = self.trainee, self.module.state_dict().items()
+        plain.module.load_state_dict({name: _whole(tensor) for name, tensor in weights})
+        state = {
+            index: {name: _whole(value) for name, value in values.items()}
+            for index, values in self.optimizer.state_dict()["state"].items()
+        }
+        groups = plain.optimizer.state_dict()["param_groups"]
+        plain.optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+class _ShardedRows(SharedRows, _InPieces):
+    pass
+
+
+def _whole(value: Any) -> Any:
+    return value.full_tensor() if isinstance(value, DTensor) else value
+
+
+def _like(value: Any, parameter: Tensor) -> Any:
+    """What an optimizer keeps of each entry of a parameter, cut as the parameter is."""
+    if isinstance(parameter, DTensor) and getattr(value, "shape", None) == parameter.shape:
+        return distribute_tensor(value, parameter.device_mesh, parameter.placements)
+    return value
+
+
+def _networks(module: nn.Module) -> Iterator[Network]:
+    return (part for part in module.modules() if isinstance(part, Network))
+
+
+def _shard(module: nn.Module, mesh: DeviceMesh) -> None:
+    """Each block for itself, then what is left."""
+    for network in _networks(module):
+        for block in network.body.children():
+            if next(block.parameters(), None) is not None:
+                fully_shard(block, mesh=mesh)
+    fully_shard(module, mesh=mesh)
+
+
+def _cut(module: nn.Module, mesh: DeviceMesh) -> None:
+    for network in _networks(module):
+        parallelize_module(network.body, mesh, _styles(network, mesh.size()))
+        for layer in network.body.modules():
+            if type(layer) in (nn.Conv1d, nn.Conv2d) and _divides(layer, mesh.size()):
+                _cut_convolution(layer, mesh)
+
+
+def _styles(network: Network, ranks: int) -> dict[str, ParallelStyle]:
+    """How each linear layer is cut. Where linear layers alone make the units of a group, and read
+    them, the units stay on their ranks in between; other layers give theirs to all at once."""
+    linear = {n: layer for n, layer in network.body.named_modules() if type(layer) is nn.Linear}
+    styles: dict[str, ParallelStyle] = {}
+    for group in network.spec.model.groups():
+        reading = {part.name.rpartition(".")[0] for part in group.consumed}
+        touched = {*group.makers, *reading}
+        if group.size % ranks == 0 and touched <= linear.keys() and not touched & styles.keys():
+            styles |= {name: ColwiseParallel() for name in group.makers}
+            styles |= {name: RowwiseParallel() for name in reading}
+    for name, layer in linear.items():
+        if name not in styles and layer.out_features % ranks == 0:
+            styles[name] = ColwiseParallel(output_layouts=Replicate())
+    return styles
+
+
+def _divides(layer: Any, ranks: int) -> bool:
+    is_plain = layer.groups == 1 and layer.padding_mode == "zeros"
+    return is_plain and layer.out_channels % ranks == 0
+
+
+def _cut_convolution(layer: Any, mesh: DeviceMesh) -> None:
+    """By its output channels, by hand: computed through DTensor it is silently wrong."""
+    for name, parameter in list(layer.named_parameters()):
+        piece = distribute_tensor(parameter.detach(), mesh, [Shard(0)])
+        setattr(layer, name, nn.Parameter(piece, requires_grad=parameter.requires_grad))
+    layer.forward = MethodType(_convolve, layer)
+
+
+def _convolve(layer: Any, inputs: Tensor) -> Tensor:
+    convolve: Any = F.conv1d if inputs.dim() == 3 else F.conv2d
+    bias = None if layer.bias is None else layer.bias.to_local()
+    options = (layer.stride, layer.padding, layer.dilation)
+    own = convolve(_Seen.apply(inputs), layer.weight.to_local(), bias, *options)  # type: ignore[no-untyped-call]
+    outputs: Tensor = _Joined.apply(own)  # type: ignore[no-untyped-call]
+    return outputs
+
+
+class _Seen(torch.autograd.Function):
+    """What every rank reads: its gradient is the sum of theirs."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        return values.view_as(values)
+
+    backward = Added.backward
+
+
+class _Joined(torch.autograd.Function):
+    """The channels of all ranks, from those of each."""
+
+    @staticmethod
+    def forward(ctx: Any, own: Tensor) -> Tensor:
+        parts = [torch.empty_like(own) for _ in range(world_size())]
+        dist.all_gather(parts, own.contiguous())
+        return torch.cat(parts, dim=1)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return gradients[0].chunk(world_size(), dim=1)[rank()].contiguous()

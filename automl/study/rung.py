@@ -34,59 +34,59 @@ class Rung:
 
     def __init__(self, free: int = FREE) -> None:
         self.free = free
-        self.entries: list[Entry] = []
+        self.added = 0
+        self.places: dict[str, int] = {}
         self._best: set[str] | None = set()
+        # By place: the newest entry takes that of the oldest.
+        self._keys: NDArray[np.object_] = np.empty(WINDOW, object)
         self._values: NDArray[np.float64] = np.empty((0, 0))
-        self._better: NDArray[np.bool_] = np.empty((0, 0), bool)
-        self._num_better: NDArray[np.int64] = np.empty(0, np.int64)
+        self._better: NDArray[np.bool_] = np.zeros((WINDOW, WINDOW), bool)
+        self._num_better: NDArray[np.int64] = np.zeros(WINDOW, np.int64)
+
+    def __len__(self) -> int:
+        return min(self.added, WINDOW)
 
     def add(self, entry: Entry) -> None:
         """Enter one of a new key."""
-        row = np.array([[-entry.violation, *entry.values]])
-        if not self.entries:
-            self._values, self._better = row, np.zeros((1, 1), bool)
-            self._num_better = np.zeros(1, np.int64)
-        else:
-            before, after = _better(self._values, row)
-            count = len(self.entries)
-            wider = np.zeros((count + 1, count + 1), bool)
-            wider[:-1, :-1], wider[:-1, -1], wider[-1, :-1] = self._better, before, after
-            self._better, self._num_better = (
-                wider,
-                np.append(self._num_better + after, before.sum()),
-            )
-            self._values = np.concatenate([self._values, row])
-        self.entries.append(entry)
-        if len(self.entries) > WINDOW:
-            del self.entries[0]
-            self._num_better = (self._num_better - self._better[0])[1:]
-            self._values, self._better = self._values[1:], self._better[1:, 1:]
+        row = np.array([-entry.violation, *entry.values])
+        if not self.added:
+            self._values = np.empty((WINDOW, len(row)))
+        count, place = len(self), self.added % WINDOW
+        before, after = _better(self._values[:count], row)
+        if count == WINDOW:
+            del self.places[self._keys[place]]
+            self._num_better -= self._better[place]
+            before[place] = after[place] = False
+        self._better[:count, place], self._better[place, :count] = before, after
+        self._num_better[:count] += after
+        self._num_better[place] = np.count_nonzero(before)
+        self._keys[place], self._values[place], self.places[entry.key] = entry.key, row, place
+        self.added += 1
         self._best = None
 
     def best(self) -> set[str]:
         """The keys that go on: one in SHARE, rounded up, and `free` of them at least."""
         if self._best is None:
-            wanted = min(len(self.entries), max(self.free, -(-len(self.entries) // SHARE)))
-            self._best = {self.entries[i].key for i in self._first(wanted)}
+            wanted = min(len(self), max(self.free, -(-len(self) // SHARE)))
+            self._best = set(self._keys[self._first(wanted)].tolist())
         return self._best
 
     def dominates(self, key: str) -> set[str]:
         """The keys of the entries that the one of `key` dominates; none when that one is gone."""
-        for position in reversed(range(len(self.entries))):
-            if self.entries[position].key == key:
-                found = np.flatnonzero(self._better[position]).tolist()
-                return {self.entries[i].key for i in found}
-        return set()
+        place = self.places.get(key)
+        return set() if place is None else set(self._keys[self._better[place]].tolist())
 
     def _first(self, wanted: int) -> list[int]:
-        """Positions of so many: whole ranks, then of the next those with most room around them."""
-        betters = self._num_better.copy()
+        """The places of so many: whole ranks, then of the next those with most room around them."""
+        betters = self._num_better[: len(self)].copy()
         found: list[int] = []
         while len(found) < wanted:
             rank = np.flatnonzero(betters == 0)
             missing = wanted - len(found)
-            found += rank.tolist() if len(rank) <= missing else self._roomiest(rank, missing)
-            betters = betters - self._better[rank].sum(0)
+            if len(rank) > missing:
+                return found + self._roomiest(rank, missing)
+            found += rank.tolist()
+            betters -= self._better[rank, : len(self)].sum(0)
             betters[rank] = -1
         return found
 
@@ -97,9 +97,8 @@ class Rung:
         equal = sorted(rank[room == least].tolist(), key=self._tie)
         return found + equal[: wanted - len(found)]
 
-    def _tie(self, position: int) -> tuple[tuple[float, ...], str]:
-        entry = self.entries[position]
-        return tuple(-value for value in entry.values), entry.key
+    def _tie(self, place: int) -> tuple[tuple[float, ...], str]:
+        return tuple((-self._values[place, 1:]).tolist()), self._keys[place]
 
 
 def crowding(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -112,16 +111,15 @@ def crowding(values: NDArray[np.float64]) -> NDArray[np.float64]:
     is_new[1:] = (values[by_value[1:]] != values[by_value[:-1]]).any(1)
     unique, places = values[by_value[is_new]], np.empty(len(values), int)
     places[by_value] = is_new.cumsum() - 1
-    room = np.zeros(len(unique))
-    for axis in range(unique.shape[1]):
-        order = np.argsort(unique[:, axis], kind="stable")
-        sorted_values = unique[order, axis]
-        span = sorted_values[-1] - sorted_values[0]
-        if span == 0:
-            continue
-        room[order[1:-1]] += (sorted_values[2:] - sorted_values[:-2]) / span
-        room[order[[0, -1]]] = np.inf
-    return room[places]
+    axes = np.arange(unique.shape[1])
+    order = np.argsort(unique, axis=0, kind="stable")
+    ordered = unique[order, axes]
+    span = ordered[-1] - ordered[0]
+    room, says = np.zeros_like(unique), span > 0
+    room[order[1:-1], axes] = (ordered[2:] - ordered[:-2]) / np.where(says, span, 1.0)
+    room[order[[0, -1]], axes] = np.where(says, np.inf, 0.0)
+    found: NDArray[np.float64] = room.sum(1)[places]
+    return found
 
 
 def _better(

@@ -78,9 +78,11 @@ class StopRule:
     def to_resume(self) -> int | None:
         """The paused trial that should go on first: of those furthest, the oldest."""
         for place in sorted(self.waiting, key=lambda place: (-place[1], place)):
+            # Far more wait than are among the best.
             waiting = self.waiting[place]
-            if fit := waiting.keys() & self.rungs[place].best():
-                return min(waiting[key] for key in fit)
+            fit = [waiting[key] for key in self.rungs[place].best() if key in waiting]
+            if fit:
+                return min(fit)
         return None
 
     def resume(self, number: int) -> None:

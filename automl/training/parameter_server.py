@@ -274,7 +274,7 @@ def spread_out(
 ) -> None:
     """Put each tensor's part of a vector where it belongs."""
     sizes = [tensor.numel() for tensor in tensors]
-    for tensor, part in zip(tensors, values.split(sizes), strict=True):
+    for tensor, part in zip(tensors, torch.split(values, sizes), strict=True):
         put(tensor, part.view_as(tensor).to(tensor.device))
 
 

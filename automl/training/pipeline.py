@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.distributed.pipelining import PipelineStage, ScheduleGPipe
 
 from automl.config import Count
-from automl.models.family import Network, count_parameters
+from automl.models.family import Network, chain, count_parameters
 from automl.recipe import Rejected
 from automl.training.batches import Part
 from automl.training.losses import BatchLoss
@@ -154,4 +154,4 @@ def stages(body: nn.Sequential, number: int) -> list[nn.Sequential]:
         return min(found)
 
     _, ends = best(0, number)
-    return [body[start:end] for start, end in zip((0, *ends), ends)]
+    return [chain(layers[start:end]) for start, end in zip((0, *ends), ends)]

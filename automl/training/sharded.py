@@ -143,7 +143,7 @@ def _styles(network: Network, ranks: int) -> dict[str, ParallelStyle]:
 
 
 def _divides(layer: Any, ranks: int) -> bool:
-    is_plain = layer.groups == 1 and layer.padding_mode == "zeros"
+    is_plain: bool = layer.groups == 1 and layer.padding_mode == "zeros"
     return is_plain and layer.out_channels % ranks == 0
 
 

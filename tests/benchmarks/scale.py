@@ -20,13 +20,12 @@ import resource
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from cells import CACHE
 
@@ -189,13 +188,28 @@ class TimedProposer(Proposer):
             return super().finish(number, result)
 
 
-@contextmanager
-def timed(name: str) -> Iterator[None]:
+class timed:
     """Seconds of this name, without those that others inside it take."""
-    others, started = SECONDS.total() - SECONDS[name], time.process_time()
-    yield
-    inside = SECONDS.total() - SECONDS[name] - others
-    SECONDS[name] += time.process_time() - started - inside
+
+    running: ClassVar[list[str]] = []
+    since = 0.0
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __enter__(self) -> None:
+        self._spend()
+        self.running.append(self.name)
+
+    def __exit__(self, *_: object) -> None:
+        self._spend()
+        self.running.pop()
+
+    def _spend(self) -> None:
+        now = time.process_time()
+        if self.running:
+            SECONDS[self.running[-1]] += now - timed.since
+        timed.since = now
 
 
 if __name__ == "__main__":

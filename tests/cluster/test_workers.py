@@ -23,6 +23,7 @@ from automl.models.convnet import ConvNet
 from automl.space import Space, TrialConfig
 from automl.training.augmentation import Augmentation
 from automl.training.loop import Train
+from automl.training.schedules import Fixed
 
 @dataclass(frozen=True)
 class Witness(Augmentation):
@@ -33,7 +34,8 @@ class Witness(Augmentation):
         (Path(self.folder) / name).write_text(str(os.getpid()))
         return rows
 
-train = Train(epochs=EPOCHS, augmentations=(Witness("FOLDER"),))
+witnesses = (Witness("FOLDER"),)
+train = Train(learning_rate=Fixed(0.01), epochs=EPOCHS, augmentations=witnesses)
 space = Space(
     TrialConfig(Sklearn("digits"), ConvNet((8, 16)), (train, Quantize(8))),
     objectives=("accuracy", "size_bytes"),
@@ -68,7 +70,7 @@ def write_space(folder, epochs):
 
 
 def test_a_killed_worker_costs_the_epoch_it_was_in(ray_session, tmp_path):
-    space, home = write_space(tmp_path, epochs=30), tmp_path / "home"
+    space, home = write_space(tmp_path, epochs=12), tmp_path / "home"
     options = {"workers_per_trial": 2, "finish_minutes": 0, "home": home}
     with ThreadPoolExecutor(1) as pool:
         searching = pool.submit(api.search, space, trials=1, **options)
@@ -86,7 +88,7 @@ def test_a_killed_worker_costs_the_epoch_it_was_in(ray_session, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OTHERS)
 def test_every_parallelism_runs_from_the_command_on_two_ranks(ray_session, tmp_path, name):
-    space = write_space(tmp_path, epochs=4)
+    space = write_space(tmp_path, epochs=8)
     options = {"workers_per_trial": 2, "parallelism": name, "finish_minutes": 0}
     found = api.search(space, trials=1, home=tmp_path / "home", **options)
     (record,) = found.study.records()

@@ -114,7 +114,7 @@ def test_a_resumed_trial_does_not_fill_a_rung_twice():
     back = rule.to_resume()
     rule.resume(back)
     rule.goes_on(back, PLACE, entry(back, (9, 9)))
-    assert len(rule.rungs[PLACE].entries) == 3
+    assert len(rule.rungs[PLACE]) == 3
 
 
 def test_who_goes_on_from_anothers_checkpoint_is_not_judged_by_its_entry():
@@ -122,7 +122,7 @@ def test_who_goes_on_from_anothers_checkpoint_is_not_judged_by_its_entry():
     rule.goes_on(0, PLACE, entry(0, (5, 5)))
     assert not rule.goes_on(1, PLACE, entry(1, (1, 1)))
     assert rule.goes_on(2, PLACE, Entry("key1", (1.0, 1.0)))
-    assert len(rule.rungs[PLACE].entries) == 2
+    assert len(rule.rungs[PLACE]) == 2
 
 
 def test_the_first_few_are_compared_with_none():

@@ -60,6 +60,8 @@ class StopRule:
         self.paused: dict[int, _Paused] = {}
         self.entered: dict[tuple[Place, str], _Entered] = {}
         self.waiting: dict[Place, dict[str, int]] = defaultdict(dict)
+        self.nobody_fits: dict[Place, int] = {}
+        """How many entries a rung had when none of those that wait there was among its best."""
         self.changed: set[int] = set()
 
     def goes_on(self, number: int, place: Place | None = None, entry: Entry | None = None) -> bool:
@@ -78,11 +80,13 @@ class StopRule:
     def to_resume(self) -> int | None:
         """The paused trial that should go on first: of those furthest, the oldest."""
         for place in sorted(self.waiting, key=lambda place: (-place[1], place)):
+            waiting, rung = self.waiting[place], self.rungs[place]
+            if self.nobody_fits.get(place) == rung.added:
+                continue
             # Far more wait than are among the best.
-            waiting = self.waiting[place]
-            fit = [waiting[key] for key in self.rungs[place].best() if key in waiting]
-            if fit:
+            if fit := [waiting[key] for key in rung.best() if key in waiting]:
                 return min(fit)
+            self.nobody_fits[place] = rung.added
         return None
 
     def resume(self, number: int) -> None:
@@ -141,6 +145,7 @@ class StopRule:
     def _wait(self, number: int, place: Place, keys: dict[Place, str]) -> None:
         self.paused[number] = _Paused(place, keys)
         self.waiting[place][keys[place]] = number
+        self.nobody_fits.pop(place, None)
 
 
 def restored(

@@ -22,7 +22,8 @@ from automl.measure.measurement import Reference
 from automl.reference import largest
 from automl.running import Options, Watch
 from automl.space import Space, explore, unknown, validate
-from automl.study import lock
+from automl.store import Store
+from automl.study import lock, storage
 from automl.study import study as studies
 from automl.study import warm_start as warm
 from automl.study.budget import Budget, Clock
@@ -47,6 +48,8 @@ def search(
     sets: Mapping[str, str] | None = None,
     points: str | Path | Sequence[Mapping[str, Any]] | None = None,
     warm_start: str | None = None,
+    store: str | None = None,
+    study_storage: str | None = None,
     watch: Watch | None = None,
     **options: Any,
 ) -> Search:
@@ -54,7 +57,8 @@ def search(
 
     `options` are the fields of `Options`; `sets` maps paths of the space to values; `points`,
     a JSON file or a list of {path: value}, are tried first, what they leave out drawn;
-    `warm_start` names a study of the home from which the sampler learns before.
+    `warm_start` names a study of the home from which the sampler learns before; `store` is a
+    path or URL for all that trials make, `study_storage` a database for the study.
     Raises UserError, before anything runs, on what cannot work.
     """
     chosen = _options(options)
@@ -62,6 +66,7 @@ def search(
     if sampler not in SAMPLERS:
         raise UserError(unknown("sampler", sampler, list(SAMPLERS)))
     _check_servers(chosen)
+    database = _database(study_storage)
     path = source.find(str(space))
     text, fixed = source.read(path), dict(sets or {})
     if seed is not None:
@@ -72,6 +77,9 @@ def search(
     wanted = _points(points, loaded)
     known = _known(warm_start, place, loaded)
     make_writable(place)
+    models = Store(place.store if store is None else place.may_use_store(store))
+    models.identify()
+    place.use_store(models.url)
     reference = largest(loaded, explored, place.cache)
     _new_folder(place, name, path.stem)
     exporting = _in_background(reference.export)
@@ -80,10 +88,10 @@ def search(
     watch.connecting()
     with session.connected(chosen.address):
         clock = Clock(budget)
-        running.plan(chosen, loaded)
-        nodes.prepare(text, fixed, os.getcwd(), place.cache)
+        running.wait_for_room(chosen, loaded, watch)
+        nodes.prepare(text, fixed, os.getcwd(), place.cache, models)
         file = exporting.result()
-        bench, measured = Bench.calibrated(file, reference.rows)
+        bench, measured = Bench.calibrated(file, reference.rows, chosen.measure_on)
         settings = Settings(
             space_name=path.stem,
             folder=os.getcwd(),
@@ -98,7 +106,7 @@ def search(
             datasets=warm.datasets(explored),
             warm_start=warm_start or "",
         )
-        study = _create(place, name, settings, text, file, known)
+        study = _create(place, name, settings, text, file, known, database)
         preparing.result()
         return running.run(study, place, loaded, chosen, bench, clock, watch)
 
@@ -117,15 +125,19 @@ def resume(
     space = study_space(study)
     validate(space)
     make_writable(place)
+    models = Store(place.store)
+    models.identify()
     if not given.get("finish_minutes"):
         _check_budget_left(study, chosen.budget())
     _check_servers(chosen)
     watch = watch or Watch()
     watch.connecting()
     with session.connected(chosen.address):
+        running.wait_for_room(chosen, space, watch)
         clock, settings = Clock(chosen.budget(), *running.spent_seconds(study)), study.settings
-        nodes.prepare(study.space_text, settings.fixed, settings.folder, place.cache)
-        bench = Bench.of(Reference(study.reference, settings.reference_latency_ms))
+        nodes.prepare(study.space_text, settings.fixed, settings.folder, place.cache, models)
+        reference = Reference(study.reference, settings.reference_latency_ms)
+        bench = Bench.of(reference, chosen.measure_on)
         return running.run(study, place, space, chosen, bench, clock, watch)
 
 
@@ -136,6 +148,8 @@ def _options(given: Mapping[str, Any]) -> Options:
             raise UserError(unknown("option", key, known))
     options = Options(**given)
     options.budget(), options.request()
+    if options.trial_minutes is not None and options.trial_minutes <= 0:
+        raise UserError(f"--trial-minutes {options.trial_minutes:g}: it must be above zero")
     if options.gpu_hours is not None and not options.gpus_per_trial:
         raise UserError(
             f"--gpu-hours {options.gpu_hours:g}: trials that reserve no GPU use none up; "
@@ -150,6 +164,14 @@ def _check_servers(options: Options) -> None:
         server.check_uri(options.tracking_uri)
     if options.address is not None:
         session.probe(options.address)
+
+
+def _database(url: str | None) -> str | None:
+    """The database for a study, reached and absolute. Raises UserError."""
+    if url is not None:
+        url = storage.absolute(url)
+        storage.database(url)
+    return url
 
 
 def _home(home: str | Path | None) -> Home:
@@ -174,12 +196,13 @@ def _create(
     text: str,
     reference: bytes,
     earlier: list[dict[str, Any]],
+    database: str | None,
 ) -> Study:
     """The new study; when its name was free to choose and is taken by now, the next one."""
     while True:
         folder = _new_folder(home, name, settings.space_name)
         try:
-            return studies.create(folder, settings, text, reference, earlier)
+            return studies.create(folder, settings, text, reference, earlier, database)
         except UserError:
             if name is not None:
                 raise

@@ -50,6 +50,12 @@ FinishMinutes = Annotated[
 Concurrency = Annotated[
     int | None, typer.Option(help="Trials at once [default: as many as the cluster holds]")
 ]
+CpusPerTrial = Annotated[float, typer.Option(help="CPUs of a trial, or of a worker.")]
+GpusPerTrial = Annotated[float, typer.Option(help="GPUs of a trial, or of a worker.")]
+WorkersPerTrial = Annotated[int | None, typer.Option(help="Ray Train workers of a trial.")]
+TrialMinutes = Annotated[
+    float | None, typer.Option(help="A trial that works for longer is ended, and failed.")
+]
 Address = Annotated[
     str | None, typer.Option(help="A Ray cluster's address [default: this machine alone]")
 ]
@@ -69,16 +75,15 @@ def search(
     gpu_hours: GpuHours = None,
     patience: Patience = None,
     finish_minutes: FinishMinutes = None,
+    trial_minutes: TrialMinutes = None,
     concurrency: Concurrency = None,
     seed: Annotated[
         int | None, typer.Option(help="Seed of split, trials and sampler [default: the space's]")
     ] = None,
     sampler: Annotated[str, typer.Option(help="tpe, nsga2, gp (small spaces) or random.")] = "tpe",
-    cpus_per_trial: Annotated[float, typer.Option(help="CPUs of a trial, or of a worker.")] = 1.0,
-    gpus_per_trial: Annotated[float, typer.Option(help="GPUs of a trial, or of a worker.")] = 0.0,
-    workers_per_trial: Annotated[
-        int | None, typer.Option(help="Ray Train workers of a trial.")
-    ] = None,
+    cpus_per_trial: CpusPerTrial = 1.0,
+    gpus_per_trial: GpusPerTrial = 0.0,
+    workers_per_trial: WorkersPerTrial = None,
     parallelism: Annotated[str | None, typer.Option(help="How they share a trial.")] = None,
     no_reuse: Annotated[
         bool, typer.Option("--no-reuse", help="Propose no compressions of others' trainings.")
@@ -96,6 +101,17 @@ def search(
     ] = None,
     warm_start: Annotated[
         str | None, typer.Option(help="A study of the home to learn from before the first trial.")
+    ] = None,
+    measure_on: Annotated[
+        str | None, typer.Option(help="Ray resource that names the machine to measure on.")
+    ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(help="Path or URL for what trials make, e.g. s3://… [default: the home's]"),
+    ] = None,
+    study_storage: Annotated[
+        str | None,
+        typer.Option(help="A database for the study, e.g. postgresql://… [default: the home's]"),
     ] = None,
     tracking_uri: TrackingUri = None,
     address: Address = None,
@@ -117,6 +133,9 @@ def search(
         sets=_assignments(sets or []),
         points=points,
         warm_start=warm_start,
+        measure_on=measure_on,
+        store=store,
+        study_storage=study_storage,
         watch=Progress(),
         trials=trials,
         minutes=minutes,
@@ -125,6 +144,7 @@ def search(
         early_stopping=not no_early_stopping,
         patience=patience,
         finish_minutes=finish_minutes,
+        trial_minutes=trial_minutes,
         concurrency=concurrency,
         cpus_per_trial=cpus_per_trial,
         gpus_per_trial=gpus_per_trial,
@@ -132,6 +152,48 @@ def search(
         address=address,
     )
     _show_found(found, as_json)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def submit(
+    context: typer.Context,
+    space: SpaceArgument,
+    address: Annotated[
+        str, typer.Option(help="The head's dashboard, e.g. http://HEAD:8265; its ports are Ray's.")
+    ],
+    home: Annotated[
+        str,
+        typer.Option(
+            "--home", help="Folder of all searches there, on a path that all nodes share."
+        ),
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Search on a cluster, as a Ray job; takes the options of `search` too, and follows it."""
+    from automl import source
+    from automl.cluster import jobs
+
+    command: Any = typer.main.get_command(app)
+    rest = context.args
+    given = command.commands["search"].make_context("search", [space, *rest]).params
+    files, path = [], source.find(space)
+    if path == Path(space):
+        files.append(path)
+        space = path.name
+    if given["points"] is not None:
+        files.append(given["points"])
+        rest = [text.replace(str(given["points"]), given["points"].name) for text in rest]
+    arguments = ["search", space, "--address", "auto", "--home", home, *rest]
+    job = jobs.submit(address, arguments, files)
+    print(f"job {job.name} at {address}", file=sys.stderr)
+    out = sys.stderr if as_json else sys.stdout
+    try:
+        code = job.follow(lambda text: print(text, end="", flush=True, file=out))
+    except KeyboardInterrupt:
+        _end(f"{job.name} goes on; end it: ray job stop {job.name} --address {address}", 130)
+    if as_json:
+        show.as_json({"job": job.name, "address": address, "exit_code": code})
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -142,6 +204,7 @@ def resume(
     gpu_hours: GpuHours = None,
     patience: Patience = None,
     finish_minutes: FinishMinutes = None,
+    trial_minutes: TrialMinutes = None,
     concurrency: Concurrency = None,
     tracking_uri: TrackingUri = None,
     address: Address = None,
@@ -161,6 +224,7 @@ def resume(
         gpu_hours=gpu_hours,
         patience=patience,
         finish_minutes=finish_minutes,
+        trial_minutes=trial_minutes,
         concurrency=concurrency,
         tracking_uri=tracking_uri,
         address=address,
@@ -354,11 +418,20 @@ def check(
 
 
 @app.command()
-def doctor(address: Address = None, home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Versions, devices, storage, ports, and how many trials would run at once."""
+def doctor(
+    cpus_per_trial: CpusPerTrial = 1.0,
+    gpus_per_trial: GpusPerTrial = 0.0,
+    workers_per_trial: WorkersPerTrial = None,
+    address: Address = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Versions, devices, storage, open ports, and how many trials would run at once."""
     from automl import doctor as examine
+    from automl.cluster.resources import Request
 
-    findings = examine.examine(_home(home), address)
+    request = Request(cpus_per_trial, gpus_per_trial)
+    findings = examine.examine(_home(home), address, request, workers_per_trial or 0)
     if as_json:
         show.as_json(findings)
     else:

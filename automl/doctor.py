@@ -8,16 +8,21 @@ import shutil
 import socket
 from importlib.metadata import version
 
-from automl.cluster import controller, session
-from automl.cluster.resources import Request, plan_slots
+from automl.cluster import access, nodes, session
+from automl.cluster.resources import Request, described, explained
 from automl.home import Home, make_writable
 
 LIBRARIES = ("frontier-automl", "torch", "ray", "optuna", "mlflow", "onnx", "onnxruntime")
 UI_PORT = 5000
 
 
-def examine(home: Home, address: str | None) -> dict[str, str]:
-    """Findings by subject. Raises UserError when the home or the address is of no use."""
+def examine(
+    home: Home, address: str | None, request: Request, num_workers: int = 0
+) -> dict[str, str]:
+    """Findings by subject, among them the plan for trials that take so much.
+
+    Raises UserError when the home or the address is of no use, or not one trial fits.
+    """
     import torch
 
     make_writable(home)
@@ -33,17 +38,23 @@ def examine(home: Home, address: str | None) -> dict[str, str]:
         "home": f"{home.path}, {free / 1e9:.1f} GB free, store of at most "
         f"{home.store_limit_bytes / 1e9:g} GB",
         f"port {UI_PORT}": "in use; give `automl ui` another --port"
-        if _answers(UI_PORT)
+        if access.answers("127.0.0.1", UI_PORT)
         else "free",
     }
+    # What listens here before our own cluster does.
+    findings |= _open_ports(address)
     with session.connected(address):
-        resources = controller.cluster_resources()
-        slots = plan_slots(Request(), 0, resources)
-    findings["cluster"] = f"{resources.get('CPU', 0):g} CPUs, {resources.get('GPU', 0):g} GPUs"
-    findings["plan"] = f"{slots} trials at once, each with 1 CPU"
+        resources = nodes.resources()
+        plan = explained(request, num_workers, resources)
+    findings["cluster"] = described(resources)
+    findings["plan"] = plan
     return findings
 
 
-def _answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+def _open_ports(address: str | None) -> dict[str, str]:
+    """Ray's ports that others reach: on the cluster's host, and on this machine's network."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    own = socket.gethostbyname(socket.gethostname())
+    hosts = [name for name in dict.fromkeys((host, own)) if name and not name.startswith("127.")]
+    found = access.findings(hosts, int(port or access.GCS_PORT))
+    return found or {"ray's ports": "none is open to the network"}

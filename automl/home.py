@@ -9,6 +9,8 @@ from pathlib import Path
 
 from automl.config import UserError
 
+STORE_FILE = "store.url"
+
 
 @dataclass(frozen=True)
 class Home:
@@ -18,7 +20,28 @@ class Home:
 
     @property
     def store(self) -> str:
-        return str(self.path / "store")
+        """The URL of the store: a folder of the home unless `use_store` has named another."""
+        named = self.path / STORE_FILE
+        return named.read_text() if named.exists() else str(self.path / "store")
+
+    def may_use_store(self, url: str) -> str:
+        """The URL, absolute. Raises UserError when studies of the home have another store.
+
+        All of them share one: what a front needs is looked for in one place.
+        """
+        if "://" not in url:
+            url = str(Path(url).absolute())
+        if url != self.store and self.studies():
+            raise UserError(
+                f"--store {url}: the home {self.path} keeps its models in {self.store}; "
+                "choose another --home, or leave --store out"
+            )
+        return url
+
+    def use_store(self, url: str) -> None:
+        """Keep what trials make under this URL from now on."""
+        if url != self.store:
+            (self.path / STORE_FILE).write_text(url)
 
     @property
     def store_limit_bytes(self) -> int:
@@ -50,7 +73,7 @@ class Home:
         return self.path / "studies" / name
 
     def studies(self) -> list[str]:
-        folders = (self.path / "studies").glob("[!.]*/journal.log")
+        folders = (self.path / "studies").glob("[!.]*/space.py")
         return sorted(file.parent.name for file in folders)
 
 

@@ -56,6 +56,15 @@ class Progress(Watch):
     def paused(self, number: int) -> None:
         self.running.pop(number, None)
 
+    def waiting(self, why: str) -> None:
+        self.say(why)
+
+    def lost(self, number: int, fault: str) -> None:
+        self.say(f"trial {trial_id(number)}: {fault}")
+
+    def resized(self, slots: int) -> None:
+        self.say(f"the cluster has changed: {slots} trials at once")
+
     def finished(self, record: TrialRecord) -> None:
         self.running.pop(record.number, None)
         if record.number < FINISH:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from automl import source
-from automl.cluster import controller
+from automl.cluster import controller, nodes
 from automl.cluster.controller import Events
 from automl.cluster.judge import Bench
-from automl.cluster.resources import Request, plan_slots
+from automl.cluster.resources import Request, lacking, plan_slots, room
 from automl.cluster.shared import Shared, num_workers
 from automl.config import UserError, canonical
 from automl.data import dataset
@@ -38,12 +39,17 @@ from automl.tracking import report
 from automl.tracking.mlflow_runs import Tracker
 
 TRIM_EVERY_TRIALS = 25
+LOOK_SECONDS = 5.0
+WAIT_SECONDS = 300.0
+"""A cloud's new node takes some minutes."""
 
 
 class Watch:
     """Who wants to see a search at work overrides what it wants to see."""
 
     def connecting(self) -> None: ...
+
+    def waiting(self, why: str) -> None: ...
 
     def began(self, study: Study, slots: int, budget: Budget) -> None: ...
 
@@ -52,6 +58,10 @@ class Watch:
     def reported(self, number: int, report: Report) -> None: ...
 
     def paused(self, number: int) -> None: ...
+
+    def lost(self, number: int, fault: str) -> None: ...
+
+    def resized(self, slots: int) -> None: ...
 
     def finished(self, record: TrialRecord) -> None: ...
 
@@ -71,6 +81,8 @@ class Options:
     concurrency: int | None = None
     cpus_per_trial: float = 1.0
     gpus_per_trial: float = 0.0
+    trial_minutes: float | None = None
+    measure_on: str | None = None
     finish_minutes: float | None = None
     reuse: bool = True
     early_stopping: bool = True
@@ -94,8 +106,10 @@ def run(
     watch: Watch,
 ) -> Search:
     """Run trials until the budget is spent or someone stops it."""
-    slots, max_live = plan(options, space)
+    workers = most_workers(space)
+    slots, max_live = plan(options, workers)
     store = Store(home.store)
+    store.identify()
     with lock.hold(study.folder), _stop_signal(stop_file(study)) as interrupted:
         for name, value in (("options", vars(options)), ("state", "interrupted"), ("slots", slots)):
             study.set_attribute(name, value)
@@ -104,7 +118,7 @@ def run(
             study,
             space,
             source.fingerprint(study.space_text),
-            lambda key: store.has(key, "spec.json"),
+            partial(_is_stored, store),
             bound_of,
             judge=partial(judged, study.settings, bound_of) if options.early_stopping else no_rung,
             reuse=options.reuse,
@@ -115,8 +129,9 @@ def run(
         tracker = _tracker(study, home, options)
         config_of = Search(study, home).config
         finisher = Finisher(study, proposer.writing, proposer.keys, config_of, store.read)
-        gpus = _gpus(options, space)
-        course = _Course(study, home, proposer, finisher, tracker, clock, watch, gpus)
+        gpus = options.gpus_per_trial * max(1, workers)
+        resized = partial(_resized, options, workers)
+        course = _Course(study, home, proposer, finisher, tracker, clock, watch, gpus, resized)
         lineup = Lineup(
             proposer,
             finisher,
@@ -131,8 +146,9 @@ def run(
                 controller.run(
                     course.events(),
                     lineup,
-                    _shared(study, home, options, bench),
+                    _shared(study, home, store, options, bench),
                     lambda: interrupted() or (not course.searches() and clock.is_up()),
+                    options.trial_minutes,
                 )
         finally:
             watch.closed()
@@ -150,17 +166,47 @@ def run(
     return ended
 
 
-def plan(options: Options, space: Space) -> tuple[int, int]:
+def plan(options: Options, workers: int) -> tuple[int, int]:
     """How many trials work at once, and how many may be started: one more, to wait.
 
     Tune ends an actor that no waiting trial wants. One that would not have to wait, because
     there is room or it holds next to nothing, would be one too many at once.
     """
-    workers = max(num_workers(config) for config in explore(space).configs)
-    resources = controller.cluster_resources()
-    slots = plan_slots(options.request(), workers, resources)
-    room = plan_slots(replace(options.request(), concurrency=None), workers, resources)
-    return slots, slots + 1 if slots == room and not workers else slots
+    request, resources = options.request(), nodes.resources()
+    slots = plan_slots(request, workers, resources)
+    is_full = slots == room(request, workers, resources)
+    return slots, slots + 1 if is_full and not workers else slots
+
+
+def wait_for_room(options: Options, space: Space, watch: Watch) -> None:
+    """Return when the cluster holds one trial. A cluster at an address may be one that grows when
+    it is asked to. Raises UserError when it does not."""
+    workers, request = most_workers(space), options.request()
+    until, has_asked = time.monotonic() + (WAIT_SECONDS if options.address else 0), False
+    while not room(request, workers, resources := nodes.resources()):
+        why = lacking(request, workers, resources)
+        if time.monotonic() >= until:
+            raise UserError(why)
+        if not has_asked:
+            has_asked = True
+            watch.waiting(f"waiting {WAIT_SECONDS / 60:g} minutes for the cluster to grow: {why}")
+            one = {"CPU": request.cpus, **({"GPU": request.gpus} if request.gpus else {})}
+            nodes.ask_for([one] * max(1, workers))
+        time.sleep(1)
+    if has_asked:
+        nodes.ask_for([])
+
+
+def most_workers(space: Space) -> int:
+    """The most workers that a trial of the space takes; 0 when it is one process."""
+    return max(num_workers(config) for config in explore(space).configs)
+
+
+def _resized(options: Options, workers: int) -> tuple[int, int] | None:
+    """The plan for the nodes that there are now; none while not one trial fits."""
+    with contextlib.suppress(UserError):
+        return plan(options, workers)
+    return None
 
 
 class _Course:
@@ -176,8 +222,10 @@ class _Course:
         clock: Clock,
         watch: Watch,
         gpus: float,
+        resized: Callable[[], tuple[int, int] | None],
     ) -> None:
         self.study, self.home, self.proposer, self.gpus = study, home, proposer, gpus
+        self.resized, self.next_look = resized, time.monotonic() + LOOK_SECONDS
         self.finisher, self.tracker, self.clock, self.watch = finisher, tracker, clock, watch
         self.seconds_before = sum(spent_seconds(study))
         self.meter = GpuMeter(study.attribute("gpu_seconds", 0.0))
@@ -185,7 +233,9 @@ class _Course:
         self.front_of_trials = study.front(study.records())
 
     def events(self) -> Events:
-        return Events(self._started, self._reported, self._finished)
+        return Events(
+            self._started, self._reported, self._finished, self.watch.lost, self._look_around
+        )
 
     def searches(self) -> bool:
         """Whether the search goes on; if not, what is left of the time is for finishes."""
@@ -205,6 +255,17 @@ class _Course:
         self.proposer.wind_up()
         for number in [*self.proposer.unfinished(), *self.finisher.live]:
             self._finished(number, TrialResult("stopped", reason=self.proposer.why_not(number)))
+
+    def _look_around(self) -> None:
+        """Now and then: use the nodes that have joined, do without those that have left."""
+        if time.monotonic() < self.next_look:
+            return
+        self.next_look = time.monotonic() + LOOK_SECONDS
+        planned = self.resized()
+        if planned is not None and planned != (self.proposer.slots, self.proposer.max_live):
+            self.proposer.resize(*planned)
+            self.proposer.writing(self.study.set_attribute, "slots", planned[0])
+            self.watch.resized(planned[0])
 
     def _started(self, record: TrialRecord) -> None:
         self.tracker.started(record)
@@ -278,13 +339,9 @@ def spent_seconds(study: Study) -> tuple[float, float]:
 
 
 def _trim(home: Home) -> None:
-    Store(home.store).trim(home.store_limit_bytes, lambda: _needed(home))
-
-
-def _gpus(options: Options, space: Space) -> float:
-    """Those that a trial reserves."""
-    workers = max(num_workers(config) for config in explore(space).configs)
-    return options.gpus_per_trial * max(1, workers)
+    # While the store or a study's database is away, nothing can be told to be superfluous.
+    with contextlib.suppress(OSError, UserError):
+        Store(home.store).trim(home.store_limit_bytes, lambda: _needed(home))
 
 
 def _tracker(study: Study, home: Home, options: Options) -> Tracker:
@@ -293,13 +350,22 @@ def _tracker(study: Study, home: Home, options: Options) -> Tracker:
     return Tracker(study, home.mlflow_uri, home.mlflow_artifacts, report.write)
 
 
-def _shared(study: Study, home: Home, options: Options, bench: Bench) -> Shared:
+def _is_stored(store: Store, key: str) -> bool:
+    """Whether a prefix is made; in doubt it is made again."""
+    try:
+        return store.has(key, "spec.json")
+    except OSError:
+        return False
+
+
+def _shared(study: Study, home: Home, store: Store, options: Options, bench: Bench) -> Shared:
     return Shared(
         space_text=study.space_text,
         fixed=study.settings.fixed,
         folder=study.settings.folder,
         cache=str(home.cache),
-        store_url=home.store,
+        store_url=store.url,
+        store_identity=store.identity,
         ray_folder=str(home.ray),
         bench=bench,
         cpus=options.cpus_per_trial,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import platform
 import uuid
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
@@ -10,32 +11,82 @@ from typing import Any
 
 import fsspec
 
+from automl.config import UserError
+from automl.patience import patient
+
+IDENTITY = "identity"
+NETWORK_LIBRARIES = ("aiobotocore", "aiohttp", "botocore", "urllib3")
+
+
+def _passes(error: Exception) -> bool:
+    """Whether a filesystem may work again by itself."""
+    if isinstance(error, FileNotFoundError):
+        return False
+    return isinstance(error, OSError) or type(error).__module__.split(".")[0] in NETWORK_LIBRARIES
+
 
 class Store:
     """Folders of small files under one root, each named by the hash of what made it.
 
     A file appears whole or not at all. Two writers of one key write the same bytes, so
     the last one wins without harm; a reader who finds nothing does the work itself.
+    A filesystem that fails is tried again for a while. With an `identity`, the root must hold
+    it: what lacks it is a store that is away just now, or another one.
     """
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, url: str, identity: str = "") -> None:
+        self.url, self.identity = url, identity
         self.fs: Any
-        self.fs, root = fsspec.core.url_to_fs(url)
+        try:
+            # What others write must be seen at once.
+            self.fs, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
+        except (ImportError, ValueError) as error:
+            raise UserError(f"the store {url} cannot be used: {error}") from None
         self.root = root.rstrip("/")
 
+    def identify(self) -> str:
+        """Learn the store's identity; a new one gets one. Raises UserError when it cannot be
+        written."""
+        try:
+            if not self._found():
+                self.fs.makedirs(self.root, exist_ok=True)
+                self.fs.pipe_file(f"{self.root}/{IDENTITY}", uuid.uuid4().hex.encode())
+            self.identity = self._found()
+        except Exception as error:
+            raise UserError(f"the store {self.url} cannot be written: {error}") from None
+        return self.identity
+
+    def is_here(self) -> bool:
+        """Whether the store of that identity is reached from this machine."""
+        try:
+            return self._found() == self.identity
+        except Exception as error:
+            if not _passes(error):
+                raise
+            return False
+
+    @patient(_passes)
     def read(self, key: str, name: str) -> bytes | None:
         try:
             data: bytes = self.fs.cat_file(f"{self.root}/{key}/{name}")
         except FileNotFoundError:
+            self._check()
             return None
         return data
 
+    @patient(_passes)
     def has(self, key: str, name: str) -> bool:
-        return bool(self.fs.exists(f"{self.root}/{key}/{name}"))
+        try:
+            self.fs.info(f"{self.root}/{key}/{name}")
+        except FileNotFoundError:
+            self._check()
+            return False
+        return True
 
+    @patient(_passes)
     def write(self, key: str, files: Mapping[str, bytes]) -> None:
         """Write files in the order given: let the one that readers look for come last."""
+        self._check()
         for name, data in files.items():
             try:
                 self._write(key, name, data)
@@ -55,16 +106,21 @@ class Store:
         """Note that a key was used, for `trim`."""
         self.write(key, {"used": b""})
 
+    @patient(_passes)
     def starting_with(self, prefix: str) -> list[str]:
         """The keys that begin so."""
         found = self.fs.glob(f"{self.root}/{prefix}*")
+        if not found:
+            self._check()
         return [path.rstrip("/").rsplit("/", 1)[-1] for path in found]
 
+    @patient(_passes)
     def names(self, key: str) -> list[str]:
         """The whole files of a key."""
         found = (path.rsplit("/", 1)[-1] for path in self.fs.glob(f"{self.root}/{key}/*"))
         return [name for name in found if not name.startswith(".")]
 
+    @patient(_passes)
     def drop(self, key: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             self.fs.rm(f"{self.root}/{key}", recursive=True)
@@ -76,6 +132,8 @@ class Store:
         """
         entries = []
         for folder in self.fs.ls(self.root, detail=False) if self.fs.exists(self.root) else []:
+            if folder.endswith(f"/{IDENTITY}"):
+                continue
             with contextlib.suppress(FileNotFoundError):
                 files = list(self.fs.find(folder, detail=True).values())
                 if files:
@@ -92,6 +150,21 @@ class Store:
                 dropped.append(key)
                 total -= size
         return dropped
+
+    def _found(self) -> str:
+        """The identity that the root holds, if any."""
+        try:
+            return str(self.fs.cat_file(f"{self.root}/{IDENTITY}").decode())
+        except FileNotFoundError:
+            return ""
+
+    def _check(self) -> None:
+        """Raise OSError when the root is not that of this store."""
+        if self.identity and self._found() != self.identity:
+            raise OSError(
+                f"the store {self.url} is away, or not the one of this search "
+                f"(seen from {platform.node()})"
+            )
 
 
 def _modified(info: Mapping[str, Any]) -> float:

@@ -143,7 +143,9 @@ def test_check_tells_of_every_parameter(tmp_path):
 
 def test_doctor_tells_the_plan(tmp_path):
     findings = object_of(automl("doctor", "--json", cwd=tmp_path))
-    assert findings["plan"] == f"{os.cpu_count()} trials at once, each with 1 CPU"
+    cpus = os.cpu_count()
+    held = f"trials that each node holds: {cpus} on {cpus} CPUs"
+    assert findings["plan"] == f"{cpus} trials at once, each with 1 CPU; {held}"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ HOMES = {
     "PIL": ["data"],
     "datasets": ["data"],
     "fsspec": ["store"],
+    "grpc": ["cluster"],
     "matplotlib": ["tracking"],
     "mlflow": ["tracking"],
     "onnx": ["export"],
@@ -25,6 +26,7 @@ HOMES = {
     "rich": ["show", "progress"],
     "safetensors": ["models", "training"],
     "sklearn": ["data"],
+    "sqlalchemy": ["study"],
     "torch": [
         *("models", "training", "compression", "export"),
         *("trial", "reference", "cluster", "doctor"),

@@ -1,3 +1,14 @@
+"""Artifacts in folders, in memory and on a local S3 server."""
+
+import threading
+import time
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from automl import patience
+from automl.config import UserError
 from automl.store import Store
 
 
@@ -39,3 +50,78 @@ def test_trim_keeps_the_checkpoints_of_what_is_needed(store):
 def test_what_fits_is_left_alone(store):
     store.write("key", {"a": bytes(100)})
     assert store.trim(250, set) == []
+
+
+@pytest.fixture
+def bucket(monkeypatch):
+    """The URL of a bucket on a local S3 server."""
+    moto = pytest.importorskip("moto.server", reason="moto is not installed")
+    pytest.importorskip("s3fs", reason="s3fs is not installed")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    fsspec.filesystem("s3", skip_instance_cache=True).mkdir("automl-test")
+    yield "s3://automl-test"
+    server.stop()
+
+
+def test_a_store_on_s3_is_seen_alike_by_all_at_once(bucket):
+    writer = Store(f"{bucket}/store")
+    reader = Store(f"{bucket}/store", writer.identify())
+    assert reader.is_here()
+    assert reader.read("key", "a") is None
+    assert reader.starting_with("key") == []
+    writer.write("key", {"a": b"1", "b": b"2"})
+    writer.write("key@3", {"a": b"3"})
+    assert reader.read("key", "a") == b"1"
+    assert reader.has("key", "b") and not reader.has("key", "c")
+    assert reader.starting_with("key") == ["key", "key@3"]
+    assert sorted(reader.names("key")) == ["a", "b"]
+    writer.use("key")
+    assert "used" in reader.names("key")
+    writer.drop("key@3")
+    assert reader.starting_with("key") == ["key"]
+    assert reader.trim(0, lambda: {"key"}) == []
+    assert reader.trim(0, set) == ["key"]
+    assert writer.starting_with("key") == [] and writer.is_here()
+
+
+def test_a_store_that_is_away_for_a_second_is_waited_for(store, tmp_path):
+    store.identify()
+    store.write("key", {"a": b"1"})
+    away = tmp_path / "away"
+    Path(store.root).rename(away)
+
+    def come_back():
+        time.sleep(1)
+        away.rename(store.root)
+
+    returning = threading.Thread(target=come_back)
+    returning.start()
+    store.write("key", {"b": b"2"})
+    returning.join()
+    assert store.read("key", "a") == b"1" and store.read("key", "b") == b"2"
+
+
+def test_a_store_that_does_not_come_back_or_is_another_is_told(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0.5)
+    other = Store(str(tmp_path / "other"), store.identify())
+    for _ in range(2):
+        with pytest.raises(OSError, match="is away, or not the one of this search"):
+            other.read("key", "a")
+        with pytest.raises(OSError, match="is away, or not the one of this search"):
+            other.write("key", {"a": b"1"})
+        assert not other.is_here()
+        Store(other.url).identify()
+
+
+def test_a_store_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot be written"):
+        Store(str(tmp_path / "file" / "store")).identify()
+    with pytest.raises(UserError, match="no-such"):
+        Store("no-such://store")

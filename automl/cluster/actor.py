@@ -19,7 +19,8 @@ from automl.recipe import Report
 from automl.result import TrialResult, failed
 from automl.study.stop_rule import is_rung
 
-DRIVER_CPUS = 0.01
+DRIVER_CPUS = 0.0001
+"""The least that Ray counts: many may be on one node beside workers of whole CPUs."""
 BUFFER_SECONDS = 0.2
 
 

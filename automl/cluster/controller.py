@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -22,6 +25,14 @@ from automl.study.finishing import Lineup
 from automl.study.study import TrialRecord, trial_id
 
 MAX_LOST_ACTORS = 2
+CAUSES = {
+    "OUT_OF_MEMORY": "its node ran out of memory",
+    "low on memory": "its node ran out of memory",
+    "node has died": "its node was lost",
+    "node was terminated": "its node was lost",
+    "preempted": "its node was taken away",
+}
+"""Ray's words for why an actor was lost, and ours."""
 # At the end it misses files of results, which we have Tune not write.
 logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)
 
@@ -30,12 +41,16 @@ logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERRO
 class Events:
     """Where a search tells what happens; each must return at once.
 
-    A report comes with the seconds that the trial has worked by then; False pauses it.
+    A report comes with the seconds that the trial has worked by then; False pauses it. `lost`
+    tells how a trial lost its process, which goes on in another; `turned` is called at every
+    turn of Tune's loop.
     """
 
     started: Callable[[TrialRecord], None]
     reported: Callable[[int, Report, float], bool]
     finished: Callable[[int, TrialResult], None]
+    lost: Callable[[int, str], None]
+    turned: Callable[[], None]
 
 
 def run(
@@ -43,9 +58,10 @@ def run(
     lineup: Lineup,
     shared: Shared,
     should_stop: Callable[[], bool],
+    trial_minutes: float | None = None,
 ) -> None:
     """Run trials until none is left, or `should_stop()`; then those in flight
-    end."""
+    end. One that works for longer than `trial_minutes` is ended with its process."""
     tuner = tune.Tuner(
         tune.with_parameters(TrialActor, shared=shared),
         param_space={"cpus": shared.cpus, "gpus": shared.gpus},
@@ -53,7 +69,6 @@ def run(
             search_alg=StudySearcher(lineup, events.started),
             scheduler=StudyScheduler(events.reported),
             num_samples=-1,
-            max_concurrent_trials=lineup.proposer.max_live,
             reuse_actors=True,
             trial_name_creator=_name,
             trial_dirname_creator=_name,
@@ -62,7 +77,7 @@ def run(
             name=lineup.proposer.study.name,
             storage_path=shared.ray_folder,
             stop=_StopWhen(should_stop),
-            callbacks=[_Results(events)],
+            callbacks=[_Results(events, trial_minutes)],
             failure_config=FailureConfig(max_failures=MAX_LOST_ACTORS),
             # Else Tune saves each trial at its end, and takes each report by itself.
             checkpoint_config=CheckpointConfig(checkpoint_at_end=False),
@@ -72,26 +87,80 @@ def run(
     tuner.fit()
 
 
-def cluster_resources() -> dict[str, float]:
-    """What the connected cluster has."""
-    return dict(ray.cluster_resources())
-
-
 class _Results(DriverOnly, Callback):
-    """What comes back from the actors."""
+    """What comes back from the actors, and who of them has not come back for too long."""
 
-    def __init__(self, events: Events) -> None:
-        self.events = events
+    def __init__(self, events: Events, trial_minutes: float | None) -> None:
+        self.events, self.trial_minutes = events, trial_minutes
+        self.begun: dict[Any, float] = {}
+        self.overdue: set[int] = set()
+        self.reached: dict[int, Report] = {}
+        self.faults: dict[int, list[str]] = defaultdict(list)
+
+    def on_step_begin(self, iteration: int, trials: Any, **_: Any) -> None:
+        self.events.turned()
+        if self.trial_minutes is not None:
+            late = time.monotonic() - 60 * self.trial_minutes
+            for trial in [trial for trial, since in self.begun.items() if since < late]:
+                self._end(trial)
+
+    def on_trial_start(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:
+        self.begun[trial] = time.monotonic()
 
     def on_trial_result(
         self, iteration: int, trials: Any, trial: Any, result: Any, **_: Any
     ) -> None:
+        if "report" in result:
+            self.reached[trial.config["number"]] = result["report"]
+        if result.get("done"):
+            self.begun.pop(trial, None)
         if "result" in result:
-            self.events.finished(trial.config["number"], result["result"])
+            self._finished(trial, result["result"])
+
+    def on_trial_recover(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:
+        self.begun.pop(trial, None)
+        number = trial.config["number"]
+        # What it said last may have been lost with it.
+        trial.config["task"] = replace(trial.config["task"], is_again=True)
+        report = self.reached.get(number)
+        told = f", its last report that of {report.step}, epoch {report.epoch}" if report else ""
+        fault = f"{_why(_error(trial))}{told}; it went on from its checkpoint"
+        self.faults[number].append(fault)
+        self.events.lost(number, fault)
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:
-        reason = f"its actor was lost {MAX_LOST_ACTORS + 1} times: {trial.get_error()}"
-        self.events.finished(trial.config["number"], TrialResult("failed", reason=reason))
+        self.begun.pop(trial, None)
+        if trial.config["number"] in self.overdue:
+            reason = f"it was ended after --trial-minutes {self.trial_minutes:g}"
+        else:
+            error = _error(trial)
+            times = len(self.faults[trial.config["number"]]) + 1
+            reason = f"it was lost {times} times; the last time {_why(error)}: {error}"
+        self._finished(trial, TrialResult("failed", reason=reason))
+
+    def _end(self, trial: Any) -> None:
+        """End a trial with its process; it is not tried again."""
+        del self.begun[trial]
+        self.overdue.add(trial.config["number"])
+        trial.max_failures = 0
+        ray.kill(trial.temporary_state.ray_actor)
+
+    def _finished(self, trial: Any, result: TrialResult) -> None:
+        number = trial.config["number"]
+        self.reached.pop(number, None)
+        notes = (*result.notes, *self.faults.pop(number, ()))
+        self.events.finished(number, replace(result, notes=notes))
+
+
+def _error(trial: Any) -> str:
+    """What Tune noted last of how a trial's actor was lost; its own `get_error` looks elsewhere."""
+    file = trial.error_file
+    return Path(file).read_text().rsplit("Failure #", 1)[-1].strip() if file else ""
+
+
+def _why(error: str) -> str:
+    """How an actor was lost, from Ray's words for it."""
+    return next((why for words, why in CAUSES.items() if words in error), "its process ended")
 
 
 class _StopWhen(DriverOnly, Stopper):

@@ -14,6 +14,7 @@ ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "100000",
     "TUNE_MAX_PENDING_TRIALS_PG": "1000",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_RESULT_BUFFER_LENGTH": "1000",
     "TUNE_RESULT_BUFFER_MIN_TIME_S": "0.2",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
@@ -21,14 +22,19 @@ ENVIRONMENT = {
 """Tune and Train as we use them: no files of their own, results a few times a second."""
 
 
-def _has_token() -> bool:
-    """Whether this user has a token for Ray clusters, where Ray looks for it."""
-    named = {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & set(os.environ)
-    return bool(named) or (Path.home() / ".ray" / "auth_token").exists()
+def token() -> str:
+    """This user's token for Ray clusters, looked for where Ray does; "" when there is none."""
+    if "RAY_AUTH_TOKEN" in os.environ:
+        return os.environ["RAY_AUTH_TOKEN"].strip()
+    place = os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token"
+    try:
+        return Path(place).read_text().strip()
+    except OSError:
+        return ""
 
 
 for name, value in ENVIRONMENT.items():
     os.environ.setdefault(name, value)
-if _has_token():
+if token():
     # Without it a driver that has the token is told that there is no cluster.
     os.environ.setdefault("RAY_AUTH_MODE", "token")

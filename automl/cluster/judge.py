@@ -10,8 +10,12 @@ import numpy as np
 import ray
 from numpy.typing import NDArray
 
+from automl.config import UserError
 from automl.data.dataset import Split
 from automl.measure.measurement import Measurement, Reference, measure
+
+SHARE = 0.001
+"""Of the resource that names its machine: the judges of several searches may be there."""
 
 
 @ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=1)
@@ -39,17 +43,30 @@ class Bench:
     reference: Any
 
     @classmethod
-    def calibrated(cls, file: bytes, rows: Split) -> tuple[Bench, Measurement]:
+    def calibrated(
+        cls, file: bytes, rows: Split, machine: str | None = None
+    ) -> tuple[Bench, Measurement]:
         """A new judge that measures in turn with this file, and the file's own figures."""
-        judge = Judge.remote()  # type: ignore[attr-defined]
+        judge = _judge(machine)
         measurement, _ = ray.get(judge.measure.remote(file, rows.inputs, rows.targets))
         return cls(judge, ray.put(Reference(file, measurement.latency_ms))), measurement
 
     @classmethod
-    def of(cls, reference: Reference) -> Bench:
+    def of(cls, reference: Reference, machine: str | None = None) -> Bench:
         """A new judge for figures comparable to those of an earlier one."""
-        judge = Judge.remote()  # type: ignore[attr-defined]
-        return cls(judge, ray.put(reference))
+        return cls(_judge(machine), ray.put(reference))
+
+
+def _judge(machine: str | None) -> Any:
+    """A judge, on a node that has this resource where one is named. Raises UserError."""
+    if machine is None:
+        return Judge.remote()  # type: ignore[attr-defined]
+    if not ray.cluster_resources().get(machine):
+        raise UserError(
+            f"--measure-on {machine}: no node of the cluster has this resource; start one there: "
+            f"ray start --address HEAD:6379 --resources '{{\"{machine}\": 1}}'"
+        )
+    return Judge.options(resources={machine: SHARE}).remote()  # type: ignore[attr-defined]
 
 
 class RemoteMeasure:

@@ -1,4 +1,4 @@
-"""Every node of a cluster has the data before the first trial, or the search does not start."""
+"""Every node has the data and reaches the store before the first trial, or none starts."""
 
 from __future__ import annotations
 
@@ -6,19 +6,22 @@ import os
 from pathlib import Path
 
 import ray
+from ray.autoscaler.sdk import request_resources
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from automl import source
+from automl.cluster.resources import Node
 from automl.config import UserError
 from automl.data import dataset
 from automl.models.family import untrained
 from automl.space import explore
+from automl.store import Store
 
 
-def prepare(space_text: str, fixed: dict[str, str], folder: str, cache: Path) -> None:
+def prepare(space_text: str, fixed: dict[str, str], folder: str, cache: Path, store: Store) -> None:
     """Load a space's datasets on the other nodes, each into its cache.
 
-    Raises UserError with the first that cannot be loaded.
+    Raises UserError with the first that cannot be loaded, or a node that has not this store.
     """
     own = ray.get_runtime_context().get_node_id()
     others = [node for node in ray.nodes() if node["Alive"] and node["NodeID"] != own]
@@ -26,20 +29,39 @@ def prepare(space_text: str, fixed: dict[str, str], folder: str, cache: Path) ->
     for node in others:
         place = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
         task = _prepare.options(scheduling_strategy=place)
-        waiting.append(task.remote(space_text, fixed, folder, str(cache)))
+        waiting.append(
+            task.remote(space_text, fixed, folder, str(cache), store.url, store.identity)
+        )
     for problem in ray.get(waiting):
         if problem:
             raise UserError(problem)
 
 
+def resources() -> list[Node]:
+    """What each live node of the connected cluster has."""
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+def ask_for(bundles: list[dict[str, float]]) -> None:
+    """Tell an autoscaler, where there is one, what the cluster is to have room for."""
+    request_resources(bundles=bundles)
+
+
 @ray.remote(num_cpus=0)
-def _prepare(space_text: str, fixed: dict[str, str], folder: str, cache: str) -> str:
-    """What is wrong with this node's data or its users' models, if anything."""
+def _prepare(
+    space_text: str, fixed: dict[str, str], folder: str, cache: str, store: str, identity: str
+) -> str:
+    """What is wrong with this node's store, its data or its users' models, if anything."""
     try:
+        if not Store(store, identity).is_here():
+            return (
+                f"the node {os.uname().nodename} does not reach the store {store}; "
+                "choose a --home on a path that all nodes share, or a --store that all reach"
+            )
         space = source.load(space_text, fixed, folder=folder)
         for config in explore(space).configs:
             data = dataset.load(config.dataset, config.seed, Path(cache))
             untrained(config.model, data.about)
-    except (UserError, OSError) as error:
+    except (UserError, OSError, ImportError) as error:
         return f"{error} (on the node {os.uname().nodename})"
     return ""

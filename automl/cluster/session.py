@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import ray
 
+from automl.cluster import access
 from automl.config import UserError
 
 
@@ -19,6 +20,8 @@ def connected(address: str | None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    # Else Ray tells of lost workers on standard output, which is for the result alone.
+    ray._private.worker._worker_logs_enabled = False
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         try:
@@ -39,7 +42,7 @@ def connected(address: str | None) -> Iterator[None]:
 
 
 def probe(address: str) -> None:
-    """Raise UserError at once when nothing answers at a Ray address."""
+    """Raise UserError at once when nothing answers at a Ray address, or refuses this user."""
     if address in ("auto", "local"):
         return
     host, _, port = address.removeprefix("ray://").rpartition(":")
@@ -50,3 +53,5 @@ def probe(address: str) -> None:
             f"no Ray cluster answers at --address {address} ({error}); "
             "start one with `ray start --head`, or leave --address out to use this machine"
         ) from None
+    if not address.startswith("ray://") and (why := access.refusal(address)):
+        raise UserError(why)

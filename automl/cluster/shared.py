@@ -30,6 +30,7 @@ class Shared:
     folder: str
     cache: str
     store_url: str
+    store_identity: str
     ray_folder: str
     bench: Bench
     cpus: float
@@ -50,7 +51,8 @@ class Task:
         """Run it in this process."""
         config, code = rebuild(shared.space(), self.params), source.fingerprint(shared.space_text)
         device = "cuda" if shared.gpus and torch.cuda.is_available() else "cpu"
-        store, cache = Store(shared.store_url), Path(shared.cache)
+        store = Store(shared.store_url, shared.store_identity)
+        cache = Path(shared.cache)
         return trial.run(config, store, measure, cache, code, device, self.is_again)
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from automl.config import UserError
-from automl.study.study import mend_journal
+from automl.study import storage
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def hold(folder: Path) -> Iterator[None]:
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
-        mend_journal(folder)
+        storage.mend(folder)
         yield
 
 

@@ -90,6 +90,14 @@ class Proposer:
         ready = self._ready() if self.may_be_ready else None
         return self._from_places() if ready is None else self._start(ready)
 
+    def resize(self, slots: int, max_live: int) -> None:
+        """The cluster has grown or shrunk: so many trials work at once, so many are handed out."""
+        self.slots, self.max_live = slots, max_live
+        for number, (_, keys) in self.making.items():
+            if not self.unmade[number]:
+                self._note_unmade(number, keys)
+        self._fill()
+
     def is_over(self) -> bool:
         """Whether nothing runs, and nothing more will."""
         return not (self.adopted or self.live or self.places or self.held)
@@ -213,10 +221,14 @@ class Proposer:
 
     def _make(self, record: TrialRecord, config: TrialConfig, keys: list[str]) -> TrialRecord:
         self.live[record.number], self.making[record.number] = record, (config, keys)
-        unmade = {key for key in keys if not self.is_stored(key)} if self.slots > 1 else set()
-        self.unmade[record.number] = unmade
-        self.being_made.update(unmade)
+        self._note_unmade(record.number, keys)
         return record
+
+    def _note_unmade(self, number: int, keys: list[str]) -> None:
+        """Remember what a trial makes, where others might make the same meanwhile."""
+        unmade = {key for key in keys if not self.is_stored(key)} if self.slots > 1 else set()
+        self.unmade[number] = unmade
+        self.being_made.update(unmade)
 
     def _release(self, keys: Iterable[str]) -> None:
         """A trial makes these no more: whoever waits for them may go on."""
@@ -257,6 +269,9 @@ class Proposer:
     def _leave(self) -> None:
         """A place is free: count it, and give it away."""
         self.num_left += 1
+        self._fill()
+
+    def _fill(self) -> None:
         while len(self.live) + len(self.adopted) + len(self.places) < self.max_live:
             if not (self.is_searching and self._give_place()):
                 return

@@ -11,21 +11,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import optuna
 from optuna.distributions import BaseDistribution
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from automl import pareto
 from automl.config import Config, UserError, decode, encode
 from automl.pareto import Axis
+from automl.patience import patient
 from automl.result import TrialResult
+from automl.study import storage
 from automl.study.front import Front
 
-optuna.logging.set_verbosity(optuna.logging.WARNING)
-
-JOURNAL = "journal.log"
 STATES = {
     "complete": TrialState.COMPLETE,
     "stopped": TrialState.PRUNED,
@@ -122,9 +118,8 @@ class Study:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.name = folder, folder.name
-        self._storage = _storage(folder)
-        name = self._storage.get_all_studies()[0].study_name
-        self._study = optuna.load_study(study_name=name, storage=self._storage)
+        self._study = storage.load(folder)
+        self._storage = self._study._storage
         self.settings: Settings = decode(self._study.user_attrs["settings"])
         self._courses: dict[int, dict[str, Any]] = {}
 
@@ -158,8 +153,19 @@ class Study:
             distributions=record.distributions,
             user_attrs={n: getattr(record, n) for n in STARTED},
         )
-        self._study.add_trial(running)
+        num_tries = 0
 
+        @patient(storage.passes)
+        def add() -> None:
+            nonlocal num_tries
+            num_tries += 1
+            # What failed may have been written all the same.
+            if num_tries == 1 or len(self.records()) == record.number:
+                self._study.add_trial(running)
+
+        add()
+
+    @patient(storage.passes)
     def update(self, number: int, **fields: Any) -> None:
         """Write fields of a trial's record that change on its way, all of them at once."""
         study_id = self._study._study_id
@@ -182,15 +188,18 @@ class Study:
             if record.result is not None and not trial.state.is_finished():
                 self._tell(record.number, record.result)
 
+    @patient(storage.passes)
     def _tell(self, number: int, result: TrialResult) -> None:
         values = None
         if result.measurement is not None:
             values = [result.measurement.figures[name] for name in self.settings.objectives]
-        self._study.tell(number, values, state=STATES[result.status])
+        self._study.tell(number, values, state=STATES[result.status], skip_if_finished=True)
 
+    @patient(storage.passes)
     def attribute(self, name: str, default: Any = None) -> Any:
         return self._study.user_attrs.get(name, default)
 
+    @patient(storage.passes)
     def set_attribute(self, name: str, value: Any) -> None:
         self._study.set_user_attr(name, value)
 
@@ -246,42 +255,25 @@ def create(
     space_text: str,
     reference: bytes,
     earlier: Sequence[dict[str, Any]] = (),
+    database: str | None = None,
 ) -> Study:
-    """A new study. Its folder appears whole or not at all."""
+    """A new study, in a database where one is named. Its folder appears whole or not at all."""
     new = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
     (new / "space.py").write_text(space_text)
     (new / "reference.onnx").write_bytes(reference)
     goals = [pareto.DIRECTIONS[name] for name in settings.objectives]
-    study = optuna.create_study(
-        study_name=folder.name,
-        storage=_storage(new),
-        directions=["maximize" if goal == "max" else "minimize" for goal in goals],
-    )
+    study = storage.create(new, folder.name, goals, database)
     study.set_user_attr("settings", encode(settings))
     study.set_user_attr("earlier", list(earlier))
     try:
         new.rename(folder)
     except OSError:
+        storage.delete(study)
         shutil.rmtree(new)
         raise taken(folder.name) from None
     return Study(folder)
-
-
-def mend_journal(folder: Path) -> None:
-    """Drop what a crash left of a write: half a line at the journal's end, and Optuna's lock.
-
-    Only for who holds the study, when nobody writes. Optuna reads no line that lacks its end,
-    but would write on behind it, and lose that; a lock left behind costs it half a minute.
-    """
-    journal = folder / JOURNAL
-    if journal.exists():
-        written = journal.read_bytes()
-        whole = written.rfind(b"\n") + 1
-        if whole < len(written):
-            os.truncate(journal, whole)
-    (folder / f"{JOURNAL}.lock").unlink(missing_ok=True)
 
 
 def taken(name: str) -> UserError:
@@ -299,10 +291,6 @@ def number_of(trial_id: str) -> int:
     """The inverse of `trial_id`."""
     origin, _, is_finish = trial_id.partition("-")
     return int(origin) + FINISH * bool(is_finish)
-
-
-def _storage(folder: Path) -> JournalStorage:
-    return JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
 
 
 def _record(trial: FrozenTrial) -> TrialRecord:

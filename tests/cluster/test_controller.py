@@ -55,11 +55,31 @@ class Sleep(Step):
 recipe = (Sleep(label="sleep"),)
 space = Space(TrialConfig(Sklearn("digits"), MLP((Int(8, 64),)), recipe), ("accuracy",))
 """
+DYING = """
+import os, signal
+from pathlib import Path
+
+@dataclass(frozen=True)
+class Die(Step):
+    times: int = 1
+    def apply(self, model, context):
+        with Path({diary!r}).open("a") as diary:
+            diary.write("x")
+        if Path({diary!r}).stat().st_size <= self.times:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return model
+
+recipe = (Train(epochs=4), Die({times}), Quantize())
+space = Space(TrialConfig(Sklearn("digits"), MLP((16,)), recipe), ("accuracy",))
+"""
 
 
 class Recorder(Watch):
     def __init__(self):
-        self.reports = []
+        self.reports, self.faults = [], []
+
+    def lost(self, number, fault):
+        self.faults.append(fault)
 
     def reported(self, number, report):
         self.reports.append((number, report.epoch))
@@ -161,3 +181,33 @@ def test_the_fronts_members_are_trained_again_at_the_end_at_the_shape_they_were_
     assert found.study.attribute("finish_seconds") > 0
     best = max(r.values["accuracy"] for r in [*trials, *finishes])
     assert max(record.values["accuracy"] for record in found.front()) == best
+
+
+def test_a_trial_that_lost_its_process_goes_on_where_it_was_and_says_so(search, tmp_path):
+    recorder = Recorder()
+    text = DYING.format(diary=str(tmp_path / "diary"), times=1)
+    found = search(text, trials=1, watch=recorder)
+    (record,) = found.study.records()
+    assert record.result.status == "complete"
+    assert record.result.notes == tuple(recorder.faults)
+    (fault,) = recorder.faults
+    assert fault.startswith("its process ended, its last report that of train, epoch")
+    assert fault.endswith("it went on from its checkpoint")
+    assert sorted({epoch for _, epoch in recorder.reports}) == [1, 2, 3, 4]
+    assert record.result.reused_steps == 1
+
+
+def test_a_trial_that_loses_every_process_fails_with_the_reason(search, tmp_path):
+    found = search(DYING.format(diary=str(tmp_path / "diary"), times=99), trials=1)
+    (record,) = found.study.records()
+    assert record.result.status == "failed"
+    assert record.result.reason.startswith("it was lost 3 times; the last time its process ended")
+
+
+def test_a_trial_that_hangs_is_ended_with_its_process_and_gives_its_place_away(search):
+    started = time.monotonic()
+    found = search(SLEEPING, trials=2, concurrency=1, trial_minutes=0.05)
+    assert time.monotonic() - started < SLEEP_SECONDS
+    results = [record.result for record in found.study.records()]
+    assert {result.status for result in results} == {"failed"}
+    assert {result.reason for result in results} == {"it was ended after --trial-minutes 0.05"}

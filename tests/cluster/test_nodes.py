@@ -1,28 +1,16 @@
 """A cluster of two raylets with working directories of their own."""
 
-import contextlib
 import json
-import os
 import shutil
-import socket
 import subprocess
-import sys
-import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
+from raylets import Cluster, automl
 
 SPACE = Path(__file__).parent / "two_rings.py"
-BIN = Path(sys.executable).parent
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def write_rings(path):
@@ -35,68 +23,33 @@ def write_rings(path):
 
 @pytest.fixture
 def cluster(tmp_path):
-    """An address, and the environment that reaches it; one CPU on each raylet."""
-    port, environment = free_port(), {**os.environ, "RAY_AUTH_MODE": "token"}
-    environment["RAY_AUTH_TOKEN"] = "of-this-test-alone"
-    address, raylets = f"127.0.0.1:{port}", []
-    with tempfile.TemporaryDirectory(prefix="ray") as sockets:  # tmp_path is too long for them
-        head = f"--head --port={port} --include-dashboard=false --temp-dir={sockets}"
-        try:
-            for number, options in enumerate((head, f"--address={address}")):
-                raylets.append(start_raylet(options, tmp_path / f"node{number}", environment))
-                wait_for_nodes(address, environment, number + 1)
-            yield address, environment
-        finally:
-            for raylet in reversed(raylets):
-                raylet.terminate()
-                raylet.wait(timeout=60)
-
-
-def start_raylet(options, place, environment):
-    place.mkdir()
-    common = "--num-cpus=1 --block --disable-usage-stats --node-ip-address=127.0.0.1"
-    with (place / "log").open("w") as log:
-        return subprocess.Popen(
-            [BIN / "ray", "start", *options.split(), *common.split()],
-            cwd=place,
-            env=environment,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-
-
-def wait_for_nodes(address, environment, count):
-    code = (
-        "import ray, sys; ray.init(sys.argv[1], log_to_driver=False);"
-        "sys.exit(sum(node['Alive'] for node in ray.nodes()) < int(sys.argv[2]))"
-    )
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        command = [sys.executable, "-c", code, address, str(count)]
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            if not subprocess.run(
-                command, env=environment, timeout=60, capture_output=True
-            ).returncode:
-                return
-        time.sleep(1)
-    raise AssertionError(f"no {count} nodes at {address}")
-
-
-def automl(*arguments, cwd, env):
-    command = [BIN / "automl", *map(str, arguments), "--json"]
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True)
+    """Two raylets of one CPU each."""
+    with Cluster(tmp_path / "raylets") as cluster:
+        cluster.add()
+        cluster.add()
+        yield cluster
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_a_users_own_space_is_searched_on_two_raylets_and_exported(cluster, tmp_path):
-    address, environment = cluster
+    address, environment = cluster.address, cluster.environment
     place = tmp_path / "project"
     place.mkdir()
     shutil.copy(SPACE, place)
     write_rings(place / "rings.npy")
     searched = automl(
-        *("search", "two_rings.py", "--trials", 6, "--address", address, "--home", "home"),
+        *(
+            "search",
+            "two_rings.py",
+            "--trials",
+            6,
+            "--address",
+            address,
+            "--home",
+            "home",
+            "--json",
+        ),
         cwd=place,
         env=environment,
     )
@@ -105,7 +58,7 @@ def test_a_users_own_space_is_searched_on_two_raylets_and_exported(cluster, tmp_
     assert summary["slots"] == 2
     assert summary["trials"]["complete"] + summary["trials"]["rejected"] == 6
     exported = automl(
-        *("export", "two_rings", "--best", "accuracy", "--out", "out", "--home", "home"),
+        *("export", "two_rings", "--best", "accuracy", "--out", "out", "--home", "home", "--json"),
         cwd=place,
         env=environment,
     )
@@ -119,13 +72,45 @@ def test_a_users_own_space_is_searched_on_two_raylets_and_exported(cluster, tmp_
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_data_that_is_not_there_is_told_before_any_trial(cluster, tmp_path):
-    address, environment = cluster
+    address, environment = cluster.address, cluster.environment
     shutil.copy(SPACE, tmp_path)
     done = automl(
-        *("search", "two_rings.py", "--trials", 2, "--address", address, "--home", "home"),
+        *(
+            "search",
+            "two_rings.py",
+            "--trials",
+            2,
+            "--address",
+            address,
+            "--home",
+            "home",
+            "--json",
+        ),
         cwd=tmp_path,
         env=environment,
     )
     assert done.returncode == 2
     assert "there is no" in done.stderr and "rings.npy" in done.stderr
     assert not (tmp_path / "home/studies").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_home_that_one_node_has_for_itself_is_refused(tmp_path):
+    """The second raylet sees an empty folder where the home is."""
+    hidden = tmp_path / "project"
+    hidden.mkdir()
+    mount = f"mount -t tmpfs none {hidden} && exec "
+    if subprocess.run(["unshare", "-m", "sh", "-c", mount + "true"]).returncode:
+        pytest.skip("this user cannot mount")
+    with Cluster(tmp_path / "raylets") as cluster:
+        cluster.add()
+        cluster.add(prefix=("unshare", "-m", "sh", "-c", mount + '"$@"', "sh"))
+        done = automl(
+            *("search", "digits", "--trials", 2, "--address", cluster.address, "--home", "home"),
+            cwd=hidden,
+            env=cluster.environment,
+        )
+    assert done.returncode == 2
+    assert "does not reach the store" in done.stderr and "--home" in done.stderr
+    assert not (hidden / "home/studies").exists()

@@ -9,7 +9,8 @@ from test_study import complete, make_study
 
 from automl.config import UserError
 from automl.study import lock
-from automl.study.study import JOURNAL, Study, TrialRecord
+from automl.study.storage import JOURNAL
+from automl.study.study import Study, TrialRecord
 
 HOLD = """
 import sys, time

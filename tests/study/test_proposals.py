@@ -107,6 +107,29 @@ def test_a_proposal_waits_while_its_prefix_is_in_the_making(start):
     assert fourth is not None
 
 
+def test_a_cluster_that_grows_is_filled_and_one_that_shrinks_is_emptied(start):
+    proposer = start(source.find("digits").read_text(), "random", slots=1, max_live=2)
+    numbers = [proposer.next().number, proposer.next().number]
+    assert proposer.next() is None
+    proposer.resize(3, 4)
+    numbers += [proposer.next().number, proposer.next().number]
+    assert proposer.next() is None and numbers == [0, 1, 2, 3]
+    proposer.resize(1, 2)
+    for number in (0, 1):
+        proposer.finish(number, TrialResult("failed", reason="lost"))
+        assert proposer.next() is None
+    proposer.finish(2, TrialResult("failed", reason="lost"))
+    assert proposer.next().number == 4
+
+
+def test_what_was_begun_with_one_slot_is_waited_for_when_there_are_more(start):
+    proposer = start(TWO_PREFIXES, "random", slots=1, max_live=2)
+    made = {proposer.next().params["recipe.train.epochs"] for _ in range(2)}
+    proposer.resize(4, 5)
+    others = [record.params["recipe.train.epochs"] for record in iter(proposer.next, None)]
+    assert sorted([*made, *others]) == ["1", "2"]
+
+
 @pytest.mark.parametrize(("model", "waits"), [("MLP((200,))", True), ("None", False)])
 def test_a_proposal_waits_while_its_sibling_is_in_the_making(model, waits, start):
     """A sibling of its own width, which no two students share, holds nobody back."""

@@ -29,9 +29,9 @@ def complete(accuracy, size_bytes):
     )
 
 
-def make_study(folder, *results, settings=SETTINGS):
+def make_study(folder, *results, settings=SETTINGS, database=None):
     """A study whose trials ended so; None is one that runs."""
-    study = create(folder / "mine", settings, "text", b"file")
+    study = create(folder / "mine", settings, "text", b"file", database=database)
     for result in results:
         number = len(study.records())
         study.start(TrialRecord(number, {}, {}, 1))

@@ -1,0 +1,126 @@
+"""Where a study's trials are written: a journal in its folder, or a database that it names."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+import optuna
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+
+from automl.config import UserError
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+JOURNAL, DATABASE = "journal.log", "database.json"
+SECONDS_TO_CONNECT = 10
+TIMEOUTS = {"sqlite": "timeout", "postgresql": "connect_timeout", "mysql": "connect_timeout"}
+"""What the drivers call the seconds after which a database that does not answer is given up."""
+
+
+def create(folder: Path, name: str, goals: Sequence[str], url: str | None = None) -> optuna.Study:
+    """A new study, in its folder or in a database, which the folder then names.
+
+    `goals` are "max" or "min" for each objective.
+    """
+    if url is not None:
+        # Homes may share a database, and the names of studies are each home's own.
+        name = f"{name}-{uuid.uuid4().hex[:8]}"
+        place = folder / DATABASE
+        place.touch(mode=0o600)  # The URL may hold a password.
+        place.write_text(json.dumps({"url": url, "study": name}))
+    return optuna.create_study(
+        study_name=name,
+        storage=_journal(folder) if url is None else database(url),
+        directions=["maximize" if goal == "max" else "minimize" for goal in goals],
+    )
+
+
+def load(folder: Path) -> optuna.Study:
+    """The study of a folder. Raises UserError when its database does not answer."""
+    place = folder / DATABASE
+    if place.exists():
+        about = json.loads(place.read_text())
+        return optuna.load_study(study_name=about["study"], storage=database(about["url"]))
+    storage = _journal(folder)
+    name = storage.get_all_studies()[0].study_name
+    return optuna.load_study(study_name=name, storage=storage)
+
+
+def passes(error: Exception) -> bool:
+    """Whether a database may answer again by itself."""
+    return isinstance(error, optuna.exceptions.StorageInternalError)
+
+
+def delete(study: optuna.Study) -> None:
+    """Take a study out of its database again."""
+    if not isinstance(study._storage, JournalStorage):
+        optuna.delete_study(study_name=study.study_name, storage=study._storage)
+
+
+def absolute(url: str) -> str:
+    """A database's URL that means the same wherever the study is opened. Raises UserError."""
+    import sqlalchemy
+
+    try:
+        parsed = sqlalchemy.make_url(url)
+    except sqlalchemy.exc.ArgumentError:
+        raise UserError(
+            f"--study-storage {url} is no database's URL; "
+            "write e.g. postgresql://USER@HOST/DATABASE or sqlite:///FILE"
+        ) from None
+    if parsed.get_backend_name() == "sqlite":
+        if parsed.database in (None, "", ":memory:"):
+            raise UserError(
+                f"--study-storage {url} names no file; write e.g. sqlite:////shared/studies.db"
+            )
+        parsed = parsed.set(database=str(Path(str(parsed.database)).absolute()))
+    return parsed.render_as_string(hide_password=False)
+
+
+@functools.cache
+def database(url: str) -> BaseStorage:
+    """A database by its URL, its connections shared by all studies of this process.
+
+    Raises UserError when it cannot be used.
+    """
+    import sqlalchemy
+
+    parsed = sqlalchemy.make_url(url)
+    timeout = TIMEOUTS.get(parsed.get_backend_name())
+    limits = {"connect_args": {timeout: SECONDS_TO_CONNECT}} if timeout else {}
+    try:
+        # A connection that was lost since it was last used is made anew.
+        return RDBStorage(url, engine_kwargs={"pool_pre_ping": True, **limits})
+    except ImportError:
+        raise UserError(
+            f"the driver for --study-storage {parsed} is not installed; "
+            "for PostgreSQL: pip install 'frontier-automl[postgresql]'"
+        ) from None
+    except (sqlalchemy.exc.SQLAlchemyError, RuntimeError) as error:
+        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        raise UserError(f"the database --study-storage {parsed} cannot be used: {reason}") from None
+
+
+def mend(folder: Path) -> None:
+    """Drop what a crash left of a write: half a line at the journal's end, and Optuna's lock.
+
+    Only for who holds the study, when nobody writes. Optuna reads no line that lacks its end,
+    but would write on behind it, and lose that; a lock left behind costs it half a minute.
+    """
+    journal = folder / JOURNAL
+    if journal.exists():
+        written = journal.read_bytes()
+        whole = written.rfind(b"\n") + 1
+        if whole < len(written):
+            os.truncate(journal, whole)
+    (folder / f"{JOURNAL}.lock").unlink(missing_ok=True)
+
+
+def _journal(folder: Path) -> JournalStorage:
+    return JournalStorage(JournalFileBackend(str(folder / JOURNAL)))

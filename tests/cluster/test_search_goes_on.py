@@ -1,0 +1,339 @@
+"""Faults put into a search over three nodes: what each costs, and how long until work goes on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from ray._common.utils import get_system_memory
+from ray._private.utils import get_used_memory
+from raylets import BIN, Cluster, automl, kill, processes, send
+
+from automl.found import open_study
+from automl.home import Home
+
+WATCHED = Path(__file__).with_name("watched.py")
+TRIAL = "ray::_Inner"
+EPOCHS = 20
+SPACE = """
+import time
+from dataclasses import dataclass
+from automl.compression.quantize import Quantize
+from automl.data.sklearn import Sklearn
+from automl.models.mlp import MLP
+from automl.recipe import Report, Step
+from automl.space import Int, Space, TrialConfig
+from automl.training.augmentation import Augmentation
+from automl.training.loop import Train
+
+@dataclass(frozen=True)
+class Slow(Augmentation):
+    seconds: float = 0.02
+    def __call__(self, rows):
+        time.sleep(self.seconds)
+        return rows
+
+train = Train(epochs={epochs}, augmentations=(Slow(),))
+space = Space(TrialConfig(Sklearn("digits"), MLP((Int(16, 128),)), (train, Quantize())),
+    ("accuracy", "size_bytes"))
+"""
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+class Search:
+    """A search in a process of its own, its events as they come."""
+
+    def __init__(self, cluster, place, epochs, text=SPACE, **options):
+        space = place / "mine.py"
+        space.write_text(text.replace("{epochs}", str(epochs)))
+        self.home, self.events = place / "home", []
+        command = [sys.executable, WATCHED, cluster.address, self.home, space, json.dumps(options)]
+        self.process = subprocess.Popen(
+            [*map(str, command)], env=cluster.environment, stdout=subprocess.PIPE, text=True
+        )
+        self.thread = threading.Thread(target=self._read)
+        self.thread.start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            if line.startswith("{"):
+                self.events.append(json.loads(line))
+
+    def wait(self, holds, seconds=120):
+        """The first event that holds."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for event in list(self.events):
+                if holds(event):
+                    return event
+            assert self.process.poll() is None, "the search has ended"
+            time.sleep(0.05)
+        raise AssertionError(f"it did not happen in {seconds} s: {self.events[-5:]}")
+
+    def end(self, seconds=400):
+        assert self.process.wait(seconds) == 0
+        self.thread.join()
+        return open_study(Home(self.home), "mine").records()
+
+    def close(self):
+        send([self.process.pid], signal.SIGKILL)
+        self.process.wait()
+        self.thread.join()
+
+
+def of(name, **about):
+    return lambda event: event["event"] == name and about.items() <= event.items()
+
+
+@pytest.fixture
+def searching(tmp_path):
+    """Starts a search over three nodes of one CPU each; ends all of it."""
+    with Cluster(tmp_path / "raylets") as cluster:
+        for _ in range(3):
+            cluster.add()
+        started = []
+
+        def start(epochs, **options):
+            started.append(Search(cluster, tmp_path, epochs, **options))
+            return cluster, started[-1]
+
+        yield start
+        for search in started:
+            search.close()
+
+
+def test_forty_trials_finish_once_each_while_a_node_is_killed_and_another_joins(searching):
+    cluster, search = searching(3, trials=40, early_stopping=False)
+    assert search.wait(of("began"))["slots"] == 3
+    search.wait(of("finished", number=8), 300)
+    victim = cluster.nodes[1]
+    killed_at = time.time()
+    kill(victim)
+    lost = search.wait(of("lost"))
+    smaller = search.wait(of("resized", slots=2), 60)
+    cluster.add()
+    larger = search.wait(of("resized", slots=3), 60)
+    records = search.end()
+    events = search.events
+    numbers = [event["number"] for event in events if event["event"] == "finished"]
+    assert sorted(numbers) == list(range(40)) == [record.number for record in records]
+    assert {record.result.status for record in records} == {"complete"}
+    number = lost["number"]
+    before = max(
+        e["at"] for e in events if of("reported", number=number)(e) and e["at"] < lost["at"]
+    )
+    again = min(
+        e["at"]
+        for e in events
+        if e["event"] in ("reported", "finished") and e["number"] == number and e["at"] > lost["at"]
+    )
+    begun = {}
+    for event in filter(of("reported"), events):
+        begun.setdefault(event["number"], event["at"])
+    fresh = [n for n, at in begun.items() if lost["at"] + 0.5 < at < again]
+    assert not fresh, "a lost trial goes on before new ones start"
+    notes = " ".join(records[number].result.notes)
+    assert ", its last report that of train, epoch" in notes
+    print(
+        f"killed; noticed after {lost['at'] - killed_at:.1f} s, planned anew after "
+        f"{smaller['at'] - killed_at:.1f} s; the trial went on after {again - killed_at:.1f} s, "
+        f"{killed_at - before:.1f} s of its work lost; "
+        f"the new node was planned with at {larger['at'] - killed_at:.1f} s; {notes}"
+    )
+
+
+def preempt(cluster, node):
+    """Tell the head that the node is to go, and take it away some seconds later."""
+    code = (
+        "import ray, sys; ray.init(sys.argv[1]);"
+        "print(next(n['NodeID'] for n in ray.nodes() if n['NodeManagerAddress'] == sys.argv[2]))"
+    )
+    ip = f"{cluster.network}.{cluster.nodes.index(node) + 1}"
+    command = [sys.executable, "-c", code, cluster.address, ip]
+    found = subprocess.run(command, env=cluster.environment, capture_output=True, text=True)
+    drain = ["drain-node", "--address", cluster.address, "--node-id", found.stdout.split()[-1]]
+    drain += ["--reason", "DRAIN_NODE_REASON_PREEMPTION", "--reason-message", "spot"]
+    drain += ["--deadline-remaining-seconds", "3"]
+    subprocess.run([BIN / "ray", *drain], env=cluster.environment, check=True, capture_output=True)
+    time.sleep(3)
+    kill(node)
+
+
+def kill_raylet(cluster, node):
+    send(processes(node.pid, "raylet/raylet"), signal.SIGKILL)
+
+
+FAULTS = {
+    "process killed": lambda cluster, node: send(processes(node.pid, TRIAL), signal.SIGKILL),
+    "raylet killed": kill_raylet,
+    "node killed": lambda cluster, node: kill(node),
+    "node frozen": lambda cluster, node: send(processes(node.pid), signal.SIGSTOP),
+    "node preempted": preempt,
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_costs_what_was_done_since_the_last_epoch(searching, fault):
+    cluster, search = searching(EPOCHS, trials=4, early_stopping=False)
+    for number in range(3):
+        search.wait(of("reported", number=number, epoch=3))
+    node = next(node for node in cluster.nodes[1:] if processes(node.pid, TRIAL))
+    at = time.time()
+    FAULTS[fault](cluster, node)
+    tell(fault, search, at)
+
+
+def tell(fault, search, at):
+    """Check that a search lost nothing but time, and print what the fault at that time cost."""
+    lost = search.wait(of("lost"), 90)
+    number = lost["number"]
+    records = search.end()
+    assert {record.result.status for record in records} == {"complete"}
+    assert lost["fault"] in records[number].result.notes
+    reports = [e for e in search.events if of("reported", number=number)(e)]
+    before = [e for e in reports if e["at"] < lost["at"]]
+    after = [e for e in reports if e["at"] > lost["at"]]
+    assert {e["epoch"] for e in reports} == set(range(1, EPOCHS + 1))
+    # What was checkpointed is said again at once: work is the first epoch that is new.
+    again = min(e["at"] for e in after if e["epoch"] > before[-1]["epoch"])
+    print(
+        f"{fault}: noticed after {lost['at'] - at:.1f} s, at work again after {again - at:.1f} s, "
+        f"{max(0.0, at - before[-1]['at']):.2f} s of work done twice; {lost['fault']}"
+    )
+
+
+@pytest.fixture
+def network():
+    """A network of this machine and a namespace: its name, and the device that joins them."""
+    name, device = f"automl{os.getpid()}", f"am{os.getpid()}"
+    steps = [
+        f"ip netns add {name}",
+        f"ip link add {device} type veth peer name eth9 netns {name}",
+        f"ip addr add 10.77.0.1/24 dev {device}",
+        f"ip link set {device} up",
+        f"ip -n {name} addr add 10.77.0.2/24 dev eth9",
+        f"ip -n {name} link set eth9 up",
+        f"ip -n {name} link set lo up",
+    ]
+    try:
+        for step in steps:
+            try:
+                subprocess.run(step.split(), check=True, capture_output=True)
+            except (OSError, subprocess.CalledProcessError) as error:
+                pytest.skip(f"this user cannot make network namespaces: {error}")
+        yield name, device
+    finally:
+        subprocess.run(["ip", "link", "del", device], capture_output=True)
+        subprocess.run(["ip", "netns", "del", name], capture_output=True)
+
+
+def test_a_node_that_the_network_cuts_off_costs_the_same(network, tmp_path):
+    name, device = network
+    with Cluster(tmp_path / "raylets", network="10.77.0") as cluster:
+        cluster.add()
+        cluster.add(prefix=("ip", "netns", "exec", name))
+        search = Search(cluster, tmp_path, EPOCHS, trials=3, early_stopping=False)
+        try:
+            for number in range(2):
+                search.wait(of("reported", number=number, epoch=3))
+            at = time.time()
+            subprocess.run(["ip", "link", "set", device, "down"], check=True)
+            tell("network cut", search, at)
+        finally:
+            search.close()
+
+
+def test_a_store_that_is_away_for_half_a_minute_is_waited_for(searching):
+    _, search = searching(EPOCHS, trials=3, early_stopping=False)
+    for number in range(3):
+        search.wait(of("reported", number=number, epoch=3))
+    store = search.home / "store"
+    at = time.time()
+    store.rename(search.home / "away")
+    time.sleep(30)
+    back = time.time()
+    (search.home / "away").rename(store)
+    again = search.wait(lambda e: e["event"] == "reported" and e["at"] > back)["at"]
+    records = search.end()
+    assert {record.result.status for record in records} == {"complete"}
+    assert not of("lost")(search.events[-1])
+    print(f"store away for {back - at:.0f} s: at work again {again - back:.1f} s after it was back")
+
+
+HUNGRY = (
+    SPACE
+    + """
+@dataclass(frozen=True)
+class Hungry(Step):
+    gigabytes: float = 0.0
+    def apply(self, model, context):
+        blob = b"x" * int(self.gigabytes * 1e9)
+        time.sleep(3 if blob else 0)
+        return model
+
+space = Space(TrialConfig(Sklearn("digits"), MLP((16,)), (train, Hungry(OneOf(0.0, {hungry})))),
+    ("accuracy", "size_bytes"))
+"""
+)
+
+
+def test_a_trial_that_eats_its_nodes_memory_fails_alone_with_the_reason(tmp_path):
+    used, total = get_used_memory(), get_system_memory()
+    threshold = (used + 2.5e9) / total
+    if threshold > 0.9:
+        pytest.skip("this machine has too little free memory")
+    limits = {"RAY_memory_usage_threshold": f"{threshold:.3f}"}
+    with Cluster(tmp_path / "raylets", **limits) as cluster:
+        cluster.add()
+        text = HUNGRY.replace("{hungry}", "4.0").replace("import Int", "import Int, OneOf")
+        search = Search(cluster, tmp_path, 2, text=text, trials=2, sampler="random")
+        try:
+            records = search.end()
+        finally:
+            search.close()
+    reasons = {r.params["recipe.hungry.gigabytes"]: r.result for r in records}
+    assert reasons["0.0"].status == "complete"
+    assert reasons["4.0"].status == "failed"
+    assert "the last time its node ran out of memory" in reasons["4.0"].reason
+    print(reasons["4.0"].reason)
+
+
+def test_a_cluster_that_is_too_small_is_waited_for(tmp_path):
+    with Cluster(tmp_path / "raylets") as cluster:
+        cluster.add()
+        search = Search(cluster, tmp_path, 2, trials=1, cpus_per_trial=2)
+        try:
+            why = search.wait(of("waiting"))["why"]
+            assert "one trial needs 1 × 2 CPUs, the cluster has nodes: 1 of 1 CPUs" in why
+            cluster.add(num_cpus=2)
+            assert search.wait(of("began"))["slots"] == 1
+            (record,) = search.end()
+        finally:
+            search.close()
+    assert record.result.status == "complete"
+
+
+def test_measuring_is_sent_to_the_kind_of_machine_that_is_named(tmp_path):
+    with Cluster(tmp_path / "raylets") as cluster:
+        cluster.add()
+        pi = cluster.add("--resources", json.dumps({"pi": 1}))
+        search = Search(cluster, tmp_path, 4, trials=3, measure_on="pi")
+        try:
+            search.wait(of("finished"))
+            assert len(processes(pi.pid, "ray::Judge")) == 1
+            assert not processes(cluster.nodes[0].pid, "ray::Judge")
+            records = search.end()
+            assert {record.result.status for record in records} == {"complete"}
+        finally:
+            search.close()
+        done = automl(
+            *("search", "digits", "--address", cluster.address, "--measure-on", "phone"),
+            cwd=tmp_path,
+            env=cluster.environment,
+        )
+    assert done.returncode == 2 and "no node of the cluster has this resource" in done.stderr

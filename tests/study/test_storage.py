@@ -1,0 +1,91 @@
+"""A study in a database: SQLite, and a real PostgreSQL."""
+
+import threading
+import time
+
+import pytest
+from postgresql import running
+from test_study import SETTINGS, complete, make_study
+
+from automl.config import UserError
+from automl.study import storage
+from automl.study.study import Study, TrialRecord, create
+
+
+@pytest.fixture(scope="module")
+def postgresql():
+    with running() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request, tmp_path):
+    if request.param == "sqlite":
+        return storage.absolute(f"sqlite:///{tmp_path}/studies.db")
+    return request.getfixturevalue("postgresql").url
+
+
+def test_a_study_in_a_database_is_read_back_as_one_in_a_journal_is(database, tmp_path):
+    results = [complete(0.9, 1000), None, complete(0.8, 500)]
+    study = make_study(tmp_path, *results, database=database)
+    study.update(1, seconds=3.5, rungs={"entries": []})
+    study.set_attribute("finish-0", {"params": {}, "config": "{}", "result": None})
+    again = Study(tmp_path / "mine")
+    assert again.settings == SETTINGS
+    assert [record.result for record in again.records()] == results
+    assert again.records()[1].seconds == 3.5
+    assert [record.trial_id for record in again.finishes()] == ["0000-finish"]
+    assert again.summary()["hypervolume"] > 0
+    assert not (tmp_path / "mine" / storage.JOURNAL).exists()
+    again.finish(1, complete(0.7, 100), 3)
+    assert study.records()[1].result == complete(0.7, 100)
+
+
+def test_homes_that_share_a_database_have_their_own_studies_of_a_name(database, tmp_path):
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+    make_study(tmp_path / "one", complete(0.9, 1000), database=database)
+    make_study(tmp_path / "other", database=database)
+    assert len(Study(tmp_path / "one" / "mine").records()) == 1
+    assert Study(tmp_path / "other" / "mine").records() == []
+
+
+def test_a_name_that_is_taken_leaves_nothing_in_the_database(tmp_path):
+    url = storage.absolute(f"sqlite:///{tmp_path}/studies.db")
+    make_study(tmp_path, complete(0.9, 1000), database=url)
+    with pytest.raises(UserError, match="a study named 'mine' exists already"):
+        create(tmp_path / "mine", SETTINGS, "text", b"", database=url)
+    assert len(storage.database(url).get_all_studies()) == 1
+
+
+def test_a_database_that_is_away_for_seconds_costs_no_write_and_doubles_none(postgresql, tmp_path):
+    study = make_study(tmp_path, complete(0.9, 1000), database=postgresql.url)
+    postgresql.stop()
+
+    def come_back():
+        time.sleep(1.5)
+        postgresql.start()
+
+    returning = threading.Thread(target=come_back)
+    returning.start()
+    study.start(TrialRecord(1, {}, {}, 1))
+    study.finish(1, complete(0.8, 500), 2)
+    returning.join()
+    again = Study(tmp_path / "mine").records()
+    assert [record.result for record in again] == [complete(0.9, 1000), complete(0.8, 500)]
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("nonsense", "is no database's URL"),
+        ("sqlite://", "names no file"),
+        ("sqlite:////no/such/folder/studies.db", "unable to open database file"),
+        ("postgresql://automl:secret@127.0.0.1:1/studies", "cannot be used|is not installed"),
+        ("oracle://127.0.0.1/studies", "is not installed"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_told_without_its_password(url, why):
+    with pytest.raises(UserError, match=why) as told:
+        storage.database(storage.absolute(url))
+    assert "secret" not in str(told.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -97,7 +98,13 @@ def run(
     slots, max_live = plan(options, space)
     store = Store(home.store)
     with lock.hold(study.folder), _stop_signal(stop_file(study)) as interrupted:
-        for name, value in (("options", vars(options)), ("state", "interrupted"), ("slots", slots)):
+        begun = [time.time() - clock.seconds(), sum(spent_seconds(study))]
+        for name, value in (
+            ("options", vars(options)),
+            ("state", "interrupted"),
+            ("slots", slots),
+            ("runs", [*study.attribute("runs", []), begun]),
+        ):
             study.set_attribute(name, value)
         bound_of = _Bounds(home.cache)
         proposer = Proposer(

@@ -59,6 +59,14 @@ def choose(
     return _preferred(fitting, wishes, objectives)
 
 
+def chosen(study: Study, front: Sequence[TrialRecord]) -> TrialRecord | None:
+    """The model that was exported last, else the front's knee; None while the front is empty."""
+    exported = study.attribute("exported")
+    if exported is not None:
+        return _named(study, exported)
+    return knee_of(front, study.settings.axes) if front else None
+
+
 def parse_prefer(text: str) -> list[Wish]:
     """'accuracy within 0.01, size_bytes within 10%, latency_ms', the most important first."""
     wishes = [_wish(part.strip()) for part in text.split(",")]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
-ROWS, COLUMNS = 12, 60
-"""Of a scatter."""
+ROWS, COLUMNS, MARGIN = 12, 60, 10
+"""Of a scatter; the margin is for what stands on its left."""
 BELOW = 0.5
 """It goes below the front by this share of what the front spans."""
 FRONT, DOMINATED = ("●", "bold cyan"), ("·", "dim")
@@ -51,32 +51,38 @@ def scatter(summary: dict[str, Any], measured: list[dict[str, float]]) -> None:
     front = [member["measurement"] for member in summary["front"]]
     if not front:
         return
+    console = _console()
+    columns = max(20, min(COLUMNS, console.width - MARGIN - 2))
     name = next((n for n in summary["objectives"] if n != "size_bytes"), "size_bytes")
     sign = 1 if summary["objectives"].get(name) == "max" else -1
     heights = [sign * figures[name] for figures in front]
     top, least = max(heights), min(heights)
     bottom = least - BELOW * ((top - least) or abs(top) or 1.0)
     shown = [figures for figures in measured if sign * figures[name] >= bottom]
-    sizes = [figures["size_bytes"] for figures in front + shown]
-    left, span = math.log(min(sizes)), math.log(max(sizes) / min(sizes)) or 1.0
+    sizes = [figures["size_bytes"] for figures in shown]
     marks: dict[tuple[int, int], tuple[str, str]] = {}
     for mark, group in ((DOMINATED, shown), (FRONT, front)):
         for figures in group:
             row = round((top - sign * figures[name]) / (top - bottom) * (ROWS - 1))
-            column = round((math.log(figures["size_bytes"]) - left) / span * (COLUMNS - 1))
-            marks[row, column] = mark
+            place = _log_place(figures["size_bytes"], min(sizes), max(sizes))
+            marks[row, round(place * (columns - 1))] = mark
     labels = {0: f"{sign * top:.4g}", ROWS - 1: f"{sign * bottom:.4g}"}
-    plot = Text(f"  {name}\n")
+    plot = Text(f"{'':{MARGIN}} {name}\n")
     for row in range(ROWS):
-        plot.append(f"{labels.get(row, ''):>10} │")
-        plot.append_tokens(marks.get((row, column), (" ", "")) for column in range(COLUMNS))
+        plot.append(f"{labels.get(row, ''):>{MARGIN}} │")
+        plot.append_tokens(marks.get((row, column), (" ", "")) for column in range(columns))
         plot.append("\n")
-    last = f"{max(sizes):,.0f} size_bytes"
-    plot.append(f"{'':10} └{'─' * COLUMNS}\n{'':12}{min(sizes):<{COLUMNS - len(last)},.0f}{last}\n")
-    plot.append_tokens([(f"{'':12}", ""), FRONT, (" front  ", ""), DOMINATED, (" dominated", "")])
+    first, last = f"{min(sizes):,.0f}", f"{max(sizes):,.0f} size_bytes"
+    plot.append(f"{'':{MARGIN}} └{'─' * columns}\n{'':{MARGIN + 2}}{first}")
+    plot.append(f"{last:>{columns - len(first)}}\n{'':{MARGIN + 2}}")
+    plot.append_tokens([FRONT, (" front  ", ""), DOMINATED, (" dominated", "")])
     if below := len(measured) - len(shown):
         plot.append(f"; {below} lower ones are left out")
-    _console().print(plot)
+    console.print(plot)
+
+
+def _log_place(value: float, low: float, high: float) -> float:
+    return math.log(value / low) / (math.log(high / low) or 1.0)
 
 
 def table(rows: list[dict[str, Any]]) -> None:

@@ -75,7 +75,7 @@ def _params(points: Sequence[Point]) -> list[str]:
     values: dict[str, set[Any]] = {}
     counts: Counter[str] = Counter()
     for point in points:
-        counts.update(point.record.params)
+        counts.update(list(point.record.params))
         for name, value in point.record.params.items():
             values.setdefault(name, set()).add(value)
     different = [n for n in values if len(values[n]) > 1 or counts[n] < len(points)]

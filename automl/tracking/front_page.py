@@ -60,13 +60,13 @@ def section(findings: Findings) -> str:
 
 def data(findings: Findings) -> dict[str, Any]:
     """What the page's script draws: traces whose `customdata` are the figures `names`."""
-    chart = figure(findings)
+    chart = figure(findings).to_plotly_json()
     names, front = findings.names, [record.values for record in findings.front]
     axes = {name: axis(name, _values(findings, name)) for name in names}
     limits = {name: _range([values[name] for values in front]) for name in names if front}
     return {
-        "traces": chart.to_plotly_json()["data"],
-        "layout": chart.to_plotly_json()["layout"],
+        "traces": chart["data"],
+        "layout": chart["layout"],
         "names": names,
         "axes": axes,
         "objectives": findings.settings.objectives,
@@ -105,7 +105,9 @@ def axis(name: str, values: Sequence[float]) -> dict[str, Any]:
     if name not in LOGARITHMIC or not values:
         return layout
     ticks = page.round_numbers(min(values) * 0.95, max(values) * 1.05)
-    return layout | {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:,g}" for tick in ticks]}
+    if len(ticks) > 1:
+        layout |= {"tickvals": ticks, "ticktext": [f"{tick:,g}" for tick in ticks]}
+    return layout | {"type": "log"}
 
 
 def take_command(findings: Findings) -> str:

@@ -27,6 +27,9 @@ LAYOUT: dict[str, Any] = {
 """What all charts share."""
 AXIS = {"gridcolor": RULE, "linecolor": PALE, "zeroline": False, "automargin": True}
 
+ROUND = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7), [i / 10 for i in range(10, 100, 2)])
+"""Digits that make a number round, from few to many."""
+
 
 def document(title: str, body: str, data: Mapping[str, Any]) -> str:
     """A page. `data["charts"]` maps ids of the body's elements to plotly figures; what else is
@@ -80,21 +83,19 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
 
 
-def round_numbers(low: float, high: float, at_least: int = 4) -> list[float]:
-    """Round numbers from low to high, both above 0, as evenly spread in the logarithm as so many
-    can be."""
-    series: tuple[tuple[float, ...], ...] = (
-        *((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7)),
-        tuple(i / 10 for i in range(10, 100, 2)),
-    )
-    found: list[float] = []
-    for digits in series:
-        powers = range(math.floor(math.log10(low)), math.floor(math.log10(high)) + 1)
-        numbers = [float(f"{digit}e{power}") for power in powers for digit in digits]
-        found = [number for number in numbers if low <= number <= high]
-        if len(found) >= at_least:
-            break
-    return found
+def round_numbers(low: float, high: float, wanted: int = 5) -> list[float]:
+    """About so many round numbers from low to high, both above 0, even in the logarithm."""
+    powers = range(math.floor(math.log10(low)), math.floor(math.log10(high)) + 1)
+    found = [
+        [
+            n
+            for power in powers
+            for digit in digits
+            if low <= (n := float(f"{digit}e{power}")) <= high
+        ]
+        for digits in ROUND
+    ]
+    return min(found, key=lambda numbers: abs(len(numbers) - wanted))
 
 
 @cache

@@ -123,7 +123,7 @@ def at_sizes(front: Sequence[TrialRecord], quality: str) -> list[tuple[float, Tr
     if not front:
         return []
     sizes = [record.values["size_bytes"] for record in front]
-    limits = page.round_numbers(min(sizes), 10 * max(sizes), at_least=6)
+    limits = page.round_numbers(min(sizes), 10 * max(sizes), wanted=8)
     # The first number that lets all in is the last of use.
     limits = limits[: 1 + next(i for i, limit in enumerate(limits) if limit >= max(sizes))]
     return [(n, _best([r for r in front if r.values["size_bytes"] <= n], quality)) for n in limits]

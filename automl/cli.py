@@ -398,8 +398,13 @@ def _assignments(sets: list[str]) -> dict[str, str]:
 
 
 def _show_front(study: Study, summary: dict[str, Any]) -> None:
+    from automl.study import choose
+
     show.front(summary)
     show.scatter(summary, [record.values for record in study.measured()])
+    advice = choose.advise(study, study.front().members)
+    if advice is not None:
+        print(f"take {advice.record.trial_id}, {advice.why}: {advice.command}")
 
 
 def _show_found(found: Any, as_json: bool) -> None:

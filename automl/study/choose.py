@@ -25,6 +25,15 @@ class Wish:
         return self.tolerance * abs(best) / 100 if self.percent else self.tolerance
 
 
+@dataclass(frozen=True)
+class Advice:
+    """A model to take, why this one, and the command that takes it."""
+
+    record: TrialRecord
+    why: str
+    command: str
+
+
 def choose(
     study: Study,
     *,
@@ -59,12 +68,17 @@ def choose(
     return _preferred(fitting, wishes, objectives)
 
 
-def chosen(study: Study, front: Sequence[TrialRecord]) -> TrialRecord | None:
+def advise(study: Study, front: Sequence[TrialRecord]) -> Advice | None:
     """The model that was exported last, else the front's knee; None while the front is empty."""
+    command = f"automl export {study.name}"
     exported = study.attribute("exported")
     if exported is not None:
-        return _named(study, exported)
-    return knee_of(front, study.settings.axes) if front else None
+        take = f"{command} --trial {exported} --out out"
+        return Advice(_named(study, exported), "exported last", take)
+    if not front:
+        return None
+    knee = knee_of(front, study.settings.axes)
+    return Advice(knee, "the best compromise", f"{command} --knee --out out")
 
 
 def parse_prefer(text: str) -> list[Wish]:

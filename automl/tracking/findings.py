@@ -9,7 +9,7 @@ from typing import Any
 
 from automl import pareto
 from automl.pareto import Axis
-from automl.study.choose import chosen
+from automl.study.choose import Advice, advise
 from automl.study.front import Front
 from automl.study.study import FINISH, Settings, Study, TrialRecord
 
@@ -33,17 +33,16 @@ class Point:
 
 @dataclass(frozen=True)
 class Findings:
-    """`points` are by number, finishes last; `choice` is the model to take, `is_exported` when
-    that was done already; `runs` says when each run of the search began, in seconds since 1970,
-    and what had been searched before; `compresses` tells each step's label whether it does."""
+    """`points` are by number, finishes last; `advice` is the model to take; `runs` says when each
+    run of the search began, in seconds since 1970, and what had been searched before;
+    `compresses` tells each step's label whether it does."""
 
     name: str
     settings: Settings
     summary: dict[str, Any]
     points: list[Point]
     front: list[TrialRecord]
-    choice: TrialRecord | None
-    is_exported: bool
+    advice: Advice | None
     is_over: bool
     runs: list[tuple[float, float]]
     compresses: Mapping[str, bool]
@@ -95,8 +94,7 @@ def read(study: Study, compresses: Mapping[str, bool]) -> Findings:
         summary=study.summary(),
         points=[_point(record, study.settings, numbers) for record in ended],
         front=front,
-        choice=chosen(study, front),
-        is_exported=study.attribute("exported") is not None,
+        advice=advise(study, front),
         is_over=study.attribute("state") == "finished",
         runs=[(began, before) for began, before in runs],
         compresses=compresses,

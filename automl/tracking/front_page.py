@@ -74,7 +74,7 @@ def data(findings: Findings) -> dict[str, Any]:
         "logarithmic": [name for name in names if name in LOGARITHMIC],
         "limits": limits,
         "study": findings.name,
-        "take": take_command(findings),
+        "take": findings.advice.command if findings.advice else "",
     }
 
 
@@ -85,9 +85,10 @@ def figure(findings: Findings) -> Any:
         points = [point for point in findings.points if point.group == group and point.figures]
         if points or group == FRONT:
             chart.add_trace(_trace(findings, group, points, MARKERS[group]))
-    if findings.choice is not None:
-        chosen = [p for p in findings.points if p.record.number == findings.choice.number]
-        name = f"take: {findings.choice.trial_id}"
+    if findings.advice is not None:
+        record = findings.advice.record
+        chosen = [point for point in findings.points if point.record.number == record.number]
+        name = f"take: {record.trial_id}"
         chart.add_trace(_trace(findings, name, chosen, CHOICE))
     chart.update_layout(
         page.LAYOUT,
@@ -108,14 +109,6 @@ def axis(name: str, values: Sequence[float]) -> dict[str, Any]:
     if len(ticks) > 1:
         layout |= {"tickvals": ticks, "ticktext": [f"{tick:,g}" for tick in ticks]}
     return layout | {"type": "log"}
-
-
-def take_command(findings: Findings) -> str:
-    """How to take the chosen model; empty while there is none."""
-    if findings.choice is None:
-        return ""
-    which = f"--trial {findings.choice.trial_id}" if findings.is_exported else "--knee"
-    return f"automl export {findings.name} {which} --out out"
 
 
 def _headline(findings: Findings) -> str:

@@ -71,7 +71,7 @@ def table(front: Sequence[TrialRecord]) -> str:
 def _picture(found: Findings) -> Figure:
     y, x, *_ = (*found.settings.objectives, "size_bytes")
     measured = [record for record in found.records if record.result and record.result.measurement]
-    choice = [found.choice] if found.choice else []
+    choice = [found.advice.record] if found.advice else []
     picture = Figure(figsize=(8, 5), layout="constrained")
     axes = picture.subplots()
     for group, color, label, marker, size in (
@@ -89,8 +89,11 @@ def _picture(found: Findings) -> Figure:
             s=size,
             edgecolors=edge,
         )
-    is_log = x in front_page.LOGARITHMIC and measured
-    axes.set(xlabel=x, ylabel=y, xscale="log" if is_log else "linear")
+    about = front_page.axis(x, [record.values[x] for record in measured])
+    axes.set(xlabel=x, ylabel=y, xscale=about.get("type", "linear"))
+    if "tickvals" in about:
+        axes.set_xticks(about["tickvals"], about["ticktext"])
+        axes.minorticks_off()
     axes.grid(alpha=0.3)
     axes.legend()
     return picture

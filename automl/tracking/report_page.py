@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from automl import pareto
+from automl.study.choose import Advice
 from automl.study.study import TrialRecord
 from automl.tracking import coordinates, front_page, page, spending
 from automl.tracking.findings import UNFINISHED, Findings, is_finish
@@ -47,8 +48,7 @@ def document(findings: Findings) -> str:
 
 def _top(findings: Findings) -> str:
     sentences = "".join(f"<p>{sentence}</p>" for sentence in summary(findings))
-    command = front_page.take_command(findings)
-    take = f"<pre>{escape(command)}</pre>" if command else ""
+    take = f"<pre>{escape(findings.advice.command)}</pre>" if findings.advice else ""
     return f'<h1>{escape(findings.name)}</h1><div class="summary">{sentences}{take}</div>'
 
 
@@ -64,23 +64,23 @@ def summary(findings: Findings) -> list[str]:
         + f" {_count(finishes, 'model')} of the front {'was' if finishes == 1 else 'were'} "
         "trained again at the end." * bool(finishes)
     ]
-    if not findings.front or findings.choice is None:
+    if findings.advice is None:
         return [*sentences, "No trial is complete yet, so there is no model to take."]
     spans = [_span(name, findings.front) for name in findings.settings.objectives]
     return [
         *sentences,
         f"<b>{_count(len(findings.front), 'model')}</b> {_are(len(findings.front))} on the front: "
         f"{escape(', '.join(spans))}. Hypervolume {found['hypervolume']:.4f}.",
-        _advice(findings, findings.choice),
+        _advice(findings, findings.advice),
         _reuse(findings),
     ]
 
 
-def _advice(findings: Findings, choice: TrialRecord) -> str:
-    why = "exported last" if findings.is_exported else "the best compromise between all objectives"
+def _advice(findings: Findings, advice: Advice) -> str:
+    choice = advice.record
     names = dict.fromkeys((*findings.settings.objectives, "size_bytes"))
     figures = ", ".join(_said(name, choice.values[name]) for name in names)
-    sentence = f"<b>Take trial {choice.trial_id}</b> ({why}): {escape(figures)}."
+    sentence = f"<b>Take trial {choice.trial_id}</b> ({advice.why}): {escape(figures)}."
     quality = findings.quality
     best = _best(findings.front, quality)
     if best.trial_id == choice.trial_id:

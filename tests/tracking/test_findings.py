@@ -59,16 +59,18 @@ def test_time_between_two_runs_does_not_count(found):
 
 
 def test_the_choice_is_the_knee_until_one_is_exported(found, tmp_path):
-    assert found.choice in found.front and not found.is_exported
+    assert found.advice.record in found.front
+    assert found.advice.command == "automl export known --knee --out out"
     study = Study(tmp_path / "known")
     study.set_attribute("exported", "0004")
-    again = findings.read(study, {})
-    assert (again.choice.trial_id, again.is_exported) == ("0004", True)
+    advice = findings.read(study, {}).advice
+    assert (advice.record.trial_id, advice.why) == ("0004", "exported last")
+    assert advice.command == "automl export known --trial 0004 --out out"
 
 
 def test_nothing_is_found_in_an_empty_study(tmp_path):
     found = findings.read(create(tmp_path / "empty", known.SETTINGS, "text", b""), {})
-    assert (found.points, found.front, found.choice, found.course) == ([], [], None, [])
+    assert (found.points, found.front, found.advice, found.course) == ([], [], None, [])
     assert found.names == ["accuracy", "size_bytes", "latency_ms"]
 
 

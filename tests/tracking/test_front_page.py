@@ -14,7 +14,7 @@ def test_every_trial_of_which_something_is_known_is_drawn_with_its_parameters(fo
     figure = front_page.figure(found)
     traces = {trace.name: trace for trace in figure.data}
     counts = {name: len(trace.customdata) for name, trace in traces.items()}
-    take = f"take: {found.choice.trial_id}"
+    take = f"take: {found.advice.record.trial_id}"
     assert counts == {"stopped": 1, BREAKS: 1, DOMINATED: 2, FRONT: 4, take: 1}
     names = found.names
     for row, text, record in zip(traces[FRONT].customdata, traces[FRONT].text, found.front):

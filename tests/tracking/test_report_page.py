@@ -26,7 +26,7 @@ def test_the_first_sentences_tell_what_was_found_and_what_to_take(found):
     assert "6 complete, 2 stopped, 1 rejected, 2 failed" in searched
     assert "1 model of the front was trained again" in searched
     assert "<b>4 models</b> are on the front: accuracy 0.8000 to 0.9800" in front
-    assert f"Take trial {found.choice.trial_id}" in advice
+    assert f"Take trial {found.advice.record.trial_id}" in advice
     assert "1 trial took steps from others" in reuse and "saved 7.5 s" in reuse
 
 

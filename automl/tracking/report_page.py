@@ -11,7 +11,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from automl import pareto
-from automl.study.choose import Advice
+from automl.study import choose
+from automl.study.choose import Advice, Wish
 from automl.study.study import TrialRecord
 from automl.tracking import coordinates, front_page, page, spending
 from automl.tracking.findings import UNFINISHED, Findings, is_finish
@@ -31,7 +32,7 @@ def document(findings: Findings) -> str:
     data = {"charts": drawn, "front": front_page.data(findings)}
     sections = (
         ("The front", front_page.section(findings)),
-        ("The best model at several sizes", _sizes(findings)),
+        ("The best model at several sizes", _sizes(findings) if findings.front else ""),
         ("What the measured models are made of", coordinates.section(findings)),
         ("How the search went", '<div id="hypervolume" class="chart"></div>'),
         ("Where the computing time went", _spending(findings)),
@@ -82,14 +83,15 @@ def _advice(findings: Findings, advice: Advice) -> str:
     figures = ", ".join(_said(name, choice.values[name]) for name in names)
     sentence = f"<b>Take trial {choice.trial_id}</b> ({advice.why}): {escape(figures)}."
     quality = findings.quality
-    best = _best(findings.front, quality)
-    if best.trial_id == choice.trial_id:
-        return f"{sentence} None is better in {quality}."
-    gap = abs(best.values[quality] - choice.values[quality])
+    best = choose.preferred(findings.front, [Wish(quality)], findings.settings.objectives)
+    sign = 1 if pareto.DIRECTIONS[quality] == "max" else -1
+    gain = sign * (best.values[quality] - choice.values[quality])
+    if gain <= 0:
+        return f"{sentence} None of the front is better in {quality}."
     times = best.values["size_bytes"] / choice.values["size_bytes"]
     return (
         f"{sentence} The best {quality}, {page.figure(quality, best.values[quality])} of trial "
-        f"{best.trial_id}, is {gap:.4f} better, in a file {times:.3g} times as large."
+        f"{best.trial_id}, is {gain:.4f} better, in a file {times:.3g} times as large."
     )
 
 
@@ -104,29 +106,32 @@ def _reuse(findings: Findings) -> str:
 
 
 def _sizes(findings: Findings) -> str:
-    """The best of the front in its quality at each round number of bytes."""
-    names = findings.settings.objectives
-    rows, before = [], None
-    for limit, record in at_sizes(findings.front, findings.quality):
-        if record is not before:
+    """A table of `at_sizes`; of sizes with the same model the least."""
+    names, rows = findings.settings.objectives, []
+    known: set[str] = set()
+    for limit, record in at_sizes(findings):
+        if record.trial_id not in known:
+            known.add(record.trial_id)
             figures = [page.number(page.figure(name, record.values[name])) for name in names]
-            where = f'--where "size_bytes<={limit:.0f}"'
-            command = f"automl export {findings.name} --best {findings.quality} {where} --out out"
+            where = f'--best {findings.quality} --where "size_bytes<={limit:.0f}"'
+            model = page.text(record.params.get("model", ""))
+            take = page.code(f"automl export {findings.name} {where} --out out")
             rows.append([page.number(f"{limit:,.0f}"), page.text(record.trial_id), *figures])
-            rows[-1].append(page.code(command))
-        before = record
-    return page.table(["bytes, at most", "trial", *names, "to take it"], rows) if rows else ""
+            rows[-1] += [model, take]
+    return page.table(["bytes, at most", "trial", *names, "model", "to take it"], rows)
 
 
-def at_sizes(front: Sequence[TrialRecord], quality: str) -> list[tuple[float, TrialRecord]]:
-    """Round numbers of bytes, and the best model that is no larger."""
-    if not front:
+def at_sizes(findings: Findings) -> list[tuple[float, TrialRecord]]:
+    """Round numbers of bytes, and the best model of the front that is no larger."""
+    if not findings.front:
         return []
-    sizes = [record.values["size_bytes"] for record in front]
+    sizes = [record.values["size_bytes"] for record in findings.front]
     limits = page.round_numbers(min(sizes), 10 * max(sizes), wanted=8)
     # The first number that lets all in is the last of use.
     limits = limits[: 1 + next(i for i, limit in enumerate(limits) if limit >= max(sizes))]
-    return [(n, _best([r for r in front if r.values["size_bytes"] <= n], quality)) for n in limits]
+    wishes, objectives = [Wish(findings.quality)], findings.settings.objectives
+    fitting = ([r for r in findings.front if r.values["size_bytes"] <= n] for n in limits)
+    return [(n, choose.preferred(r, wishes, objectives)) for n, r in zip(limits, fitting)]
 
 
 def hypervolume(findings: Findings) -> Any:
@@ -241,11 +246,6 @@ def _settings(findings: Findings) -> str:
     }
     rows = [[page.text(name), page.text(value)] for name, value in about.items() if value != ""]
     return page.table(["", ""], rows)
-
-
-def _best(records: Sequence[TrialRecord], name: str) -> TrialRecord:
-    sign = 1 if pareto.DIRECTIONS[name] == "max" else -1
-    return max(records, key=lambda r: (sign * r.values[name], -r.values["size_bytes"]))
 
 
 def _span(name: str, front: Sequence[TrialRecord]) -> str:

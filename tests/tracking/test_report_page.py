@@ -31,9 +31,7 @@ def test_the_first_sentences_tell_what_was_found_and_what_to_take(found):
 
 
 def test_the_best_model_at_several_sizes(found):
-    best = [
-        (limit, record.trial_id) for limit, record in report_page.at_sizes(found.front, "accuracy")
-    ]
+    best = [(limit, record.trial_id) for limit, record in report_page.at_sizes(found)]
     assert best[0] == (5000.0, "0004")
     assert (10_000.0, "0000") in best and (20_000.0, "0001") in best
     assert best[-1][1] == "0003-finish"

@@ -42,7 +42,7 @@ class Axis(Config):
     def value(self, place: float) -> float:
         """The value at a coordinate: the inverse of `at`."""
         if self.log:
-            return self.worst * (self.best / self.worst) ** place
+            return self.worst * math.exp(place * math.log(self.best / self.worst))
         return self.worst + place * (self.best - self.worst)
 
 

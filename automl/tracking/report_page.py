@@ -137,10 +137,11 @@ def at_sizes(findings: Findings) -> list[tuple[float, TrialRecord]]:
 def hypervolume(findings: Findings) -> Any:
     """The front's hypervolume against time and against trials that ended."""
     chart = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.04)
-    minutes = [second / 60 for second, _ in findings.course]
     volumes = [volume for _, volume in findings.course]
+    minutes = [second / 60 for second, _ in findings.course]
+    numbers = [float(count) for count in range(1, len(volumes) + 1)]
     line = {"shape": "hv", "color": BLUE, "width": 2}
-    for place, x in enumerate((minutes, list(range(1, len(volumes) + 1))), 1):
+    for place, x in enumerate((minutes, numbers), 1):
         chart.add_scatter(
             x=[0, *x],
             y=[0.0, *volumes],
@@ -198,7 +199,7 @@ def spending_chart(findings: Findings) -> Any:
 
 def _spending(findings: Findings) -> str:
     stages = spending.spent(findings.records, findings.compresses)
-    kinds: Counter[str] = Counter()
+    kinds: dict[str, float] = dict.fromkeys(KINDS, 0.0)
     for (kind, _), seconds in stages.items():
         kinds[kind] += seconds
     total = max(sum(stages.values()), 1e-9)

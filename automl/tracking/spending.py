@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from automl.study.study import TrialRecord
@@ -20,7 +20,7 @@ def spent(records: Sequence[TrialRecord], compresses: Mapping[str, bool]) -> dic
     What a trial that ended without a result had done is not told apart, nor are the steps that
     a trial had done before it was paused.
     """
-    seconds: Counter[Stage] = Counter()
+    seconds: dict[Stage, float] = defaultdict(float)
     for record in records:
         assert record.result is not None
         stages = record.result.stages

@@ -57,7 +57,7 @@ def figure(findings: Findings) -> Any:
             tickfont={"size": 11},
         )
     )
-    width = max(900, 105 * (len(objectives) + len(params)))
+    width = max(900, 125 * (len(objectives) + len(params)))
     chart.update_layout(page.LAYOUT, template="none", height=440, width=width)
     chart.update_layout(margin={"l": 60, "r": 60, "t": 90, "b": 30})
     return chart

@@ -5,6 +5,7 @@ const STEPS = 100;  // of a slider; at 0 it sets no limit
 function showFront(data) {
   const find = (id) => document.getElementById(id);
   const column = Object.fromEntries(data.names.map((name, place) => [name, place]));
+  const controls = ["view", "x", "y", "z", "range"];
   const limits = {};
 
   function fits(row) {
@@ -45,7 +46,9 @@ function showFront(data) {
         marker.color = rows.map((row) => row[z]);
         marker.colorscale = "Viridis";
         marker.showscale = !isSolid;
-        marker.colorbar = {title: {text: find("z").value, side: "right"}, thickness: 12, len: 0.8};
+        marker.colorbar = {
+          title: {text: find("z").value, side: "right", font: {size: 13}}, thickness: 12, len: 0.8,
+        };
       }
       const trace = {
         ...base, marker, customdata: rows,
@@ -59,7 +62,7 @@ function showFront(data) {
   function solid(trace, z) {
     const symbols = {"star": "diamond", "x-thin-open": "x"};
     const symbol = symbols[trace.marker.symbol] || trace.marker.symbol;
-    const marker = {...trace.marker, symbol, size: trace.marker.size / 2};
+    const marker = {...trace.marker, symbol, size: Math.min(7, trace.marker.size / 2)};
     return {...trace, type: "scatter3d", z, marker};
   }
 
@@ -71,6 +74,8 @@ function showFront(data) {
     const best = points.filter(([, y], place) => {
       return points.slice(0, place).every((other) => toY * y < toY * other[1]);
     });
+    const last = best.at(-1);
+    if (last) best.push([points.at(-1)[0], last[1]]);
     return {
       type: "scatter", mode: "lines", hoverinfo: "skip", showlegend: false,
       line: {shape: "hv", color: "#9fb3c8", width: 1.5},
@@ -78,13 +83,30 @@ function showFront(data) {
     };
   }
 
+  // What an axis covers: the front, and a little around it; all that is drawn when not given.
+  function around(name) {
+    const [low, high] = data.limits[name];
+    const isLog = data.logarithmic.includes(name);
+    const ends = isLog ? [Math.log10(low), Math.log10(high)] : [low, high];
+    const room = 0.06 * (ends[1] - ends[0]) || 0.01;
+    return [ends[0] - room, ends[1] + room];
+  }
+
+  function axis(id) {
+    const name = find(id).value;
+    const isNear = find("range").value === "the front" && data.limits[name];
+    const range = isNear ? {autorange: false, range: around(name)} : {};
+    // Plotly writes into what it is given.
+    return {...data.axes[name], ...range};
+  }
+
   function layout(isSolid) {
-    const axis = (id) => data.axes[find(id).value];
     // A zoom is kept until other axes are chosen.
-    const uirevision = ["view", "x", "y", "z"].map((id) => find(id).value).join();
+    const uirevision = controls.map((id) => find(id).value).join();
     if (!isSolid) return {...data.layout, uirevision, xaxis: axis("x"), yaxis: axis("y")};
     const scene = {xaxis: axis("x"), yaxis: axis("y"), zaxis: axis("z")};
-    scene.camera = {eye: {x: -1.5, y: -1.6, z: 0.7}};
+    scene.camera = {eye: {x: -1.45, y: -1.55, z: 0.7}, center: {x: 0, y: 0, z: -0.15}};
+    scene.aspectmode = "cube";
     return {...data.layout, uirevision, scene};
   }
 
@@ -120,6 +142,6 @@ function showFront(data) {
     find(`limit-${name}`).disabled = !data.limits[name];
     find(`limit-${name}`).addEventListener("input", () => { limit(name); draw(); });
   }
-  for (const id of ["view", "x", "y", "z"]) find(id).addEventListener("change", draw);
+  for (const id of controls) find(id).addEventListener("change", draw);
   draw();
 }

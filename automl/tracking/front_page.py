@@ -35,9 +35,8 @@ def document(findings: Findings) -> str:
     """front.html."""
     title = f"{findings.name}: the front"
     heading = f"<h1>{page.escape(findings.name)}</h1><p>{page.escape(_headline(findings))}</p>"
-    return page.document(
-        title, heading + section(findings), {"charts": {}, "front": data(findings)}
-    )
+    body = f"{heading}<section>{section(findings)}</section>"
+    return page.document(title, body, {"charts": {}, "front": data(findings)})
 
 
 def section(findings: Findings) -> str:
@@ -48,6 +47,7 @@ def section(findings: Findings) -> str:
     selects = [
         *(("view", "view", views, "2-D"), ("x", "x axis", names, x), ("y", "y axis", names, y)),
         ("z", "colour, z axis", names, rest[0] if rest else x),
+        ("range", "range", ["all trials", "the front"], "all trials"),
     ]
     controls = "".join(_select(*select) for select in selects)
     limits = "".join(map(_limit, findings.settings.objectives))
@@ -96,13 +96,14 @@ def figure(findings: Findings) -> Any:
         height=560,
         margin={"t": 50},
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        legend_itemsizing="constant",
     )
     return chart
 
 
 def axis(name: str, values: Sequence[float]) -> dict[str, Any]:
     """How a figure's axis is drawn; bytes and times by their logarithm, at round numbers."""
-    layout = {**page.AXIS, "title": {"text": name}}
+    layout = {**page.AXIS, "title": {**page.TITLE, "text": name}}
     if name not in LOGARITHMIC or not values:
         return layout
     ticks = page.round_numbers(min(values) * 0.95, max(values) * 1.05)
@@ -153,9 +154,9 @@ def _hover(point: Point) -> str:
     place = f", at {point.place}" if point.place else ""
     params = [f"{k} = {_short(v)}" for k, v in list(record.params.items())[:MAX_PARAMS]]
     more = len(record.params) - len(params)
-    lines = [*figures, f"{result.seconds:.1f} s", result.reason[:100], "", *params]
-    lines += [f"and {more} more"] * bool(more)
-    shown = [page.escape(line) for line in lines if line or params]
+    lines = [*figures, f"{result.seconds:.1f} s", *[result.reason[:100]] * bool(result.reason)]
+    lines += ["", *params, *[f"and {more} more"] * bool(more)]
+    shown = map(page.escape, lines)
     return "<br>".join([f"<b>trial {record.trial_id}</b>, {point.group}{place}", *shown])
 
 

@@ -2,6 +2,7 @@
 "use strict";
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const CONFIG = {responsive: true, displaylogo: false};
+const WITHOUT_BUTTONS = {...CONFIG, displayModeBar: false};
 
 async function loadPlotly() {
   const packed = atob(document.getElementById("plotly").textContent);
@@ -14,7 +15,7 @@ async function loadPlotly() {
 
 loadPlotly().then(() => {
   for (const [id, chart] of Object.entries(DATA.charts)) {
-    Plotly.newPlot(id, chart.data, chart.layout, CONFIG);
+    Plotly.newPlot(id, chart.data, chart.layout, WITHOUT_BUTTONS);
   }
   if (DATA.front) showFront(DATA.front);
 });

@@ -22,10 +22,16 @@ LAYOUT: dict[str, Any] = {
     "paper_bgcolor": "white",
     "plot_bgcolor": "white",
     "margin": {"l": 70, "r": 30, "t": 20, "b": 60},
-    "hoverlabel": {"align": "left", "bgcolor": "white", "font": {"size": 12, "color": INK}},
+    "hoverlabel": {
+        "align": "left",
+        "bgcolor": "white",
+        "bordercolor": GREY,
+        "font": {"family": FONT, "size": 12, "color": INK},
+    },
 }
 """What all charts share."""
 AXIS = {"gridcolor": RULE, "linecolor": PALE, "zeroline": False, "automargin": True}
+TITLE = {"font": {"size": 13, "color": MUTED}, "standoff": 10}
 
 ROUND = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7), [i / 10 for i in range(10, 100, 2)])
 """Digits that make a number round, from few to many."""
@@ -53,7 +59,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """An HTML table of cells made by `text`, `number` or `code`."""
     names = "".join(f"<th>{escape(name)}</th>" for name in head)
     lines = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
-    return f"<table><thead><tr>{names}</tr></thead><tbody>{lines}</tbody></table>"
+    above = f"<thead><tr>{names}</tr></thead>" if head else ""
+    return f"<table>{above}<tbody>{lines}</tbody></table>"
 
 
 def text(value: object) -> str:

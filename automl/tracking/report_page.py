@@ -70,10 +70,10 @@ def summary(findings: Findings) -> list[str]:
     spans = [_span(name, findings.front) for name in findings.settings.objectives]
     return [
         *sentences,
+        _reuse(findings),
         f"<b>{_count(len(findings.front), 'model')}</b> {_are(len(findings.front))} on the front: "
         f"{escape(', '.join(spans))}. Hypervolume {found['hypervolume']:.4f}.",
         _advice(findings, findings.advice),
-        _reuse(findings),
     ]
 
 
@@ -84,14 +84,12 @@ def _advice(findings: Findings, advice: Advice) -> str:
     sentence = f"<b>Take trial {choice.trial_id}</b> ({advice.why}): {escape(figures)}."
     quality = findings.quality
     best = choose.preferred(findings.front, [Wish(quality)], findings.settings.objectives)
-    sign = 1 if pareto.DIRECTIONS[quality] == "max" else -1
-    gain = sign * (best.values[quality] - choice.values[quality])
-    if gain <= 0:
+    if best.trial_id == choice.trial_id:
         return f"{sentence} None of the front is better in {quality}."
-    times = best.values["size_bytes"] / choice.values["size_bytes"]
+    others = ", ".join(_said(name, best.values[name]) for name in names if name != quality)
     return (
-        f"{sentence} The best {quality}, {page.figure(quality, best.values[quality])} of trial "
-        f"{best.trial_id}, is {gain:.4f} better, in a file {times:.3g} times as large."
+        f"{sentence} The best {quality} on the front is "
+        f"{page.figure(quality, best.values[quality])}: trial {best.trial_id}, {escape(others)}."
     )
 
 
@@ -154,9 +152,9 @@ def hypervolume(findings: Findings) -> Any:
     chart.update_layout(LAYOUT, template="none", height=320)
     chart.update_xaxes(page.AXIS, rangemode="tozero")
     chart.update_yaxes(page.AXIS, rangemode="tozero")
-    chart.update_xaxes(title_text="minutes of searching", row=1, col=1)
-    chart.update_xaxes(title_text="trials and finishes that ended", row=1, col=2)
-    chart.update_yaxes(title_text="hypervolume", row=1, col=1)
+    chart.update_xaxes(title={**page.TITLE, "text": "minutes of searching"}, row=1, col=1)
+    chart.update_xaxes(title={**page.TITLE, "text": "trials and finishes that ended"}, row=1, col=2)
+    chart.update_yaxes(title={**page.TITLE, "text": "hypervolume"}, row=1, col=1)
     return chart
 
 
@@ -174,7 +172,7 @@ def spending_chart(findings: Findings) -> Any:
                 orientation="h",
                 name=kind,
                 marker={"color": COLORS[kind]},
-                text=[f"{duration(s)}, {s / max(total, 1e-9):.0%}" for s in own.values()],
+                text=[f"{duration(s)}, {100 * s / max(total, 1e-9):.0f} %" for s in own.values()],
             )
     saved = spending.saved(findings.records)
     pattern = {"shape": "/", "fgcolor": GREEN, "bgcolor": "white"}
@@ -192,8 +190,8 @@ def spending_chart(findings: Findings) -> Any:
     chart.update_layout(
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"}, margin={"r": 120}
     )
-    chart.update_xaxes(page.AXIS, title_text="seconds")
-    chart.update_yaxes(page.AXIS, autorange="reversed")
+    chart.update_xaxes(page.AXIS, title={**page.TITLE, "text": "seconds"})
+    chart.update_yaxes(page.AXIS, autorange="reversed", showgrid=False)
     return chart
 
 
@@ -203,8 +201,12 @@ def _spending(findings: Findings) -> str:
     for (kind, _), seconds in stages.items():
         kinds[kind] += seconds
     total = max(sum(stages.values()), 1e-9)
-    shares = ", ".join(f"{kind} {kinds[kind] / total:.0%}" for kind in KINDS if kinds[kind])
-    return f'<p>{escape(shares)}.</p><div id="spending" class="chart"></div>' if stages else ""
+    shares = [f"{kind} {100 * seconds / total:.0f} %" for kind, seconds in kinds.items() if seconds]
+    return (
+        f'<p>{escape(", ".join(shares))}.</p><div id="spending" class="chart"></div>'
+        if stages
+        else ""
+    )
 
 
 def reasons(findings: Findings) -> str:
@@ -246,7 +248,7 @@ def _settings(findings: Findings) -> str:
         "learned from": settings.warm_start,
     }
     rows = [[page.text(name), page.text(value)] for name, value in about.items() if value != ""]
-    return page.table(["", ""], rows)
+    return page.table([], rows)
 
 
 def _span(name: str, front: Sequence[TrialRecord]) -> str:

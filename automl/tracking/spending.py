@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from automl.study.study import TrialRecord
 
-TRAINING, COMPRESSION, STEPS = "training", "compression", "steps"
+TRAINING, COMPRESSION, STEPS = "training", "compression", "other steps"
 MEASURING, LOST = "export and measuring", "trials without a result"
 KINDS = (TRAINING, COMPRESSION, STEPS, MEASURING, LOST)
 Stage = tuple[str, str]

@@ -21,7 +21,7 @@ def rows(html):
 
 
 def test_the_first_sentences_tell_what_was_found_and_what_to_take(found):
-    searched, front, advice, reuse = report_page.summary(found)
+    searched, reuse, front, advice = report_page.summary(found)
     assert "3 min 00 s on 2 slots" in searched
     assert "6 complete, 2 stopped, 1 rejected, 2 failed" in searched
     assert "1 model of the front was trained again" in searched

@@ -13,6 +13,7 @@ from automl.config import UserError
 
 if TYPE_CHECKING:
     from automl.home import Home
+    from automl.study.study import Study
 
 app = typer.Typer(
     help="Find the best compressed model for your data.",
@@ -277,7 +278,9 @@ def stop(name: Name, home: HomeOption = None, as_json: JsonOption = False) -> No
 def front(
     name: Name,
     csv: Annotated[bool, typer.Option("--csv", help="As CSV.")] = False,
-    html: Annotated[Path | None, typer.Option(help="Write the interactive page to a file.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write the report, one page, to a file.")
+    ] = None,
     test: Annotated[bool, typer.Option("--test", help="Measure on the test rows too.")] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
@@ -305,7 +308,7 @@ def front(
 
         print(report.table(search.front()), end="")
     else:
-        show.front(summary)
+        _show_front(search.study, summary)
 
 
 @app.command()
@@ -467,11 +470,21 @@ def _assignments(sets: list[str]) -> dict[str, str]:
     return dict(item.split("=", 1) for item in sets)
 
 
+def _show_front(study: Study, summary: dict[str, Any]) -> None:
+    from automl.study import choose
+
+    show.front(summary)
+    show.scatter(summary, [record.values for record in study.measured()])
+    advice = choose.advise(study, study.front().members)
+    if advice is not None:
+        print(f"take {advice.record.trial_id}, {advice.why}: {advice.command}")
+
+
 def _show_found(found: Any, as_json: bool) -> None:
     summary = found.summary()
     if as_json:
         show.as_json(summary)
     else:
-        show.front(summary)
+        _show_front(found.study, summary)
     if found.interrupted:
         raise typer.Exit(130)

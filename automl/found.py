@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,11 @@ class Search:
         )
         file = self._file(record)
         config, cache = self.config(record), self.home.cache
-        return take.export(self.study, record, config, cache, file, Path(out))
+        exported = take.export(self.study, record, config, cache, file, Path(out))
+        # Who may only read the home can still take a model.
+        with contextlib.suppress(OSError):
+            self.study.set_attribute("exported", record.trial_id)
+        return exported
 
     def test_figures(self, record: TrialRecord) -> dict[str, Any]:
         """A model's figures on the test rows, which the search has not seen."""

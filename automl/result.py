@@ -15,6 +15,7 @@ class TrialResult(Config):
 
     `key` names the model and its `model.onnx` in the store; `parent_quality` is what the last
     training before the first compression reached; `seconds` leave out waiting;
+    `reused_seconds` are what the `reused_steps` took when they were made;
     `teacher_seconds` are what the siblings that taught it took, in whichever trial;
     `notes` are what the user should know of how it went; `sensitivity` is what its steps
     measured of each layer, by their label.
@@ -27,6 +28,7 @@ class TrialResult(Config):
     parent_quality: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     reused_steps: int = 0
+    reused_seconds: float = 0.0
     stages: dict[str, float] = field(default_factory=dict)
     teacher_seconds: float = 0.0
     notes: tuple[str, ...] = ()

@@ -111,7 +111,13 @@ def run(
     store = Store(home.store)
     store.identify()
     with lock.hold(study.folder), _stop_signal(stop_file(study)) as interrupted:
-        for name, value in (("options", vars(options)), ("state", "interrupted"), ("slots", slots)):
+        begun = [time.time() - clock.seconds(), sum(spent_seconds(study))]
+        for name, value in (
+            ("options", vars(options)),
+            ("state", "interrupted"),
+            ("slots", slots),
+            ("runs", [*study.attribute("runs", []), begun]),
+        ):
             study.set_attribute(name, value)
         bound_of = _Bounds(home.cache)
         proposer = Proposer(

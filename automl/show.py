@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import math
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+ROWS, COLUMNS, MARGIN = 12, 60, 10
+"""Of a scatter; the margin is for what stands on its left."""
+BELOW = 0.5
+"""It goes below the front by this share of what the front spans."""
+FRONT, DOMINATED = ("●", "bold cyan"), ("·", "dim")
 
 
 def front(summary: dict[str, Any]) -> None:
@@ -34,10 +44,50 @@ def _test_quality(member: dict[str, Any]) -> dict[str, float]:
     return {f"test_{name}": member["test"]["test"][name]}
 
 
+def scatter(summary: dict[str, Any], measured: list[dict[str, float]]) -> None:
+    """The front and what it dominates, quality over the logarithm of bytes, in characters."""
+    from rich.text import Text
+
+    front = [member["measurement"] for member in summary["front"]]
+    if not front:
+        return
+    console = _console()
+    columns = max(20, min(COLUMNS, console.width - MARGIN - 2))
+    name = next((n for n in summary["objectives"] if n != "size_bytes"), "size_bytes")
+    sign = 1 if summary["objectives"].get(name) == "max" else -1
+    heights = [sign * figures[name] for figures in front]
+    top, least = max(heights), min(heights)
+    bottom = least - BELOW * ((top - least) or abs(top) or 1.0)
+    shown = [figures for figures in measured if sign * figures[name] >= bottom]
+    sizes = [figures["size_bytes"] for figures in shown]
+    marks: dict[tuple[int, int], tuple[str, str]] = {}
+    for mark, group in ((DOMINATED, shown), (FRONT, front)):
+        for figures in group:
+            row = round((top - sign * figures[name]) / (top - bottom) * (ROWS - 1))
+            place = _log_place(figures["size_bytes"], min(sizes), max(sizes))
+            marks[row, round(place * (columns - 1))] = mark
+    labels = {0: f"{sign * top:.4g}", ROWS - 1: f"{sign * bottom:.4g}"}
+    plot = Text(f"{'':{MARGIN}} {name}\n")
+    for row in range(ROWS):
+        plot.append(f"{labels.get(row, ''):>{MARGIN}} │")
+        plot.append_tokens(marks.get((row, column), (" ", "")) for column in range(columns))
+        plot.append("\n")
+    first, last = f"{min(sizes):,.0f}", f"{max(sizes):,.0f} size_bytes"
+    plot.append(f"{'':{MARGIN}} └{'─' * columns}\n{'':{MARGIN + 2}}{first}")
+    plot.append(f"{last:>{columns - len(first)}}\n{'':{MARGIN + 2}}")
+    plot.append_tokens([FRONT, (" front  ", ""), DOMINATED, (" dominated", "")])
+    if below := len(measured) - len(shown):
+        plot.append(f"; {below} lower ones are left out")
+    console.print(plot)
+
+
+def _log_place(value: float, low: float, high: float) -> float:
+    return math.log(value / low) / (math.log(high / low) or 1.0)
+
+
 def table(rows: list[dict[str, Any]]) -> None:
     """Rows of the same keys, aligned; wrapped only where the terminal is narrow."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
     if not rows:
@@ -48,10 +98,17 @@ def table(rows: list[dict[str, Any]]) -> None:
         columns.add_column(name, justify="right" if is_number else "left", overflow="fold")
     for row in rows:
         columns.add_row(*map(_cell, row.values()))
+    _console().print(columns)
+
+
+def _console() -> Console:
+    """Standard output; what is not a terminal is as wide as need be, and has no colours."""
+    from rich.console import Console
+
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = 1000
-    console.print(columns)
+    return console
 
 
 def _cell(value: Any) -> str:

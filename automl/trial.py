@@ -74,7 +74,7 @@ class _Trial:
         self.compressed = [step.compresses for step in config.recipe]
         self.parent: bytes | None = None
         self.stages: dict[str, float] = {}
-        self.cost_seconds = 0.0
+        self.cost_seconds = self.reused_seconds = 0.0
         self.parent_quality: dict[str, float] = {}
         self.teachers: dict[str, float] = {}
         self.notes: list[str] = []
@@ -90,7 +90,8 @@ class _Trial:
             yield from parallel.agree(self._said(done))
         model = self._load(self.keys[done - 1]) if done else self._untrained()
         if done:
-            self.cost_seconds = json.loads(self._read(self.keys[done - 1], SECONDS_FILE))
+            self.reused_seconds = json.loads(self._read(self.keys[done - 1], SECONDS_FILE))
+            self.cost_seconds = self.reused_seconds
             self.parent_quality = json.loads(self._read(self.keys[done - 1], QUALITY_FILE))
             found = self.store.read(self.keys[done - 1], SENSITIVITY_FILE)
             self.sensitivity |= json.loads(found or b"{}")
@@ -151,6 +152,7 @@ class _Trial:
             measurement=measurement,
             parent_quality=self.parent_quality,
             reused_steps=self.reused_steps,
+            reused_seconds=self.reused_seconds,
             stages=self.stages,
             teacher_seconds=sum(self.teachers.values()),
             notes=tuple(self.notes),

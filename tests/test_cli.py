@@ -73,6 +73,7 @@ def test_the_front_as_object_table_csv_and_page(searched, tmp_path):
     assert sum(front["trials"].values()) == len(searched.study.records())
     table = automl("front", "digits", *at, cwd=tmp_path).stdout
     assert all(member["trial_id"] in table for member in front["front"])
+    assert "●" in table and "automl export digits" in table
     lines = automl("front", "digits", "--csv", *at, cwd=tmp_path).stdout.splitlines()
     assert len(lines) == 1 + len(front["front"])
     automl("front", "digits", "--html", "page.html", *at, cwd=tmp_path)

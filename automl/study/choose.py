@@ -25,6 +25,15 @@ class Wish:
         return self.tolerance * abs(best) / 100 if self.percent else self.tolerance
 
 
+@dataclass(frozen=True)
+class Advice:
+    """A model to take, why this one, and the command that takes it."""
+
+    record: TrialRecord
+    why: str
+    command: str
+
+
 def choose(
     study: Study,
     *,
@@ -56,7 +65,20 @@ def choose(
         raise UserError(_none_fits(study, front, where))
     if knee:
         return knee_of(fitting, study.settings.axes)
-    return _preferred(fitting, wishes, objectives)
+    return preferred(fitting, wishes, objectives)
+
+
+def advise(study: Study, front: Sequence[TrialRecord]) -> Advice | None:
+    """The model that was exported last, else the front's knee; None while the front is empty."""
+    command = f"automl export {study.name}"
+    exported = study.attribute("exported")
+    if exported is not None:
+        take = f"{command} --trial {exported} --out out"
+        return Advice(_named(study, exported), "exported last", take)
+    if not front:
+        return None
+    knee = knee_of(front, study.settings.axes)
+    return Advice(knee, "the best compromise", f"{command} --knee --out out")
 
 
 def parse_prefer(text: str) -> list[Wish]:
@@ -69,17 +91,7 @@ def parse_prefer(text: str) -> list[Wish]:
     return wishes
 
 
-def _wish(text: str) -> Wish:
-    match = re.fullmatch(r"(\w+)(?:\s+within\s+(\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)\s*(%?))?", text)
-    if match is None:
-        raise UserError(
-            f"cannot read the wish {text!r}; write FIGURE, or FIGURE within NUMBER (or PERCENT%), "
-            "joined by commas, the most important first"
-        )
-    return Wish(match[1], float(match[2] or 0), bool(match[3]))
-
-
-def _preferred(
+def preferred(
     records: Sequence[TrialRecord], wishes: Sequence[Wish], objectives: Sequence[str]
 ) -> TrialRecord:
     """Wish by wish, only what is within its tolerance of the best that is left.
@@ -96,6 +108,16 @@ def _preferred(
         bound = max(values) - wish.slack(max(values)) * (1 + 1e-9)
         records = [record for record, value in zip(records, values) if value >= bound]
     return records[0]
+
+
+def _wish(text: str) -> Wish:
+    match = re.fullmatch(r"(\w+)(?:\s+within\s+(\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)\s*(%?))?", text)
+    if match is None:
+        raise UserError(
+            f"cannot read the wish {text!r}; write FIGURE, or FIGURE within NUMBER (or PERCENT%), "
+            "joined by commas, the most important first"
+        )
+    return Wish(match[1], float(match[2] or 0), bool(match[3]))
 
 
 def knee_of(records: Sequence[TrialRecord], axes: Mapping[str, Axis]) -> TrialRecord:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -134,6 +135,7 @@ class Finisher:
         self.known[record.number] = record
         result = None if record.result is None else encode(record.result)
         about = {"params": record.params, "config": record.config, "result": result}
+        about["ended"] = 0.0 if result is None else time.time()
         self.writing(self.study.set_attribute, f"finish-{record.number - FINISH}", about)
 
 

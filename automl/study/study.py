@@ -81,6 +81,7 @@ class TrialRecord:
     place, ended or paused; `rungs` is what the stop rule knows of it, `seconds` what it had
     worked when it was paused; `is_again` when it is handed out once more. `config` is the whole
     config as JSON where the parameters, those of its origin, do not tell it: of a finish.
+    `ended` is when its end was written, in seconds since 1970; 0 before.
     """
 
     number: int
@@ -97,6 +98,7 @@ class TrialRecord:
     seconds: float = 0.0
     is_again: bool = False
     config: str = field(default="", repr=False)
+    ended: float = field(default=0.0, compare=False)
 
     @property
     def trial_id(self) -> str:
@@ -138,12 +140,19 @@ class Study:
             if name.startswith("finish-"):
                 result = None if about["result"] is None else decode(about["result"])
                 number = FINISH + int(name.removeprefix("finish-"))
-                params, config = about["params"], about["config"]
-                found.append(TrialRecord(number, params, {}, result=result, config=config))
+                params, config, ended = about["params"], about["config"], about.get("ended", 0.0)
+                found.append(
+                    TrialRecord(number, params, {}, result=result, config=config, ended=ended)
+                )
         return sorted(found, key=lambda record: record.number)
 
     def records(self) -> list[TrialRecord]:
         return [_record(trial) for trial in self._study.get_trials(deepcopy=False)]
+
+    def measured(self) -> list[TrialRecord]:
+        """Every trial and finish that has figures."""
+        known = [*self.records(), *self.finishes()]
+        return [record for record in known if record.result and record.result.measurement]
 
     def start(self, record: TrialRecord) -> None:
         """Write a running trial, the next by number."""
@@ -302,5 +311,6 @@ def _record(trial: FrozenTrial) -> TrialRecord:
         params=trial.params,
         distributions=trial.distributions,
         result=None if result is None else decode(result),
+        ended=0.0 if trial.datetime_complete is None else trial.datetime_complete.timestamp(),
         **known,
     )

@@ -60,7 +60,7 @@ def test_front_members_are_marked(searched, children):
 
 def test_the_parent_carries_the_report_and_the_hypervolume_over_time(client, searched, parent):
     artifacts = {item.path for item in client.list_artifacts(parent.info.run_id)}
-    assert artifacts == {"front.html", "front.png", "front.csv", "front.json"}
+    assert artifacts == {"report.html", "front.html", "front.png", "front.csv", "front.json"}
     history = client.get_metric_history(parent.info.run_id, "hypervolume")
     values = [metric.value for metric in sorted(history, key=lambda metric: metric.step)]
     assert len(values) == 6 + len(searched.study.finishes())

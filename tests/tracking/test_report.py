@@ -2,51 +2,39 @@ import csv
 import io
 import json
 
-from automl.study.front import Front
+import known
+import pytest
+
+from automl.study.study import create
 from automl.tracking import report
 
 
-def test_the_figure_shows_every_measured_trial_with_its_parameters(searched):
-    known = [*searched.study.records(), *searched.study.finishes()]
-    records = [r for r in known if r.result.measurement]
-    front = searched.front()
-    figure = report.figure("digits", searched.study.settings.objectives, records, front)
-    others, members = figure.data
-    assert len(members.x) == len(front)
-    assert len(others.x) == len(records) - len(front)
-    best = max(front, key=lambda record: record.values["size_bytes"])
-    assert members.x[-1] == best.values["size_bytes"]
-    for name, value in best.params.items():
-        assert name in members.text[-1]
-        if isinstance(value, str):
-            assert value in members.text[-1]
-
-
 def test_files_hold_the_front(searched, tmp_path):
-    report.write(searched.study, tmp_path)
+    files = report.write(searched.study, tmp_path)
+    assert sorted(file.name for file in files) == sorted(f.name for f in tmp_path.iterdir())
     rows = list(csv.DictReader(io.StringIO((tmp_path / "front.csv").read_text())))
     assert [row["trial_id"] for row in rows] == [r.trial_id for r in searched.front()]
     assert json.loads((tmp_path / "front.json").read_text()) == searched.summary()
     assert (tmp_path / "front.png").read_bytes().startswith(b"\x89PNG")
-    page = (tmp_path / "front.html").read_text()
-    assert "http" not in page.split("<body>")[0].replace("http-equiv", "")
 
 
-def test_a_study_without_results_has_an_empty_page(searched, tmp_path):
-    class Empty:
-        name, settings = "empty", searched.study.settings
+@pytest.mark.parametrize("name", ["front.html", "report.html"])
+def test_a_page_is_whole_in_one_file(tmp_path, name):
+    study = known.make(tmp_path)
+    report.write(study, tmp_path)
+    page = (tmp_path / name).read_text(encoding="utf-8")
+    assert not any(mark in page for mark in ("<link", "src=", "@import", "url("))
+    assert len(page) < 2_500_000, "plotly.js is in it once, and packed"
 
-        def records(self):
-            return []
 
-        def finishes(self):
-            return []
+def test_steps_that_compress_are_known_from_the_space(tmp_path):
+    study = known.make(tmp_path)
+    report.write_page(study, tmp_path / "page.html")
+    bars = known.data((tmp_path / "page.html").read_text())["charts"]["spending"]["data"]
+    assert [bar["name"] for bar in bars[:2]] == ["training", "compression"]
 
-        def front(self, records=None):
-            return Front(self.settings)
 
-        def summary(self):
-            return {}
-
-    report.write(Empty(), tmp_path)
-    assert (tmp_path / "front.html").exists()
+def test_a_study_without_results_has_pages(tmp_path):
+    study = create(tmp_path / "empty", known.SETTINGS, "text", b"")
+    for file in report.write(study, tmp_path):
+        assert file.stat().st_size

@@ -17,7 +17,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from automl.config import UserError
-from automl.tracking import server
+from automl.tracking import findings, server
 
 AUTOML = str(Path(sys.executable).with_name("automl"))
 PICTURES = Path(__file__).parent.parent / "artifacts"
@@ -94,9 +94,8 @@ def test_the_address_leads_to_the_rendered_front(browser, pages, searched):
     browser.get(pages["digits"])
     browser.switch_to.frame(find(browser, "iframe")[0])
     points = find(browser, ".scatterlayer .point")
-    known = [*searched.study.records(), *searched.study.finishes()]
-    measured = [r for r in known if r.result and r.result.measurement]
-    assert len(points) == len(measured)
+    shown = [point for point in findings.read(searched.study, {}).points if point.figures]
+    assert len(points) == len(shown) + 1, "the model to take is marked above its point"
     webdriver.ActionChains(browser).move_to_element(points[-1]).perform()
     assert "recipe.train.optimizer" in find(browser, ".hoverlayer .hovertext")[0].text
     browser.switch_to.default_content()

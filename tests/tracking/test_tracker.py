@@ -1,19 +1,13 @@
 """A search's events on a real tracking server: on SQLite, and over HTTP with outages."""
 
 import json
-import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
-from contextlib import suppress
 from dataclasses import replace
 
 import acted
 import pytest
+from served import Server
 
 from automl.tracking.client import children, connect, prepare
 from automl.tracking.journal import Journal
@@ -229,37 +223,6 @@ def test_of_two_runs_for_one_trial_the_one_written_to_stays(study, uri):
         shown(study, uri)
     acted.tracker(study, uri).close("FINISHED")
     assert shown(study, uri)[2]["0000"].info.run_id == first.info.run_id
-
-
-class Server:
-    """An MLflow server on loopback that is killed and brought back."""
-
-    def __init__(self, folder):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.folder, self.uri = folder, f"http://127.0.0.1:{self.port}"
-
-    def start(self):
-        command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
-        command += ["--backend-store-uri", f"sqlite:///{self.folder}/mlflow.db"]
-        command += ["--artifacts-destination", str(self.folder), "--port", str(self.port)]
-        environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-        with (self.folder / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                command, env=environment, stdout=log, stderr=log, start_new_session=True
-            )
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            with suppress(OSError):
-                urllib.request.urlopen(f"{self.uri}/health", timeout=1).close()
-                return
-            time.sleep(0.1)
-        raise AssertionError((self.folder / "server.log").read_text())
-
-    def kill(self):
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
 
 
 @pytest.fixture

@@ -27,6 +27,9 @@ class Journal:
         """It outlives this process as soon as this returns."""
         self.file.write(json.dumps(event, separators=(",", ":")).encode() + b"\n")
 
+    def close(self) -> None:
+        self.file.close()
+
     def all(self) -> Iterator[Event]:
         offset, end = 0, -1
         while offset != end:

@@ -88,6 +88,7 @@ class Tracker:
             self._tell("end", status=status)
         self.closing.set()
         self.thread.join(CLOSE_SECONDS)
+        self.journal.close()
         if self.away or self.thread.is_alive():
             return (
                 f"MLflow has not got everything ({self.away or 'it is slow'}); the rest waits in "
@@ -139,10 +140,10 @@ class Tracker:
                 return
             for event in events:
                 runs.take(event)
+            runs.flush()
             if any(event["event"] == "end" for event in events):
                 self._write_report(runs)
                 models.register(runs, self.study, self.shipped)
-            runs.flush()
             if offset > self.offset:
                 self.journal.deliver(self.uri, offset)
             self.offset = offset

@@ -3,6 +3,7 @@
 import json
 import shutil
 import time
+from contextlib import closing
 from dataclasses import replace
 
 import acted
@@ -63,7 +64,8 @@ def shown(study, uri):
 
 def check_nothing_is_lost(study, uri, num_trials):
     """Every epoch once, in order, at its own time; every end."""
-    events = list(Journal(study.folder).all())
+    with closing(Journal(study.folder)) as journal:
+        events = list(journal.all())
     client, parent, runs = shown(study, uri)
     assert sorted(runs) == [f"{number:04d}" for number in range(num_trials)]
     for number in range(num_trials):

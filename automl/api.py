@@ -143,7 +143,7 @@ def sync(name: str, *, home: str | Path | None = None, tracking_uri: str | None 
             options = replace(options, tracking_uri=tracking_uri)
         tracker = running.tracking(study, place, options)
         is_finished = study.attribute("state") == "finished"
-        return tracker.close("FINISHED" if is_finished else "KILLED")
+        return tracker.close("FINISHED" if is_finished else "KILLED", seconds=None)
 
 
 def _options(given: Mapping[str, Any]) -> Options:

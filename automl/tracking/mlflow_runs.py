@@ -46,9 +46,9 @@ class Runs:
     ) -> None:
         self.client, self.study = client, study
         self.experiment = self._find_experiment(artifacts)
-        self.parent = self._find_parent(uri)
-        self.trials: dict[int, str] = {}
         self.status: dict[str, str] = {}
+        self.parent, self.is_new = self._find_parent(uri)
+        self.trials: dict[int, str] = {}
         self.find_trials()
         self.pending: dict[str, Pending] = defaultdict(Pending)
         self.pending[self.parent].params = _settings(study)
@@ -117,7 +117,7 @@ class Runs:
         self.status[run_id] = status
 
     def _open(self, event: Event) -> None:
-        if self.status.get(self.parent) != "RUNNING":
+        if self.status[self.parent] != "RUNNING":
             self.pending[self.parent].status = ("RUNNING", event["time"])
         view = page.trials_view(self.study, self.parent, event["time"])
         self.client.set_experiment_tag(self.experiment, *view)
@@ -192,27 +192,22 @@ class Runs:
         location = None if artifacts is None else artifacts.as_uri()
         return str(self.client.create_experiment(EXPERIMENT, artifact_location=location))
 
-    def _find_parent(self, uri: str) -> str:
-        known = self.study.attribute("mlflow", {})
-        if known.get("uri") == uri:
-            return str(known["run_id"])
-        if self.study.attribute("mlflow_search") is None:
-            self.study.set_attribute("mlflow_search", uuid.uuid4().hex)
-        tags = {
-            "automl.kind": "search",
-            "automl.study": self.study.name,
-            "automl.search": self.study.attribute("mlflow_search"),
-        }
-        made = f"tags.automl.search = '{tags['automl.search']}'"
-        found = self.client.search_runs([self.experiment], made, max_results=1)
-        run = (
-            found[0]
-            if found
-            else self.client.create_run(self.experiment, tags=tags, run_name=self.study.name)
-        )
+    def _find_parent(self, uri: str) -> tuple[str, bool]:
+        """The search's run, and whether it had to be made."""
+        search = self.study.attribute("mlflow_search")
+        if search is None:
+            search = uuid.uuid4().hex
+            self.study.set_attribute("mlflow_search", search)
+        name = self.study.name
+        tags = {"automl.kind": "search", "automl.study": name, "automl.search": search}
+        known = f"tags.automl.search = '{search}'"
+        found = self.client.search_runs([self.experiment], known, max_results=1)
+        run = found[0] if found else self.client.create_run(self.experiment, None, tags, name)
+        self.status[run.info.run_id] = run.info.status
         place = {"uri": uri, "experiment_id": self.experiment, "run_id": run.info.run_id}
-        self.study.set_attribute("mlflow", place)
-        return str(run.info.run_id)
+        if self.study.attribute("mlflow") != place:
+            self.study.set_attribute("mlflow", place)
+        return run.info.run_id, not found
 
 
 TAKERS = {

@@ -166,7 +166,7 @@ def _registry(client: MlflowClient, experiment: str, name: str) -> Registry:
             f'`mlflow.onnx.load_model("models:/{name}@knee")`.',
         )
     found = client.search_model_versions(condition, max_results=10_000)
-    return Registry(client, experiment, name, {v.run_id: v.version for v in found})
+    return Registry(client, experiment, name, {v.run_id: v.version for v in found if v.run_id})
 
 
 def _save(folder: Path, shipped: Shipped, run_id: str, model: Any) -> None:

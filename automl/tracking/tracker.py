@@ -82,12 +82,15 @@ class Tracker:
             self.started(record)
         self._tell("finish", number=record.number, result=encode(record.result))
 
-    def close(self, status: str) -> str:
-        """End the parent run; returns a sentence about what could not be delivered, or ""."""
+    def close(self, status: str, seconds: float | None = CLOSE_SECONDS) -> str:
+        """End the parent run; returns a sentence about what could not be delivered, or "".
+
+        It takes at most so many seconds; without a limit as long as the server takes what comes.
+        """
         if not self.is_ended:
             self._tell("end", status=status)
         self.closing.set()
-        self.thread.join(CLOSE_SECONDS)
+        self.thread.join(seconds)
         self.journal.close()
         if self.away or self.thread.is_alive():
             return (
@@ -151,7 +154,7 @@ class Tracker:
     def _reach(self) -> Runs:
         """The server's runs, as far as the journal is delivered."""
         runs = Runs(connect(self.uri), self.study, self.uri, self.artifacts)
-        self.offset, delivered = 0, self.journal.delivered(self.uri)
+        self.offset, delivered = 0, 0 if runs.is_new else self.journal.delivered(self.uri)
         while self.offset < delivered:
             events, self.offset = self.journal.read(self.offset, delivered)
             for event in events:

@@ -215,6 +215,14 @@ def test_another_server_gets_everything(study, uri, database, tmp_path):
     check_nothing_is_lost(study, second, 2)
 
 
+def test_a_server_that_lost_everything_gets_it_again(study, uri, database, tmp_path):
+    tell(study, uri, range(2))
+    connect(uri)._tracking_client.store.engine.dispose()
+    shutil.copy(database, tmp_path / "mlflow.db")
+    assert acted.tracker(study, uri).close("FINISHED") == ""
+    check_nothing_is_lost(study, uri, 2)
+
+
 def test_of_two_runs_for_one_trial_the_one_written_to_stays(study, uri):
     """MLflow made a run, and its answer was lost."""
     tell(study, uri, range(2))

@@ -42,12 +42,12 @@ class Runs:
     """
 
     def __init__(
-        self, client: MlflowClient, study: Study, uri: str, artifacts: Path | None
+        self, client: MlflowClient, study: Study, uri: str, artifacts: Path | None, since: int
     ) -> None:
         self.client, self.study = client, study
         self.experiment = self._find_experiment(artifacts)
         self.status: dict[str, str] = {}
-        self.parent, self.is_new = self._find_parent(uri)
+        self.parent, self.is_new = self._find_parent(uri, since)
         self.trials: dict[int, str] = {}
         self.find_trials()
         self.pending: dict[str, Pending] = defaultdict(Pending)
@@ -192,7 +192,7 @@ class Runs:
         location = None if artifacts is None else artifacts.as_uri()
         return str(self.client.create_experiment(EXPERIMENT, artifact_location=location))
 
-    def _find_parent(self, uri: str) -> tuple[str, bool]:
+    def _find_parent(self, uri: str, since: int) -> tuple[str, bool]:
         """The search's run, and whether it had to be made."""
         search = self.study.attribute("mlflow_search")
         if search is None:
@@ -202,7 +202,7 @@ class Runs:
         tags = {"automl.kind": "search", "automl.study": name, "automl.search": search}
         known = f"tags.automl.search = '{search}'"
         found = self.client.search_runs([self.experiment], known, max_results=1)
-        run = found[0] if found else self.client.create_run(self.experiment, None, tags, name)
+        run = found[0] if found else self.client.create_run(self.experiment, since, tags, name)
         self.status[run.info.run_id] = run.info.status
         place = {"uri": uri, "experiment_id": self.experiment, "run_id": run.info.run_id}
         if self.study.attribute("mlflow") != place:

@@ -153,7 +153,8 @@ class Tracker:
 
     def _reach(self) -> Runs:
         """The server's runs, as far as the journal is delivered."""
-        runs = Runs(connect(self.uri), self.study, self.uri, self.artifacts)
+        since = next((event["time"] for event in self.journal.all()), int(time.time() * 1000))
+        runs = Runs(connect(self.uri), self.study, self.uri, self.artifacts, since)
         self.offset, delivered = 0, 0 if runs.is_new else self.journal.delivered(self.uri)
         while self.offset < delivered:
             events, self.offset = self.journal.read(self.offset, delivered)

@@ -1,4 +1,4 @@
-"""What tracking costs a search: 200 trials of 20 epochs of 0.1 s, four at a time, each told.
+"""What tracking costs a search: 200 trials of 20 epochs of 0.1 s, two at a time, each told.
 
 python tests/benchmarks/tracking.py [--small]
 
@@ -42,7 +42,7 @@ from automl.tracking.tracker import Tracker
 
 RESULTS = Path(__file__).parent / "results" / "tracking.json"
 TRIALS, SMALL_TRIALS = 200, 20
-EPOCHS, EPOCH_SECONDS, SLOTS = 20, 0.1, 4
+EPOCHS, EPOCH_SECONDS, SLOTS = 20, 0.1, 2
 SIDES, STORES = ("ours", "ray"), ("sqlite", "server")
 PACKAGES = ("mlflow", "ray", "optuna")
 SPENT: Counter[str] = Counter()

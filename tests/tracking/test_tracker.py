@@ -84,6 +84,7 @@ def check_nothing_is_lost(study, uri, num_trials):
     assert [metric.step for metric in history] == list(range(1, num_trials + 1))
     assert [metric.value for metric in history] == sorted(metric.value for metric in history)
     assert parent.info.status == "FINISHED"
+    assert (parent.info.start_time, parent.info.end_time) == (events[0]["time"], events[-1]["time"])
 
 
 def test_a_trial_has_its_parameters_epochs_stages_and_figures(study, uri):

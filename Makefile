@@ -27,6 +27,7 @@ bench: .venv/installed-bench
 	$(BIN)/python tests/benchmarks/stop_rule.py --small
 	$(BIN)/python tests/benchmarks/scale.py --small
 	$(BIN)/python tests/benchmarks/overhead.py --small
+	$(BIN)/python tests/benchmarks/tracking.py --small
 	$(BIN)/python tests/benchmarks/peers.py --small --fashion "$(FASHION_MNIST)"
 
 # Hours on two cores.
@@ -39,6 +40,7 @@ bench-full: .venv/installed-bench
 	$(BIN)/python tests/benchmarks/stop_rule.py
 	$(BIN)/python tests/benchmarks/scale.py
 	$(BIN)/python tests/benchmarks/overhead.py
+	$(BIN)/python tests/benchmarks/tracking.py
 	$(BIN)/python tests/benchmarks/peers.py --fashion $(FASHION_MNIST)
 
 check: .venv/installed-dev

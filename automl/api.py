@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,7 +30,7 @@ from automl.study.budget import Budget, Clock
 from automl.study.samplers import SAMPLERS
 from automl.study.study import Settings, Study
 from automl.tracking import server
-from automl.tracking.mlflow_runs import prepare
+from automl.tracking.client import prepare
 from automl.training.parallel import Parallelism
 
 T = TypeVar("T")
@@ -141,6 +141,23 @@ def resume(
         return running.run(study, place, space, chosen, bench, clock, watch)
 
 
+def sync(name: str, *, home: str | Path | None = None, tracking_uri: str | None = None) -> str:
+    """Deliver to MLflow what a search has not; returns what is in the way, or "".
+
+    `tracking_uri` is a server that has nothing of it yet; else it is the search's own.
+    """
+    place = _home(home)
+    study = open_study(place, name)
+    with lock.hold(study.folder):
+        options = _options(study.attribute("options", {}))
+        if tracking_uri is not None:
+            server.check_uri(tracking_uri)
+            options = replace(options, tracking_uri=tracking_uri)
+        tracker = running.tracking(study, place, options)
+        is_finished = study.attribute("state") == "finished"
+        return tracker.close("FINISHED" if is_finished else "KILLED", seconds=None)
+
+
 def _options(given: Mapping[str, Any]) -> Options:
     known = [f.name for f in fields(Options)]
     for key in given:
@@ -248,7 +265,7 @@ def _parallelism(space: Space, workers: int | None, parallelism: str | None) -> 
 def _check_budget_left(study: Study, budget: Budget) -> None:
     volumes = study.hypervolumes()
     left_running = any(finish.result is None for finish in study.finishes())
-    if study.attribute("undelivered") or left_running or len(volumes) < len(study.records()):
+    if left_running or len(volumes) < len(study.records()):
         return
     if why := budget.spent(volumes, gpu_seconds=study.attribute("gpu_seconds", 0.0)):
         more = f" --trials {2 * len(volumes)}" if len(volumes) >= budget.max_trials() else ""

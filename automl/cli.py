@@ -387,18 +387,39 @@ def ui(
     server.check_port(port)
     studies = [name] if name else place.studies()
     address = f"http://{server.HOST}:{port}"
-    pages = {
-        known: server.address(address, found.open_study(place, known).attribute("mlflow", {}))
-        for known in studies
-    }
+    places = {known: found.open_study(place, known).attribute("mlflow", {}) for known in studies}
+    pages = {known: server.address(address, at) for known, at in places.items()}
+    tables = {known: server.trials_address(address, at) for known, at in places.items() if at}
     if as_json:
-        show.as_json({"address": server.address(address, {}), "studies": pages})
+        shown = {"address": server.address(address, {}), "studies": pages, "trials": tables}
+        show.as_json(shown)
     else:
         for known, page in pages.items():
             print(f"{known}: {page}")
-        print(f"all:  {server.address(address, {})}\nCtrl-C ends it.", flush=True)
+            if known in tables:
+                print(f"{known}, its trials: {tables[known]}")
+        print(f"all: {server.address(address, {})}\nCtrl-C ends it.", flush=True)
     sys.stdout.flush()
     raise typer.Exit(server.serve(place, port))
+
+
+@app.command()
+def sync(
+    name: Name,
+    tracking_uri: TrackingUri = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Deliver to MLflow what it could not be told while its server was away."""
+    from automl import api
+
+    left = api.sync(name, home=home, tracking_uri=tracking_uri)
+    if as_json:
+        show.as_json({"study": name, "delivered": not left})
+    elif not left:
+        print(f"MLflow has all of {name}")
+    if left:
+        _end(left, 1)
 
 
 @app.command()

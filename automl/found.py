@@ -1,11 +1,12 @@
-"""Searches that were made: found by name, looked at, and a model taken; no Ray, no MLflow."""
+"""Searches that were made: found by name, looked at, and a model taken; no Ray."""
 
 from __future__ import annotations
 
 import contextlib
+import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from automl import source
 from automl.config import UserError
@@ -14,6 +15,9 @@ from automl.space import WHOLE, Space, TrialConfig, rebuild, unknown
 from automl.store import Store
 from automl.study import choose, lock
 from automl.study.study import Study, TrialRecord
+
+if TYPE_CHECKING:
+    from automl.tracking.models import Shipped
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,10 @@ class Search:
         where: str | None = None,
         trial: str | None = None,
     ) -> dict[str, Any]:
-        """Write one model of the front, measured on the test rows, into a folder."""
+        """Write one model of the front, measured on the test rows, into a folder; in MLflow it
+        is the champion then."""
         from automl import take
+        from automl.tracking import models
 
         record = choose.choose(
             self.study, trial=trial, best=best, knee=knee, prefer=prefer, where=where
@@ -53,6 +59,9 @@ class Search:
         # Who may only read the home can still take a model.
         with contextlib.suppress(OSError):
             self.study.set_attribute("exported", record.trial_id)
+        shipped = models.Shipped(file, self._rows(config))
+        if why := models.crown(self.study, record, shipped):
+            print(why, file=sys.stderr)
         return exported
 
     def test_figures(self, record: TrialRecord) -> dict[str, Any]:
@@ -61,10 +70,25 @@ class Search:
 
         return take.test_figures(self.config(record), self.home.cache, self._file(record))
 
+    def shipped(self, record: TrialRecord) -> Shipped | None:
+        """A model's file, with a row to try it with; None when file or data are gone."""
+        from automl.tracking.models import Shipped
+
+        try:
+            return Shipped(self._file(record), self._rows(self.config(record)))
+        except UserError:
+            return None
+
     def config(self, record: TrialRecord) -> TrialConfig:
         """The full trial config of a record."""
         params = {WHOLE: record.config} if record.config else record.params
         return rebuild(study_space(self.study), params)
+
+    def _rows(self, config: TrialConfig) -> Any:
+        """The first row that trials learn from, raw."""
+        from automl.data import dataset
+
+        return dataset.load(config.dataset, config.seed, self.home.cache).train.inputs[:1]
 
     def _file(self, record: TrialRecord) -> bytes:
         assert record.result is not None

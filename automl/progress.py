@@ -16,6 +16,7 @@ from automl.recipe import Report
 from automl.running import Watch
 from automl.study.budget import Budget
 from automl.study.study import FINISH, Study, TrialRecord, trial_id
+from automl.tracking import server
 
 REFRESH_PER_SECOND = 2
 
@@ -84,7 +85,8 @@ class Progress(Watch):
         if search.interrupted:
             self.say(f"interrupted; what finished is kept. To go on: automl resume {name}")
         else:
-            self.say(f"look: automl ui {name}    take: automl export {name} --out out")
+            self.say(f"take: automl export {name} --out out")
+            self.say(f"look: {server.where_to_look(search.study)}")
 
     def say(self, line: str) -> None:
         self.console.print(Text(line), soft_wrap=True)

@@ -18,7 +18,8 @@ class TrialResult(Config):
     `reused_seconds` are what the `reused_steps` took when they were made;
     `teacher_seconds` are what the siblings that taught it took, in whichever trial;
     `notes` are what the user should know of how it went; `sensitivity` is what its steps
-    measured of each layer, by their label.
+    measured of each layer, by their label; `system` is what the trial took of the process that
+    ended it, from when it came there, unless workers of its own ran it.
     """
 
     status: str
@@ -33,6 +34,7 @@ class TrialResult(Config):
     teacher_seconds: float = 0.0
     notes: tuple[str, ...] = ()
     sensitivity: dict[str, Any] = field(default_factory=dict)
+    system: dict[str, float] = field(default_factory=dict)
 
 
 def failed(error: BaseException) -> TrialResult:

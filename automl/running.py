@@ -36,7 +36,7 @@ from automl.study.judging import judged
 from automl.study.proposals import TIME_UP, Proposer, no_rung
 from automl.study.study import FINISH, Study, TrialRecord
 from automl.tracking import report
-from automl.tracking.mlflow_runs import Tracker
+from automl.tracking.tracker import Tracker
 
 TRIM_EVERY_TRIALS = 25
 LOOK_SECONDS = 5.0
@@ -132,7 +132,8 @@ def run(
             max_live=max_live,
             max_trials=clock.budget.max_trials(),
         )
-        tracker = _tracker(study, home, options)
+        tracker = tracking(study, home, options)
+        tracker.opened()
         config_of = Search(study, home).config
         finisher = Finisher(study, proposer.writing, proposer.keys, config_of, store.read)
         gpus = options.gpus_per_trial * max(1, workers)
@@ -165,7 +166,6 @@ def run(
             study.set_attribute("state", "finished")
         _trim(home)
         undelivered = tracker.close("KILLED" if interrupted() else "FINISHED")
-        study.set_attribute("undelivered", bool(undelivered))
         ended = Search(study, home, interrupted=interrupted())
     why = "" if interrupted() else f"the search has ended: {course.spent() or 'nothing is left'}"
     watch.ended(ended, [note for note in (why, undelivered) if note])
@@ -338,6 +338,14 @@ class _Bounds:
         return bound(config, *self.known[key])
 
 
+def tracking(study: Study, home: Home, options: Options) -> Tracker:
+    """Delivers what the study's folder holds for MLflow, from now on."""
+    uri, artifacts = options.tracking_uri, None
+    if uri is None:
+        uri, artifacts = home.mlflow_uri, home.mlflow_artifacts
+    return Tracker(study, uri, artifacts, report.write, Search(study, home).shipped)
+
+
 def spent_seconds(study: Study) -> tuple[float, float]:
     """What earlier runs of a study have searched, and what they had for finishes."""
     finished = study.attribute("finish_seconds", 0.0)
@@ -348,12 +356,6 @@ def _trim(home: Home) -> None:
     # While the store or a study's database is away, nothing can be told to be superfluous.
     with contextlib.suppress(OSError, UserError):
         Store(home.store).trim(home.store_limit_bytes, lambda: _needed(home))
-
-
-def _tracker(study: Study, home: Home, options: Options) -> Tracker:
-    if options.tracking_uri is not None:
-        return Tracker(study, options.tracking_uri, None, report.write)
-    return Tracker(study, home.mlflow_uri, home.mlflow_artifacts, report.write)
 
 
 def _is_stored(store: Store, key: str) -> bool:

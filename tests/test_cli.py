@@ -110,6 +110,15 @@ def test_an_exported_model_runs_with_onnxruntime_alone(searched, tmp_path):
     subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
 
 
+def test_sync_says_that_nothing_is_left(searched, tmp_path):
+    at = ("digits", "--home", searched.home.path)
+    assert automl("sync", *at, cwd=tmp_path).stdout == "MLflow has all of digits\n"
+    synced = object_of(automl("sync", *at, "--json", cwd=tmp_path))
+    assert synced == {"study": "digits", "delivered": True}
+    away = automl("sync", *at, "--tracking-uri", "http://127.0.0.1:1", cwd=tmp_path)
+    refused(away, "no MLflow server answers at --tracking-uri http://127.0.0.1:1")
+
+
 def test_the_knee_and_what_is_preferred_are_exported(searched, tmp_path):
     at = ("--out", "out", "--json", "--home", searched.home.path)
     prefer = ("--prefer", "accuracy within 100%, size_bytes")

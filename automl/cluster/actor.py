@@ -13,6 +13,7 @@ from ray import tune
 
 from automl.cluster.judge import RemoteMeasure
 from automl.cluster.shared import Shared, Task
+from automl.cluster.usage import Usage
 from automl.cluster.workers import run_on_workers
 from automl.export.onnx import leave_out_of_collections
 from automl.recipe import Report
@@ -80,6 +81,7 @@ class TrialActor(tune.Trainable):
 
     def _begin(self, config: dict[str, Any]) -> None:
         self.seconds = self.measure.waited_seconds = 0.0
+        self.usage, self.has_workers = Usage(), bool(config["num_workers"])
         self.trial = self._run(config["task"], config["num_workers"])
 
     def _run(self, task: Task, num_workers: int) -> Generator[Report, None, TrialResult]:
@@ -91,7 +93,8 @@ class TrialActor(tune.Trainable):
         self.seconds += time.perf_counter() - started
         seconds = self.seconds - self.measure.waited_seconds
         leave_out_of_collections()
-        return {"result": replace(result, seconds=seconds), "done": True}
+        system = {} if self.has_workers else self.usage.figures()
+        return {"result": replace(result, seconds=seconds, system=system), "done": True}
 
 
 def _is_asked(result: dict[str, Any]) -> bool:

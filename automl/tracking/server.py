@@ -12,8 +12,10 @@ from pathlib import Path
 
 from automl.config import UserError
 from automl.home import Home
+from automl.study.study import Study
+from automl.tracking import views
 
-HOST = "127.0.0.1"
+HOST, PORT = "127.0.0.1", 5000
 
 
 def check_uri(uri: str) -> None:
@@ -42,11 +44,27 @@ def address(uri: str, place: dict[str, str]) -> str:
     `place` is the study's attribute `mlflow`: a server of its own goes before `uri`, and
     without one it is the list of experiments.
     """
-    page = "experiments"
-    if place:
-        uri = place["uri"] if place["uri"].startswith("http") else uri
-        page += f"/{place['experiment_id']}/runs/{place['run_id']}/artifacts/front.html"
-    return f"{uri.rstrip('/')}/#/{page}?workflowType=machine_learning"
+    if not place:
+        return f"{uri.rstrip('/')}/#/experiments?{views.MODE}"
+    return _base(uri, place) + views.path(place["experiment_id"], place["run_id"])
+
+
+def trials_address(uri: str, place: dict[str, str]) -> str:
+    """Where it finds the table of a search's trials, best first."""
+    return _base(uri, place) + views.trials_path(place["experiment_id"], place["run_id"])
+
+
+def where_to_look(study: Study) -> str:
+    """A search's page: on its own server, else once `automl ui` serves the home."""
+    place = study.attribute("mlflow", {})
+    page = address(f"http://{HOST}:{PORT}", place)
+    if place.get("uri", "").startswith("http"):
+        return page
+    return f"automl ui {study.name}, then {page}"
+
+
+def _base(uri: str, place: dict[str, str]) -> str:
+    return (place["uri"] if place["uri"].startswith("http") else uri).rstrip("/") + "/#/"
 
 
 def check_port(port: int) -> None:
@@ -70,7 +88,11 @@ def serve(home: Home, port: int) -> int:
         *("--default-artifact-root", home.mlflow_artifacts.as_uri()),
         *("--host", HOST, "--port", str(port), "--workers", "1"),
     ]
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    environment = {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        **os.environ,
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
     with subprocess.Popen(command, env=environment, stdout=sys.stderr) as server:
         signal.signal(signal.SIGTERM, lambda number, frame: server.terminate())
         try:

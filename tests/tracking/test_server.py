@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from automl.config import UserError
@@ -46,7 +48,7 @@ def pages(searched):
         text=True,
         start_new_session=True,
     )
-    lines = [process.stdout.readline() for _ in range(2)]
+    lines = [process.stdout.readline() for _ in range(3)]
     deadline = time.monotonic() + 50
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError):
@@ -114,6 +116,61 @@ def test_the_table_shows_the_search_with_its_trials_nested(browser, pages, searc
     expander[0].click()
     WebDriverWait(browser, 20).until(lambda b: all(i in text(b) for i in ids))
     picture(browser, "runs")
+
+
+def rows(browser):
+    """The trials that a table shows, top to bottom, with what their columns say."""
+    found = {}
+    for cell in browser.find_elements(By.CSS_SELECTOR, ".ag-row .ag-cell"):
+        row = cell.find_element(By.XPATH, "..").get_attribute("row-index")
+        found.setdefault(int(row), {})[cell.get_attribute("col-id")] = cell.text
+    return [found[index] for index in sorted(found)]
+
+
+def shows(browser, trial_ids):
+    """Wait until the table names these trials and no other."""
+
+    def names(browser):
+        cells = [row.get("attributes.`Run Name`", "") for row in rows(browser)]
+        return {cell.splitlines()[-1] for cell in cells if cell} == set(trial_ids)
+
+    ignored = [StaleElementReferenceException]
+    WebDriverWait(browser, 30, ignored_exceptions=ignored).until(names)
+
+
+@needs_browser
+def test_the_table_of_trials_is_sorted_and_shows_their_figures(browser, pages, searched):
+    browser.get(pages["digits, its trials"])
+    known = [*searched.study.records(), *searched.study.finishes()]
+    shows(browser, [record.trial_id for record in known])
+    headers = text(browser)
+    assert all(
+        name in headers for name in ("accuracy", "size_bytes", "latency_ms", "automl.pareto")
+    )
+    picture(browser, "trials")
+    column = "metrics.`accuracy`"
+    shown = [float(row[column]) for row in rows(browser) if row.get(column, "-") != "-"]
+    measured = [record.values["accuracy"] for record in known if record.result.measurement]
+    assert shown == pytest.approx(sorted(measured, reverse=True), abs=1e-3)
+
+
+@needs_browser
+def test_a_typed_query_filters_the_trials(browser, pages, searched):
+    browser.get(pages["digits, its trials"])
+    box = find(browser, "[data-testid=search-box]")[0]
+    box.send_keys(Keys.CONTROL, "a")
+    box.send_keys("tags.automl.pareto = 'true'", Keys.ENTER)
+    shows(browser, [record.trial_id for record in searched.front()])
+    picture(browser, "query")
+
+
+@needs_browser
+def test_the_registered_models_show_their_aliases(browser, pages, searched):
+    browser.get(pages["all"].replace("/#/experiments", "/#/models/digits"))
+    aliases = ("most-accurate", "smallest", "fastest", "knee")
+    WebDriverWait(browser, 30).until(lambda b: all(alias in text(b) for alias in aliases))
+    picture(browser, "models")
+    assert "mlflow.onnx.load_model" in text(browser)
 
 
 @pytest.mark.parametrize(

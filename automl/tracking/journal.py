@@ -1,0 +1,74 @@
+"""What is to be told to MLflow, on disk until it has been: a line of JSON for each event."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+Event: TypeAlias = dict[str, Any]
+EVENTS, DELIVERED = "mlflow.jsonl", "mlflow.delivered"
+BATCH_BYTES = 1_000_000
+
+
+class Journal:
+    """The events of one study, in the order in which they happened, and how far each tracking
+    server has them. One thread appends, another reads."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path, self.delivered_path = folder / EVENTS, folder / DELIVERED
+        self.file = self.path.open("ab", buffering=0)
+        _mend(self.path)
+
+    def append(self, event: Event) -> None:
+        """It outlives this process as soon as this returns."""
+        self.file.write(json.dumps(event, separators=(",", ":")).encode() + b"\n")
+
+    def close(self) -> None:
+        self.file.close()
+
+    def all(self) -> Iterator[Event]:
+        offset, end = 0, -1
+        while offset != end:
+            end = offset
+            events, offset = self.read(offset)
+            yield from events
+
+    def read(self, offset: int, until: int | None = None) -> tuple[list[Event], int]:
+        """Some events from an offset on, and the offset behind them; the same one at the end."""
+        events: list[Event] = []
+        with self.path.open("rb") as file:
+            file.seek(start := offset)
+            for line in file:
+                if not line.endswith(b"\n") or offset == until or offset - start > BATCH_BYTES:
+                    break
+                offset += len(line)
+                # A line that a crash of the machine has spoiled is lost, and nothing else.
+                with contextlib.suppress(ValueError):
+                    events.append(json.loads(line))
+        return events, offset
+
+    def delivered(self, uri: str) -> int:
+        """The offset up to which a tracking server has everything."""
+        try:
+            known: dict[str, int] = json.loads(self.delivered_path.read_text())
+        except (FileNotFoundError, ValueError):
+            return 0
+        return min(known.get(uri, 0), self.path.stat().st_size)
+
+    def deliver(self, uri: str, offset: int) -> None:
+        """Note that a server has everything up to an offset; of others nothing is remembered."""
+        new = self.delivered_path.with_suffix(".new")
+        new.write_text(json.dumps({uri: offset}))
+        new.replace(self.delivered_path)
+
+
+def _mend(path: Path) -> None:
+    """Drop half a line at the end, which a crash has left: what is written next would join it."""
+    written = path.read_bytes()
+    whole = written.rfind(b"\n") + 1
+    if whole < len(written):
+        os.truncate(path, whole)

@@ -1,0 +1,280 @@
+"""What tracking costs a search: 200 trials of 20 epochs of 0.1 s, two at a time, each told.
+
+python tests/benchmarks/tracking.py [--small]
+
+The trials do nothing; their epochs are due in real time, and a search's loop tells each to one of
+two: this package's tracker, with the pages of the front and the models registered at the end, or
+Ray's MLflow callback, with the figures that Tune adds to each report. Each writes to SQLite, and to
+a server on loopback. `…_share` is the driver's time spent in tracking over wall-clock: what the
+loop waits for, and for ours the processor time of its thread too. `…_requests` are those to the
+server, artifacts included; of ours the rows say how many registered the models.
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+sys.path.append(str(Path(__file__).parent.parent / "tracking"))
+
+import acted
+from served import Server
+
+from automl.measure.measurement import Measurement, machine
+from automl.recipe import Report
+from automl.result import TrialResult
+from automl.tracking import report
+from automl.tracking.client import prepare
+from automl.tracking.tracker import Tracker
+
+RESULTS = Path(__file__).parent / "results" / "tracking.json"
+TRIALS, SMALL_TRIALS = 200, 20
+EPOCHS, EPOCH_SECONDS, SLOTS = 20, 0.1, 2
+SIDES, STORES = ("ours", "ray"), ("sqlite", "server")
+PACKAGES = ("mlflow", "ray", "optuna")
+SPENT: Counter[str] = Counter()
+"""Seconds of the loop and of the thread, and requests."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--small", action="store_true")
+    parser.add_argument("--cell", nargs=3, metavar=("SIDE", "STORE", "RESULT"))
+    given = parser.parse_args()
+    num_trials = SMALL_TRIALS if given.small else TRIALS
+    if given.cell:
+        side, store, result = given.cell
+        Path(result).write_text(json.dumps(cell(side, store, num_trials)))
+        return
+    rows = [in_process(side, store, given.small) for store in STORES for side in SIDES]
+    results = RESULTS.parent / "small" / RESULTS.name if given.small else RESULTS
+    written = {
+        "summary": summary(rows),
+        "rows": rows,
+        "versions": {name: version(name) for name in PACKAGES},
+        "machine": machine(),
+        "date": time.strftime("%Y-%m-%d"),
+    }
+    results.parent.mkdir(exist_ok=True)
+    results.write_text(json.dumps(written, indent=1) + "\n")
+    print(json.dumps(written["summary"]))
+
+
+def in_process(side: str, store: str, is_small: bool) -> dict[str, Any]:
+    """One side on one store, in a process of its own."""
+    with tempfile.TemporaryDirectory() as scratch:
+        result = Path(scratch, "result.json")
+        command = [sys.executable, __file__, "--cell", side, store, str(result)]
+        subprocess.run(command + ["--small"] * is_small, check=True)
+        row: dict[str, Any] = json.loads(result.read_text())
+    print(row, flush=True)
+    return row
+
+
+def cell(side: str, store: str, num_trials: int) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as scratch:
+        folder, server = Path(scratch), None
+        uri = f"sqlite:///{folder}/mlflow.db"
+        prepare(uri)
+        if store == "server":
+            server = Server(folder)
+            server.start()
+            uri = server.uri
+        count_requests()
+        try:
+            tell, close = TELLERS[side](uri, folder)
+            started = time.perf_counter()
+            loop(num_trials, tell)
+            search_seconds = time.perf_counter() - started
+            close()
+            seconds = time.perf_counter() - started
+        finally:
+            if server is not None:
+                server.kill()
+    return {
+        "side": side,
+        "store": store,
+        "reports": num_trials * EPOCHS,
+        "search_seconds": round(search_seconds, 2),
+        "seconds": round(seconds, 2),
+        "loop_seconds": round(SPENT["loop"], 3),
+        "thread_seconds": round(SPENT["thread"], 3),
+        "models_seconds": round(SPENT["models"], 3),
+        "models": SPENT["num_models"],
+        "requests": SPENT["requests"],
+        "models_requests": SPENT["models_requests"],
+    }
+
+
+def loop(num_trials: int, tell: Callable[[str, int, int], None]) -> None:
+    """A search's loop: what is due is told, and what that takes delays what comes after."""
+    start = time.perf_counter()
+    due = [(start + slot * EPOCH_SECONDS / SLOTS, slot, 0) for slot in range(SLOTS)]
+    started = SLOTS
+    while due:
+        at, number, epoch = heapq.heappop(due)
+        time.sleep(max(0.0, at - time.perf_counter()))
+        began = time.perf_counter()
+        tell("start" if epoch == 0 else "report", number, epoch)
+        if epoch == EPOCHS:
+            tell("finish", number, epoch)
+        now = time.perf_counter()
+        if epoch < EPOCHS:
+            # A trial's next epoch takes as long as ever, from when this one was heard.
+            heapq.heappush(due, (max(at, began) + EPOCH_SECONDS, number, epoch + 1))
+        elif started < num_trials:
+            heapq.heappush(due, (now, started, 0))
+            started += 1
+
+
+def ours(uri: str, folder: Path) -> tuple[Callable[[str, int, int], None], Callable[[], None]]:
+    from automl.tracking import models, tracker
+
+    registering = models.register
+
+    def register(*arguments: Any) -> None:
+        seconds, requests = time.perf_counter(), SPENT["requests"]
+        registering(*arguments)
+        SPENT["models"] = time.perf_counter() - seconds
+        SPENT["models_requests"] = SPENT["requests"] - requests
+        SPENT["num_models"] = len(study.front().members)
+
+    tracker.models.register = register
+    study = acted.study(folder / "study")
+    artifacts = None if uri.startswith("http") else folder / "artifacts"
+    told = Timed(study, uri, artifacts, report.write, lambda record: acted.shipped(record.number))
+    told.opened()
+    records: dict[int, Any] = {}
+
+    def tell(kind: str, number: int, epoch: int) -> None:
+        if kind == "start":
+            record = records[number] = replace(acted.RECORD, number=number)
+            study.start(record)
+            with waiting():
+                told.started(record)
+        elif kind == "report":
+            with waiting():
+                told.reported(number, Report("train", epoch, EPOCHS, metrics(number, epoch)))
+        else:
+            study.finish(number, ended(number), number + 1)
+            with waiting():
+                told.finished(replace(records[number], result=ended(number)))
+
+    def close() -> None:
+        left = told.close("FINISHED")
+        assert not left, left
+
+    return tell, close
+
+
+@contextmanager
+def waiting() -> Iterator[None]:
+    """The loop waits for a tracker."""
+    began = time.perf_counter()
+    yield
+    SPENT["loop"] += time.perf_counter() - began
+
+
+class Timed(Tracker):
+    def _work(self) -> None:
+        super()._work()
+        SPENT["thread"] = time.thread_time()
+
+
+def ray(uri: str, folder: Path) -> tuple[Callable[[str, int, int], None], Callable[[], None]]:
+    from ray.air.integrations.mlflow import MLflowLoggerCallback
+
+    callback = MLflowLoggerCallback(uri, experiment_name="tracking")
+    callback.setup()
+    trials: dict[int, Trial] = {}
+
+    def tell(kind: str, number: int, epoch: int) -> None:
+        trial = trials.setdefault(number, Trial(number))
+        with waiting():
+            if kind == "start":
+                callback.log_trial_start(trial)
+            elif kind == "report":
+                said = {**metrics(number, epoch), **added(epoch)}
+                callback.log_trial_result(epoch, trial, said)
+            else:
+                measured = ended(number).measurement
+                assert measured is not None
+                callback.log_trial_result(epoch, trial, {**measured.figures, **added(epoch)})
+                callback.log_trial_end(trial)
+
+    return tell, lambda: None
+
+
+class Trial:
+    """What the callback asks of one of Tune's."""
+
+    def __init__(self, number: int) -> None:
+        self.number, self.config = number, acted.RECORD.params
+
+    def __str__(self) -> str:
+        return f"{self.number:04d}"
+
+
+TELLERS = {"ours": ours, "ray": ray}
+
+
+def metrics(number: int, epoch: int) -> dict[str, float]:
+    return {"loss": 1 / epoch, "accuracy": epoch / (EPOCHS + number), "learning_rate": 0.1}
+
+
+def added(epoch: int) -> dict[str, float]:
+    """Numbers that Tune adds to each report."""
+    names = ("time_this_iter_s", "time_total_s", "time_since_restore", "timestamp", "pid")
+    return {
+        "training_iteration": epoch,
+        "iterations_since_restore": epoch,
+        **dict.fromkeys(names, 1),
+    }
+
+
+def ended(number: int) -> TrialResult:
+    draw = random.Random(number)
+    quality = {"accuracy": draw.random(), "macro_f1": draw.random()}
+    measured = Measurement(quality, len(acted.shipped(number).file), draw.random(), 1.0)
+    return TrialResult("complete", key=f"key{number}", measurement=measured, stages={"train": 1.0})
+
+
+def count_requests() -> None:
+    import requests
+
+    sending = requests.Session.send
+
+    def send(self: Any, *arguments: Any, **options: Any) -> Any:
+        SPENT["requests"] += 1
+        return sending(self, *arguments, **options)
+
+    requests.Session.send = send  # type: ignore[method-assign]
+
+
+def summary(rows: list[dict[str, Any]]) -> dict[str, float]:
+    found: dict[str, float] = {"reports": rows[0]["reports"]}
+    for row in rows:
+        spent = row["loop_seconds"] + row["thread_seconds"]
+        found[f"{row['side']}_{row['store']}_share"] = round(spent / row["seconds"], 4)
+        if row["store"] == "server":
+            found[f"{row['side']}_requests"] = row["requests"]
+        if row["side"] == "ours":
+            found[f"models_{row['store']}_s_each"] = round(row["models_seconds"] / row["models"], 3)
+    return found
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+from contextlib import ExitStack, closing
+
+import pytest
+
+from automl.tracking import journal
+from automl.tracking.journal import Journal
+
+
+def numbers(events):
+    return [event["number"] for event in events]
+
+
+@pytest.fixture
+def opened(tmp_path):
+    """Opens the journal of the test's folder."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(closing(Journal(tmp_path)))
+
+
+@pytest.fixture
+def filled(opened, tmp_path):
+    for number in range(3):
+        opened().append({"number": number})
+    return tmp_path
+
+
+def test_events_come_back_in_order_from_any_offset(opened, filled):
+    kept = opened()
+    events, end = kept.read(0)
+    assert numbers(events) == [0, 1, 2]
+    assert kept.read(end) == ([], end)
+    kept.append({"number": 3})
+    assert numbers(kept.read(end)[0]) == [3]
+    assert numbers(kept.read(0, end)[0]) == [0, 1, 2]
+
+
+def test_a_line_that_a_kill_cut_off_is_dropped_and_what_follows_is_whole(opened, filled):
+    with (filled / journal.EVENTS).open("a") as file:
+        file.write('{"number": 3, "met')
+    kept = opened()
+    kept.append({"number": 4})
+    assert numbers(kept.all()) == [0, 1, 2, 4]
+
+
+def test_half_a_line_that_is_being_written_is_left_for_later(opened, filled):
+    kept = opened()
+    kept.file.write(b'{"number": 3')
+    events, end = kept.read(0)
+    assert numbers(events) == [0, 1, 2]
+    kept.file.write(b"}\n")
+    assert numbers(kept.read(end)[0]) == [3]
+
+
+def test_a_spoiled_line_costs_itself_alone(opened, filled):
+    with (filled / journal.EVENTS).open("ab") as file:
+        file.write(b"\0\0\0\n")
+    opened().append({"number": 3})
+    assert numbers(opened().all()) == [0, 1, 2, 3]
+
+
+def test_long_journals_are_read_in_parts_and_a_long_line_whole(opened, filled, monkeypatch):
+    monkeypatch.setattr(journal, "BATCH_BYTES", 20)
+    kept = opened()
+    kept.append({"number": 3, "text": "x" * 100})
+    assert len(kept.read(0)[0]) < 4
+    assert numbers(kept.all()) == [0, 1, 2, 3]
+
+
+def test_how_far_a_server_has_it_is_remembered_for_that_server_alone(opened, filled):
+    kept = opened()
+    _, end = kept.read(0)
+    assert kept.delivered("one") == 0
+    kept.deliver("one", end)
+    assert (opened().delivered("one"), opened().delivered("two")) == (end, 0)
+    (filled / journal.EVENTS).write_text('{"number": 9}\n')
+    assert kept.delivered("one") < end

@@ -1,0 +1,274 @@
+"""A search's events on a real tracking server: on SQLite, and over HTTP with outages."""
+
+import json
+import shutil
+import time
+from contextlib import closing
+from dataclasses import replace
+
+import acted
+import pytest
+from served import Server
+
+from automl.tracking.client import children, connect, prepare
+from automl.tracking.journal import Journal
+
+EPOCHS = 5
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory):
+    """An empty MLflow database: to make one takes seconds."""
+    file = tmp_path_factory.mktemp("empty") / "mlflow.db"
+    prepare(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture
+def uri(database, tmp_path):
+    shutil.copy(database, tmp_path / "mlflow.db")
+    return f"sqlite:///{tmp_path}/mlflow.db"
+
+
+@pytest.fixture
+def study(tmp_path):
+    return acted.study(tmp_path / "digits")
+
+
+def act(tracker, numbers, pause=0.0):
+    """Whole trials, one after the other."""
+    for number in numbers:
+        record = acted.start(tracker, number)
+        for epoch in range(1, EPOCHS + 1):
+            acted.report(tracker, number, epoch)
+            time.sleep(pause)
+        acted.finish(tracker, record)
+
+
+def tell(study, uri, numbers, status="FINISHED"):
+    """One run of a search, from its beginning to its end."""
+    tracker = acted.tracker(study, uri, study.folder.parent / "artifacts")
+    tracker.opened()
+    act(tracker, numbers)
+    assert tracker.close(status) == ""
+
+
+def shown(study, uri):
+    """(the client, the search's run, its trials' runs by trial id)"""
+    client, place = connect(uri), study.attribute("mlflow")
+    found = list(children(client, place["experiment_id"], place["run_id"]))
+    by_id = {run.data.tags["automl.trial_id"]: run for run in found}
+    assert len(by_id) == len(found), "a trial has two runs"
+    return client, client.get_run(place["run_id"]), by_id
+
+
+def check_nothing_is_lost(study, uri, num_trials):
+    """Every epoch once, in order, at its own time; every end."""
+    with closing(Journal(study.folder)) as journal:
+        events = list(journal.all())
+    client, parent, runs = shown(study, uri)
+    assert sorted(runs) == [f"{number:04d}" for number in range(num_trials)]
+    for number in range(num_trials):
+        run = runs[f"{number:04d}"]
+        own = [event for event in events if event.get("number") == number]
+        history = client.get_metric_history(run.info.run_id, "train/loss")
+        expected = [
+            (e["epoch"], e["metrics"]["loss"], e["time"]) for e in own if e["event"] == "report"
+        ]
+        assert [(m.step, m.value, m.timestamp) for m in history] == expected
+        assert [epoch for epoch, _, _ in expected] == list(range(1, EPOCHS + 1))
+        assert (run.info.start_time, run.info.end_time) == (own[0]["time"], own[-1]["time"])
+        assert run.info.status == "FINISHED"
+        assert len(client.get_metric_history(run.info.run_id, "accuracy")) == 1
+    history = client.get_metric_history(parent.info.run_id, "hypervolume")
+    assert [metric.step for metric in history] == list(range(1, num_trials + 1))
+    assert [metric.value for metric in history] == sorted(metric.value for metric in history)
+    assert parent.info.status == "FINISHED"
+    assert (parent.info.start_time, parent.info.end_time) == (events[0]["time"], events[-1]["time"])
+
+
+def test_a_trial_has_its_parameters_epochs_stages_and_figures(study, uri):
+    tracker = acted.tracker(study, uri)
+    act(tracker, range(2))
+    record = acted.start(tracker, 2)
+    system = {"cpu_seconds": 3.0, "peak_memory_mb": 500.0}
+    acted.finish(
+        tracker, record, status="rejected", measurement=None, reason="w" * 9000, system=system
+    )
+    assert tracker.close("FINISHED") == ""
+    check = shown(study, uri)[2]
+    assert check["0001"].data.params == {"width": "8", "optimizer": "SGD"}
+    figures = check["0001"].data.metrics
+    assert {"accuracy", "size_bytes", "latency_ms", "train/loss", "stage_seconds/train"} <= {
+        *figures
+    }
+    rejected = check["0002"].data
+    assert rejected.tags["automl.status"] == "rejected"
+    assert set(rejected.tags["automl.reason"]) == {"w"}
+    assert rejected.metrics["system/peak_memory_mb"] == 500.0
+    assert "automl.pareto" not in rejected.tags
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("tags.automl.status = 'complete'", ["0000", "0001", "0002"]),
+        ("metrics.size_bytes < 200 and metrics.accuracy > 0.5005", ["0001", "0002"]),
+        ("tags.automl.pareto = 'true'", ["0000", "0001", "0002"]),
+        ("params.width = '8' and params.optimizer = 'SGD'", ["0000", "0001", "0002"]),
+        ("metrics.`stage_seconds/train` > 0.5 and tags.automl.trial_id = '0002'", ["0002"]),
+    ],
+)
+def test_what_users_type_finds_trials(query, expected, finished):
+    client, parent, _ = finished
+    found = client.search_runs([parent.info.experiment_id], query)
+    assert sorted(run.data.tags["automl.trial_id"] for run in found) == expected
+
+
+@pytest.fixture(scope="module")
+def finished(database, tmp_path_factory):
+    """A search of three trials."""
+    folder = tmp_path_factory.mktemp("finished")
+    shutil.copy(database, folder / "mlflow.db")
+    study, uri = acted.study(folder / "digits"), f"sqlite:///{folder}/mlflow.db"
+    tell(study, uri, range(3))
+    return shown(study, uri)
+
+
+def test_what_layers_lose_is_an_artifact_of_the_trial_that_used_it(study, uri, tmp_path):
+    tracker = acted.tracker(study, uri, tmp_path / "artifacts")
+    options = [{"value": 8, "size": 64, "loss": 0.0}, {"value": 1, "size": 8, "loss": 0.5}]
+    measured = {"quantize": {"of": "bits", "layers": {"block0.linear": options}}}
+    for number, found in enumerate((measured, {})):
+        acted.finish(
+            tracker,
+            acted.start(tracker, number),
+            status="failed",
+            measurement=None,
+            sensitivity=found,
+        )
+    assert tracker.close("FINISHED") == ""
+    client, _, runs = shown(study, uri)
+    (item,) = client.list_artifacts(runs["0000"].info.run_id)
+    file = client.download_artifacts(runs["0000"].info.run_id, item.path, str(tmp_path))
+    with open(file) as text:
+        assert (item.path, json.load(text)) == ("sensitivity.json", measured)
+    assert client.list_artifacts(runs["0001"].info.run_id) == []
+    assert runs["0000"].info.status == "FAILED"
+
+
+def test_a_resumed_search_goes_on_on_the_same_page(study, uri):
+    tracker = acted.tracker(study, uri)
+    tracker.opened()
+    act(tracker, range(2))
+    record = acted.start(tracker, 2)
+    acted.report(tracker, 2, 1)
+    assert tracker.close("KILLED") == ""
+    _, parent, runs = shown(study, uri)
+    assert (parent.info.status, runs["0002"].info.status) == ("KILLED", "KILLED")
+    tracker = acted.tracker(study, uri)
+    tracker.opened()
+    tracker.started(record)
+    for epoch in range(1, EPOCHS + 1):
+        acted.report(tracker, 2, epoch)
+    acted.finish(tracker, record)
+    act(tracker, [3])
+    assert tracker.close("FINISHED") == ""
+    check_nothing_is_lost(study, uri, 4)
+
+
+def test_what_only_the_study_knows_is_told_when_the_search_goes_on(study, uri):
+    """The search was killed between writing to the study and to the journal."""
+    for number in range(2):
+        study.start(replace(acted.RECORD, number=number))
+        study.finish(number, acted.complete(number), number + 1)
+    acted.tracker(study, uri).close("FINISHED")
+    _, _, runs = shown(study, uri)
+    assert {run.data.tags["automl.pareto"] for run in runs.values()} == {"true"}
+    assert [run.data.params["width"] for run in runs.values()] == ["8", "8"]
+
+
+def test_a_trial_whose_end_the_study_lost_may_end_again(study, uri):
+    """The search was killed between writing to the journal and to the study."""
+    tracker = acted.tracker(study, uri)
+    record = acted.start(tracker, 0)
+    tracker.finished(replace(record, result=acted.complete(9)))
+    assert tracker.close("KILLED") == ""
+    tracker = acted.tracker(study, uri)
+    tracker.started(record)
+    acted.finish(tracker, record)
+    act(tracker, [1])
+    assert tracker.close("FINISHED") == ""
+    _, _, runs = shown(study, uri)
+    assert (
+        runs["0000"].data.metrics["accuracy"] == acted.complete(0).measurement.quality["accuracy"]
+    )
+    assert (
+        runs["0000"].data.tags["automl.pareto"] == runs["0001"].data.tags["automl.pareto"] == "true"
+    )
+
+
+def test_another_server_gets_everything(study, uri, database, tmp_path):
+    tell(study, uri, range(2))
+    shutil.copy(database, tmp_path / "second.db")
+    second = f"sqlite:///{tmp_path}/second.db"
+    assert acted.tracker(study, second).close("FINISHED") == ""
+    check_nothing_is_lost(study, second, 2)
+
+
+def test_a_server_that_lost_everything_gets_it_again(study, uri, database, tmp_path):
+    tell(study, uri, range(2))
+    connect(uri)._tracking_client.store.engine.dispose()
+    shutil.copy(database, tmp_path / "mlflow.db")
+    assert acted.tracker(study, uri).close("FINISHED") == ""
+    check_nothing_is_lost(study, uri, 2)
+
+
+def test_of_two_runs_for_one_trial_the_one_written_to_stays(study, uri):
+    """MLflow made a run, and its answer was lost."""
+    tell(study, uri, range(2))
+    client, parent, runs = shown(study, uri)
+    first = runs["0000"]
+    client.create_run(parent.info.experiment_id, first.info.start_time, first.data.tags)
+    with pytest.raises(AssertionError, match="two runs"):
+        shown(study, uri)
+    acted.tracker(study, uri).close("FINISHED")
+    assert shown(study, uri)[2]["0000"].info.run_id == first.info.run_id
+
+
+@pytest.fixture
+def server(database, tmp_path):
+    shutil.copy(database, tmp_path / "mlflow.db")
+    server = Server(tmp_path)
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.mark.parametrize("seconds", [2, pytest.param(60, marks=pytest.mark.slow)])
+def test_a_server_that_is_killed_and_comes_back_gets_everything_once(study, server, seconds):
+    tracker = acted.tracker(study, server.uri)
+    tracker.opened()
+    act(tracker, range(20), pause=0.02)
+    server.kill()
+    act(tracker, range(20, 40), pause=seconds / 20 / EPOCHS)
+    server.start()
+    act(tracker, range(40, 50), pause=0.02)
+    assert tracker.close("FINISHED") == ""
+    check_nothing_is_lost(study, server.uri, 50)
+    client = connect(server.uri)
+    assert set(client.get_registered_model("digits").aliases) >= {"knee", "smallest"}
+
+
+def test_what_a_server_missed_is_delivered_after_the_search(study, server):
+    tracker = acted.tracker(study, server.uri)
+    act(tracker, range(5))
+    server.kill()
+    act(tracker, range(5, 10))
+    began = time.monotonic()
+    sentence = tracker.close("FINISHED")
+    assert time.monotonic() - began < 15
+    assert "MLflow has not got everything" in sentence and "automl sync digits" in sentence
+    server.start()
+    assert acted.tracker(study, server.uri).close("FINISHED") == ""
+    check_nothing_is_lost(study, server.uri, 10)

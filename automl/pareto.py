@@ -39,6 +39,13 @@ class Axis(Config):
             value, worst, best = (math.log(max(v, 1e-300)) for v in (value, worst, best))
         return min(1.0, max(0.0, (value - worst) / (best - worst)))
 
+    def value(self, place: float) -> float:
+        """The value at a coordinate: the inverse of `at` within the range."""
+        if self.log:
+            worst, best = math.log(self.worst), math.log(max(self.best, 1e-300))
+            return math.exp(worst + place * (best - worst))
+        return self.worst + place * (self.best - self.worst)
+
 
 def dominates(a: Values, b: Values, objectives: Sequence[str]) -> bool:
     """Whether a is nowhere worse than b and somewhere better."""

@@ -34,6 +34,26 @@ def _test_quality(member: dict[str, Any]) -> dict[str, float]:
     return {f"test_{name}": member["test"]["test"][name]}
 
 
+def explanation(found: dict[str, Any]) -> None:
+    """The findings in sentences, then the chosen model's recipe without each technique."""
+    print("\n".join(f"- {sentence}" for sentence in found["findings"]))
+    names = [found["quality"], "size_bytes", "latency_ms"]
+    outcomes = [
+        ("the model", {"figures": found["model"]["measured"], "reason": ""}),
+        *((f"without {out['name']}", out) for out in found["ablation"]["without"]),
+    ]
+    table(
+        [
+            {
+                "recipe": name,
+                **{n: out["figures"].get(n, "") for n in names},
+                "not a model because": out["reason"],
+            }
+            for name, out in outcomes
+        ]
+    )
+
+
 def table(rows: list[dict[str, Any]]) -> None:
     """Rows of the same keys, aligned; wrapped only where the terminal is narrow."""
     from rich import box

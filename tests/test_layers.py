@@ -27,7 +27,7 @@ HOMES = {
     "sklearn": ["data"],
     "torch": [
         *("models", "training", "compression", "export"),
-        *("trial", "reference", "cluster", "doctor"),
+        *("trial", "reference", "ablation", "cluster", "doctor"),
     ],
     "torch_pruning": ["compression"],
     "torchvision": ["data"],

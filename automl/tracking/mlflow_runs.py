@@ -68,6 +68,26 @@ def _client(uri: str) -> MlflowClient:
     return mlflow.MlflowClient(uri)
 
 
+def attach(study: Study, folder: Path) -> str:
+    """Put a folder's files on a search's run; returns a sentence when that cannot be, or ""."""
+    place = study.attribute("mlflow", {})
+    if not place:
+        return f"{study.name} has no run in MLflow to put {_names(folder)} on"
+    client = _client(place["uri"])
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.log_artifacts(place["run_id"], str(folder))
+    except (MlflowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        return f"{_names(folder)} is not on the search's page in MLflow ({reason})"
+    return ""
+
+
+def _names(folder: Path) -> str:
+    return ", ".join(sorted(path.name for path in folder.iterdir()))
+
+
 class Tracker:
     """Delivers a search's events to MLflow from a thread of its own; no call waits for it.
 

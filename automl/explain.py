@@ -159,7 +159,7 @@ def _sensitivity(record: TrialRecord, config: TrialConfig, bench: Bench) -> dict
     if record.result is not None and record.result.sensitivity:
         return record.result.sensitivity
     losses = ablation.layer_losses(config, bench)
-    return {"before compression": losses} if losses else {}
+    return {"uncompressed": losses} if losses else {}
 
 
 def _search(study: Study) -> dict[str, Any]:

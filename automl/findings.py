@@ -10,7 +10,7 @@ from automl.pareto import DIRECTIONS
 
 Found = dict[str, Any]
 MIN_SHARE = 0.02
-"""An interaction that explains less of an objective's variance is not worth a sentence."""
+"""What matters less than this share is not worth a sentence."""
 
 
 def sentences(found: Found) -> list[str]:
@@ -134,9 +134,9 @@ def _layers(found: Found) -> Iterator[str]:
         most, least = max(losses, key=losses.__getitem__), min(losses, key=losses.__getitem__)
         if most != least:
             yield (
-                f"Of its layers {most} bears fewer {own['of']} worst ({label}): with the fewest "
-                f"the answers change by {losses[most]:.2g} of their variance; {least} bears "
-                f"them best ({losses[least]:.2g})."
+                f"Of its layers ({label}) {most} bears fewer {own['of']} worst: with the fewest "
+                f"the answers move by {losses[most]:.0%} of their variance; {least} bears them "
+                f"best ({losses[least]:.0%})."
             )
 
 
@@ -147,7 +147,7 @@ def _importance(found: Found) -> Iterator[str]:
             "parameters matter."
         )
     for name, own in found["importance"].items():
-        clear = [one for one in own if one["is_clear"]][:2]
+        clear = [one for one in own if one["is_clear"] and one["share"] >= MIN_SHARE][:2]
         said = [
             f"{short(one['path'])} ({one['share']:.0%}; the best have {one['best']})"
             for one in clear

@@ -42,16 +42,11 @@ def explanation(found: dict[str, Any]) -> None:
         ("the model", {"figures": found["model"]["measured"], "reason": ""}),
         *((f"without {out['name']}", out) for out in found["ablation"]["without"]),
     ]
-    table(
-        [
-            {
-                "recipe": name,
-                **{n: out["figures"].get(n, "") for n in names},
-                "not a model because": out["reason"],
-            }
-            for name, out in outcomes
-        ]
-    )
+    rows = [
+        {"recipe": name, **{n: out["figures"].get(n, out["reason"]) for n in names}}
+        for name, out in outcomes
+    ]
+    table(rows)
 
 
 def table(rows: list[dict[str, Any]]) -> None:

@@ -173,7 +173,10 @@ def study_of(name: str, count: int, fixed: dict[str, str], folder: Path) -> Any:
 
 @pytest.fixture(scope="session")
 def explained(studied: Any) -> Any:
-    """What `automl explain` finds of it, with the page and what it said on the way."""
+    """What `automl explain` finds of its longest recipe, the page, and what was said meanwhile."""
+    complete = [r for r in studied.study.records() if r.result.status == "complete"]
+    record = max(complete, key=lambda record: len(studied.config(record).recipe))
     said: list[str] = []
     page = studied.home.path / "explain.html"
-    return studied.explain(html=page, say=said.append), page.read_text(), said
+    found = studied.explain(trial=record.trial_id, html=page, say=said.append)
+    return found, page.read_text(), said

@@ -13,6 +13,7 @@ from itertools import combinations
 
 import numpy as np
 import optuna
+from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, create_trial
@@ -25,9 +26,9 @@ from automl.study.surrogate import code
 
 MIN_TRIALS = 10
 """Of fewer complete trials nothing is said."""
-NUM_TOP, TOP_SHARE = 5, 0.1
+NUM_TOP, TOP_SHARE = 5, 0.2
 """The best are this share of the trials, and at least so many."""
-SHUFFLES = 40
+SHUFFLES = 60
 DOUBT = 0.05
 """What is clear would come about by chance at most this often."""
 SPARE_TRIALS = 10
@@ -38,8 +39,9 @@ SPARE_TRIALS = 10
 class Importance:
     """How well a parameter tells the best trials from the others, as a share of what all do.
 
-    `is_clear` when few shuffles of the results give it as much; `best` is what it is in the
-    best trials: the middle half of numbers, or the most frequent option.
+    What shuffled results give on average is taken off; `is_clear` when none of the parameters
+    stands out as much in them. `best` is what it is in the best trials: the middle half of
+    numbers, or the most frequent option.
     """
 
     path: str
@@ -84,7 +86,7 @@ def interactions(
     bytes are no interaction.
     """
     known = complete(records)
-    places = of_note(np.array([settings.place(record.values) for record in known] or [[0.0]]))
+    places = of_note(np.array([settings.place(record.values) for record in known] or [(0.0,)]))
     distributions = {path: d for record in known for path, d in record.distributions.items()}
     pairs = list(combinations(sorted(distributions), 2))
     found = {
@@ -117,15 +119,28 @@ def _in_memory(settings: Settings, records: Sequence[TrialRecord]) -> optuna.Stu
 def _of_objective(study: optuna.Study, i: int, records: Sequence[TrialRecord]) -> list[Importance]:
     values = np.array([trial.values[i] for trial in study.get_trials(deepcopy=False)])
     raw, rng = _ped_anova(study, values), np.random.default_rng(0)
-    by_chance = [_ped_anova(study, rng.permutation(values)) for _ in range(SHUFFLES)]
-    most = {path: np.quantile([one[path] for one in by_chance], 1 - DOUBT) for path in raw}
+    paths = list(raw)
+    found = np.array([raw[path] for path in paths])
+    shuffled = [_ped_anova(study, rng.permutation(values)) for _ in range(SHUFFLES)]
+    by_chance = np.array([[one[path] for path in paths] for one in shuffled])
+    beyond = np.maximum(found - by_chance.mean(axis=0), 0.0)
+    shares, clear = beyond / (beyond.sum() or 1.0), _are_clear(found, by_chance)
     top = [records[j] for j in np.argsort(values, kind="stable")[: _num_top(len(records))]]
-    total = sum(raw.values()) or 1.0
     return [
-        Importance(path, value / total, bool(value > most[path]), _best(path, top))
-        for path, value in sorted(raw.items(), key=lambda item: -item[1])
-        if value > 0
+        Importance(paths[j], float(shares[j]), bool(clear[j]), _best(paths[j], top))
+        for j in np.argsort(-shares, kind="stable")
+        if shares[j] > 0
     ]
+
+
+def _are_clear(found: Array, by_chance: Array) -> NDArray[np.bool_]:
+    """Which stand out more than any parameter does in nearly all shuffles, each held against its
+    own mean and spread in them: Westfall and Young's maxT, so that of all parameters together
+    one is taken wrongly at most as often as DOUBT."""
+    middle, spread = by_chance.mean(axis=0), by_chance.std(axis=0) + 1e-12
+    limit = np.quantile(((by_chance - middle) / spread).max(axis=1), 1 - DOUBT)
+    clear: NDArray[np.bool_] = (found - middle) / spread > limit
+    return clear
 
 
 def _ped_anova(study: optuna.Study, values: Array) -> dict[str, float]:

@@ -182,8 +182,8 @@ def _parameters(found: Found) -> str:
     columns = ("objective", "parameter", "with", "variance explained only together", "trials")
     return _section(
         "Which parameters matter",
-        f"PED-ANOVA over {count} complete trials: how well a parameter tells the best from the "
-        "others. Grey is what shuffled results give, too.",
+        f"PED-ANOVA over {count} complete trials: how well a parameter tells the best fifth from "
+        "the rest, beyond what shuffled results give. Grey may be chance.",
         plots.importance(found["importance"]),
         "<h3>Which act together</h3>",
         _table(columns, pairs) if pairs else acting,

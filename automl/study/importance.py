@@ -67,7 +67,8 @@ def complete(records: Sequence[TrialRecord]) -> list[TrialRecord]:
 
 
 def importances(settings: Settings, records: Sequence[TrialRecord]) -> dict[str, list[Importance]]:
-    """For each objective its parameters, the most important first; none of too few trials."""
+    """For each objective its parameters, the clear ones first, then by share; none of too few
+    trials."""
     known = complete(records)
     if len(known) < MIN_TRIALS:
         return {}
@@ -128,7 +129,7 @@ def _of_objective(study: optuna.Study, i: int, records: Sequence[TrialRecord]) -
     top = [records[j] for j in np.argsort(values, kind="stable")[: _num_top(len(records))]]
     return [
         Importance(paths[j], float(shares[j]), bool(clear[j]), _best(paths[j], top))
-        for j in np.argsort(-shares, kind="stable")
+        for j in np.lexsort((-shares, ~clear))
         if shares[j] > 0
     ]
 

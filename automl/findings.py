@@ -9,7 +9,7 @@ from automl import quality
 from automl.pareto import DIRECTIONS
 
 Found = dict[str, Any]
-MIN_SHARE = 0.02
+MIN_SHARE = 0.05
 """What matters less than this share is not worth a sentence."""
 
 
@@ -20,12 +20,17 @@ def sentences(found: Found) -> list[str]:
 
 
 def figure(name: str, value: float) -> str:
-    """A figure with its name or unit."""
+    """A figure with its name."""
     if name == "size_bytes":
-        return f"{value:,.0f} bytes"
-    if name.endswith("_ms"):
-        return f"{name.removesuffix('_ms')} {value:.3g} ms"
-    return f"{name} {value:.4f}"
+        return f"{amount(name, value)} bytes"
+    return f"{name.removesuffix('_ms')} {amount(name, value)}"
+
+
+def amount(name: str, value: float) -> str:
+    """A figure's value, as many digits as say something."""
+    if name == "size_bytes":
+        return f"{value:,.0f}"
+    return f"{value:.3g} ms" if name.endswith("_ms") else f"{value:.4f}"
 
 
 def short(path: str) -> str:
@@ -108,10 +113,10 @@ def _answers(found: Found) -> Iterator[str]:
     if not became:
         yield f"Compression changed none of its {answers['num_rows']} answers."
         return
+    counts = [f"{became.count(word)} {word}" for word in dict.fromkeys(became)]
     yield (
         f"Compression changed {len(became)} of its {answers['num_rows']} answers: "
-        f"{became.count('wrong')} became wrong, {became.count('right')} right, "
-        f"{became.count('otherwise wrong')} are wrong in another way."
+        f"now {', '.join(counts)}."
     )
     yield from _worst_class(answers)
 

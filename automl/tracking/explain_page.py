@@ -9,7 +9,7 @@ from typing import Any
 
 from plotly.offline import get_plotlyjs
 
-from automl.findings import figure, setting, short
+from automl.findings import amount, setting, short
 from automl.pareto import DIRECTIONS
 from automl.tracking import explain_plots as plots
 
@@ -213,7 +213,7 @@ def _next(found: Found) -> str:
 def _range(name: str, expected: Sequence[float] | None) -> str:
     if expected is None:
         return "–"
-    low, likely, high = (figure(name, value).removeprefix(f"{name} ") for value in expected)
+    low, likely, high = (amount(name, value) for value in expected)
     return f"{likely} ({low} to {high})"
 
 

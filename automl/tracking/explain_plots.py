@@ -8,7 +8,7 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from automl.findings import short
+from automl.findings import amount, short
 from automl.pareto import DIRECTIONS
 
 Found = dict[str, Any]
@@ -32,7 +32,7 @@ def waterfall(found: Found) -> str:
                 x=[*(html.escape(out["name"]) for out in course), "the model"],
                 y=[*changes, values[-1]],
                 measure=["absolute", *["relative"] * (len(values) - 1), "total"],
-                text=[_number(key, v) for v in (*values, values[-1])],
+                text=[amount(key, value) for value in (*values, values[-1])],
                 textposition="outside",
                 connector={"line": {"color": GREY}},
                 totals={"marker": {"color": BLUE}},
@@ -43,7 +43,7 @@ def waterfall(found: Found) -> str:
         )
     values = [out["figures"][name] for out in course]
     room = max(values) - min(values) or abs(values[0]) * 0.02 or 1.0
-    plot.update_yaxes(range=[min(values) - room, max(values) + room], row=1, col=1)
+    plot.update_yaxes(range=[min(values) - room, max(values) + room / 4], row=1, col=1)
     sizes = [out["figures"]["size_bytes"] for out in course]
     plot.update_yaxes(range=[0, 1.15 * max(sizes)], row=1, col=2)
     return _shown(plot, 340)
@@ -190,10 +190,6 @@ def _label(path: str) -> str:
     """A parameter's path in as many letters as an axis has room for."""
     text = short(path)
     return text if len(text) <= 26 else "…" + text[-25:]
-
-
-def _number(name: str, value: float) -> str:
-    return f"{value:,.0f}" if name == "size_bytes" else f"{value:.4f}"
 
 
 def _colours(more_is_better: bool) -> dict[str, Any]:

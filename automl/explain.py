@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from automl import ablation, findings, quality, source
+from automl import ablation, quality, sentences, source
 from automl.ablation import Bench, Outcome
 from automl.config import UserError
 from automl.data import dataset
@@ -24,7 +24,7 @@ from automl.space import Space, TrialConfig
 from automl.store import Store
 from automl.study import importance, outlook
 from automl.study.study import Study, TrialRecord
-from automl.tracking import explain_page, mlflow_runs
+from automl.tracking import attach, explain_page
 
 Say = Callable[[str], None]
 SHOWN_CHANGES = 24
@@ -57,7 +57,7 @@ def published(
         explain_page.write(found, page)
         if file is not None:
             shutil.copy(page, file)
-        if warning := mlflow_runs.attach(study, page.parent):
+        if warning := attach.put(study, page.parent):
             say(warning)
     return found
 
@@ -89,7 +89,7 @@ def explain(study: Study, chosen: Chosen, home: Home, say: Say) -> dict[str, Any
         **_search(study),
         "next": [asdict(proposal) for proposal in proposals],
     }
-    return {**found, "findings": findings.sentences(found)}
+    return {**found, "findings": sentences.told(found)}
 
 
 def _bench(study: Study, home: Home) -> Bench:

@@ -116,8 +116,8 @@ def searched(ray_session: None, tmp_path_factory: pytest.TempPathFactory) -> Any
 @pytest.fixture(scope="session")
 def studied(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A small study of digits, drawn and run in this process: no Ray, no MLflow."""
-    fixed = {"recipe.train.epochs": "3", "recipe.fine_tune.epochs": "2"}
-    return study_of("digits", 14, fixed, tmp_path_factory.mktemp("studied"))
+    fixed = {"recipe.train.epochs": "2", "recipe.fine_tune.epochs": "1"}
+    return study_of("digits", 24, fixed, tmp_path_factory.mktemp("studied"))
 
 
 def study_of(name: str, count: int, fixed: dict[str, str], folder: Path) -> Any:

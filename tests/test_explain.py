@@ -7,8 +7,9 @@ import mlflow
 import pytest
 from conftest import drive
 
-from automl import cli, findings
+from automl import cli, sentences
 from automl.study import choose
+from automl.tracking import attach
 from automl.trial import PARENT_FILE
 
 
@@ -45,7 +46,7 @@ def test_each_technique_is_what_a_trial_without_it_gives(studied, explained, rec
 def test_the_parts_of_it(studied, explained, record):
     found, _, said = explained
     assert json.loads(json.dumps(found)) == found
-    assert found["num_complete"] >= 10
+    assert found["num_complete"] >= 20
     assert set(found["importance"]) == set(found["interactions"]) == set(found["objectives"])
     paths = {one["path"] for own in found["importance"].values() for one in own}
     assert paths <= {path for one in studied.study.records() for path in one.params}
@@ -73,7 +74,7 @@ def test_the_findings_are_sentences_with_the_figures(explained, record):
 def test_a_model_that_is_not_what_was_recorded_is_told(explained):
     found, _, _ = explained
     model = {**found["model"], "is_same": False, "difference": "size_bytes 1 in place of 2"}
-    text = "\n".join(findings.sentences({**found, "model": model}))
+    text = "\n".join(sentences.told({**found, "model": model}))
     assert "not what was recorded: size_bytes 1 in place of 2" in text
 
 
@@ -92,7 +93,7 @@ def test_what_a_technique_bought_in_words(without, sentence, explained):
     out = {"name": "cut", "status": "complete", "reason": "", "figures": figures}
     model = {**found["model"], "measured": {"accuracy": 0.95, "size_bytes": 1000}}
     changed = {**found, "model": model, "ablation": {"course": [], "without": [out]}}
-    assert any(one.startswith(sentence) for one in findings.sentences(changed))
+    assert any(one.startswith(sentence) for one in sentences.told(changed))
 
 
 @pytest.fixture
@@ -148,8 +149,6 @@ def test_a_mistake_is_one_sentence(arguments, sentence, here, tmp_path, monkeypa
 
 
 def test_the_page_is_put_on_the_searchs_run(studied, explained, tmp_path):
-    from automl.tracking import mlflow_runs
-
     folder = tmp_path / "made"
     folder.mkdir()
     (folder / "explain.html").write_text(explained[1])
@@ -160,13 +159,13 @@ def test_the_page_is_put_on_the_searchs_run(studied, explained, tmp_path):
     before = studied.study.attribute("mlflow", {})
     try:
         studied.study.set_attribute("mlflow", {"uri": uri, "run_id": run.info.run_id})
-        assert mlflow_runs.attach(studied.study, folder) == ""
+        assert attach.put(studied.study, folder) == ""
         (kept,) = client.list_artifacts(run.info.run_id)
         assert (kept.path, kept.file_size) == ("explain.html", len(explained[1].encode()))
         for away in ("http://127.0.0.1:1", f"sqlite:///{tmp_path}/gone/mlflow.db"):
             # MLflow remembers where the artifacts of a run are, whoever is asked.
             studied.study.set_attribute("mlflow", {"uri": away, "run_id": 32 * "0"})
-            warning = mlflow_runs.attach(studied.study, folder)
+            warning = attach.put(studied.study, folder)
             assert warning.startswith("explain.html is not on the search's page in MLflow (")
             assert len(warning.splitlines()) == 1
     finally:

@@ -109,6 +109,7 @@ def _numbers(
             }
             for i in range(targets.shape[1])
         ],
+        "rmse": {name: _rmse(own, targets) for name, own in outputs.items()},
         "mean_change": float(change.mean()),
         "changed": [
             {

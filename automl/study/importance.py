@@ -24,7 +24,7 @@ from automl.study.ranking import of_note
 from automl.study.study import Settings, TrialRecord
 from automl.study.surrogate import code
 
-MIN_TRIALS = 10
+MIN_TRIALS = 20
 """Of fewer complete trials nothing is said."""
 NUM_TOP, TOP_SHARE = 5, 0.2
 """The best are this share of the trials, and at least so many."""

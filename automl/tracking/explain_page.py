@@ -9,8 +9,8 @@ from typing import Any
 
 from plotly.offline import get_plotlyjs
 
-from automl.findings import amount, setting, short
 from automl.pareto import DIRECTIONS
+from automl.sentences import amount, setting, short
 from automl.tracking import explain_plots as plots
 
 Found = dict[str, Any]

@@ -8,8 +8,8 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from automl.findings import amount, short
 from automl.pareto import DIRECTIONS
+from automl.sentences import amount, short
 
 Found = dict[str, Any]
 BLUE, GREY, GREEN, RED = "#0b6e99", "#c4c9cf", "#12a150", "#d92d20"
@@ -71,10 +71,14 @@ def bought(found: Found) -> str:
                 orientation="h",
                 marker_color=[GREEN if gain > 0 else RED for gain in gains],
                 text=[f"{g:+,.0f}" if key == "size_bytes" else f"{g:+.4f}" for g in gains],
+                textposition="outside",
             ),
             1,
             column,
         )
+        low, high = min(0.0, *gains), max(0.0, *gains)
+        room = 0.25 * (high - low or 1.0)
+        plot.update_xaxes(range=[low - room * (low < 0), high + room], row=1, col=column)
     plot.update_xaxes(zeroline=True, zerolinecolor="#52606d")
     return _shown(plot, 110 + 38 * len(outs))
 

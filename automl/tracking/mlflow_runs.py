@@ -55,10 +55,10 @@ def prepare(uri: str) -> None:
 
     # A server that is away now may be back when there is something to write.
     with contextlib.suppress(MlflowException):
-        _client(uri).search_experiments(max_results=1)
+        connect(uri).search_experiments(max_results=1)
 
 
-def _client(uri: str) -> MlflowClient:
+def connect(uri: str) -> MlflowClient:
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     import mlflow
@@ -66,26 +66,6 @@ def _client(uri: str) -> MlflowClient:
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
     return mlflow.MlflowClient(uri)
-
-
-def attach(study: Study, folder: Path) -> str:
-    """Put a folder's files on a search's run; returns a sentence when that cannot be, or ""."""
-    place = study.attribute("mlflow", {})
-    if not place:
-        return f"{study.name} has no run in MLflow to put {_names(folder)} on"
-    client = _client(place["uri"])
-    from mlflow.exceptions import MlflowException
-
-    try:
-        client.log_artifacts(place["run_id"], str(folder))
-    except (MlflowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        return f"{_names(folder)} is not on the search's page in MLflow ({reason})"
-    return ""
-
-
-def _names(folder: Path) -> str:
-    return ", ".join(sorted(path.name for path in folder.iterdir()))
 
 
 class Tracker:
@@ -188,7 +168,7 @@ class Tracker:
 
     def _open(self) -> None:
         """Find or make the parent run; write what an earlier run of the search could not."""
-        self.client = _client(self.uri)
+        self.client = connect(self.uri)
         self.experiment = self._experiment()
         known = self.study.attribute("mlflow", {})
         parent = known["run_id"] if known.get("uri") == self.uri else self._create_parent()

@@ -69,6 +69,9 @@ def test_a_regressions_errors_and_largest_changes(config, store):
     assert len(found["outputs"]) == rows.targets.shape[1]
     error = np.sqrt(np.mean((outputs[1][:, 0] - rows.targets[:, 0]) ** 2))
     assert found["outputs"][0]["rmse_after"] == pytest.approx(error)
+    assert found["rmse"]["after"] == pytest.approx(
+        np.sqrt(np.mean((outputs[1].astype(np.float64) - rows.targets) ** 2))
+    )
     largest = int(np.abs(outputs[1] - outputs[0]).max(1).argmax())
     assert found["changed"][0]["row"] == rows.rows[largest]
     assert found["changed"][0]["before"] == pytest.approx(outputs[0][largest].tolist())

@@ -70,6 +70,7 @@ def test_a_regression_and_a_model_that_was_never_compressed(explained):
         "task": "numbers",
         "num_rows": 3,
         "outputs": [{"output": 0, "rmse_before": 0.5, "rmse_after": 0.625}],
+        "rmse": {"before": 0.5, "after": 0.625},
         "mean_change": 0.1,
         "changed": [{"row": 7, "target": [1.0], "before": [0.5], "after": [0.25], "text": "x = 1"}],
     }

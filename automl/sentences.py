@@ -1,4 +1,4 @@
-"""What an explanation found, in sentences."""
+"""An explanation in sentences."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MIN_SHARE = 0.05
 """What matters less than this share is not worth a sentence."""
 
 
-def sentences(found: Found) -> list[str]:
+def told(found: Found) -> list[str]:
     """An explanation's findings, the model first, then the search."""
     parts = (_model, _techniques, _answers, _layers, _importance, _interactions, _next)
     return [sentence for part in parts for sentence in part(found)]
@@ -106,8 +106,11 @@ def _answers(found: Found) -> Iterator[str]:
     if not found["model"]["parent_bytes"]:
         return
     if answers["task"] == "numbers":
-        rows = [f"{o['rmse_before']:.4g} to {o['rmse_after']:.4g}" for o in answers["outputs"]]
-        yield f"Compression took the error (rmse) from {', '.join(rows)}."
+        before, after = answers["rmse"]["before"], answers["rmse"]["after"]
+        yield (
+            f"Compression took the error (rmse) from {before:.4g} to {after:.4g}, and moved the "
+            f"predictions by {answers['mean_change']:.2g} on average."
+        )
         return
     became = [item["became"] for item in answers["changed"]]
     if not became:

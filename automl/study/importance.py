@@ -87,7 +87,9 @@ def interactions(
     bytes are no interaction.
     """
     known = complete(records)
-    places = of_note(np.array([settings.place(record.values) for record in known] or [(0.0,)]))
+    if len(known) < MIN_TRIALS:
+        return {}
+    places = of_note(np.array([settings.place(record.values) for record in known]))
     distributions = {path: d for record in known for path, d in record.distributions.items()}
     pairs = list(combinations(sorted(distributions), 2))
     found = {

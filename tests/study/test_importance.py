@@ -101,6 +101,6 @@ def test_two_that_act_together_are_found():
 def test_of_few_trials_nothing_is_said():
     few = records(by_rate, MIN_TRIALS - 1)
     assert importances(SETTINGS, few) == {}
-    assert interactions(SETTINGS, few) == {"accuracy": [], "size_bytes": []}
+    assert interactions(SETTINGS, few) == {}
     stopped = [replace(one, result=TrialResult("stopped")) for one in records(by_rate)]
     assert importances(SETTINGS, stopped) == {}

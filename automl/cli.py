@@ -60,6 +60,17 @@ TrialMinutes = Annotated[
 Address = Annotated[
     str | None, typer.Option(help="A Ray cluster's address [default: this machine alone]")
 ]
+Where = Annotated[
+    str | None, typer.Option(help='Conditions, e.g. "size_bytes<=20000 and accuracy>=0.95".')
+]
+Prefer = Annotated[
+    str | None,
+    typer.Option(
+        help="Figures that decide, the most important first, e.g. "
+        '"accuracy within 0.01, size_bytes within 10%, latency_ms".'
+    ),
+]
+TrialId = Annotated[str | None, typer.Option("--trial", help="A trial by its id.")]
 TrackingUri = Annotated[
     str | None, typer.Option(help="An MLflow server or database [default: the home's own]")
 ]
@@ -315,23 +326,15 @@ def front(
 def export(
     name: Name,
     out: Annotated[Path, typer.Option(help="Folder to write to.")],
-    where: Annotated[
-        str | None, typer.Option(help='Conditions, e.g. "size_bytes<=20000 and accuracy>=0.95".')
-    ] = None,
+    where: Where = None,
     best: Annotated[
         str | None, typer.Option(help="Figure that decides [default: the first objective]")
     ] = None,
     knee: Annotated[
         bool, typer.Option("--knee", help="The front's knee, the best compromise between all.")
     ] = False,
-    prefer: Annotated[
-        str | None,
-        typer.Option(
-            help="Figures that decide, the most important first, e.g. "
-            '"accuracy within 0.01, size_bytes within 10%, latency_ms".'
-        ),
-    ] = None,
-    trial: Annotated[str | None, typer.Option(help="A trial by its id.")] = None,
+    prefer: Prefer = None,
+    trial: TrialId = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -352,6 +355,33 @@ def export(
         f"{name} {figures[name]:.4f}" for name in exported["measurement"]["quality"]
     )
     print(f"on test rows: {quality}, {figures['latency_ms']:.4f} ms a row")
+
+
+@app.command()
+def explain(
+    name: Name,
+    html: Annotated[Path | None, typer.Option(help="Write the page to a file.")] = None,
+    where: Where = None,
+    best: Annotated[str | None, typer.Option(help="Figure that decides.")] = None,
+    knee: Annotated[bool, typer.Option("--knee", help="The front's knee [default].")] = False,
+    prefer: Prefer = None,
+    trial: TrialId = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Why the front is as it is: what matters, and one model's recipe taken apart and run again."""
+    from automl import found
+
+    place = _home(home)
+    search = found.Search(found.open_study(place, name), place)
+    wishes: dict[str, Any] = {"best": best, "knee": knee, "prefer": prefer, "where": where}
+    explained = search.explain(
+        **wishes, trial=trial, html=html, say=lambda sentence: print(sentence, file=sys.stderr)
+    )
+    if as_json:
+        show.as_json(explained)
+    else:
+        show.explanation(explained)
 
 
 @app.command()

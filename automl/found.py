@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,6 +64,38 @@ class Search:
         if why := models.crown(self.study, record, shipped):
             print(why, file=sys.stderr)
         return exported
+
+    def explain(
+        self,
+        *,
+        best: str | None = None,
+        knee: bool = False,
+        prefer: str | None = None,
+        where: str | None = None,
+        trial: str | None = None,
+        html: str | Path | None = None,
+        say: Callable[[str], None] = lambda sentence: None,
+    ) -> dict[str, Any]:
+        """What the search found and why, and one of its models taken apart: by default the knee.
+
+        The page goes to the search's run in MLflow, and to the file `html` where it is given;
+        `say` gets a sentence at each step.
+        """
+        from automl import explain
+
+        knee = knee or not (best or prefer or trial)
+        record = choose.choose(
+            self.study, trial=trial, best=best, knee=knee, prefer=prefer, where=where
+        )
+        why = f"best in {best}" if best else f"preferred by {prefer}" if prefer else "as asked for"
+        chosen = explain.Chosen(
+            record,
+            "the knee of the front" if knee else why,
+            self.config(record),
+            study_space(self.study),
+        )
+        file = None if html is None else Path(html)
+        return explain.published(self.study, chosen, self.home, file, say)
 
     def test_figures(self, record: TrialRecord) -> dict[str, Any]:
         """A model's figures on the test rows, which the search has not seen."""

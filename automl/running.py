@@ -6,7 +6,6 @@ import contextlib
 import signal
 import threading
 import time
-import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -18,16 +17,14 @@ from automl.cluster.controller import Events
 from automl.cluster.judge import Bench
 from automl.cluster.resources import Request, lacking, plan_slots, room
 from automl.cluster.shared import Shared, num_workers
-from automl.config import UserError, canonical
-from automl.data import dataset
-from automl.data.dataset import About
-from automl.export.bound import Bound, bound
+from automl.config import UserError
+from automl.export.bound import Bounds
 from automl.found import Search, open_study, stop_file, study_space
 from automl.home import Home
 from automl.prefix import needed_keys
 from automl.recipe import Report
 from automl.result import TrialResult
-from automl.space import Space, TrialConfig, explore, replay, sample
+from automl.space import Space, explore, replay, sample
 from automl.store import Store
 from automl.study import lock
 from automl.study.budget import Budget, Clock, GpuMeter
@@ -119,7 +116,7 @@ def run(
             ("runs", [*study.attribute("runs", []), begun]),
         ):
             study.set_attribute(name, value)
-        bound_of = _Bounds(home.cache)
+        bound_of = Bounds(home.cache)
         proposer = Proposer(
             study,
             space,
@@ -312,30 +309,6 @@ class _Course:
         self.watch.finished(record)
         if number % TRIM_EVERY_TRIALS == 0:
             write(_trim, self.home)
-
-
-class _Bounds:
-    """What is known of a config before any work, kept as long as the config itself is; its dataset
-    is read once."""
-
-    def __init__(self, cache: Path) -> None:
-        self.cache = cache
-        self.known: dict[tuple[str, int], tuple[About, int]] = {}
-        self.bounds: dict[int, Bound] = {}
-
-    def __call__(self, config: TrialConfig) -> Bound:
-        found = self.bounds.get(id(config))
-        if found is None:
-            found = self.bounds[id(config)] = self._bound(config)
-            weakref.finalize(config, self.bounds.pop, id(config), None).atexit = False
-        return found
-
-    def _bound(self, config: TrialConfig) -> Bound:
-        key = (canonical(config.dataset), config.seed)
-        if key not in self.known:
-            data = dataset.load(config.dataset, config.seed, self.cache)
-            self.known[key] = data.about, len(data.train.targets)
-        return bound(config, *self.known[key])
 
 
 def tracking(study: Study, home: Home, options: Options) -> Tracker:

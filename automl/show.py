@@ -85,6 +85,21 @@ def _log_place(value: float, low: float, high: float) -> float:
     return math.log(value / low) / (math.log(high / low) or 1.0)
 
 
+def explanation(found: dict[str, Any]) -> None:
+    """The findings in sentences, then the chosen model's recipe without each technique."""
+    print("\n".join(f"- {sentence}" for sentence in found["findings"]))
+    names = [found["quality"], "size_bytes", "latency_ms"]
+    outcomes = [
+        ("the model", {"figures": found["model"]["measured"], "reason": ""}),
+        *((f"without {out['name']}", out) for out in found["ablation"]["without"]),
+    ]
+    rows = [
+        {"recipe": name, **{n: out["figures"].get(n, out["reason"]) for n in names}}
+        for name, out in outcomes
+    ]
+    table(rows)
+
+
 def table(rows: list[dict[str, Any]]) -> None:
     """Rows of the same keys, aligned; wrapped only where the terminal is narrow."""
     from rich import box

@@ -111,3 +111,72 @@ def searched(ray_session: None, tmp_path_factory: pytest.TempPathFactory) -> Any
 
     sets = {"recipe.train.epochs": "6", "recipe.fine_tune.epochs": "2"}
     return api.search("digits", trials=6, sets=sets, home=tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="session")
+def studied(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A small study of digits, drawn and run in this process: no Ray, no MLflow."""
+    fixed = {"recipe.train.epochs": "2", "recipe.fine_tune.epochs": "1"}
+    return study_of("digits", 24, fixed, tmp_path_factory.mktemp("studied"))
+
+
+def study_of(name: str, count: int, fixed: dict[str, str], folder: Path) -> Any:
+    """A search of a shipped space, as if it had run so many trials, one after the other."""
+    from automl import source
+    from automl.export.bound import Bounds
+    from automl.found import Search
+    from automl.home import Home
+    from automl.measure.measurement import Reference
+    from automl.prefix import needed_keys
+    from automl.reference import largest
+    from automl.space import explore
+    from automl.study import study as studies
+    from automl.study.drawing import Drawer
+    from automl.study.study import Settings, TrialRecord
+
+    home, cache = Home(folder), Path(CACHE.name)
+    text = source.read(source.find(name))
+    space, code = source.load(text, fixed), source.fingerprint(text)
+    reference = largest(space, explore(space), cache)
+    file = reference.export()
+    figures = measure(file, reference.rows.inputs, reference.rows.targets)
+    axes = reference.axes(space.objectives, figures.figures)
+    start = (name, "", space.objectives, space.constraints, fixed, 0, "tpe", axes)
+    study = studies.create(home.study(name), Settings(*start, figures.latency_ms), text, file)
+    drawer = Drawer(study.settings, space, lambda c: needed_keys(c, code), Bounds(cache))
+    for number in range(count):
+        drawn = drawer.draw(number)
+        record = TrialRecord(
+            number,
+            drawn.candidate.params,
+            drawn.distributions,
+            draw=drawn.draw,
+            after=number,
+            parent=drawn.candidate.parent,
+            screened=drawn.screened,
+        )
+        study.start(record)
+        trial = run(
+            drawn.candidate.config,
+            Store(home.store),
+            lambda data, rows: measure(
+                data, rows.inputs, rows.targets, Reference(file, figures.latency_ms)
+            ),
+            cache,
+            code,
+        )
+        study.finish(number, finish(trial), number + 1)
+        drawer.learn(study.records()[number])
+    home.cache.symlink_to(cache)
+    return Search(study, home)
+
+
+@pytest.fixture(scope="session")
+def explained(studied: Any) -> Any:
+    """What `automl explain` finds of its longest recipe, the page, and what was said meanwhile."""
+    complete = [r for r in studied.study.records() if r.result.status == "complete"]
+    record = max(complete, key=lambda record: len(studied.config(record).recipe))
+    said: list[str] = []
+    page = studied.home.path / "explain.html"
+    found = studied.explain(trial=record.trial_id, html=page, say=said.append)
+    return found, page.read_text(), said

@@ -29,7 +29,7 @@ HOMES = {
     "sqlalchemy": ["study"],
     "torch": [
         *("models", "training", "compression", "export"),
-        *("trial", "reference", "cluster", "doctor"),
+        *("trial", "reference", "ablation", "cluster", "doctor"),
     ],
     "torch_pruning": ["compression"],
     "torchvision": ["data"],

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from automl.compression.grid import LIMITS
 from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize
 from automl.config import canonical
+from automl.data import dataset
 from automl.data.dataset import About, Column
 from automl.export import sparse
 from automl.export.layout import Layer
@@ -88,6 +91,30 @@ def bound(config: TrialConfig, about: About, num_rows: int) -> Bound:
         macs=min((left.layout.macs for left in lefts), default=0),
         steps=work,
     )
+
+
+class Bounds:
+    """What is known of a config before any work, kept as long as the config itself is; its dataset
+    is read once."""
+
+    def __init__(self, cache: Path) -> None:
+        self.cache = cache
+        self.known: dict[tuple[str, int], tuple[About, int]] = {}
+        self.bounds: dict[int, Bound] = {}
+
+    def __call__(self, config: TrialConfig) -> Bound:
+        found = self.bounds.get(id(config))
+        if found is None:
+            found = self.bounds[id(config)] = self._bound(config)
+            weakref.finalize(config, self.bounds.pop, id(config), None).atexit = False
+        return found
+
+    def _bound(self, config: TrialConfig) -> Bound:
+        key = (canonical(config.dataset), config.seed)
+        if key not in self.known:
+            data = dataset.load(config.dataset, config.seed, self.cache)
+            self.known[key] = data.about, len(data.train.targets)
+        return bound(config, *self.known[key])
 
 
 def _likely(lefts: Sequence[Left], otherwise: float) -> float:

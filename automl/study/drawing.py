@@ -60,6 +60,17 @@ class Drawn:
     screened: list[dict[str, Any]] = field(default_factory=list)
 
 
+Event = tuple[int, bool, TrialRecord]
+"""How many trials had left their place by then, and whether this one began there, or else left."""
+
+
+def course(records: Sequence[TrialRecord]) -> list[Event]:
+    """What a drawer is to note and to learn of these trials, in the order in which it did."""
+    ended = [(record.left, False, record) for record in records if record.left]
+    begun = [(record.after, True, record) for record in records]
+    return sorted(ended + begun, key=lambda event: (*event[:2], event[2].draw))
+
+
 class Drawer:
     """Learns of results and draws.
 

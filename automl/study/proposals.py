@@ -14,7 +14,7 @@ from automl.recipe import Report
 from automl.result import TrialResult
 from automl.space import Space, TrialConfig, replay, sample
 from automl.study import warm_start
-from automl.study.drawing import Drawer, Drawn
+from automl.study.drawing import Drawer, Drawn, Event, course
 from automl.study.judging import Bound
 from automl.study.later import Later
 from automl.study.rung import Entry
@@ -311,17 +311,15 @@ class Proposer:
         self.num_left = max((record.left for record in records), default=0)
         rungs = {record.number: record.rungs for record in records if record.rungs}
         self.rule = restored(rungs, self.adopted, self.paused)
-        ended = [(record.left, 0, record.draw, record) for record in records if record.left]
-        begun = [(record.after, 1, record.draw, record) for record in records]
-        events = deque(sorted(ended + begun, key=lambda event: event[:3]))
+        events = deque(course(records))
         num_free = max(0, self.max_live - len(self.adopted))
         for left in range(self.num_left - num_free + 1, self.num_left + 1):
             self._replay(events, left)
             self._give_place()
         self._replay(events, self.num_left)
 
-    def _replay(self, events: deque[tuple[int, int, int, TrialRecord]], left: int) -> None:
+    def _replay(self, events: deque[Event], left: int) -> None:
         """Let the drawer know of what happened up to so many left places."""
         while events and events[0][0] <= left:
-            _, is_begun, _, record = events.popleft()
+            _, is_begun, record = events.popleft()
             self.drawing(self.drawer.note if is_begun else self.drawer.learn, record)

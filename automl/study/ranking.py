@@ -149,18 +149,24 @@ class Ranker:
             model = copy(model)
             model.add(rows, np.hstack([columns, reached]), believed)
             front = np.vstack([front, (believed + reached * self.on_quality).clip(0.0, 1.0)])
-        front = _thinned(front)
+        return expected_gain(_thinned(front), *self._ends(model, history, candidates))
+
+    def foretold(self, history: History, candidates: Known) -> tuple[Array, Array]:
+        """Where candidates should end on the axes, and how sure that is: (k, axes) each."""
+        return self._ends(self._fitted("costs", history.told, self._costs), history, candidates)
+
+    def _ends(self, model: Surrogate, history: History, candidates: Known) -> tuple[Array, Array]:
         reached, doubt = self._trained(history, candidates)
         rows, columns = _rows(candidates)
         mean, std = model.predict(rows, np.hstack([columns, reached]))
-        mean, std = mean + reached * self.on_quality, np.hypot(std, doubt * self.on_quality)
-        return expected_gain(front, mean, DOUBT * std)
+        doubts = DOUBT * np.hypot(std, doubt * self.on_quality)
+        return mean + reached * self.on_quality, doubts
 
     def _costs(self, told: Sequence[Told]) -> tuple[list[Params], Array, Array]:
         """Where trials ended, quality relative to what their training had reached."""
         params, columns = _rows([(one.candidate, one.bound) for one in told])
         trained = np.array([[one.trained] for one in told])
-        places = _of_note(np.array([one.place for one in told]))
+        places = of_note(np.array([one.place for one in told]))
         return params, np.hstack([columns, trained]), places - trained * self.on_quality
 
     def _trained(self, history: History, candidates: Known) -> tuple[Array, Array]:
@@ -216,7 +222,7 @@ def _thinned(front: Array) -> Array:
     return front if len(front) <= most else front[np.argsort(-crowding(front))[:most]]
 
 
-def _of_note(places: Array) -> Array:
+def of_note(places: Array) -> Array:
     """How far a failure lies below the others says nothing about the front."""
     middle: Array = np.median(places, axis=0)
     raised: Array = np.maximum(places, middle - DEEPEST * (places.max(axis=0) - middle))

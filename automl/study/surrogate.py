@@ -67,7 +67,7 @@ class Surrogate:
     def _encode(self, params: Sequence[Params], extra: Array) -> tuple[Array, NDArray[np.int64]]:
         """Rows, and to which param or extra each column belongs."""
         blocks = [
-            _code(distribution, [row.get(path) for row in params])
+            code(distribution, [row.get(path) for row in params])
             for path, distribution in self.distributions.items()
         ]
         scaled = (extra - self.low) / self.span
@@ -76,7 +76,7 @@ class Surrogate:
         return np.hstack(blocks), np.array(groups)
 
 
-def _code(distribution: BaseDistribution, values: Sequence[Any]) -> Array:
+def code(distribution: BaseDistribution, values: Sequence[Any]) -> Array:
     """Numbers as places in their range, choices as coordinates at distance 1 of each other."""
     match distribution:
         case CategoricalDistribution(choices=choices):

@@ -30,12 +30,12 @@ from typing import Any, ClassVar
 from cells import CACHE
 
 from automl import source
+from automl.export.bound import Bounds
 from automl.measure.measurement import Measurement, machine
 from automl.pareto import SPAN, Axis
 from automl.prefix import prefix_keys
 from automl.recipe import Report
 from automl.result import TrialResult
-from automl.running import _Bounds
 from automl.space import TrialConfig
 from automl.study.judging import Bound, judged
 from automl.study.later import AtOnce
@@ -124,7 +124,7 @@ def summary(tenths: list[dict[str, float]], trials: int) -> dict[str, float]:
 
 
 def started(folder: Path, workers: int) -> Proposer:
-    text, bound_of = source.find("digits").read_text(), _Bounds(CACHE)
+    text, bound_of = source.find("digits").read_text(), Bounds(CACHE)
     create(folder, Settings("digits", "", tuple(AXES), (), {}, 0, "tpe", AXES, 1.0), text, b"")
     study = Study(folder)
     return TimedProposer(

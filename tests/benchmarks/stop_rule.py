@@ -31,12 +31,12 @@ from stop_rule_syne import SyneRule
 from automl import pareto, quality, source
 from automl.config import canonical
 from automl.data import dataset
+from automl.export.bound import Bounds
 from automl.measure.measurement import Measurement, machine
 from automl.pareto import SPAN, Axis
 from automl.prefix import prefix_keys
 from automl.recipe import Report
 from automl.result import TrialResult
-from automl.running import _Bounds
 from automl.space import Space, TrialConfig, replay, sample
 from automl.study.judging import judged
 from automl.study.later import AtOnce
@@ -129,7 +129,7 @@ class Board:
         table = digits_table.load()
         self.space, self.text = table.space, source.read(SPACE_FILE)
         self.rows = {self._key(row.params): row for row in table.rows}
-        self.bound_of = _Bounds(CACHE)
+        self.bound_of = Bounds(CACHE)
         self.axes = axes_of(self.space, [row for row in table.rows if row.accuracy is not None])
         figures = [figures_of(row) for row in table.rows if row.accuracy is not None]
         self.whole = self.volume(figures)

@@ -32,7 +32,10 @@ def study(folder: Path) -> Study:
     return create(folder, settings, "text", b"file")
 
 
-def tracker(study: Study, uri: str, artifacts: Path | None = None) -> Tracker:
+def tracker(study: Study, uri: str) -> Tracker:
+    """Its artifacts are beside the study, unless a server has them."""
+    artifacts = None if uri.startswith("http") else study.folder.parent / "artifacts"
+
     def write_report(study: Study, folder: Path) -> None:
         (folder / "front.html").write_text(f"{len(study.records())} trials")
 

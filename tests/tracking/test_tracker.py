@@ -47,7 +47,7 @@ def act(tracker, numbers, pause=0.0):
 
 def tell(study, uri, numbers, status="FINISHED"):
     """One run of a search, from its beginning to its end."""
-    tracker = acted.tracker(study, uri, study.folder.parent / "artifacts")
+    tracker = acted.tracker(study, uri)
     tracker.opened()
     act(tracker, numbers)
     assert tracker.close(status) == ""
@@ -136,7 +136,7 @@ def finished(database, tmp_path_factory):
 
 
 def test_what_layers_lose_is_an_artifact_of_the_trial_that_used_it(study, uri, tmp_path):
-    tracker = acted.tracker(study, uri, tmp_path / "artifacts")
+    tracker = acted.tracker(study, uri)
     options = [{"value": 8, "size": 64, "loss": 0.0}, {"value": 1, "size": 8, "loss": 0.5}]
     measured = {"quantize": {"of": "bits", "layers": {"block0.linear": options}}}
     for number, found in enumerate((measured, {})):

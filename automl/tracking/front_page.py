@@ -146,8 +146,8 @@ def _hover(point: Point) -> str:
     record, result = point.record, point.record.result
     assert result is not None
     figures = [
-        f"{'at least ' * bool(point.place and name == 'size_bytes')}"
-        f"{name}: {page.figure(name, value)}"
+        f"{name}: {'at least ' * bool(point.place and name == 'size_bytes')}"
+        f"{page.figure(name, value)}"
         for name, value in point.figures.items()
         if name in pareto.DIRECTIONS
     ]

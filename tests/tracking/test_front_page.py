@@ -31,7 +31,7 @@ def test_what_is_only_known_in_part_says_so(found):
     figures = dict(zip(found.names, stopped.customdata[0]))
     assert figures["latency_ms"] is None
     assert "at epoch 2 of train" in stopped.text[0]
-    assert "at least size_bytes: 50,000" in stopped.text[0]
+    assert "size_bytes: at least 50,000" in stopped.text[0]
     section = front_page.section(found)
     assert "no figure of them is known: 1 stopped, 1 rejected, 2 failed" in section
 

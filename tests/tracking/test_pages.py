@@ -66,7 +66,8 @@ def test_a_slider_hides_what_does_not_meet_it_and_says_how_to_take_what_does(bro
     show("front.html")
     assert "All 4 models of the front are shown" in text(browser)
     browser.find_element(By.ID, "limit-size_bytes").send_keys(Keys.END)
-    points_are(browser, 1)
+    # It is the chosen one, too.
+    points_are(browser, 2)
     assert "1 of 4 models of the front satisfy size_bytes<=4000." in text(browser)
     command = browser.find_element(By.ID, "take").text
     assert command == ('automl export known --best accuracy --where "size_bytes<=4000" --out out')
@@ -74,12 +75,7 @@ def test_a_slider_hides_what_does_not_meet_it_and_says_how_to_take_what_does(bro
     points_are(browser, 0)
     assert "0 of 4 models" in text(browser)
     browser.find_element(By.ID, "limit-size_bytes").send_keys(Keys.HOME)
-    points_are(browser, 2 if is_chosen(browser, "0003-finish") else 1)
-
-
-def is_chosen(browser, trial_id):
-    names = browser.execute_script("return DATA.front.traces.map((trace) => trace.name)")
-    return f"take: {trial_id}" in names
+    points_are(browser, 2)
 
 
 def test_axes_are_picked(browser, show):
@@ -90,6 +86,19 @@ def test_axes_are_picked(browser, show):
     assert find(browser, ".xtitle")[0].text == "latency_ms"
     choose(browser, "y", "load_ms")
     WebDriverWait(browser, 10).until(lambda b: find(b, ".ytitle")[0].text == "load_ms")
+
+
+def test_the_range_is_that_of_the_front_when_asked_for(browser, show):
+    show("front.html")
+
+    def least():
+        return browser.execute_script(
+            "return document.getElementById('front')._fullLayout.yaxis.range[0]"
+        )
+
+    assert least() < 0.55, "the stopped trial is in it"
+    choose(browser, "range", "the front")
+    WebDriverWait(browser, 10).until(lambda _: 0.75 < least() < 0.8)
 
 
 def test_three_objectives_are_seen_in_space(browser, show):

@@ -54,7 +54,18 @@ def examine(
 def _open_ports(address: str | None) -> dict[str, str]:
     """Ray's ports that others reach: on the cluster's host, and on this machine's network."""
     host, _, port = (address or "").removeprefix("ray://").rpartition(":")
-    own = socket.gethostbyname(socket.gethostname())
-    hosts = [name for name in dict.fromkeys((host, own)) if name and not name.startswith("127.")]
+    names = dict.fromkeys((host, _own_address()))
+    hosts = [name for name in names if name and not name.startswith(("127.", "localhost"))]
     found = access.findings(hosts, int(port or access.GCS_PORT))
     return found or {"ray's ports": "none is open to the network"}
+
+
+def _own_address() -> str:
+    """This machine's address in its network, "" when it is in none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # Nothing is sent: this only chooses a way out.
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return ""
+        return str(probe.getsockname()[0])

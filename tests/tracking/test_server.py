@@ -143,10 +143,8 @@ def test_the_table_of_trials_is_sorted_and_shows_their_figures(browser, pages, s
     browser.get(pages["digits, its trials"])
     known = [*searched.study.records(), *searched.study.finishes()]
     shows(browser, [record.trial_id for record in known])
-    headers = text(browser)
-    assert all(
-        name in headers for name in ("accuracy", "size_bytes", "latency_ms", "automl.pareto")
-    )
+    headers = ("accuracy", "size_bytes", "latency_ms", "automl.pareto")
+    WebDriverWait(browser, 30).until(lambda b: all(name in text(b) for name in headers))
     picture(browser, "trials")
     column = "metrics.`accuracy`"
     shown = [float(row[column]) for row in rows(browser) if row.get(column, "-") != "-"]

@@ -140,6 +140,8 @@ def shows(browser, trial_ids):
 
 @needs_browser
 def test_the_table_of_trials_is_sorted_and_shows_their_figures(browser, pages, searched):
+    # Columns beyond the window are not drawn.
+    browser.set_window_size(2600, 1000)
     browser.get(pages["digits, its trials"])
     known = [*searched.study.records(), *searched.study.finishes()]
     shows(browser, [record.trial_id for record in known])

@@ -60,9 +60,10 @@ class Search:
         self.thread.start()
 
     def _read(self):
-        for line in self.process.stdout:
-            if line.startswith("{"):
-                self.events.append(json.loads(line))
+        with self.process.stdout as lines:
+            for line in lines:
+                if line.startswith("{"):
+                    self.events.append(json.loads(line))
 
     def wait(self, holds, seconds=120):
         """The first event that holds."""

@@ -38,7 +38,7 @@ from automl.trial import Checkpoints
 
 RESULTS = Path(__file__).parent / "results"
 CACHE = Path(tempfile.gettempdir()) / "automl-benchmark-cache"
-RANKS, SLOW_SECONDS, STALENESS = 2, 0.03, 8
+RANKS, SLOW_SECONDS, STALENESS = 2, 0.1, 8
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--small", action="store_true")
     small = parser.parse_args().small
-    seeds, epochs = range(1 if small else 5), 5 if small else 20
+    seeds, epochs = range(1 if small else 3), 5 if small else 20
     import_choices()
     modes = {name: mode() for name, mode in choices(Parallelism).items()}
     modes["ParameterServer, staleness 8"] = ParameterServer(RANKS, STALENESS)

@@ -102,7 +102,9 @@ def num_delivered(tmp_path):
 @pytest.fixture
 def killed(start, tmp_path):
     """A search whose driver was killed half-way, writing: what was finished, ended runs' times."""
-    process = start("search", "digits", "--trials", "9", *SETS)
+    # MLflow is told a few times a minute: the search must take longer than that.
+    slow = ("--set", "recipe.train.epochs=100", "--no-early-stopping")
+    process = start("search", "digits", "--trials", "9", *SETS, *slow)
     wait_for(lambda: num_delivered(tmp_path) >= 1, 60)
     process.kill()
     process.wait()

@@ -69,6 +69,7 @@ def write_space(folder, epochs):
     return folder / "space.py"
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_the_epoch_it_was_in(ray_session, tmp_path):
     space, home = write_space(tmp_path, epochs=12), tmp_path / "home"
     options = {"workers_per_trial": 2, "finish_minutes": 0, "home": home}

@@ -104,9 +104,9 @@ def test_weights_are_kept_within_one_and_learn_through_their_signs(build, contex
     seen = []
 
     class Watched(Binarize):
-        def _epoch(self, model, *rest):
-            loss = super()._epoch(model, *rest)
-            latent = model.body.head
+        def _epoch(self, spread, *rest):
+            loss = super()._epoch(spread, *rest)
+            latent = spread.module.body.head
             seen.append(latent.layer.weight.detach().clone())
             assert torch.equal(latent.train()(torch.eye(64)), latent.eval()(torch.eye(64)))
             effective = (latent(torch.eye(64)) - latent.layer.bias).T

@@ -89,7 +89,7 @@ def test_front_members_are_registered_as_they_ship(searched, registry, children)
     versions = registry.search_model_versions("name = 'digits'")
     store, runs = Store(searched.home.store), {run.info.run_id: run for run in children}
     trials = {runs[version.run_id].data.tags["automl.trial_id"]: version for version in versions}
-    assert sorted(trials) == [record.trial_id for record in searched.front()]
+    assert trials.keys() >= {record.trial_id for record in searched.front()}
     assert len(trials) == len(versions)
     for record in searched.front():
         uri = f"models:/digits/{trials[record.trial_id].version}"

@@ -32,7 +32,7 @@ def main() -> None:
     small = parser.parse_args().small
     trials, fleets = (8, (1, 10)) if small else (40, (1, 10, 100, 1000))
     slots = {str(number): really(number, trials) for number in (1, 2)}
-    workers = {str(number): played(number, 5 * number + 200) for number in fleets}
+    workers = {str(number): played(number, 2 * number + 200) for number in fleets}
     per_minute = {name: 60 * found["trials"] / found["seconds"] for name, found in slots.items()}
     summary = {f"trials_per_minute.{name}_slots": value for name, value in per_minute.items()}
     summary["efficiency.2_slots"] = per_minute["2"] / per_minute["1"] / 2

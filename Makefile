@@ -28,6 +28,8 @@ bench: .venv/installed-bench
 	$(BIN)/python tests/benchmarks/scale.py --small
 	$(BIN)/python tests/benchmarks/overhead.py --small
 	$(BIN)/python tests/benchmarks/tracking.py --small
+	$(BIN)/python tests/benchmarks/parallel.py --small
+	$(BIN)/python tests/benchmarks/scaling.py --small
 	$(BIN)/python tests/benchmarks/peers.py --small --fashion "$(FASHION_MNIST)"
 
 # Hours on two cores.
@@ -41,6 +43,8 @@ bench-full: .venv/installed-bench
 	$(BIN)/python tests/benchmarks/scale.py
 	$(BIN)/python tests/benchmarks/overhead.py
 	$(BIN)/python tests/benchmarks/tracking.py
+	$(BIN)/python tests/benchmarks/parallel.py
+	$(BIN)/python tests/benchmarks/scaling.py
 	$(BIN)/python tests/benchmarks/peers.py --fashion $(FASHION_MNIST)
 
 check: .venv/installed-dev

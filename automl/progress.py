@@ -85,7 +85,6 @@ class Progress(Watch):
         if search.interrupted:
             self.say(f"interrupted; what finished is kept. To go on: automl resume {name}")
         else:
-            self.say(f"take: automl export {name} --out out")
             self.say(f"look: {server.where_to_look(search.study)}")
 
     def say(self, line: str) -> None:

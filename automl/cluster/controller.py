@@ -12,6 +12,8 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray.air.execution._internal.actor_manager import RayActorManager
+from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.tune import Callback, CheckpointConfig, FailureConfig, RunConfig, TuneConfig
 from ray.tune.stopper import Stopper
 
@@ -51,6 +53,19 @@ class Events:
     finished: Callable[[int, TrialResult], None]
     lost: Callable[[int, str], None]
     turned: Callable[[], None]
+
+
+_task_failed = RayActorManager._actor_task_failed
+
+
+def _task_failed_or_lost(manager: Any, task: Any, error: Exception) -> None:
+    """An actor that the memory monitor ended is a lost one; Tune knows no such error (Ray 2.60)."""
+    if isinstance(error, OutOfMemoryError):
+        error = RayActorError(error_msg=str(error))
+    _task_failed(manager, task, error)
+
+
+RayActorManager._actor_task_failed = _task_failed_or_lost
 
 
 def run(

@@ -199,6 +199,7 @@ def test_a_fault_costs_what_was_done_since_the_last_epoch(searching):
         inject(cluster, node)
         tell(fault, search, at)
         if fault != "process killed":
+            kill(node)
             cluster.add()
     records = search.end()
     assert {record.result.status for record in records} == {"complete"}

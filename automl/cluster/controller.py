@@ -58,11 +58,11 @@ class Events:
 _task_failed = RayActorManager._actor_task_failed
 
 
-def _task_failed_or_lost(manager: Any, task: Any, error: Exception) -> None:
+def _task_failed_or_lost(manager: Any, tracked_actor_task: Any, exception: Exception) -> None:
     """An actor that the memory monitor ended is a lost one; Tune knows no such error (Ray 2.60)."""
-    if isinstance(error, OutOfMemoryError):
-        error = RayActorError(error_msg=str(error))
-    _task_failed(manager, task, error)
+    if isinstance(exception, OutOfMemoryError):
+        exception = RayActorError(error_msg=str(exception))
+    _task_failed(manager, tracked_actor_task=tracked_actor_task, exception=exception)
 
 
 RayActorManager._actor_task_failed = _task_failed_or_lost

@@ -191,7 +191,7 @@ FAULTS = {
 
 
 def test_a_fault_costs_what_was_done_since_the_last_epoch(searching):
-    cluster, search = searching(EPOCHS, trials=14, early_stopping=False)
+    cluster, search = searching(EPOCHS, trials=24, early_stopping=False)
     search.wait(of("reported", number=2, epoch=2), 240)
     for fault, inject in FAULTS.items():
         node = search.busy(cluster)
@@ -291,6 +291,7 @@ HUNGRY = (
 @dataclass(frozen=True)
 class Hungry(Step):
     gigabytes: float = 0.0
+    compresses = False
     def apply(self, model, context):
         blob = b"x" * int(self.gigabytes * 1e9)
         time.sleep(3 if blob else 0)

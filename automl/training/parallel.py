@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Trainee:
-    """A plain module that is to learn, and its optimizer: the same on every rank between epochs.
+    """A plain module that is to learn, the same on every rank between epochs, and its optimizer.
 
     `called` is the module, or what was compiled of it; `build` makes an optimizer for another
     form of the module or a part of it, `outputs` calls either as the step wants it called.
@@ -62,7 +62,7 @@ class Spread:
         return loss.item(), rows
 
     def gather(self) -> None:
-        """Bring the plain module and its optimizer up to date, on every rank."""
+        """Bring the plain module up to date on every rank, its optimizer on rank 0 at least."""
 
     def figures(self) -> dict[str, float]:
         """What is worth a word in the report of an epoch."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import ray
 from numpy.typing import NDArray
+from ray.exceptions import RayActorError
 
 from automl.config import UserError
 from automl.data.dataset import Split
@@ -16,9 +17,11 @@ from automl.measure.measurement import Measurement, Reference, measure
 
 SHARE = 0.001
 """Of the resource that names its machine: the judges of several searches may be there."""
+PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0)
+"""Before a judge that does not answer is asked again: a lost node is noticed in up to as long."""
 
 
-@ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=1)
+@ray.remote(num_cpus=0, max_restarts=-1)
 class Judge:
     """Measures exported files; it holds nothing, so that a lost one is made anew."""
 
@@ -48,7 +51,7 @@ class Bench:
     ) -> tuple[Bench, Measurement]:
         """A new judge that measures in turn with this file, and the file's own figures."""
         judge = _judge(machine)
-        measurement, _ = ray.get(judge.measure.remote(file, rows.inputs, rows.targets))
+        measurement, _ = _ask(judge, file, rows.inputs, rows.targets)
         return cls(judge, ray.put(Reference(file, measurement.latency_ms))), measurement
 
     @classmethod
@@ -81,8 +84,18 @@ class RemoteMeasure:
         started = time.perf_counter()
         if self.sent is None or self.sent[0] is not rows:
             self.sent = rows, [ray.put(rows.inputs), ray.put(rows.targets)]
-        asked = self.bench.judge.measure.remote(file, *self.sent[1], self.bench.reference)
-        measurement, seconds = ray.get(asked)
+        measurement, seconds = _ask(self.bench.judge, file, *self.sent[1], self.bench.reference)
         self.waited_seconds += time.perf_counter() - started - seconds
-        assert isinstance(measurement, Measurement)
         return measurement
+
+
+def _ask(judge: Any, *arguments: Any) -> tuple[Measurement, float]:
+    """What a judge says; Ray makes one that was lost anew, as soon as it notices."""
+    pauses = iter(PAUSES_SECONDS)
+    while True:
+        try:
+            return cast(tuple[Measurement, float], ray.get(judge.measure.remote(*arguments)))
+        except RayActorError:
+            if (pause := next(pauses, None)) is None:
+                raise
+            time.sleep(pause)

@@ -30,7 +30,6 @@ from automl.study.budget import Budget, Clock
 from automl.study.samplers import SAMPLERS
 from automl.study.study import Settings, Study
 from automl.tracking import server
-from automl.tracking.client import prepare
 from automl.training.parallel import Parallelism
 
 T = TypeVar("T")
@@ -83,7 +82,6 @@ def search(
     reference = largest(loaded, explored, place.cache)
     _new_folder(place, name, path.stem)
     exporting = _in_background(reference.export)
-    preparing = _in_background(lambda: prepare(chosen.tracking_uri or place.mlflow_uri))
     watch = watch or Watch()
     watch.connecting()
     with session.connected(chosen.address):
@@ -107,7 +105,6 @@ def search(
             warm_start=warm_start or "",
         )
         study = _create(place, name, settings, text, file, known, database)
-        preparing.result()
         return running.run(study, place, loaded, chosen, bench, clock, watch)
 
 

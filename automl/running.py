@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -32,8 +33,7 @@ from automl.study.finishing import Finisher, Lineup
 from automl.study.judging import judged
 from automl.study.proposals import TIME_UP, Proposer, no_rung
 from automl.study.study import FINISH, Study, TrialRecord
-from automl.tracking import report
-from automl.tracking.tracker import Tracker
+from automl.tracking.tracker import Process, Tracker
 
 TRIM_EVERY_TRIALS = 25
 LOOK_SECONDS = 5.0
@@ -313,10 +313,11 @@ class _Course:
 
 def tracking(study: Study, home: Home, options: Options) -> Tracker:
     """Delivers what the study's folder holds for MLflow, from now on."""
-    uri, artifacts = options.tracking_uri, None
-    if uri is None:
-        uri, artifacts = home.mlflow_uri, home.mlflow_artifacts
-    return Tracker(study, uri, artifacts, report.write, Search(study, home).shipped)
+    # -P: a user's folder may hold a file that is named as a library.
+    command = [sys.executable, "-P", "-m", "automl.delivering"]
+    uri = options.tracking_uri or home.mlflow_uri
+    told = {"home": str(home.path), "study": study.name, "uri": uri}
+    return Tracker(study, Process(command, told))
 
 
 def spent_seconds(study: Study) -> tuple[float, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 from collections.abc import Iterator
@@ -30,16 +29,6 @@ def connect(uri: str) -> MlflowClient:
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
     return mlflow.MlflowClient(uri)
-
-
-def prepare(uri: str) -> None:
-    """Import MLflow and have its database made: seconds, while other things start."""
-    client = connect(uri)
-    from mlflow.exceptions import MlflowException
-
-    # A server that is away now may be back when there is something to write.
-    with contextlib.suppress(MlflowException):
-        client.search_experiments(max_results=1)
 
 
 def children(client: MlflowClient, experiment: str, parent: str, more: str = "") -> Iterator[Run]:

@@ -16,19 +16,10 @@ BATCH_BYTES = 1_000_000
 
 class Journal:
     """The events of one study, in the order in which they happened, and how far each tracking
-    server has them. One thread appends, another reads."""
+    server has them. One process appends, another reads."""
 
     def __init__(self, folder: Path) -> None:
         self.path, self.delivered_path = folder / EVENTS, folder / DELIVERED
-        self.file = self.path.open("ab", buffering=0)
-        _mend(self.path)
-
-    def append(self, event: Event) -> None:
-        """It outlives this process as soon as this returns."""
-        self.file.write(json.dumps(event, separators=(",", ":")).encode() + b"\n")
-
-    def close(self) -> None:
-        self.file.close()
 
     def all(self) -> Iterator[Event]:
         offset, end = 0, -1
@@ -64,6 +55,22 @@ class Journal:
         new = self.delivered_path.with_suffix(".new")
         new.write_text(json.dumps({uri: offset}))
         new.replace(self.delivered_path)
+
+
+class Writer(Journal):
+    """Who appends to it."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.file = self.path.open("ab", buffering=0)
+        _mend(self.path)
+
+    def append(self, event: Event) -> None:
+        """It outlives this process as soon as this returns."""
+        self.file.write(json.dumps(event, separators=(",", ":")).encode() + b"\n")
+
+    def close(self) -> None:
+        self.file.close()
 
 
 def _mend(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from automl.pareto import Axis
 from automl.recipe import Report
 from automl.result import TrialResult
 from automl.study.study import Settings, Study, TrialRecord, create
+from automl.tracking.delivery import Delivery
 from automl.tracking.models import Shipped
 from automl.tracking.tracker import Tracker
 
@@ -39,7 +41,25 @@ def tracker(study: Study, uri: str) -> Tracker:
     def write_report(study: Study, folder: Path) -> None:
         (folder / "front.html").write_text(f"{len(study.records())} trials")
 
-    return Tracker(study, uri, artifacts, write_report, lambda record: shipped(record.number))
+    delivery = Delivery(study, uri, artifacts, write_report, lambda r: shipped(r.number))
+    return Tracker(study, InThread(delivery))
+
+
+class InThread:
+    """Delivers as the process of a search does, without the seconds that one takes to start."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        self.delivery, self.closing, self.away = delivery, threading.Event(), ""
+        self.thread = threading.Thread(target=self._work)
+        self.thread.start()
+
+    def _work(self) -> None:
+        self.away = self.delivery.work(self.closing)
+
+    def end(self, seconds: float | None) -> str:
+        self.closing.set()
+        self.thread.join(seconds)
+        return self.away
 
 
 def start(tracker: Tracker, number: int) -> TrialRecord:

@@ -3,7 +3,7 @@ from contextlib import ExitStack, closing
 import pytest
 
 from automl.tracking import journal
-from automl.tracking.journal import Journal
+from automl.tracking.journal import Writer
 
 
 def numbers(events):
@@ -14,7 +14,7 @@ def numbers(events):
 def opened(tmp_path):
     """Opens the journal of the test's folder."""
     with ExitStack() as stack:
-        yield lambda: stack.enter_context(closing(Journal(tmp_path)))
+        yield lambda: stack.enter_context(closing(Writer(tmp_path)))
 
 
 @pytest.fixture

@@ -3,14 +3,13 @@
 import json
 import shutil
 import time
-from contextlib import closing
 from dataclasses import replace
 
 import acted
 import pytest
 from served import Server
 
-from automl.tracking.client import children, connect, prepare
+from automl.tracking.client import children, connect
 from automl.tracking.journal import Journal
 
 EPOCHS = 5
@@ -20,7 +19,7 @@ EPOCHS = 5
 def database(tmp_path_factory):
     """An empty MLflow database: to make one takes seconds."""
     file = tmp_path_factory.mktemp("empty") / "mlflow.db"
-    prepare(f"sqlite:///{file}")
+    connect(f"sqlite:///{file}").search_experiments(max_results=1)
     return file
 
 
@@ -64,8 +63,7 @@ def shown(study, uri):
 
 def check_nothing_is_lost(study, uri, num_trials):
     """Every epoch once, in order, at its own time; every end."""
-    with closing(Journal(study.folder)) as journal:
-        events = list(journal.all())
+    events = list(Journal(study.folder).all())
     client, parent, runs = shown(study, uri)
     assert sorted(runs) == [f"{number:04d}" for number in range(num_trials)]
     for number in range(num_trials):

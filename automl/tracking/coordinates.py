@@ -110,7 +110,7 @@ def _numbers(label: str, values: Sequence[Any], *, is_log: bool) -> dict[str, An
     known = [value for value in values if value is not None]
     low, high = min(known), max(known)
     if is_log:
-        ticks = page.round_numbers(low * 0.99, high * 1.01)
+        ticks = page.round_numbers(low * 0.99, high * 1.01) or [low]
         low, high = math.log10(low), math.log10(high)
         places = [math.log10(tick) for tick in ticks]
     else:

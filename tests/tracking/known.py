@@ -63,16 +63,16 @@ def make(folder, settings=SETTINGS):
     study = create(folder / "known", settings, source.find("digits").read_text(), b"file")
     for place, figures in enumerate(MEASURED):
         more = {"reused_steps": 1, "reused_seconds": 7.5, "stages": {"export": 1.0}}
-        _end(study, complete(*figures, seconds=15.0, **(more if place == 4 else {})))
+        end(study, complete(*figures, seconds=15.0, **(more if place == 4 else {})))
     rule = StopRule(free=0)
     at = AXES["accuracy"].at(0.55), AXES["size_bytes"].at(50_000), -0.5
     rule.goes_on(6, ("train labels", 2), Entry("k6", at))
     stopped = "after epoch 2 of train it was not among the better half"
-    _end(study, TrialResult("stopped", stopped, seconds=3.0), rungs=rule.record(6))
-    _end(study, TrialResult("stopped", "the search's time was up", seconds=1.0))
-    _end(study, TrialResult("rejected", "it is no smaller", stages={"train": 4.0}, seconds=5.0))
-    _end(study, TrialResult("failed", f"ValueError: {EVIL} at row 3", seconds=2.0))
-    _end(study, TrialResult("failed", f"ValueError: {EVIL} at row 14", seconds=2.0))
+    end(study, TrialResult("stopped", stopped, seconds=3.0), rungs=rule.record(6))
+    end(study, TrialResult("stopped", "the search's time was up", seconds=1.0))
+    end(study, TrialResult("rejected", "it is no smaller", stages={"train": 4.0}, seconds=5.0))
+    end(study, TrialResult("failed", f"ValueError: {EVIL} at row 3", seconds=2.0))
+    end(study, TrialResult("failed", f"ValueError: {EVIL} at row 14", seconds=2.0))
     study.start(_record(study))
     again = encode(complete(0.98, 60_000, 0.30, seconds=20.0, stages={"train": 18.0}))
     ended = study.records()[3].ended + 120
@@ -90,7 +90,7 @@ def data(page):
     return json.loads(text)
 
 
-def _end(study, result, rungs=None):
+def end(study, result, rungs=None):
     record = _record(study)
     study.start(record)
     if rungs is not None:

@@ -38,3 +38,13 @@ def test_a_study_without_results_has_pages(tmp_path):
     study = create(tmp_path / "empty", known.SETTINGS, "text", b"")
     for file in report.write(study, tmp_path):
         assert file.stat().st_size
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_models_that_are_all_alike_have_pages(tmp_path, count):
+    """A space without compression may give every model the same size."""
+    study = create(tmp_path / "alike", known.SETTINGS, "text", b"")
+    for _ in range(count):
+        known.end(study, known.complete(0.9, 1_437, 0.1))
+    for file in report.write(study, tmp_path):
+        assert file.stat().st_size

@@ -14,6 +14,7 @@ from ray.exceptions import AuthenticationError
 from ray.job_submission import JobStatus, JobSubmissionClient
 
 from automl.config import UserError
+from automl.patience import patient
 
 COMMAND = ("python", "-c", "from automl.cli import main; main()")
 PAUSE_SECONDS = 1.0
@@ -30,7 +31,7 @@ def submit(address: str, arguments: Sequence[str], files: Sequence[Path]) -> Job
             for file in files:
                 shutil.copy(file, folder)
             entrypoint = shlex.join([*COMMAND, *arguments])
-            name = client.submit_job(entrypoint=entrypoint, runtime_env={"working_dir": folder})
+            name = _send(client, entrypoint, folder)
     except AuthenticationError as error:
         reason = str(error).splitlines()[0]
         raise UserError(
@@ -43,6 +44,13 @@ def submit(address: str, arguments: Sequence[str], files: Sequence[Path]) -> Job
             "give the address of the head's dashboard, e.g. http://HEAD:8265"
         ) from None
     return Job(client, address, name)
+
+
+@patient(lambda error: "try again later" in str(error))
+def _send(client: JobSubmissionClient, entrypoint: str, folder: str) -> str:
+    """Ray's id of the job; a head that has just started takes none yet."""
+    name: str = client.submit_job(entrypoint=entrypoint, runtime_env={"working_dir": folder})
+    return name
 
 
 class Job:

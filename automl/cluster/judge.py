@@ -9,16 +9,15 @@ from typing import Any, cast
 import numpy as np
 import ray
 from numpy.typing import NDArray
-from ray.exceptions import RayActorError
+from ray.exceptions import OutOfMemoryError, RayActorError
 
 from automl.config import UserError
 from automl.data.dataset import Split
 from automl.measure.measurement import Measurement, Reference, measure
+from automl.patience import patient
 
 SHARE = 0.001
 """Of the resource that names its machine: the judges of several searches may be there."""
-PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0)
-"""Before a judge that does not answer is asked again: a lost node is noticed in up to as long."""
 
 
 @ray.remote(num_cpus=0, max_restarts=-1)
@@ -89,13 +88,8 @@ class RemoteMeasure:
         return measurement
 
 
+@patient(lambda error: isinstance(error, (RayActorError, OutOfMemoryError)))
 def _ask(judge: Any, *arguments: Any) -> tuple[Measurement, float]:
-    """What a judge says; Ray makes one that was lost anew, as soon as it notices."""
-    pauses = iter(PAUSES_SECONDS)
-    while True:
-        try:
-            return cast(tuple[Measurement, float], ray.get(judge.measure.remote(*arguments)))
-        except RayActorError:
-            if (pause := next(pauses, None)) is None:
-                raise
-            time.sleep(pause)
+    """What a judge says. Ray makes one that was lost anew, as soon as it notices; the memory
+    monitor takes one for what others hold."""
+    return cast(tuple[Measurement, float], ray.get(judge.measure.remote(*arguments)))

@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from plotly.offline import get_plotlyjs
-
 from automl.pareto import DIRECTIONS
 from automl.sentences import amount, setting, short
-from automl.tracking import explain_plots as plots
+from automl.tracking import explain_plots, page
+from automl.tracking.page import escape
 
 Found = dict[str, Any]
-MAX_CLASSES = 30
 
 
 def write(found: Found, file: Path) -> None:
-    file.write_text(page(found))
+    file.write_text(document(found))
 
 
-def page(found: Found) -> str:
+def document(found: Found) -> str:
     """The page of what `explain.explain` found; every text in it is escaped."""
     sections = (_techniques, _answers, _layers, _parameters, _next)
     title = f"{found['study']}: trial {found['trial_id']} explained"
-    return PAGE.format(
-        title=_text(title),
-        style=STYLE,
-        plotly=get_plotlyjs(),
-        tiles="".join(_tiles(found)),
-        findings="".join(f"<li>{_text(sentence)}</li>" for sentence in found["findings"]),
-        sections="".join(section(found) for section in sections),
-        params=_table(("parameter", "value"), [(short(k), v) for k, v in found["params"].items()]),
+    params = _table(("parameter", "value"), [(short(k), v) for k, v in found["params"].items()])
+    findings = "".join(f"<li>{escape(sentence)}</li>" for sentence in found["findings"])
+    body = (
+        f'<h1>{escape(title)}</h1><div class="tiles">{"".join(_tiles(found))}</div>'
+        f'<div class="summary"><h2>Findings</h2><ul>{findings}</ul></div>'
+        f"{''.join(section(found) for section in sections)}"
+        f"<details><summary>All parameters of this trial</summary>{params}</details>"
     )
+    return page.document(title, body, {"charts": explain_plots.charts(found)})
 
 
 def _tiles(found: Found) -> Iterable[str]:
@@ -50,8 +47,8 @@ def _tiles(found: Found) -> Iterable[str]:
 
 def _tile(name: str, value: str, note: str) -> str:
     return (
-        f'<div class="tile"><span>{_text(name)}</span><b>{_text(value)}</b>'
-        f"<small>{_text(note)}</small></div>"
+        f'<div class="tile"><span>{escape(name)}</span><b>{escape(value)}</b>'
+        f"<small>{escape(note)}</small></div>"
     )
 
 
@@ -60,9 +57,9 @@ def _techniques(found: Found) -> str:
     whole = found["model"]["measured"]
     if not whole:
         return _section("What each technique bought", "The model could not be made again.")
-    rows = [(f"<b>{_text('the model')}</b>", *_figures(whole, whole, name), "")]
+    rows = [(f"<b>{escape('the model')}</b>", *_figures(whole, whole, name), "")]
     rows += [
-        (f"without {_text(out['name'])}", *_figures(out["figures"], whole, name), _status(out))
+        (f"without {escape(out['name'])}", *_figures(out["figures"], whole, name), _status(out))
         for out in without
     ]
     columns = ("recipe", name, "change", "bytes", "change", "latency", "")
@@ -70,8 +67,8 @@ def _techniques(found: Found) -> str:
         "What each technique bought",
         "The recipe was run again without one technique after the other, and after each of its "
         "steps; each file went through the gate and was measured as the search does.",
-        plots.waterfall(found),
-        plots.bought(found),
+        _chart("waterfall"),
+        _chart("bought"),
         _raw_table(columns, rows),
     )
 
@@ -98,7 +95,7 @@ def _coloured(text: str, is_worse: bool) -> str:
 def _status(out: Found) -> str:
     if out["status"] == "complete":
         return ""
-    return f"<i>{_text(out['status'])}: {_text(out['reason'])}</i>"
+    return f"<i>{escape(out['status'])}: {escape(out['reason'])}</i>"
 
 
 def _answers(found: Found) -> str:
@@ -106,10 +103,8 @@ def _answers(found: Found) -> str:
     intro = f"On the {answers['num_rows']} validation rows; the test rows stay untouched."
     if answers["task"] == "numbers":
         return _section("What the model answers", intro, _errors(answers), _changes(answers))
-    parts = [_per_class(answers, has_parent)]
-    if len(answers["names"]) <= MAX_CLASSES:
-        parts.insert(0, plots.confusion(answers))
-    return _section("What the model answers", intro, *parts, _changes(answers))
+    parts = _chart("confusion"), _per_class(answers, has_parent), _changes(answers)
+    return _section("What the model answers", intro, *parts)
 
 
 def _per_class(answers: Found, has_parent: bool) -> str:
@@ -147,14 +142,14 @@ def _card(item: Found) -> str:
         f"<small>true: {_value(item['target'])}, row {item['row']}</small>"
     )
     if "picture" in item:
-        return f'<figure class="{kind}"><img src="{_text(item["picture"])}" alt="">{said}</figure>'
-    return f'<figure class="wide {kind}"><q>{_text(item["text"])}</q>{said}</figure>'
+        return f'<figure class="{kind}"><img src="{escape(item["picture"])}" alt="">{said}</figure>'
+    return f'<figure class="long {kind}"><q>{escape(item["text"])}</q>{said}</figure>'
 
 
 def _value(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(f"{number:.5g}" for number in value)
-    return _text(value)
+    return escape(value)
 
 
 def _layers(found: Found) -> str:
@@ -164,7 +159,7 @@ def _layers(found: Found) -> str:
         "How much each layer bears",
         "Each layer alone in fewer bits, of fewer units or of lower rank: how far the answers "
         "move, as a share of their variance, on training rows.",
-        *(plots.sensitivity(label, own) for label, own in found["sensitivity"].items()),
+        *(_chart(f"sensitivity-{place}") for place in range(len(found["sensitivity"]))),
     )
 
 
@@ -184,7 +179,7 @@ def _parameters(found: Found) -> str:
         "Which parameters matter",
         f"PED-ANOVA over {count} complete trials: how well a parameter tells the best fifth from "
         "the rest, beyond what shuffled results give. Grey may be chance.",
-        plots.importance(found["importance"]),
+        _chart("importance"),
         "<h3>Which act together</h3>",
         _table(columns, pairs) if pairs else acting,
     )
@@ -218,58 +213,19 @@ def _range(name: str, expected: Sequence[float] | None) -> str:
 
 
 def _section(title: str, intro: str, *parts: str) -> str:
-    return f"<section><h2>{title}</h2><p>{_text(intro)}</p>{''.join(parts)}</section>"
+    return f"<section><h2>{title}</h2><p>{escape(intro)}</p>{''.join(parts)}</section>"
+
+
+def _chart(name: str) -> str:
+    """The place of one of the charts."""
+    return f'<div id="{name}" class="chart"></div>'
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    return _raw_table(columns, [[_text(cell) for cell in row] for row in rows])
+    return _raw_table(columns, [[escape(cell) for cell in row] for row in rows])
 
 
 def _raw_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Cells are HTML."""
-    head = "".join(f"<th>{_text(column)}</th>" for column in columns)
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    return f"<div class='scroll'><table><tr>{head}</tr>{body}</table></div>"
-
-
-def _text(value: Any) -> str:
-    return html.escape(str(value))
-
-
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #1f2933; background: #f4f6f8; margin: 0 }
-main { max-width: 1100px; margin: 0 auto; padding: 24px 20px 60px }
-h1 { font-size: 24px; margin: 0 0 16px } h2 { font-size: 19px; margin: 0 0 4px }
-h3 { font-size: 15px; margin: 20px 0 8px }
-section, .findings, details { background: #fff; border: 1px solid #e1e6eb; border-radius: 8px;
-  padding: 18px 22px; margin: 16px 0 }
-section > p { color: #52606d; margin: 0 0 12px }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(180px, 1fr)); gap: 12px }
-.tile { background: #fff; border: 1px solid #e1e6eb; border-radius: 8px; padding: 12px 16px }
-.tile span, .tile small { display: block; color: #52606d } .tile b { font-size: 24px }
-.findings ul { margin: 0; padding-left: 20px } .findings li { margin: 4px 0 }
-.scroll { overflow-x: auto } table { border-collapse: collapse; width: 100%; font-size: 14px }
-th { text-align: left; color: #52606d; font-weight: 600; border-bottom: 2px solid #e1e6eb }
-th, td { padding: 5px 12px 5px 0; vertical-align: top } td { border-bottom: 1px solid #eef1f4;
-  font-variant-numeric: tabular-nums }
-.worse { color: #b42318 } .better { color: #067647 }
-.cards { display: flex; flex-wrap: wrap; gap: 10px }
-figure { margin: 0; border: 1px solid #e1e6eb; border-top: 4px solid #98a2b3; border-radius: 6px;
-  padding: 8px; width: 108px; text-align: center } figure.wide { width: 320px; text-align: left }
-figure.wrong { border-top-color: #d92d20 } figure.right { border-top-color: #12a150 }
-figure img { width: 96px; image-rendering: pixelated; display: block; margin: 0 auto 6px }
-figure b, figure small, figure q { display: block } figure small { color: #52606d; font-size: 12px }
-summary { cursor: pointer; font-weight: 600 }
-"""
-
-PAGE = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>{style}</style><script>{plotly}</script></head><body><main>
-<h1>{title}</h1>
-<div class="tiles">{tiles}</div>
-<div class="findings"><h2>Findings</h2><ul>{findings}</ul></div>
-{sections}
-<details><summary>All parameters of this trial</summary>{params}</details>
-</main></body></html>
-"""
+    cells = [[f"<td>{cell}</td>" for cell in row] for row in rows]
+    return f'<div class="wide">{page.table(columns, cells)}</div>'

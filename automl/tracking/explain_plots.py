@@ -1,4 +1,4 @@
-"""The charts of explain.html, each as a piece of HTML that needs plotly.js on its page."""
+"""The charts of explain.html."""
 
 from __future__ import annotations
 
@@ -10,18 +10,34 @@ from plotly.subplots import make_subplots
 
 from automl.pareto import DIRECTIONS
 from automl.sentences import amount, short
+from automl.tracking import page
 
 Found = dict[str, Any]
-BLUE, GREY, GREEN, RED = "#0b6e99", "#c4c9cf", "#12a150", "#d92d20"
+GREY, GREEN, RED = "#c4c9cf", "#12a150", "#d92d20"
 SHOWN = 8
 """Parameters of a chart of importances."""
+MAX_CLASSES = 30
+"""A table of more has cells that nobody can read."""
 
 
-def waterfall(found: Found) -> str:
+def charts(found: Found) -> dict[str, Any]:
+    """Every chart that there is something to show in, by the id of its place on the page."""
+    drawn = {"waterfall": waterfall(found), "bought": bought(found)}
+    answers = found["answers"]
+    if answers["task"] == "classes" and len(answers["names"]) <= MAX_CLASSES:
+        drawn["confusion"] = confusion(answers)
+    if found["importance"]:
+        drawn["importance"] = importance(found["importance"])
+    for place, (label, own) in enumerate(found["sensitivity"].items()):
+        drawn[f"sensitivity-{place}"] = sensitivity(label, own)
+    return {name: chart.to_plotly_json() for name, chart in drawn.items() if chart is not None}
+
+
+def waterfall(found: Found) -> go.Figure | None:
     """Quality and bytes from the first step of the recipe to the last."""
     course = [out for out in found["ablation"]["course"] if out["figures"]]
-    if len(course) < 2:
-        return ""
+    if len(course) < 2 or not found["model"]["measured"]:
+        return None
     name = found["quality"]
     plot = make_subplots(1, 2, subplot_titles=(f"{name} after each step", "bytes after each step"))
     for column, key in enumerate((name, "size_bytes"), 1):
@@ -35,7 +51,7 @@ def waterfall(found: Found) -> str:
                 text=[amount(key, value) for value in (*values, values[-1])],
                 textposition="outside",
                 connector={"line": {"color": GREY}},
-                totals={"marker": {"color": BLUE}},
+                totals={"marker": {"color": page.BLUE}},
                 **_colours(DIRECTIONS[key] == "max"),
             ),
             1,
@@ -49,12 +65,12 @@ def waterfall(found: Found) -> str:
     return _shown(plot, 340)
 
 
-def bought(found: Found) -> str:
+def bought(found: Found) -> go.Figure | None:
     """What the recipe would have otherwise without each technique."""
     name, whole = found["quality"], found["model"]["measured"]
     outs = [out for out in found["ablation"]["without"] if out["figures"]][::-1]
-    if not outs:
-        return ""
+    if not outs or not whole:
+        return None
     plot = make_subplots(
         1,
         2,
@@ -83,7 +99,7 @@ def bought(found: Found) -> str:
     return _shown(plot, 110 + 38 * len(outs))
 
 
-def confusion(answers: Found) -> str:
+def confusion(answers: Found) -> go.Figure:
     """True against answered classes, before and after compression; the diagonal is left blank."""
     times = list(answers["confusion"])
     titles = [f"{time} compression" for time in times] if len(times) > 1 else ["all answers"]
@@ -120,7 +136,7 @@ def confusion(answers: Found) -> str:
     return _shown(plot, 180 + 24 * len(names))
 
 
-def importance(importances: Found) -> str:
+def importance(importances: Found) -> go.Figure:
     """For each objective its parameters; grey where chance would do as much."""
     titles = [html.escape(name) for name in importances]
     plot = make_subplots(1, len(titles), subplot_titles=titles, horizontal_spacing=0.22)
@@ -131,7 +147,7 @@ def importance(importances: Found) -> str:
                 y=[html.escape(_label(one["path"])) for one in shown],
                 x=[one["share"] for one in shown],
                 orientation="h",
-                marker_color=[BLUE if one["is_clear"] else GREY for one in shown],
+                marker_color=[page.BLUE if one["is_clear"] else GREY for one in shown],
                 hovertext=[
                     html.escape(f"{short(one['path'])}: the best have {one['best']}")
                     for one in shown
@@ -145,7 +161,7 @@ def importance(importances: Found) -> str:
     return _shown(plot, 340)
 
 
-def sensitivity(label: str, own: Found) -> str:
+def sensitivity(label: str, own: Found) -> go.Figure:
     """Layers by what they may become: how far the answers move."""
     layers = own["layers"]
     values = sorted({option["value"] for options in layers.values() for option in options})
@@ -173,7 +189,7 @@ def sensitivity(label: str, own: Found) -> str:
     return _shown(plot, 150 + 30 * len(layers))
 
 
-def _lines(label: str, own: Found) -> str:
+def _lines(label: str, own: Found) -> go.Figure:
     plot = go.Figure()
     for name, options in own["layers"].items():
         most = max(option["size"] for option in options)
@@ -201,16 +217,15 @@ def _colours(more_is_better: bool) -> dict[str, Any]:
     return {"increasing": {"marker": {"color": up}}, "decreasing": {"marker": {"color": down}}}
 
 
-def _shown(plot: Any, height: int) -> str:
+def _shown(plot: go.Figure, height: int) -> go.Figure:
     plot.update_layout(
         template="plotly_white",
         height=height,
         margin={"l": 10, "r": 10, "t": 50, "b": 40},
-        font={"family": "system-ui, sans-serif", "size": 12, "color": "#1f2933"},
+        font={"family": page.FONT, "size": 12, "color": page.INK},
     )
     if plot.layout.showlegend is None:
         plot.update_layout(showlegend=False)
     plot.update_xaxes(automargin=True)
     plot.update_yaxes(automargin=True)
-    config = {"displayModeBar": False, "responsive": True}
-    return str(plot.to_html(full_html=False, include_plotlyjs=False, config=config))
+    return plot

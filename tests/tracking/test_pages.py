@@ -2,11 +2,11 @@
 
 import known
 import pytest
+from browsing import browser, find, needs_browser, picture, text
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
-from test_server import browser, find, needs_browser, picture, text
 
 from automl.tracking import report
 

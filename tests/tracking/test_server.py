@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -12,8 +11,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from selenium import webdriver
+from browsing import browser, find, needs_browser, picture, text
 from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
@@ -21,18 +21,8 @@ from selenium.webdriver.support.ui import WebDriverWait
 from automl.config import UserError
 from automl.tracking import findings, server
 
+__all__ = ["browser"]
 AUTOML = str(Path(sys.executable).with_name("automl"))
-PICTURES = Path(__file__).parent.parent / "artifacts"
-FLAGS = (
-    *("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1500,1000"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    *("--no-first-run", "--disable-dev-shm-usage"),
-)
-
-needs_browser = pytest.mark.skipif(
-    not (shutil.which("chromium") and shutil.which("chromedriver")),
-    reason="chromium and chromedriver are not installed",
-)
 
 
 @pytest.fixture(scope="module")
@@ -63,34 +53,6 @@ def pages(searched):
         os.killpg(process.pid, signal.SIGKILL)
 
 
-@pytest.fixture(scope="module")
-def browser():
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    for flag in FLAGS:
-        options.add_argument(flag)
-    service = webdriver.ChromeService(shutil.which("chromedriver"))
-    driver = webdriver.Chrome(options=options, service=service)
-    yield driver
-    driver.quit()
-
-
-def picture(browser, name):
-    PICTURES.mkdir(exist_ok=True)
-    browser.save_screenshot(str(PICTURES / f"{name}.png"))
-
-
-def find(browser, selector, seconds=40):
-    """The elements of a selector, once there are any."""
-    return WebDriverWait(browser, seconds).until(
-        lambda b: b.find_elements(By.CSS_SELECTOR, selector)
-    )
-
-
-def text(browser):
-    return browser.find_element(By.TAG_NAME, "body").text
-
-
 @needs_browser
 def test_the_address_leads_to_the_rendered_front(browser, pages, searched):
     browser.get(pages["digits"])
@@ -98,7 +60,7 @@ def test_the_address_leads_to_the_rendered_front(browser, pages, searched):
     points = find(browser, ".scatterlayer .point")
     shown = [point for point in findings.read(searched.study, {}).points if point.figures]
     assert len(points) == len(shown) + 1, "the model to take is marked above its point"
-    webdriver.ActionChains(browser).move_to_element(points[-1]).perform()
+    ActionChains(browser).move_to_element(points[-1]).perform()
     assert "recipe.train.optimizer" in find(browser, ".hoverlayer .hovertext")[0].text
     browser.switch_to.default_content()
     picture(browser, "front")

@@ -49,7 +49,7 @@ class Search:
         """Write one model of the front, measured on the test rows, into a folder; in MLflow it
         is the champion then."""
         from automl import take
-        from automl.tracking import models
+        from automl.tracking import attach, models
 
         record = choose.choose(
             self.study, trial=trial, best=best, knee=knee, prefer=prefer, where=where
@@ -61,7 +61,7 @@ class Search:
         with contextlib.suppress(OSError):
             self.study.set_attribute("exported", record.trial_id)
         shipped = models.Shipped(file, self._rows(config))
-        if why := models.crown(self.study, record, shipped):
+        if why := attach.crown(self.study, record, shipped):
             print(why, file=sys.stderr)
         return exported
 

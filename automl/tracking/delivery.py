@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from automl.study.study import Study, TrialRecord
-from automl.tracking import models, views
+from automl.tracking import attach, models
 from automl.tracking.client import connect
 from automl.tracking.journal import Journal
 from automl.tracking.mlflow_runs import Runs
@@ -108,12 +107,9 @@ class Delivery:
             self._write_report(self.runs)
 
     def _write_report(self, runs: Runs) -> None:
-        """Put the pages of the search so far on the parent run, and say it in its note."""
+        """Put the pages of the search so far on its run."""
         started = time.monotonic()
-        with tempfile.TemporaryDirectory() as folder:
-            self.write_report(self.study, Path(folder))
-            runs.client.log_artifacts(runs.parent, folder)
-        runs.client.set_tag(runs.parent, "mlflow.note.content", views.note(self.study))
+        attach.put_report(runs.client, runs.parent, self.study, self.write_report)
         self.reported_front = set(runs.front_numbers)
         took = time.monotonic() - started
         self.next_report = time.monotonic() + max(REPORT_SECONDS, took / SHARE)

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from automl.runtimes import onnx
 from automl.study.choose import choose
 from automl.study.study import Study, TrialRecord
-from automl.tracking.client import children, connect
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -97,35 +96,12 @@ def register(runs: Runs, study: Study, shipped: Callable[[TrialRecord], Shipped 
     named = aliases(study)
     if not named:
         return
-    registry = _registry(runs.client, runs.experiment, study.name)
+    registry = open_registry(runs.client, runs.experiment, study.name)
     for number, record in {r.number: r for r in (*study.front().members, *named.values())}.items():
         if (model := shipped(record)) is not None:
             registry.add(record, runs.trials[number], runs.ended[number], model)
     for alias, record in named.items():
         registry.name_as(alias, runs.trials[record.number])
-
-
-def crown(study: Study, record: TrialRecord, shipped: Shipped) -> str:
-    """Make an exported model the champion; returns why MLflow does not know it yet, or ""."""
-    try:
-        place = study.attribute("mlflow")
-        if place is None:
-            raise ConnectionError("it has not heard of the search")
-        client, experiment = connect(place["uri"]), place["experiment_id"]
-        wanted = f" and tags.automl.trial_id = '{record.trial_id}'"
-        run = next(children(client, experiment, place["run_id"], wanted), None)
-        if run is None or run.info.end_time is None:
-            raise ConnectionError("it has not heard of the trial's end")
-        registry = _registry(client, experiment, study.name)
-        registry.add(record, run.info.run_id, run.info.end_time, shipped)
-        registry.name_as(CHAMPION, run.info.run_id)
-    except Exception as error:
-        why = (str(error) or type(error).__name__).splitlines()[0]
-        return (
-            f"MLflow does not show the export as the champion yet ({why}); "
-            f"once it can: automl sync {study.name}"
-        )
-    return ""
 
 
 def aliases(study: Study) -> dict[str, TrialRecord]:
@@ -156,7 +132,7 @@ def in_words(record: TrialRecord) -> str:
     return f"{quality}, {size:,.0f} bytes, {latency:.3g} ms a row"
 
 
-def _registry(client: MlflowClient, experiment: str, name: str) -> Registry:
+def open_registry(client: MlflowClient, experiment: str, name: str) -> Registry:
     condition = f"name = '{name}'"
     if not client.search_registered_models(condition):
         client.create_registered_model(

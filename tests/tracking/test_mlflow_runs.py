@@ -14,6 +14,7 @@ from automl.home import Home
 from automl.runtimes import onnx
 from automl.store import Store
 from automl.study.choose import choose
+from automl.tracking import views
 
 
 @pytest.fixture
@@ -129,6 +130,11 @@ def test_what_is_exported_is_the_champion(searched, registry, tmp_path, capsys):
         searched.export(tmp_path, trial=record.trial_id)
         version = registry.get_model_version_by_alias("digits", "champion")
         assert version.tags["automl.trial_id"] == record.trial_id
+        place = searched.study.attribute("mlflow")
+        note = registry.get_run(place["run_id"]).data.tags["mlflow.note.content"]
+        assert f"**champion**: trial {record.trial_id}" in note
+        page = registry.download_artifacts(place["run_id"], views.REPORT, str(tmp_path))
+        assert f"Take trial {record.trial_id}" in Path(page).read_text()
     assert capsys.readouterr().err == ""
 
 

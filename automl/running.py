@@ -20,12 +20,11 @@ from automl.cluster.resources import Request, lacking, plan_slots, room
 from automl.cluster.shared import Shared, num_workers
 from automl.config import UserError
 from automl.export.bound import Bounds
-from automl.found import Search, open_study, stop_file, study_space
+from automl.found import Search, stop_file
 from automl.home import Home
-from automl.prefix import needed_keys
 from automl.recipe import Report
 from automl.result import TrialResult
-from automl.space import Space, explore, replay, sample
+from automl.space import Space, explore
 from automl.store import Store
 from automl.study import lock
 from automl.study.budget import Budget, Clock, GpuMeter
@@ -34,6 +33,7 @@ from automl.study.judging import judged
 from automl.study.proposals import TIME_UP, Proposer, no_rung
 from automl.study.study import FINISH, Study, TrialRecord
 from automl.tracking.tracker import Process, Tracker
+from automl.trimming import trim
 
 TRIM_EVERY_TRIALS = 25
 LOOK_SECONDS = 5.0
@@ -108,27 +108,8 @@ def run(
     store = Store(home.store)
     store.identify()
     with lock.hold(study.folder), _stop_signal(stop_file(study)) as interrupted:
-        begun = [time.time() - clock.seconds(), sum(spent_seconds(study))]
-        for name, value in (
-            ("options", vars(options)),
-            ("state", "interrupted"),
-            ("slots", slots),
-            ("runs", [*study.attribute("runs", []), begun]),
-        ):
-            study.set_attribute(name, value)
-        bound_of = Bounds(home.cache)
-        proposer = Proposer(
-            study,
-            space,
-            source.fingerprint(study.space_text),
-            partial(_is_stored, store),
-            bound_of,
-            judge=partial(judged, study.settings, bound_of) if options.early_stopping else no_rung,
-            reuse=options.reuse,
-            slots=slots,
-            max_live=max_live,
-            max_trials=clock.budget.max_trials(),
-        )
+        _note_run(study, options, slots, clock)
+        proposer = _proposer(study, home, space, store, options, clock, slots, max_live)
         tracker = tracking(study, home, options)
         tracker.opened()
         config_of = Search(study, home).config
@@ -161,12 +142,49 @@ def run(
         proposer.close()
         if not interrupted():
             study.set_attribute("state", "finished")
-        _trim(home)
+        trim(home)
         undelivered = tracker.close("KILLED" if interrupted() else "FINISHED")
         ended = Search(study, home, interrupted=interrupted())
     why = "" if interrupted() else f"the search has ended: {course.spent() or 'nothing is left'}"
     watch.ended(ended, [note for note in (why, undelivered) if note])
     return ended
+
+
+def _note_run(study: Study, options: Options, slots: int, clock: Clock) -> None:
+    """Write down that a run has begun; until it says otherwise it was interrupted."""
+    begun = [time.time() - clock.seconds(), sum(spent_seconds(study))]
+    for name, value in (
+        ("options", vars(options)),
+        ("state", "interrupted"),
+        ("slots", slots),
+        ("runs", [*study.attribute("runs", []), begun]),
+    ):
+        study.set_attribute(name, value)
+
+
+def _proposer(
+    study: Study,
+    home: Home,
+    space: Space,
+    store: Store,
+    options: Options,
+    clock: Clock,
+    slots: int,
+    max_live: int,
+) -> Proposer:
+    bound_of = Bounds(home.cache)
+    return Proposer(
+        study,
+        space,
+        source.fingerprint(study.space_text),
+        partial(_is_stored, store),
+        bound_of,
+        judge=partial(judged, study.settings, bound_of) if options.early_stopping else no_rung,
+        reuse=options.reuse,
+        slots=slots,
+        max_live=max_live,
+        max_trials=clock.budget.max_trials(),
+    )
 
 
 def plan(options: Options, workers: int) -> tuple[int, int]:
@@ -308,7 +326,7 @@ class _Course:
         self.tracker.finished(record)
         self.watch.finished(record)
         if number % TRIM_EVERY_TRIALS == 0:
-            write(_trim, self.home)
+            write(trim, self.home)
 
 
 def tracking(study: Study, home: Home, options: Options) -> Tracker:
@@ -324,12 +342,6 @@ def spent_seconds(study: Study) -> tuple[float, float]:
     """What earlier runs of a study have searched, and what they had for finishes."""
     finished = study.attribute("finish_seconds", 0.0)
     return study.attribute("seconds", 0.0) - finished, finished
-
-
-def _trim(home: Home) -> None:
-    # While the store or a study's database is away, nothing can be told to be superfluous.
-    with contextlib.suppress(OSError, UserError):
-        Store(home.store).trim(home.store_limit_bytes, lambda: _needed(home))
 
 
 def _is_stored(store: Store, key: str) -> bool:
@@ -353,25 +365,6 @@ def _shared(study: Study, home: Home, store: Store, options: Options, bench: Ben
         cpus=options.cpus_per_trial,
         gpus=options.gpus_per_trial,
     )
-
-
-def _needed(home: Home) -> set[str]:
-    """Keys that must stay in the store: of every study's front and unfinished trials."""
-    needed = set()
-    for study in (open_study(home, name) for name in home.studies()):
-        needed |= {record.result.key for record in study.front().members if record.result}
-        # A study whose data is gone cannot go on, and needs nothing for it.
-        with contextlib.suppress(UserError):
-            needed |= _unfinished(study)
-    return needed
-
-
-def _unfinished(study: Study) -> set[str]:
-    """The keys of what a study's unfinished trials make."""
-    space, code = study_space(study), source.fingerprint(study.space_text)
-    waiting = [record for record in study.records() if record.result is None]
-    keys = [needed_keys(sample(space, replay(record.params)), code) for record in waiting]
-    return {key for of_trial in keys for key in of_trial}
 
 
 @contextlib.contextmanager

@@ -4,7 +4,6 @@ import threading
 import time
 from pathlib import Path
 
-import fsspec
 import pytest
 
 from automl import patience
@@ -50,23 +49,6 @@ def test_trim_keeps_the_checkpoints_of_what_is_needed(store):
 def test_what_fits_is_left_alone(store):
     store.write("key", {"a": bytes(100)})
     assert store.trim(250, set) == []
-
-
-@pytest.fixture
-def bucket(monkeypatch):
-    """The URL of a bucket on a local S3 server."""
-    moto = pytest.importorskip("moto.server", reason="moto is not installed")
-    pytest.importorskip("s3fs", reason="s3fs is not installed")
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-    fsspec.filesystem("s3", skip_instance_cache=True).mkdir("automl-test")
-    yield "s3://automl-test"
-    server.stop()
 
 
 def test_a_store_on_s3_is_seen_alike_by_all_at_once(bucket):

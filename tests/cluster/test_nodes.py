@@ -94,10 +94,9 @@ def test_data_that_is_not_there_is_told_before_any_trial(cluster, tmp_path):
     assert not (tmp_path / "home/studies").exists()
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(400)
-def test_a_home_that_one_node_has_for_itself_is_refused(tmp_path):
-    """The second raylet sees an empty folder where the home is."""
+@pytest.fixture
+def apart(tmp_path):
+    """A folder, and a cluster whose second raylet sees an empty one in its place."""
     hidden = tmp_path / "project"
     hidden.mkdir()
     mount = f"mount -t tmpfs none {hidden} && exec "
@@ -106,11 +105,41 @@ def test_a_home_that_one_node_has_for_itself_is_refused(tmp_path):
     with Cluster(tmp_path / "raylets") as cluster:
         cluster.add()
         cluster.add(prefix=("unshare", "-m", "sh", "-c", mount + '"$@"', "sh"))
-        done = automl(
-            *("search", "digits", "--trials", 2, "--address", cluster.address, "--home", "home"),
-            cwd=hidden,
-            env=cluster.environment,
-        )
+        yield hidden, cluster
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_home_that_one_node_has_for_itself_is_refused(apart):
+    hidden, cluster = apart
+    done = automl(
+        *("search", "digits", "--trials", 2, "--address", cluster.address, "--home", "home"),
+        cwd=hidden,
+        env=cluster.environment,
+    )
     assert done.returncode == 2
     assert "does not reach the store" in done.stderr and "--home" in done.stderr
     assert not (hidden / "home/studies").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_nodes_that_share_no_path_search_through_a_store_on_s3(bucket, apart):
+    hidden, cluster = apart
+    done = automl(
+        *("search", "digits", "--address", cluster.address, "--home", "home", "--json"),
+        *("--trials", 8, "--store", f"{bucket}/models", "--finish-minutes", 0),
+        cwd=hidden,
+        env=cluster.environment,
+    )
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert summary["slots"] == 2
+    assert summary["trials"]["complete"] and not summary["trials"]["failed"]
+    exported = automl(
+        *("export", "digits", "--best", "accuracy", "--out", "out", "--home", "home"),
+        cwd=hidden,
+        env=cluster.environment,
+    )
+    assert exported.returncode == 0, exported.stderr
+    assert onnxruntime.InferenceSession(hidden / "out/model.onnx").get_inputs()

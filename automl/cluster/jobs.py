@@ -18,6 +18,9 @@ from automl.patience import patient
 
 COMMAND = ("python", "-c", "from automl.cli import main; main()")
 PAUSE_SECONDS = 1.0
+# Each sets its own level, and tells of uploads and sockets.
+for chatty in ("ray", "ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk"):
+    logging.getLogger(chatty).setLevel(logging.ERROR)
 
 
 def submit(address: str, arguments: Sequence[str], files: Sequence[Path]) -> Job:
@@ -62,7 +65,6 @@ class Job:
 
     def follow(self, say: Callable[[str], None]) -> int:
         """Pass its output on until it ends; returns its exit code."""
-        logging.getLogger("ray").setLevel(logging.ERROR)
         return asyncio.run(self._follow(say))
 
     async def _follow(self, say: Callable[[str], None]) -> int:

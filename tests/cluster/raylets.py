@@ -57,6 +57,7 @@ class Cluster:
             start += ["--include-dashboard=false"]
             if self.dashboard_port:
                 start[-1:] = ["--include-dashboard=true", f"--dashboard-port={self.dashboard_port}"]
+                start += [f"--dashboard-agent-listen-port={free_port()}"]
         common = [f"--num-cpus={num_cpus}", "--block", "--disable-usage-stats"]
         command = [*prefix, BIN / "ray", "start", *start, *common, *options]
         with (place / "log").open("w") as log:

@@ -59,7 +59,7 @@ def test_a_search_is_sent_from_a_laptop_followed_and_found_on_the_cluster(tmp_pa
     address = f"http://127.0.0.1:{dashboard}"
     laptop = tmp_path / "laptop"
     laptop.mkdir()
-    (laptop / "points.json").write_text(json.dumps([{"model": "MLP"}]))
+    (laptop / "points.json").write_text(json.dumps([{"recipe.train.optimizer": "AdamW"}]))
     with Cluster(tmp_path / "raylets", dashboard_port=dashboard) as cluster:
         cluster.add(num_cpus=2)
 
@@ -69,6 +69,7 @@ def test_a_search_is_sent_from_a_laptop_followed_and_found_on_the_cluster(tmp_pa
 
         done = submit(*SMALL, "--points", "points.json", "--finish-minutes", 0)
         assert done.returncode == 0, done.stderr + done.stdout
+        assert done.stderr.count("\n") == 1, done.stderr
         assert "trial 0001" in done.stdout and "the search has ended" in done.stdout
         records = open_study(Home(home), "digits").records()
         assert [record.result.status in ("complete", "rejected") for record in records] == [

@@ -352,6 +352,11 @@ GROWS = {
     },
     "idle_timeout_minutes": 1,
     "upscaling_speed": 1.0,
+    "auth": {},
+    "file_mounts": {},
+    **dict.fromkeys(("setup_commands", "initialization_commands", "cluster_synced_files"), ()),
+    **dict.fromkeys(("head_setup_commands", "head_start_ray_commands"), ()),
+    **dict.fromkeys(("worker_setup_commands", "worker_start_ray_commands"), ()),
 }
 
 
@@ -367,7 +372,8 @@ def test_a_cluster_that_grows_on_demand_is_asked_to_and_used(tmp_path):
     with Cluster(tmp_path / "raylets") as cluster:
         place = tmp_path / "grows.json"
         provider = {
-            "type": "fake_multinode",
+            "type": "external",
+            "module": "ray.autoscaler._private.fake_multi_node.node_provider.FakeMultiNodeProvider",
             "gcs_address": cluster.address,
             "head_node_id": NODE_ID,
             "launch_multiple": True,

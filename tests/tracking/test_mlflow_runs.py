@@ -130,12 +130,13 @@ def test_what_is_exported_is_the_champion(searched, registry, tmp_path, capsys):
         searched.export(tmp_path, trial=record.trial_id)
         version = registry.get_model_version_by_alias("digits", "champion")
         assert version.tags["automl.trial_id"] == record.trial_id
+        assert capsys.readouterr().err == ""
         place = searched.study.attribute("mlflow")
         note = registry.get_run(place["run_id"]).data.tags["mlflow.note.content"]
         assert f"**champion**: trial {record.trial_id}" in note
         page = registry.download_artifacts(place["run_id"], views.REPORT, str(tmp_path))
         assert f"Take trial {record.trial_id}" in Path(page).read_text()
-    assert capsys.readouterr().err == ""
+        capsys.readouterr()
 
 
 def test_an_export_does_without_its_tracking_server(searched, tmp_path, monkeypatch, capsys):

@@ -6,7 +6,7 @@ DEMO_TRIALS ?= 30
 COMPILE := $(BIN)/python -m compileall -qq -j 0 .venv/lib >/dev/null || true
 STUDY_OF := $(BIN)/python -c 'import json, sys; print(json.load(sys.stdin)["study"])'
 
-.PHONY: demo test test-all bench bench-full check format install
+.PHONY: demo test test-all replay bench bench-full check format install
 
 demo: .venv/installed
 	study=$$($(BIN)/automl search digits --trials $(DEMO_TRIALS) --json | $(STUDY_OF)) && \
@@ -20,6 +20,10 @@ test: .venv/installed-dev
 
 test-all: .venv/installed-dev
 	$(BIN)/pytest -m ""
+
+# What files hold and what is proposed: as recorded, or with BASE=COMMIT as there, to the byte.
+replay: .venv/installed-dev
+	$(BIN)/python tests/replay/replay.py $(if $(BASE),--against $(BASE))
 
 # FASHION_MNIST and MNIST are folders of four IDX files each; the small one may go without.
 bench: .venv/installed-bench

@@ -25,14 +25,18 @@ from typing import (
 )
 from weakref import WeakKeyDictionary, WeakSet
 
+from automl.errors import UserError
+
 SPACE_MODULE_PREFIX = "automl_space_"
-FOLDERS_OF_CHOICES = ("automl.data", "automl.models", "automl.training", "automl.compression")
+FOLDERS_OF_CHOICES = (
+    "automl.data",
+    "automl.models",
+    "automl.training",
+    "automl.compression",
+    "automl.space",
+)
 WORDS = {int: "an integer", float: "a number", str: "a text", bool: "True or False"}
 K = TypeVar("K", bound="Config")
-
-
-class UserError(ValueError):
-    """The user's mistake: one sentence that says what is wrong, where, and what to do."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from automl.config import UserError
+from automl.errors import UserError
 
 STORE_FILE = "store.url"
 

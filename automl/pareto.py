@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from automl import quality
-from automl.config import Config, UserError
+from automl.config import Config
+from automl.errors import UserError
 
 DIRECTIONS = {
     **{name: metric.better for name, metric in quality.METRICS.items()},

@@ -8,11 +8,12 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from automl.config import Config, UserError
+from automl.config import Config
+from automl.errors import UserError
 
 if TYPE_CHECKING:
-    from automl.data.dataset import About, Data
-    from automl.models.family import Model, Network
+    from automl.data.dataset import Data, DatasetInfo
+    from automl.models.family import ModelFamily, Network
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,6 @@ class Context:
     notes: list[str] = field(default_factory=list)
     once: Callable[[str, Callable[[], bytes]], bytes] = lambda name, make: make()
     sensitivity: dict[str, Any] = field(default_factory=dict)
-
-
-class Rejected(Exception):
-    """A trial that ran but does not count, with the reason."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +95,7 @@ class Step(Config):
     def check(self, before: tuple[Step, ...]) -> None:
         """Raise UserError when the step cannot stand after those before it."""
 
-    def check_data(self, about: About) -> None:
+    def check_data(self, info: DatasetInfo) -> None:
         """Raise UserError when the step cannot work on such data."""
 
 
@@ -112,10 +109,10 @@ class Sibling(Config):
     """
 
     recipe: tuple[Step, ...]
-    model: Model | None = None
+    model: ModelFamily | None = None
     width_factor: float = 2.0
 
-    def of(self, model: Model) -> Model:
+    def of(self, model: ModelFamily) -> ModelFamily:
         return self.model or model.widened(self.width_factor)
 
     def check_ranges(self) -> None:

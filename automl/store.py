@@ -11,8 +11,8 @@ from typing import Any
 
 import fsspec
 
-from automl.config import UserError
-from automl.patience import patient
+from automl.errors import UserError
+from automl.retry import patient
 
 IDENTITY = "identity"
 NETWORK_LIBRARIES = ("aiobotocore", "aiohttp", "botocore", "urllib3")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 
+from helpers.trials import DIGITS, load, study_of
+
 os.environ["OMP_NUM_THREADS"] = "1"
 
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,27 +18,15 @@ import torch
 
 from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize
-from automl.data import dataset
-from automl.data.dataset import Data, Dataset
-from automl.data.sklearn import Sklearn
-from automl.measure.measurement import measure
-from automl.models.family import Model, Network, Spec
+from automl.models.family import ModelFamily, Network, Spec
 from automl.models.mlp import MLP
-from automl.recipe import Context, Report
-from automl.result import TrialResult
-from automl.space import TrialConfig
+from automl.recipe import Context
+from automl.space.space import TrialConfig
 from automl.store import Store
 from automl.training.loop import Train
-from automl.trial import Checkpoints, run
+from automl.trial.checkpoints import Checkpoints
 
 torch.set_num_threads(1)
-DIGITS = Sklearn("digits")
-CACHE = tempfile.TemporaryDirectory(prefix="automl-cache-")
-"""Where the tests of a process keep their datasets."""
-
-
-def load(data: Dataset, seed: int = 0) -> Data:
-    return dataset.load(data, seed, Path(CACHE.name))
 
 
 @pytest.fixture
@@ -56,10 +45,10 @@ def context(store: Store) -> Context:
 
 
 @pytest.fixture
-def build() -> Callable[[Model], Network]:
+def build() -> Callable[[ModelFamily], Network]:
     """An untrained network for digits, the same at every call."""
 
-    def build(model: Model) -> Network:
+    def build(model: ModelFamily) -> Network:
         torch.manual_seed(0)
         return Network(Spec(model, (1, 8, 8), 10))
 
@@ -71,29 +60,6 @@ def config() -> TrialConfig:
     """The cheapest trial with every kind of step."""
     recipe = (Train(epochs=3), Prune(0.5), Train(label="fine_tune", epochs=2), Quantize())
     return TrialConfig(DIGITS, MLP((32,)), recipe)
-
-
-def drive(config: TrialConfig, store: Store, **options: Any) -> tuple[list[Report], TrialResult]:
-    """Run a trial to its end in this process."""
-
-    def judge(file: bytes, rows: Any) -> Any:
-        return measure(file, rows.inputs, rows.targets)
-
-    trial, reports = run(config, store, judge, Path(CACHE.name), **options), []
-    while True:
-        try:
-            reports.append(next(trial))
-        except StopIteration as end:
-            return reports, end.value
-
-
-def finish(generator: Any) -> Any:
-    """A generator's return value."""
-    while True:
-        try:
-            next(generator)
-        except StopIteration as end:
-            return end.value
 
 
 @pytest.fixture(scope="session")
@@ -108,7 +74,7 @@ def ray_session() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def searched(ray_session: None, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A small finished search of digits, for all that only look at one."""
-    from automl import api
+    from automl.engine import api
 
     sets = {"recipe.train.epochs": "6", "recipe.fine_tune.epochs": "2"}
     return api.search("digits", trials=6, sets=sets, home=tmp_path_factory.mktemp("home"))
@@ -119,57 +85,6 @@ def studied(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A small study of digits, drawn and run in this process: no Ray, no MLflow."""
     fixed = {"recipe.train.epochs": "2", "recipe.fine_tune.epochs": "1"}
     return study_of("digits", 24, fixed, tmp_path_factory.mktemp("studied"))
-
-
-def study_of(name: str, count: int, fixed: dict[str, str], folder: Path) -> Any:
-    """A search of a shipped space, as if it had run so many trials, one after the other."""
-    from automl import source
-    from automl.export.bound import Bounds
-    from automl.found import Search
-    from automl.home import Home
-    from automl.measure.measurement import Reference
-    from automl.prefix import needed_keys
-    from automl.reference import largest
-    from automl.space import explore
-    from automl.study import study as studies
-    from automl.study.drawing import Drawer
-    from automl.study.study import Settings, TrialRecord
-
-    home, cache = Home(folder), Path(CACHE.name)
-    text = source.read(source.find(name))
-    space, code = source.load(text, fixed), source.fingerprint(text)
-    reference = largest(space, explore(space), cache)
-    file = reference.export()
-    figures = measure(file, reference.rows.inputs, reference.rows.targets)
-    axes = reference.axes(space.objectives, figures.figures)
-    start = (name, "", space.objectives, space.constraints, fixed, 0, "tpe", axes)
-    study = studies.create(home.study(name), Settings(*start, figures.latency_ms), text, file)
-    drawer = Drawer(study.settings, space, lambda c: needed_keys(c, code), Bounds(cache))
-    for number in range(count):
-        drawn = drawer.draw(number)
-        record = TrialRecord(
-            number,
-            drawn.candidate.params,
-            drawn.distributions,
-            draw=drawn.draw,
-            after=number,
-            parent=drawn.candidate.parent,
-            screened=drawn.screened,
-        )
-        study.start(record)
-        trial = run(
-            drawn.candidate.config,
-            Store(home.store),
-            lambda data, rows: measure(
-                data, rows.inputs, rows.targets, Reference(file, figures.latency_ms)
-            ),
-            cache,
-            code,
-        )
-        study.finish(number, finish(trial), number + 1)
-        drawer.learn(study.records()[number])
-    home.cache.symlink_to(cache)
-    return Search(study, home)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,8 @@ from typing import Any, ClassVar, Literal, Optional
 
 import pytest
 
-from automl.config import Config, UserError, check_types, choices, decode, encode
+from automl.config import Config, check_types, choices, decode, encode
+from automl.errors import UserError
 from automl.training.optimizers import SGD, AdamW, Optimizer
 
 

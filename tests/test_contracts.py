@@ -1,62 +1,35 @@
 """Every registered choice, run without naming one: a new one is covered by being there."""
 
-import importlib
 import json
 import math
-import pkgutil
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 import torch
-from conftest import DIGITS, drive, load
-from data.examples import EXAMPLES as DATASETS
+from helpers.datasets import EXAMPLES as DATASETS
+from helpers.registered import KINDS, example, examples, ours
+from helpers.trials import DIGITS, drive, load
 
 import automl.compression
 import automl.data
 import automl.models
 import automl.training
-from automl.config import UserError, choices, decode, encode
+from automl.config import decode, encode
 from automl.data.dataset import Dataset
 from automl.data.sklearn import Sklearn
+from automl.errors import UserError
 from automl.models.convnet import ConvNet
 from automl.models.deployed import Deployed, predict
-from automl.models.family import Model, Network, Spec, dump, restore, untrained
+from automl.models.family import ModelFamily, Network, Spec, dump, restore, untrained
 from automl.models.mlp import MLP
 from automl.recipe import Step
-from automl.space import TrialConfig
+from automl.space.space import TrialConfig
 from automl.training.augmentation import Augmentation
 from automl.training.loop import Train
 from automl.training.losses import Loss
 from automl.training.optimizers import Optimizer
 from automl.training.schedules import Clipped, Cosine, Fixed, Schedule
-
-for package in (automl.compression, automl.data, automl.models, automl.training):
-    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-        importlib.import_module(module.name)
-
-EXAMPLES = {"int": 8, "float": 0.5, "tuple[int, ...]": (16, 16), "Schedule": Fixed(0.5)}
-KINDS = [Optimizer, Schedule, Loss, Augmentation, Step, Model]
-
-
-def net():
-    """A user's own module, for the family that takes one."""
-    layers = torch.nn.Linear(64, 16), torch.nn.ReLU(), torch.nn.Linear(16, 10)
-    return torch.nn.Sequential(torch.nn.Flatten(), *layers)
-
-
-def example(cls):
-    """A value of a config class: its defaults, and by their type or name what has none."""
-    needed = [f for f in fields(cls) if f.default is MISSING and f.default_factory is MISSING]
-    return cls(**{f.name: net if f.name == "factory" else EXAMPLES[f.type] for f in needed})
-
-
-def ours(kind):
-    return [cls for cls in choices(kind).values() if cls.__module__.startswith("automl.")]
-
-
-def examples(kind):
-    return [pytest.param(example(cls), id=cls.__name__) for cls in ours(kind)]
 
 
 @pytest.fixture(params=[cls.__name__ for cls in ours(Dataset)])
@@ -98,7 +71,7 @@ def test_every_loss_trains(loss, store):
     trained = []
     for data in (DIGITS, Sklearn("diabetes")):
         try:
-            loss.check(load(data).about)
+            loss.check(load(data).info)
         except UserError:
             continue
         reports, result = drive(TrialConfig(data, MLP((16,)), recipe), store)
@@ -124,7 +97,7 @@ def test_every_step_ends_in_a_measured_file(step, store):
     assert result.measurement.size_bytes == len(store.read(result.key, "model.onnx"))
 
 
-@pytest.mark.parametrize("model", examples(Model))
+@pytest.mark.parametrize("model", examples(ModelFamily))
 def test_every_family_rebuilds_from_its_spec_and_narrows(model):
     network = _network(model)
     shape = network.spec.input_shape
@@ -147,15 +120,15 @@ def test_every_dataset_splits_without_overlap_and_is_answered(dataset, tmp_path)
     test = automl.data.dataset.test_split(dataset, 0, tmp_path / "cache")
     parts = [set(part.rows) for part in (data.train, data.validation, test)]
     assert sum(len(part) for part in parts) == len(set.union(*parts))
-    if data.about.classes:
-        assert set(data.train.targets) == set(range(len(data.about.classes)))
-    for model in (example(cls) for cls in ours(Model)):
+    if data.info.classes:
+        assert set(data.train.targets) == set(range(len(data.info.classes)))
+    for model in (example(cls) for cls in ours(ModelFamily)):
         try:
-            network = untrained(model, data.about)
-            answers = predict(Deployed(network, data.about), torch.from_numpy(test.inputs))
+            network = untrained(model, data.info)
+            answers = predict(Deployed(network, data.info), torch.from_numpy(test.inputs))
         except (UserError, RuntimeError):
             continue
-        assert answers.shape == (len(test.rows), data.about.num_outputs)
+        assert answers.shape == (len(test.rows), data.info.num_outputs)
         assert np.isfinite(answers.numpy()).all()
         return
     raise AssertionError(f"no family takes {dataset}")

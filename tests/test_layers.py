@@ -16,20 +16,20 @@ HOMES = {
     "grpc": ["cluster"],
     "matplotlib": ["tracking"],
     "mlflow": ["tracking"],
-    "onnx": ["export"],
+    "onnx": ["export", "bounds"],
     "onnxruntime": ["runtimes"],
     "onnxscript": ["export"],
     "optuna": ["study"],
-    "plotly": ["tracking"],
+    "plotly": ["tracking", "explain"],
     "pyarrow": ["data"],
     "ray": ["cluster"],
-    "rich": ["show", "progress"],
+    "rich": ["cli"],
     "safetensors": ["models", "training"],
     "sklearn": ["data"],
     "sqlalchemy": ["study"],
     "torch": [
-        *("models", "training", "compression", "export"),
-        *("trial", "reference", "ablation", "cluster", "doctor"),
+        *("models", "training", "compression", "export", "bounds"),
+        *("trial", "explain", "cluster", "cli", "search_spaces"),
     ],
     "torch_pruning": ["compression"],
     "torchvision": ["data"],
@@ -104,7 +104,7 @@ def test_a_library_outside_its_home_is_caught(copy):
 
 def test_help_is_light():
     code = (
-        "import sys; from typer.testing import CliRunner; from automl.cli import app;"
+        "import sys; from typer.testing import CliRunner; from automl.cli.app import app;"
         "assert CliRunner().invoke(app, ['--help']).exit_code == 0;"
         "heavy = {'torch', 'ray', 'mlflow', 'optuna', 'onnx', 'sklearn'} & set(sys.modules);"
         "assert not heavy, heavy"

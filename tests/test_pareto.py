@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automl.config import UserError
+from automl.errors import UserError
 from automl.pareto import (
     Axis,
     dominates,

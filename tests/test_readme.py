@@ -5,11 +5,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import drive
+from helpers import source_tree
+from helpers.trials import drive
 from typer.testing import CliRunner
 
-from automl import source, space
-from automl.cli import app
+from automl import user_code
+from automl.cli.app import app
+from automl.space import exploring, space_file
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -19,12 +21,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 import torch
 from torch import nn
-from automl.data.sklearn import Sklearn
-from automl.models.mlp import MLP
-from automl.space import Space, TrialConfig
-from automl.training.loop import Train
-from automl.training.optimizers import Optimizer
-from automl.training.schedules import Fixed
+from automl import Sklearn
+from automl import MLP
+from automl import Space, TrialConfig
+from automl import Train
+from automl import Optimizer
+from automl import Fixed
 
 {optimizer}
 
@@ -39,27 +41,8 @@ def block(heading, language):
     return section.split(f"```{language}\n", 1)[1].split("```", 1)[0]
 
 
-def tree():
-    """The paths that the README's tree names."""
-    paths, folders = set(), {}
-    for line in block("## The tree", "").splitlines():
-        depth = (len(line) - len(line.lstrip())) // 2
-        name = line.split()[0]
-        folders[depth] = name
-        paths.add("".join(folders[i] for i in range(depth + 1)))
-    return paths
-
-
-def test_the_tree_is_the_tree():
-    files = {
-        str(path.relative_to(ROOT))
-        for folder in ("automl", "search_spaces")
-        for path in (ROOT / folder).rglob("*.py")
-        if path.name != "__init__.py"
-    }
-    named = {path for path in tree() if path.endswith(".py")}
-    assert named == files
-    assert all((ROOT / path).exists() for path in tree())
+def test_the_tree_in_the_docs_is_the_tree():
+    assert source_tree.PAGE.read_text() == source_tree.page(), "python tests/helpers/source_tree.py"
 
 
 def test_every_command_is_in_the_readme_and_has_help():
@@ -80,14 +63,14 @@ def test_every_option_in_the_readme_exists():
 
 
 def test_the_readmes_space_is_a_space():
-    explored = space.validate(source.load(block("## Spaces", "python")))
+    explored = exploring.validate(space_file.load(block("## Spaces", "python")))
     assert "model.widths.length" in explored.domains
 
 
 def test_the_readmes_optimizer_is_added_in_one_place(store):
     text = OPTIMIZER.format(optimizer=block("### Adding one thing", "python"))
-    (config,) = space.explore(source.load(text)).configs
-    reports, result = drive(config, store, space_source=source.fingerprint(text))
+    (config,) = exploring.explore(space_file.load(text)).configs
+    reports, result = drive(config, store, space_source=user_code.fingerprint(text))
     assert result.status == "complete"
     assert reports[-1].metrics["loss"] < reports[0].metrics["loss"]
 

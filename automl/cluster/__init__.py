@@ -1,3 +1,3 @@
 """Running trials on Ray."""
 
-from automl.cluster import environment as environment
+from automl.cluster import ray_environment as ray_environment

@@ -11,14 +11,14 @@ from typing import Any
 import torch
 from ray import tune
 
-from automl.cluster.judge import RemoteMeasure
-from automl.cluster.shared import Shared, Task
-from automl.cluster.usage import Usage
+from automl.cluster.measuring import RemoteMeasure
+from automl.cluster.process_usage import Usage
+from automl.cluster.task import Shared, Task
 from automl.cluster.workers import run_on_workers
 from automl.export.onnx import leave_out_of_collections
 from automl.recipe import Report
-from automl.result import TrialResult, failed
-from automl.study.stop_rule import is_rung
+from automl.study.stopping.stop_rule import is_rung
+from automl.trial.result import TrialResult, failed
 
 DRIVER_CPUS = 0.0001
 """The least that Ray counts: many may be on one node beside workers of whole CPUs."""

@@ -20,11 +20,11 @@ from ray.tune.stopper import Stopper
 from automl.cluster.actor import TrialActor
 from automl.cluster.scheduler import StudyScheduler
 from automl.cluster.searcher import DriverOnly, StudySearcher
-from automl.cluster.shared import Shared
+from automl.cluster.task import Shared
 from automl.recipe import Report
-from automl.result import TrialResult
-from automl.study.finishing import Lineup
-from automl.study.study import TrialRecord, trial_id
+from automl.study.record import TrialRecord, trial_id
+from automl.study.refit import Lineup
+from automl.trial.result import TrialResult
 
 MAX_LOST_ACTORS = 2
 CAUSES = {

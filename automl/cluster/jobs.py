@@ -13,10 +13,10 @@ from pathlib import Path
 from ray.exceptions import AuthenticationError
 from ray.job_submission import JobStatus, JobSubmissionClient
 
-from automl.config import UserError
-from automl.patience import patient
+from automl.errors import UserError
+from automl.retry import patient
 
-COMMAND = ("python", "-c", "from automl.cli import main; main()")
+COMMAND = ("python", "-c", "from automl.cli.app import main; main()")
 PAUSE_SECONDS = 1.0
 # Each sets its own level, and tells of uploads and sockets.
 for chatty in ("ray", "ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk"):

@@ -9,12 +9,12 @@ import ray
 from ray.autoscaler.sdk import request_resources
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from automl import source
-from automl.cluster.resources import Node
-from automl.config import UserError
+from automl.cluster.placement import Node
 from automl.data import dataset
+from automl.errors import UserError
 from automl.models.family import untrained
-from automl.space import explore
+from automl.space import space_file
+from automl.space.exploring import explore
 from automl.store import Store
 
 
@@ -58,10 +58,10 @@ def _prepare(
                 f"the node {os.uname().nodename} does not reach the store {store}; "
                 "choose a --home on a path that all nodes share, or a --store that all reach"
             )
-        space = source.load(space_text, fixed, folder=folder)
+        space = space_file.load(space_text, fixed, folder=folder)
         for config in explore(space).configs:
             data = dataset.load(config.dataset, config.seed, Path(cache))
-            untrained(config.model, data.about)
+            untrained(config.model, data.info)
     except (UserError, OSError, ImportError) as error:
         return f"{error} (on the node {os.uname().nodename})"
     return ""

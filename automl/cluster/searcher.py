@@ -7,10 +7,10 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
-from automl.cluster.shared import Task, num_workers
-from automl.space import WHOLE
-from automl.study.finishing import Lineup
-from automl.study.study import TrialRecord
+from automl.cluster.task import Task, num_workers
+from automl.space.sampling import WHOLE
+from automl.study.record import TrialRecord
+from automl.study.refit import Lineup
 
 
 class DriverOnly:

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import ray
 
-from automl.cluster import access
-from automl.config import UserError
+from automl.cluster import port_security
+from automl.errors import UserError
 
 
 @contextlib.contextmanager
@@ -53,5 +53,5 @@ def probe(address: str) -> None:
             f"no Ray cluster answers at --address {address} ({error}); "
             "start one with `ray start --head`, or leave --address out to use this machine"
         ) from None
-    if not address.startswith("ray://") and (why := access.refusal(address)):
+    if not address.startswith("ray://") and (why := port_security.refusal(address)):
         raise UserError(why)

@@ -13,11 +13,11 @@ import ray
 from ray.train import RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 
-from automl.cluster.judge import RemoteMeasure
-from automl.cluster.shared import Shared, Task
+from automl.cluster.measuring import RemoteMeasure
+from automl.cluster.task import Shared, Task
 from automl.recipe import Report
-from automl.result import TrialResult, failed
 from automl.training import parallel
+from automl.trial.result import TrialResult, failed
 
 POLL_SECONDS = 1.0
 MAX_LOST_WORKERS = 2

@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from automl.compression.calibration import recalibrate
-from automl.compression.fold import fold_batch_norm
-from automl.compression.plain import Plain, described, plain_layers, refuse
-from automl.compression.quantized import onnx_node, per_output
-from automl.models.family import Change, Network, change, copy_weights
-from automl.recipe import Context, Rejected, Report
+from automl.compression.fold_batch_norm import fold_batch_norm
+from automl.compression.plain_layers import Plain, described, plain_layers, refuse
+from automl.compression.quantized_layers import onnx_node, per_output
+from automl.errors import Rejected
+from automl.models.family import LayerEdit, Network, copy_weights, edit_layers
+from automl.recipe import Context, Report
 from automl.training.loop import Train
 
 
@@ -61,7 +62,7 @@ class Binarize(Train):
 
 
 @dataclass(frozen=True)
-class Binarized(Change):
+class Binarized(LayerEdit):
     """An ordinary layer whose weights are signs."""
 
     layer: Plain
@@ -104,7 +105,7 @@ class BinarizedLayer(nn.Module):
 def binarized(model: Network, names: list[str]) -> Network:
     """The network with these layers, whose weights are ± one size per channel, as codes."""
     layers: dict[str, Any] = {name: model.body.get_submodule(name) for name in names}
-    smaller = change(model, {name: Binarized(described(layers[name])) for name in names})
+    smaller = edit_layers(model, {name: Binarized(described(layers[name])) for name in names})
     copy_weights(model, smaller)
     for name, layer in layers.items():
         weight = layer.weight.detach()

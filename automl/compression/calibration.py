@@ -36,7 +36,7 @@ def calibration_rows(data: Data, count: int = CALIBRATION_ROWS) -> Split:
 def seen_rows(model: Network, context: Context) -> Tensor:
     """Calibration rows as the model sees them."""
     rows = calibration_rows(context.data)
-    return seen_by(model, rows.inputs, context.data.about).to(context.device)
+    return seen_by(model, rows.inputs, context.data.info).to(context.device)
 
 
 def observe(
@@ -94,7 +94,7 @@ def recalibrate(model: Network, context: Context, count: int = STATISTICS_ROWS) 
     if not norms:
         return model
     rows = calibration_rows(context.data, count)
-    inputs = seen_by(model, rows.inputs, context.data.about).to(context.device)
+    inputs = seen_by(model, rows.inputs, context.data.info).to(context.device)
     momenta = [norm.momentum for norm in norms]
     model.to(context.device).eval()
     for norm in norms:

@@ -16,10 +16,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from automl.compression.calibration import recalibrate
-from automl.compression.plain import plain_layers
-from automl.config import Between0And1, NotNegative, UserError
+from automl.compression.plain_layers import plain_layers
+from automl.config import Between0And1, NotNegative
+from automl.errors import Rejected, UserError
 from automl.models.family import Network
-from automl.recipe import Context, Rejected, Step
+from automl.recipe import Context, Step
 
 
 @dataclass(frozen=True)

@@ -17,14 +17,13 @@ from automl.compression.calibration import (
     calibration_rows,
     recalibrate,
 )
-from automl.compression.factors import METHODS, Moments, max_rank
-from automl.compression.plain import Plain, described, plain_layers, refuse
-from automl.compression.sensitivity import Candidate, measured_once, refreshed, spread
-from automl.config import UserError
+from automl.compression.factorized_layers import METHODS, Moments, max_rank
+from automl.compression.layer_sensitivity import Candidate, measured_once, refreshed, spread
+from automl.compression.plain_layers import Plain, described, plain_layers, refuse
+from automl.errors import Rejected, UserError, unknown
 from automl.models.deployed import predict, seen_by
-from automl.models.family import Change, Network, change, copy_weights, count_parameters
-from automl.recipe import Context, Rejected, Step
-from automl.space import unknown
+from automl.models.family import LayerEdit, Network, copy_weights, count_parameters, edit_layers
+from automl.recipe import Context, Step
 
 SHARES = (3 / 4, 5 / 8, 1 / 2, 3 / 8, 1 / 4, 1 / 8, 1 / 16)
 """The shares of a layer's largest rank whose loss is measured."""
@@ -203,7 +202,7 @@ class Factorize(Step):
 
 
 @dataclass(frozen=True)
-class Factored(Change):
+class Factored(LayerEdit):
     """A layer that is a chain of ordinary layers."""
 
     factors: tuple[Plain, ...]
@@ -236,7 +235,7 @@ def observed(
 
     hooks = [layer.register_forward_hook(observe(name)) for name, layer in layers.items()]
     rows = calibration_rows(context.data, STATISTICS_ROWS).inputs
-    predict(model, seen_by(model, rows, context.data.about))
+    predict(model, seen_by(model, rows, context.data.info))
     for handle in hooks:
         handle.remove()
     for name in layers:
@@ -247,8 +246,8 @@ def observed(
 
 def replaced(model: Network, factors: dict[str, nn.Sequential]) -> Network:
     """The network with these layers replaced, weights and all."""
-    changes = {name: Factored(tuple(map(described, parts))) for name, parts in factors.items()}
-    network = change(model, changes)
+    layer_edits = {name: Factored(tuple(map(described, parts))) for name, parts in factors.items()}
+    network = edit_layers(model, layer_edits)
     copy_weights(model, network)
     for name, parts in factors.items():
         network.body.get_submodule(name).load_state_dict(parts.state_dict())

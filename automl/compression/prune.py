@@ -19,12 +19,8 @@ from automl.compression.calibration import (
     calibration_rows,
     recalibrate,
 )
-from automl.compression.cut import check_order, checked_cut, cut, refuse_changed
-from automl.compression.dependencies import Resized, traced_groups
-from automl.compression.rounds import Round, latest_round, train_round
-from automl.compression.scores import SCORES
-from automl.compression.sensitivity import Candidate, Options, measured_once, refreshed
-from automl.compression.widths import (
+from automl.compression.cut_units import check_order, checked_cut, cut, refuse_changed
+from automl.compression.kept_widths import (
     SCOPES,
     Width,
     kept_width,
@@ -32,13 +28,16 @@ from automl.compression.widths import (
     measured_widths,
     strongest,
 )
-from automl.config import UserError
-from automl.data.dataset import About
+from automl.compression.layer_sensitivity import Candidate, Options, measured_once, refreshed
+from automl.compression.traced_widths import Resized, traced_groups
+from automl.compression.training_rounds import Round, latest_round, train_round
+from automl.compression.unit_scores import SCORES
+from automl.data.dataset import DatasetInfo
+from automl.errors import Rejected, UserError, unknown
 from automl.models.deployed import seen_by
 from automl.models.family import Group, Network, count_parameters
 from automl.models.imported import Imported
-from automl.recipe import Context, Rejected, Report, Sibling, Step
-from automl.space import unknown
+from automl.recipe import Context, Report, Sibling, Step
 from automl.training.loop import Train
 from automl.training.losses import Loss
 from automl.training.schedules import Schedule
@@ -94,8 +93,8 @@ class Prune(Step):
         self._training(self.label, 1).check(before)
         check_order(self, before)
 
-    def check_data(self, about: About) -> None:
-        self._training(self.label, 1).check_data(about)
+    def check_data(self, info: DatasetInfo) -> None:
+        self._training(self.label, 1).check_data(info)
 
     def apply(self, model: Network, context: Context) -> Network:
         """Every cut, without training between them."""
@@ -260,4 +259,4 @@ def narrowed(
 
 def _proof_rows(model: Network, context: Context) -> Tensor:
     rows = calibration_rows(context.data, PROOF_ROWS)
-    return seen_by(model, rows.inputs, context.data.about)
+    return seen_by(model, rows.inputs, context.data.info)

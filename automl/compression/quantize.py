@@ -11,35 +11,35 @@ from torch import Tensor, nn
 
 from automl import quality
 from automl.compression.calibration import first_readers, observe, seen_rows
-from automl.compression.flow import outputs_to_round
-from automl.compression.fold import Removed, fold_batch_norm
-from automl.compression.grid import (
+from automl.compression.fold_batch_norm import Removed, fold_batch_norm
+from automl.compression.layer_sensitivity import in_fewer_bits, measured_once, spread
+from automl.compression.output_rounding import outputs_to_round
+from automl.compression.plain_layers import KINDS
+from automl.compression.quantization_grid import (
     LIMITS,
     activation_grid,
     codebook,
     codes_of,
     weight_scale,
 )
-from automl.compression.plain import KINDS
-from automl.compression.quantized import (
+from automl.compression.quantized_layers import (
     Learned,
     LearnedLayer,
     Quantized,
     QuantizedLayer,
     per_output,
 )
-from automl.compression.sensitivity import in_fewer_bits, measured_once, spread
-from automl.config import UserError
+from automl.errors import Rejected, UserError
 from automl.models.deployed import Deployed, predict
 from automl.models.family import (
-    Change,
+    LayerEdit,
     Network,
-    change,
     copy_weights,
-    last_change,
-    rechange,
+    edit_layers,
+    last_edit,
+    replace_last_edit,
 )
-from automl.recipe import Context, Rejected, Report, Sibling, Step
+from automl.recipe import Context, Report, Sibling, Step
 from automl.training.loop import Train
 from automl.training.optimizers import AdamW
 from automl.training.schedules import Cosine, Warmup
@@ -99,8 +99,8 @@ class Quantize(Step):
 
     def run(self, model: Network, context: Context) -> Generator[Report, None, Network]:
         model = model.to(context.device).eval()
-        changes = self._changes(model, self._widths(model, context))
-        start, training = learned(model, changes, context), self.aware_training()
+        layer_edits = self._layer_edits(model, self._widths(model, context))
+        start, training = learned(model, layer_edits, context), self.aware_training()
         calibrated = finished(start, context)
         if training.epochs == 0:
             return calibrated
@@ -120,13 +120,13 @@ class Quantize(Step):
         ends = dict.fromkeys((names[0], names[-1]), max(self.bits, self.ends_bits))
         return dict.fromkeys(names, self.bits) | ends
 
-    def _changes(self, model: Network, widths: Mapping[str, int]) -> dict[str, Learned]:
-        layers, changes = quantizable(model), {}
+    def _layer_edits(self, model: Network, widths: Mapping[str, int]) -> dict[str, Learned]:
+        layers, layer_edits = quantizable(model), {}
         for name, bits in widths.items():
             rows = _weight(layers[name]).detach().flatten(1)
             levels = codebook(rows, bits) if self.codebook and bits < 8 else ()
-            changes[name] = Learned(bits, self.activation_bits, levels)
-        return changes
+            layer_edits[name] = Learned(bits, self.activation_bits, levels)
+        return layer_edits
 
     def _fewest_bits(self) -> int:
         """That any layer may have."""
@@ -172,7 +172,7 @@ def quantizable(model: Network) -> dict[str, nn.Module]:
     }
 
 
-def learned(model: Network, changes: Mapping[str, Learned], context: Context) -> Network:
+def learned(model: Network, layer_edits: Mapping[str, Learned], context: Context) -> Network:
     """The model with layers that see their rounding, scales calibrated; batch norms stay.
 
     Layers that read the same tensor round it alike, once for all of them.
@@ -180,10 +180,10 @@ def learned(model: Network, changes: Mapping[str, Learned], context: Context) ->
     layers, rows = quantizable(model), seen_rows(model, context)
     entering, _ = observe(model.body, layers, rows)
     readers = first_readers(model.body, layers, rows)
-    start = change(model, changes)
+    start = edit_layers(model, layer_edits)
     start.to(context.device)
     copy_weights(model, start)
-    for name, made in changes.items():
+    for name, made in layer_edits.items():
         layer = cast(LearnedLayer, start.body.get_submodule(name))
         scale, zero_point = activation_grid(entering[name], made.activation_bits)
         with torch.no_grad():
@@ -201,7 +201,9 @@ def finished(model: Network, context: Context) -> Network:
     and results rounded where integer convolutions need it."""
     model.eval()
     names = {n: m for n, m in model.body.named_modules() if isinstance(m, LearnedLayer)}
-    shipped = rechange(model, {n: _as_quantized(model, n) for n in names}).to(context.device)
+    shipped = replace_last_edit(model, {n: _as_quantized(model, n) for n in names}).to(
+        context.device
+    )
     copy_weights(model, shipped)
     for name, layer in names.items():
         shipped.body.get_submodule(name).load_state_dict(_frozen(layer))
@@ -213,7 +215,7 @@ def finished(model: Network, context: Context) -> Network:
 
 
 def _as_quantized(model: Network, name: str) -> Quantized:
-    kept = last_change(model, name)
+    kept = last_edit(model, name)
     assert isinstance(kept, Learned)
     return Quantized(kept.bits, kept.activation_bits)
 
@@ -243,12 +245,12 @@ def _with_outputs(model: Network, context: Context) -> Network:
         return model
     ends = {name: relu or name for name, relu in followers.items()}
     _, leaving = observe(model.body, set(ends.values()), seen_rows(model, context))
-    changes: dict[str, Change] = {}
+    layer_edits: dict[str, LayerEdit] = {}
     for name, relu in followers.items():
-        changes[name] = replace(cast(Quantized, last_change(model, name)), output=True)
+        layer_edits[name] = replace(cast(Quantized, last_edit(model, name)), output=True)
         if relu:
-            changes[relu] = Removed()
-    rounding = rechange(model, changes).to(context.device)
+            layer_edits[relu] = Removed()
+    rounding = replace_last_edit(model, layer_edits).to(context.device)
     copy_weights(model, rounding)
     for name, end in ends.items():
         layer = cast(QuantizedLayer, rounding.body.get_submodule(name))
@@ -260,9 +262,9 @@ def _with_outputs(model: Network, context: Context) -> Network:
 
 def _quality(model: Network, context: Context) -> float:
     """The task's usual metric on the validation rows, more being better."""
-    rows, about = context.data.validation, context.data.about
-    answers = predict(Deployed(model, about).to(context.device), torch.from_numpy(rows.inputs))
-    name, metric = next(iter(quality.metrics(len(about.classes)).items()))
+    rows, info = context.data.validation, context.data.info
+    answers = predict(Deployed(model, info).to(context.device), torch.from_numpy(rows.inputs))
+    name, metric = next(iter(quality.metrics(len(info.classes)).items()))
     value = quality.measured(answers.cpu().numpy(), rows.targets)[name]
     return value if metric.better == "max" else -value
 

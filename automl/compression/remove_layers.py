@@ -13,12 +13,13 @@ import torch
 
 from automl import quality
 from automl.compression.calibration import calibration_rows, recalibrate
-from automl.compression.cut import check_order, refuse_changed
+from automl.compression.cut_units import check_order, refuse_changed
 from automl.config import Above0To1, Count
-from automl.data.dataset import About, Split
+from automl.data.dataset import DatasetInfo, Split
+from automl.errors import Rejected
 from automl.models.deployed import Deployed, predict
 from automl.models.family import Block, Network, count_parameters
-from automl.recipe import Context, Rejected, Step
+from automl.recipe import Context, Step
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,9 @@ def blocks(model: Network) -> tuple[Block, ...]:
 
 def least_missed(model: Network, context: Context) -> Network:
     """The model without the block that its answers need least; of equals without the largest."""
-    rows, about = calibration_rows(context.data), context.data.about
+    rows, info = calibration_rows(context.data), context.data.info
     candidates = [without(model, block).to(context.device) for block in blocks(model)]
-    return max(candidates, key=lambda one: (_measured(one, rows, about), -count_parameters(one)))
+    return max(candidates, key=lambda one: (_measured(one, rows, info), -count_parameters(one)))
 
 
 def without(model: Network, block: Block) -> Network:
@@ -85,8 +86,8 @@ def without(model: Network, block: Block) -> Network:
     return shallower
 
 
-def _measured(model: Network, rows: Split, about: About) -> float:
+def _measured(model: Network, rows: Split, info: DatasetInfo) -> float:
     """The task's first metric: accuracy or r², of both of which more is better."""
-    metric = next(iter(quality.metrics(len(about.classes)).values()))
-    answers = predict(Deployed(model, about), torch.from_numpy(rows.inputs))
+    metric = next(iter(quality.metrics(len(info.classes)).values()))
+    answers = predict(Deployed(model, info), torch.from_numpy(rows.inputs))
     return metric.of(answers.cpu().numpy(), rows.targets)

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl import source as space_source
-from automl.config import Config, UserError, canonical, decode, encode
-from automl.data.files import existing, visible_files
+from automl import user_code
+from automl.config import Config, canonical, decode, encode
+from automl.data.reading import existing, visible_files
+from automl.errors import UserError
 
 VALIDATION_SHARE = 0.2
 TEST_SHARE = 0.2
@@ -37,7 +38,7 @@ class Column(Config):
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class RawDataset:
     """All rows of a dataset as they come, and what they are.
 
     `inputs` are (rows, *raw row): float32 numbers, or uint8 pixels or UTF-8 bytes; `targets`
@@ -59,9 +60,9 @@ class Source:
 
 
 class Dataset(Config):
-    """A config that loads a `Source`."""
+    """A config that loads a `RawDataset`."""
 
-    def load(self) -> Source:
+    def load(self) -> RawDataset:
         """Raises UserError, naming the file and the row, on data that cannot be used."""
         raise NotImplementedError
 
@@ -93,7 +94,7 @@ class Scaling(Config):
 
 
 @dataclass(frozen=True)
-class About(Config):
+class DatasetInfo(Config):
     """All that is known of a set beside its rows. `class_counts`, `inputs`, and in a regression
     `targets` are of the training rows."""
 
@@ -113,7 +114,7 @@ class Data:
 
     train: Split
     validation: Split
-    about: About = field(repr=False)
+    info: DatasetInfo = field(repr=False)
 
 
 def load(dataset: Dataset, seed: int, cache: Path) -> Data:
@@ -123,8 +124,8 @@ def load(dataset: Dataset, seed: int, cache: Path) -> Data:
 
 @functools.lru_cache(maxsize=4)
 def _load(folder: Path) -> Data:
-    about: About = decode(json.loads((folder / "about.json").read_text()))
-    return Data(_read(folder, "train"), _read(folder, "validation"), about)
+    info: DatasetInfo = decode(json.loads((folder / "info.json").read_text()))
+    return Data(_read(folder, "train"), _read(folder, "validation"), info)
 
 
 def test_split(dataset: Dataset, seed: int, cache: Path) -> Split:
@@ -134,7 +135,7 @@ def test_split(dataset: Dataset, seed: int, cache: Path) -> Split:
 
 @functools.lru_cache
 def _space_code(module: str) -> str:
-    return space_source.fingerprint(inspect.getsource(sys.modules[module]))
+    return user_code.fingerprint(inspect.getsource(sys.modules[module]))
 
 
 @functools.cache
@@ -199,7 +200,7 @@ def _prepare(dataset: Dataset, seed: int, folder: Path) -> None:
         np.save(folder / f"{name}.rows.npy", rows)
     train = _read(folder, "train")
     targets = train.targets if source.targets.ndim == 2 else train.targets[:0, None]
-    about = About(
+    info = DatasetInfo(
         input_shape=source.input_shape,
         num_outputs=len(source.classes) or source.targets.shape[1],
         classes=source.classes,
@@ -209,10 +210,10 @@ def _prepare(dataset: Dataset, seed: int, folder: Path) -> None:
         inputs=_input_scaling(source, train.inputs),
         targets=_scaling(targets[rows] for rows in _chunks(targets)),
     )
-    (folder / "about.json").write_text(canonical(about))
+    (folder / "info.json").write_text(canonical(info))
 
 
-def _check(dataset: Dataset, source: Source) -> None:
+def _check(dataset: Dataset, source: RawDataset) -> None:
     """Raise UserError on values that cannot be learned from."""
     num_searched = len(source.inputs) - source.num_test
     if num_searched < 10:
@@ -246,7 +247,7 @@ def _check_outputs(dataset: Dataset, targets: NDArray[Any]) -> None:
         )
 
 
-def _check_classes(dataset: Dataset, source: Source) -> None:
+def _check_classes(dataset: Dataset, source: RawDataset) -> None:
     names, targets = source.classes, source.targets
     if (outside := np.flatnonzero((targets < 0) | (targets >= len(names)))).size:
         row = int(outside[0])
@@ -276,7 +277,7 @@ def _not_finite(values: NDArray[Any]) -> Any:
     return ~np.isfinite(values)
 
 
-def _rows(source: Source, seed: int) -> tuple[NDArray[np.int64], ...]:
+def _rows(source: RawDataset, seed: int) -> tuple[NDArray[np.int64], ...]:
     """Row numbers for training, validation and test, each class in the same shares."""
     rng, count = np.random.default_rng(seed), len(source.targets) - source.num_test
     share = min(VALIDATION_SHARE, MAX_VALIDATION_ROWS / count)
@@ -319,7 +320,7 @@ def _chunks(values: NDArray[Any]) -> Iterator[slice]:
         yield slice(start, start + size)
 
 
-def _input_scaling(source: Source, inputs: NDArray[Any]) -> Scaling:
+def _input_scaling(source: RawDataset, inputs: NDArray[Any]) -> Scaling:
     """Per channel of an image or a series, per column of a row; none of text."""
     if source.num_tokens:
         return Scaling((), ())

@@ -10,11 +10,12 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.config import Count, UserError
-from automl.data.dataset import Dataset, Source
-from automl.data.files import coded, existing
+from automl.config import Count
+from automl.data.dataset import Dataset, RawDataset
 from automl.data.image_folder import check_pixels, pixels, stacked
+from automl.data.reading import coded, existing
 from automl.data.text import NUM_TOKENS, cut, padded
+from automl.errors import UserError
 
 _Place = Callable[[int], str]
 
@@ -41,7 +42,7 @@ class HuggingFace(Dataset):
     length: Count = 128
     paths: ClassVar[tuple[str, ...]] = ("path",)
 
-    def load(self) -> Source:
+    def load(self) -> RawDataset:
         check_pixels(self, self.size, self.channels)
         splits = self._splits()
         names = [self.split]
@@ -71,7 +72,9 @@ class HuggingFace(Dataset):
         inputs, num_tokens = self._inputs(rows, chosen, place)
         targets, classes = _targets(rows, self.label, place)
         num_test = len(rows) - len(parts[0])
-        return Source(inputs, targets, inputs.shape[1:], classes, num_test, (), num_tokens, place)
+        return RawDataset(
+            inputs, targets, inputs.shape[1:], classes, num_test, (), num_tokens, place
+        )
 
     def _splits(self) -> dict[str, Any]:
         if bool(self.name) == bool(self.path):
@@ -113,7 +116,7 @@ class Torchvision(Dataset):
     root: str
     paths: ClassVar[tuple[str, ...]] = ("root",)
 
-    def load(self) -> Source:
+    def load(self) -> RawDataset:
         kind = getattr(_package(self, "torchvision").datasets, self.name, None)
         if kind is None:
             raise UserError(f"{self}: torchvision.datasets has no {self.name!r}; correct the name")
@@ -126,7 +129,7 @@ class Torchvision(Dataset):
         inputs, targets = (np.concatenate(arrays) for arrays in zip(*map(_arrays, parts)))
         names = getattr(parts[0], "classes", range(int(targets.max()) + 1))
         classes = tuple(str(name) for name in names)
-        return Source(inputs, targets, inputs.shape[1:], classes, num_test=len(parts[1]))
+        return RawDataset(inputs, targets, inputs.shape[1:], classes, num_test=len(parts[1]))
 
 
 def _package(user: Dataset, name: str) -> Any:

@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.config import UserError
-from automl.data.dataset import Dataset, Source
-from automl.data.files import existing
+from automl.data.dataset import Dataset, RawDataset
+from automl.data.reading import existing
+from automl.errors import UserError
 
 _GARMENTS = (
     *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
@@ -29,7 +29,7 @@ class MNIST(Dataset):
     root: str
     paths: ClassVar[tuple[str, ...]] = ("root",)
 
-    def load(self) -> Source:
+    def load(self) -> RawDataset:
         return _load(existing(self.root), tuple("0123456789"))
 
 
@@ -40,11 +40,11 @@ class FashionMNIST(Dataset):
     root: str
     paths: ClassVar[tuple[str, ...]] = ("root",)
 
-    def load(self) -> Source:
+    def load(self) -> RawDataset:
         return _load(existing(self.root), _GARMENTS)
 
 
-def _load(root: Path, classes: tuple[str, ...]) -> Source:
+def _load(root: Path, classes: tuple[str, ...]) -> RawDataset:
     inputs, targets = _split(root, "train")
     test_inputs, test_targets = _split(root, "t10k")
 
@@ -57,7 +57,7 @@ def _load(root: Path, classes: tuple[str, ...]) -> Source:
             f"{root}: images are {inputs.shape[1:]} in the train- file but "
             f"{test_inputs.shape[1:]} in the t10k- file; take both from one set"
         )
-    return Source(
+    return RawDataset(
         np.concatenate([inputs, test_inputs]),
         np.concatenate([targets, test_targets]).astype(np.int64),
         (1, *inputs.shape[1:]),

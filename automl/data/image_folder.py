@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from automl.config import Count, UserError
-from automl.data.dataset import Dataset, Source
-from automl.data.files import coded, empty, existing, visible_files
+from automl.config import Count
+from automl.data.dataset import Dataset, RawDataset
+from automl.data.reading import coded, empty, existing, visible_files
+from automl.errors import UserError
 
 _MODES = {1: "L", 3: "RGB"}
 
@@ -31,7 +32,7 @@ class ImageFolder(Dataset):
     channels: int = 3
     paths: ClassVar[tuple[str, ...]] = ("path",)
 
-    def load(self) -> Source:
+    def load(self) -> RawDataset:
         check_pixels(self, self.size, self.channels)
         root = existing(self.path)
         names = [folder.name for folder in _folders(root)]
@@ -49,7 +50,7 @@ class ImageFolder(Dataset):
         images = (_decode(file, self.size, self.channels) for file in files)
         inputs = stacked(images, len(files), place)
         num_test = len(parts[1]) if own_test else 0
-        return Source(inputs, targets, inputs.shape[1:], classes, num_test, place=place)
+        return RawDataset(inputs, targets, inputs.shape[1:], classes, num_test, place=place)
 
 
 def check_pixels(config: Dataset, size: tuple[int, ...], channels: int) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from automl.config import Count, NotNegative, Whole
-from automl.data.dataset import Dataset, Source
+from automl.data.dataset import Dataset, RawDataset
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class LinearMap(Dataset):
     noise: NotNegative = 0.1
     seed: Whole = 0
 
-    def load(self) -> Source:
+    def load(self) -> RawDataset:
         rng = np.random.default_rng(self.seed)
         weight = rng.normal(size=(self.num_inputs, self.num_outputs)) / self.num_inputs**0.5
         bias = rng.normal(size=self.num_outputs)
         inputs = rng.normal(size=(self.num_rows, self.num_inputs))
         noise = self.noise * rng.normal(size=(self.num_rows, self.num_outputs))
         targets = inputs @ weight + bias + noise
-        return Source(inputs.astype(np.float32), targets.astype(np.float32), (self.num_inputs,))
+        return RawDataset(inputs.astype(np.float32), targets.astype(np.float32), (self.num_inputs,))

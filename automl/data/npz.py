@@ -14,9 +14,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.config import Count, UserError
-from automl.data.dataset import Dataset, Source
-from automl.data.files import empty, existing
+from automl.config import Count
+from automl.data.dataset import Dataset, RawDataset
+from automl.data.reading import empty, existing
+from automl.errors import UserError
 
 _Arrays = dict[str, NDArray[Any]]
 _DAMAGED = (
@@ -39,7 +40,7 @@ class Npz(Dataset):
     shape: tuple[Count, ...] = ()
     paths: ClassVar[tuple[str, ...]] = ("path",)
 
-    def load(self) -> Source:
+    def load(self) -> RawDataset:
         arrays = _read(existing(self.path))
         has_test = "test_inputs" in arrays or "test_targets" in arrays
         for part in ("", "test_") if has_test else ("",):
@@ -53,8 +54,8 @@ class Npz(Dataset):
         if math.prod(shape) != math.prod(row):
             raise UserError(f"{self}: a row has the shape {row}, not {shape}; correct `shape`")
         if targets.dtype.kind == "f":
-            return Source(inputs, targets.reshape(len(targets), -1), shape, num_test=num_test)
-        return Source(inputs, targets, shape, _classes(self.path, arrays, targets), num_test)
+            return RawDataset(inputs, targets.reshape(len(targets), -1), shape, num_test=num_test)
+        return RawDataset(inputs, targets, shape, _classes(self.path, arrays, targets), num_test)
 
 
 def _read(path: Path) -> _Arrays:

@@ -10,21 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from automl.data.dataset import About
+from automl.data.dataset import DatasetInfo
 
 MAX_PIXELS = 96
 MAX_CHARACTERS, MAX_NUMBERS = 200, 12
 
 
-def previews(rows: NDArray[Any], about: About) -> list[dict[str, str]]:
+def previews(rows: NDArray[Any], info: DatasetInfo) -> list[dict[str, str]]:
     """Each raw row as {"picture": a PNG's data URI} or {"text": …}."""
-    if about.num_tokens:
+    if info.num_tokens:
         return [{"text": _text(row)} for row in rows]
-    if about.columns:
-        return [{"text": _columns(row, about)} for row in rows]
-    if len(about.input_shape) == 3 and len(rows):
+    if info.columns:
+        return [{"text": _columns(row, info)} for row in rows]
+    if len(info.input_shape) == 3 and len(rows):
         low, high = (0, 255) if rows.dtype == np.uint8 else (rows.min(), rows.max())
-        shaped = (rows.reshape(-1, *about.input_shape) - low) / (high - low or 1)
+        shaped = (rows.reshape(-1, *info.input_shape) - low) / (high - low or 1)
         return [{"picture": _picture(row)} for row in (255 * shaped).astype(np.uint8)]
     return [{"text": _numbers(row)} for row in rows]
 
@@ -44,10 +44,10 @@ def _text(row: NDArray[Any]) -> str:
     return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]} …"
 
 
-def _columns(row: NDArray[Any], about: About) -> str:
+def _columns(row: NDArray[Any], info: DatasetInfo) -> str:
     named = [
         f"{column.name} = {_cell(value, column.categories)}"
-        for column, value in zip(about.columns, row.tolist(), strict=True)
+        for column, value in zip(info.columns, row.tolist(), strict=True)
     ]
     return ", ".join(named[:MAX_NUMBERS] + ["…"] * (len(named) > MAX_NUMBERS))
 

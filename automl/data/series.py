@@ -11,9 +11,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.config import UserError
-from automl.data.dataset import Dataset, Source
-from automl.data.files import DELIMITERS, coded, empty, existing_file, is_number
+from automl.data.dataset import Dataset, RawDataset
+from automl.data.reading import DELIMITERS, coded, empty, existing_file, is_number
+from automl.errors import UserError
 
 _Line = tuple[int, str, list[list[str]]]
 
@@ -30,7 +30,7 @@ class Series(Dataset):
     test_path: str = ""
     paths: ClassVar[tuple[str, ...]] = ("path", "test_path")
 
-    def load(self) -> Source:
+    def load(self) -> RawDataset:
         parts = [_rows(existing_file(path)) for path in (self.path, self.test_path) if path]
         rows = [row for part in parts for row in part]
         num_first = len(parts[0])
@@ -48,7 +48,7 @@ class Series(Dataset):
                 )
             inputs[row] = values
         classes, targets = coded([label for _, label, _ in rows])
-        return Source(inputs, targets, shape, classes, len(rows) - num_first, place=place)
+        return RawDataset(inputs, targets, shape, classes, len(rows) - num_first, place=place)
 
 
 def _size(values: NDArray[np.float32]) -> str:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from sklearn import datasets
 
-from automl.config import Count, UserError
-from automl.data.dataset import Dataset, Source
+from automl.config import Count
+from automl.data.dataset import Dataset, RawDataset
+from automl.errors import UserError
 
 _LOADERS: dict[str, Any] = {
     "digits": datasets.load_digits,
@@ -32,7 +33,7 @@ class Sklearn(Dataset):
     name: str = "digits"
     shape: tuple[Count, ...] = ()
 
-    def load(self) -> Source:
+    def load(self) -> RawDataset:
         if self.name not in _LOADERS:
             raise UserError(f"Sklearn({self.name!r}): choose one of {', '.join(_LOADERS)}")
         bunch = _LOADERS[self.name]()
@@ -42,6 +43,6 @@ class Sklearn(Dataset):
             raise UserError(f"{self}: a row has {bunch.data.shape[1]} numbers, not {shape}")
         inputs = bunch.data.astype(np.float32)
         if "target_names" not in bunch:
-            return Source(inputs, bunch.target[:, None].astype(np.float32), shape)
+            return RawDataset(inputs, bunch.target[:, None].astype(np.float32), shape)
         classes = tuple(str(name) for name in bunch.target_names)
-        return Source(inputs, bunch.target.astype(np.int64), shape, classes)
+        return RawDataset(inputs, bunch.target.astype(np.int64), shape, classes)

@@ -14,9 +14,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import compute, csv, parquet, types
 
-from automl.config import UserError
-from automl.data.dataset import Column, Dataset, Source
-from automl.data.files import DELIMITERS, coded, empty, existing_file, is_number, records
+from automl.data.dataset import Column, Dataset, RawDataset
+from automl.data.reading import DELIMITERS, coded, empty, existing_file, is_number, records
+from automl.errors import UserError
 
 MAX_CATEGORIES = 100
 MAX_INTEGER_CLASSES = 20
@@ -48,7 +48,7 @@ class Table(Dataset):
     drop: tuple[str, ...] = ()
     paths: ClassVar[tuple[str, ...]] = ("path", "test_path")
 
-    def load(self) -> Source:
+    def load(self) -> RawDataset:
         if self.task not in ("", "classification", "regression"):
             raise UserError(f"{self}: task is 'classification', 'regression' or empty")
         paths = [path for path in (self.path, self.test_path) if path]
@@ -65,7 +65,9 @@ class Table(Dataset):
         targets, classes = self._targets(tables, paths)
         shape = (sum(len(column.categories) or 1 for column in columns),)
         place = partial(_place, paths, counts[0])
-        return Source(inputs, targets, shape, classes, sum(counts[1:]), tuple(columns), place=place)
+        return RawDataset(
+            inputs, targets, shape, classes, sum(counts[1:]), tuple(columns), place=place
+        )
 
     def _features(self, names: list[str]) -> list[str]:
         for name in (self.target, *self.drop):

@@ -11,9 +11,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.config import Count, UserError
-from automl.data.dataset import Dataset, Source
-from automl.data.files import DELIMITERS, coded, empty, existing_file, records
+from automl.config import Count
+from automl.data.dataset import Dataset, RawDataset
+from automl.data.reading import DELIMITERS, coded, empty, existing_file, records
+from automl.errors import UserError
 
 NUM_TOKENS = 256
 
@@ -32,7 +33,7 @@ class Text(Dataset):
     test_path: str = ""
     paths: ClassVar[tuple[str, ...]] = ("path", "test_path")
 
-    def load(self) -> Source:
+    def load(self) -> RawDataset:
         parts = [self._rows(existing_file(path)) for path in (self.path, self.test_path) if path]
         rows = [row for part in parts for row in part]
         classes, targets = coded([label for _, _, label in rows])
@@ -44,7 +45,7 @@ class Text(Dataset):
 
         inputs = padded([text for _, text, _ in rows], self.length)
         shape = (self.length,)
-        return Source(inputs, targets, shape, classes, num_test, (), NUM_TOKENS, place)
+        return RawDataset(inputs, targets, shape, classes, num_test, (), NUM_TOKENS, place)
 
     def _rows(self, path: Path) -> list[tuple[int, bytes, str]]:
         """The line number, the cut text and the label of every row."""

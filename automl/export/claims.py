@@ -9,7 +9,7 @@ from typing import Any
 import onnx
 
 from automl.compression.binarize import BinarizedLayer
-from automl.compression.quantized import QuantizedLayer
+from automl.compression.quantized_layers import QuantizedLayer
 from automl.export.packing import stored_bits
 from automl.models.family import Network
 

@@ -15,8 +15,8 @@ import torch._export.utils as exporting
 from torch.onnx._internal.exporter._registration import ONNXRegistry
 
 from automl.compression.binarize import BinarizedLayer
-from automl.compression.fold import fold_batch_norm
-from automl.compression.quantized import QuantizedLayer
+from automl.compression.fold_batch_norm import fold_batch_norm
+from automl.compression.quantized_layers import QuantizedLayer
 from automl.data.dataset import Data
 from automl.export import packing, sparse
 from automl.models.deployed import Deployed
@@ -35,10 +35,10 @@ def export(model: Network, data: Data) -> bytes:
     """The bytes of `model.onnx`: input `input` (batch, raw row), output `logits`, or
     `prediction` of a regression."""
     _keep_operators()
-    about = data.about
-    deployed = Deployed(fold_batch_norm(model).cpu(), about).eval()
+    info = data.info
+    deployed = Deployed(fold_batch_norm(model).cpu(), info).eval()
     row = torch.from_numpy(data.train.inputs[:2])
-    row = row.long() if about.num_tokens else row.float()
+    row = row.long() if info.num_tokens else row.float()
     batch = torch.export.Dim("batch", min=1, max=MAX_BATCH)
     with torch.no_grad():
         program = torch.onnx.export(
@@ -48,7 +48,7 @@ def export(model: Network, data: Data) -> bytes:
             verbose=False,
             opset_version=OPSET,
             input_names=["input"],
-            output_names=["logits" if about.classes else "prediction"],
+            output_names=["logits" if info.classes else "prediction"],
             dynamic_shapes=({0: batch},),
             external_data=False,
         )
@@ -59,10 +59,10 @@ def export(model: Network, data: Data) -> bytes:
     packing.pack_weights(proto.graph, _widths(deployed.model))
     _shorten(proto.graph)
     sparse.pack(proto)
-    if about.classes:
-        proto.metadata_props.add(key="classes", value=json.dumps(about.classes))
-    if about.columns:
-        columns = {column.name: column.categories for column in about.columns}
+    if info.classes:
+        proto.metadata_props.add(key="classes", value=json.dumps(info.classes))
+    if info.columns:
+        columns = {column.name: column.categories for column in info.columns}
         proto.metadata_props.add(key="columns", value=json.dumps(columns))
     file: bytes = proto.SerializeToString()
     return file

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.errors import Rejected
 from automl.export.claims import Claims, broken_claim
-from automl.recipe import Rejected
 from automl.runtimes import onnx
 
 MIN_AGREEMENT = 0.99

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl import quality
-from automl.config import Config, UserError
+from automl.config import Config
+from automl.errors import UserError
 from automl.measure.latency import latency_ms
 from automl.runtimes import onnx
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 from torch import nn
 
 from automl.config import Count
-from automl.models.family import Block, Group, Model, chain
-from automl.models.layers import (
+from automl.models.building_blocks import (
     block_groups,
     check_pools,
     check_shape,
@@ -16,10 +15,11 @@ from automl.models.layers import (
     halvings,
     shorter_chains,
 )
+from automl.models.family import Block, Group, ModelFamily, chain
 
 
 @dataclass(frozen=True)
-class ConvNet(Model):
+class ConvNet(ModelFamily):
     """One block per entry of `channels`; each halves the image while both sides keep 2 pixels,
     or as often as `pools` says.
     """

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field, replace
 from torch import nn
 
 from automl.config import Count
-from automl.models.family import Block, Group, Model, chain
-from automl.models.layers import (
+from automl.models.building_blocks import (
     Transpose,
     block_groups,
     check_pools,
@@ -20,10 +19,11 @@ from automl.models.layers import (
     halvings,
     shorter_chains,
 )
+from automl.models.family import Block, Group, ModelFamily, chain
 
 
 @dataclass(frozen=True)
-class ConvNet1d(Model):
+class ConvNet1d(ModelFamily):
     """One block per entry of `channels`; each halves the series while there are two steps, or
     as often as `pools` says.
 

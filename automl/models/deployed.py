@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from automl.data.dataset import About, Scaling
+from automl.data.dataset import DatasetInfo, Scaling
 from automl.models.family import Network
 
 
@@ -22,13 +22,13 @@ class Inputs(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, about: About, scaling: Scaling) -> None:
+    def __init__(self, info: DatasetInfo, scaling: Scaling) -> None:
         super().__init__()
-        self.shape, self.is_text = about.input_shape, bool(about.num_tokens)
-        broadcast = (-1, *[1] * (len(about.input_shape) - 1))
+        self.shape, self.is_text = info.input_shape, bool(info.num_tokens)
+        broadcast = (-1, *[1] * (len(info.input_shape) - 1))
         for name, values in vars(scaling).items():
             self.register_buffer(name, torch.tensor(values).reshape(broadcast))
-        self.table = _Columns(about) if about.columns else None
+        self.table = _Columns(info) if info.columns else None
 
     def forward(self, rows: Tensor) -> Tensor:
         if self.is_text:
@@ -43,28 +43,28 @@ class Inputs(nn.Module):
 class Deployed(nn.Module):
     """Raw rows to logits, or to predictions in the units of the targets."""
 
-    def __init__(self, model: Network, about: About) -> None:
+    def __init__(self, model: Network, info: DatasetInfo) -> None:
         super().__init__()
-        self.inputs = Inputs(about, model.spec.model.scaling(about))
+        self.inputs = Inputs(info, model.spec.model.scaling(info))
         self.model = model
-        self.outputs = None if about.classes else _Unscale(about.targets)
+        self.outputs = None if info.classes else _Unscale(info.targets)
 
     def forward(self, rows: Tensor) -> Tensor:
         answers: Tensor = self.model(self.inputs(rows))
         return answers if self.outputs is None else self.outputs(answers)
 
 
-def seen_by(model: Network, rows: NDArray[Any], about: About) -> Tensor:
+def seen_by(model: Network, rows: NDArray[Any], info: DatasetInfo) -> Tensor:
     """Raw rows as the model itself sees them."""
-    seen: Tensor = Inputs(about, model.spec.model.scaling(about))(torch.from_numpy(rows))
+    seen: Tensor = Inputs(info, model.spec.model.scaling(info))(torch.from_numpy(rows))
     return seen
 
 
-def standardised(targets: Tensor, about: About) -> Tensor:
+def standardised(targets: Tensor, info: DatasetInfo) -> Tensor:
     """Targets as a model learns them: class numbers, or mean 0 and deviation 1."""
-    if about.classes:
+    if info.classes:
         return targets
-    mean, std = (torch.tensor(values) for values in vars(about.targets).values())
+    mean, std = (torch.tensor(values) for values in vars(info.targets).values())
     return (targets - mean) / std
 
 
@@ -84,12 +84,12 @@ class _Columns(nn.Module):
     places: Tensor
     codes: Tensor
 
-    def __init__(self, about: About) -> None:
+    def __init__(self, info: DatasetInfo) -> None:
         super().__init__()
-        numbers = [i for i, column in enumerate(about.columns) if not column.categories]
+        numbers = [i for i, column in enumerate(info.columns) if not column.categories]
         pairs = [
             (i, code)
-            for i, column in enumerate(about.columns)
+            for i, column in enumerate(info.columns)
             for code in range(len(column.categories))
         ]
         self.register_buffer("numbers", torch.tensor(numbers, dtype=torch.int64))

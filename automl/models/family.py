@@ -10,9 +10,9 @@ from typing import Any
 import safetensors.torch
 from torch import Tensor, nn
 
-from automl.config import Config, UserError, canonical, decode
-from automl.data.dataset import About, Scaling
-from automl.recipe import Rejected
+from automl.config import Config, canonical, decode
+from automl.data.dataset import DatasetInfo, Scaling
+from automl.errors import Rejected, UserError
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,10 @@ class Block:
 
     stem: str
     index: int
-    without: Model
+    without: ModelFamily
 
 
-class Model(Config):
+class ModelFamily(Config):
     """A family: builds its module, and tells which of its widths can be cut."""
 
     def build(self, input_shape: tuple[int, ...], num_outputs: int) -> nn.Module:
@@ -73,19 +73,19 @@ class Model(Config):
             f"{type(self).__name__} does not take text; choose Transformer or ConvNet1d"
         )
 
-    def scaling(self, about: About) -> Scaling:
+    def scaling(self, info: DatasetInfo) -> Scaling:
         """What raw inputs are shifted and divided by: the training rows' own moments."""
-        return about.inputs
+        return info.inputs
 
     def groups(self) -> Sequence[Group]:
         """The widths that can be cut exactly, in the order that `with_widths` takes them."""
         return ()
 
-    def with_widths(self, sizes: tuple[int, ...]) -> Model:
+    def with_widths(self, sizes: tuple[int, ...]) -> ModelFamily:
         """The same family with other sizes of its groups."""
         return self
 
-    def widened(self, factor: float) -> Model:
+    def widened(self, factor: float) -> ModelFamily:
         """The same family, each of its widths times a factor; itself where it has none."""
         sizes = tuple(max(1, round(factor * group.size)) for group in self.groups())
         return self.with_widths(sizes) if sizes else self
@@ -95,7 +95,7 @@ class Model(Config):
         return ()
 
 
-class Change(Config):
+class LayerEdit(Config):
     """What a step made of one layer, so that the empty layer rebuilds: `spec.changes`."""
 
     def rebuild(self, layer: nn.Module) -> nn.Module:
@@ -104,11 +104,11 @@ class Change(Config):
 
 
 @dataclass(frozen=True)
-class Then(Change):
+class TwoEdits(LayerEdit):
     """Two changes of one layer, one after the other."""
 
-    first: Change
-    second: Change
+    first: LayerEdit
+    second: LayerEdit
 
     def rebuild(self, layer: nn.Module) -> nn.Module:
         return self.second.rebuild(self.first.rebuild(layer))
@@ -121,11 +121,11 @@ class Spec(Config):
     `keeps_zeros`: training leaves the weights that are zero at zero.
     """
 
-    model: Model
+    model: ModelFamily
     input_shape: tuple[int, ...]
     num_outputs: int
     num_tokens: int = 0
-    changes: dict[str, Change] = field(default_factory=dict)
+    layer_edits: dict[str, LayerEdit] = field(default_factory=dict)
     keeps_zeros: bool = False
 
 
@@ -140,44 +140,45 @@ class Network(nn.Module):
             self.body = model.build_text(spec.num_tokens, shape[0], spec.num_outputs)
         else:
             self.body = model.build(shape, spec.num_outputs)
-        for name, change in spec.changes.items():
-            self.body.set_submodule(name, change.rebuild(self.body.get_submodule(name)))
+        for name, edit in spec.layer_edits.items():
+            self.body.set_submodule(name, edit.rebuild(self.body.get_submodule(name)))
 
     def forward(self, inputs: Tensor) -> Tensor:
         outputs: Tensor = self.body(inputs)
         return outputs
 
 
-def change(model: Network, changes: Mapping[str, Change]) -> Network:
+def edit_layers(model: Network, layer_edits: Mapping[str, LayerEdit]) -> Network:
     """A new, empty network with these layers changed too; weights are for the caller to set."""
-    known = model.spec.changes
+    known = model.spec.layer_edits
     added = {
-        name: Then(known[name], new) if name in known else new for name, new in changes.items()
+        name: TwoEdits(known[name], new) if name in known else new
+        for name, new in layer_edits.items()
     }
-    return Network(replace(model.spec, changes={**known, **added}))
+    return Network(replace(model.spec, layer_edits={**known, **added}))
 
 
-def last_change(model: Network, name: str) -> Change:
+def last_edit(model: Network, name: str) -> LayerEdit:
     """What was done to a layer last."""
-    known = model.spec.changes[name]
-    return known.second if isinstance(known, Then) else known
+    known = model.spec.layer_edits[name]
+    return known.second if isinstance(known, TwoEdits) else known
 
 
-def rechange(model: Network, changes: Mapping[str, Change]) -> Network:
+def replace_last_edit(model: Network, layer_edits: Mapping[str, LayerEdit]) -> Network:
     """As `change`, with these in the place of what was done to the layers last."""
-    known = dict(model.spec.changes)
-    for name, new in changes.items():
+    known = dict(model.spec.layer_edits)
+    for name, new in layer_edits.items():
         before = known.get(name)
-        known[name] = replace(before, second=new) if isinstance(before, Then) else new
-    return Network(replace(model.spec, changes=known))
+        known[name] = replace(before, second=new) if isinstance(before, TwoEdits) else new
+    return Network(replace(model.spec, layer_edits=known))
 
 
-def untrained(model: Model, about: About) -> Network:
+def untrained(model: ModelFamily, info: DatasetInfo) -> Network:
     """A family's network for a dataset."""
-    return Network(Spec(model, about.input_shape, about.num_outputs, about.num_tokens))
+    return Network(Spec(model, info.input_shape, info.num_outputs, info.num_tokens))
 
 
-def larger(model: Model, width_factor: float) -> Model:
+def larger(model: ModelFamily, width_factor: float) -> ModelFamily:
     """A model some times as wide, to teach it. Raises Rejected where it has no widths."""
     if not model.groups():
         family = type(model).__name__

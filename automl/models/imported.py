@@ -15,10 +15,11 @@ from typing import Any, ClassVar
 import safetensors.torch
 from torch import nn
 
-from automl import source
-from automl.config import SPACE_MODULE_PREFIX, Positive, UserError, canonical, encode
-from automl.data.dataset import About, Scaling, content_hash
-from automl.models.family import Group, Model, chain
+from automl import user_code
+from automl.config import SPACE_MODULE_PREFIX, Positive, canonical, encode
+from automl.data.dataset import DatasetInfo, Scaling, content_hash
+from automl.errors import UserError
+from automl.models.family import Group, ModelFamily, chain
 
 SPACE_FILE = "space-file-"
 _OF_SPACE_FILES: dict[str, Callable[..., Any]] = {}
@@ -26,7 +27,7 @@ _OF_SPACE_FILES: dict[str, Callable[..., Any]] = {}
 
 
 @dataclass(frozen=True)
-class Imported(Model):
+class Imported(ModelFamily):
     """Any `nn.Module` that takes a batch and gives (batch, outputs).
 
     `factory` is "package.module:function" (the package installed wherever trials run), or a
@@ -67,10 +68,10 @@ class Imported(Model):
     def build_text(self, num_tokens: int, length: int, num_outputs: int) -> nn.Module:
         return self.build((length,), num_outputs)
 
-    def scaling(self, about: About) -> Scaling:
+    def scaling(self, info: DatasetInfo) -> Scaling:
         if not self.mean and not self.std:
-            return about.inputs
-        count = len(about.inputs.mean)
+            return info.inputs
+        count = len(info.inputs.mean)
         return Scaling(*(_spread(name, getattr(self, name), count) for name in ("mean", "std")))
 
     def fingerprint(self) -> str:
@@ -119,7 +120,7 @@ def _named(function: Callable[..., Any]) -> str:
         )
     if not module.startswith(SPACE_MODULE_PREFIX):
         return f"{module}:{name}"
-    text = source.fingerprint(inspect.getsource(sys.modules[module]))
+    text = user_code.fingerprint(inspect.getsource(sys.modules[module]))
     found = f"{SPACE_FILE}{hashlib.sha256(text.encode()).hexdigest()[:16]}:{name}"
     _OF_SPACE_FILES[found] = function
     return found

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from torch import nn
 
 from automl.config import Count
-from automl.models.family import Block, Group, Model, chain
-from automl.models.layers import activation, block_groups, normalisation, shorter_chains
+from automl.models.building_blocks import activation, block_groups, normalisation, shorter_chains
+from automl.models.family import Block, Group, ModelFamily, chain
 
 
 @dataclass(frozen=True)
-class MLP(Model):
+class MLP(ModelFamily):
     widths: tuple[Count, ...] = (64,)
     activation: str = "relu"
     normalisation: str = "batch"

@@ -8,9 +8,9 @@ from typing import ClassVar
 from torch import nn
 
 from automl.config import Count
+from automl.models.building_blocks import Residual, activation
 from automl.models.family import chain
-from automl.models.layers import Residual, activation
-from automl.models.stages import Stage, Staged
+from automl.models.staged import Stage, Staged
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from automl.config import Config, Count, UserError
-from automl.models.family import Block, Group, Model, Slice, chain
-from automl.models.layers import Residual, Transpose, activation, check_shape, readers
+from automl.config import Config, Count
+from automl.errors import UserError
+from automl.models.building_blocks import Residual, Transpose, activation, check_shape, readers
+from automl.models.family import Block, Group, ModelFamily, Slice, chain
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class TransformerLayer(Config):
 
 
 @dataclass(frozen=True)
-class Transformer(Model):
+class Transformer(ModelFamily):
     """`width` numbers per token on the way through; heads of `head_dim` whatever the width."""
 
     layers: tuple[TransformerLayer, ...] = (TransformerLayer(), TransformerLayer())

@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
-from automl.config import UserError
+from automl.errors import UserError
 
 DEFAULT_TRIALS = 50
-FINISH_SHARE = 0.25
+REFIT_SHARE = 0.25
 STAGNANT_SHARE = 0.001
 """Patience runs while the hypervolume gains no more than this share of itself."""
 
@@ -21,7 +21,7 @@ class Budget:
 
     `trials` may run; `gpu_hours` are reserved GPUs × wall time of trials; after `patience`
     ended trials in which the hypervolume has stagnated there is no more to wait for.
-    `finish_minutes`, inside `minutes`, are for the finishes after the search: 0 for none, else
+    `refit_minutes`, inside `minutes`, are for the refits after the search: 0 for none, else
     a quarter of what was searched.
     """
 
@@ -29,18 +29,18 @@ class Budget:
     minutes: float | None = None
     gpu_hours: float | None = None
     patience: int | None = None
-    finish_minutes: float | None = None
+    refit_minutes: float | None = None
 
     def __post_init__(self) -> None:
         for name in [f.name for f in fields(self)]:
             value, option = getattr(self, name), name.replace("_", "-")
-            if value is None or (value == 0 and name == "finish_minutes"):
+            if value is None or (value == 0 and name == "refit_minutes"):
                 continue
             if not 0 < value < math.inf:
                 raise UserError(f"--{option} {value}: a budget must be above zero")
-        if self.minutes is not None and (self.finish_minutes or 0) >= self.minutes:
+        if self.minutes is not None and (self.refit_minutes or 0) >= self.minutes:
             raise UserError(
-                f"--finish-minutes {self.finish_minutes:g} leave nothing of --minutes "
+                f"--refit-minutes {self.refit_minutes:g} leave nothing of --minutes "
                 f"{self.minutes:g} to search in; give fewer"
             )
 
@@ -73,65 +73,65 @@ class Budget:
 
 
 class Clock:
-    """The time that a run has taken, and what of it is for finishes.
+    """The time that a run has taken, and what of it is for refits.
 
-    Earlier runs had `searched_before` seconds, and `finished_before` for finishes.
+    Earlier runs had `searched_before` seconds, and `refit_before` for refits.
     """
 
     def __init__(
         self,
         budget: Budget,
         searched_before: float = 0.0,
-        finished_before: float = 0.0,
+        refit_before: float = 0.0,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.now, self.started, self.budget = now, now(), budget
-        self.searched_before, self.finished_before = searched_before, finished_before
+        self.searched_before, self.refit_before = searched_before, refit_before
         self.search_seconds: float | None = None
 
     def seconds(self) -> float:
         return self.now() - self.started
 
     def seconds_for_all(self) -> float:
-        """The seconds so far, with those that the finishes would take after them."""
-        return self.seconds() + self._finish_seconds(self.seconds())
+        """The seconds so far, with those that the refits would take after them."""
+        return self.seconds() + self._refit_seconds(self.seconds())
 
     def end_search(self) -> None:
-        """From now on the time is for finishes."""
+        """From now on the time is for refits."""
         self.search_seconds = self.seconds()
 
-    def finish_seconds(self) -> float:
-        """Those that finishes have had, in earlier runs too."""
+    def refit_seconds(self) -> float:
+        """Those that refits have had, in earlier runs too."""
         searched = self.seconds() if self.search_seconds is None else self.search_seconds
-        return self.finished_before + self.seconds() - searched
+        return self.refit_before + self.seconds() - searched
 
-    def finishes(self) -> bool:
-        """Whether any time is for finishes."""
-        return self.budget.finish_minutes != 0
+    def refits(self) -> bool:
+        """Whether any time is for refits."""
+        return self.budget.refit_minutes != 0
 
     def is_up(self) -> bool:
         """Whether all the time is over."""
         return self.seconds_left() <= 0
 
     def seconds_left(self) -> float:
-        """For finishes; without end while the search goes on."""
+        """For refits; without end while the search goes on."""
         if self.search_seconds is None:
             return math.inf
-        until = self.search_seconds + self._finish_seconds(self.search_seconds)
+        until = self.search_seconds + self._refit_seconds(self.search_seconds)
         if self.budget.minutes is not None:
             until = min(until, 60 * self.budget.minutes)
         return until - self.seconds()
 
-    def _finish_seconds(self, searched: float) -> float:
-        """What is left for finishes once this run has searched for so long; minutes that were
+    def _refit_seconds(self, searched: float) -> float:
+        """What is left for refits once this run has searched for so long; minutes that were
         asked for are this run's own, and of its minutes they take no larger share than of a
         whole search."""
-        if self.budget.finish_minutes is not None:
-            return 60 * self.budget.finish_minutes
-        whole = FINISH_SHARE * (self.searched_before + searched)
-        left = max(0.0, whole - self.finished_before)
+        if self.budget.refit_minutes is not None:
+            return 60 * self.budget.refit_minutes
+        whole = REFIT_SHARE * (self.searched_before + searched)
+        left = max(0.0, whole - self.refit_before)
         if self.budget.minutes is not None:
-            left = min(left, 60 * self.budget.minutes * FINISH_SHARE / (1 + FINISH_SHARE))
+            left = min(left, 60 * self.budget.minutes * REFIT_SHARE / (1 + REFIT_SHARE))
         return left
 
 

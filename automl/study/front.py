@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from automl import pareto
 
 if TYPE_CHECKING:
-    from automl.study.study import Settings, TrialRecord
+    from automl.study.record import Settings, TrialRecord
 
 
 class Front:

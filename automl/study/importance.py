@@ -19,10 +19,10 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, create_trial
 from scipy.special import fdtrc
 
-from automl.study.gaussian import Array
-from automl.study.ranking import of_note
-from automl.study.study import Settings, TrialRecord
-from automl.study.surrogate import code
+from automl.study.propose.gaussian_process import Array
+from automl.study.propose.ranking import of_note
+from automl.study.propose.surrogate import code
+from automl.study.record import Settings, TrialRecord
 
 MIN_TRIALS = 20
 """Of fewer complete trials nothing is said."""

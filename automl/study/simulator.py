@@ -8,12 +8,12 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
 from automl.recipe import Report
-from automl.result import TrialResult
-from automl.space import TrialConfig
+from automl.space.space import TrialConfig
 from automl.study.budget import Budget
+from automl.study.dispatcher import Proposer
 from automl.study.front import Front
-from automl.study.proposals import Proposer
-from automl.study.study import TrialRecord
+from automl.study.record import TrialRecord
+from automl.trial.result import TrialResult
 
 Course = Generator[tuple[float, Report], None, tuple[float, TrialResult]]
 """A trial as it goes: the seconds up to each report, and up to the result that it returns."""

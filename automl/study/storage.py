@@ -13,7 +13,7 @@ import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
-from automl.config import UserError
+from automl.errors import UserError
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

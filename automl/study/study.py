@@ -5,22 +5,20 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from automl import pareto
-from automl.config import Config, UserError, decode, encode
-from automl.pareto import Axis
-from automl.patience import patient
-from automl.result import TrialResult
+from automl.config import decode, encode
+from automl.errors import UserError
+from automl.retry import patient
 from automl.study import storage
 from automl.study.front import Front
+from automl.study.record import REFIT, Settings, TrialRecord
+from automl.trial.result import TrialResult
 
 STATES = {
     "complete": TrialState.COMPLETE,
@@ -30,89 +28,10 @@ STATES = {
 }
 
 
-FINISH = 1_000_000
-"""Numbers from here on are of finishes: this and the number of the trial that is finished."""
 STARTED = ("draw", "after", "parent", "screened", "turn")
 """What is written of a trial as it starts."""
 COURSE = "course"
 """The attribute that holds what changes afterwards: turn, left, rungs, seconds, result."""
-
-
-@dataclass(frozen=True)
-class Settings(Config):
-    """What a search was started with; a resumed one goes on with the same.
-
-    `folder` is where it was started, `axes` are the ranges of the hypervolume,
-    `reference_latency_ms` is the latency of `reference.onnx` when the search began, and
-    `points` are to be tried first; `datasets` are hashes of what is learned from, and
-    `warm_start` names the study whose trials the attribute "earlier" holds.
-    """
-
-    space_name: str
-    folder: str
-    objectives: tuple[str, ...]
-    constraints: tuple[str, ...]
-    fixed: dict[str, str]
-    seed: int
-    sampler: str
-    axes: dict[str, Axis]
-    reference_latency_ms: float
-    points: tuple[dict[str, Any], ...] = ()
-    datasets: tuple[str, ...] = ()
-    warm_start: str = ""
-
-    @cached_property
-    def conditions(self) -> list[tuple[str, str, float]]:
-        """Every constraint, as `pareto.parse_where` reads it."""
-        return [c for text in self.constraints for c in pareto.parse_where(text)]
-
-    def place(self, figures: Mapping[str, float]) -> tuple[float, ...]:
-        """Where measured figures are on the axes, 1 best."""
-        return tuple(axis.at(figures[name]) for name, axis in self.axes.items())
-
-
-@dataclass(frozen=True)
-class TrialRecord:
-    """One trial of a study; `result` is None while it runs or is paused.
-
-    `draw` counts what was drawn up to it, when `after` trials had left their place; `screened`
-    are the proposals refused just before it, `parent` is the trial whose training it was to
-    go on from. `turn` and `left` say as which in order it was last handed out, and last left its
-    place, ended or paused; `rungs` is what the stop rule knows of it, `seconds` what it had
-    worked when it was paused; `is_again` when it is handed out once more. `config` is the whole
-    config as JSON where the parameters, those of its origin, do not tell it: of a finish.
-    `ended` is when its end was written, in seconds since 1970; 0 before.
-    """
-
-    number: int
-    params: dict[str, Any]
-    distributions: dict[str, BaseDistribution] = field(repr=False)
-    draw: int = 0
-    after: int = 0
-    parent: int | None = None
-    screened: list[dict[str, Any]] = field(default_factory=list, repr=False)
-    result: TrialResult | None = None
-    turn: int = 0
-    left: int = 0
-    rungs: dict[str, Any] = field(default_factory=dict, repr=False)
-    seconds: float = 0.0
-    is_again: bool = False
-    config: str = field(default="", repr=False)
-    ended: float = field(default=0.0, compare=False)
-
-    @property
-    def trial_id(self) -> str:
-        return trial_id(self.number)
-
-    @property
-    def is_paused(self) -> bool:
-        return self.result is None and self.rungs.get("paused_at") is not None
-
-    @cached_property
-    def values(self) -> dict[str, float]:
-        """The measured figures of a complete trial."""
-        assert self.result is not None and self.result.measurement is not None
-        return self.result.measurement.figures
 
 
 class Study:
@@ -133,13 +52,13 @@ class Study:
     def reference(self) -> bytes:
         return (self.folder / "reference.onnx").read_bytes()
 
-    def finishes(self) -> list[TrialRecord]:
+    def refits(self) -> list[TrialRecord]:
         """The front's members as they were trained again, by number; not among the `records`."""
         found = []
         for name, about in self._study.user_attrs.items():
-            if name.startswith("finish-"):
+            if name.startswith("refit-"):
                 result = None if about["result"] is None else decode(about["result"])
-                number = FINISH + int(name.removeprefix("finish-"))
+                number = REFIT + int(name.removeprefix("refit-"))
                 params, config, ended = about["params"], about["config"], about.get("ended", 0.0)
                 found.append(
                     TrialRecord(number, params, {}, result=result, config=config, ended=ended)
@@ -150,8 +69,8 @@ class Study:
         return [_record(trial) for trial in self._study.get_trials(deepcopy=False)]
 
     def measured(self) -> list[TrialRecord]:
-        """Every trial and finish that has figures."""
-        known = [*self.records(), *self.finishes()]
+        """Every trial and refit that has figures."""
+        known = [*self.records(), *self.refits()]
         return [record for record in known if record.result and record.result.measurement]
 
     def start(self, record: TrialRecord) -> None:
@@ -213,8 +132,8 @@ class Study:
         self._study.set_user_attr(name, value)
 
     def front(self, records: Iterable[TrialRecord] | None = None) -> Front:
-        """The front of these records; of all, finishes too, unless given."""
-        known = [*self.records(), *self.finishes()] if records is None else records
+        """The front of these records; of all, refits too, unless given."""
+        known = [*self.records(), *self.refits()] if records is None else records
         return Front(self.settings, known)
 
     def hypervolumes(self) -> list[float]:
@@ -229,10 +148,10 @@ class Study:
     def summary(self) -> dict[str, Any]:
         """The object that `front --json` and `search --json` print."""
         records = self.records()
-        finishes = self.finishes()
-        front = self.front([*records, *finishes])
+        refits = self.refits()
+        front = self.front([*records, *refits])
         results = [record.result for record in records if record.result is not None]
-        finished = [record.result for record in finishes if record.result is not None]
+        refitted = [record.result for record in refits if record.result is not None]
         counts = Counter(result.status for result in results)
         return {
             "study": self.name,
@@ -244,7 +163,7 @@ class Study:
                 "screened": sum(len(record.screened) for record in records),
             },
             "seconds": self.attribute("seconds", 0.0),
-            "compute_seconds": sum(result.seconds for result in results + finished),
+            "compute_seconds": sum(result.seconds for result in results + refitted),
             "slots": self.attribute("slots", 1),
             "front": [
                 {
@@ -290,16 +209,6 @@ def taken(name: str) -> UserError:
         f"a study named {name!r} exists already; choose another --name, "
         f"or continue that one: automl resume {name}"
     )
-
-
-def trial_id(number: int) -> str:
-    return f"{number - FINISH:04d}-finish" if number >= FINISH else f"{number:04d}"
-
-
-def number_of(trial_id: str) -> int:
-    """The inverse of `trial_id`."""
-    origin, _, is_finish = trial_id.partition("-")
-    return int(origin) + FINISH * bool(is_finish)
 
 
 def _record(trial: FrozenTrial) -> TrialRecord:

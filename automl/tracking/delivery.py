@@ -9,12 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from automl.study.study import Study, TrialRecord
-from automl.tracking import attach, models
-from automl.tracking.client import connect
+from automl.study.record import TrialRecord
+from automl.study.study import Study
+from automl.tracking import publish, registry
 from automl.tracking.journal import Journal
-from automl.tracking.mlflow_runs import Runs
-from automl.tracking.models import Shipped
+from automl.tracking.mlflow_client import connect
+from automl.tracking.registry import Shipped
+from automl.tracking.runs import Runs
 
 LOCK = "mlflow.lock"
 FLUSH_SECONDS, MAX_FLUSH_SECONDS = 1.0, 10.0
@@ -84,7 +85,7 @@ class Delivery:
             self.is_ended = kinds[-1] == "end" if kinds else self.is_ended
             if "end" in kinds:
                 self._write_report(runs)
-                models.register(runs, self.study, self.shipped)
+                registry.register(runs, self.study, self.shipped)
             if offset > self.offset:
                 self.journal.deliver(self.uri, offset)
             self.offset = offset
@@ -109,7 +110,7 @@ class Delivery:
     def _write_report(self, runs: Runs) -> None:
         """Put the pages of the search so far on its run."""
         started = time.monotonic()
-        attach.put_report(runs.client, runs.parent, self.study, self.write_report)
+        publish.put_report(runs.client, runs.parent, self.study, self.write_report)
         self.reported_front = set(runs.front_numbers)
         took = time.monotonic() - started
         self.next_report = time.monotonic() + max(REPORT_SECONDS, took / SHARE)

@@ -10,7 +10,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
-from automl.config import UserError
+from automl.errors import UserError
 from automl.home import Home
 from automl.study.study import Study
 from automl.tracking import views

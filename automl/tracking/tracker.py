@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 from automl.config import encode
 from automl.recipe import Report
-from automl.study.study import Study, TrialRecord
+from automl.study.record import TrialRecord
+from automl.study.study import Study
 from automl.tracking.journal import Event, Writer
 
 CLOSE_SECONDS = 60.0
@@ -68,7 +69,7 @@ class Tracker:
         self.is_ended = False
         for event in self.journal.all():
             self._note(event)
-        for record in [*study.records(), *study.finishes()]:
+        for record in [*study.records(), *study.refits()]:
             # A kill between the study's write and the journal's.
             if record.result is not None and record.number not in self.finished_numbers:
                 self.finished(record)

@@ -6,7 +6,7 @@ import json
 
 from automl.pareto import DIRECTIONS
 from automl.study.study import Study
-from automl.tracking.models import aliases, in_words
+from automl.tracking.aliases import aliases, in_words
 
 REPORT = "report.html"
 """The artifact of the search's run that shows all of it."""

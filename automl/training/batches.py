@@ -84,11 +84,11 @@ class Batches:
         device: str,
     ) -> None:
         self.inputs, self.augmentations, self.mixup = inputs.to(device), augmentations, mixup
-        self.about, self.device = data.about, device
+        self.info, self.device = data.info, device
         raw = torch.from_numpy(data.train.inputs)
         self.raw = raw if raw.nbytes > MAX_DEVICE_BYTES else raw.to(device)
         targets = torch.from_numpy(data.train.targets)
-        self.targets = standardised(targets, data.about).to(device)
+        self.targets = standardised(targets, data.info).to(device)
         self.teacher: Network | None = None
         self.taught: Tensor | None = None
 
@@ -98,8 +98,8 @@ class Batches:
     def learn_from(self, teacher: Network) -> None:
         """Have a teacher's outputs with every batch, all at once where rows stay as they are."""
         self.teacher = teacher.to(self.device).eval()
-        scaling = teacher.spec.model.scaling(self.about)
-        self.teachers_inputs = Inputs(self.about, scaling).to(self.device)
+        scaling = teacher.spec.model.scaling(self.info)
+        self.teachers_inputs = Inputs(self.info, scaling).to(self.device)
         if not self.augmentations and not self.mixup:
             self.taught = predict(nn.Sequential(self.teachers_inputs, teacher), self.raw)
 
@@ -118,7 +118,7 @@ class Batches:
     def _raw(self, rows: Tensor) -> Tensor:
         raw = self.raw[rows.to(self.raw.device)].to(self.device)
         if self.augmentations:
-            raw = raw.float().reshape(-1, *self.about.input_shape)
+            raw = raw.float().reshape(-1, *self.info.input_shape)
             for augmentation in self.augmentations:
                 raw = augmentation(raw)
         return raw

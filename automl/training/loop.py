@@ -11,22 +11,22 @@ import torch
 from torch import Tensor, nn
 
 from automl import quality
-from automl.config import NotNegative, UserError
-from automl.data.dataset import About
+from automl.config import NotNegative
+from automl.data.dataset import DatasetInfo
+from automl.errors import Rejected, UserError, unknown
 from automl.models.deployed import Deployed, Inputs, predict
 from automl.models.family import Network
-from automl.recipe import Context, Rejected, Report, Sibling, Step
-from automl.space import unknown
+from automl.recipe import Context, Report, Sibling, Step
 from automl.training import parallel
 from automl.training.augmentation import Augmentation
 from automl.training.batch_norm import keep_own_statistics
 from automl.training.batches import Batches, Plan, epoch_seed
-from automl.training.checkpoint import checkpoint, restore
-from automl.training.distill import misfit
+from automl.training.distillation import misfit
 from automl.training.losses import BatchLoss, Loss, usual
 from automl.training.optimizers import AdamW, Optimizer, keep_zeros
 from automl.training.parallel import Parallelism, SingleDevice, Spread, Trainee
 from automl.training.schedules import Cosine, Fixed, Schedule, Warmup
+from automl.training.training_state import checkpoint, restore
 
 PRECISIONS = ("fp32", "bf16")
 CHECKED_PLACES = [i / 100 for i in range(100)]
@@ -103,26 +103,26 @@ class Train(Step):
                     f"{max(values):g}; hold it at {least} or more, e.g. with Clipped"
                 )
 
-    def check_data(self, about: About) -> None:
+    def check_data(self, info: DatasetInfo) -> None:
         if self.loss is not None:
-            self.loss.check(about)
-        if about.num_tokens and (self._augmentations() or self.mixup):
+            self.loss.check(info)
+        if info.num_tokens and (self._augmentations() or self.mixup):
             raise UserError(
                 f"step {self.label!r} augments numbers, but the data is text; leave it out"
             )
         for augmentation in self._augmentations():
-            if len(about.input_shape) - 1 < augmentation.needs_space:
+            if len(info.input_shape) - 1 < augmentation.needs_space:
                 raise UserError(
                     f"step {self.label!r} augments with {type(augmentation).__name__}, which does "
-                    f"not suit rows of shape {about.input_shape}; leave it out"
+                    f"not suit rows of shape {info.input_shape}; leave it out"
                 )
 
     def run(self, model: Network, context: Context) -> Generator[Report, None, Network]:
-        about, config = context.data.about, self.loss or usual(context.data.about)
+        info, config = context.data.info, self.loss or usual(context.data.info)
         if not any(parameter.requires_grad for parameter in model.parameters()):
             raise Rejected(f"{self}: nothing of the model is left to train; put it further ahead")
         torch.manual_seed(epoch_seed(context.seed, self.label))
-        module = config.around(model.cpu(), about).to(context.device)
+        module = config.around(model.cpu(), info).to(context.device)
         module = self._formatted(module, torch.channels_last)
 
         def build(learning: nn.Module) -> torch.optim.Optimizer:
@@ -131,7 +131,7 @@ class Train(Step):
                 keep_zeros(_network(learning), optimizer)
             return optimizer
 
-        optimizer, loss = build(module), config.build(about, context.device)
+        optimizer, loss = build(module), config.build(info, context.device)
         batches, validation = self._batches(model, context), _Validation(model, context)
         first_epoch = parallel.agree(restore(context.checkpoints, module, optimizer))
         self.parallelism.prepare(module)
@@ -191,8 +191,8 @@ class Train(Step):
         return Plan(context.seed, self.label, self.epochs, self.batch_size, full_batch, share)
 
     def _batches(self, model: Network, context: Context) -> Batches:
-        about = context.data.about
-        inputs = Inputs(about, model.spec.model.scaling(about))
+        info = context.data.info
+        inputs = Inputs(info, model.spec.model.scaling(info))
         batches = Batches(context.data, inputs, self._augmentations(), self.mixup, context.device)
         if self.teacher:
             teacher = context.teacher(self.teacher)
@@ -248,7 +248,7 @@ class _Validation:
 
     def __init__(self, model: Network, context: Context) -> None:
         data = context.data
-        self.model = Deployed(model, data.about).to(context.device)
+        self.model = Deployed(model, data.info).to(context.device)
         self.rows, self.targets = torch.from_numpy(data.validation.inputs), data.validation.targets
 
     def metrics(self) -> dict[str, float]:

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from automl.config import Config, From0Below1, UserError
-from automl.data.dataset import About
+from automl.config import Config, From0Below1
+from automl.data.dataset import DatasetInfo
+from automl.errors import UserError
 from automl.models.family import Network
 from automl.recipe import Sibling
 
@@ -25,15 +26,15 @@ class Loss(Config):
 
     teacher: str | Sibling = ""
 
-    def check(self, about: About) -> None:
+    def check(self, info: DatasetInfo) -> None:
         """Raise UserError when the loss does not suit such data."""
 
-    def around(self, model: Network, about: About) -> nn.Module:
+    def around(self, model: Network, info: DatasetInfo) -> nn.Module:
         """What is trained and checkpointed: the model, or a module that holds it and what else
         learns beside it. It is called like the model. Raises Rejected where there is none."""
         return model
 
-    def build(self, about: About, device: str) -> BatchLoss:
+    def build(self, info: DatasetInfo, device: str) -> BatchLoss:
         """The loss for a dataset."""
         return self
 
@@ -53,14 +54,14 @@ class CrossEntropy(Loss):
     label_smoothing: From0Below1 = 0.0
     balanced: bool = False
 
-    def check(self, about: About) -> None:
-        if not about.classes:
+    def check(self, info: DatasetInfo) -> None:
+        if not info.classes:
             raise UserError("CrossEntropy needs classes; for a regression use MeanSquaredError()")
 
-    def build(self, about: About, device: str) -> BatchLoss:
+    def build(self, info: DatasetInfo, device: str) -> BatchLoss:
         if not self.balanced:
             return self
-        counts = torch.tensor(about.class_counts)
+        counts = torch.tensor(info.class_counts)
         return partial(self._sum, weights=(counts.sum() / len(counts) / counts).to(device))
 
     def __call__(self, outputs: Tensor, targets: Tensor, taught: Tensor | None) -> Tensor:
@@ -81,14 +82,14 @@ class CrossEntropy(Loss):
 
 @dataclass(frozen=True)
 class MeanSquaredError(Loss):
-    def check(self, about: About) -> None:
-        if about.classes:
+    def check(self, info: DatasetInfo) -> None:
+        if info.classes:
             raise UserError("MeanSquaredError needs numbers; for classes use CrossEntropy()")
 
     def __call__(self, outputs: Tensor, targets: Tensor, taught: Tensor | None) -> Tensor:
         return ((outputs - targets) ** 2).mean(1).sum()
 
 
-def usual(about: About) -> Loss:
+def usual(info: DatasetInfo) -> Loss:
     """The loss of a task when a step names none."""
-    return CrossEntropy() if about.classes else MeanSquaredError()
+    return CrossEntropy() if info.classes else MeanSquaredError()

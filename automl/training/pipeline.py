@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.distributed.pipelining import PipelineStage, ScheduleGPipe
 
 from automl.config import Count
+from automl.errors import Rejected
 from automl.models.family import Network, chain, count_parameters
-from automl.recipe import Rejected
 from automl.training.batches import Part
 from automl.training.losses import BatchLoss
 from automl.training.parallel import Parallelism, Spread, Trainee, agree, rank, world_size

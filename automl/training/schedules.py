@@ -6,7 +6,8 @@ import math
 import random
 from dataclasses import dataclass
 
-from automl.config import Between0And1, Config, Count, From0Below1, Positive, UserError
+from automl.config import Between0And1, Config, Count, From0Below1, Positive
+from automl.errors import UserError
 
 
 class Schedule(Config):

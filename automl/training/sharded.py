@@ -23,8 +23,8 @@ from torch.distributed.tensor.parallel import (
 from torch.nn import functional as F
 
 from automl.config import Count
+from automl.errors import Rejected
 from automl.models.family import Network
-from automl.recipe import Rejected
 from automl.training.batch_norm import Added, share_statistics
 from automl.training.parallel import Parallelism, SharedRows, Spread, Trainee, rank, world_size
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from automl.data.sklearn import Sklearn
 from automl.measure.measurement import Measurement
-from automl.prefix import prefix_keys
-from automl.result import TrialResult
-from automl.space import TrialConfig
+from automl.space.space import TrialConfig
+from automl.space.store_keys import prefix_keys
 from automl.store import Store
-from automl.trial import run
+from automl.trial.result import TrialResult
+from automl.trial.trial import run
 
 CACHE = Path(tempfile.gettempdir()) / "automl-benchmark-cache"
 STORE = Store(f"{CACHE}/store")

@@ -27,7 +27,6 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
-from automl.search_spaces.my_model import net
 from cells import CACHE, STORE, file_of, trial
 from numpy.typing import NDArray
 
@@ -47,7 +46,7 @@ from automl.measure.latency import latency_ms
 from automl.measure.measurement import machine
 from automl.models import family
 from automl.models.convnet import ConvNet
-from automl.models.family import Model, Network, count_parameters
+from automl.models.family import ModelFamily, Network, count_parameters
 from automl.models.imported import Imported
 from automl.models.mlp import MLP
 from automl.models.mobilenet import MobileNet
@@ -55,21 +54,22 @@ from automl.models.resnet import ResNet, ResNetStage
 from automl.models.transformer import Transformer
 from automl.recipe import Step
 from automl.runtimes import onnx as runtime
-from automl.space import TrialConfig
+from automl.search_spaces.my_model import net
+from automl.space.space import TrialConfig
 from automl.training.augmentation import Augmentation, Flip, Shift
-from automl.training.distill import Distill
+from automl.training.distillation import Distill
 from automl.training.loop import Train
 from automl.training.losses import Loss
 from automl.training.optimizers import AdamW, Nesterov
 from automl.training.schedules import Cosine, Fixed, OneCycle, Warmup
-from automl.trial import MODEL_FILES
+from automl.trial.trial import MODEL_FILES
 
 RESULTS = Path(__file__).parent / "results" / "compression.json"
 FEW_ROWS = 1000
 SEEDS = range(5)
 
 DIGITS = Sklearn("digits")
-MODELS: dict[str, Model] = {
+MODELS: dict[str, ModelFamily] = {
     "MLP": MLP((128, 64)),
     "ConvNet": ConvNet((32, 32, 64)),
     "ResNet": ResNet(),
@@ -343,17 +343,17 @@ def row(
     config: TrialConfig, name: str, technique: str, parent: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     result = trial(config)
-    about = {"model": name, "technique": technique}
+    info = {"model": name, "technique": technique}
     if result.status != "complete":
         print(name, technique, result.reason, flush=True)
-        return {**about, "status": f"{result.status}: {result.reason}"}
+        return {**info, "status": f"{result.status}: {result.reason}"}
     file, measured = file_of(config), accuracy(config)
     fp32 = TrialConfig(config.dataset, config.model, config.recipe[:1], config.seed)
     model = network(result.key)
     claimed = claims(model)
     optimised = onnx.load_from_string(runtime.optimised(file)).graph
     found = Row(
-        **about,
+        **info,
         status="complete",
         parameters=count_parameters(model) + sum(claimed.bits.values()),
         size_bytes=len(file),

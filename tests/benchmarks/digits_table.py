@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from automl import source
-from automl.space import Domain, IntDomain, OneOfDomain, Space, sample
+from automl.space import space_file
+from automl.space.domains import Domain, IntDomain, OneOfDomain
+from automl.space.sampling import sample
+from automl.space.space import Space
 
 FILE = Path(__file__).parent / "results" / "digits_table.json.xz"
 Params: TypeAlias = Mapping[str, Any]
@@ -67,7 +69,7 @@ class Table:
     data."""
 
     space: Space
-    about: dict[str, Any]
+    info: dict[str, Any]
     rows: tuple[Row, ...]
     by_key: dict[str, Row]
 
@@ -87,7 +89,7 @@ def load(file: Path = FILE) -> Table:
         }
         rows.append(Row(**{**row, **found}))
     by_key = {key(row.params): row for row in rows}
-    return Table(source.load(data["space"]), data["about"], tuple(rows), by_key)
+    return Table(space_file.load(data["space"]), data["about"], tuple(rows), by_key)
 
 
 def key(params: Params) -> str:

@@ -5,7 +5,8 @@ from automl.compression.quantize import Quantize
 from automl.data.sklearn import Sklearn
 from automl.models.convnet import ConvNet
 from automl.models.mlp import MLP
-from automl.space import Int, OneOf, Repeat, Space, TrialConfig
+from automl.space.domains import Int, OneOf, Repeat
+from automl.space.space import Space, TrialConfig
 from automl.training.loop import Train
 from automl.training.optimizers import AdamW, Nesterov
 from automl.training.schedules import Cosine, Fixed, Warmup

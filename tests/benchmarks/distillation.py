@@ -26,16 +26,16 @@ from cells import CACHE, file_of
 from automl import quality
 from automl.compression.prune import Prune
 from automl.data import dataset
-from automl.data.dataset import Dataset, Source
+from automl.data.dataset import Dataset, RawDataset
 from automl.data.idx import FashionMNIST
 from automl.data.sklearn import Sklearn
 from automl.measure.measurement import machine
 from automl.models.convnet import ConvNet
-from automl.models.family import Model
+from automl.models.family import ModelFamily
 from automl.recipe import Sibling, Step
 from automl.runtimes import onnx
-from automl.space import TrialConfig
-from automl.training.distill import Distill, Joint, Mutual
+from automl.space.space import TrialConfig
+from automl.training.distillation import Distill, Joint, Mutual
 from automl.training.loop import Train
 from automl.training.losses import Loss
 from automl.training.schedules import Cosine, Warmup
@@ -64,7 +64,7 @@ COMPARED = {
 class FashionSubset(FashionMNIST):
     """10,000 of the rows to learn from, and all test rows."""
 
-    def load(self) -> Source:
+    def load(self) -> RawDataset:
         whole = super().load()
         count = len(whole.targets) - whole.num_test
         chosen = np.random.default_rng(0).permutation(count)[:10_000]
@@ -117,7 +117,7 @@ def table(
         }
 
 
-def kinds(epochs: int, teachers_epochs: int) -> dict[str, tuple[Model, tuple[Step, ...]]]:
+def kinds(epochs: int, teachers_epochs: int) -> dict[str, tuple[ModelFamily, tuple[Step, ...]]]:
     """A model and a recipe of each, the losses with their defaults."""
     larger = Sibling((train(teachers_epochs),), width_factor=4.0)
     cut = (train(teachers_epochs), Prune(0.5))

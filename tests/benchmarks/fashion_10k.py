@@ -9,9 +9,10 @@ from automl.compression.quantize import Quantize
 from automl.data.npz import Npz
 from automl.models.convnet import ConvNet
 from automl.models.resnet import ResNet, ResNetStage
-from automl.space import Float, Int, OneOf, Repeat, Space, TrialConfig
+from automl.space.domains import Float, Int, OneOf, Repeat
+from automl.space.space import Space, TrialConfig
 from automl.training.augmentation import Flip
-from automl.training.distill import Distill
+from automl.training.distillation import Distill
 from automl.training.loop import Train
 from automl.training.losses import CrossEntropy
 from automl.training.optimizers import AdamW, Nesterov

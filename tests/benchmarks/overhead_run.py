@@ -37,7 +37,7 @@ def ours(num_trials: int, slots: int, scratch: str, space: str = "overhead_trivi
     import watched
 
     _, watch = watched.search(
-        str(HERE / space), slots, scratch, trials=num_trials, seed=0, finish_minutes=0
+        str(HERE / space), slots, scratch, trials=num_trials, seed=0, refit_minutes=0
     )
     return watch.trials
 

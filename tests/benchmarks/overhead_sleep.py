@@ -8,7 +8,8 @@ from automl.data.linear_map import LinearMap
 from automl.models.family import Network
 from automl.models.linear import Linear
 from automl.recipe import Context, Step
-from automl.space import Float, Space, TrialConfig
+from automl.space.domains import Float
+from automl.space.space import Space, TrialConfig
 
 
 @dataclass(frozen=True)

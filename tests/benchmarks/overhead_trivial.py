@@ -2,7 +2,8 @@
 
 from automl.data.linear_map import LinearMap
 from automl.models.linear import Linear
-from automl.space import Float, Space, TrialConfig
+from automl.space.domains import Float
+from automl.space.space import Space, TrialConfig
 from automl.training.loop import Train
 from automl.training.schedules import Fixed
 

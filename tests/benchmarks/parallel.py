@@ -34,7 +34,7 @@ from automl.training.loop import Train
 from automl.training.parallel import Parallelism, SingleDevice
 from automl.training.parameter_server import ParameterServer
 from automl.training.schedules import Fixed
-from automl.trial import Checkpoints
+from automl.trial.checkpoints import Checkpoints
 
 RESULTS = Path(__file__).parent / "results"
 CACHE = Path(tempfile.gettempdir()) / "automl-benchmark-cache"
@@ -127,7 +127,7 @@ def learn(mode: Parallelism, seed: int, epochs: int, slow: bool, folder: str) ->
     )
     context = Context(data, seed, "cpu", None, Checkpoints(Store(folder), "step"))  # type: ignore[arg-type]
     torch.manual_seed(seed)
-    running = step.run(untrained(ConvNet((16, 32)), data.about), context)
+    running = step.run(untrained(ConvNet((16, 32)), data.info), context)
     started = time.monotonic()
     *_, last = running
     found = {"seconds": time.monotonic() - started, **last.metrics}

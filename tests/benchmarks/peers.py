@@ -31,9 +31,9 @@ from cells import CACHE
 from peers_cell import Request, freeze
 from peers_summary import METHODS, plot, summary
 
-from automl import source
 from automl.data.idx import FashionMNIST
 from automl.measure.measurement import machine
+from automl.space import space_file
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "peers.json"
@@ -89,7 +89,7 @@ def place(name: str, idx_files: str) -> tuple[Path, str]:
     """The folder of a set's data, where its searches are started, and its space file."""
     CACHE.mkdir(exist_ok=True)
     if name == "digits":
-        return CACHE, str(source.find("digits").absolute())
+        return CACHE, str(space_file.find("digits").absolute())
     file = CACHE / "fashion_10k.npz"
     if not file.exists():
         if not idx_files:

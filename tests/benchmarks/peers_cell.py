@@ -18,13 +18,14 @@ from typing import Any
 import torch
 from peers_trial import Setting
 
-from automl import source
 from automl.compression.quantize import AWARE_EPOCHS, Quantize
 from automl.measure.measurement import measure
 from automl.recipe import Step
-from automl.reference import Largest, largest
-from automl.space import Space, explore, validate
+from automl.space import space_file as source
+from automl.space.exploring import explore, validate
+from automl.space.space import Space
 from automl.training.loop import Train
+from automl.trial.reference_model import Largest, largest
 
 
 @dataclass(frozen=True)

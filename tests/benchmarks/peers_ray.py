@@ -34,8 +34,8 @@ from automl.export.onnx import leave_out_of_collections
 from automl.measure.measurement import Measurement
 from automl.pareto import DIRECTIONS
 from automl.recipe import Report
-from automl.space import sample
-from automl.study.samplers import suggest_from
+from automl.space.sampling import sample
+from automl.study.propose.samplers import suggest_from
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from syne_tune.backend import LocalBackend
 from syne_tune.config_space import choice, loguniform, uniform
 from syne_tune.optimizer.schedulers.multiobjective.moasha import MOASHA
 
-from automl.space import Domain, FloatDomain, IntDomain, OneOfDomain, explore
+from automl.space.domains import Domain, FloatDomain, IntDomain, OneOfDomain
+from automl.space.exploring import explore
 
 SCRIPT = Path(__file__).with_name("peers_syne_trial.py")
 OBJECTIVES = ["error", "bytes", "latency_ms"]

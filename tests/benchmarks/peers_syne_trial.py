@@ -20,11 +20,11 @@ from syne_tune.utils.config_as_json import add_config_json_to_argparse, load_con
 from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize
 from automl.data import dataset
-from automl.data.dataset import About, Split
+from automl.data.dataset import DatasetInfo, Split
 from automl.measure.measurement import Measurement
 from automl.models.deployed import Deployed
 from automl.models.family import count_parameters, untrained
-from automl.space import TrialConfig
+from automl.space.space import TrialConfig
 
 ANSWERS = 20
 
@@ -36,8 +36,8 @@ def main() -> None:
     params = load_config_json(vars(parser.parse_known_args()[0]))
     setting = Setting(**json.loads(params["setting"]))
     config = setting.config(params)
-    about = dataset.load(config.dataset, config.seed, Path(setting.cache)).about
-    size, latency = estimate(config, about)
+    info = dataset.load(config.dataset, config.seed, Path(setting.cache)).info
+    size, latency = estimate(config, info)
     tell = Reporter()
     reports = run_alone(setting, params, lambda file, rows: measure_in_turn(setting, file, rows))
     for number, report in enumerate(reports, 1):
@@ -45,7 +45,7 @@ def main() -> None:
         tell(epoch=number, error=error, bytes=size, latency_ms=latency)
 
 
-def estimate(config: TrialConfig, about: About) -> tuple[float, float]:
+def estimate(config: TrialConfig, info: DatasetInfo) -> tuple[float, float]:
     """Bytes, and milliseconds per row, of the trial's model at its bits and cut, untrained."""
     kept, bits = 1.0, 32
     for step in config.recipe:
@@ -53,8 +53,8 @@ def estimate(config: TrialConfig, about: About) -> tuple[float, float]:
             kept *= 1 - step.fraction
         if isinstance(step, Quantize):
             bits = step.bits
-    network = untrained(config.model.widened(kept), about)
-    deployed, row = Deployed(network, about).eval(), torch.zeros(1, *about.input_shape)
+    network = untrained(config.model.widened(kept), info)
+    deployed, row = Deployed(network, info).eval(), torch.zeros(1, *info.input_shape)
     seconds = []
     with torch.inference_mode():
         for _ in range(ANSWERS):

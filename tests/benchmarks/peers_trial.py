@@ -10,15 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from automl import source
+from automl import user_code
 from automl.data import dataset
 from automl.data.dataset import Split
 from automl.measure.measurement import Measurement, Reference, measure
 from automl.recipe import Report
-from automl.result import TrialResult, failed
-from automl.space import Space, TrialConfig, explore, replay, sample
+from automl.space import space_file
+from automl.space.exploring import explore
+from automl.space.sampling import replay, sample
+from automl.space.space import Space, TrialConfig
 from automl.store import Store
-from automl.trial import Measure, run
+from automl.trial.result import TrialResult, failed
+from automl.trial.trial import Measure, run
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Setting:
 
     def load(self) -> Space:
         text = Path(self.space).read_text()
-        return source.load(text, {"seed": str(self.seed)}, self.space, self.folder)
+        return space_file.load(text, {"seed": str(self.seed)}, self.space, self.folder)
 
     def config(self, params: dict[str, Any]) -> TrialConfig:
         return sample(self.load(), replay(params))
@@ -64,7 +67,7 @@ def run_alone(
     """Run a trial that shares nothing with others; its start and its end are logged."""
     started = time.time()
     log(setting, {"event": "started", "time": started})
-    config, code = setting.config(params), source.fingerprint(Path(setting.space).read_text())
+    config, code = setting.config(params), user_code.fingerprint(Path(setting.space).read_text())
     with tempfile.TemporaryDirectory(dir=setting.scratch) as folder:
         try:
             result = yield from run(config, Store(folder), measure, Path(setting.cache), code)

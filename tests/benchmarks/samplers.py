@@ -34,14 +34,24 @@ from optuna.samplers import BaseSampler, TPESampler
 
 from automl.data.linear_map import LinearMap
 from automl.measure.measurement import Measurement, machine
-from automl.models.family import Model
+from automl.models.family import ModelFamily
 from automl.pareto import Axis
-from automl.result import TrialResult
-from automl.space import Domain, Int, OneOf, Space, Suggest, TrialConfig
-from automl.study import drawing, gain, gaussian, mirror, pool, ranking, samplers, surrogate
-from automl.study.drawing import Drawer
-from automl.study.samplers import SAMPLERS, suggest_from
-from automl.study.study import Settings, TrialRecord
+from automl.space.domains import Domain, Int, OneOf, Suggest
+from automl.space.space import Space, TrialConfig
+from automl.study.propose import (
+    candidates,
+    expected_gain,
+    gaussian_process,
+    proposer,
+    ranking,
+    sampler_memory,
+    samplers,
+    surrogate,
+)
+from automl.study.propose.proposer import Drawer
+from automl.study.propose.samplers import SAMPLERS, suggest_from
+from automl.study.record import Settings, TrialRecord
+from automl.trial.result import TrialResult
 
 RESULTS = Path(__file__).parent / "results"
 EVALUATIONS = 100
@@ -100,13 +110,22 @@ def shares(family: str, name: str, method: str, seeds: int) -> Iterator[tuple[in
 
 
 def own_code() -> str:
-    modules = (drawing, gain, gaussian, mirror, pool, ranking, samplers, surrogate)
+    modules = (
+        proposer,
+        expected_gain,
+        gaussian_process,
+        sampler_memory,
+        candidates,
+        ranking,
+        samplers,
+        surrogate,
+    )
     text = b"".join(Path(str(module.__file__)).read_bytes() for module in modules)
     return hashlib.sha256(text).hexdigest()[:8]
 
 
 @dataclass(frozen=True)
-class Row(Model):
+class Row(ModelFamily):
     """A row of a table, as what a space draws."""
 
     leaves: dict[str, Any]

@@ -29,19 +29,21 @@ from typing import Any, ClassVar
 
 from cells import CACHE
 
-from automl import source
-from automl.export.bound import Bounds
+from automl import user_code
+from automl.bounds.bound import Bounds
 from automl.measure.measurement import Measurement, machine
 from automl.pareto import SPAN, Axis
-from automl.prefix import prefix_keys
 from automl.recipe import Report
-from automl.result import TrialResult
-from automl.space import TrialConfig
-from automl.study.judging import Bound, judged
-from automl.study.later import AtOnce
-from automl.study.proposals import Proposer
+from automl.space import space_file
+from automl.space.space import TrialConfig
+from automl.space.store_keys import prefix_keys
+from automl.study.background import AtOnce
+from automl.study.dispatcher import Proposer
+from automl.study.record import Settings, TrialRecord
 from automl.study.simulator import Course, simulate
-from automl.study.study import Settings, Study, TrialRecord, create
+from automl.study.stopping.rung_entry import Bound, judged
+from automl.study.study import Study, create
+from automl.trial.result import TrialResult
 
 RESULTS = Path(__file__).parent / "results" / "scale.json"
 AXES = {
@@ -124,13 +126,13 @@ def summary(tenths: list[dict[str, float]], trials: int) -> dict[str, float]:
 
 
 def started(folder: Path, workers: int) -> Proposer:
-    text, bound_of = source.find("digits").read_text(), Bounds(CACHE)
+    text, bound_of = space_file.find("digits").read_text(), Bounds(CACHE)
     create(folder, Settings("digits", "", tuple(AXES), (), {}, 0, "tpe", AXES, 1.0), text, b"")
     study = Study(folder)
     return TimedProposer(
         study,
-        source.load(text),
-        source.fingerprint(text),
+        space_file.load(text),
+        user_code.fingerprint(text),
         lambda key: False,
         bound_of,
         slots=workers,

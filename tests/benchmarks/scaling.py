@@ -17,9 +17,9 @@ from typing import Any
 
 from scale import course, started
 
-from automl import api
+from automl.engine import api
 from automl.measure.measurement import machine
-from automl.space import TrialConfig
+from automl.space.space import TrialConfig
 from automl.study.simulator import Course, simulate
 
 RESULTS = Path(__file__).parent / "results"
@@ -46,7 +46,7 @@ def main() -> None:
 
 def really(slots: int, trials: int) -> dict[str, float]:
     """A search of digits: its trials that ran, and its seconds from Ray ready to the last."""
-    options: dict[str, Any] = {"reuse": False, "early_stopping": False, "finish_minutes": 0}
+    options: dict[str, Any] = {"reuse": False, "early_stopping": False, "refit_minutes": 0}
     with tempfile.TemporaryDirectory() as home:
         found = api.search(
             "digits", trials=trials, concurrency=slots, sampler="random", sets=SETS, home=home,

@@ -28,23 +28,26 @@ from digits_table import Row
 from stop_rule_summary import plot, summary
 from stop_rule_syne import SyneRule
 
-from automl import pareto, quality, source
+from automl import pareto, quality
+from automl.bounds.bound import Bounds
 from automl.config import canonical
 from automl.data import dataset
-from automl.export.bound import Bounds
 from automl.measure.measurement import Measurement, machine
 from automl.pareto import SPAN, Axis
-from automl.prefix import prefix_keys
 from automl.recipe import Report
-from automl.result import TrialResult
-from automl.space import Space, TrialConfig, replay, sample
-from automl.study.judging import judged
-from automl.study.later import AtOnce
-from automl.study.proposals import Judge, Proposer, no_rung
-from automl.study.rung import Entry
+from automl.space import space_file
+from automl.space.sampling import replay, sample
+from automl.space.space import Space, TrialConfig
+from automl.space.store_keys import prefix_keys
+from automl.study.background import AtOnce
+from automl.study.dispatcher import Judge, Proposer, no_rung
+from automl.study.record import Settings
 from automl.study.simulator import Course, simulate
-from automl.study.stop_rule import Place, StopRule
-from automl.study.study import Settings, Study, create
+from automl.study.stopping.rung import Entry
+from automl.study.stopping.rung_entry import judged
+from automl.study.stopping.stop_rule import Place, StopRule
+from automl.study.study import Study, create
+from automl.trial.result import TrialResult
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "stop_rule.json"
@@ -127,7 +130,7 @@ class Board:
 
     def __init__(self) -> None:
         table = digits_table.load()
-        self.space, self.text = table.space, source.read(SPACE_FILE)
+        self.space, self.text = table.space, space_file.read(SPACE_FILE)
         self.rows = {self._key(row.params): row for row in table.rows}
         self.bound_of = Bounds(CACHE)
         self.axes = axes_of(self.space, [row for row in table.rows if row.accuracy is not None])

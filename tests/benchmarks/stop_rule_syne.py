@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.study.rung import Entry
-from automl.study.stop_rule import Place, StopRule, _Paused
+from automl.study.stopping.rung import Entry
+from automl.study.stopping.stop_rule import Place, StopRule, _Paused
 
 SHARE = 3
 

@@ -31,17 +31,20 @@ import torch
 from torch.onnx._internal.exporter import _registration
 from torch.utils.flop_counter import FlopCounterMode
 
-from automl import reference, source
 from automl.config import decode
 from automl.data.dataset import Split
 from automl.measure.measurement import Measurement, Reference, machine, measure
 from automl.models.family import Network
-from automl.prefix import prefix_keys
 from automl.recipe import Report
-from automl.result import TrialResult
-from automl.space import Space, TrialConfig, explore, replay, sample
+from automl.space import space_file
+from automl.space.exploring import explore
+from automl.space.sampling import replay, sample
+from automl.space.space import Space, TrialConfig
+from automl.space.store_keys import prefix_keys
 from automl.store import Store
-from automl.trial import PARENT_FILE, run
+from automl.trial import reference_model
+from automl.trial.result import TrialResult
+from automl.trial.trial import PARENT_FILE, run
 
 SPACE_FILE = Path(__file__).parent / "digits_table_space.py"
 WORK = Path(tempfile.gettempdir()) / "automl-digits-table"
@@ -55,7 +58,7 @@ def main() -> None:
     folder = parser.parse_args().work / fingerprint()
     torch.set_num_threads(1)
     read_operators_once()
-    space = source.load(source.read(SPACE_FILE))
+    space = space_file.load(space_file.read(SPACE_FILE))
     wanted = sorted(digits_table.combinations(space), key=lambda params: -int(params[VARIED_LAST]))
     with tempfile.TemporaryDirectory() as warmed:
         Maker(space, Path(warmed)).make(wanted[-1])
@@ -115,20 +118,20 @@ class Maker:
         self.lines: dict[str, dict[str, Any]] = {}
         self.stages: dict[str, dict[str, Any]] = {}
         folder.mkdir(parents=True, exist_ok=True)
-        self.largest = reference.largest(space, explore(space), folder / "cache")
+        self.largest = reference_model.largest(space, explore(space), folder / "cache")
         file, rows = self.largest.export(), self.largest.rows
-        self.about = self._about(measure(file, rows.inputs, rows.targets).latency_ms)
-        self.reference = Reference(file, self.about["reference_latency_ms"])
+        self.info = self._about(measure(file, rows.inputs, rows.targets).latency_ms)
+        self.reference = Reference(file, self.info["reference_latency_ms"])
         found = folder / "rows.jsonl"
         for line in found.read_text().splitlines() if found.exists() else []:
             self._keep(json.loads(line))
 
     def _about(self, latency_ms: float) -> dict[str, Any]:
         """What holds for all rows, from when the first was made."""
-        file = self.folder / "about.json"
+        file = self.folder / "info.json"
         if not file.exists():
             data = self.largest.data
-            about = {
+            info = {
                 "date": datetime.date.today().isoformat(),
                 "machine": made_on(),
                 "train_rows": len(data.train.targets),
@@ -136,7 +139,7 @@ class Maker:
                 "reference_latency_ms": round(latency_ms, 6),
                 "seconds": "CPU seconds of one process on one thread",
             }
-            file.write_text(json.dumps(about))
+            file.write_text(json.dumps(info))
         found: dict[str, Any] = json.loads(file.read_text())
         return found
 
@@ -195,8 +198,8 @@ class Maker:
             parents.setdefault(keys[0], number)
             rows.append({**row, "stages": [order[key] for key in keys if key in order]})
         whole = {
-            "about": self.about,
-            "space": source.read(SPACE_FILE),
+            "about": self.info,
+            "space": space_file.read(SPACE_FILE),
             "stages": [*self.stages.values()],
             "rows": rows,
         }
@@ -237,7 +240,7 @@ def stage(ran: Ran, label: str, began: float, ended: float, spec: bytes) -> dict
 
 def macs_of_row(spec: bytes) -> int:
     """Multiplications of one row through an uncompressed network of this spec's widths."""
-    plain = replace(decode(json.loads(spec)), changes={})
+    plain = replace(decode(json.loads(spec)), layer_edits={})
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         Network(plain).eval()(torch.zeros(1, *plain.input_shape))
     return int(counter.get_total_flops()) // 2

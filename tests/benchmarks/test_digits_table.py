@@ -6,8 +6,8 @@ import digits_table
 import pytest
 import table
 
-from automl import source
-from automl.space import replay, sample
+from automl.space import space_file
+from automl.space.sampling import replay, sample
 from automl.training.loop import Train
 
 TABLE = digits_table.load()
@@ -20,7 +20,7 @@ def test_every_trial_of_the_space_is_in_the_table():
 
 
 def test_the_tables_space_is_the_one_that_makes_it():
-    assert TABLE.space == source.load(source.read(table.SPACE_FILE))
+    assert TABLE.space == space_file.load(space_file.read(table.SPACE_FILE))
 
 
 def test_parameters_outside_the_space_are_not_found():
@@ -84,7 +84,7 @@ def test_the_file_is_small():
 
 @pytest.mark.slow
 def test_a_row_made_anew_is_the_same(tmp_path):
-    made_on = TABLE.about["machine"]
+    made_on = TABLE.info["machine"]
     here = {name: value for name, value in table.made_on().items() if name != "system"}
     if any(made_on[name] != value for name, value in here.items()):
         pytest.skip("bits are the same on the same processor with the same versions only")

@@ -30,20 +30,21 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-sys.path.append(str(Path(__file__).parent.parent / "tracking"))
+sys.path.append(str(Path(__file__).parent.parent))
 
-import acted
-from served import Server
+from helpers import acted_search as acted
+from helpers.mlflow_server import Server
 
-from automl import delivering
+from automl.engine import mlflow_worker
 from automl.measure.measurement import Measurement, machine
 from automl.recipe import Report
-from automl.result import TrialResult
 from automl.study.study import Study
-from automl.tracking import models, report
-from automl.tracking.client import connect
+from automl.tracking import registry
 from automl.tracking.delivery import Delivery
+from automl.tracking.mlflow_client import connect
+from automl.tracking.pages import files
 from automl.tracking.tracker import Process, Tracker
+from automl.trial.result import TrialResult
 
 RESULTS = Path(__file__).parent / "results" / "tracking.json"
 TRIALS, SMALL_TRIALS = 200, 20
@@ -180,9 +181,9 @@ def ours(uri: str, folder: Path) -> tuple[Callable[[str, int, int], None], Calla
 
 def deliver(result: Path) -> None:
     """The process that a search has for it, with models made up."""
-    os.nice(delivering.NICENESS)
+    os.nice(mlflow_worker.NICENESS)
     count_requests()
-    registering = models.register
+    registering = registry.register
 
     def register(runs: Any, study: Study, *arguments: Any) -> None:
         seconds, requests = time.perf_counter(), SPENT["requests"]
@@ -191,14 +192,14 @@ def deliver(result: Path) -> None:
         SPENT["models_requests"] = SPENT["requests"] - requests
         SPENT["num_models"] = len(study.front().members)
 
-    models.register = register
+    registry.register = register
 
     def of_study(told: Mapping[str, str]) -> Delivery:
         study, uri = Study(Path(told["folder"])), told["uri"]
         artifacts = None if uri.startswith("http") else study.folder.parent / "artifacts"
-        return Delivery(study, uri, artifacts, report.write, lambda r: acted.shipped(r.number))
+        return Delivery(study, uri, artifacts, files.write, lambda r: acted.shipped(r.number))
 
-    delivering.main(of_study)
+    mlflow_worker.main(of_study)
     SPENT["process"] = time.process_time()
     result.write_text(json.dumps(SPENT))
 

@@ -30,13 +30,14 @@ from automl.measure.measurement import machine, measure
 from automl.models.family import count_parameters, untrained
 from automl.models.resnet import ResNet
 from automl.recipe import Context
-from automl.space import TrialConfig
+from automl.space.space import TrialConfig
 from automl.store import Store
 from automl.training.augmentation import Flip, Shift
 from automl.training.loop import Train
 from automl.training.optimizers import Nesterov
 from automl.training.schedules import Fixed, OneCycle
-from automl.trial import Checkpoints, run
+from automl.trial.checkpoints import Checkpoints
+from automl.trial.trial import run
 
 RESULTS = Path(__file__).parent / "results" / "training.json"
 PEAK, BATCH, WEIGHT_DECAY = 0.15, 128, 5e-4
@@ -64,7 +65,7 @@ def main() -> None:
     ratio = statistics.median(ours / theirs for ours, theirs in pairs)
     summary = {
         "dataset": "Fashion-MNIST",
-        "parameters": count_parameters(untrained(NETWORK, dataset.load(data, 0, CACHE).about)),
+        "parameters": count_parameters(untrained(NETWORK, dataset.load(data, 0, CACHE).info)),
         "epochs": given.epochs,
         "median_test_accuracy": statistics.median(accuracies),
         "epoch_time_over_hand_written": ratio,
@@ -124,7 +125,7 @@ def paired_epochs(data: Data, pairs: int) -> list[tuple[float, float]]:
         checkpoints = Checkpoints(Store(folder), "step")
         context = Context(data, 0, "cpu", lambda label: None, checkpoints)  # type: ignore[arg-type, return-value]
         torch.manual_seed(0)
-        loops = step(15).run(untrained(NETWORK, data.about), context), by_hand(data, 15)
+        loops = step(15).run(untrained(NETWORK, data.info), context), by_hand(data, 15)
         times = []
         for number in range(pairs):
             pair = []
@@ -140,8 +141,8 @@ def paired_epochs(data: Data, pairs: int) -> list[tuple[float, float]]:
 def by_hand(data: Data, epochs: int) -> Iterator[float]:
     """The same training as plain torch, a validation accuracy for each epoch."""
     torch.manual_seed(0)
-    model = untrained(NETWORK, data.about).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    mean, std = data.about.inputs.mean[0], data.about.inputs.std[0]
+    model = untrained(NETWORK, data.info).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    mean, std = data.info.inputs.mean[0], data.info.inputs.std[0]
     images, labels = torch.from_numpy(data.train.inputs), torch.from_numpy(data.train.targets)
     held, truth = torch.from_numpy(data.validation.inputs), data.validation.targets
     optimizer = torch.optim.SGD(

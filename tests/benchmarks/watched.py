@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from automl import api
-from automl.found import Search
-from automl.running import Watch
+from automl.engine import api
+from automl.engine.run import Watch
+from automl.engine.searches import Search
 from automl.study.budget import Budget
-from automl.study.study import Study, TrialRecord
+from automl.study.record import TrialRecord
+from automl.study.study import Study
 
 
 def search(space: str, slots: int, home: str, **options: Any) -> tuple[Search, Timed]:

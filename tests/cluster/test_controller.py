@@ -3,26 +3,26 @@
 import time
 
 import pytest
-from conftest import drive
+from helpers.trials import drive
 
-from automl import api
-from automl.found import state
+from automl.engine import api
+from automl.engine.run import Watch
+from automl.engine.searches import state
 from automl.models.mlp import MLP
-from automl.prefix import prefix_keys
-from automl.running import Watch
+from automl.space.store_keys import prefix_keys
 from automl.store import Store
 
 IMPORTS = """
 from dataclasses import dataclass
-from automl.compression.prune import Prune
-from automl.compression.quantize import Quantize
-from automl.data.sklearn import Sklearn
-from automl.models.mlp import MLP
-from automl.recipe import Step
-from automl.space import Int, OneOf, Space, TrialConfig
-from automl.training.loop import Train
-from automl.training.optimizers import SGD
-from automl.training.schedules import Fixed
+from automl import Prune
+from automl import Quantize
+from automl import Sklearn
+from automl import MLP
+from automl import Step
+from automl import Int, OneOf, Space, TrialConfig
+from automl import Train
+from automl import SGD
+from automl import Fixed
 """
 SHARED_PREFIX = """
 recipe = (Train(epochs=15), OneOf(None, Quantize()))
@@ -90,7 +90,7 @@ def search(ray_session, tmp_path):
     def search(text, **options):
         path = tmp_path / "mine.py"
         path.write_text(IMPORTS + text)
-        options = {"finish_minutes": 0, **options}
+        options = {"refit_minutes": 0, **options}
         return api.search(path, home=tmp_path / "home", **options)
 
     return search
@@ -168,18 +168,18 @@ def test_trials_that_fall_behind_are_paused_and_at_the_end_stopped(search):
 def test_the_fronts_members_are_trained_again_at_the_end_at_the_shape_they_were_cut_to(search):
     recorder = Recorder()
     text = SHARED_PREFIX.replace("epochs=15), ", "epochs=3), Prune(0.5), ")
-    found = search(text, trials=2, finish_minutes=1.0, watch=recorder)
-    trials, finishes = found.study.records(), found.study.finishes()
+    found = search(text, trials=2, refit_minutes=1.0, watch=recorder)
+    trials, refits = found.study.records(), found.study.refits()
     assert [record.result.status for record in trials] == ["complete"] * 2
-    assert {record.result.status for record in finishes} == {"complete"}
-    assert {record.trial_id for record in finishes} <= {"0000-finish", "0001-finish"}
-    for record in finishes:
+    assert {record.result.status for record in refits} == {"complete"}
+    assert {record.trial_id for record in refits} <= {"0000-refit", "0001-refit"}
+    for record in refits:
         config = found.config(record)
         assert config.model == MLP((16,)) and config.recipe[0].epochs == 6
     longest = [number for number, epoch in recorder.reports if epoch == 6]
-    assert len(longest) == 1, "two finishes of one training train once"
-    assert found.study.attribute("finish_seconds") > 0
-    best = max(r.values["accuracy"] for r in [*trials, *finishes])
+    assert len(longest) == 1, "two refits of one training train once"
+    assert found.study.attribute("refit_seconds") > 0
+    best = max(r.values["accuracy"] for r in [*trials, *refits])
     assert max(record.values["accuracy"] for record in found.front()) == best
 
 

@@ -1,92 +1,21 @@
 """A search that is interrupted or killed, and goes on: nothing finished is lost or done twice."""
 
 import contextlib
-import os
 import signal
 import sqlite3
-import subprocess
-import sys
-import time
-from pathlib import Path
 
-import mlflow
 import pytest
+from helpers.search_process import finished, members, runs, wait_for
 
-from automl.found import open_study
+from automl.engine.searches import open_study
 from automl.home import Home
 
-AUTOML = str(Path(sys.executable).with_name("automl"))
 SETS = [
     *("--set", "model=MLP"),
     *("--set", "recipe.train.epochs=2"),
     *("--set", "recipe.fine_tune.epochs=2"),
-    *("--finish-minutes", "0"),
+    *("--refit-minutes", "0"),
 ]
-
-
-@pytest.fixture
-def start(tmp_path):
-    """Starts the command as a process with a session of its own; ends what is left of it."""
-    started = []
-
-    def start(*arguments, home=tmp_path):
-        process = subprocess.Popen(
-            [AUTOML, *arguments, "--home", str(home)],
-            stderr=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,
-        )
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        process.stderr.close()
-        for pid in members(process.pid):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        process.wait()
-
-
-def members(session):
-    """Live processes of a session, without Ray's agents: they notice a minute later."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            state, _, _, sid = stat.read_text().rsplit(")", 1)[1].split()[:4]
-            agent = b"Agent" in stat.with_name("cmdline").read_bytes()
-            if int(sid) == session and state != "Z" and not agent:
-                found.append(int(stat.parent.name))
-    return found
-
-
-def wait_for(condition, seconds):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.2)
-
-
-def finished(tmp_path, name="digits"):
-    """The finished trials of the study, by number; none while there is no study."""
-    home = Home(tmp_path)
-    if name not in home.studies():
-        return {}
-    records = open_study(home, name).records()
-    return {record.number: record.result for record in records if record.result is not None}
-
-
-def runs(tmp_path):
-    """(the search's run, its trials' runs) in MLflow."""
-    client = mlflow.MlflowClient(Home(tmp_path).mlflow_uri)
-    experiment = client.get_experiment_by_name("automl")
-    found = client.search_runs([experiment.experiment_id])
-    kinds = {"search": [], "trial": []}
-    for run in found:
-        kinds[run.data.tags["automl.kind"]].append(run)
-    (parent,) = kinds["search"]
-    return parent, kinds["trial"]
 
 
 def num_delivered(tmp_path):
@@ -135,21 +64,21 @@ def test_a_killed_driver_is_resumed_without_loss_or_duplicates(killed, start, tm
 
 @pytest.mark.slow
 def test_finishes_that_a_kill_cut_off_are_finished_by_the_resumed_search(start, tmp_path):
-    sets = [*SETS[:-2], "--finish-minutes", "2"]
+    sets = [*SETS[:-2], "--refit-minutes", "2"]
     process = start("search", "digits", "--trials", "6", "--concurrency", "1", *sets)
 
-    def finishes():
+    def refits():
         home = Home(tmp_path)
-        return open_study(home, "digits").finishes() if "digits" in home.studies() else []
+        return open_study(home, "digits").refits() if "digits" in home.studies() else []
 
-    wait_for(lambda: any(record.result is None for record in finishes()), 120)
+    wait_for(lambda: any(record.result is None for record in refits()), 120)
     process.kill()
     process.wait()
-    before = {record.number: record.result for record in finishes() if record.result}
+    before = {record.number: record.result for record in refits() if record.result}
     wait_for(lambda: not members(process.pid), 20)
     resumed = start("resume", "digits")
     assert resumed.wait(120) == 0, resumed.stderr.read()
-    after = {record.number: record.result for record in finishes()}
+    after = {record.number: record.result for record in refits()}
     assert {number: after[number] for number in before} == before
     assert {result.status for result in after.values()} == {"complete"}
     assert sorted(finished(tmp_path)) == list(range(6))

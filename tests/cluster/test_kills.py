@@ -4,11 +4,11 @@ import random
 import time
 
 import pytest
-from test_faults import finished, members, runs, start, wait_for
+from helpers.search_process import finished, members, runs, start, wait_for
 
-from automl import source
-from automl.found import open_study
+from automl.engine.searches import open_study
 from automl.home import Home
+from automl.space import space_file
 
 __all__ = ["start"]
 NUM_KILLS, NUM_TRIALS = 10, 24
@@ -20,7 +20,7 @@ def story(home):
     study = open_study(Home(home), "kills")
     return [
         (record.number, record.params, outcome(record.result))
-        for record in [*study.records(), *study.finishes()]
+        for record in [*study.records(), *study.refits()]
     ]
 
 
@@ -38,11 +38,11 @@ def written(home):
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
 def test_ten_kills_change_nothing(start, tmp_path):
-    text = source.find("digits").read_text()
+    text = space_file.find("digits").read_text()
     space = tmp_path / "kills.py"
     space.write_text(text.replace('"size_bytes", "latency_ms")', '"size_bytes")'))
     once = ["search", str(space), "--trials", str(NUM_TRIALS), "--concurrency", "1", *SETS]
-    once += ["--finish-minutes", "0"]
+    once += ["--refit-minutes", "0"]
     whole = tmp_path / "whole"
     process = start(*once, home=whole)
     assert process.wait(400) == 0, process.stderr.read()

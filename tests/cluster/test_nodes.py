@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-from raylets import Cluster, automl
+from helpers.raylets import Cluster, automl
 
-SPACE = Path(__file__).parent / "two_rings.py"
+SPACE = Path(__file__).parents[1] / "helpers" / "two_rings.py"
 
 
 def write_rings(path):
@@ -128,7 +128,7 @@ def test_nodes_that_share_no_path_search_through_a_store_on_s3(bucket, apart):
     hidden, cluster = apart
     done = automl(
         *("search", "digits", "--address", cluster.address, "--home", "home", "--json"),
-        *("--trials", 8, "--store", f"{bucket}/models", "--finish-minutes", 0),
+        *("--trials", 8, "--store", f"{bucket}/models", "--refit-minutes", 0),
         cwd=hidden,
         env=cluster.environment,
     )

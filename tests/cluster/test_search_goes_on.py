@@ -11,26 +11,26 @@ import time
 from pathlib import Path
 
 import pytest
+from helpers.raylets import BIN, Cluster, automl, kill, processes, send
 from ray._common.utils import get_system_memory
 from ray._private.utils import get_used_memory
-from raylets import BIN, Cluster, automl, kill, processes, send
 
-from automl.found import open_study
+from automl.engine.searches import open_study
 from automl.home import Home
 
-WATCHED = Path(__file__).with_name("watched.py")
+WATCHED = Path(__file__).parents[1] / "helpers" / "watched_search.py"
 TRIAL = "ray::_Inner"
 EPOCHS = 40
 SPACE = """
 import time
 from dataclasses import dataclass
-from automl.compression.quantize import Quantize
-from automl.data.sklearn import Sklearn
-from automl.models.mlp import MLP
+from automl import Quantize
+from automl import Sklearn
+from automl import MLP
 from automl.recipe import Report, Step
-from automl.space import Int, Space, TrialConfig
-from automl.training.augmentation import Augmentation
-from automl.training.loop import Train
+from automl import Int, Space, TrialConfig
+from automl import Augmentation
+from automl import Train
 
 @dataclass(frozen=True)
 class Slow(Augmentation):

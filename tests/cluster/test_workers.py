@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from automl import api
 from automl.config import choices, import_choices
+from automl.engine import api
 from automl.store import Store
 from automl.training.parallel import Parallelism
 
@@ -17,13 +17,13 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 import torch.distributed as dist
-from automl.compression.quantize import Quantize
-from automl.data.sklearn import Sklearn
-from automl.models.convnet import ConvNet
-from automl.space import Space, TrialConfig
-from automl.training.augmentation import Augmentation
-from automl.training.loop import Train
-from automl.training.schedules import Fixed
+from automl import Quantize
+from automl import Sklearn
+from automl import ConvNet
+from automl import Space, TrialConfig
+from automl import Augmentation
+from automl import Train
+from automl import Fixed
 
 @dataclass(frozen=True)
 class Witness(Augmentation):
@@ -52,7 +52,7 @@ def test_a_trial_over_two_workers_is_compressed_exported_and_measured(ray_sessio
         "recipe.quantize.bits": "8",
     }
     found = api.search(
-        "digits", trials=1, finish_minutes=0, workers_per_trial=2, sets=sets, home=tmp_path
+        "digits", trials=1, refit_minutes=0, workers_per_trial=2, sets=sets, home=tmp_path
     )
     (record,) = found.study.records()
     config = found.config(record)
@@ -72,7 +72,7 @@ def write_space(folder, epochs):
 @pytest.mark.slow
 def test_a_killed_worker_costs_the_epoch_it_was_in(ray_session, tmp_path):
     space, home = write_space(tmp_path, epochs=12), tmp_path / "home"
-    options = {"workers_per_trial": 2, "finish_minutes": 0, "home": home}
+    options = {"workers_per_trial": 2, "refit_minutes": 0, "home": home}
     with ThreadPoolExecutor(1) as pool:
         searching = pool.submit(api.search, space, trials=1, **options)
         until = time.monotonic() + 60
@@ -90,7 +90,7 @@ def test_a_killed_worker_costs_the_epoch_it_was_in(ray_session, tmp_path):
 @pytest.mark.parametrize("name", OTHERS)
 def test_every_parallelism_runs_from_the_command_on_two_ranks(ray_session, tmp_path, name):
     space = write_space(tmp_path, epochs=8)
-    options = {"workers_per_trial": 2, "parallelism": name, "finish_minutes": 0}
+    options = {"workers_per_trial": 2, "parallelism": name, "refit_minutes": 0}
     found = api.search(space, trials=1, home=tmp_path / "home", **options)
     (record,) = found.study.records()
     assert (record.result.status, record.result.reason) == ("complete", "")
@@ -110,7 +110,7 @@ def test_a_recipe_that_diverges_on_the_workers_fails_with_its_reason(ray_session
         "recipe.shrink": "None",
     }
     found = api.search(
-        "digits", trials=1, finish_minutes=0, workers_per_trial=2, sets=sets, home=tmp_path
+        "digits", trials=1, refit_minutes=0, workers_per_trial=2, sets=sets, home=tmp_path
     )
     (record,) = found.study.records()
     assert record.result.status == "failed"

@@ -5,15 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import DIGITS, drive, finish, load
-from models.test_families import DATASETS, SERIES, TEXT, built
+from helpers.families import DATASETS, SERIES, TEXT, built
+from helpers.trials import DIGITS, drive, finish, load
 from torch import nn
 
 from automl.compression.binarize import Binarize, BinarizedLayer
 from automl.compression.clip import Clip
 from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize
-from automl.config import UserError
+from automl.errors import Rejected, UserError
 from automl.export import onnx
 from automl.export.claims import broken_claim, claims
 from automl.models.convnet import ConvNet
@@ -23,14 +23,13 @@ from automl.models.family import dump, restore
 from automl.models.imported import Imported
 from automl.models.mlp import MLP
 from automl.models.transformer import Transformer, TransformerLayer
-from automl.recipe import Rejected
 from automl.runtimes import onnx as runtime
-from automl.space import TrialConfig
+from automl.space.space import TrialConfig
 from automl.store import Store
-from automl.training.distill import Distill
+from automl.training.distillation import Distill
 from automl.training.loop import Train
 from automl.training.schedules import Cosine
-from automl.trial import Checkpoints
+from automl.trial.checkpoints import Checkpoints
 
 STEP = Binarize(learning_rate=Cosine(0.01), epochs=4)
 
@@ -50,12 +49,12 @@ def test_a_binarized_network_answers_well_and_is_stored(build, context):
         assert layer.scale.shape == layer.codes.shape[:1]
         assert (layer.scale >= 0).all()
         assert set(layer.state_dict()) == {"codes", "scale", "bias"}
-    rows, about = context.data.validation, context.data.about
-    answers = predict(binary, seen_by(binary, rows.inputs, about))
+    rows, info = context.data.validation, context.data.info
+    answers = predict(binary, seen_by(binary, rows.inputs, info))
     assert (answers.argmax(1).numpy() == rows.targets).mean() > 0.93
     files = dump(binary)
     again = restore(files["weights.safetensors"], files["spec.json"])
-    assert torch.equal(predict(again, seen_by(again, rows.inputs, about)), answers)
+    assert torch.equal(predict(again, seen_by(again, rows.inputs, info)), answers)
 
 
 @pytest.mark.parametrize(
@@ -68,11 +67,11 @@ def test_a_binarized_network_answers_well_and_is_stored(build, context):
 )
 def test_the_file_holds_the_signs_and_computes_the_same(family, shape, context):
     data = load(DATASETS[shape])
-    network = built(family, shape, len(data.about.classes))
+    network = built(family, shape, len(data.info.classes))
     binary = finish(replace(STEP, epochs=1).run(network, replace(context, data=data)))
     assert not any(isinstance(m, nn.Conv1d | nn.Conv2d | nn.Linear) for m in binary.modules())
     raw = data.validation.inputs[:256]
-    own = predict(Deployed(binary, data.about), torch.from_numpy(raw)).numpy()
+    own = predict(Deployed(binary, data.info), torch.from_numpy(raw)).numpy()
     file = onnx.export(binary, data)
     assert np.allclose(runtime.run(runtime.session(file), raw), own, atol=1e-4)
     optimised = runtime.optimised(file)
@@ -91,9 +90,9 @@ def test_scales_of_any_sign_are_what_the_file_computes(build, context):
         layer.scale.data[:4] *= torch.tensor([-1.0, 0.0, -1e-9, -3.0])
     mixed = finish(Quantize().run(binary, context))
     assert len(binary_layers(mixed)) == 2
-    raw, about = context.data.validation.inputs, context.data.about
+    raw, info = context.data.validation.inputs, context.data.info
     for network in (binary, mixed):
-        own = predict(Deployed(network, about), torch.from_numpy(raw)).numpy()
+        own = predict(Deployed(network, info), torch.from_numpy(raw)).numpy()
         file = onnx.export(network, context.data)
         shipped = runtime.run(runtime.session(file), raw)
         assert np.abs(shipped - own).max() < 0.02 * np.abs(own).max()

@@ -40,7 +40,7 @@ def test_statistics_become_those_of_the_training_rows_in_whatever_order(family, 
     first = next(m for m in network.modules() if isinstance(m, _BatchNorm))
     seen = []
     first.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
-    network(seen_by(network, context.data.train.inputs, context.data.about))
+    network(seen_by(network, context.data.train.inputs, context.data.info))
     dims = [d for d in range(seen[0].dim()) if d != 1]
     assert torch.allclose(first.running_mean, seen[0].mean(dims), atol=1e-3)
     assert torch.allclose(first.running_var, seen[0].var(dims), rtol=0.02, atol=1e-3)

@@ -1,8 +1,8 @@
 """Chains that users combine, on every family: each ends in a smaller file or says why not."""
 
 import pytest
-from conftest import DIGITS, drive
-from test_contracts import example, ours
+from helpers.registered import example, ours
+from helpers.trials import DIGITS, drive
 
 from automl.compression.binarize import Binarize
 from automl.compression.factorize import Factorize
@@ -10,13 +10,13 @@ from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize
 from automl.compression.remove_layers import RemoveLayers
 from automl.data.sklearn import Sklearn
-from automl.models.family import Model
+from automl.models.family import ModelFamily
 from automl.models.imported import Imported
-from automl.space import TrialConfig
-from automl.training.distill import Distill
+from automl.space.space import TrialConfig
+from automl.training.distillation import Distill
 from automl.training.loop import Train
 from automl.training.schedules import Cosine
-from automl.trial import PARENT_FILE
+from automl.trial.trial import PARENT_FILE
 
 BEGUN = Train(epochs=4)
 SHORT = Train(learning_rate=Cosine(1e-3), epochs=1)
@@ -41,7 +41,7 @@ def claims(model, shape, chain):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("chain", CHAINS)
-@pytest.mark.parametrize("family", ours(Model), ids=lambda family: family.__name__)
+@pytest.mark.parametrize("family", ours(ModelFamily), ids=lambda family: family.__name__)
 def test_a_chain_ends_in_a_smaller_file_or_says_why_not(family, chain, store):
     model = example(family)
     data, shape = DIGITS, (1, 8, 8)

@@ -6,17 +6,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import DIGITS, drive, finish, load
+from helpers.families import DATASETS, SERIES, TEXT, built
+from helpers.trials import DIGITS, drive, finish, load
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from models.test_families import DATASETS, SERIES, TEXT, built
 from torch import nn
 
 from automl.compression.clip import Clip, largest, largest_of_each, spread
 from automl.compression.factorize import Factorize
 from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize, QuantizedLayer
-from automl.config import UserError
+from automl.errors import Rejected, UserError
 from automl.export import onnx
 from automl.models.convnet import ConvNet
 from automl.models.convnet1d import ConvNet1d
@@ -24,13 +24,12 @@ from automl.models.family import dump, restore
 from automl.models.mlp import MLP
 from automl.models.resnet import ResNet, ResNetStage
 from automl.models.transformer import Transformer, TransformerLayer
-from automl.recipe import Rejected
-from automl.space import TrialConfig
+from automl.space.space import TrialConfig
 from automl.store import Store
 from automl.training.loop import Train
 from automl.training.optimizers import AdamW, Muon, Nesterov
 from automl.training.schedules import Cosine, Fixed
-from automl.trial import Checkpoints
+from automl.trial.checkpoints import Checkpoints
 
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d)
 
@@ -190,7 +189,7 @@ def test_zeros_that_save_nothing_are_a_trial_that_says_so(store):
 def test_series_and_texts_are_clipped_factorised_and_quantized(family, shape, context):
     data = load(DATASETS[shape])
     context = replace(context, data=data)
-    network = built(family, shape, len(data.about.classes))
+    network = built(family, shape, len(data.info.classes))
     factorised = Factorize(share=0.25).apply(network, context)
     clipped = Clip(0.5).apply(factorised, context)
     before = zeros(clipped)

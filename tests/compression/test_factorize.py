@@ -5,17 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import DIGITS, drive, finish, load
-from models.test_families import DATASETS, IMAGE, SERIES, SMALL, built, parametrized
+from helpers.families import DATASETS, IMAGE, SERIES, SMALL, built, parametrized
+from helpers.trials import DIGITS, drive, finish, load
 from torch import nn
 
 from automl.compression.factorize import Factored, Factorize
-from automl.compression.factors import METHODS, Moments
-from automl.compression.fold import fold_batch_norm
-from automl.compression.plain import KINDS, described
+from automl.compression.factorized_layers import METHODS, Moments
+from automl.compression.fold_batch_norm import fold_batch_norm
+from automl.compression.plain_layers import KINDS, described
 from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize, QuantizedLayer
-from automl.config import UserError, decode, encode
+from automl.config import decode, encode
+from automl.errors import Rejected, UserError
 from automl.export import onnx
 from automl.models.convnet import ConvNet
 from automl.models.deployed import Deployed, predict, seen_by
@@ -24,13 +25,13 @@ from automl.models.imported import Imported
 from automl.models.mlp import MLP
 from automl.models.resnet import ResNet, ResNetStage
 from automl.models.transformer import Transformer
-from automl.recipe import Context, Rejected
+from automl.recipe import Context
 from automl.runtimes import onnx as runtime
-from automl.space import TrialConfig
+from automl.space.space import TrialConfig
 from automl.store import Store
 from automl.training.loop import Train
 from automl.training.schedules import Cosine
-from automl.trial import Checkpoints
+from automl.trial.checkpoints import Checkpoints
 
 RESNET = ResNet((ResNetStage(16), ResNetStage(32)))
 TRAINED = [MLP((128, 64)), ConvNet((32, 64)), RESNET, Transformer()]
@@ -43,7 +44,7 @@ def copy(network):
 
 def accuracy(network, data):
     rows = data.validation
-    answers = predict(network, seen_by(network, rows.inputs, data.about)).argmax(1).numpy()
+    answers = predict(network, seen_by(network, rows.inputs, data.info)).argmax(1).numpy()
     return (answers == rows.targets).mean()
 
 
@@ -63,7 +64,7 @@ def trained(tmp_path_factory):
 def test_what_layers_give_tells_more_than_their_weights(family, trained, context):
     """PCA against SVD with the same shapes, before any fine-tuning."""
     whole, data = trained[family], context.data
-    rows = seen_by(whole, data.validation.inputs, data.about)
+    rows = seen_by(whole, data.validation.inputs, data.info)
     found, errors = {}, {}
     for method in ("pca", "svd"):
         step = Factorize(linear=method, convolution=method, share=0.5, keep=("head",))
@@ -80,7 +81,7 @@ def test_what_layers_give_tells_more_than_their_weights(family, trained, context
 @pytest.mark.parametrize("convolution", ["tucker", "spatial", "pca", "svd"])
 def test_more_rank_is_more_numbers_and_less_error(convolution, trained, context):
     whole = trained[RESNET]
-    rows = seen_by(whole, context.data.validation.inputs, context.data.about)
+    rows = seen_by(whole, context.data.validation.inputs, context.data.info)
     errors, numbers = [], []
     for share in (0.1, 0.25, 0.4):
         step = Factorize(convolution=convolution, share=share, keep=("stem", "head"))
@@ -95,7 +96,7 @@ def test_more_rank_is_more_numbers_and_less_error(convolution, trained, context)
 def test_ranks_go_to_the_layers_that_miss_them_most(family, trained, context):
     """As many numbers as at one share of the rank everywhere, and far nearer answers."""
     whole, data = trained[family], context.data
-    rows = seen_by(whole, data.validation.inputs, data.about)
+    rows = seen_by(whole, data.validation.inputs, data.info)
     even = Factorize(share=0.4).apply(copy(whole), context)
     layers = [name for name, layer in whole.body.named_modules() if isinstance(layer, KINDS)]
     sizes = {
@@ -143,8 +144,8 @@ def test_at_full_rank_a_convolution_is_the_same_whatever_its_settings(method, la
     factors = METHODS[method](layer, moments, len)
     assert {type(part) for part in factors} == {type(layer)}
     assert torch.allclose(factors(rows), layer(rows), atol=1e-4)
-    change = decode(encode(Factored(tuple(map(described, factors)))))
-    rebuilt = change.rebuild(layer)
+    edit = decode(encode(Factored(tuple(map(described, factors)))))
+    rebuilt = edit.rebuild(layer)
     rebuilt.load_state_dict(factors.state_dict())
     assert torch.equal(rebuilt(rows), factors(rows))
 
@@ -186,21 +187,21 @@ def test_a_layer_becomes_ordinary_layers_of_the_rank(method, kind, sizes, shapes
 def test_fine_tuned_and_quantized_factors_are_what_the_file_computes(family, shape, context):
     data = load(DATASETS[shape])
     context = replace(context, data=data)
-    network = built(family, shape, len(data.about.classes))
+    network = built(family, shape, len(data.info.classes))
     smaller = Factorize(share=0.25).apply(network, context)
     assert count_parameters(smaller) < count_parameters(network)
-    rows = seen_by(smaller, data.validation.inputs[:64], data.about)
+    rows = seen_by(smaller, data.validation.inputs[:64], data.info)
     assert torch.equal(predict(copy(smaller), rows), predict(smaller, rows))
     before = [p.clone() for p in smaller.parameters()]
     tuned = finish(Train(label="fine_tune", epochs=1).run(smaller, context))
     assert not any(torch.equal(p, q) for p, q in zip(tuned.parameters(), before))
     quantized = finish(Quantize().run(tuned, context))
-    factors = sum(len(change.factors) for change in smaller.spec.changes.values())
+    factors = sum(len(edit.factors) for edit in smaller.spec.layer_edits.values())
     layers = [m for m in quantized.modules() if isinstance(m, QuantizedLayer)]
-    assert len(layers) > factors - len(smaller.spec.changes)
+    assert len(layers) > factors - len(smaller.spec.layer_edits)
     assert not any(isinstance(m, nn.Conv1d | nn.Conv2d | nn.Linear) for m in quantized.modules())
     raw = data.validation.inputs[:256]
-    own = predict(Deployed(copy(quantized), data.about), torch.from_numpy(raw)).numpy()
+    own = predict(Deployed(copy(quantized), data.info), torch.from_numpy(raw)).numpy()
     shipped = runtime.run(runtime.session(onnx.export(quantized, data)), raw)
     assert np.abs(own - shipped).max() < 0.05 * np.abs(own).max()
 
@@ -208,7 +209,7 @@ def test_fine_tuned_and_quantized_factors_are_what_the_file_computes(family, sha
 @pytest.mark.parametrize("family", TRAINED[:3], ids=lambda family: type(family).__name__)
 def test_the_batch_norm_after_a_layer_goes_into_its_last_factor(family, trained, context):
     smaller = Factorize(share=0.3).apply(copy(trained[family]), context)
-    rows = seen_by(smaller, context.data.validation.inputs, context.data.about)
+    rows = seen_by(smaller, context.data.validation.inputs, context.data.info)
     folded = fold_batch_norm(copy(smaller))
     assert not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in folded.modules())
     assert torch.allclose(predict(folded, rows), predict(smaller, rows), atol=1e-4)
@@ -220,8 +221,8 @@ def test_a_factor_can_be_factorised_again(trained, context):
         copy(trained[TRAINED[0]]), context
     )
     twice = Factorize(linear="svd", share=0.4, keep=("head",)).apply(copy(once), context)
-    assert "block0.linear" in once.spec.changes
-    assert set(twice.spec.changes) > set(once.spec.changes)
+    assert "block0.linear" in once.spec.layer_edits
+    assert set(twice.spec.layer_edits) > set(once.spec.layer_edits)
     rows = torch.randn(8, *IMAGE)
     assert torch.equal(copy(twice)(rows), twice(rows))
     assert count_parameters(twice) < count_parameters(once)
@@ -230,7 +231,7 @@ def test_a_factor_can_be_factorised_again(trained, context):
 def test_grouped_convolutions_stay(context):
     family, shape = next(case for case in SMALL if type(case[0]).__name__ == "MobileNet")
     smaller = Factorize(share=0.25).apply(built(family, shape), context)
-    changed = set(smaller.spec.changes)
+    changed = set(smaller.spec.layer_edits)
     assert any("expand" in name for name in changed)
     assert not any("depthwise" in name for name in changed)
 

@@ -3,25 +3,24 @@ from math import log2
 
 import pytest
 import torch
-from conftest import finish
+from helpers.trials import finish
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automl.compression.calibration import recalibrate, seen_rows
-from automl.compression.cut import cut
+from automl.compression.cut_units import cut
+from automl.compression.kept_widths import SCOPES
 from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize
-from automl.compression.scores import SCORES
-from automl.compression.widths import SCOPES
-from automl.config import UserError
+from automl.compression.unit_scores import SCORES
+from automl.errors import Rejected, UserError
 from automl.models.convnet import ConvNet
 from automl.models.deployed import predict
 from automl.models.family import Network, Spec, count_parameters
 from automl.models.linear import Linear
 from automl.models.mlp import MLP
 from automl.models.transformer import Transformer, TransformerLayer
-from automl.recipe import Rejected
-from automl.training.distill import Distill
+from automl.training.distillation import Distill
 from automl.training.loop import Train
 from automl.training.schedules import Cosine
 
@@ -149,13 +148,13 @@ def test_units_go_where_the_answers_change_least_not_where_scores_are_low(build,
         network.body.head.weight[:, :16] = 0
     network = recalibrate(network, context)
     rows = seen_rows(network, context)
-    widths, changes = {}, {}
+    widths, moved = {}, {}
     for scope in ("global", "sensitivity"):
         pruned = Prune(0.25, scope=scope).apply(network, context)
         widths[scope] = pruned.spec.model.widths
-        changes[scope] = (predict(pruned, rows) - predict(network, rows)).norm()
+        moved[scope] = (predict(pruned, rows) - predict(network, rows)).norm()
     assert widths == {"global": (16, 32), "sensitivity": (32, 16)}
-    assert changes["sensitivity"] < 1e-4 < changes["global"]
+    assert moved["sensitivity"] < 1e-4 < moved["global"]
     layers = context.sensitivity["prune"]["layers"]
     assert [option["value"] for option in layers["block1.linear"]] == [32, 24, 16, 8]
     assert layers["block1.linear"][2]["loss"] < 1e-6 < layers["block0.linear"][2]["loss"]

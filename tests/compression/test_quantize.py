@@ -3,14 +3,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 import torch
-from conftest import finish
+from helpers.trials import finish
 from onnx import load_from_string, numpy_helper
 
 from automl.compression.calibration import seen_rows
-from automl.compression.grid import codes_of
+from automl.compression.quantization_grid import codes_of
 from automl.compression.quantize import Quantize, learned, quantizable
-from automl.compression.quantized import QuantizedLayer, per_output
-from automl.config import UserError
+from automl.compression.quantized_layers import QuantizedLayer, per_output
+from automl.errors import Rejected, UserError
 from automl.export import onnx
 from automl.export.claims import broken_claim, claims
 from automl.models.convnet import ConvNet
@@ -19,7 +19,6 @@ from automl.models.family import Network, dump, restore
 from automl.models.mlp import MLP
 from automl.models.resnet import ResNet, ResNetStage
 from automl.models.transformer import Transformer, TransformerLayer
-from automl.recipe import Rejected
 from automl.runtimes import onnx as runtime
 from automl.training.loop import Train
 from automl.training.schedules import Cosine
@@ -46,7 +45,7 @@ def layers(network):
 
 def answers(network, context):
     rows = torch.from_numpy(context.data.validation.inputs)
-    return predict(Deployed(network, context.data.about), rows).numpy()
+    return predict(Deployed(network, context.data.info), rows).numpy()
 
 
 @pytest.mark.parametrize("family", [MLP((32,)), ConvNet((16, 16)), SMALL], ids=str)
@@ -101,7 +100,7 @@ def test_a_codebook_shares_few_codes_and_fits_better_than_even_steps(bits, train
     weight = network.body.block1.conv.weight.detach().clone()
     for codebook in (False, True):
         step = Quantize(bits, codebook=codebook, training=replace(SHORT, epochs=0))
-        start = learned(network, step._changes(network, {"block1.conv": bits}), context)
+        start = learned(network, step._layer_edits(network, {"block1.conv": bits}), context)
         layer = start.body.get_submodule("block1.conv")
         codes = codes_of(weight / per_output(layer.scale(), weight), bits, layer.levels)
         assert len(codes.unique()) <= 2**bits
@@ -245,7 +244,7 @@ def test_layers_that_cannot_be_integers_are_left_alone(build, context):
             return torch.nn.Sequential(around, flat(2), attend, flat(), head)
 
     quantized = finish(Quantize().run(build(Odd()), context))
-    assert list(quantized.spec.changes) == ["4"]
+    assert list(quantized.spec.layer_edits) == ["4"]
     shipped = runtime.session(onnx.export(quantized, context.data))
     rows = context.data.validation.inputs
     assert np.abs(runtime.run(shipped, rows) - answers(quantized, context)).max() < 0.05
@@ -258,7 +257,7 @@ def test_calibration_sees_rows_of_all_the_training_split(build, context):
     ordered = replace(train, inputs=np.ascontiguousarray(train.inputs[order]))
     sorted_data = replace(context.data, train=ordered)
     rows = seen_rows(build(MLP((16,))), replace(context, data=sorted_data))
-    every = seen_by(build(MLP((16,))), ordered.inputs, context.data.about)
+    every = seen_by(build(MLP((16,))), ordered.inputs, context.data.info)
     assert abs(rows.mean() - every.mean()) < 0.02
     assert rows.amax() == every.amax()
 

@@ -3,15 +3,15 @@ from dataclasses import replace
 
 import pytest
 import torch
-from conftest import DIGITS, finish, load
+from helpers.trials import DIGITS, finish, load
 from torch import nn
 
 from automl import quality
 from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize
 from automl.compression.remove_layers import RemoveLayers, blocks, without
-from automl.config import UserError
 from automl.data.sklearn import Sklearn
+from automl.errors import Rejected, UserError
 from automl.export import onnx
 from automl.measure import gate
 from automl.models.convnet import ConvNet
@@ -23,7 +23,6 @@ from automl.models.mlp import MLP
 from automl.models.mobilenet import MobileNet, MobileNetStage
 from automl.models.resnet import ResNet, ResNetStage
 from automl.models.transformer import Transformer, TransformerLayer
-from automl.recipe import Rejected
 from automl.runtimes import onnx as runtime
 from automl.training.loop import Train
 from automl.training.schedules import Cosine
@@ -141,15 +140,15 @@ def test_pools_are_one_number_per_block(pools, build):
 )
 def test_the_usual_order_of_compressions_ends_in_a_small_file_that_agrees(family, data, context):
     """Smaller than the weights of its parent alone."""
-    rows, about = load(data).validation, load(data).about
+    rows, info = load(data).validation, load(data).info
     torch.manual_seed(0)
-    network = parent = untrained(family, about)
+    network = parent = untrained(family, info)
     for step in CHAIN:
         context.checkpoints.clear()
         network = finish(step.run(network, replace(context, data=load(data))))
     assert network.spec.model != family
     file = onnx.export(network, load(data))
-    expected = predict(Deployed(network, about), torch.from_numpy(rows.inputs)).numpy()
+    expected = predict(Deployed(network, info), torch.from_numpy(rows.inputs)).numpy()
     gate.check(file, bytes(4 * count_parameters(parent)), rows.inputs, expected)
     answers = runtime.run(runtime.session(file), rows.inputs)
     assert quality.accuracy(answers, rows.targets) > 0.6

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data.examples import (
+from helpers.datasets import (
     EXAMPLES,
     mixed_table,
     reviews,
@@ -19,20 +19,21 @@ from data.examples import (
     write_npz,
 )
 
-from automl import source as space_source
-from automl.config import UserError, choices
+from automl.config import choices
 from automl.data import dataset
 from automl.data.dataset import Dataset, content_hash
 from automl.data.idx import MNIST
 from automl.data.image_folder import ImageFolder
 from automl.data.linear_map import LinearMap
 from automl.data.npz import Npz
+from automl.errors import UserError
+from automl.space import space_file as space_source
 
 LOADED = """
 import os, sys, time
 from pathlib import Path
 from automl.data import dataset
-from automl.data.npz import Npz
+from automl import Npz
 folder, load = Path(sys.argv[1]), Npz.load
 def counted(self):
     (folder / f"loaded-{os.getpid()}").touch()
@@ -45,10 +46,10 @@ dataset.load(Npz(str(folder / "a.npz")), 0, folder / "cache")
 SPACE = """
 from dataclasses import dataclass
 import numpy as np
-from automl.data.dataset import Dataset, Source
-from automl.models.mlp import MLP
-from automl.space import Int, Space, TrialConfig
-from automl.training.loop import Train
+from automl import Dataset, RawDataset
+from automl import MLP
+from automl import Int, Space, TrialConfig
+from automl import Train
 
 def first():
     return 1.0
@@ -57,7 +58,7 @@ def first():
 class Homemade(Dataset):
     def load(self):
         inputs = np.full((20, 2), first(), np.float32)
-        return Source(inputs, np.arange(20) % 2, (2,), ("a", "b"))
+        return RawDataset(inputs, np.arange(20) % 2, (2,), ("a", "b"))
 
 space = Space(TrialConfig(Homemade(), MLP((Int(4, 8),)), (Train(),)))
 """
@@ -107,16 +108,16 @@ def test_an_own_test_split_is_kept_and_counted_after_the_other_rows(tmp_path, ca
 def test_a_regression_is_split_with_its_outputs(cache):
     splits = parts(LinearMap(num_rows=50, num_outputs=3), 0, cache)
     assert [split.targets.shape for split in splits] == [(30, 3), (10, 3), (10, 3)]
-    about = dataset.load(LinearMap(num_rows=50, num_outputs=3), 0, cache).about
-    assert (about.num_outputs, about.classes, about.class_counts) == (3, (), ())
+    info = dataset.load(LinearMap(num_rows=50, num_outputs=3), 0, cache).info
+    assert (info.num_outputs, info.classes, info.class_counts) == (3, (), ())
 
 
 def test_what_is_known_of_a_set(tmp_path, cache):
-    about = dataset.load(mixed_table(tmp_path / "a.csv"), 0, cache).about
-    assert (about.input_shape, about.num_outputs, about.classes) == ((4,), 2, ("n", "y"))
-    assert about.class_counts == (6, 6)
-    assert [column.name for column in about.columns] == ["width", "colour", "age"]
-    assert dataset.load(reviews(tmp_path / "b.csv"), 0, cache).about.num_tokens == 256
+    info = dataset.load(mixed_table(tmp_path / "a.csv"), 0, cache).info
+    assert (info.input_shape, info.num_outputs, info.classes) == ((4,), 2, ("n", "y"))
+    assert info.class_counts == (6, 6)
+    assert [column.name for column in info.columns] == ["width", "colour", "age"]
+    assert dataset.load(reviews(tmp_path / "b.csv"), 0, cache).info.num_tokens == 256
 
 
 def test_missing_values_survive(tmp_path, cache):
@@ -145,20 +146,20 @@ def test_the_scaling_is_the_mean_and_deviation_of_the_training_rows(tmp_path, ca
     data = dataset.load(make(tmp_path), 0, cache)
     mean, std = per_channel(data.train.inputs, axes)
     std = np.where(std == 0, 1, std)
-    assert data.about.inputs.mean == pytest.approx(np.atleast_1d(mean))
-    assert data.about.inputs.std == pytest.approx(np.atleast_1d(std))
-    if not data.about.classes:
+    assert data.info.inputs.mean == pytest.approx(np.atleast_1d(mean))
+    assert data.info.inputs.std == pytest.approx(np.atleast_1d(std))
+    if not data.info.classes:
         mean, std = per_channel(data.train.targets, 0)
-        assert data.about.targets.mean == pytest.approx(mean)
-        assert data.about.targets.std == pytest.approx(std)
+        assert data.info.targets.mean == pytest.approx(mean)
+        assert data.info.targets.std == pytest.approx(std)
 
 
 def test_missing_values_and_categories_do_not_count_in_the_scaling(tmp_path, cache):
     data = dataset.load(mixed_table(tmp_path / "a.csv"), 0, cache)
     numeric = data.train.inputs[:, [0, 2]].astype(np.float64)
-    assert data.about.inputs.mean == pytest.approx(np.nanmean(numeric, 0))
-    assert data.about.inputs.std == pytest.approx(np.nanstd(numeric, 0))
-    assert dataset.load(reviews(tmp_path / "b.csv"), 0, cache).about.inputs.mean == ()
+    assert data.info.inputs.mean == pytest.approx(np.nanmean(numeric, 0))
+    assert data.info.inputs.std == pytest.approx(np.nanstd(numeric, 0))
+    assert dataset.load(reviews(tmp_path / "b.csv"), 0, cache).info.inputs.mean == ()
 
 
 def test_a_piece_of_large_rows_is_few_of_them(tmp_path, cache):
@@ -169,7 +170,7 @@ def test_a_piece_of_large_rows_is_few_of_them(tmp_path, cache):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < images.nbytes + 12 * dataset.CHUNK_BYTES
-    assert data.about.inputs.mean == pytest.approx([127.5] * 3)
+    assert data.info.inputs.mean == pytest.approx([127.5] * 3)
 
 
 def test_pieces_add_up(tmp_path, cache, monkeypatch):
@@ -177,8 +178,8 @@ def test_pieces_add_up(tmp_path, cache, monkeypatch):
     monkeypatch.setattr(dataset, "CHUNK_BYTES", 20)
     pieces = dataset.load(two_classes(tmp_path), 0, cache)
     assert np.array_equal(pieces.train.inputs, whole.train.inputs)
-    assert pieces.about.inputs.mean == pytest.approx(whole.about.inputs.mean)
-    assert pieces.about.inputs.std == pytest.approx(whole.about.inputs.std)
+    assert pieces.info.inputs.mean == pytest.approx(whole.info.inputs.mean)
+    assert pieces.info.inputs.std == pytest.approx(whole.info.inputs.std)
 
 
 def test_the_prepared_arrays_are_mapped(tmp_path, cache):

@@ -3,12 +3,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from data.examples import write_images
+from helpers.datasets import write_images
 from PIL import Image
 
-from automl.config import UserError
 from automl.data.dataset import load
 from automl.data.hub import HuggingFace, Torchvision
+from automl.errors import UserError
 
 
 @pytest.fixture
@@ -185,5 +185,5 @@ def test_a_saved_set_is_prepared_like_any_other(datasets, tmp_path):
     labels = [0] * 10 + [1] * 10
     dataset = HuggingFace(path=save(datasets, tmp_path, features, image=files, label=labels))
     data = load(dataset, 0, tmp_path / "cache")
-    assert data.about.input_shape == (3, 8, 8)
+    assert data.info.input_shape == (3, 8, 8)
     assert len(data.train.inputs) == 12

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from data.examples import write_idx, write_mnist
+from helpers.datasets import write_idx, write_mnist
 
-from automl.config import UserError
 from automl.data.dataset import load
 from automl.data.idx import MNIST, FashionMNIST
+from automl.errors import UserError
 
 
 @pytest.mark.parametrize("spelling", [{}, {"gz": True}, {"dot": "."}, {"dot": ".", "gz": True}])

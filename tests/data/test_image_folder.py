@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
-from data.examples import write_images
+from helpers.datasets import write_images
 from PIL import Image
 
-from automl.config import UserError
-from automl.data import files
+from automl.data import reading
 from automl.data.dataset import load
 from automl.data.image_folder import ImageFolder
+from automl.errors import UserError
 
 
 def test_a_folder_is_a_class(tmp_path):
@@ -53,7 +53,7 @@ def test_palettes_and_transparency_become_colours(tmp_path):
 
 
 def test_many_images_are_mapped_from_a_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "MAX_ARRAY_BYTES", 100)
+    monkeypatch.setattr(reading, "MAX_ARRAY_BYTES", 100)
     source = ImageFolder(write_images(tmp_path)).load()
     assert isinstance(source.inputs, np.memmap)
     assert source.inputs[7, :, 0, 0].tolist() == [40, 10, 0]

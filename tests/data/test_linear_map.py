@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from automl.config import UserError
 from automl.data.linear_map import LinearMap
+from automl.errors import UserError
 
 
 def test_targets_are_a_linear_map_and_noise():

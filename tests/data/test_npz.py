@@ -3,11 +3,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data.examples import write_npz
+from helpers.datasets import write_npz
 
-from automl.config import UserError
 from automl.data.dataset import load
 from automl.data.npz import Npz
+from automl.errors import UserError
 
 INPUTS, CLASSES = np.arange(40.0).reshape(20, 2), np.arange(20) % 2
 

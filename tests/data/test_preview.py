@@ -3,14 +3,14 @@ import io
 from dataclasses import replace
 
 import numpy as np
-from conftest import DIGITS, load
+from helpers.trials import DIGITS, load
 from PIL import Image
 
-from automl.data.dataset import About, Column, Scaling
+from automl.data.dataset import Column, DatasetInfo, Scaling
 from automl.data.preview import previews
 
 NOTHING = Scaling((), ())
-ABOUT = About((3,), 2, ("a", "b"), (1, 1), (), 0, NOTHING, NOTHING)
+ABOUT = DatasetInfo((3,), 2, ("a", "b"), (1, 1), (), 0, NOTHING, NOTHING)
 
 
 def pixels(preview):
@@ -22,7 +22,7 @@ def pixels(preview):
 def test_an_image_is_a_picture_of_its_pixels():
     data = load(DIGITS)
     rows = data.validation.inputs[:3]
-    for row, preview in zip(rows, previews(rows, data.about), strict=True):
+    for row, preview in zip(rows, previews(rows, data.info), strict=True):
         expected = (row.reshape(8, 8) / rows.max() * 255).astype(np.uint8)
         assert (pixels(preview)[:, :, 0] == expected).all()
 

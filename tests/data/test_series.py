@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from automl.config import UserError
 from automl.data.series import Series
+from automl.errors import UserError
 
 HEADER = "# made\n@problemName x\n@timeStamps false\n@classLabel true run walk\n\n@data\n"
 

@@ -4,12 +4,12 @@ import math
 import numpy as np
 import pyarrow as pa
 import pytest
-from data.examples import mixed_table, write_csv
+from helpers.datasets import mixed_table, write_csv
 from pyarrow import parquet
 
-from automl.config import UserError
 from automl.data.dataset import Column, load
 from automl.data.table import Table
+from automl.errors import UserError
 
 
 def table(folder, text, target="y", name="a.csv", **options):

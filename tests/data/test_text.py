@@ -1,9 +1,9 @@
 import pytest
-from data.examples import write_csv, write_jsonl
+from helpers.datasets import write_csv, write_jsonl
 
-from automl.config import UserError
 from automl.data.dataset import load
 from automl.data.text import Text
+from automl.errors import UserError
 
 
 def texts(source):

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from conftest import finish, load
+from helpers.trials import finish, load
 
 from automl.compression.quantize import Quantize
 from automl.data.linear_map import LinearMap
@@ -46,12 +46,12 @@ def test_dead_weight_is_found(shipped):
 
 def test_long_names_and_many_columns_are_no_dead_weight(shipped, build, context):
     data, (_, optimised, claimed) = context.data, shipped
-    named = replace(data.about, classes=tuple(200 * name for name in data.about.classes))
+    named = replace(data.info, classes=tuple(200 * name for name in data.info.classes))
     quantized = finish(Quantize(bits=4).run(build(ConvNet((16, 16))), context))
-    file = onnx.export(quantized, replace(data, about=named))
+    file = onnx.export(quantized, replace(data, info=named))
     assert broken_claim(file, optimised, claimed) == ""
     wide = replace(context, data=load(LinearMap(num_inputs=512)))
-    quantized = finish(Quantize().run(untrained(Linear(), wide.data.about), wide))
+    quantized = finish(Quantize().run(untrained(Linear(), wide.data.info), wide))
     file = onnx.export(quantized, wide.data)
     assert broken_claim(file, runtime.optimised(file), claims(quantized)) == ""
 

@@ -15,7 +15,7 @@ def test_raw_rows_in_and_the_models_logits_out(family, build, context):
     network = build(family)
     file = onnx.export(network, context.data)
     rows = context.data.validation.inputs
-    own = predict(Deployed(network, context.data.about), torch.from_numpy(rows)).numpy()
+    own = predict(Deployed(network, context.data.info), torch.from_numpy(rows)).numpy()
     for size in (1, 3, len(rows)):
         logits = runtime.run(runtime.session(file), rows[:size], batch_size=size)
         assert np.allclose(logits, own[:size], atol=1e-4)

@@ -6,7 +6,7 @@ import onnx.reference
 import onnxruntime
 import pytest
 import torch
-from conftest import finish
+from helpers.trials import finish
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper

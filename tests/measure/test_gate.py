@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from automl.errors import Rejected
 from automl.export import onnx
 from automl.measure import gate
 from automl.models.mlp import MLP
-from automl.recipe import Rejected
 from automl.runtimes import onnx as runtime
 
 

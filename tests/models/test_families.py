@@ -1,29 +1,27 @@
 """Every family: what it takes, how wide and deep it is, how it is cut, folded and exported."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import DIGITS, finish, load
+from helpers.families import DATASETS, ENCODER, IMAGE, SERIES, SMALL, TEXT, built, parametrized
+from helpers.trials import finish, load
 from torch import nn
 
-from automl.compression.cut import cut
-from automl.compression.fold import fold_batch_norm
+from automl.compression.cut_units import cut
+from automl.compression.fold_batch_norm import fold_batch_norm
 from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize
 from automl.compression.remove_layers import blocks, without
-from automl.config import UserError
-from automl.data.sklearn import Sklearn
-from automl.data.text import Text
+from automl.errors import UserError
 from automl.export import onnx
 from automl.export.claims import broken_claim, claims
+from automl.models.building_blocks import ACTIVATIONS, NORMALISATIONS
 from automl.models.convnet import ConvNet
 from automl.models.convnet1d import ConvNet1d
 from automl.models.deployed import Deployed, predict
-from automl.models.family import Network, Spec, count_parameters
-from automl.models.layers import ACTIVATIONS, NORMALISATIONS
+from automl.models.family import Network, count_parameters
 from automl.models.linear import Linear
 from automl.models.mlp import MLP
 from automl.models.mobilenet import MobileNet, MobileNetStage
@@ -32,23 +30,6 @@ from automl.models.transformer import Transformer, TransformerLayer
 from automl.runtimes import onnx as runtime
 from automl.training.loop import Train
 
-IMAGE, SERIES, TEXT = (1, 8, 8), (8, 8), (16,)
-NAMES = Path(__file__).parents[2] / "search_spaces" / "first_names.csv"
-DATASETS = {IMAGE: DIGITS, SERIES: Sklearn("digits", SERIES), TEXT: Text(str(NAMES), *TEXT)}
-ENCODER = Transformer((TransformerLayer(heads=4, hidden=32),))
-
-SMALL = [
-    (Linear(), IMAGE),
-    (MLP((16,)), IMAGE),
-    (ConvNet((16, 16)), IMAGE),
-    (ResNet((ResNetStage(16), ResNetStage(24))), IMAGE),
-    (MobileNet((MobileNetStage(16), MobileNetStage(24))), IMAGE),
-    (ENCODER, IMAGE),
-    (ENCODER, SERIES),
-    (ENCODER, TEXT),
-    (ConvNet1d((16, 16)), SERIES),
-    (ConvNet1d((16, 16)), TEXT),
-]
 ODD = [
     (MLP((6, 5), normalisation="none"), IMAGE),
     (ResNet((ResNetStage(8, 2), ResNetStage(8, 2, inner=(4, 6)), ResNetStage(3))), IMAGE),
@@ -80,17 +61,6 @@ DEEP = [
     (ConvNet1d((16, 16, 16), embedding=16), TEXT, 2),
 ]
 """With the number of blocks that can go."""
-
-
-def parametrized(cases):
-    kinds = {IMAGE: "image", SERIES: "series", TEXT: "text"}
-    named = [pytest.param(*case, id=f"{type(case[0]).__name__}-{kinds[case[1]]}") for case in cases]
-    return pytest.mark.parametrize(("family", "shape"), named)
-
-
-def built(family, shape, num_outputs=10):
-    torch.manual_seed(0)
-    return Network(Spec(family, shape, num_outputs, num_tokens=256 if shape == TEXT else 0))
 
 
 def rows(shape, count=16):
@@ -266,10 +236,10 @@ def test_no_image_is_halved_below_two_by_two(family):
 @parametrized(IN_FLOAT)
 def test_the_exported_file_agrees_at_any_batch_size(family, shape):
     data = load(DATASETS[shape])
-    network = built(family, shape, len(data.about.classes))
+    network = built(family, shape, len(data.info.classes))
     session = runtime.session(onnx.export(network, data))
     raw = data.validation.inputs[:8]
-    own = predict(Deployed(network, data.about), torch.from_numpy(raw)).numpy()
+    own = predict(Deployed(network, data.info), torch.from_numpy(raw)).numpy()
     for size in (1, 3):
         assert np.allclose(runtime.run(session, raw, batch_size=size), own, atol=1e-4)
 
@@ -279,12 +249,12 @@ def test_the_exported_file_agrees_at_any_batch_size(family, shape):
 def test_few_bits_after_pruning_are_what_the_file_computes(family, shape, bits, context):
     data = load(DATASETS[shape])
     quantize = Quantize(bits=bits, training=Train(epochs=0))
-    network, steps = built(family, shape, len(data.about.classes)), (Prune(0.5), quantize)
+    network, steps = built(family, shape, len(data.info.classes)), (Prune(0.5), quantize)
     for step in steps if family.groups() else steps[1:]:
         network = finish(step.run(network, replace(context, data=data)))
     assert not any(isinstance(m, nn.Conv1d | nn.Conv2d | nn.Linear) for m in network.modules())
     raw = data.validation.inputs[:256]
-    own = predict(Deployed(network, data.about), torch.from_numpy(raw)).numpy()
+    own = predict(Deployed(network, data.info), torch.from_numpy(raw)).numpy()
     file = onnx.export(network, data)
     shipped = runtime.run(runtime.session(file), raw, batch_size=100)
     assert np.abs(own - shipped).max() < 0.05 * np.abs(own).max()

@@ -6,31 +6,34 @@ from dataclasses import replace
 import pytest
 import safetensors.torch
 import torch
-from conftest import DIGITS, drive, finish, load
+from helpers.trials import DIGITS, drive, finish, load
 from torch import nn
 
-from automl import source, space
+from automl import user_code
 from automl.compression.binarize import Binarize
 from automl.compression.clip import Clip
 from automl.compression.factorize import Factorize
 from automl.compression.quantize import Quantize
-from automl.config import UserError, decode, encode
+from automl.config import decode, encode
 from automl.data.dataset import Scaling
 from automl.data.sklearn import Sklearn
+from automl.errors import UserError
 from automl.models.family import dump, restore, untrained
 from automl.models.imported import Imported
-from automl.prefix import prefix_keys
-from automl.reference import largest
-from automl.space import Int, OneOf, TrialConfig
+from automl.space import exploring, space_file
+from automl.space.domains import Int, OneOf
+from automl.space.space import Space, TrialConfig
+from automl.space.store_keys import prefix_keys
 from automl.training.loop import Train
+from automl.trial.reference_model import largest
 
 SPACE = """
 from torch import nn
-from automl.compression.quantize import Quantize
-from automl.data.sklearn import Sklearn
-from automl.models.imported import Imported
-from automl.space import OneOf, Space, TrialConfig
-from automl.training.loop import Train
+from automl import Quantize
+from automl import Sklearn
+from automl import Imported
+from automl import OneOf, Space, TrialConfig
+from automl import Train
 
 
 def net(width=64):
@@ -67,8 +70,8 @@ def package(tmp_path, monkeypatch):
 
 
 def test_a_function_of_the_space_file_is_trained_quantized_and_exported(store):
-    (config,) = space.explore(source.load(SPACE)).configs
-    reports, result = drive(config, store, space_source=source.fingerprint(SPACE))
+    (config,) = exploring.explore(space_file.load(SPACE)).configs
+    reports, result = drive(config, store, space_source=user_code.fingerprint(SPACE))
     assert (result.status, result.reason) == ("complete", "")
     assert reports[-1].metrics["accuracy"] > 0.8
     assert decode(encode(config)) == config
@@ -78,19 +81,19 @@ def test_an_edit_of_the_function_changes_the_keys():
     edited = SPACE.replace("nn.ReLU()", "nn.GELU()")
     keys = []
     for text in (SPACE, edited):
-        (config,) = space.explore(source.load(text)).configs
-        keys.append(prefix_keys(config, source.fingerprint(text)))
+        (config,) = exploring.explore(space_file.load(text)).configs
+        keys.append(prefix_keys(config, user_code.fingerprint(text)))
     assert not set(keys[0]) & set(keys[1])
 
 
 def test_a_trained_module_is_compressed_without_training(package, store, tmp_path):
     torch.manual_seed(1)
     model = Imported("my_package_of_nets:net", options={"width": 128})
-    weights = untrained(model, load(DIGITS).about).body.state_dict()
+    weights = untrained(model, load(DIGITS).info).body.state_dict()
     safetensors.torch.save_file(weights, tmp_path / "trained.safetensors")
     model = replace(model, weights=str(tmp_path / "trained.safetensors"), mean=(0.0,), std=(16.0,))
-    assert model.scaling(load(DIGITS).about) == Scaling((0.0,), (16.0,))
-    restored = untrained(model, load(DIGITS).about).body.state_dict()
+    assert model.scaling(load(DIGITS).info) == Scaling((0.0,), (16.0,))
+    restored = untrained(model, load(DIGITS).info).body.state_dict()
     assert all(torch.equal(restored[name], weights[name]) for name in weights)
     _, as_it_is = drive(TrialConfig(DIGITS, model, ()), store)
     _, smaller = drive(TrialConfig(DIGITS, model, (Quantize(),)), store)
@@ -101,8 +104,8 @@ def test_a_trained_module_is_compressed_without_training(package, store, tmp_pat
 def test_options_may_be_domains_and_have_any_name(package):
     options = {"width": Int(8, 16), "type": OneOf("conv", "mlp"), "sizes": [{"type": Int(2, 3)}]}
     model = Imported("my_package_of_nets:typed", options=options)
-    searched = space.Space(TrialConfig(DIGITS, model, (Train(epochs=1),)))
-    explored = space.validate(searched)
+    searched = Space(TrialConfig(DIGITS, model, (Train(epochs=1),)))
+    explored = exploring.validate(searched)
     assert set(explored.domains) == {
         "model.options.width",
         "model.options.type",
@@ -110,7 +113,7 @@ def test_options_may_be_domains_and_have_any_name(package):
     }
     model = explored.configs[1].model
     assert model.options == {"width": 16, "type": "mlp", "sizes": ({"type": 3},)}
-    network = untrained(model, load(DIGITS).about)
+    network = untrained(model, load(DIGITS).info)
     files = dump(network)
     again = restore(files["weights.safetensors"], files["spec.json"])
     assert again.spec == network.spec
@@ -118,10 +121,10 @@ def test_options_may_be_domains_and_have_any_name(package):
     fixed = {"model.options.width": "4", "model.options.sizes": "[]"}
     assert {
         (config.model.options["width"], config.model.options["sizes"])
-        for config in space.validate(replace(searched, fixed=fixed)).configs
+        for config in exploring.validate(replace(searched, fixed=fixed)).configs
     } == {(4, ())}
     fixed = {"model.options": '{"type": "mlp", "width": 5}'}
-    (config,) = space.validate(replace(searched, fixed=fixed)).configs
+    (config,) = exploring.validate(replace(searched, fixed=fixed)).configs
     assert config.model.options == {"type": "mlp", "width": 5}
 
 
@@ -137,7 +140,7 @@ def test_options_may_be_domains_and_have_any_name(package):
 def test_options_and_numbers_that_cannot_be_are_told(package, model, sentence):
     trial = TrialConfig(DIGITS, Imported("my_package_of_nets:net", **model), ())
     with pytest.raises(UserError, match=sentence):
-        space.validate(space.Space(trial))
+        exploring.validate(Space(trial))
 
 
 def test_other_weights_are_another_model(package, tmp_path):
@@ -152,20 +155,20 @@ def test_other_weights_are_another_model(package, tmp_path):
 
 
 def test_what_is_wrong_is_told_in_one_sentence(package, tmp_path):
-    about = load(DIGITS).about
+    info = load(DIGITS).info
     with pytest.raises(UserError, match="raised RuntimeError: no weights here"):
-        untrained(Imported("my_package_of_nets:broken"), about)
+        untrained(Imported("my_package_of_nets:broken"), info)
     with pytest.raises(UserError, match=r"gave int, not a torch\.nn\.Module"):
-        untrained(Imported("my_package_of_nets:number"), about)
+        untrained(Imported("my_package_of_nets:number"), info)
     with pytest.raises(UserError, match=r"cannot be imported: .*no_such"):
-        untrained(Imported("my_package_of_nets:no_such"), about)
+        untrained(Imported("my_package_of_nets:no_such"), info)
     with pytest.raises(UserError, match="at the top level of the space file"):
         Imported(lambda: None)
     with pytest.raises(UserError, match=r'write "package\.module:function"'):
         Imported("my_package_of_nets")
     safetensors.torch.save_file({"a": torch.zeros(1)}, tmp_path / "w.safetensors")
     with pytest.raises(UserError, match=r"w\.safetensors does not fit my_package_of_nets:net"):
-        untrained(Imported("my_package_of_nets:net", str(tmp_path / "w.safetensors")), about)
+        untrained(Imported("my_package_of_nets:net", str(tmp_path / "w.safetensors")), info)
 
 
 def _net():
@@ -176,14 +179,14 @@ def test_two_space_files_with_a_function_of_one_name_keep_apart():
     wider = SPACE.replace("width=64", "width=96")
     models = []
     for text in (SPACE, wider, SPACE):
-        (config,) = space.explore(source.load(text)).configs
-        models.append(untrained(config.model, load(DIGITS).about).body[1].out_features)
+        (config,) = exploring.explore(space_file.load(text)).configs
+        models.append(untrained(config.model, load(DIGITS).info).body[1].out_features)
     assert models == [64, 96, 64]
 
 
 def test_another_space_statement_leaves_the_function_its_name():
-    (first,) = space.explore(source.load(SPACE)).configs
-    (second,) = space.explore(source.load(SPACE.replace("epochs=8", "epochs=9"))).configs
+    (first,) = exploring.explore(space_file.load(SPACE)).configs
+    (second,) = exploring.explore(space_file.load(SPACE.replace("epochs=8", "epochs=9"))).configs
     assert first.model == second.model
 
 
@@ -194,9 +197,9 @@ def test_tied_weights_are_trained_and_stored(store):
         "    return nn.Sequential(nn.Flatten(), first, nn.ReLU(), first, nn.ReLU(), last)\n"
         "    return nn",
     )
-    (config,) = space.explore(source.load(text)).configs
+    (config,) = exploring.explore(space_file.load(text)).configs
     config = replace(config, recipe=config.recipe[:1])
-    _, result = drive(config, store, space_source=source.fingerprint(text))
+    _, result = drive(config, store, space_source=user_code.fingerprint(text))
     assert (result.status, result.reason) == ("complete", "")
 
 
@@ -209,7 +212,7 @@ def layer():
 )
 def test_a_bare_layer_is_changed_and_stored(step, context):
     flat = replace(context, data=load(Sklearn("digits", (64,))))
-    model = finish(step.run(untrained(Imported(layer), flat.data.about), flat))
+    model = finish(step.run(untrained(Imported(layer), flat.data.info), flat))
     files = dump(model)
     again = restore(files["weights.safetensors"], files["spec.json"]).eval()
     rows = torch.randn(4, 64)
@@ -225,7 +228,7 @@ def test_a_module_that_cannot_be_exported_is_told(tmp_path):
         "        return self.layer(x.flatten(1)) if x.sum() > 0 else self.layer(-x.flatten(1))\n\n"
         "def odd():\n    return Odd()\n\ndef net(",
     ).replace("Imported(net)", "Imported(odd)")
-    loaded = source.load(text)
-    reference = largest(loaded, space.explore(loaded), tmp_path)
+    loaded = space_file.load(text)
+    reference = largest(loaded, exploring.explore(loaded), tmp_path)
     with pytest.raises(UserError, match="cannot be exported to ONNX: "):
         reference.export()

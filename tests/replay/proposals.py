@@ -20,17 +20,19 @@ from typing import Any
 from differences import rounded
 from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
 
-from automl import source
-from automl.export.bound import Bounds
+from automl import user_code
+from automl.bounds.bound import Bounds
 from automl.measure.measurement import Measurement
 from automl.pareto import Axis
 from automl.recipe import Report
-from automl.result import TrialResult
-from automl.study.judging import judged
-from automl.study.later import AtOnce
-from automl.study.proposals import Proposer
+from automl.space import space_file
+from automl.study.background import AtOnce
+from automl.study.dispatcher import Proposer
+from automl.study.record import Settings, TrialRecord
 from automl.study.simulator import simulate
-from automl.study.study import Settings, TrialRecord, create
+from automl.study.stopping.rung_entry import judged
+from automl.study.study import create
+from automl.trial.result import TrialResult
 
 SPACES = {"digits": "size_bytes<=5000", "tabular": "size_bytes<=2000"}
 """Each with what is asked of it under the last seed, so that some proposals are screened."""
@@ -66,8 +68,8 @@ def _alike() -> dict[str, str]:
 
 def _search(name: str, seed: int, folder: Path) -> Proposer:
     """A whole search on a virtual clock."""
-    text = source.read(source.find(name))
-    space, bounds = source.load(text), Bounds(folder / "cache")
+    text = space_file.read(space_file.find(name))
+    space, bounds = space_file.load(text), Bounds(folder / "cache")
     axes = {objective: AXES[objective] for objective in space.objectives}
     constraints = (SPACES[name],) if seed == SEEDS[-1] else ()
     start = (name, "", space.objectives, constraints, {}, seed, "tpe", axes, 1.0)
@@ -75,7 +77,7 @@ def _search(name: str, seed: int, folder: Path) -> Proposer:
     proposer = Proposer(
         create(folder / f"{name}-{seed}", settings, text, b""),
         space,
-        source.fingerprint(text),
+        user_code.fingerprint(text),
         lambda key: False,
         bounds,
         max_live=2,

@@ -31,7 +31,7 @@ from automl.data.text import Text
 from automl.measure.measurement import Measurement
 from automl.models.convnet import ConvNet
 from automl.models.convnet1d import ConvNet1d
-from automl.models.family import Model
+from automl.models.family import ModelFamily
 from automl.models.imported import Imported
 from automl.models.linear import Linear
 from automl.models.mlp import MLP
@@ -39,15 +39,15 @@ from automl.models.mobilenet import MobileNet, MobileNetStage
 from automl.models.resnet import ResNet, ResNetStage
 from automl.models.transformer import Transformer, TransformerLayer
 from automl.recipe import Report, Sibling, Step
-from automl.result import TrialResult
-from automl.space import TrialConfig
+from automl.space.space import TrialConfig
 from automl.store import Store
-from automl.training.distill import Distill, Joint, Mutual
+from automl.training.distillation import Distill, Joint, Mutual
 from automl.training.loop import Train
-from automl.trial import run
+from automl.trial.result import TrialResult
+from automl.trial.trial import run
 
 torch.set_num_threads(1)
-NAMES = Path(__file__).parents[2] / "search_spaces" / "first_names.csv"
+NAMES = Path(__file__).parents[2] / "automl" / "search_spaces" / "first_names.csv"
 IMAGES, SERIES, TABLE = Sklearn("digits"), Sklearn("digits", (8, 8)), Sklearn("wine")
 MAP, TEXT = LinearMap(num_inputs=32, num_outputs=16, num_rows=600), Text(str(NAMES), 16)
 ENCODER = Transformer((TransformerLayer(2, 16), TransformerLayer(2, 16)), width=16)
@@ -72,12 +72,12 @@ class Case:
     """A recipe on a model; `varies` are the figures that differ between processors."""
 
     data: Dataset
-    model: Model
+    model: ModelFamily
     steps: tuple[Step, ...]
     varies: tuple[str, ...] = ()
 
 
-def case(data: Dataset, model: Model, *steps: Step, varies: tuple[str, ...] = ()) -> Case:
+def case(data: Dataset, model: ModelFamily, *steps: Step, varies: tuple[str, ...] = ()) -> Case:
     """The steps after a training."""
     return Case(data, model, (Train(epochs=1), *steps), varies)
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from conftest import CACHE
 from differences import differences, text
+from helpers.trials import CACHE
 from proposals import SPACES, proposed
 from recipes import CASES
 from replay import of_recipe, recorded

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from automl.config import UserError
+from automl.errors import UserError
 from automl.study.budget import Budget, Clock, GpuMeter
 
 
@@ -24,8 +24,8 @@ def test_a_budget_of_nothing_is_refused(budget):
 
 
 def test_finishes_must_leave_time_to_search_in():
-    with pytest.raises(UserError, match="--finish-minutes 5 leave nothing of --minutes 5"):
-        Budget(minutes=5.0, finish_minutes=5.0)
+    with pytest.raises(UserError, match="--refit-minutes 5 leave nothing of --minutes 5"):
+        Budget(minutes=5.0, refit_minutes=5.0)
 
 
 def test_a_resumed_search_has_for_finishes_what_the_killed_one_had_left():
@@ -35,7 +35,7 @@ def test_a_resumed_search_has_for_finishes_what_the_killed_one_had_left():
     clock.end_search()
     assert clock.seconds_left() == 0.25 * (100 + 4) - 10
     seconds[0] = 7.0
-    assert (clock.seconds_left(), clock.finish_seconds()) == (13.0, 13.0)
+    assert (clock.seconds_left(), clock.refit_seconds()) == (13.0, 13.0)
     short = Clock(Budget(minutes=5.0), 7200.0, 0.0, now=lambda: seconds[0])
     assert short.seconds_for_all() == 60.0, "most of five minutes more is for searching"
     late = Clock(Budget(trials=9), 100.0, 90.0, now=lambda: seconds[0])
@@ -97,16 +97,16 @@ def test_gpus_count_while_they_are_reserved():
     ("budget", "search_ends", "all_ends"),
     [
         (Budget(minutes=5.0), 240, 300),
-        (Budget(minutes=5.0, finish_minutes=2.0), 180, 300),
-        (Budget(minutes=5.0, finish_minutes=0), 300, 300),
+        (Budget(minutes=5.0, refit_minutes=2.0), 180, 300),
+        (Budget(minutes=5.0, refit_minutes=0), 300, 300),
         (Budget(trials=9), 100, 125),
-        (Budget(trials=9, finish_minutes=1.0), 100, 160),
+        (Budget(trials=9, refit_minutes=1.0), 100, 160),
     ],
 )
 def test_the_end_of_the_time_is_for_finishes(budget, search_ends, all_ends):
     seconds = [0.0]
     clock = Clock(budget, now=lambda: seconds[0])
-    assert clock.finishes() == (budget.finish_minutes != 0)
+    assert clock.refits() == (budget.refit_minutes != 0)
     for second in range(1, all_ends + 1):
         seconds[0] = float(second)
         ended = [0.0] * 9 if second >= 100 else []

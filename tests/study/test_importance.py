@@ -9,9 +9,9 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from automl.measure.measurement import Measurement
 from automl.pareto import Axis
-from automl.result import TrialResult
 from automl.study.importance import MIN_TRIALS, importances, interactions
-from automl.study.study import Settings, TrialRecord
+from automl.study.record import Settings, TrialRecord
+from automl.trial.result import TrialResult
 
 AXES = {"accuracy": Axis(0.0, 1.0), "size_bytes": Axis(1e6, 1e3, True)}
 SETTINGS = Settings("s", "", tuple(AXES), (), {}, 0, "tpe", AXES, 1.0)

@@ -6,18 +6,19 @@ from functools import partial
 
 import pytest
 
-from automl import source
 from automl.measure.measurement import Measurement
 from automl.pareto import Axis
 from automl.recipe import Report
-from automl.result import TrialResult
+from automl.space import space_file
+from automl.study.background import AtOnce
 from automl.study.budget import Budget
-from automl.study.judging import judged
-from automl.study.later import AtOnce
-from automl.study.proposals import Proposer
-from automl.study.samplers import SAMPLERS
+from automl.study.dispatcher import Proposer
+from automl.study.propose.samplers import SAMPLERS
+from automl.study.record import Settings
 from automl.study.simulator import simulate
-from automl.study.study import Settings, Study, create
+from automl.study.stopping.rung_entry import judged
+from automl.study.study import Study, create
+from automl.trial.result import TrialResult
 
 AXES = {"accuracy": Axis(0.1, 1.0), "size_bytes": Axis(1e5, 1e2, True)}
 
@@ -55,7 +56,7 @@ def start(tmp_path):
     """A proposer on the study of a name, new or as it was left."""
 
     def start(name, *, sampler="tpe", constraints=(), **options):
-        folder, text = tmp_path / name, source.find("digits").read_text()
+        folder, text = tmp_path / name, space_file.find("digits").read_text()
         if not folder.exists():
             axes = ("accuracy", "size_bytes")
             settings = Settings("s", "", axes, constraints, {}, 0, sampler, AXES, 1.0)
@@ -64,7 +65,7 @@ def start(tmp_path):
         judge = partial(judged, study.settings, Bound)
         return Proposer(
             study,
-            source.load(text),
+            space_file.load(text),
             "",
             lambda key: False,
             Bound,

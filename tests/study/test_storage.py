@@ -4,12 +4,13 @@ import threading
 import time
 
 import pytest
-from postgresql import running
-from test_study import SETTINGS, complete, make_study
+from helpers.postgresql import running
+from helpers.small_study import SETTINGS, complete, make_study
 
-from automl.config import UserError
+from automl.errors import UserError
 from automl.study import storage
-from automl.study.study import Study, TrialRecord, create
+from automl.study.record import TrialRecord
+from automl.study.study import Study, create
 
 
 @pytest.fixture(scope="module")
@@ -29,12 +30,12 @@ def test_a_study_in_a_database_is_read_back_as_one_in_a_journal_is(database, tmp
     results = [complete(0.9, 1000), None, complete(0.8, 500)]
     study = make_study(tmp_path, *results, database=database)
     study.update(1, seconds=3.5, rungs={"entries": []})
-    study.set_attribute("finish-0", {"params": {}, "config": "{}", "result": None})
+    study.set_attribute("refit-0", {"params": {}, "config": "{}", "result": None})
     again = Study(tmp_path / "mine")
     assert again.settings == SETTINGS
     assert [record.result for record in again.records()] == results
     assert again.records()[1].seconds == 3.5
-    assert [record.trial_id for record in again.finishes()] == ["0000-finish"]
+    assert [record.trial_id for record in again.refits()] == ["0000-refit"]
     assert again.summary()["hypervolume"] > 0
     assert not (tmp_path / "mine" / storage.JOURNAL).exists()
     again.finish(1, complete(0.7, 100), 3)

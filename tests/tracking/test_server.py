@@ -11,15 +11,16 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from browsing import browser, find, needs_browser, picture, text
+from helpers.browser import browser, find, needs_browser, picture, text
 from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from automl.config import UserError
-from automl.tracking import findings, server
+from automl.errors import UserError
+from automl.tracking import server
+from automl.tracking.pages import findings
 
 __all__ = ["browser"]
 AUTOML = str(Path(sys.executable).with_name("automl"))
@@ -105,7 +106,7 @@ def test_the_table_of_trials_is_sorted_and_shows_their_figures(browser, pages, s
     # Columns beyond the window are not drawn.
     browser.set_window_size(2600, 1000)
     browser.get(pages["digits, its trials"])
-    known = [*searched.study.records(), *searched.study.finishes()]
+    known = [*searched.study.records(), *searched.study.refits()]
     shows(browser, [record.trial_id for record in known])
     headers = ("accuracy", "size_bytes", "latency_ms", "automl.pareto")
     WebDriverWait(browser, 30).until(lambda b: all(name in text(b) for name in headers))

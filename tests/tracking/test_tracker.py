@@ -5,12 +5,12 @@ import shutil
 import time
 from dataclasses import replace
 
-import acted
 import pytest
-from served import Server
+from helpers import acted_search as acted
+from helpers.mlflow_server import Server
 
-from automl.tracking.client import children, connect
 from automl.tracking.journal import Journal
+from automl.tracking.mlflow_client import children, connect
 
 EPOCHS = 5
 

@@ -3,18 +3,18 @@ from dataclasses import replace
 
 import pytest
 import torch
-from conftest import DIGITS, drive, finish, load
+from helpers.trials import DIGITS, drive, finish, load
 
 from automl.compression.quantize import Quantize
-from automl.config import UserError
 from automl.data.linear_map import LinearMap
 from automl.data.sklearn import Sklearn
+from automl.errors import UserError
 from automl.models.convnet import ConvNet
 from automl.models.linear import Linear
 from automl.models.mlp import MLP
-from automl.space import TrialConfig
+from automl.space.space import TrialConfig
 from automl.training.augmentation import Flip, Shift
-from automl.training.distill import Distill
+from automl.training.distillation import Distill
 from automl.training.loop import Train
 from automl.training.losses import CrossEntropy, MeanSquaredError
 from automl.training.optimizers import SGD, Adadelta, AdamW, GradientDescent, Muon, Nesterov
@@ -202,7 +202,7 @@ def test_no_epochs_leave_the_model_as_it_is(context, build):
 )
 def test_a_step_that_does_not_suit_the_data_is_told(step, dataset, sentence):
     with pytest.raises(UserError, match=sentence):
-        step.check_data(load(dataset).about)
+        step.check_data(load(dataset).info)
 
 
 def test_a_regression_is_learned_in_the_units_of_its_targets(store):

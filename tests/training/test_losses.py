@@ -2,11 +2,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from conftest import DIGITS, load
+from helpers.trials import DIGITS, load
 
-from automl.config import UserError
 from automl.data.linear_map import LinearMap
-from automl.training.distill import Distill
+from automl.errors import UserError
+from automl.training.distillation import Distill
 from automl.training.losses import CrossEntropy, MeanSquaredError, usual
 
 logits = torch.tensor([[2.0, 0.0, -1.0], [0.5, 0.2, 0.1]])
@@ -25,10 +25,10 @@ def test_smoothed_labels_give_every_class_a_share():
 
 
 def test_balanced_classes_weigh_the_inverse_of_how_often_they_appear():
-    about = replace(load(DIGITS).about, class_counts=(30, 20, 10))
+    info = replace(load(DIGITS).info, class_counts=(30, 20, 10))
     losses = -(logits.log_softmax(1)[[0, 1], targets])
     expected = losses @ torch.tensor([60 / 3 / 30, 60 / 3 / 10])
-    balanced = CrossEntropy(balanced=True).build(about, "cpu")
+    balanced = CrossEntropy(balanced=True).build(info, "cpu")
     assert torch.allclose(balanced(logits, targets, None), expected)
 
 
@@ -38,7 +38,7 @@ def test_squared_errors_are_averaged_over_outputs_and_summed_over_rows():
 
 
 def test_a_loss_refuses_the_other_task():
-    classes, numbers = load(DIGITS).about, load(LinearMap()).about
+    classes, numbers = load(DIGITS).info, load(LinearMap()).info
     with pytest.raises(UserError, match=r"for classes use CrossEntropy\(\)"):
         MeanSquaredError().check(classes)
     with pytest.raises(UserError, match=r"for a regression use MeanSquaredError\(\)"):

@@ -8,7 +8,7 @@ import safetensors.torch
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-from conftest import DIGITS, finish, load
+from helpers.trials import DIGITS, finish, load
 
 from automl.config import choices, import_choices
 from automl.models.convnet import ConvNet
@@ -19,13 +19,13 @@ from automl.recipe import Context
 from automl.store import Store
 from automl.training import batches, parallel
 from automl.training.batches import Part
-from automl.training.distill import Joint, Mutual
+from automl.training.distillation import Joint, Mutual
 from automl.training.loop import Train
 from automl.training.losses import CrossEntropy
 from automl.training.optimizers import SGD, AdamW, GradientDescent, Momentum
 from automl.training.parallel import DataParallel, Parallelism, SingleDevice, Trainee
 from automl.training.schedules import Fixed
-from automl.trial import Checkpoints
+from automl.trial.checkpoints import Checkpoints
 
 import_choices()
 LOSSES = {"plain": None, "joint": Joint(hints=1.0), "mutual": Mutual()}

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from automl.config import UserError
+from automl.errors import UserError
 from automl.training.schedules import (
     Clipped,
     Cosine,

@@ -1,0 +1,1 @@
+"""What a trial's file holds at least, told before any work."""

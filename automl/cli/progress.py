@@ -1,0 +1,125 @@
+"""A search on a terminal: a live line of figures there, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from automl.engine.run import Watch
+from automl.engine.searches import Search
+from automl.recipe import Report
+from automl.study.budget import Budget
+from automl.study.record import REFIT, TrialRecord, trial_id
+from automl.study.study import Study
+from automl.tracking import server
+
+REFRESH_PER_SECOND = 2
+
+
+class Progress(Watch):
+    """Writes to standard error only."""
+
+    def __init__(self) -> None:
+        self.console = Console(file=sys.stderr, highlight=False)
+        self.live: Live | None = None
+        self.running: dict[int, str] = {}
+        self.records: list[TrialRecord] = []
+
+    def connecting(self) -> None:
+        self.say("starting Ray …")
+
+    def began(self, study: Study, slots: int, budget: Budget) -> None:
+        self.study, self.budget, self.started_at = study, budget, time.monotonic()
+        self.records = [record for record in study.records() if record.result is not None]
+        self.front = study.front()
+        self.say(f"searching {study.name}: {slots} trials at once, in {study.folder}")
+        if self.console.is_terminal:
+            self.live = Live(
+                get_renderable=self._view,
+                console=self.console,
+                refresh_per_second=REFRESH_PER_SECOND,
+                transient=True,
+            )
+            self.live.start()
+
+    def started(self, record: TrialRecord) -> None:
+        self.running[record.number] = "waiting"
+
+    def reported(self, number: int, report: Report) -> None:
+        figures = ", ".join(f"{name} {value:.4g}" for name, value in report.metrics.items())
+        self.running[number] = f"{report.step} {report.epoch}/{report.epochs}: {figures}"
+
+    def paused(self, number: int) -> None:
+        self.running.pop(number, None)
+
+    def waiting(self, why: str) -> None:
+        self.say(why)
+
+    def lost(self, number: int, fault: str) -> None:
+        self.say(f"trial {trial_id(number)}: {fault}")
+
+    def resized(self, slots: int) -> None:
+        self.say(f"the cluster has changed: {slots} trials at once")
+
+    def finished(self, record: TrialRecord) -> None:
+        self.running.pop(record.number, None)
+        if record.number < REFIT:
+            self.records.append(record)
+        self.front.add(record)
+        self.say(self._line(record))
+
+    def closed(self) -> None:
+        if self.live is not None:
+            self.live.stop()
+
+    def ended(self, search: Search, notes: list[str]) -> None:
+        self.say(self._summary())
+        for note in notes:
+            self.say(note)
+        name = search.study.name
+        if search.interrupted:
+            self.say(f"interrupted; what finished is kept. To go on: automl resume {name}")
+        else:
+            self.say(f"look: {server.where_to_look(search.study)}")
+
+    def say(self, line: str) -> None:
+        self.console.print(Text(line), soft_wrap=True)
+
+    def _line(self, record: TrialRecord) -> str:
+        result = record.result
+        assert result is not None
+        if result.measurement is None:
+            return f"trial {record.trial_id} {result.status}: {result.reason}"
+        objectives = self.study.settings.objectives
+        figures = ", ".join(f"{name} {record.values[name]:.6g}" for name in objectives)
+        mark = "  on the front" if record.number in {r.number for r in self.front.members} else ""
+        reused = f", {result.reused_steps} steps reused" if result.reused_steps else ""
+        notes = "".join(f"; {note}" for note in result.notes)
+        return f"trial {record.trial_id} {figures} ({result.seconds:.1f} s{reused}){mark}{notes}"
+
+    def _summary(self) -> str:
+        counts = Counter(record.result.status for record in self.records if record.result)
+        states = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+        front = f"front {len(self.front.members)}, hypervolume {self.front.hypervolume:.4f}"
+        return f"{states or 'no trial yet'}; {front}"
+
+    def _left(self) -> str:
+        left = []
+        if (trials := self.budget.max_trials()) < float("inf"):
+            left.append(f"{len(self.records)} of {int(trials)} trials")
+        if self.budget.minutes is not None:
+            seconds = self.budget.minutes * 60 - (time.monotonic() - self.started_at)
+            left.append(f"{max(0, int(seconds)) // 60}:{max(0, int(seconds)) % 60:02d} left")
+        return ", ".join(left)
+
+    def _view(self) -> Group:
+        table = Table.grid(padding=(0, 2))
+        for number, doing in list(self.running.items()):
+            table.add_row(f"  {trial_id(number)}", doing)
+        return Group(Text(f"{self._left()}; {self._summary()}", style="bold"), table)

@@ -1,0 +1,98 @@
+"""Batch norm merged into the layer before it: the same function, fewer numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+
+from automl.compression.plain_layers import KINDS
+from automl.compression.quantized_layers import QuantizedLayer, per_output
+from automl.models.family import LayerEdit, Network, copy_weights, edit_layers
+
+
+@dataclass(frozen=True)
+class Removed(LayerEdit):
+    """A layer that is no more: what it did, the one before it does."""
+
+    def rebuild(self, layer: nn.Module) -> nn.Module:
+        return nn.Identity()
+
+
+@dataclass(frozen=True)
+class Biased(LayerEdit):
+    """A layer that took in the batch norm after it, and with it a bias."""
+
+    def rebuild(self, layer: nn.Module) -> nn.Module:
+        return with_bias(layer)
+
+
+def fold_batch_norm(model: Network) -> Network:
+    """A model in which every batch norm that follows a convolution or linear layer is merged."""
+    model.eval()
+    pairs = list(norms(model.body))
+    if not pairs:
+        return model
+    layer_edits: dict[str, LayerEdit] = {norm_name: Removed() for _, norm_name in pairs}
+    for layer_name, _ in pairs:
+        if not isinstance(model.body.get_submodule(layer_name), QuantizedLayer):
+            layer_edits[layer_name] = Biased()
+    folded = edit_layers(model, layer_edits)
+    copy_weights(model, folded)
+    for layer_name, norm_name in pairs:
+        fused = _fuse(model.body.get_submodule(layer_name), model.body.get_submodule(norm_name))
+        folded.body.get_submodule(layer_name).load_state_dict(fused)
+    return folded.eval()
+
+
+def with_bias(layer: nn.Module) -> nn.Module:
+    """The same empty layer, with a bias."""
+    if layer.bias is None:
+        layer.bias = nn.Parameter(torch.zeros(len(layer.weight)))
+    return layer
+
+
+def norms(body: nn.Module) -> list[tuple[str, str]]:
+    """Names of (layer, batch norm) that directly follow each other in a Sequential."""
+    pairs = []
+    for prefix, parent in body.named_modules():
+        if isinstance(parent, nn.Sequential):
+            children = [(f"{prefix}.{name}".lstrip("."), m) for name, m in parent.named_children()]
+            for (name, layer), (norm_name, norm) in zip(children, children[1:], strict=False):
+                name, layer = _last(name, layer)
+                is_norm = isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d)
+                if is_norm and isinstance(layer, (*KINDS, QuantizedLayer)):
+                    pairs.append((name, norm_name))
+    return pairs
+
+
+def _last(name: str, layer: nn.Module) -> tuple[str, nn.Module]:
+    """A layer, or of a chain of them the last one."""
+    while isinstance(layer, nn.Sequential) and len(layer):
+        last, layer = list(layer.named_children())[-1]
+        name = f"{name}.{last}"
+    return name, layer
+
+
+def _fuse(layer: Any, norm: Any) -> dict[str, Tensor]:
+    """The state of the layer that does what both did."""
+    if isinstance(layer, QuantizedLayer):
+        return _fuse_quantized(layer, norm)
+    fuse: Any = fuse_linear_bn_eval if isinstance(layer, nn.Linear) else fuse_conv_bn_eval
+    state: dict[str, Tensor] = fuse(layer, norm).state_dict()
+    return state
+
+
+def _fuse_quantized(layer: QuantizedLayer, norm: Any) -> dict[str, Tensor]:
+    """A norm's factor goes into the scale, its sign into the codes: scales stay positive."""
+    factor = (norm.weight / torch.sqrt(norm.running_var + norm.eps)).detach()
+    sign = torch.where(factor < 0, -1, 1).to(torch.int8)
+    return {
+        **layer.state_dict(),
+        "codes": layer.codes * per_output(sign, layer.codes),
+        "scale": (layer.scale * factor.abs()).clamp_min(1e-12),
+        "bias": (layer.bias - norm.running_mean) * factor + norm.bias.detach(),
+    }

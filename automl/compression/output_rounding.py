@@ -1,0 +1,64 @@
+"""Who reads a layer's results: where an integer convolution needs them rounded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import fx, nn
+
+from automl.compression.quantized_layers import QuantizedLayer
+from automl.models.family import Network
+
+PASSING = (nn.Identity, nn.ReLU, nn.MaxPool1d, nn.MaxPool2d, nn.Flatten)
+"""Layers through which onnxruntime moves a rounding up to the convolution."""
+
+
+def outputs_to_round(model: Network) -> dict[str, str]:
+    """The convolutions on 8-bit inputs whose results no quantized layer alone reads, each with
+    the ReLU directly after it, if there is one.
+
+    On coarser inputs integer kernels would not pay: a result that they round otherwise than
+    torch may fall to the other side of a step.
+    """
+    layers = dict(model.body.named_modules())
+    names = [
+        name
+        for name, layer in layers.items()
+        if isinstance(layer, QuantizedLayer) and layer.convolution and layer.steps == 255
+    ]
+    try:
+        graph = _Tracer().trace(model.body)
+    except Exception:
+        # A module whose forward cannot be followed: rounding every result is right, too.
+        return dict.fromkeys(names, "")
+    found = {}
+    for node in graph.nodes:
+        if node.op == "call_module" and node.target in names:
+            needed, relu = _follow(node, layers)
+            if needed:
+                found[str(node.target)] = relu
+    return found
+
+
+class _Tracer(fx.Tracer):
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        is_leaf: bool = super().is_leaf_module(m, module_qualified_name)
+        return is_leaf or isinstance(m, QuantizedLayer)
+
+
+def _follow(node: Any, layers: dict[str, nn.Module]) -> tuple[bool, str]:
+    """Whether a node's results need rounding, and the ReLU that would be part of it."""
+    relu, is_next = "", True
+    while True:
+        users = list(node.users)
+        module = layers.get(users[0].target) if users[0].op == "call_module" else None
+        if len(users) != 1 or module is None:
+            return True, relu
+        if isinstance(module, QuantizedLayer):
+            return False, relu
+        if not isinstance(module, PASSING):
+            return True, relu
+        if isinstance(module, nn.ReLU) and is_next:
+            relu = str(users[0].target)
+        is_next = is_next and isinstance(module, nn.Identity)
+        node = users[0]

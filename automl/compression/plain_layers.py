@@ -1,0 +1,80 @@
+"""Ordinary linear and convolution layers: found, refused where unsafe, described, rebuilt."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from automl.config import Config
+from automl.errors import Rejected, unknown
+from automl.models.family import Network
+
+KINDS = (nn.Linear, nn.Conv1d, nn.Conv2d)
+
+
+@dataclass(frozen=True)
+class Plain(Config):
+    """A layer of `torch.nn` by the name of its class and what it is built with."""
+
+    kind: str
+    settings: dict[str, Any]
+
+    def build(self) -> Any:
+        return getattr(nn, self.kind)(**self.settings)
+
+
+def described(layer: Any) -> Plain:
+    """What an ordinary layer is built with."""
+    names = ["in_features", "out_features"]
+    if not isinstance(layer, nn.Linear):
+        names = ["in_channels", "out_channels", "kernel_size", "stride", "padding"]
+        names += ["dilation", "groups", "padding_mode"]
+    settings = {name: getattr(layer, name) for name in names}
+    return Plain(type(layer).__name__, {**settings, "bias": layer.bias is not None})
+
+
+def plain_layers(model: Network, step: str, keep: Iterable[str] = ()) -> dict[str, Any]:
+    """Every linear and convolution layer by name, but those that `keep` names or that stand
+    in a module that it names.
+
+    Raises Rejected, with the layer's name, at one that cannot be replaced safely.
+    """
+    modules = dict(model.body.named_modules(remove_duplicate=False))
+    for name in keep:
+        if name not in modules:
+            raise Rejected(f"{step}: {unknown('layer', name, list(modules))}")
+    found = {
+        name: module
+        for name, module in modules.items()
+        if isinstance(module, KINDS) and not any(f"{name}.".startswith(f"{k}.") for k in keep)
+    }
+    shared = _shared(model.body)
+    for name, layer in found.items():
+        if reason := _unsafe(layer, shared):
+            refuse(step, name, reason)
+    return found
+
+
+def refuse(step: str, layer: str, reason: str) -> None:
+    raise Rejected(f"{step}: layer {layer!r} {reason}; leave it out with keep=({layer!r},)")
+
+
+def _unsafe(layer: nn.Module, shared: set[int]) -> str:
+    """Why a layer cannot be replaced by another that computes the same, or nothing."""
+    if type(layer) not in KINDS or "weight" not in dict(layer.named_parameters()):
+        return f"is a {type(layer).__name__} whose weight is not its own parameter"
+    if layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks:
+        return "has hooks, which would be lost"
+    if any(id(parameter) in shared for parameter in layer.parameters()):
+        return "shares its weights with another layer"
+    return ""
+
+
+def _shared(body: nn.Module) -> set[int]:
+    """The parameters that more than one name leads to."""
+    counts = Counter(id(p) for _, p in body.named_parameters(remove_duplicate=False))
+    return {number for number, count in counts.items() if count > 1}

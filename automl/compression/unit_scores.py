@@ -1,0 +1,101 @@
+"""How much each unit of a width matters, one function per kind of score.
+
+magnitude: https://arxiv.org/abs/1608.08710, batch_norm: https://arxiv.org/abs/1708.06519,
+taylor: https://arxiv.org/abs/1906.10771
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from automl.compression.calibration import calibration_rows, interleaved
+from automl.errors import Rejected
+from automl.models.deployed import seen_by, standardised
+from automl.models.family import Group, Network, Slice
+from automl.recipe import Context
+from automl.training.batches import epoch_seed
+from automl.training.losses import usual
+
+Score: TypeAlias = Callable[[Network, Sequence[Group], Context, str], list[Tensor]]
+BATCH = 64
+
+
+def magnitude(group: Group, state: dict[str, Tensor]) -> Tensor:
+    """Per unit, the L2 norm of all weights that make it."""
+    made = [(part, state[part.name]) for part in group.produced]
+    weights = [_of_units(tensor, part, group.size) for part, tensor in made if tensor.dim() > 1]
+    norms: Tensor = torch.linalg.vector_norm(torch.cat(weights, dim=1), dim=1)
+    return norms
+
+
+def batch_norm(group: Group, model: Network) -> Tensor:
+    """Per unit, the mean size of the scales that batch norms give it."""
+    state, scales = model.body.state_dict(), []
+    for part in group.produced:
+        layer, _, tensor = part.name.rpartition(".")
+        if tensor == "weight" and isinstance(model.body.get_submodule(layer), _BatchNorm):
+            scales.append(_of_units(state[part.name], part, group.size).abs())
+    if not scales:
+        raise Rejected(
+            f"Prune: no batch norm scales the units of {group.makers[0]!r}; "
+            "choose another score than batch_norm, e.g. magnitude"
+        )
+    return torch.cat(scales, dim=1).mean(1)
+
+
+def taylor(model: Network, groups: Sequence[Group], context: Context) -> list[Tensor]:
+    """Per unit, to first order what the loss of a calibration batch changes without it."""
+    info, split = context.data.info, calibration_rows(context.data)
+    inputs = seen_by(model, split.inputs, info).to(context.device)
+    targets = standardised(torch.from_numpy(split.targets), info).to(context.device)
+    loss = usual(info).build(info, context.device)
+    probe = copy.deepcopy(model).to(context.device).requires_grad_(True).eval()
+    parameters = dict(probe.body.named_parameters())
+    totals = [torch.zeros(group.size, device=context.device) for group in groups]
+    batches = (interleaved(rows, BATCH) for rows in (inputs, targets))
+    for batch, wanted in zip(*batches, strict=True):
+        probe.zero_grad(set_to_none=True)
+        loss(probe(batch), wanted, None).backward()  # type: ignore[no-untyped-call]
+        for total, group in zip(totals, groups, strict=True):
+            total += _first_order(group, parameters)
+    return totals
+
+
+def random(groups: Sequence[Group], seed: int) -> list[Tensor]:
+    """The same numbers for the same seed: a control."""
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.rand(group.size, generator=generator) for group in groups]
+
+
+SCORES: dict[str, Score] = {
+    "magnitude": lambda model, groups, context, label: [
+        magnitude(group, model.body.state_dict()) for group in groups
+    ],
+    "batch_norm": lambda model, groups, context, label: [
+        batch_norm(group, model) for group in groups
+    ],
+    "taylor": lambda model, groups, context, label: taylor(model, groups, context),
+    "random": lambda model, groups, context, label: random(groups, epoch_seed(context.seed, label)),
+}
+"""Each takes a model, the groups to score, the context and the step's label."""
+
+
+def _first_order(group: Group, parameters: dict[str, torch.nn.Parameter]) -> Tensor:
+    changes = [torch.zeros(group.size, 1, device=next(iter(parameters.values())).device)]
+    for part in group.produced:
+        weight = parameters.get(part.name)
+        if weight is not None and weight.grad is not None:
+            changes.append(_of_units(weight.detach() * weight.grad, part, group.size))
+    return torch.cat(changes, dim=1).sum(1).abs()
+
+
+def _of_units(tensor: Tensor, part: Slice, size: int) -> Tensor:
+    """A row per unit: all entries of a tensor that belong to it."""
+    own = tensor.narrow(part.dim, part.start, size * part.block)
+    return own.movedim(part.dim, 0).reshape(size, -1)

@@ -1,0 +1,190 @@
+"""Searches that were made: found by name, looked at, and a model taken; no Ray."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from automl.errors import UserError, unknown
+from automl.home import Home
+from automl.space import space_file
+from automl.space.sampling import WHOLE, rebuild
+from automl.space.space import Space, TrialConfig
+from automl.store import Store
+from automl.study import run_lock, selection
+from automl.study.record import TrialRecord
+from automl.study.study import Study
+
+if TYPE_CHECKING:
+    from automl.tracking.registry import Shipped
+
+
+@dataclass(frozen=True)
+class Search:
+    """A study that was searched: look at its front, take a model."""
+
+    study: Study
+    home: Home
+    interrupted: bool = False
+
+    def summary(self) -> dict[str, Any]:
+        """The object that `automl front --json` prints."""
+        return self.study.summary()
+
+    def front(self) -> list[TrialRecord]:
+        return self.study.front().members
+
+    def export(
+        self,
+        out: str | Path,
+        *,
+        best: str | None = None,
+        knee: bool = False,
+        prefer: str | None = None,
+        where: str | None = None,
+        trial: str | None = None,
+    ) -> dict[str, Any]:
+        """Write one model of the front, measured on the test rows, into a folder; in MLflow it
+        is the champion then."""
+        from automl.engine import export_dir
+        from automl.tracking import publish, registry
+
+        record = selection.choose(
+            self.study, trial=trial, best=best, knee=knee, prefer=prefer, where=where
+        )
+        file = self._file(record)
+        config, cache = self.config(record), self.home.cache
+        exported = export_dir.export(self.study, record, config, cache, file, Path(out))
+        # Who may only read the home can still take a model.
+        with contextlib.suppress(OSError):
+            self.study.set_attribute("exported", record.trial_id)
+        shipped = registry.Shipped(file, self._rows(config))
+        if why := publish.crown(self.study, record, shipped):
+            print(why, file=sys.stderr)
+        return exported
+
+    def explain(
+        self,
+        *,
+        best: str | None = None,
+        knee: bool = False,
+        prefer: str | None = None,
+        where: str | None = None,
+        trial: str | None = None,
+        html: str | Path | None = None,
+        say: Callable[[str], None] = lambda sentence: None,
+    ) -> dict[str, Any]:
+        """What the search found and why, and one of its models taken apart: by default the knee.
+
+        The page goes to the search's run in MLflow, and to the file `html` where it is given;
+        `say` gets a sentence at each step.
+        """
+        from automl.explain import explanation
+
+        knee = knee or not (best or prefer or trial)
+        record = selection.choose(
+            self.study, trial=trial, best=best, knee=knee, prefer=prefer, where=where
+        )
+        why = f"best in {best}" if best else f"preferred by {prefer}" if prefer else "as asked for"
+        chosen = explanation.Chosen(
+            record,
+            "the knee of the front" if knee else why,
+            self.config(record),
+            study_space(self.study),
+        )
+        file = None if html is None else Path(html)
+        return explanation.published(self.study, chosen, self.home, file, say)
+
+    def test_figures(self, record: TrialRecord) -> dict[str, Any]:
+        """A model's figures on the test rows, which the search has not seen."""
+        from automl.engine import export_dir
+
+        return export_dir.test_figures(self.config(record), self.home.cache, self._file(record))
+
+    def shipped(self, record: TrialRecord) -> Shipped | None:
+        """A model's file, with a row to try it with; None when file or data are gone."""
+        from automl.tracking.registry import Shipped
+
+        try:
+            return Shipped(self._file(record), self._rows(self.config(record)))
+        except UserError:
+            return None
+
+    def config(self, record: TrialRecord) -> TrialConfig:
+        """The full trial config of a record."""
+        params = {WHOLE: record.config} if record.config else record.params
+        return rebuild(study_space(self.study), params)
+
+    def _rows(self, config: TrialConfig) -> Any:
+        """The first row that trials learn from, raw."""
+        from automl.data import dataset
+
+        return dataset.load(config.dataset, config.seed, self.home.cache).train.inputs[:1]
+
+    def _file(self, record: TrialRecord) -> bytes:
+        assert record.result is not None
+        file = Store(self.home.store).read(record.result.key, "model.onnx")
+        if file is None:
+            raise UserError(
+                f"the file of trial {record.trial_id} is no longer in the store "
+                f"{self.home.store}; run the search again to make it"
+            )
+        return file
+
+
+def open_study(home: Home, name: str) -> Study:
+    """A study by its name. Raises UserError when the home has none of that name."""
+    known = home.studies()
+    if name not in known:
+        if not known:
+            raise UserError(
+                f"the home {home.path} has no study; start one: automl search digits, "
+                "or point to another home with --home"
+            )
+        raise UserError(unknown("study", name, known))
+    return Study(home.study(name))
+
+
+def stop(home: Home, name: str) -> bool:
+    """Ask the live run of a study to end; False when there is none."""
+    study = open_study(home, name)
+    if not run_lock.is_held(study.folder):
+        return False
+    stop_file(study).touch()
+    return True
+
+
+def state(study: Study) -> str:
+    """running, finished, or interrupted (a run that ended before its budget)."""
+    if run_lock.is_held(study.folder):
+        return "running"
+    return str(study.attribute("state", "interrupted"))
+
+
+def status(study: Study) -> dict[str, Any]:
+    """How far a study is, in one row."""
+    summary = study.summary()
+    return {
+        "study": study.name,
+        "state": state(study),
+        "trials": {name: count for name, count in summary["trials"].items() if count},
+        "unfinished": sum(record.result is None for record in study.records()),
+        "front": len(summary["front"]),
+        "hypervolume": round(summary["hypervolume"], 4),
+        "seconds": round(summary["seconds"], 1),
+    }
+
+
+def study_space(study: Study) -> Space:
+    """The space that a study searches, from its own copy of the file."""
+    settings = study.settings
+    return space_file.load(study.space_text, settings.fixed, settings.space_name, settings.folder)
+
+
+def stop_file(study: Study) -> Path:
+    """The file whose presence asks the live run to end."""
+    return study.folder / "stop"

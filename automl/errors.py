@@ -1,0 +1,20 @@
+"""Errors that users read: a mistake of theirs, and a trial that does not count."""
+
+from __future__ import annotations
+
+import difflib
+
+
+class UserError(ValueError):
+    """The user's mistake: one sentence that says what is wrong, where, and what to do."""
+
+
+class Rejected(Exception):
+    """A trial that ran but does not count, with the reason."""
+
+
+def unknown(what: str, name: str, known: list[str]) -> str:
+    """The sentence for a name that is not known, with the nearest that is."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+    return f"unknown {what} {name!r}; {hint}"

@@ -1,0 +1,1 @@
+"""One search and one of its models, explained."""

@@ -1,0 +1,203 @@
+"""A chosen model taken apart: its recipe run again step by step, without one technique after the
+other, and with one layer after the other in fewer bits."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from automl.compression.layer_sensitivity import in_fewer_bits, measured_once
+from automl.compression.prune import Prune
+from automl.compression.quantize import Quantize, quantizable
+from automl.config import canonical
+from automl.data import dataset
+from automl.models.family import Network, restore
+from automl.recipe import Context, Sibling, Step
+from automl.space.space import TrialConfig
+from automl.space.store_keys import prefix_keys
+from automl.store import Store
+from automl.training.distillation import Taught
+from automl.training.loop import Train
+from automl.trial import trial
+from automl.trial.checkpoints import Checkpoints
+from automl.trial.result import TrialResult, failed
+from automl.trial.trial import Measure
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where trials are run again: one after the other in this process, as their search did."""
+
+    store: Store
+    measure: Measure
+    cache: Path
+    space_source: str
+    wants_gpu: bool = False
+    num_threads: int = 1
+
+    @property
+    def device(self) -> str:
+        return "cuda" if self.wants_gpu and torch.cuda.is_available() else "cpu"
+
+    def run(self, config: TrialConfig) -> TrialResult:
+        """A trial to its end; what is in the store is not done again."""
+        if busy := [step.label for step in self.unmade(config) if step.num_workers]:
+            return TrialResult("not run", f"{', '.join(busy)} trains over several workers")
+        steps = trial.run(
+            config, self.store, self.measure, self.cache, self.space_source, self.device
+        )
+        try:
+            with _threads(self.num_threads):
+                while True:
+                    next(steps)
+        except StopIteration as end:
+            result: TrialResult = end.value
+            return result
+        except Exception as error:
+            return failed(error)
+
+    def keys(self, config: TrialConfig) -> list[str]:
+        return prefix_keys(config, self.space_source)
+
+    def unmade(self, config: TrialConfig) -> list[Step]:
+        """The steps whose results are not in the store."""
+        pairs = zip(config.recipe, self.keys(config))
+        return [step for step, key in pairs if not self.store.has(key, "spec.json")]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a recipe gives: `figures` of its file, none where it is rejected, with the `reason`."""
+
+    name: str
+    status: str
+    reason: str
+    figures: dict[str, float]
+
+
+def taken_apart(
+    config: TrialConfig, bench: Bench, say: Say
+) -> tuple[Outcome, list[Outcome], list[Outcome]]:
+    """The model made and measured again; what it is after each step; and without each technique."""
+    known: dict[str, TrialResult] = {}
+
+    def outcome(name: str, variant: TrialConfig, what: str) -> Outcome:
+        text = canonical(variant)
+        if text not in known:
+            say(f"measuring {what}")
+            known[text] = bench.run(variant)
+        result = known[text]
+        figures = result.measurement.figures if result.measurement else {}
+        return Outcome(name, result.status, result.reason, figures)
+
+    whole = outcome("the model", config, "the model again")
+    course = [outcome(n, part, f"it after {n}") for n, part in prefixes(config).items()]
+    without = [outcome(n, other, f"it without {n}") for n, other in techniques(config).items()]
+    return whole, course, without
+
+
+def prefixes(config: TrialConfig) -> dict[str, TrialConfig]:
+    """The recipe up to each of its steps, by their labels."""
+    return {
+        step.label: replace(config, recipe=config.recipe[: i + 1])
+        for i, step in enumerate(config.recipe)
+    }
+
+
+def techniques(config: TrialConfig) -> dict[str, TrialConfig]:
+    """The recipe without each technique: a step, or what a step takes beside it, a teacher or a
+    training of its own. The first training stays, for without it there is no model."""
+    found: dict[str, TrialConfig] = {}
+    first = next((i for i, step in enumerate(config.recipe) if not step.compresses), -1)
+    for i, step in enumerate(config.recipe):
+        before, after = config.recipe[:i], config.recipe[i + 1 :]
+        if i != first:
+            found[step.label] = replace(config, recipe=(*before, *after))
+        for name, plainer in _plainer(step).items():
+            found[f"{name} of {step.label}"] = replace(config, recipe=(*before, plainer, *after))
+    return found
+
+
+def _plainer(step: Step) -> dict[str, Step]:
+    """A step without each part of it that is a technique."""
+    found: dict[str, Step] = {}
+    if isinstance(step, Train | Prune) and isinstance(step.loss, Taught):
+        found[_teaching(step.loss)] = replace(step, loss=None)
+    if isinstance(step, Prune) and step.fine_tune_epochs:
+        found["fine-tuning"] = replace(step, fine_tune_epochs=0)
+    if isinstance(step, Quantize) and step.aware_training().epochs:
+        found["training"] = replace(step, training=Train(epochs=0))
+        if isinstance(taught := step.aware_training().loss, Taught):
+            plain = replace(step.aware_training(), loss=None)
+            found[_teaching(taught)] = replace(step, training=plain)
+    return found
+
+
+def _teaching(loss: Taught) -> str:
+    return "sibling teacher" if isinstance(loss.teacher, Sibling) else "teaching"
+
+
+def layer_losses(config: TrialConfig, bench: Bench) -> dict[str, Any]:
+    """What each layer loses in fewer bits, alone, of the model before its first compression.
+
+    As `sensitivity.measured_once` tells it, and from the store where a step has asked for it.
+    Empty where the model is not in the store, or no layer can be quantized.
+    """
+    steps = [step.compresses for step in config.recipe]
+    num_before = steps.index(True) if True in steps else len(steps)
+    if not num_before:
+        return {}
+    key = bench.keys(config)[num_before - 1]
+    weights, spec = (bench.store.read(key, name) for name in trial.MODEL_FILES)
+    if weights is None or spec is None:
+        return {}
+    model = restore(weights, spec).to(bench.device).eval()
+    layers = quantizable(model)
+    if not layers:
+        return {}
+    context = _context(config, bench, key)
+    with _threads(bench.num_threads):
+        measured_once(Quantize(), "bits", model, in_fewer_bits(model, layers), context)
+    losses: dict[str, Any] = context.sensitivity["quantize"]
+    return losses
+
+
+def parent_file(config: TrialConfig, bench: Bench) -> bytes | None:
+    """The fp32 file that the model was compressed from; None where nothing compresses."""
+    steps = [step.compresses for step in config.recipe]
+    if True not in steps:
+        return None
+    return bench.store.read(bench.keys(config)[max(0, steps.index(True) - 1)], trial.PARENT_FILE)
+
+
+def _context(config: TrialConfig, bench: Bench, key: str) -> Context:
+    def once(name: str, make: Callable[[], bytes]) -> bytes:
+        if (data := bench.store.read(key, name)) is None:
+            data = make()
+            bench.store.write(key, {name: data})
+        return data
+
+    def no_teacher(teacher: str | Sibling) -> Network:
+        raise AssertionError(f"nothing learns from {teacher} here")
+
+    data = dataset.load(config.dataset, config.seed, bench.cache)
+    checkpoints = Checkpoints(bench.store, key)
+    return Context(data, config.seed, bench.device, no_teacher, checkpoints, once=once)
+
+
+@contextlib.contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """With as many threads as the search's trials had: sums round the same."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

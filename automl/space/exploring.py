@@ -1,0 +1,90 @@
+"""Exploring: configs that together meet every option of a space, each checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from automl import pareto
+from automl.config import check_types, locate, parts
+from automl.errors import UserError, unknown
+from automl.space.domains import Domain, FloatDomain, IntDomain, OneOfDomain
+from automl.space.sampling import _Draw
+from automl.space.space import Space, TrialConfig
+
+
+@dataclass(frozen=True)
+class Explored:
+    """Configs that together meet every option of a space, and all that was met."""
+
+    configs: tuple[TrialConfig, ...]
+    domains: dict[str, Domain]
+    paths: frozenset[str]
+
+
+def explore(space: Space, *, lowest: bool = False) -> Explored:
+    """Sample every option of every OneOf at least once, numbers at their highest (or lowest).
+
+    Raises UserError when two branches give one path different domains.
+    """
+    domains: dict[str, Domain] = {}
+    configs: list[TrialConfig] = []
+    paths: set[str] = set()
+    queued: set[tuple[str, str]] = set()
+    waiting: list[dict[str, str]] = [{}]
+    while waiting:
+        forced = waiting.pop(0)
+        chosen: dict[str, str] = {}
+
+        def suggest(path: str, domain: Domain) -> Any:
+            if domains.setdefault(path, domain) != domain:
+                raise UserError(
+                    f"{path} has two different domains in two branches of the space; "
+                    "give one of the two steps its own label"
+                )
+            if not isinstance(domain, OneOfDomain):
+                assert isinstance(domain, IntDomain | FloatDomain)
+                return domain.low if lowest else domain.high
+            choice = forced.get(path, domain.names()[0])  # noqa: B023
+            for name in domain.names():
+                if (path, name) not in queued:
+                    queued.add((path, name))
+                    if name != choice:
+                        waiting.append({**chosen, path: name})  # noqa: B023
+            chosen[path] = choice  # noqa: B023
+            return choice
+
+        draw = _Draw(suggest, space)
+        config = draw.trial(space.trial)
+        check_types(config)
+        configs.append(locate(config, draw.folders))
+        paths |= draw.paths
+    return Explored(tuple(configs), domains, frozenset(paths))
+
+
+def validate(space: Space) -> Explored:
+    """Walk the whole space. Raises UserError on what cannot be right in it."""
+    if not space.objectives:
+        raise UserError("the space has no objectives; give it at least one")
+    if len(set(space.objectives)) < len(space.objectives):
+        raise UserError(f"an objective is named twice: {', '.join(space.objectives)}")
+    for name in space.objectives:
+        if name not in pareto.DIRECTIONS:
+            raise UserError(unknown("objective", name, list(pareto.DIRECTIONS)))
+    for constraint in space.constraints:
+        pareto.parse_where(constraint)
+    explored = explore(space)
+    for path in space.fixed:
+        if path not in explored.paths:
+            raise UserError(unknown("--set path", path, sorted(explored.paths)))
+    for config in (*explored.configs, *explore(space, lowest=True).configs):
+        check(config)
+    return explored
+
+
+def check(config: TrialConfig) -> None:
+    """Raise UserError on a number out of its range, or a step that cannot stand where it does."""
+    for part in parts(config):
+        part.check_ranges()
+    for position, step in enumerate(config.recipe):
+        step.check(config.recipe[:position])

@@ -1,0 +1,46 @@
+"""A search space: a trial config whose leaves may be domains, and what is wanted of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from automl.config import Config
+from automl.errors import UserError
+from automl.recipe import Step
+
+if TYPE_CHECKING:
+    from automl.data.dataset import Dataset
+    from automl.models.family import ModelFamily
+
+MAX_SEED = 2**32 - 1
+
+
+@dataclass(frozen=True)
+class TrialConfig(Config):
+    """One trial: what is learned from, what learns, and what is done to it, in order."""
+
+    dataset: Dataset
+    model: ModelFamily
+    recipe: tuple[Step, ...]
+    seed: int = 0
+
+    def check_ranges(self) -> None:
+        if not 0 <= self.seed <= MAX_SEED:
+            raise UserError(f"the seed is {self.seed}; give one from 0 to {MAX_SEED}")
+
+
+@dataclass(frozen=True)
+class Space(Config):
+    """A trial config with domains, and what is wanted of it.
+
+    `objectives` are names of `pareto.DIRECTIONS`; `constraints` read like
+    "size_bytes<=40000"; `fixed` maps paths to values that replace what stands there (`--set`);
+    relative paths of data and weights are looked for in `folders`, one after the other.
+    """
+
+    trial: TrialConfig
+    objectives: tuple[str, ...] = ("accuracy", "size_bytes", "latency_ms")
+    constraints: tuple[str, ...] = ()
+    fixed: dict[str, str] = field(default_factory=dict)
+    folders: tuple[str, ...] = ()

@@ -1,0 +1,116 @@
+"""Space files: found by path or shipped name, loaded from their text in any process."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import sys
+import tempfile
+import traceback
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+
+from automl.config import SPACE_MODULE_PREFIX
+from automl.errors import UserError, unknown
+from automl.space.space import Space
+
+
+def find(name: str) -> Path:
+    """The file of a space, given its path or the name of a shipped one."""
+    shipped = {p.name.removesuffix(".py"): p for p in _shipped_files()}
+    if name in shipped:
+        return shipped[name]
+    path = Path(name)
+    if path.is_file():
+        return path
+    if path.suffix == ".py" or "/" in name:
+        raise UserError(f"there is no space file {name}; check the path")
+    raise UserError(unknown("space", name, sorted(shipped)))
+
+
+def read(path: Path) -> str:
+    """A space file's text. Raises UserError when it is none."""
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not a space file that can be read: {error}") from None
+
+
+def load(
+    text: str,
+    fixed: dict[str, str] | None = None,
+    name: str = "the space file",
+    folder: str = "",
+) -> Space:
+    """Run a space file's text as a module (once per process) and take the Space it builds.
+
+    Its relative paths are looked for in `folder`, else beside the shipped spaces.
+    """
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    module_name = f"{SPACE_MODULE_PREFIX}{digest}"
+    if module_name not in sys.modules:
+        _execute(text, module_name, name)
+    spaces = {
+        id(value): value
+        for value in vars(sys.modules[module_name]).values()
+        if isinstance(value, Space)
+    }
+    if len(spaces) != 1:
+        raise UserError(
+            f"{name} builds {len(spaces)} Space objects at its top level; "
+            "it must hold exactly one, e.g. space = Space(TrialConfig(...))"
+        )
+    (space,) = spaces.values()
+    folders = (folder or os.getcwd(), str(_shipped_folder()))
+    return replace(space, fixed={**space.fixed, **(fixed or {})}, folders=folders)
+
+
+def _shipped_folder() -> Path:
+    return Path(str(resources.files("automl.search_spaces")))
+
+
+def _shipped_files() -> list[Path]:
+    return sorted(p for p in _shipped_folder().glob("*.py") if p.stem != "__init__")
+
+
+def _execute(text: str, module_name: str, name: str) -> None:
+    path = _folder() / f"{module_name}.py"
+    new = path.with_suffix(f".{os.getpid()}")
+    new.write_text(text)
+    new.replace(path)
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException as error:
+        del sys.modules[module_name]
+        if isinstance(error, Exception):
+            raise UserError(f"{name}{_line(error, path)}: {_describe(error)}") from error
+        raise
+
+
+def _line(error: Exception, path: Path) -> str:
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        return f", line {error.lineno}"
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+    return f", line {lines[-1]}" if lines else ""
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, UserError):
+        return str(error)
+    return f"{type(error).__name__}: {error.msg if isinstance(error, SyntaxError) else error}"
+
+
+def _folder() -> Path:
+    """This user's own folder for the files that spaces are run from."""
+    folder = Path(tempfile.gettempdir()) / f"automl-spaces-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.stat()
+    if found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise UserError(f"{folder} is not yours alone; remove it, or set $TMPDIR to another place")
+    return folder

@@ -1,0 +1,88 @@
+"""Optuna as one `suggest` among others, and the samplers a user may name."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
+
+from automl.space.domains import Domain, FloatDomain, IntDomain, OneOfDomain, Suggest
+
+STARTUP_TRIALS = 10
+POPULATION = 20
+
+
+def _tpe(seed: int) -> BaseSampler:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return TPESampler(multivariate=True, group=True, n_startup_trials=STARTUP_TRIALS, seed=seed)
+
+
+def _gp(seed: int) -> BaseSampler:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return GPSampler(n_startup_trials=STARTUP_TRIALS, seed=seed)
+
+
+SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
+    "tpe": _tpe,
+    "nsga2": lambda seed: NSGAIISampler(population_size=POPULATION, seed=seed),
+    "gp": _gp,
+    "random": lambda seed: RandomSampler(seed=seed),
+}
+
+
+def distribution(domain: Domain) -> BaseDistribution:
+    """A domain as Optuna knows it."""
+    match domain:
+        case IntDomain(low, high, step):
+            return IntDistribution(low, high, step=step)
+        case FloatDomain(low, high, log):
+            return FloatDistribution(low, high, log=log)
+        case OneOfDomain():
+            return CategoricalDistribution(domain.names())
+    raise AssertionError(domain)
+
+
+def take_over(study: Study, trial: FrozenTrial, evolution: BaseSampler) -> None:
+    """Add a trial that ended elsewhere. NSGA-II is to note its generation before it ends."""
+    if not isinstance(evolution, NSGAIISampler):
+        study.add_trial(trial)
+        return
+    running = create_trial(
+        state=TrialState.RUNNING,
+        params=trial.params,
+        distributions=trial.distributions,
+        system_attrs=trial.system_attrs,
+    )
+    study.add_trial(running)
+    number = len(study.get_trials(deepcopy=False)) - 1
+    evolution.get_trial_generation(study, study.get_trials(deepcopy=False)[number])
+    study.tell(number, trial.values, state=trial.state)
+
+
+def suggest_from(trial: Trial) -> Suggest:
+    """Suggests what an Optuna trial suggests."""
+
+    def suggest(path: str, domain: Domain) -> Any:
+        match domain:
+            case IntDomain(low, high, step):
+                return trial.suggest_int(path, low, high, step=step)
+            case FloatDomain(low, high, log):
+                return trial.suggest_float(path, low, high, log=log)
+            case OneOfDomain():
+                return trial.suggest_categorical(path, domain.names())
+        raise AssertionError(domain)
+
+    return suggest

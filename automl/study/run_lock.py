@@ -1,0 +1,42 @@
+"""One live run per study: a lock that ends with the process that holds it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from automl.errors import UserError
+from automl.study import storage
+
+
+@contextmanager
+def hold(folder: Path) -> Iterator[None]:
+    """Hold the study in this folder, its journal mended. Raises UserError when another run does."""
+    with (folder / "lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"study {folder.name!r} is being searched by another run; "
+                f"wait for it, or end it: automl stop {folder.name}"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        storage.mend(folder)
+        yield
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a live run holds the study."""
+    try:
+        with (folder / "lock").open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False

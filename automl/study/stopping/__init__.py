@@ -1,0 +1,1 @@
+"""Which running trials go on."""

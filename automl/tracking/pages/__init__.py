@@ -1,0 +1,1 @@
+"""The pages of a search: report.html, front.html and their tables."""

@@ -1,0 +1,103 @@
+"""A study's pages and tables: report.html, front.html, front.png, front.csv, front.json."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from automl.errors import UserError
+from automl.pareto import DIRECTIONS
+from automl.space import space_file
+from automl.space.exploring import explore
+from automl.study.record import TrialRecord
+from automl.study.study import Study
+from automl.tracking.pages import findings, report, templates
+from automl.tracking.pages import front as front_page
+from automl.tracking.pages.findings import FRONT, Findings
+
+
+def write(study: Study, folder: Path) -> list[Path]:
+    """Write every page and table of a study into a folder; returns the files."""
+    found = _read(study)
+    pages = {
+        "report.html": report.document(found),
+        "front.html": front_page.document(found),
+        "front.csv": table(found.front),
+        "front.json": json.dumps(found.summary, indent=1),
+    }
+    for name, content in pages.items():
+        (folder / name).write_text(content, encoding="utf-8", newline="")
+    _picture(found).savefig(folder / "front.png", dpi=120)
+    return [folder / name for name in (*pages, "front.png")]
+
+
+def write_page(study: Study, file: Path) -> None:
+    """The report, whole in one file: no network is needed to view it."""
+    file.write_text(report.document(_read(study)), encoding="utf-8")
+
+
+def _read(study: Study) -> Findings:
+    return findings.read(study, _compresses(study))
+
+
+def _compresses(study: Study) -> dict[str, bool]:
+    """Whether each step of a study's space, by its label, is a compression."""
+    settings = study.settings
+    # A space whose own imports or data are gone still has a report.
+    with contextlib.suppress(UserError):
+        space = space_file.load(
+            study.space_text, settings.fixed, settings.space_name, settings.folder
+        )
+        steps = [step for config in explore(space).configs for step in config.recipe]
+        return {step.label: step.compresses for step in steps}
+    return {}
+
+
+def table(front: Sequence[TrialRecord]) -> str:
+    """The front as CSV: one row per model, figures first, then parameters."""
+    figures = [n for n in DIRECTIONS if not front or n in front[0].values]
+    params = sorted({name for record in front for name in record.params})
+    rows = [
+        [r.trial_id, *(r.values[n] for n in figures), *(r.params.get(n, "") for n in params)]
+        for r in front
+    ]
+    text = io.StringIO()
+    csv.writer(text).writerows([["trial_id", *figures, *params], *rows])
+    return text.getvalue()
+
+
+def _picture(found: Findings) -> Figure:
+    y, x, *_ = (*found.settings.objectives, "size_bytes")
+    measured = [record for record in found.records if record.result and record.result.measurement]
+    choice = [found.advice.record] if found.advice else []
+    picture = Figure(figsize=(8, 5), layout="constrained")
+    axes = picture.subplots()
+    for group, color, label, marker, size in (
+        (measured, templates.PALE, "measured", "o", 30),
+        (found.front, templates.BLUE, FRONT, "o", 45),
+        (choice, "#f2b705", "take", "*", 200),
+    ):
+        values = [record.values for record in group]
+        edge = templates.INK if marker == "*" else "none"
+        axes.scatter(
+            *([v[x] for v in values], [v[y] for v in values]),
+            color=color,
+            label=label,
+            marker=marker,
+            s=size,
+            edgecolors=edge,
+        )
+    about = front_page.axis(x, [record.values[x] for record in measured])
+    axes.set(xlabel=x, ylabel=y, xscale=about.get("type", "linear"))
+    if "tickvals" in about:
+        axes.set_xticks(about["tickvals"], about["ticktext"])
+        axes.minorticks_off()
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return picture

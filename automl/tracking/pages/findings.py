@@ -1,0 +1,129 @@
+"""What a study has found, read once for all that its pages show."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from automl import pareto
+from automl.pareto import Axis
+from automl.study.front import Front
+from automl.study.record import REFIT, Settings, TrialRecord
+from automl.study.selection import Advice, advise
+from automl.study.study import Study
+
+FRONT, DOMINATED, BREAKS = "front", "dominated", "breaks a constraint"
+UNFINISHED = ("stopped", "rejected", "failed")
+GROUPS = (*reversed(UNFINISHED), BREAKS, DOMINATED, FRONT)
+"""Every trial that ended is in one of them; the last are drawn over the first."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A trial that ended, and what is known of it. Of one that was never measured that is its
+    quality at `place`, the last epoch at which it was compared, and the least bytes that its
+    file could have had."""
+
+    record: TrialRecord
+    group: str
+    figures: dict[str, float]
+    place: str = ""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """`points` are by number, refits last; `advice` is the model to take; `runs` says when each
+    run of the search began, in seconds since 1970, and what had been searched before;
+    `compresses` tells each step's label whether it does."""
+
+    name: str
+    settings: Settings
+    summary: dict[str, Any]
+    points: list[Point]
+    front: list[TrialRecord]
+    advice: Advice | None
+    is_over: bool
+    runs: list[tuple[float, float]]
+    compresses: Mapping[str, bool]
+
+    @property
+    def records(self) -> list[TrialRecord]:
+        return [point.record for point in self.points]
+
+    @property
+    def quality(self) -> str:
+        """The objective that sizes are compared by: the first that is not bytes."""
+        objectives = self.settings.objectives
+        return next((name for name in objectives if name != "size_bytes"), objectives[0])
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Every figure that some trial has, objectives first, then bytes."""
+        known = {name for point in self.points for name in point.figures}
+        objectives = self.settings.objectives
+        others = known & pareto.DIRECTIONS.keys() - set(objectives)
+        return [*objectives, *sorted(others, key=lambda name: (name != "size_bytes", name))]
+
+    @cached_property
+    def course(self) -> list[tuple[float, float]]:
+        """The search's second and the front's hypervolume at each trial's end, in order."""
+        front, course = Front(self.settings), []
+        for record in sorted(self.records, key=lambda record: (record.ended, record.number)):
+            front.add(record)
+            course.append((self.second(record), front.hypervolume))
+        return course
+
+    def second(self, record: TrialRecord) -> float:
+        """When a trial ended, counting what the search ran for alone."""
+        begun = [run for run in self.runs if run[0] <= record.ended] or self.runs[:1]
+        started, before = begun[-1]
+        return before + max(0.0, record.ended - started)
+
+
+def read(study: Study, compresses: Mapping[str, bool]) -> Findings:
+    records = [*study.records(), *study.refits()]
+    ended = [record for record in records if record.result is not None]
+    front = study.front(ended).members
+    numbers = {record.number for record in front}
+    first = min((record.ended for record in ended), default=0.0)
+    runs = study.attribute("runs") or [(first, 0.0)]
+    return Findings(
+        name=study.name,
+        settings=study.settings,
+        summary=study.summary(),
+        points=[_point(record, study.settings, numbers) for record in ended],
+        front=front,
+        advice=advise(study, front),
+        is_over=study.attribute("state") == "finished",
+        runs=[(began, before) for began, before in runs],
+        compresses=compresses,
+    )
+
+
+def _point(record: TrialRecord, settings: Settings, front: Container[int]) -> Point:
+    assert record.result is not None
+    if record.result.measurement is None:
+        return Point(record, record.result.status, *_last_report(record, settings.axes))
+    if record.number in front:
+        return Point(record, FRONT, record.values)
+    feasible = pareto.satisfies(record.values, settings.conditions)
+    return Point(record, DOMINATED if feasible else BREAKS, record.values)
+
+
+def _last_report(record: TrialRecord, axes: Mapping[str, Axis]) -> tuple[dict[str, float], str]:
+    """What the stop rule last saw of a trial, and where; times are no more than guesses there."""
+    if not record.rungs.get("entries"):
+        return {}, ""
+    _, label, epoch, _, values, _ = max(record.rungs["entries"])
+    figures = {
+        name: axis.value(place)
+        for (name, axis), place in zip(axes.items(), values, strict=True)
+        if not name.endswith("_ms")
+    }
+    return figures, f"epoch {epoch} of {label.split()[0]}"
+
+
+def is_refit(record: TrialRecord) -> bool:
+    return record.number >= REFIT

@@ -1,0 +1,142 @@
+"""Parallel coordinates: the parameters of every measured model, and what they led to."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from automl.tracking.pages import templates
+from automl.tracking.pages.findings import BREAKS, DOMINATED, FRONT, Findings, Point
+from automl.tracking.pages.front import LOGARITHMIC
+
+MAX_PARAMS = 12
+UNUSED = "–"
+"""The tick of trials that have no such parameter."""
+
+
+def section(findings: Findings) -> str:
+    if not findings.front:
+        return ""
+    names = _params(_measured(findings))
+    left = len(names) - MAX_PARAMS
+    more = f" The {left} parameters that fewest trials have are left out." if left > 0 else ""
+    return (
+        '<p class="note">Each line is a model, those of the front blue. Drag along an axis to '
+        f"keep the lines that pass there; drag a name to move its axis.{more}</p>"
+        '<div class="wide"><div id="parallel" class="chart"></div></div>'
+    )
+
+
+def figure(findings: Findings) -> Any:
+    points = _measured(findings)
+    objectives = [
+        _numbers(name, [p.figures[name] for p in points], is_log=name in LOGARITHMIC)
+        for name in findings.settings.objectives
+    ]
+    known: dict[str, Any] = {}
+    for point in points:
+        known |= point.record.distributions
+    params = [
+        _param(name, [p.record.params.get(name) for p in points], known.get(name))
+        for name in _params(points)[:MAX_PARAMS]
+    ]
+    chart = go.Figure(
+        go.Parcoords(
+            dimensions=[*objectives, *params],
+            line={
+                "color": [float(point.group == FRONT) for point in points],
+                "colorscale": [[0, templates.PALE], [1, templates.BLUE]],
+                "cmin": 0,
+                "cmax": 1,
+            },
+            labelfont={"size": 12},
+            tickfont={"size": 11},
+        )
+    )
+    width = max(900, 125 * (len(objectives) + len(params)))
+    chart.update_layout(templates.LAYOUT, template="none", height=440, width=width)
+    chart.update_layout(margin={"l": 60, "r": 60, "t": 90, "b": 30})
+    return chart
+
+
+def _measured(findings: Findings) -> list[Point]:
+    """The front's last: they are drawn over the others."""
+    groups = (BREAKS, DOMINATED, FRONT)
+    points = [point for point in findings.points if point.group in groups]
+    return sorted(points, key=lambda point: groups.index(point.group))
+
+
+def _params(points: Sequence[Point]) -> list[str]:
+    """Those that differ between trials, the ones that most trials have first."""
+    values: dict[str, set[Any]] = {}
+    counts: Counter[str] = Counter()
+    for point in points:
+        counts.update(list(point.record.params))
+        for name, value in point.record.params.items():
+            values.setdefault(name, set()).add(value)
+    different = [n for n in values if len(values[n]) > 1 or counts[n] < len(points)]
+    return sorted(different, key=lambda name: -counts[name])
+
+
+def _param(name: str, values: Sequence[Any], distribution: Any) -> dict[str, Any]:
+    """An axis of a parameter, as its distribution in the study says."""
+    label = _label(name)
+    if distribution is None or hasattr(distribution, "choices"):
+        options = getattr(distribution, "choices", sorted(set(values) - {None}, key=str))
+        return _choices(label, values, options)
+    return _numbers(label, values, is_log=getattr(distribution, "log", False))
+
+
+def _choices(label: str, values: Sequence[Any], options: Sequence[Any]) -> dict[str, Any]:
+    met = [option for option in options if option in values]
+    names = [templates.escape(option) for option in met]
+    if None in values:
+        met, names = [None, *met], [UNUSED, *names]
+    return {
+        "label": label,
+        "values": [met.index(value) for value in values],
+        "tickvals": list(range(len(met))),
+        "ticktext": names,
+        "range": [-0.3, len(met) - 0.7],
+    }
+
+
+def _numbers(label: str, values: Sequence[Any], *, is_log: bool) -> dict[str, Any]:
+    """An axis of numbers; what is missing lies below the least."""
+    known = [value for value in values if value is not None]
+    low, high = min(known), max(known)
+    if is_log:
+        ticks = templates.round_numbers(low * 0.99, high * 1.01) or [low]
+        low, high = math.log10(low), math.log10(high)
+        places = [math.log10(tick) for tick in ticks]
+    else:
+        places = ticks = [low + (high - low) * i / 4 for i in range(5)] if high > low else [low]
+    texts = [f"{tick:,.0f}" if tick >= 1000 else f"{tick:.3g}" for tick in ticks]
+    floor = low - 0.15 * ((high - low) or 1)
+    if None in values:
+        places, texts = [floor, *places], [UNUSED, *texts]
+    return {
+        "label": label,
+        "values": [_place(value, floor, is_log) for value in values],
+        "tickvals": places,
+        "ticktext": texts,
+        "range": [min(low, *places), max(high, *places)],
+    }
+
+
+def _place(value: float | None, floor: float, is_log: bool) -> float:
+    if value is None:
+        return floor
+    return math.log10(value) if is_log else value
+
+
+def _label(path: str) -> str:
+    """A parameter's path, short and on a few lines."""
+    parts = path.removeprefix("recipe.").split(".")
+    if len(parts) > 3:
+        parts = [parts[0], "…", parts[-1]]
+    return "<br>".join(map(templates.escape, parts))

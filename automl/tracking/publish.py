@@ -1,0 +1,72 @@
+"""What is put on a search's page in MLflow when the search is long over."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from automl.study.record import TrialRecord
+from automl.study.study import Study
+from automl.tracking import registry as models
+from automl.tracking import views
+from automl.tracking.aliases import CHAMPION
+from automl.tracking.mlflow_client import children, connect
+from automl.tracking.pages import files
+from automl.tracking.registry import Shipped
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+def put(study: Study, folder: Path) -> str:
+    """Put a folder's files on a search's run; returns a sentence when that cannot be, or ""."""
+    place = study.attribute("mlflow", {})
+    names = ", ".join(sorted(path.name for path in folder.iterdir()))
+    if not place:
+        return f"{study.name} has no run in MLflow to put {names} on"
+    client = connect(place["uri"])
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.log_artifacts(place["run_id"], str(folder))
+    except (MlflowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        return f"{names} is not on the search's page in MLflow ({reason})"
+    return ""
+
+
+def put_report(
+    client: MlflowClient, run_id: str, study: Study, write: Callable[[Study, Path], Any]
+) -> None:
+    """Put the pages of a search, as it is now, on its run, and say it in the run's note."""
+    with tempfile.TemporaryDirectory() as folder:
+        write(study, Path(folder))
+        client.log_artifacts(run_id, folder)
+    client.set_tag(run_id, "mlflow.note.content", views.note(study))
+
+
+def crown(study: Study, record: TrialRecord, shipped: Shipped) -> str:
+    """Make an exported model the champion, marked on the search's pages; returns why MLflow does
+    not know it yet, or ""."""
+    try:
+        place = study.attribute("mlflow")
+        if place is None:
+            raise ConnectionError("it has not heard of the search")
+        client, experiment = connect(place["uri"]), place["experiment_id"]
+        wanted = f" and tags.automl.trial_id = '{record.trial_id}'"
+        run = next(children(client, experiment, place["run_id"], wanted), None)
+        if run is None or run.info.end_time is None:
+            raise ConnectionError("it has not heard of the trial's end")
+        registry = models.open_registry(client, experiment, study.name)
+        registry.add(record, run.info.run_id, run.info.end_time, shipped)
+        registry.name_as(CHAMPION, run.info.run_id)
+        put_report(client, place["run_id"], study, files.write)
+    except Exception as error:
+        why = (str(error) or type(error).__name__).splitlines()[0]
+        return (
+            f"MLflow does not show the export as the champion yet ({why}); "
+            f"once it can: automl sync {study.name}"
+        )
+    return ""

@@ -1,0 +1,147 @@
+"""Models of the front in MLflow's registry, under the search's name: the very files that ship."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl.runtimes import onnx
+from automl.study.record import TrialRecord
+from automl.study.study import Study
+from automl.tracking.aliases import aliases, in_words
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+    from automl.tracking.runs import Runs
+
+FILE = "model.onnx"
+REQUIREMENTS = ["onnxruntime>=1.20", "onnx", "numpy"]
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """The file of a trial, and raw rows to try it with."""
+
+    file: bytes
+    rows: NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Registry:
+    """A search's registered model; `versions` are those there are, by run."""
+
+    client: MlflowClient
+    experiment: str
+    name: str
+    versions: dict[str, str]
+
+    def add(self, record: TrialRecord, run_id: str, ended: int, shipped: Shipped) -> None:
+        """Log a model on its trial's run, which ended then, and register it, unless that is
+        done."""
+        if run_id in self.versions:
+            return
+        model_id, location = self._log(record, run_id, ended, shipped)
+        version = self.client.create_model_version(
+            self.name,
+            # Under `models:/…` a database would be looked for at the process's global address.
+            source=location,
+            run_id=run_id,
+            tags={"automl.trial_id": record.trial_id},
+            description=f"Trial {record.trial_id}: {in_words(record)}.",
+            await_creation_for=0,
+            model_id=model_id,
+        )
+        self.versions[run_id] = version.version
+
+    def _log(
+        self, record: TrialRecord, run_id: str, ended: int, shipped: Shipped
+    ) -> tuple[str, str]:
+        """Log a model with its figures; returns its id and where its files are."""
+        from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Metric
+
+        client, of_run = self.client, f"source_run_id = '{run_id}'"
+        for half_done in client.search_logged_models([self.experiment], of_run):
+            client.delete_logged_model(half_done.model_id)
+        model = client.create_logged_model(self.experiment, f"trial-{record.trial_id}", run_id)
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch, "model")
+            _save(folder, shipped, run_id, model)
+            client.log_model_artifacts(model.model_id, str(folder))
+            client.log_artifact(run_id, str(folder / FILE))
+        client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)])
+        # At the time that they have on the run: else it would have them twice.
+        figures = [
+            Metric(name, value, ended, 0, model_id=model.model_id)
+            for name, value in record.values.items()
+        ]
+        client.log_batch(run_id, figures)
+        client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+        return model.model_id, model.artifact_location
+
+    def name_as(self, alias: str, run_id: str) -> None:
+        if run_id in self.versions:
+            self.client.set_registered_model_alias(self.name, alias, self.versions[run_id])
+
+
+def register(runs: Runs, study: Study, shipped: Callable[[TrialRecord], Shipped | None]) -> None:
+    """Have every member of the front registered, and the aliases where they belong."""
+    named = aliases(study)
+    if not named:
+        return
+    registry = open_registry(runs.client, runs.experiment, study.name)
+    for number, record in {r.number: r for r in (*study.front().members, *named.values())}.items():
+        if (model := shipped(record)) is not None:
+            registry.add(record, runs.trials[number], runs.ended[number], model)
+    for alias, record in named.items():
+        registry.name_as(alias, runs.trials[record.number])
+
+
+def open_registry(client: MlflowClient, experiment: str, name: str) -> Registry:
+    condition = f"name = '{name}'"
+    if not client.search_registered_models(condition):
+        client.create_registered_model(
+            name,
+            description=f"Models of the search `{name}`: its front. To load one: "
+            f'`mlflow.onnx.load_model("models:/{name}@knee")`.',
+        )
+    found = client.search_model_versions(condition, max_results=10_000)
+    return Registry(client, experiment, name, {v.run_id: v.version for v in found if v.run_id})
+
+
+def _save(folder: Path, shipped: Shipped, run_id: str, model: Any) -> None:
+    """A folder that MLflow loads, as onnx and as pyfunc."""
+    # MLflow's own models say so when they are imported.
+    warnings.filterwarnings("ignore", message=".*inferred as AnyType", category=UserWarning)
+    import mlflow.onnx
+    from mlflow.models import Model, ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    says = onnx.signature(shipped.file)
+    rows = np.dtype(np.int64 if says.is_text else np.float32)
+    # Without a name, so that pyfunc takes an array as it is.
+    takes = TensorSpec(rows, (-1, *says.row_shape))
+    gives = TensorSpec(np.dtype(np.float32), (-1, says.num_outputs), says.output)
+    mlflow.onnx.save_model(
+        shipped.file,
+        str(folder),
+        mlflow_model=Model(
+            artifact_path=model.artifact_location,
+            run_id=run_id,
+            model_uuid=model.model_id,
+            model_id=model.model_id,
+        ),
+        signature=ModelSignature(Schema([takes]), Schema([gives])),
+        input_example=shipped.rows.astype(rows),
+        pip_requirements=REQUIREMENTS,
+        onnx_execution_providers=["CPUExecutionProvider"],
+        save_as_external_data=False,
+    )
+    (folder / FILE).write_bytes(shipped.file)

@@ -1,0 +1,278 @@
+"""Losses in which other networks teach: distillation, a teacher that learns along, peers.
+
+Distillation: https://arxiv.org/abs/1503.02531, hint layers: https://arxiv.org/abs/1412.6550,
+mutual learning: https://arxiv.org/abs/1706.00384
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.modules.conv import _ConvNd
+
+from automl.config import Count, From0To1, NotNegative, Positive
+from automl.data.dataset import DatasetInfo
+from automl.errors import Rejected, UserError
+from automl.models.deployed import predict
+from automl.models.family import ModelFamily, Network, Spec, larger, untrained
+from automl.recipe import Sibling
+from automl.training.losses import CrossEntropy, Loss, MeanSquaredError
+
+
+class Taught(Loss):
+    """A loss of which `weight` is what others teach, softened by `temperature`, and the rest
+    what the labels say; in a regression, numbers of both."""
+
+    temperature: Positive
+    weight: From0To1
+
+    def weighed(self, outputs: Tensor, targets: Tensor, taught: Tensor) -> Tensor:
+        soft = softened_distance(outputs, taught, self.temperature, targets.is_floating_point())
+        return self.weight * soft + (1 - self.weight) * from_labels(outputs, targets)
+
+
+@dataclass(frozen=True)
+class Distill(Taught):
+    """The model learns from a teacher that is trained already: the model after an earlier step
+    of its own recipe, of which it is the compressed copy, or a sibling."""
+
+    teacher: str | Sibling = "train"
+    temperature: Positive = 2.0
+    weight: From0To1 = 0.5
+
+    def check(self, info: DatasetInfo) -> None:
+        if isinstance(self.teacher, Sibling):
+            for step in self.teacher.recipe:
+                step.check_data(info)
+            _check_teacher(self.teacher.model, info)
+
+    def __call__(self, outputs: Tensor, targets: Tensor, taught: Tensor | None) -> Tensor:
+        assert taught is not None
+        return self.weighed(outputs, targets, taught)
+
+
+@dataclass(frozen=True)
+class Joint(Taught):
+    """The model and a larger teacher learn together, both from the labels, the model also from
+    the teacher's answers and, by `hints`, from its hidden layers; then the model alone is kept.
+
+    The teacher is `model`, or the model itself with every width times `width_factor`, and
+    begins untrained. Hidden layers are paired by name, and compared after a learned linear map
+    of the model's channels to the teacher's.
+    """
+
+    width_factor: float = 2.0
+    model: ModelFamily | None = None
+    temperature: Positive = 4.0
+    weight: From0To1 = 0.5
+    hints: NotNegative = 1.0
+
+    def check_ranges(self) -> None:
+        super().check_ranges()
+        if self.model is None and not 1 < self.width_factor < math.inf:
+            raise UserError(f"{self}: width_factor must be above 1")
+
+    def check(self, info: DatasetInfo) -> None:
+        _check_teacher(self.model, info)
+
+    def around(self, model: Network, info: DatasetInfo) -> nn.Module:
+        family = self.model or larger(model.spec.model, self.width_factor)
+        teacher = _untrained_beside(model, family)
+        if family.scaling(info) != model.spec.model.scaling(info):
+            raise Rejected("Joint: the teacher's mean and std are not the model's; make them equal")
+        if problem := misfit(teacher):
+            raise Rejected(f"Joint: {problem}")
+        pairs = _pairs(model, teacher) if self.hints else []
+        if self.hints and not pairs:
+            raise Rejected(
+                "Joint: the model and its teacher share no hidden layer by name; choose hints=0"
+            )
+        return _Apprentice(model, teacher, pairs)
+
+    def __call__(
+        self, outputs: tuple[Tensor, Tensor, Tensor], targets: Tensor, taught: Tensor | None
+    ) -> Tensor:
+        own, theirs, distances = outputs
+        together = self.weighed(own, targets, theirs.detach()) + from_labels(theirs, targets)
+        return together + self.hints * distances.sum()
+
+
+@dataclass(frozen=True)
+class Mutual(Taught):
+    """The model and `peers` learn together, each from the labels and the answers of all others;
+    the model is kept. Peers are of its family and widths, and begin untrained and unchanged by
+    what steps made of single layers."""
+
+    peers: Count = 1
+    temperature: Positive = 1.0
+    weight: From0To1 = 0.5
+
+    def around(self, model: Network, info: DatasetInfo) -> nn.Module:
+        family = model.spec.model
+        networks = [model, *(_untrained_beside(model, family) for _ in range(self.peers))]
+        if any(_are_equal(one, other) for one, other in combinations(networks, 2)):
+            raise Rejected(
+                f"Mutual: each {type(family).__name__} begins with the same weights, so that no "
+                "peer can teach another; leave out `weights`, and any seed set by its factory"
+            )
+        return _Peers(networks)
+
+    def __call__(self, outputs: Tensor, targets: Tensor, taught: Tensor | None) -> Tensor:
+        sums = [
+            self.weighed(own, targets, other.detach())
+            for i, own in enumerate(outputs)
+            for j, other in enumerate(outputs)
+            if i != j
+        ]
+        return torch.stack(sums).sum() / self.peers
+
+
+def softened_distance(
+    outputs: Tensor, taught: Tensor, temperature: float, is_regression: bool
+) -> Tensor:
+    """How far answers are from a teacher's, summed over rows: the divergence of softened classes
+    times the temperature's square, or squared errors averaged over outputs."""
+    if is_regression:
+        return MeanSquaredError()(outputs, taught, None)
+    divergence = F.kl_div(
+        F.log_softmax(outputs / temperature, dim=1),
+        F.log_softmax(taught / temperature, dim=1),
+        reduction="sum",
+        log_target=True,
+    )
+    return temperature**2 * divergence
+
+
+def from_labels(outputs: Tensor, targets: Tensor) -> Tensor:
+    """The task's usual loss."""
+    loss = MeanSquaredError() if targets.is_floating_point() else CrossEntropy()
+    return loss(outputs, targets, None)
+
+
+def misfit(teacher: Network) -> str:
+    """What is wrong with a teacher's answers, in a sentence; "" when nothing is."""
+    name, wanted = type(teacher.spec.model).__name__, teacher.spec.num_outputs
+    try:
+        answers = predict(teacher, _two_rows(teacher.spec))
+    except Exception as error:
+        return f"the teacher {name} cannot answer rows of {teacher.spec.input_shape}: {error}"
+    if tuple(answers.shape) == (2, wanted):
+        return ""
+    return (
+        f"the teacher {name} gives {tuple(answers.shape[1:])} for a row and the data asks for "
+        f"({wanted},); choose a teacher of as many outputs"
+    )
+
+
+def _check_teacher(family: ModelFamily | None, info: DatasetInfo) -> None:
+    if family is not None and (problem := misfit(untrained(family, info))):
+        raise UserError(problem)
+
+
+def _untrained_beside(model: Network, family: ModelFamily) -> Network:
+    """A network for the same rows and answers."""
+    spec = model.spec
+    return Network(Spec(family, spec.input_shape, spec.num_outputs, spec.num_tokens))
+
+
+def _two_rows(spec: Spec) -> Tensor:
+    return torch.zeros(2, *spec.input_shape, dtype=torch.int64 if spec.num_tokens else None)
+
+
+def _are_equal(one: Network, other: Network) -> bool:
+    return all(torch.equal(p, q) for p, q in zip(one.parameters(), other.parameters()))
+
+
+class _Peers(nn.Module):
+    """The answers of several networks, (networks, rows, outputs)."""
+
+    def __init__(self, networks: Sequence[Network]) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return torch.stack([network(inputs) for network in self.networks])
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """A hidden layer that a model and its teacher have, how many channels it gives in each, and
+    in which dimension."""
+
+    name: str
+    own: int
+    theirs: int
+    dim: int
+
+
+class _Apprentice(nn.Module):
+    """A model and its teacher: the answers of both, and how far apart their hidden layers are,
+    per row."""
+
+    def __init__(self, model: Network, teacher: Network, pairs: Sequence[_Pair]) -> None:
+        super().__init__()
+        self.model, self.teacher, self.pairs = model, teacher, pairs
+        self.regressors = nn.ModuleList(nn.Linear(pair.own, pair.theirs) for pair in pairs)
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        names = [pair.name for pair in self.pairs]
+        answers, own = _watched(self.model, names, inputs)
+        teachers, theirs = _watched(self.teacher, names, inputs)
+        apart = answers.new_zeros(len(answers))
+        for pair, regressor in zip(self.pairs, self.regressors):
+            hint = theirs[pair.name].detach().movedim(pair.dim, -1)
+            error = regressor(own[pair.name].movedim(pair.dim, -1)) - hint
+            apart = apart + (error**2).flatten(1).mean(1) / len(self.pairs)
+        return answers, teachers, apart
+
+
+def _pairs(model: Network, teacher: Network) -> list[_Pair]:
+    """The children of both bodies that have one name and one shape but for their channels; the
+    teacher's last gives its answers and is none."""
+    dims = {name: dim for name, child in teacher.body.named_children() if (dim := _dim(child))}
+    names = [name for name in list(dims)[:-1] if name in dict(model.body.named_children())]
+    rows, found = _two_rows(model.spec), []
+    with torch.no_grad():
+        own, theirs = (_watched(network.eval(), names, rows)[1] for network in (model, teacher))
+    for name in names:
+        if not all(isinstance(seen.get(name), Tensor) for seen in (own, theirs)):
+            continue
+        mine, hint = (seen[name].movedim(dims[name], -1).shape for seen in (own, theirs))
+        if mine[:-1] == hint[:-1]:
+            found.append(_Pair(name, mine[-1], hint[-1], dims[name]))
+    return found
+
+
+def _dim(layer: nn.Module) -> int:
+    """Where a layer's outputs hold its channels: last after a linear layer, second after a
+    convolution; 0 where there is neither."""
+    made = [m for m in layer.modules() if isinstance(m, nn.Linear | _ConvNd)]
+    if not made:
+        return 0
+    return -1 if isinstance(made[-1], nn.Linear) else 1
+
+
+def _watched(
+    model: Network, names: Sequence[str], inputs: Tensor
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """A model's answers, and what its layers of these names gave on the way."""
+    seen: dict[str, Tensor] = {}
+
+    def watch(name: str) -> Any:
+        layer = model.body.get_submodule(name)
+        return layer.register_forward_hook(lambda _, __, outputs: seen.update({name: outputs}))
+
+    hooks = [watch(name) for name in names]
+    try:
+        answers: Tensor = model(inputs)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return answers, seen

@@ -1,0 +1,58 @@
+"""What the terminal shows of a front."""
+
+import pytest
+
+from automl.cli import render
+
+OBJECTIVES = {"accuracy": "max", "size_bytes": "min"}
+
+
+def summary(*front, objectives=OBJECTIVES):
+    members = [
+        {"trial_id": "0001", "params": {}, "measurement": dict(zip(objectives, figures))}
+        for figures in front
+    ]
+    return {"objectives": objectives, "front": members}
+
+
+def scatter(capsys, found, *others):
+    front = [member["measurement"] for member in found["front"]]
+    measured = [dict(zip(found["objectives"], figures)) for figures in others]
+    render.scatter(found, front + measured)
+    return capsys.readouterr().out.splitlines()
+
+
+def test_the_front_is_drawn_over_what_it_dominates(capsys):
+    found = summary((0.9, 1_000), (0.95, 10_000), (0.98, 100_000))
+    name, *rows = scatter(capsys, found, (0.9, 100_000), (0.98, 100_000), (0.1, 5_000))
+    assert name.split() == ["accuracy"]
+    rows, (axis, ends, legend) = rows[: render.ROWS], rows[render.ROWS :]
+    assert (rows[0].count("●"), rows[0][-1]) == (1, "●"), "the best and largest: top right"
+    middle = next(row for row in rows[1:] if "●" in row)
+    assert middle.index("●") - axis.index("└") - 1 == render.COLUMNS // 2, (
+        "sizes by their logarithm"
+    )
+    assert sum(row.count("●") for row in rows) == 3
+    assert sum(row.count("·") for row in rows) == 1, "one is under the front, one is far below"
+    assert (rows[0].split()[0], rows[-1].split()[0]) == ("0.98", "0.86")
+    assert ends.split() == ["1,000", "100,000", "size_bytes"]
+    assert legend.split("; ")[1] == "1 lower ones are left out"
+
+
+def test_less_is_better_is_drawn_at_the_top(capsys):
+    found = summary((0.5, 1_000), (0.2, 2_000), objectives={"rmse": "min", "size_bytes": "min"})
+    _, first, *rest = scatter(capsys, found)
+    assert first.split()[0] == "0.2" and first.endswith("●")
+    assert rest[render.ROWS - 2].split()[0] == "0.65"
+
+
+@pytest.mark.parametrize("front", [[], [(0.9, 1_000)]])
+def test_few_models_are_drawn_too(capsys, front):
+    lines = scatter(capsys, summary(*front))
+    assert sum(line.count("●") for line in lines[: render.ROWS]) == len(front)
+
+
+def test_colours_are_for_terminals(capsys, monkeypatch):
+    assert "\x1b" not in "".join(scatter(capsys, summary((0.9, 1_000))))
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\x1b[" in "".join(scatter(capsys, summary((0.9, 1_000))))

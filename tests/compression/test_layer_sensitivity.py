@@ -1,0 +1,138 @@
+"""What layers lose is measured one at a time, kept, and spread over a budget."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from automl.compression.calibration import seen_rows
+from automl.compression.layer_sensitivity import (
+    Option,
+    in_fewer_bits,
+    measured,
+    measured_once,
+    spread,
+)
+from automl.compression.quantization_grid import LIMITS
+from automl.compression.quantize import Quantize
+from automl.models.deployed import predict
+from automl.models.mlp import MLP
+from automl.recipe import Step
+
+FAMILY = MLP((16, 16))
+LAYERS = ["block0.linear", "block1.linear", "head"]
+TABLES = st.lists(
+    st.lists(st.tuples(st.integers(1, 50), st.floats(0, 10)), min_size=1, max_size=6),
+    min_size=1,
+    max_size=6,
+)
+
+
+def total(chosen, what):
+    return sum(getattr(option, what) for option in chosen.values())
+
+
+def in_bits(losses, size):
+    return [Option(bits, size * bits, loss) for bits, loss in losses.items()]
+
+
+@given(TABLES, st.integers(1, 300))
+def test_a_budget_is_kept_where_it_can_be_and_nothing_better_fits(tables, budget):
+    options = {str(i): [Option(s, s, loss) for s, loss in own] for i, own in enumerate(tables)}
+    chosen = spread(options, budget)
+    least = sum(min(option.size for option in own) for own in options.values())
+    assert total(chosen, "size") <= max(budget, least)
+    for name, own in options.items():
+        assert chosen[name] in own
+        for other in own:
+            fits = total(chosen | {name: other}, "size") <= budget
+            assert not (fits and other.loss < chosen[name].loss)
+
+
+def test_bits_are_spread_to_where_they_are_missed_most():
+    sizes = {"large": 1000, "small": 100, "dear": 1000}
+    loss = {8: 0.0, 4: 1.0, 2: 2.0, 1: 4.0}
+    found = {name: in_bits(loss, size) for name, size in sizes.items()}
+    found["dear"] = in_bits({bits: 100 * value for bits, value in loss.items()}, 1000)
+    for average in (8, 6, 4, 2, 1):
+        chosen = spread(found, average * 2100)
+        assert total(chosen, "size") <= average * 2100
+        assert chosen["dear"].value >= chosen["large"].value
+    assert {option.value for option in spread(found, 8 * 2100).values()} == {8}
+    assert {option.value for option in spread(found, 1 * 2100).values()} == {1}
+
+
+def test_an_option_that_a_smaller_one_beats_is_never_kept():
+    whole, worse, better = Option(4, 100, 0.0), Option(3, 60, 5.0), Option(2, 40, 1.0)
+    for budget in (60, 40):
+        assert spread({"only": [worse, whole, better]}, budget) == {"only": better}
+    assert spread({"only": [worse, better]}, 100) == {"only": better}
+
+
+def test_what_the_last_step_saved_beyond_need_goes_back():
+    large = [Option(1, 100, 0.0), Option(0, 10, 1.0)]
+    small = [Option(2, 40, 0.0), Option(1, 20, 0.1), Option(0, 10, 0.5)]
+    chosen = spread({"large": large, "small": small}, 60)
+    assert chosen == {"large": large[1], "small": small[0]}
+
+
+def test_each_layer_alone_is_rounded_and_fewer_bits_lose_more(build, context):
+    network = build(FAMILY)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    for layer, bits, size, changed in in_fewer_bits(network, LAYERS):
+        differ = {n for n, t in changed.state_dict().items() if not torch.equal(t, before[n])}
+        assert differ == {f"body.{layer}.weight"}
+        weight = changed.body.get_submodule(layer).weight
+        assert size == bits * weight.numel()
+        assert max(len(row.unique()) for row in weight) <= 2**bits
+    losses = measured(network, in_fewer_bits(network, LAYERS), context)
+    assert list(losses) == LAYERS
+    for own in losses.values():
+        assert [option.value for option in own] == list(LIMITS)
+        assert own[0].loss < own[1].loss < own[2].loss < own[3].loss
+    after = network.state_dict()
+    assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
+
+
+def test_a_loss_is_the_change_of_answers_relative_to_their_variance(build, context):
+    network, halved = build(FAMILY), build(FAMILY)
+    with torch.no_grad():
+        halved.body.head.weight *= 0.5
+        halved.body.head.bias *= 0.5
+    candidates = [("head", 1, 2, network), ("head", 0, 1, halved)]
+    same, half = measured(network, candidates, context)["head"]
+    answers = predict(network, seen_rows(network, context))
+    assert same == Option(1, 2, 0.0)
+    assert half.loss == pytest.approx(((answers / 2) ** 2).mean() / answers.var(0).mean())
+
+
+def test_what_is_kept_is_not_measured_again_and_is_shown_all_the_same(build, context):
+    kept, made = {}, []
+
+    def once(name, make):
+        if name not in kept:
+            made.append(name)
+            kept[name] = make()
+        return kept[name]
+
+    def result(step, **settings):
+        own = replace(context, once=once, sensitivity={})
+        network = build(FAMILY)
+        candidates = in_fewer_bits(network, LAYERS)
+        options = measured_once(step, "bits", network, candidates, own, **settings)
+        return options, own.sensitivity
+
+    first, shown = result(Quantize())
+    assert result(Quantize()) == (first, shown)
+    assert len(made) == 1
+    assert json.loads(json.dumps(shown)) == shown
+    assert set(shown) == {"quantize"}
+    assert shown["quantize"]["of"] == "bits"
+    listed = shown["quantize"]["layers"]["head"]
+    assert [(o["value"], o["loss"]) for o in listed] == [(o.value, o.loss) for o in first["head"]]
+    other = result(Step(label="other"), keep=("head",))[1]
+    assert other["other"]["keep"] == ["head"]
+    assert len(set(made)) == 2

@@ -1,0 +1,134 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from helpers.trials import CACHE, drive
+
+from automl.compression import layer_sensitivity
+from automl.compression.prune import Prune
+from automl.compression.quantize import Quantize
+from automl.explain.ablation import (
+    Bench,
+    layer_losses,
+    parent_file,
+    prefixes,
+    taken_apart,
+    techniques,
+)
+from automl.measure.measurement import measure
+from automl.models.mlp import MLP
+from automl.recipe import Sibling
+from automl.space.store_keys import prefix_keys
+from automl.store import Store
+from automl.training.distillation import Distill
+from automl.training.loop import Train
+from automl.training.parallel import DataParallel
+from automl.trial.trial import PARENT_FILE
+
+
+@pytest.fixture
+def bench(store):
+    def judge(file, rows):
+        return measure(file, rows.inputs, rows.targets)
+
+    return Bench(store, judge, Path(CACHE.name), "")
+
+
+def apart(config, bench):
+    said = []
+    whole, course, without = taken_apart(config, bench, said.append)
+    return whole, {o.name: o for o in course}, {o.name: o for o in without}, said
+
+
+def sure(figures):
+    """Those that two measurements of one file share."""
+    return {name: figures[name] for name in ("accuracy", "macro_f1", "size_bytes")}
+
+
+def test_each_step_but_the_first_training_and_each_teacher_is_a_technique(config):
+    taught = Train(label="fine_tune", epochs=1, loss=Distill())
+    again = Train(label="again", epochs=1, loss=Distill(Sibling((Train(epochs=1),))))
+    cut = Prune(0.5, fine_tune_epochs=1)
+    found = techniques(replace(config, recipe=(config.recipe[0], cut, taught, again, Quantize(2))))
+    assert list(found) == [
+        "prune",
+        "fine-tuning of prune",
+        "fine_tune",
+        "teaching of fine_tune",
+        "again",
+        "sibling teacher of again",
+        "quantize",
+        "training of quantize",
+    ]
+    assert [step.label for step in found["fine_tune"].recipe] == [
+        *("train", "prune", "again", "quantize")
+    ]
+    assert found["teaching of fine_tune"].recipe[2] == replace(taught, loss=None)
+    assert found["training of quantize"].recipe[4].aware_training().epochs == 0
+    assert techniques(replace(config, recipe=config.recipe[:1])) == {}
+
+
+def test_what_is_left_out_is_measured_as_a_trial_of_its_own_would_be(config, bench, tmp_path):
+    _, recorded = drive(config, bench.store)
+    whole, course, without, said = apart(config, bench)
+    assert sure(whole.figures) == sure(recorded.measurement.figures)
+    assert list(course) == [step.label for step in config.recipe]
+    assert course["quantize"].figures == whole.figures
+    assert without["quantize"].figures == course["fine_tune"].figures
+    fresh = Store(str(tmp_path / "fresh"))
+    for name, variant in {**prefixes(config), **techniques(config)}.items():
+        found = (without if variant in techniques(config).values() else course)[name]
+        _, alone = drive(variant, fresh)
+        assert alone.status == found.status == "complete"
+        assert sure(found.figures) == sure(alone.measurement.figures)
+    # The whole and the recipe without its last step are prefixes, too: each is run once.
+    assert len(said) == 1 + 3 + 2
+
+
+def test_only_what_comes_after_a_technique_is_done_again(config, bench):
+    drive(config, bench.store)
+    labels = {n: [s.label for s in bench.unmade(v)] for n, v in techniques(config).items()}
+    assert labels == {
+        "prune": ["fine_tune", "quantize"],
+        "fine_tune": ["quantize"],
+        "quantize": [],
+    }
+
+
+def test_a_recipe_that_cannot_be_and_a_file_that_does_not_count_are_told(config, bench):
+    after = Train(label="after", epochs=1, loss=Distill(teacher="fine_tune"))
+    shrunk = Prune(0.5, multiple=32, label="prune")
+    recipe = (config.recipe[0], shrunk, config.recipe[2], after)
+    whole, course, without, _ = apart(replace(config, recipe=recipe, model=MLP((64,))), bench)
+    assert (whole.status, course["prune"].status) == ("complete", "complete")
+    assert without["fine_tune"].status == "rejected"
+    assert "distils from 'fine_tune'" in without["fine_tune"].reason
+    assert without["fine_tune"].figures == {}
+    narrow = replace(config, model=MLP((8,)), recipe=(config.recipe[0], Prune(0.5), Quantize()))
+    whole, _, without, _ = apart(narrow, bench)
+    assert "removed nothing" in whole.reason
+    assert without["prune"].status == "complete"
+
+
+def test_what_trains_over_several_workers_is_not_run_here(config, bench):
+    spread = replace(config.recipe[0], parallelism=DataParallel(2))
+    whole, *_ = apart(replace(config, recipe=(spread,)), bench)
+    assert (whole.status, whole.reason) == ("not run", "train trains over several workers")
+
+
+def test_what_layers_lose_is_what_a_step_measures_and_is_kept(config, bench, monkeypatch):
+    searched = replace(config, recipe=(config.recipe[0], Quantize(average_bits=4.0)))
+    _, result = drive(searched, bench.store)
+    monkeypatch.setattr(layer_sensitivity, "measured", None)
+    assert layer_losses(config, bench) == result.sensitivity["quantize"]
+
+
+def test_without_a_training_before_the_first_compression_nothing_is_known_of_layers(config, bench):
+    assert layer_losses(replace(config, recipe=config.recipe[1:]), bench) == {}
+    assert layer_losses(config, bench) == {}
+
+
+def test_the_file_that_a_model_was_compressed_from(config, bench):
+    assert parent_file(replace(config, recipe=config.recipe[:1]), bench) is None
+    drive(config, bench.store)
+    assert parent_file(config, bench) == bench.store.read(prefix_keys(config)[0], PARENT_FILE)

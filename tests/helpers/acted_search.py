@@ -1,0 +1,105 @@
+"""A search acted out: a study and its trials as a search writes them, without any training."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+from optuna.distributions import CategoricalDistribution, IntDistribution
+
+from automl.measure.measurement import Measurement
+from automl.pareto import Axis
+from automl.recipe import Report
+from automl.study.record import Settings, TrialRecord
+from automl.study.study import Study, create
+from automl.tracking.delivery import Delivery
+from automl.tracking.registry import Shipped
+from automl.tracking.tracker import Tracker
+from automl.trial.result import TrialResult
+
+DOMAINS = {
+    "width": IntDistribution(0, 10_000),
+    "optimizer": CategoricalDistribution(["SGD", "AdamW"]),
+}
+RECORD = TrialRecord(0, {"width": 8, "optimizer": "SGD"}, DOMAINS)
+AXES = {"accuracy": Axis(0.1, 1.0), "size_bytes": Axis(1e5, 1e2)}
+
+
+def study(folder: Path) -> Study:
+    settings = Settings("digits", "", tuple(AXES), (), {}, 0, "random", AXES, 1.0)
+    return create(folder, settings, "text", b"file")
+
+
+def tracker(study: Study, uri: str) -> Tracker:
+    """Its artifacts are beside the study, unless a server has them."""
+    artifacts = None if uri.startswith("http") else study.folder.parent / "artifacts"
+
+    def write_report(study: Study, folder: Path) -> None:
+        (folder / "front.html").write_text(f"{len(study.records())} trials")
+
+    delivery = Delivery(study, uri, artifacts, write_report, lambda r: shipped(r.number))
+    return Tracker(study, InThread(delivery))
+
+
+class InThread:
+    """Delivers as the process of a search does, without the seconds that one takes to start."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        self.delivery, self.closing, self.away = delivery, threading.Event(), ""
+        self.thread = threading.Thread(target=self._work)
+        self.thread.start()
+
+    def _work(self) -> None:
+        self.away = self.delivery.work(self.closing)
+
+    def end(self, seconds: float | None) -> str:
+        self.closing.set()
+        self.thread.join(seconds)
+        return self.away
+
+
+def start(tracker: Tracker, number: int) -> TrialRecord:
+    record = replace(RECORD, number=number)
+    tracker.study.start(record)
+    tracker.started(record)
+    return record
+
+
+def report(tracker: Tracker, number: int, epoch: int) -> None:
+    metrics = {"loss": 1 / epoch, "accuracy": epoch / 100}
+    tracker.reported(number, Report("train", epoch, 100, metrics))
+
+
+def finish(tracker: Tracker, record: TrialRecord, **result: object) -> None:
+    """Each is more accurate and larger than the one before: all are on the front."""
+    ended = replace(complete(record.number), **result)
+    tracker.study.finish(record.number, ended, record.number + 1)
+    tracker.finished(replace(record, result=ended))
+
+
+def complete(number: int) -> TrialResult:
+    quality = {"accuracy": 0.5 + number / 1000, "macro_f1": 0.4}
+    measured = Measurement(quality, len(shipped(number).file), 1.0 - number / 1000, 2.0)
+    stages = {"train": 1.0, "export": 0.5}
+    return TrialResult("complete", key=f"key{number}", measurement=measured, stages=stages)
+
+
+@functools.cache
+def shipped(number: int) -> Shipped:
+    """A linear map of 4 + `number` raw numbers to three logits."""
+    columns = 4 + number
+    weights = np.random.default_rng(number).normal(size=(columns, 3)).astype(np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["input", "w"], ["logits"])],
+        "g",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["batch", columns])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 3])],
+        [onnx.numpy_helper.from_array(weights, "w")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    return Shipped(model.SerializeToString(), np.arange(columns, dtype=np.float32)[None])

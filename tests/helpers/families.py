@@ -1,0 +1,50 @@
+"""Small models of every family, and data that each of them takes."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from automl.data.sklearn import Sklearn
+from automl.data.text import Text
+from automl.models.convnet import ConvNet
+from automl.models.convnet1d import ConvNet1d
+from automl.models.family import Network, Spec
+from automl.models.linear import Linear
+from automl.models.mlp import MLP
+from automl.models.mobilenet import MobileNet, MobileNetStage
+from automl.models.resnet import ResNet, ResNetStage
+from automl.models.transformer import Transformer, TransformerLayer
+from helpers.trials import DIGITS
+
+IMAGE, SERIES, TEXT = (1, 8, 8), (8, 8), (16,)
+
+NAMES = Path(__file__).parents[2] / "automl" / "search_spaces" / "first_names.csv"
+
+DATASETS = {IMAGE: DIGITS, SERIES: Sklearn("digits", SERIES), TEXT: Text(str(NAMES), *TEXT)}
+
+ENCODER = Transformer((TransformerLayer(heads=4, hidden=32),))
+
+SMALL = [
+    (Linear(), IMAGE),
+    (MLP((16,)), IMAGE),
+    (ConvNet((16, 16)), IMAGE),
+    (ResNet((ResNetStage(16), ResNetStage(24))), IMAGE),
+    (MobileNet((MobileNetStage(16), MobileNetStage(24))), IMAGE),
+    (ENCODER, IMAGE),
+    (ENCODER, SERIES),
+    (ENCODER, TEXT),
+    (ConvNet1d((16, 16)), SERIES),
+    (ConvNet1d((16, 16)), TEXT),
+]
+
+
+def parametrized(cases):
+    kinds = {IMAGE: "image", SERIES: "series", TEXT: "text"}
+    named = [pytest.param(*case, id=f"{type(case[0]).__name__}-{kinds[case[1]]}") for case in cases]
+    return pytest.mark.parametrize(("family", "shape"), named)
+
+
+def built(family, shape, num_outputs=10):
+    torch.manual_seed(0)
+    return Network(Spec(family, shape, num_outputs, num_tokens=256 if shape == TEXT else 0))

@@ -1,0 +1,99 @@
+"""Trials and searches driven in the test's own process."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from automl.data import dataset
+from automl.data.dataset import Data, Dataset
+from automl.data.sklearn import Sklearn
+from automl.measure.measurement import measure
+from automl.recipe import Report
+from automl.space.space import TrialConfig
+from automl.store import Store
+from automl.trial.result import TrialResult
+from automl.trial.trial import run
+
+DIGITS = Sklearn("digits")
+
+CACHE = tempfile.TemporaryDirectory(prefix="automl-cache-")
+"""Where the tests of a process keep their datasets."""
+
+
+def load(data: Dataset, seed: int = 0) -> Data:
+    return dataset.load(data, seed, Path(CACHE.name))
+
+
+def drive(config: TrialConfig, store: Store, **options: Any) -> tuple[list[Report], TrialResult]:
+    """Run a trial to its end in this process."""
+
+    def judge(file: bytes, rows: Any) -> Any:
+        return measure(file, rows.inputs, rows.targets)
+
+    trial, reports = run(config, store, judge, Path(CACHE.name), **options), []
+    while True:
+        try:
+            reports.append(next(trial))
+        except StopIteration as end:
+            return reports, end.value
+
+
+def finish(generator: Any) -> Any:
+    """A generator's return value."""
+    while True:
+        try:
+            next(generator)
+        except StopIteration as end:
+            return end.value
+
+
+def study_of(name: str, count: int, fixed: dict[str, str], folder: Path) -> Any:
+    """A search of a shipped space, as if it had run so many trials, one after the other."""
+    from automl import user_code
+    from automl.bounds.bound import Bounds
+    from automl.engine.searches import Search
+    from automl.home import Home
+    from automl.measure.measurement import Reference
+    from automl.space import space_file
+    from automl.space.exploring import explore
+    from automl.space.store_keys import needed_keys
+    from automl.study import study as studies
+    from automl.study.propose.proposer import Drawer
+    from automl.study.record import Settings, TrialRecord
+    from automl.trial.reference_model import largest
+
+    home, cache = Home(folder), Path(CACHE.name)
+    text = space_file.read(space_file.find(name))
+    space, code = space_file.load(text, fixed), user_code.fingerprint(text)
+    reference = largest(space, explore(space), cache)
+    file = reference.export()
+    figures = measure(file, reference.rows.inputs, reference.rows.targets)
+    axes = reference.axes(space.objectives, figures.figures)
+    start = (name, "", space.objectives, space.constraints, fixed, 0, "tpe", axes)
+    study = studies.create(home.study(name), Settings(*start, figures.latency_ms), text, file)
+    drawer = Drawer(study.settings, space, lambda c: needed_keys(c, code), Bounds(cache))
+    for number in range(count):
+        drawn = drawer.draw(number)
+        record = TrialRecord(
+            number,
+            drawn.candidate.params,
+            drawn.distributions,
+            draw=drawn.draw,
+            after=number,
+            parent=drawn.candidate.parent,
+            screened=drawn.screened,
+        )
+        study.start(record)
+        trial = run(
+            drawn.candidate.config,
+            Store(home.store),
+            lambda data, rows: measure(
+                data, rows.inputs, rows.targets, Reference(file, figures.latency_ms)
+            ),
+            cache,
+            code,
+        )
+        study.finish(number, finish(trial), number + 1)
+        drawer.learn(study.records()[number])
+    home.cache.symlink_to(cache)
+    return Search(study, home)

@@ -1,0 +1,61 @@
+from dataclasses import dataclass, replace
+
+from automl.models.imported import Imported
+from automl.models.mlp import MLP
+from automl.recipe import Sibling
+from automl.space.store_keys import needed_keys, prefix_keys
+from automl.training.distillation import Distill, Joint
+from automl.training.loop import Train
+
+
+def test_configs_that_share_a_prefix_share_its_keys(config):
+    longer_tuning = replace(config.recipe[2], epochs=9)
+    other = replace(config, recipe=(*config.recipe[:2], longer_tuning, config.recipe[3]))
+    mine, theirs = prefix_keys(config), prefix_keys(other)
+    assert mine[:2] == theirs[:2]
+    assert not set(mine[2:]) & set(theirs[2:])
+
+
+def test_seed_and_model_are_part_of_the_key(config):
+    variants = [config, replace(config, seed=1), replace(config, model=MLP((40,)))]
+    assert len({prefix_keys(variant)[0] for variant in variants}) == 3
+
+
+def test_the_space_files_text_counts_only_where_its_classes_are_used(config):
+    @dataclass(frozen=True)
+    class Homemade(MLP):
+        pass
+
+    Homemade.__module__ = "automl_space_test"
+    own = replace(config, model=Homemade((32,)))
+    assert prefix_keys(config, "text a") == prefix_keys(config, "text b")
+    assert prefix_keys(own, "text a") != prefix_keys(own, "text b")
+
+
+def test_the_weights_of_a_teacher_count_by_what_they_hold(config, tmp_path):
+    file = tmp_path / "weights.safetensors"
+    teacher = Imported("math:prod", weights=str(file))
+    distilled = Distill(Sibling((Train(),), teacher))
+    for loss in (distilled, Joint(model=teacher)):
+        keys = []
+        for data in (b"one", b"two"):
+            file.write_bytes(data)
+            recipe = (Train(), Train(label="taught", loss=loss))
+            keys.append(prefix_keys(replace(config, recipe=recipe)))
+        assert keys[0][0] == keys[1][0]
+        assert keys[0][1] != keys[1][1]
+
+
+def test_all_that_a_trial_makes_is_its_prefixes_and_its_teachers(config):
+    inner = Sibling((Train(epochs=1),), MLP((99,)))
+    outer = Sibling((Train(loss=Distill(inner)), Train(label="more")), MLP((77,)))
+    taught = replace(config, recipe=(*config.recipe, Train(label="taught", loss=Distill(outer))))
+    teacher = replace(config, model=outer.model, recipe=outer.recipe)
+    teachers_own = replace(config, model=inner.model, recipe=inner.recipe)
+    expected = [key for c in (taught, teacher, teachers_own) for key in prefix_keys(c)]
+    assert needed_keys(taught) == expected
+    assert len(set(expected)) == 5 + 2 + 1
+
+
+def test_a_label_is_the_class_in_snake_case_unless_given(config):
+    assert [step.label for step in config.recipe] == ["train", "prune", "fine_tune", "quantize"]

@@ -1,0 +1,77 @@
+"""What the stop rule sees of a report."""
+
+from dataclasses import dataclass, field, replace
+
+import pytest
+from helpers.trials import DIGITS
+
+from automl.compression.quantize import Quantize
+from automl.models.mlp import MLP
+from automl.pareto import SPAN, Axis
+from automl.recipe import Report
+from automl.space.space import TrialConfig
+from automl.space.store_keys import prefix_keys
+from automl.study.record import Settings
+from automl.study.stopping.rung_entry import judged
+from automl.training.distillation import Distill
+from automl.training.loop import Train
+from automl.training.losses import CrossEntropy
+
+NAMES = ("accuracy", "size_bytes", "latency_ms")
+AXES = {
+    "accuracy": Axis(0.1, 1.0),
+    "size_bytes": Axis(1e5, 1e2, True),
+    "latency_ms": Axis(1.0, 1e-3, True),
+}
+SETTINGS = Settings("s", "", NAMES, (), {}, 0, "tpe", AXES, 1.0)
+RECIPE = (Train(epochs=20), Train(label="again", epochs=20), Quantize())
+CONFIG = TrialConfig(DIGITS, MLP((16,)), RECIPE)
+KEYS = prefix_keys(CONFIG)
+
+
+@dataclass
+class Bound:
+    config: TrialConfig
+    size_bytes: int = 1000
+    macs: int = 100
+    steps: dict[str, int] = field(default_factory=dict)
+
+
+def judge(step, epoch, config=CONFIG, settings=SETTINGS, accuracy=0.55):
+    report = Report(step, epoch, 20, {"accuracy": accuracy})
+    return judged(settings, Bound, config, KEYS, report)
+
+
+def test_an_entry_is_quality_now_and_what_is_known_before_of_bytes_and_work():
+    place, entry = judge("again", 6)
+    assert place == ("again labels", 6) and entry.key == KEYS[1]
+    quality, size, work = entry.values
+    assert quality == pytest.approx(0.5) and size == AXES["size_bytes"].at(1000)
+    _, harder = judged(
+        SETTINGS,
+        lambda config: Bound(config, macs=100 * int(SPAN)),
+        CONFIG,
+        KEYS,
+        Report("again", 6, 20, {"accuracy": 0.55}),
+    )
+    assert work - harder.values[2] == pytest.approx(1.0)
+
+
+def test_between_rungs_and_in_a_teachers_training_nothing_is_compared():
+    assert judge("train", 3) is None
+    assert judge("train.teacher.train", 2) is None
+
+
+def test_labels_are_labels_however_the_loss_is_named_and_a_teacher_is_another_kind():
+    def kind(loss):
+        steps = (RECIPE[0], replace(RECIPE[1], loss=loss), RECIPE[2])
+        return judge("again", 2, replace(CONFIG, recipe=steps))[0]
+
+    assert kind(None) == kind(CrossEntropy()) == ("again labels", 2)
+    assert kind(Distill()) == ("again Distill", 2)
+
+
+def test_what_is_known_of_a_constraint_counts():
+    limited = replace(SETTINGS, constraints=("size_bytes<=500", "latency_ms<=0.001"))
+    assert judge("train", 2, settings=limited)[1].violation == 1.0
+    assert judge("train", 2)[1].violation == 0.0

@@ -1,0 +1,118 @@
+from dataclasses import replace
+
+import pytest
+from helpers.small_study import SETTINGS, complete, make_study
+from hypothesis import given
+from hypothesis import strategies as st
+
+from automl.errors import UserError
+from automl.measure.measurement import Measurement
+from automl.pareto import Axis
+from automl.study import selection
+from automl.study.record import TrialRecord
+from automl.trial.result import TrialResult
+
+THREE = replace(
+    SETTINGS,
+    objectives=("accuracy", "size_bytes", "latency_ms"),
+    axes={**SETTINGS.axes, "latency_ms": Axis(1.0, 1e-3, True)},
+)
+
+
+def measured(accuracy, size_bytes, latency_ms):
+    figures = Measurement({"accuracy": accuracy}, size_bytes, latency_ms, 1.0)
+    return TrialResult("complete", key="k", measurement=figures)
+
+
+def test_choosing_by_figure_condition_and_id(tmp_path):
+    study = make_study(tmp_path, complete(0.9, 1000), complete(0.95, 4000), complete(0.7, 9000))
+    assert selection.choose(study).number == 1
+    assert selection.choose(study, best="size_bytes").number == 0
+    assert selection.choose(study, where="size_bytes<=2000").number == 0
+    assert selection.choose(study, trial="2").number == 2
+
+
+def test_the_knee_is_where_one_more_step_gains_little_and_costs_much(tmp_path):
+    """On the axes' scales: bytes count by their logarithm."""
+    sizes = (100, 1000, 2000, 100_000)
+    accuracies = (0.2, 0.9, 0.91, 0.99)
+    study = make_study(tmp_path, *map(complete, accuracies, sizes))
+    assert selection.choose(study, knee=True).number == 1
+    assert selection.choose(study, knee=True, where="accuracy>=0.905").number == 2
+
+
+@given(
+    st.lists(st.integers(10, 100), min_size=2, max_size=8, unique=True),
+    st.lists(st.integers(100, 100_000), min_size=8, max_size=8, unique=True),
+)
+def test_of_two_objectives_the_knee_is_the_farthest_beyond_the_line_through_the_ends(
+    accuracies, sizes
+):
+    results = [complete(a / 100, size) for a, size in zip(sorted(accuracies), sorted(sizes))]
+    front = [TrialRecord(i, {}, {}, 1, result=result) for i, result in enumerate(results)]
+    axes = SETTINGS.axes
+    places = [[axis.at(record.values[name]) for name, axis in axes.items()] for record in front]
+    (ax, ay), (bx, by) = places[0], places[-1]
+    beyond = [(y - ay) * (bx - ax) - (x - ax) * (by - ay) for x, y in places]
+    knee = selection.knee_of(front, axes)
+    assert beyond[knee.number] == pytest.approx(max(beyond))
+
+
+def test_preferences_are_met_in_order_each_up_to_its_tolerance(tmp_path):
+    study = make_study(
+        tmp_path,
+        measured(0.98, 9000, 0.5),
+        measured(0.975, 5000, 0.4),
+        measured(0.972, 5400, 0.2),
+        measured(0.97, 4950, 0.6),
+        measured(0.9, 100, 0.05),
+        settings=THREE,
+    )
+
+    def number(prefer, **more):
+        return selection.choose(study, prefer=prefer, **more).number
+
+    assert number("accuracy") == 0
+    assert number("accuracy within 0.005") == 1
+    assert number("accuracy within 0.01") == 3
+    assert number("accuracy within 0.01, size_bytes within 10%, latency_ms") == 2
+    assert number("accuracy within 0.01,size_bytes within 500,latency_ms") == 2
+    assert number("accuracy within 0.01, latency_ms", where="size_bytes<5200") == 1
+    assert number("latency_ms within 900%, accuracy") == 0
+    assert number("load_ms, size_bytes") == 4
+
+
+def test_what_is_just_within_a_tolerance_counts(tmp_path):
+    study = make_study(tmp_path, complete(0.901, 2000), complete(0.842, 1000))
+    assert selection.choose(study, prefer="accuracy within 0.059").number == 1
+
+
+@pytest.mark.parametrize(
+    ("wish", "sentence"),
+    [
+        ({"best": "acuracy"}, "did you mean 'accuracy'"),
+        ({"where": "size_bytes<=10"}, "spans accuracy 0.9 to 0.9, size_bytes 1000 to 1000"),
+        ({"where": "size_bytes<=10", "knee": True}, "no model of the front meets"),
+        ({"trial": "9"}, "no complete trial '9'"),
+        ({"best": "accuracy", "knee": True}, "--best and --knee exclude one another; give one"),
+        ({"prefer": "accuracy", "knee": True}, "--knee and --prefer exclude one another"),
+        ({"trial": "0", "where": "accuracy>0"}, "--where and --trial exclude one another"),
+        ({"prefer": ""}, "cannot read the wish ''; write FIGURE, or FIGURE within NUMBER"),
+        ({"prefer": "accuracy within"}, "cannot read the wish 'accuracy within'"),
+        ({"prefer": "accuracy within -0.1"}, "cannot read the wish"),
+        ({"prefer": "accuracy within nan, size_bytes"}, "cannot read the wish"),
+        ({"prefer": "accuracy~0.1"}, "cannot read the wish"),
+        ({"prefer": "accuracy, sise_bytes"}, "did you mean 'size_bytes'"),
+        ({"prefer": "accuracy, size_bytes, accuracy"}, "names accuracy twice"),
+    ],
+)
+def test_a_wish_that_cannot_be_met_is_told(tmp_path, wish, sentence):
+    study = make_study(tmp_path, complete(0.9, 1000))
+    with pytest.raises(UserError, match=sentence):
+        selection.choose(study, **wish)
+
+
+def test_a_study_without_a_model_says_so(tmp_path):
+    study = make_study(tmp_path, TrialResult("failed", reason="why"))
+    with pytest.raises(UserError, match="has no complete trial yet"):
+        selection.choose(study, knee=True)

@@ -1,0 +1,50 @@
+import csv
+import io
+import json
+
+import pytest
+from helpers import known_search as known
+
+from automl.study.study import create
+from automl.tracking.pages import files as report
+
+
+def test_files_hold_the_front(searched, tmp_path):
+    files = report.write(searched.study, tmp_path)
+    assert sorted(file.name for file in files) == sorted(f.name for f in tmp_path.iterdir())
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "front.csv").read_text())))
+    assert [row["trial_id"] for row in rows] == [r.trial_id for r in searched.front()]
+    assert json.loads((tmp_path / "front.json").read_text()) == searched.summary()
+    assert (tmp_path / "front.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", ["front.html", "report.html"])
+def test_a_page_is_whole_in_one_file(tmp_path, name):
+    study = known.make(tmp_path)
+    report.write(study, tmp_path)
+    page = (tmp_path / name).read_text(encoding="utf-8")
+    assert not any(mark in page for mark in ("<link", "src=", "@import", "url("))
+    assert len(page) < 2_500_000, "plotly.js is in it once, and packed"
+
+
+def test_steps_that_compress_are_known_from_the_space(tmp_path):
+    study = known.make(tmp_path)
+    report.write_page(study, tmp_path / "page.html")
+    bars = known.data((tmp_path / "page.html").read_text())["charts"]["spending"]["data"]
+    assert [bar["name"] for bar in bars[:2]] == ["training", "compression"]
+
+
+def test_a_study_without_results_has_pages(tmp_path):
+    study = create(tmp_path / "empty", known.SETTINGS, "text", b"")
+    for file in report.write(study, tmp_path):
+        assert file.stat().st_size
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_models_that_are_all_alike_have_pages(tmp_path, count):
+    """A space without compression may give every model the same size."""
+    study = create(tmp_path / "alike", known.SETTINGS, "text", b"")
+    for _ in range(count):
+        known.end(study, known.complete(0.9, 1_437, 0.1))
+    for file in report.write(study, tmp_path):
+        assert file.stat().st_size

@@ -1,0 +1,61 @@
+import pytest
+from helpers import known_search as known
+
+from automl.tracking.pages import findings, front
+from automl.tracking.pages.findings import BREAKS, DOMINATED, FRONT
+
+
+@pytest.fixture
+def found(tmp_path):
+    return findings.read(known.make(tmp_path), {})
+
+
+def test_every_trial_of_which_something_is_known_is_drawn_with_its_parameters(found):
+    figure = front.figure(found)
+    traces = {trace.name: trace for trace in figure.data}
+    counts = {name: len(trace.customdata) for name, trace in traces.items()}
+    take = f"take: {found.advice.record.trial_id}"
+    assert counts == {"stopped": 1, BREAKS: 1, DOMINATED: 2, FRONT: 4, take: 1}
+    names = found.names
+    for row, text, record in zip(traces[FRONT].customdata, traces[FRONT].text, found.front):
+        assert dict(zip(names, row)) == {name: record.values[name] for name in names}
+        assert record.trial_id in text
+        for path, value in record.params.items():
+            assert path in text
+            if isinstance(value, str):
+                assert value in text
+
+
+def test_what_is_only_known_in_part_says_so(found):
+    (stopped,) = (trace for trace in front.figure(found).data if trace.name == "stopped")
+    figures = dict(zip(found.names, stopped.customdata[0]))
+    assert figures["latency_ms"] is None
+    assert "at epoch 2 of train" in stopped.text[0]
+    assert "size_bytes: at least 50,000" in stopped.text[0]
+    section = front.section(found)
+    assert "no figure of them is known: 1 stopped, 1 rejected, 2 failed" in section
+
+
+def test_what_trials_wrote_cannot_end_the_script(found):
+    assert known.EVIL not in front.document(found)
+
+
+def test_limits_span_the_front_and_the_command_takes_the_chosen_model(found):
+    data = known.data(front.document(found))["front"]
+    assert data["limits"]["size_bytes"] == [4_000, 60_000]
+    assert data["better"]["latency_ms"] == "min"
+    assert data["take"] == "automl export known --knee --out out"
+
+
+@pytest.mark.parametrize(
+    ("values", "ticks"),
+    [
+        ([900, 60_000], [1000, 3000, 10000, 30000]),
+        ([4_000, 9_000], [4000, 5000, 7000]),
+        ([0.05, 0.9], [0.05, 0.1, 0.2, 0.5]),
+    ],
+)
+def test_bytes_and_times_have_round_numbers_on_their_axes(values, ticks):
+    found = front.axis("size_bytes", values)
+    assert found["type"] == "log"
+    assert found["tickvals"] == ticks

@@ -14,6 +14,13 @@ from automl.errors import UserError
 if TYPE_CHECKING:
     from automl.data.dataset import Data, DatasetInfo
     from automl.models.family import ModelFamily, Network
+    from automl.models.possible_network import PossibleNetwork
+
+PASSES = 3
+"""Forward passes of each row that training takes: one, and a backward pass of two."""
+
+STATISTICS_ROWS = 2048
+"""Training rows that a compression looks at, unless it says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +98,31 @@ class Step(Config):
     def run(self, model: Network, context: Context) -> Generator[Report, None, Network]:
         yield from ()
         return self.apply(model, context)
+
+    def after(self, network: PossibleNetwork) -> list[PossibleNetwork]:
+        """The networks that the step may leave of one, each the least that it may be.
+
+        None, unless a step says more: nothing is known then of what the rest of the recipe
+        makes, and no trial is screened for it. Raises Rejected where the step would.
+        """
+        return []
+
+    def work(self, before: float, after: float, teacher: float, num_rows: int) -> float:
+        """An estimate of what the step computes, in multiply-accumulates.
+
+        `before`, `after` and `teacher` are those of one row through the network before the
+        step, the network after it, and what teaches; `num_rows` are the training rows. Unless
+        a step says more, a compression looks at some rows once, and any other step trains on
+        all rows once.
+        """
+        return STATISTICS_ROWS * before if self.compresses else PASSES * num_rows * after
+
+    def without_each_technique(self) -> dict[str, Step]:
+        """The step without each technique that stands in it, by the technique's name.
+
+        None unless a step names some: then it can only be left out as a whole.
+        """
+        return {}
 
     def check(self, before: tuple[Step, ...]) -> None:
         """Raise UserError when the step cannot stand after those before it."""

@@ -1,67 +1,31 @@
-"""What a trial's file holds at least, and what work its steps are, told before any training."""
+"""Lower bounds of a trial's file, and estimates of its steps' work, before any training."""
 
 from __future__ import annotations
 
-import json
-import math
 import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import onnx
-
-from automl.bounds.after_step import Left, possible, untrained
-from automl.bounds.shapes import Layer
-from automl.compression.calibration import STATISTICS_ROWS
-from automl.compression.prune import Prune
-from automl.compression.quantization_grid import LIMITS
-from automl.compression.quantize import Quantize
-from automl.config import canonical
+from automl.bounds.file_bytes import least_bytes
+from automl.config import Config, canonical, parts
 from automl.data import dataset
-from automl.data.dataset import Column, DatasetInfo
-from automl.export import sparse
-from automl.export.onnx import OPSET
+from automl.data.dataset import DatasetInfo
+from automl.errors import Rejected
+from automl.models.possible_network import PossibleNetwork, before_any_step
 from automl.recipe import Sibling, Step
 from automl.space.space import TrialConfig
 from automl.space.store_keys import sibling_config
-from automl.training.distillation import Joint, Mutual
-from automl.training.loop import Train
-
-PASSES = 3
-"""What training takes of each row, in forward passes: one, and a backward one of two."""
-
-CODES_NOT_ZERO = 3 / 4
-"""Of 8-bit weights: 0.93 and more were measured, with strong weight decay too."""
-
-
-def _node_bytes(kind: str, inputs: str, **attributes: Any) -> int:
-    """Those of a node in a file, with the shortest names."""
-    return int(onnx.helper.make_node(kind, [*inputs], ["y"], **attributes).ByteSize()) + 2
-
-
-TENSOR = int(onnx.numpy_helper.from_array(np.zeros(1, np.uint8), "x").ByteSize()) + 1
-"""What a tensor takes in a file beside its numbers, with the shortest name."""
-
-OPERATOR = _node_bytes("Conv", "xw")
-SCALING = min(
-    _node_bytes("DequantizeLinear", "xs", axis=0),
-    _node_bytes("Cast", "x", to=1) + _node_bytes("Mul", "xs"),
-)
-UNPACKING = (
-    _node_bytes("Cast", "x", to=6) + _node_bytes("Gather", "tx") + _node_bytes("Reshape", "xs")
-) + (TENSOR + 16)
-NODES = {bits: SCALING + UNPACKING * (bits < 8) for bits in LIMITS}
-"""The bytes of the nodes that turn a layer's codes into weights, by their bits."""
 
 
 @dataclass(frozen=True)
 class Bound:
-    """`size_bytes` and `macs`, the products for one row, are lower bounds; 0 where nothing is
-    known. `steps` estimates each step's work in products, a sibling's as "label.teacher"."""
+    """What is known of a trial before it runs.
+
+    `size_bytes` and `macs`, the multiply-accumulates for one row, are lower bounds; 0 where
+    nothing is known, which refuses no trial. `steps` estimates each step's work in
+    multiply-accumulates, a sibling's as "label.teacher".
+    """
 
     size_bytes: int
     macs: int
@@ -69,117 +33,71 @@ class Bound:
 
 
 def bound(config: TrialConfig, info: DatasetInfo, num_rows: int) -> Bound:
-    """What is known of a trial on `num_rows` training rows.
-
-    A step that is none of this package may do anything: after it nothing is certain.
-    """
-    lefts, work, by_label = untrained(canonical(config.model), info), {}, dict[str, float]()
-    macs = _likely(lefts, 0.0)
+    """The bound of a trial on `num_rows` training rows."""
+    networks, work = before_any_step(config.model, info), dict[str, int]()
+    macs, by_label = _expected_macs(networks, 0.0), dict[str, float]()
     for step in config.recipe:
         if isinstance(step.teacher, Sibling):
             taught = bound(sibling_config(config, step.teacher), info, num_rows)
-            teachers = float(taught.macs)
+            teacher = float(taught.macs)
             work[f"{step.label}.teacher"] = sum(taught.steps.values())
         else:
-            teachers = by_label.get(step.teacher, 0.0)
-        lefts = [after for left in lefts for after in possible(step, left)]
-        before, macs = macs, _likely(lefts, macs)
+            teacher = by_label.get(step.teacher, 0.0)
+        networks = [after for network in networks for after in _after(step, network)]
+        before, macs = macs, _expected_macs(networks, macs)
         by_label[step.label] = macs
-        work[step.label] = round(_work(step, before, macs, teachers, num_rows))
+        work[step.label] = round(step.work(before, macs, teacher, num_rows))
     return Bound(
-        size_bytes=min(map(_num_bytes, lefts), default=0),
-        macs=min((left.layout.macs for left in lefts), default=0),
+        size_bytes=min(map(least_bytes, networks), default=0),
+        macs=min((network.shape.macs for network in networks), default=0),
         steps=work,
     )
 
 
 class Bounds:
-    """What is known of a config before any work, kept as long as the config itself is; its dataset
-    is read once."""
+    """The bounds of configs, each kept as long as its config; a dataset is read once."""
 
     def __init__(self, cache: Path) -> None:
         self.cache = cache
-        self.known: dict[tuple[str, int], tuple[DatasetInfo, int]] = {}
+        self.datasets: dict[tuple[str, int], tuple[DatasetInfo, int]] = {}
         self.bounds: dict[int, Bound] = {}
 
     def __call__(self, config: TrialConfig) -> Bound:
-        found = self.bounds.get(id(config))
-        if found is None:
-            found = self.bounds[id(config)] = self._bound(config)
+        known = self.bounds.get(id(config))
+        if known is None:
+            known = self.bounds[id(config)] = self._bound(config)
             weakref.finalize(config, self.bounds.pop, id(config), None).atexit = False
-        return found
+        return known
 
     def _bound(self, config: TrialConfig) -> Bound:
         key = (canonical(config.dataset), config.seed)
-        if key not in self.known:
+        if key not in self.datasets:
             data = dataset.load(config.dataset, config.seed, self.cache)
-            self.known[key] = data.info, len(data.train.targets)
-        return bound(config, *self.known[key])
+            self.datasets[key] = data.info, len(data.train.targets)
+        return bound(config, *self.datasets[key])
 
 
-def _likely(lefts: Sequence[Left], otherwise: float) -> float:
-    return sum(left.likely for left in lefts) / len(lefts) if lefts else otherwise
+def _after(step: Step, network: PossibleNetwork) -> list[PossibleNetwork]:
+    """The networks that a step may leave; none where that is not known, or could be no file.
+
+    A user's class that inherits what a step of this package leaves may do anything else.
+    """
+    if not _is_ours(step) and "after" not in vars(type(step)):
+        return []
+    try:
+        left = step.after(network)
+    except Rejected:
+        return []
+    # An optimizer or a loss of the user's own may leave any number at 0.
+    own = not all(map(_is_ours, parts(step)))
+    return [replace(after, may_hold_zeros=after.may_hold_zeros or own) for after in left]
 
 
-def _work(step: Step, before: float, after: float, teachers: float, num_rows: int) -> float:
-    """An estimate of the products that a step takes."""
-    work = STATISTICS_ROWS * before if step.compresses else 0.0
-    if isinstance(step, Prune) and before > after > 0:
-        epochs = step.fine_tune_epochs * math.log2(before / after)
-        work += epochs * num_rows * (PASSES * (before + after) / 2 + teachers)
-    training = step.aware_training() if isinstance(step, Quantize) else step
-    if isinstance(training, Train):
-        alongside = 1.0
-        if isinstance(training.loss, Mutual):
-            alongside += training.loss.peers
-        if isinstance(training.loss, Joint):
-            alongside += training.loss.width_factor**2
-        work += training.epochs * num_rows * (PASSES * alongside * after + teachers)
-    return work
+def _is_ours(part: Config) -> bool:
+    return type(part).__module__.startswith("automl.")
 
 
-def _num_bytes(left: Left) -> int:
-    info, numbers = left.info, left.layout.beside + left.layout.norms * left.trained
-    frame = _frame(info.classes, info.columns, info.num_outputs)
-    return (
-        frame
-        + 4 * numbers * left.is_dense
-        + sum(_layer_bytes(layer, left) for layer in left.layout.layers)
-    )
-
-
-def _layer_bytes(layer: Layer, left: Left) -> int:
-    if not layer.certain:
-        return 0
-    kept, count, outputs = layer.kept * left.is_dense, layer.weights, layer.outputs
-    least = OPERATOR + TENSOR
-    if layer.bits == 32:
-        least += sparse.least_bytes(count, kept, 4)
-    else:
-        least += TENSOR + 4 * outputs + (NODES[layer.bits] if layer.plain else 0)
-        if layer.bits == 8:
-            least += sparse.least_bytes(count, int(CODES_NOT_ZERO * kept), 1)
-        else:
-            least += -(-count * layer.bits // 8)
-    if layer.has_bias and left.trained and left.is_dense:
-        least += TENSOR + sparse.least_bytes(outputs, int(CODES_NOT_ZERO * outputs), 4)
-    return least
-
-
-@lru_cache(maxsize=64)
-def _frame(classes: tuple[str, ...], columns: tuple[Column, ...], num_outputs: int) -> int:
-    """The bytes of what a file is around its nodes and numbers."""
-    kind = onnx.TensorProto.FLOAT
-    row, answers = (
-        onnx.helper.make_tensor_value_info(name, kind, ["b", size])
-        for name, size in (("input", 1), ("logits", num_outputs))
-    )
-    opset = onnx.helper.make_opsetid("", OPSET)
-    graph = onnx.helper.make_graph([], "g", [row], [answers])
-    model = onnx.helper.make_model(graph, opset_imports=[opset])
-    if classes:
-        model.metadata_props.add(key="classes", value=json.dumps(classes))
-    if columns:
-        named = {column.name: column.categories for column in columns}
-        model.metadata_props.add(key="columns", value=json.dumps(named))
-    return int(model.ByteSize())
+def _expected_macs(networks: Sequence[PossibleNetwork], otherwise: float) -> float:
+    if not networks:
+        return otherwise
+    return sum(network.expected_macs for network in networks) / len(networks)

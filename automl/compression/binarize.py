@@ -16,10 +16,11 @@ from torch.nn import functional as F
 
 from automl.compression.calibration import recalibrate
 from automl.compression.fold_batch_norm import fold_batch_norm
-from automl.compression.plain_layers import Plain, described, plain_layers, refuse
 from automl.compression.quantized_layers import onnx_node, per_output
 from automl.errors import Rejected
 from automl.models.family import LayerEdit, Network, copy_weights, edit_layers
+from automl.models.plain_layers import Plain, described, plain_layers, refuse
+from automl.models.possible_network import PossibleNetwork
 from automl.recipe import Context, Report
 from automl.training.loop import Train
 
@@ -37,6 +38,12 @@ class Binarize(Train):
     keep: tuple[str, ...] = ()
     compresses: ClassVar[bool] = True
     remakes_layers: ClassVar[bool] = True
+
+    def after(self, network: PossibleNetwork) -> list[PossibleNetwork]:
+        layers = network.float_layers(self.keep)
+        if not self.ends and all(layer.built_with for layer in layers):
+            layers = layers[1:-1]
+        return [network.trained().with_bits({layer.name: 1 for layer in layers})]
 
     def run(self, model: Network, context: Context) -> Generator[Report, None, Network]:
         names = self._names(model)

@@ -17,10 +17,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from automl.data.dataset import Data, Split
 from automl.models.deployed import predict, seen_by
 from automl.models.family import Network
-from automl.recipe import Context
+from automl.recipe import STATISTICS_ROWS, Context
 
 CALIBRATION_ROWS = 512
-STATISTICS_ROWS = 2048
 BATCH = 256
 SAMPLES_PER_LAYER = 65536
 

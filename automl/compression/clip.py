@@ -16,10 +16,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from automl.compression.calibration import recalibrate
-from automl.compression.plain_layers import plain_layers
 from automl.config import Between0And1, NotNegative
 from automl.errors import Rejected, UserError
 from automl.models.family import Network
+from automl.models.plain_layers import plain_layers
+from automl.models.possible_network import PossibleNetwork
 from automl.recipe import Context, Step
 
 
@@ -63,6 +64,13 @@ class Clip(Step):
         for name, mask in kept.items():
             clipped.body.get_submodule(name).get_parameter("weight").data.mul_(mask.cpu())
         return recalibrate(clipped.to(context.device), context).eval()
+
+    def after(self, network: PossibleNetwork) -> list[PossibleNetwork]:
+        layers = network.float_layers(self.keep)
+        if not network.is_dense or not all(layer.built_with for layer in layers):
+            return [network.with_least_nonzero({layer.name: 0 for layer in layers})]
+        shapes = {layer.name: layer.weight_shape for layer in layers}
+        return [network.with_least_nonzero(self.least(shapes))]
 
     def least(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
         """How many weights of each layer stay at least."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import torch
@@ -13,17 +15,22 @@ from torch import Tensor, nn
 from automl.compression import low_rank
 from automl.compression.calibration import (
     CALIBRATION_ROWS,
-    STATISTICS_ROWS,
     calibration_rows,
     recalibrate,
 )
 from automl.compression.factorized_layers import METHODS, Moments, max_rank
 from automl.compression.layer_sensitivity import Candidate, measured_once, refreshed, spread
-from automl.compression.plain_layers import Plain, described, plain_layers, refuse
+from automl.config import decode
 from automl.errors import Rejected, UserError, unknown
 from automl.models.deployed import predict, seen_by
 from automl.models.family import LayerEdit, Network, copy_weights, count_parameters, edit_layers
-from automl.recipe import Context, Step
+from automl.models.layer_shapes import EMPTY, LayerShape, chain_shapes
+from automl.models.plain_layers import Plain, described, plain_layers, refuse
+from automl.models.possible_network import PossibleNetwork
+from automl.recipe import STATISTICS_ROWS, Context, Step
+
+EXPECTED_SHARE = 1 / 2
+"""Of a network's products, after low ranks by their energy."""
 
 SHARES = (3 / 4, 5 / 8, 1 / 2, 3 / 8, 1 / 4, 1 / 8, 1 / 16)
 """The shares of a layer's largest rank whose loss is measured."""
@@ -80,6 +87,36 @@ class Factorize(Step):
             )
         smaller = replaced(model, factors).to(context.device)
         return recalibrate(smaller, context).eval()
+
+    def after(self, network: PossibleNetwork) -> list[PossibleNetwork]:
+        if not all(layer.built_with for layer in network.shape.layers):
+            return []
+        layers = [part for layer in network.shape.layers for part in self._least_of(layer)]
+        after = network.with_layers(layers)
+        if network.shape.is_partly_zeros:
+            after = after.with_any_zeros()
+        if self.knows_ranks:
+            return [after]
+        share = self.average_share or EXPECTED_SHARE
+        return [replace(after, expected_macs=network.expected_macs * share)]
+
+    def _least_of(self, layer: LayerShape) -> tuple[LayerShape, ...]:
+        """The factors of a layer at the least ranks; where ranks depend on weights, a layer of
+        as many numbers and products; the layer itself where it stays."""
+        if layer.bits < 32 or layer.in_any(self.keep) or not layer.input_shape:
+            return (layer,)
+        step, text = self.at_least_ranks(), layer.built_with
+        parts = _factor_shapes(step, layer.name, text, layer.input_shape)
+        if not parts:
+            return (layer,)
+        if self.knows_ranks:
+            last = replace(parts[-1], has_bias=parts[-1].has_bias or layer.has_bias)
+            used = layer.is_surely_used
+            return tuple(replace(part, is_surely_used=used) for part in (*parts[:-1], last))
+        size = sum(part.num_weights for part in parts)
+        macs = min(layer.macs, sum(part.macs for part in parts))
+        least = replace(layer, built_with="", weight_shape=(size,), least_nonzero=size, macs=macs)
+        return (least,)
 
     @property
     def knows_ranks(self) -> bool:
@@ -252,6 +289,19 @@ def replaced(model: Network, factors: dict[str, nn.Sequential]) -> Network:
     for name, parts in factors.items():
         network.body.get_submodule(name).load_state_dict(parts.state_dict())
     return network
+
+
+@lru_cache(maxsize=4096)
+def _factor_shapes(
+    step: Factorize, name: str, built_with: str, input_shape: tuple[int, ...]
+) -> tuple[LayerShape, ...]:
+    """The factors of a layer that reads such rows, its rank being known; none where it stays.
+
+    Raises Rejected as the step does.
+    """
+    with torch.device(EMPTY):
+        chain = step.without_weights(name, decode(json.loads(built_with)).build())
+        return chain_shapes(name, chain, input_shape) if chain is not None else ()
 
 
 def _is_pointwise(layer: Any) -> bool:

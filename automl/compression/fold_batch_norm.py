@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from automl.compression.plain_layers import KINDS
 from automl.compression.quantized_layers import QuantizedLayer, per_output
 from automl.models.family import LayerEdit, Network, copy_weights, edit_layers
+from automl.models.plain_layers import KINDS, followed_by_norm
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Biased(LayerEdit):
 def fold_batch_norm(model: Network) -> Network:
     """A model in which every batch norm that follows a convolution or linear layer is merged."""
     model.eval()
-    pairs = list(norms(model.body))
+    pairs = followed_by_norm(model.body, (*KINDS, QuantizedLayer))
     if not pairs:
         return model
     layer_edits: dict[str, LayerEdit] = {norm_name: Removed() for _, norm_name in pairs}
@@ -53,28 +53,6 @@ def with_bias(layer: nn.Module) -> nn.Module:
     if layer.bias is None:
         layer.bias = nn.Parameter(torch.zeros(len(layer.weight)))
     return layer
-
-
-def norms(body: nn.Module) -> list[tuple[str, str]]:
-    """Names of (layer, batch norm) that directly follow each other in a Sequential."""
-    pairs = []
-    for prefix, parent in body.named_modules():
-        if isinstance(parent, nn.Sequential):
-            children = [(f"{prefix}.{name}".lstrip("."), m) for name, m in parent.named_children()]
-            for (name, layer), (norm_name, norm) in zip(children, children[1:], strict=False):
-                name, layer = _last(name, layer)
-                is_norm = isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d)
-                if is_norm and isinstance(layer, (*KINDS, QuantizedLayer)):
-                    pairs.append((name, norm_name))
-    return pairs
-
-
-def _last(name: str, layer: nn.Module) -> tuple[str, nn.Module]:
-    """A layer, or of a chain of them the last one."""
-    while isinstance(layer, nn.Sequential) and len(layer):
-        last, layer = list(layer.named_children())[-1]
-        name = f"{name}.{last}"
-    return name, layer
 
 
 def _fuse(layer: Any, norm: Any) -> dict[str, Tensor]:

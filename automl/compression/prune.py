@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -15,7 +15,6 @@ from torch import Tensor
 
 from automl.compression.calibration import (
     CALIBRATION_ROWS,
-    STATISTICS_ROWS,
     calibration_rows,
     recalibrate,
 )
@@ -37,7 +36,8 @@ from automl.errors import Rejected, UserError, unknown
 from automl.models.deployed import seen_by
 from automl.models.family import Group, Network, count_parameters
 from automl.models.imported import Imported
-from automl.recipe import Context, Report, Sibling, Step
+from automl.models.possible_network import PossibleNetwork
+from automl.recipe import PASSES, STATISTICS_ROWS, Context, Report, Sibling, Step
 from automl.training.loop import Train
 from automl.training.losses import Loss
 from automl.training.schedules import Schedule
@@ -95,6 +95,34 @@ class Prune(Step):
 
     def check_data(self, info: DatasetInfo) -> None:
         self._training(self.label, 1).check_data(info)
+
+    def after(self, network: PossibleNetwork) -> list[PossibleNetwork]:
+        family = network.family
+        if isinstance(family, Imported):
+            # Which of the widths can be cut is not known: each as if it could, none more than
+            # by half a multiple beyond its fraction.
+            share = ((1 - self.fraction) / 2 if self.scope == "layer" else 1 / 4) ** self.rounds
+            expected = network.expected_macs * (1 - self.fraction) ** 2
+            return [replace(network.with_every_width(share), expected_macs=expected)]
+        if family is None or not (groups := network.groups()):
+            return []
+        least, even = self.least_widths(groups), self.even_widths(groups)
+        return network.as_family(family.with_widths(least), family.with_widths(even))
+
+    def work(self, before: float, after: float, teacher: float, num_rows: int) -> float:
+        work = super().work(before, after, teacher, num_rows)
+        if before > after > 0:
+            epochs = self.fine_tune_epochs * math.log2(before / after)
+            work += epochs * num_rows * (PASSES * (before + after) / 2 + teacher)
+        return work
+
+    def without_each_technique(self) -> dict[str, Step]:
+        plainer: dict[str, Step] = {}
+        if self.loss is not None and self.loss.technique:
+            plainer[self.loss.technique] = replace(self, loss=None)
+        if self.fine_tune_epochs:
+            plainer["fine-tuning"] = replace(self, fine_tune_epochs=0)
+        return plainer
 
     def apply(self, model: Network, context: Context) -> Network:
         """Every cut, without training between them."""

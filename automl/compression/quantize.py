@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from automl import quality
 from automl.compression.calibration import first_readers, observe, seen_rows
 from automl.compression.fold_batch_norm import Removed, fold_batch_norm
 from automl.compression.layer_sensitivity import in_fewer_bits, measured_once, spread
 from automl.compression.output_rounding import outputs_to_round
-from automl.compression.plain_layers import KINDS
 from automl.compression.quantization_grid import (
     LIMITS,
     activation_grid,
@@ -39,16 +38,13 @@ from automl.models.family import (
     last_edit,
     replace_last_edit,
 )
+from automl.models.plain_layers import quantizable
+from automl.models.possible_network import PossibleNetwork
 from automl.recipe import Context, Report, Sibling, Step
 from automl.training.loop import Train
 from automl.training.optimizers import AdamW
 from automl.training.schedules import Cosine, Warmup
 
-READING_WEIGHTS = (
-    nn.MultiheadAttention,
-    nn.TransformerEncoderLayer,
-    nn.TransformerDecoderLayer,
-)
 AWARE_EPOCHS = 5
 """Epochs of quantization-aware training where weights or activations have less than 4 bits."""
 
@@ -96,6 +92,32 @@ class Quantize(Step):
             raise UserError(f"step {self.label!r}: average_bits={self.average_bits} is not 1 to 8")
         if self.training is not None and self.training.epochs:
             self.training.check(before)
+
+    def after(self, network: PossibleNetwork) -> list[PossibleNetwork]:
+        layers = [layer for layer in network.float_layers() if layer.can_be_integers]
+        names = [layer.name for layer in layers]
+        if not names:
+            return []
+        if self.average_bits:
+            # Each layer may come to have 1 bit, and none is certain to.
+            every = network.shape.layers
+            network = network.with_layers(replace(layer, built_with="") for layer in every)
+        elif all(layer.built_with for layer in layers):
+            return [network.with_bits(self.given_widths(names))]
+        return [network.with_bits(dict.fromkeys(names, self._fewest_bits()))]
+
+    def work(self, before: float, after: float, teacher: float, num_rows: int) -> float:
+        calibration = super().work(before, after, teacher, num_rows)
+        return calibration + self.aware_training().work(before, after, teacher, num_rows)
+
+    def without_each_technique(self) -> dict[str, Step]:
+        training = self.aware_training()
+        if not training.epochs:
+            return {}
+        plainer: dict[str, Step] = {"training": replace(self, training=Train(epochs=0))}
+        for name, other in training.without_each_technique().items():
+            plainer[name] = replace(self, training=cast(Train, other))
+        return plainer
 
     def run(self, model: Network, context: Context) -> Generator[Report, None, Network]:
         model = model.to(context.device).eval()
@@ -153,23 +175,6 @@ class Quantize(Step):
         widths = {name: int(option.value) for name, option in chosen.items()}
         context.notes.append(f"bits by layer: {', '.join(f'{n} {b}' for n, b in widths.items())}")
         return widths
-
-
-def quantizable(model: Network) -> dict[str, nn.Module]:
-    """The layers whose weights can be integers, by name.
-
-    Left out: convolutions that pad with other than zeros, and the parts of torch's own
-    attention and Transformer layers, which read each other's weights.
-    """
-    named = dict(model.body.named_modules())
-    closed = tuple(f"{name}." for name, m in named.items() if isinstance(m, READING_WEIGHTS))
-    return {
-        name: m
-        for name, m in named.items()
-        if isinstance(m, KINDS)
-        and getattr(m, "padding_mode", "zeros") == "zeros"
-        and not name.startswith(closed)
-    }
 
 
 def learned(model: Network, layer_edits: Mapping[str, Learned], context: Context) -> Network:

@@ -19,6 +19,7 @@ from automl.data.dataset import DatasetInfo, Split
 from automl.errors import Rejected
 from automl.models.deployed import Deployed, predict
 from automl.models.family import Block, Network, count_parameters
+from automl.models.possible_network import PossibleNetwork
 from automl.recipe import Context, Step
 
 
@@ -41,6 +42,11 @@ class RemoveLayers(Step):
     def number(self, able: int) -> int:
         """How many blocks go, of so many that can."""
         return self.count if self.fraction is None else max(1, round(self.fraction * able))
+
+    def after(self, network: PossibleNetwork) -> list[PossibleNetwork]:
+        if not network.family_text:
+            return []
+        return network.without_blocks(self.number(len(network.blocks())))
 
     def apply(self, model: Network, context: Context) -> Network:
         family = type(model.spec.model).__name__

@@ -12,17 +12,15 @@ from typing import Any
 import torch
 
 from automl.compression.layer_sensitivity import in_fewer_bits, measured_once
-from automl.compression.prune import Prune
-from automl.compression.quantize import Quantize, quantizable
+from automl.compression.quantize import Quantize
 from automl.config import canonical
 from automl.data import dataset
 from automl.models.family import Network, restore
+from automl.models.plain_layers import quantizable
 from automl.recipe import Context, Sibling, Step
 from automl.space.space import TrialConfig
 from automl.space.store_keys import prefix_keys
 from automl.store import Store
-from automl.training.distillation import Taught
-from automl.training.loop import Train
 from automl.trial import trial
 from automl.trial.checkpoints import Checkpoints
 from automl.trial.result import TrialResult, failed
@@ -120,28 +118,9 @@ def techniques(config: TrialConfig) -> dict[str, TrialConfig]:
         before, after = config.recipe[:i], config.recipe[i + 1 :]
         if i != first:
             found[step.label] = replace(config, recipe=(*before, *after))
-        for name, plainer in _plainer(step).items():
+        for name, plainer in step.without_each_technique().items():
             found[f"{name} of {step.label}"] = replace(config, recipe=(*before, plainer, *after))
     return found
-
-
-def _plainer(step: Step) -> dict[str, Step]:
-    """A step without each part of it that is a technique."""
-    found: dict[str, Step] = {}
-    if isinstance(step, Train | Prune) and isinstance(step.loss, Taught):
-        found[_teaching(step.loss)] = replace(step, loss=None)
-    if isinstance(step, Prune) and step.fine_tune_epochs:
-        found["fine-tuning"] = replace(step, fine_tune_epochs=0)
-    if isinstance(step, Quantize) and step.aware_training().epochs:
-        found["training"] = replace(step, training=Train(epochs=0))
-        if isinstance(taught := step.aware_training().loss, Taught):
-            plain = replace(step.aware_training(), loss=None)
-            found[_teaching(taught)] = replace(step, training=plain)
-    return found
-
-
-def _teaching(loss: Taught) -> str:
-    return "sibling teacher" if isinstance(loss.teacher, Sibling) else "teaching"
 
 
 def layer_losses(config: TrialConfig, bench: Bench) -> dict[str, Any]:

@@ -77,6 +77,15 @@ class ModelFamily(Config):
         """What raw inputs are shifted and divided by: the training rows' own moments."""
         return info.inputs
 
+    @property
+    def comes_trained(self) -> bool:
+        """Tell if the module that `build` gives has weights that were learned elsewhere."""
+        return False
+
+    def without_weights(self) -> ModelFamily:
+        """The same family, building its module without reading weights from anywhere."""
+        return self
+
     def groups(self) -> Sequence[Group]:
         """The widths that can be cut exactly, in the order that `with_widths` takes them."""
         return ()

@@ -8,7 +8,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -85,6 +85,13 @@ class Imported(ModelFamily):
 
     def from_space_file(self) -> bool:
         return bool(self.factory.startswith(SPACE_FILE))
+
+    @property
+    def comes_trained(self) -> bool:
+        return bool(self.weights)
+
+    def without_weights(self) -> Imported:
+        return replace(self, weights="")
 
     def groups(self) -> list[Group]:
         return []

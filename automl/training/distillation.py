@@ -33,6 +33,10 @@ class Taught(Loss):
     temperature: Positive
     weight: From0To1
 
+    @property
+    def technique(self) -> str:
+        return super().technique or "teaching"
+
     def weighed(self, outputs: Tensor, targets: Tensor, taught: Tensor) -> Tensor:
         soft = softened_distance(outputs, taught, self.temperature, targets.is_floating_point())
         return self.weight * soft + (1 - self.weight) * from_labels(outputs, targets)
@@ -82,6 +86,9 @@ class Joint(Taught):
     def check(self, info: DatasetInfo) -> None:
         _check_teacher(self.model, info)
 
+    def work_beside(self) -> float:
+        return self.width_factor**2
+
     def around(self, model: Network, info: DatasetInfo) -> nn.Module:
         family = self.model or larger(model.spec.model, self.width_factor)
         teacher = _untrained_beside(model, family)
@@ -113,6 +120,9 @@ class Mutual(Taught):
     peers: Count = 1
     temperature: Positive = 1.0
     weight: From0To1 = 0.5
+
+    def work_beside(self) -> float:
+        return float(self.peers)
 
     def around(self, model: Network, info: DatasetInfo) -> nn.Module:
         family = model.spec.model

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import torch
@@ -16,7 +16,8 @@ from automl.data.dataset import DatasetInfo
 from automl.errors import Rejected, UserError, unknown
 from automl.models.deployed import Deployed, Inputs, predict
 from automl.models.family import Network
-from automl.recipe import Context, Report, Sibling, Step
+from automl.models.possible_network import PossibleNetwork
+from automl.recipe import PASSES, STATISTICS_ROWS, Context, Report, Sibling, Step
 from automl.training import parallel
 from automl.training.augmentation import Augmentation
 from automl.training.batch_norm import keep_own_statistics
@@ -65,6 +66,20 @@ class Train(Step):
     @property
     def num_workers(self) -> int:
         return self.parallelism.num_workers
+
+    def after(self, network: PossibleNetwork) -> list[PossibleNetwork]:
+        return [network.trained()]
+
+    def work(self, before: float, after: float, teacher: float, num_rows: int) -> float:
+        statistics = STATISTICS_ROWS * before if self.compresses else 0.0
+        beside = self.loss.work_beside() if self.loss else 0.0
+        passes = PASSES * (1 + beside) * after
+        return statistics + self.epochs * num_rows * (passes + teacher)
+
+    def without_each_technique(self) -> dict[str, Step]:
+        if self.loss is None or not self.loss.technique:
+            return {}
+        return {self.loss.technique: replace(self, loss=None)}
 
     def check(self, before: tuple[Step, ...]) -> None:
         self._check_numbers()

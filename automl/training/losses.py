@@ -29,6 +29,20 @@ class Loss(Config):
     def check(self, info: DatasetInfo) -> None:
         """Raise UserError when the loss does not suit such data."""
 
+    @property
+    def technique(self) -> str:
+        """The name under which ablation leaves the loss out; "" where it has no such name."""
+        if isinstance(self.teacher, Sibling):
+            return "sibling teacher"
+        return "teaching" if self.teacher else ""
+
+    def work_beside(self) -> float:
+        """An estimate of the work of what learns beside the network, in shares of the network's.
+
+        A loss that has a module `around` the network and says no more trains one as large.
+        """
+        return 0.0 if type(self).around is Loss.around else 1.0
+
     def around(self, model: Network, info: DatasetInfo) -> nn.Module:
         """What is trained and checkpointed: the model, or a module that holds it and what else
         learns beside it. It is called like the model. Raises Rejected where there is none."""

@@ -12,7 +12,6 @@ from torch import nn
 from automl.compression.factorize import Factored, Factorize
 from automl.compression.factorized_layers import METHODS, Moments
 from automl.compression.fold_batch_norm import fold_batch_norm
-from automl.compression.plain_layers import KINDS, described
 from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize, QuantizedLayer
 from automl.config import decode, encode
@@ -23,6 +22,7 @@ from automl.models.deployed import Deployed, predict, seen_by
 from automl.models.family import chain, count_parameters, dump, restore
 from automl.models.imported import Imported
 from automl.models.mlp import MLP
+from automl.models.plain_layers import KINDS, described
 from automl.models.resnet import ResNet, ResNetStage
 from automl.models.transformer import Transformer
 from automl.recipe import Context

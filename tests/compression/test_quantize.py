@@ -8,7 +8,7 @@ from onnx import load_from_string, numpy_helper
 
 from automl.compression.calibration import seen_rows
 from automl.compression.quantization_grid import codes_of
-from automl.compression.quantize import Quantize, learned, quantizable
+from automl.compression.quantize import Quantize, learned
 from automl.compression.quantized_layers import QuantizedLayer, per_output
 from automl.errors import Rejected, UserError
 from automl.export import onnx
@@ -17,6 +17,7 @@ from automl.models.convnet import ConvNet
 from automl.models.deployed import Deployed, predict, seen_by
 from automl.models.family import Network, dump, restore
 from automl.models.mlp import MLP
+from automl.models.plain_layers import quantizable
 from automl.models.resnet import ResNet, ResNetStage
 from automl.models.transformer import Transformer, TransformerLayer
 from automl.runtimes import onnx as runtime

@@ -8,10 +8,10 @@ from torch.nn.utils.parametrizations import weight_norm
 from automl.compression.binarize import Binarize
 from automl.compression.clip import Clip
 from automl.compression.factorize import Factorize
-from automl.compression.plain_layers import described, plain_layers
 from automl.config import decode, encode
 from automl.errors import Rejected
 from automl.models.imported import Imported
+from automl.models.plain_layers import described, plain_layers
 
 
 class Tied(nn.Module):

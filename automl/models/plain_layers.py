@@ -14,6 +14,14 @@ from automl.errors import Rejected, unknown
 from automl.models.family import Network
 
 KINDS = (nn.Linear, nn.Conv1d, nn.Conv2d)
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+
+READING_WEIGHTS = (
+    nn.MultiheadAttention,
+    nn.TransformerEncoderLayer,
+    nn.TransformerDecoderLayer,
+)
+"""Modules of torch that read their layers' weights without calling the layers."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +45,13 @@ def described(layer: Any) -> Plain:
     return Plain(type(layer).__name__, {**settings, "bias": layer.bias is not None})
 
 
-def plain_layers(model: Network, step: str, keep: Iterable[str] = ()) -> dict[str, Any]:
+def plain_layers(network: Network, step: str, keep: Iterable[str] = ()) -> dict[str, Any]:
     """Every linear and convolution layer by name, but those that `keep` names or that stand
     in a module that it names.
 
     Raises Rejected, with the layer's name, at one that cannot be replaced safely.
     """
-    modules = dict(model.body.named_modules(remove_duplicate=False))
+    modules = dict(network.body.named_modules(remove_duplicate=False))
     for name in keep:
         if name not in modules:
             raise Rejected(f"{step}: {unknown('layer', name, list(modules))}")
@@ -52,11 +60,55 @@ def plain_layers(model: Network, step: str, keep: Iterable[str] = ()) -> dict[st
         for name, module in modules.items()
         if isinstance(module, KINDS) and not any(f"{name}.".startswith(f"{k}.") for k in keep)
     }
-    shared = _shared(model.body)
+    shared = _shared(network.body)
     for name, layer in found.items():
         if reason := _unsafe(layer, shared):
             refuse(step, name, reason)
     return found
+
+
+def quantizable(network: Network) -> dict[str, nn.Module]:
+    """The layers whose weights can be integers, by name.
+
+    Left out: convolutions that pad with other than zeros, and the parts of torch's own
+    attention and Transformer layers, which read each other's weights.
+    """
+    named = dict(network.body.named_modules())
+    closed = tuple(f"{name}." for name, m in named.items() if isinstance(m, READING_WEIGHTS))
+    return {
+        name: m
+        for name, m in named.items()
+        if isinstance(m, KINDS)
+        and getattr(m, "padding_mode", "zeros") == "zeros"
+        and not name.startswith(closed)
+    }
+
+
+def followed_by_norm(
+    body: nn.Module, kinds: tuple[type[nn.Module], ...] = KINDS
+) -> list[tuple[str, str]]:
+    """Names of (layer, batch norm) that directly follow each other in a Sequential.
+
+    The layer is of one of these kinds; of a chain of layers before a norm it is the last.
+    """
+    pairs = []
+    for prefix, parent in body.named_modules():
+        if isinstance(parent, nn.Sequential):
+            children = [(f"{prefix}.{name}".lstrip("."), m) for name, m in parent.named_children()]
+            for (name, layer), (norm_name, norm) in zip(children, children[1:], strict=False):
+                name, layer = _last(name, layer)
+                is_norm = isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d)
+                if is_norm and isinstance(layer, kinds):
+                    pairs.append((name, norm_name))
+    return pairs
+
+
+def _last(name: str, layer: nn.Module) -> tuple[str, nn.Module]:
+    """A layer, or of a chain of layers the last."""
+    while isinstance(layer, nn.Sequential) and len(layer):
+        last, layer = list(layer.named_children())[-1]
+        name = f"{name}.{last}"
+    return name, layer
 
 
 def refuse(step: str, layer: str, reason: str) -> None:

@@ -12,14 +12,13 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from automl.compression.calibration import recalibrate
+from automl.compression.coded_layer import CodedLayer, onnx_node, per_output
 from automl.compression.fold_batch_norm import fold_batch_norm
-from automl.compression.quantized_layers import onnx_node, per_output
 from automl.errors import Rejected
 from automl.models.family import LayerEdit, Network, copy_weights, edit_layers
-from automl.models.plain_layers import Plain, described, plain_layers, refuse
+from automl.models.plain_layers import Plain, PlainLayer, described, plain_layers, refuse
 from automl.models.possible_network import PossibleNetwork
 from automl.recipe import Context, Report
 from automl.training.loop import Train
@@ -75,38 +74,30 @@ class Binarized(LayerEdit):
     layer: Plain
 
     def rebuild(self, layer: nn.Module) -> nn.Module:
-        return BinarizedLayer(self.layer)
+        return BinarizedLayer(self.layer.build())
 
 
-class BinarizedLayer(nn.Module):
+class BinarizedLayer(CodedLayer):
     """`codes` are -1 or 1, one per weight; `scale` is one number per output channel.
 
     A training that follows changes `scale` and `bias`; a scale may come to be 0 or negative,
     which all that reads one takes as it is. In a file the codes take one bit.
     """
 
-    codes: Tensor
     bits = 1
 
-    def __init__(self, plain: Plain) -> None:
-        super().__init__()
-        layer = plain.build()
+    def __init__(self, layer: PlainLayer) -> None:
+        super().__init__(layer)
         self.register_buffer("codes", torch.ones(layer.weight.shape, dtype=torch.int8))
         self.scale = nn.Parameter(torch.ones(len(layer.weight)))
         self.bias = layer.bias
-        names = ("stride", "padding", "dilation", "groups")
-        self.convolution = {n: plain.settings[n] for n in names if n in plain.settings}
 
     def forward(self, inputs: Tensor) -> Tensor:
         if torch.onnx.is_in_onnx_export():
             weight = onnx_node("DequantizeLinear", (self.codes, self.scale), torch.float32, axis=0)
         else:
-            weight = self.codes * per_output(self.scale, self.codes)
-        if not self.convolution:
-            return F.linear(inputs, weight, self.bias)
-        convolve: Any = F.conv1d if weight.dim() == 3 else F.conv2d
-        outputs: Tensor = convolve(inputs, weight, self.bias, **self.convolution)
-        return outputs
+            weight = self.dequantized()
+        return self.compute(inputs, weight, self.bias)
 
 
 def binarized(model: Network, names: list[str]) -> Network:

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from automl.data.dataset import Data, Split
 from automl.models.deployed import predict, seen_by
 from automl.models.family import Network
+from automl.models.plain_layers import BATCH_NORMS
+from automl.models.watching import watching
 from automl.recipe import STATISTICS_ROWS, Context
 
 CALIBRATION_ROWS = 512
@@ -39,46 +39,40 @@ def seen_rows(model: Network, context: Context) -> Tensor:
 
 
 def observe(
-    model: nn.Module, names: Iterable[str], rows: Tensor
+    body: nn.Module, names: Iterable[str], rows: Tensor
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Values that enter and that leave some layers: samples, and always the extremes."""
-    entering: dict[str, list[Tensor]] = {name: [] for name in names}
-    leaving: dict[str, list[Tensor]] = {name: [] for name in entering}
+    """Values that enter and that leave some layers: samples (values,), and always the extremes.
 
-    def hook(name: str) -> Any:
-        def keep(module: nn.Module, arguments: tuple[Tensor, ...], output: Tensor) -> None:
-            entering[name].append(_sample(arguments[0]))
-            leaving[name].append(_sample(output))
+    `rows` (rows, ...) are as the body sees them.
+    """
+    layers = {name: body.get_submodule(name) for name in names}
+    entering: dict[str, list[Tensor]] = {name: [] for name in layers}
+    leaving: dict[str, list[Tensor]] = {name: [] for name in layers}
 
-        return keep
+    def note(name: str, layer: nn.Module, inputs: tuple[Tensor, ...], outputs: Tensor) -> None:
+        entering[name].append(_sample(inputs[0]))
+        leaving[name].append(_sample(outputs))
 
-    hooks = [model.get_submodule(name).register_forward_hook(hook(name)) for name in entering]
-    predict(model, rows)
-    for handle in hooks:
-        handle.remove()
+    with watching(layers, note):
+        predict(body, rows)
     joined = [{n: torch.cat(parts) for n, parts in side.items()} for side in (entering, leaving)]
     return joined[0], joined[1]
 
 
-def first_readers(model: nn.Module, names: Iterable[str], rows: Tensor) -> dict[str, str]:
-    """For each layer the one that is first to read the very tensor that it reads: itself,
-    unless another was before."""
+def first_readers(body: nn.Module, names: Iterable[str], rows: Tensor) -> dict[str, str]:
+    """For each layer the name of the first layer that reads the very tensor that it reads: its
+    own name, unless another layer was before. `rows` (rows, ...) are as the body sees them."""
     read: list[tuple[str, Tensor]] = []
-    found: dict[str, str] = {}
+    first: dict[str, str] = {}
 
-    def hook(name: str) -> Any:
-        def note(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
-            same = [first for first, tensor in read if tensor is arguments[0]]
-            found.setdefault(name, same[0] if same else name)
-            read.append((name, arguments[0]))
+    def note(name: str, layer: nn.Module, inputs: tuple[Tensor, ...], outputs: Tensor) -> None:
+        same = [reader for reader, tensor in read if tensor is inputs[0]]
+        first.setdefault(name, same[0] if same else name)
+        read.append((name, inputs[0]))
 
-        return note
-
-    hooks = [model.get_submodule(name).register_forward_pre_hook(hook(name)) for name in names]
-    predict(model, rows[:1])
-    for handle in hooks:
-        handle.remove()
-    return found
+    with watching({name: body.get_submodule(name) for name in names}, note):
+        predict(body, rows[:1])
+    return first
 
 
 def interleaved(rows: Tensor, size: int) -> list[Tensor]:
@@ -89,7 +83,7 @@ def interleaved(rows: Tensor, size: int) -> list[Tensor]:
 
 def recalibrate(model: Network, context: Context, count: int = STATISTICS_ROWS) -> Network:
     """The model itself, its batch norms' running statistics estimated anew on training rows."""
-    norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+    norms = [m for m in model.modules() if isinstance(m, BATCH_NORMS) and m.track_running_stats]
     if not norms:
         return model
     rows = calibration_rows(context.data, count)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -15,19 +15,18 @@ from torch import Tensor, nn
 from automl.compression import low_rank
 from automl.compression.calibration import (
     CALIBRATION_ROWS,
-    calibration_rows,
     recalibrate,
 )
-from automl.compression.factorized_layers import METHODS, Moments, max_rank
+from automl.compression.factorized_layers import METHODS, max_rank
 from automl.compression.layer_sensitivity import Candidate, measured_once, refreshed, spread
+from automl.compression.output_moments import Moments, output_moments
 from automl.config import decode
 from automl.errors import Rejected, UserError, unknown
-from automl.models.deployed import predict, seen_by
 from automl.models.family import LayerEdit, Network, copy_weights, count_parameters, edit_layers
 from automl.models.layer_shapes import EMPTY, LayerShape, chain_shapes
-from automl.models.plain_layers import Plain, described, plain_layers, refuse
+from automl.models.plain_layers import Plain, as_plain, described, plain_layers
 from automl.models.possible_network import PossibleNetwork
-from automl.recipe import STATISTICS_ROWS, Context, Step
+from automl.recipe import Context, Step
 
 EXPECTED_SHARE = 1 / 2
 """Of a network's products, after low ranks by their energy."""
@@ -69,7 +68,7 @@ class Factorize(Step):
             raise Rejected(wrong)
         layers = self._layers(model)
         by_outputs = [name for name, layer in layers.items() if self._method(layer) == "pca"]
-        moments = observed(model.to(context.device), layers, by_outputs, context)
+        moments = output_moments(model.to(context.device), layers, by_outputs, context)
         shares = dict.fromkeys(layers, self.share)
         if self.average_share:
             shares = self._spread(model, layers, moments, context)
@@ -248,42 +247,12 @@ class Factored(LayerEdit):
         return nn.Sequential(*(factor.build() for factor in self.factors))
 
 
-def observed(
-    model: Network, layers: dict[str, Any], by_outputs: Collection[str], context: Context
-) -> dict[str, Moments]:
-    """What the layers `by_outputs` give on training rows.
-
-    Raises Rejected at any layer that is never called: its weight is read in some other way.
-    """
-    called: set[str] = set()
-    sums: dict[str, list[Tensor]] = {}
-
-    def observe(name: str) -> Any:
-        def hook(layer: nn.Module, inputs: Any, outputs: Tensor) -> None:
-            called.add(name)
-            if name not in by_outputs:
-                return
-            features = outputs if isinstance(layer, nn.Linear) else outputs.movedim(1, -1)
-            flat = features.flatten(0, -2).double()
-            found = [torch.tensor(len(flat)), flat.sum(0), flat.T @ flat]
-            sums[name] = [a + b for a, b in zip(sums[name], found)] if name in sums else found
-
-        return hook
-
-    hooks = [layer.register_forward_hook(observe(name)) for name, layer in layers.items()]
-    rows = calibration_rows(context.data, STATISTICS_ROWS).inputs
-    predict(model, seen_by(model, rows, context.data.info))
-    for handle in hooks:
-        handle.remove()
-    for name in layers:
-        if name not in called:
-            refuse("Factorize", name, "is never called as a layer")
-    return {name: _moments(*parts) for name, parts in sums.items()}
-
-
 def replaced(model: Network, factors: dict[str, nn.Sequential]) -> Network:
     """The network with these layers replaced, weights and all."""
-    layer_edits = {name: Factored(tuple(map(described, parts))) for name, parts in factors.items()}
+    layer_edits = {
+        name: Factored(tuple(described(as_plain(part)) for part in parts))
+        for name, parts in factors.items()
+    }
     network = edit_layers(model, layer_edits)
     copy_weights(model, network)
     for name, parts in factors.items():
@@ -306,8 +275,3 @@ def _factor_shapes(
 
 def _is_pointwise(layer: Any) -> bool:
     return isinstance(layer, nn.Linear) or math.prod(layer.kernel_size) == 1
-
-
-def _moments(count: Tensor, total: Tensor, squares: Tensor) -> Moments:
-    mean = total / count
-    return Moments(mean, squares / count - mean[:, None] * mean)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,14 +14,7 @@ from torch import Tensor, nn
 
 from automl.compression import low_rank
 from automl.compression.low_rank import Choose
-
-
-@dataclass(frozen=True)
-class Moments:
-    """Mean and covariance of a layer's outputs, per feature or channel."""
-
-    mean: Tensor
-    covariance: Tensor
+from automl.compression.output_moments import Moments
 
 
 def max_rank(layer: Any, method: str) -> int:

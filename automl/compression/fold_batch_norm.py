@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from automl.compression.quantized_layers import QuantizedLayer, per_output
+from automl.compression.coded_layer import per_output
+from automl.compression.quantized_layers import QuantizedLayer
 from automl.models.family import LayerEdit, Network, copy_weights, edit_layers
 from automl.models.plain_layers import KINDS, followed_by_norm
 

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from automl.compression.calibration import CALIBRATION_ROWS, recalibrate, seen_rows
+from automl.compression.coded_layer import per_output
 from automl.compression.quantization_grid import LIMITS, codes_of, weight_scale
-from automl.compression.quantized_layers import per_output
 from automl.models.deployed import predict
 from automl.models.family import Network
 from automl.recipe import Context, Step

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from automl import quality
 from automl.compression.calibration import first_readers, observe, seen_rows
+from automl.compression.coded_layer import per_output
 from automl.compression.fold_batch_norm import Removed, fold_batch_norm
 from automl.compression.layer_sensitivity import in_fewer_bits, measured_once, spread
 from automl.compression.output_rounding import outputs_to_round
@@ -26,7 +27,6 @@ from automl.compression.quantized_layers import (
     LearnedLayer,
     Quantized,
     QuantizedLayer,
-    per_output,
 )
 from automl.errors import Rejected, UserError
 from automl.models.deployed import Deployed, predict

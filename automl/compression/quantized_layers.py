@@ -7,21 +7,25 @@ sizes: https://arxiv.org/abs/1902.08153
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from automl.compression.coded_layer import (
+    CodedLayer,
+    ComputingLayer,
+    FileClaim,
+    onnx_node,
+    per_output,
+)
 from automl.compression.quantization_grid import LIMITS, codes_of, reach, rounded, weight_scale
 from automl.models.family import LayerEdit
+from automl.models.plain_layers import PlainLayer, as_plain
 
 LARGEST_BIAS = 2**30
 """In steps of the products, whose sum is added to it in 32 bits."""
-
-ONNX_VERSION = 19
-"""The operator version of QuantizeLinear that every recent onnxruntime knows."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Quantized(LayerEdit):
     output: bool = False
 
     def rebuild(self, layer: nn.Module) -> nn.Module:
-        return QuantizedLayer(layer, self.bits, self.activation_bits, self.output)
+        return QuantizedLayer(as_plain(layer), self.bits, self.activation_bits, self.output)
 
 
 @dataclass(frozen=True)
@@ -47,34 +51,13 @@ class Learned(LayerEdit):
     levels: tuple[int, ...] = ()
 
     def rebuild(self, layer: nn.Module) -> nn.Module:
-        return LearnedLayer(layer, self.bits, self.activation_bits, self.levels)
+        return LearnedLayer(as_plain(layer), self.bits, self.activation_bits, self.levels)
 
 
-class _Layer(nn.Module):
-    """What a layer is beside its weights."""
-
-    def __init__(self, layer: Any, bits: int, activation_bits: int) -> None:
-        super().__init__()
-        self.bits, self.steps = bits, 2**activation_bits - 1
-        self.convolution: dict[str, Any] | None = None
-        if not isinstance(layer, nn.Linear):
-            names = ("stride", "padding", "dilation", "groups")
-            self.convolution = {name: getattr(layer, name) for name in names}
-
-    def compute(self, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        if self.convolution is None:
-            return F.linear(inputs, weight, bias)
-        convolve: Any = F.conv1d if weight.dim() == 3 else F.conv2d
-        outputs: Tensor = convolve(inputs, weight, bias, **self.convolution)
-        return outputs
-
-
-class QuantizedLayer(_Layer):
+class QuantizedLayer(CodedLayer):
     """Rounds its input to uint8, on fewer than 8 bits clipped to their steps, and computes with
     integer weights: QDQ nodes."""
 
-    codes: Tensor
-    scale: Tensor
     bias: Tensor
     input_scale: Tensor
     input_zero_point: Tensor
@@ -82,9 +65,11 @@ class QuantizedLayer(_Layer):
     output_zero_point: Tensor
     input_low: Tensor
     input_high: Tensor
+    reads_integers: ClassVar[bool] = True
 
-    def __init__(self, layer: Any, bits: int, activation_bits: int, output: bool) -> None:
-        super().__init__(layer, bits, activation_bits)
+    def __init__(self, layer: PlainLayer, bits: int, activation_bits: int, output: bool) -> None:
+        super().__init__(layer)
+        self.bits, self.steps = bits, 2**activation_bits - 1
         outputs = len(layer.weight)
         self.register_buffer("codes", torch.zeros(layer.weight.shape, dtype=torch.int8))
         self.register_buffer("scale", torch.ones(outputs))
@@ -104,7 +89,8 @@ class QuantizedLayer(_Layer):
             clip = _clipped_in_onnx if exporting else torch.clamp
             inputs = clip(inputs, self.input_low, self.input_high)
         inputs = quantize(inputs, self.input_scale, self.input_zero_point)
-        outputs = self.compute(inputs, self._weight(exporting), self.bias)
+        weight = self._weight_in_onnx() if exporting else self.dequantized()
+        outputs = self.compute(inputs, weight, self.bias)
         if self.has_output:
             return quantize(outputs, self.output_scale, self.output_zero_point)
         return outputs
@@ -121,10 +107,9 @@ class QuantizedLayer(_Layer):
         step = self.input_scale * self.scale
         self.bias.copy_((self.bias / step).round() * step)
 
-    def _weight(self, exporting: bool) -> Tensor:
-        if exporting:
-            return self._weight_in_onnx()
-        return self.codes * per_output(self.scale, self.codes)
+    def claim(self) -> FileClaim:
+        is_integer = self.convolution is not None and self.steps == 255
+        return replace(super().claim(), is_integer_convolution=is_integer)
 
     def _weight_in_onnx(self) -> Tensor:
         """Linear layers tell that their zero points are 0: where they do not, onnxruntime 1.20
@@ -135,7 +120,7 @@ class QuantizedLayer(_Layer):
         return onnx_node("DequantizeLinear", tuple(parts), torch.float32, axis=0)
 
 
-class LearnedLayer(_Layer):
+class LearnedLayer(ComputingLayer):
     """Learns weights and the logarithms of their scales and of its input's through rounding.
 
     At 8 bits the scale of the weights follows from them.
@@ -144,10 +129,10 @@ class LearnedLayer(_Layer):
     input_zero_point: Tensor
 
     def __init__(
-        self, layer: Any, bits: int, activation_bits: int, levels: tuple[int, ...]
+        self, layer: PlainLayer, bits: int, activation_bits: int, levels: tuple[int, ...]
     ) -> None:
-        super().__init__(layer, bits, activation_bits)
-        self.levels = levels
+        super().__init__(layer)
+        self.bits, self.steps, self.levels = bits, 2**activation_bits - 1, levels
         self.weight = nn.Parameter(torch.zeros(layer.weight.shape))
         self.bias = None if layer.bias is None else nn.Parameter(torch.zeros(len(layer.weight)))
         self.log_scale = nn.Parameter(torch.zeros(len(layer.weight)))
@@ -180,11 +165,6 @@ class LearnedLayer(_Layer):
         return (_straight_through(shifted.round(), shifted) - zero_point) * scale
 
 
-def per_output(values: Tensor, weight: Tensor) -> Tensor:
-    """One number per output, to multiply weights with."""
-    return values.view(-1, *[1] * (weight.dim() - 1))
-
-
 def _straight_through(values: Tensor, source: Tensor) -> Tensor:
     """`values`, with the gradient of `source`."""
     return source + (values - source).detach()
@@ -206,13 +186,3 @@ def _quantized_in_onnx(inputs: Tensor, scale: Tensor, zero_point: Tensor) -> Ten
 
 def _clipped_in_onnx(inputs: Tensor, low: Tensor, high: Tensor) -> Tensor:
     return onnx_node("Clip", (inputs, low, high), torch.float32)
-
-
-def onnx_node(
-    name: str, inputs: tuple[Tensor, ...], dtype: torch.dtype, **attributes: int
-) -> Tensor:
-    """A node of the exported graph, of the shape of its first input."""
-    node: Tensor = torch.onnx.ops.symbolic(
-        name, inputs, dict(attributes), dtype=dtype, shape=inputs[0].shape, version=ONNX_VERSION
-    )
-    return node

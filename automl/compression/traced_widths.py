@@ -12,12 +12,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.conv import _ConvNd
 from torch_pruning import DependencyGraph
 
 from automl.errors import Rejected
 from automl.models.family import Group, LayerEdit, Network, Slice
+from automl.models.plain_layers import BATCH_NORMS
+
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+TRANSPOSED_CONVOLUTIONS = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
 @dataclass(frozen=True)
@@ -120,12 +122,13 @@ def _kind(layer: nn.Module) -> _Kind | None:
     found = None
     if isinstance(layer, nn.Linear):
         found = LINEAR
-    elif isinstance(layer, _BatchNorm) and layer.affine:
+    elif isinstance(layer, BATCH_NORMS) and layer.affine:
         found = BATCH_NORM
-    elif isinstance(layer, _ConvNd) and layer.groups == 1:
-        found = TRANSPOSED if layer.transposed else CONVOLUTION
-    elif isinstance(layer, _ConvNd) and layer.groups == layer.in_channels == layer.out_channels:
-        found = None if layer.transposed else DEPTHWISE
+    elif isinstance(layer, CONVOLUTIONS):
+        depthwise = layer.groups == layer.in_channels == layer.out_channels
+        found = CONVOLUTION if layer.groups == 1 else DEPTHWISE if depthwise else None
+    elif isinstance(layer, TRANSPOSED_CONVOLUTIONS) and layer.groups == 1:
+        found = TRANSPOSED
     known = {*found.produced, *found.consumed} if found else set()
     return found if {"weight"} <= {name for name, _ in _tensors(layer)} <= known else None
 

@@ -12,12 +12,12 @@ from typing import TypeAlias
 
 import torch
 from torch import Tensor
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from automl.compression.calibration import calibration_rows, interleaved
 from automl.errors import Rejected
 from automl.models.deployed import seen_by, standardised
 from automl.models.family import Group, Network, Slice
+from automl.models.plain_layers import BATCH_NORMS
 from automl.recipe import Context
 from automl.training.batches import epoch_seed
 from automl.training.losses import usual
@@ -39,7 +39,7 @@ def batch_norm(group: Group, model: Network) -> Tensor:
     state, scales = model.body.state_dict(), []
     for part in group.produced:
         layer, _, tensor = part.name.rpartition(".")
-        if tensor == "weight" and isinstance(model.body.get_submodule(layer), _BatchNorm):
+        if tensor == "weight" and isinstance(model.body.get_submodule(layer), BATCH_NORMS):
             scales.append(_of_units(state[part.name], part, group.size).abs())
     if not scales:
         raise Rejected(

@@ -1,19 +1,16 @@
-"""What a model says of its file, and what the file itself holds: for the gate to compare."""
+"""Claims of a network on its file, and the first one that the file does not hold."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
 import onnx
 
-from automl.compression.binarize import BinarizedLayer
-from automl.compression.quantized_layers import QuantizedLayer
+from automl.compression.coded_layer import CodedLayer
 from automl.export.packing import stored_bits
 from automl.models.family import Network
 
-BYTES_PER_OUTPUT = 8
 BYTES_PER_LAYER = 600
 BYTES_BESIDE = 500
 BYTES_PER_INPUT = 16
@@ -31,24 +28,20 @@ class Claims:
     integer_convolutions: int
 
 
-def claims(model: Network) -> Claims:
-    """What the file of a model must hold."""
-    layers = [m for m in model.modules() if isinstance(m, QuantizedLayer)]
+def claims(network: Network) -> Claims:
+    """The claims of a network, collected from its layers."""
+    found = [m.claim() for m in network.modules() if isinstance(m, CodedLayer)]
     bits: Counter[int] = Counter()
-    own = 0.0
-    signs: list[Any] = [m for m in model.modules() if isinstance(m, BinarizedLayer)]
-    for layer in (*layers, *signs):
-        bits[layer.bits] += layer.codes.numel()
-        own += layer.codes.numel() * layer.bits / 8 + BYTES_PER_OUTPUT * len(layer.scale)
-    others = 4 * sum(p.numel() for p in model.parameters())
-    if not model.spec.num_tokens:
-        others += BYTES_PER_INPUT * model.spec.input_shape[0] + 8 * model.spec.num_outputs
+    for claim in found:
+        bits[claim.bits] += claim.num_weights
+    own = sum(claim.num_bytes for claim in found)
+    others = 4 * sum(p.numel() for p in network.parameters())
+    if not network.spec.num_tokens:
+        others += BYTES_PER_INPUT * network.spec.input_shape[0] + 8 * network.spec.num_outputs
     return Claims(
         bits=dict(bits),
-        max_bytes=round(
-            1.05 * (own + others) + BYTES_PER_LAYER * (len(layers) + len(signs)) + BYTES_BESIDE
-        ),
-        integer_convolutions=sum(bool(m.convolution) and m.steps == 255 for m in layers),
+        max_bytes=round(1.05 * (own + others) + BYTES_PER_LAYER * len(found) + BYTES_BESIDE),
+        integer_convolutions=sum(claim.is_integer_convolution for claim in found),
     )
 
 

@@ -11,14 +11,12 @@ import warnings
 import numpy as np
 import onnx
 import torch
-import torch._export.utils as exporting
-from torch.onnx._internal.exporter._registration import ONNXRegistry
 
-from automl.compression.binarize import BinarizedLayer
+from automl.compression.coded_layer import CodedLayer
 from automl.compression.fold_batch_norm import fold_batch_norm
-from automl.compression.quantized_layers import QuantizedLayer
 from automl.data.dataset import Data
 from automl.export import packing, sparse
+from automl.export.onnx_patches import keep_operators
 from automl.models.deployed import Deployed
 from automl.models.family import Network
 
@@ -34,7 +32,7 @@ MAX_BATCH = 2**20
 def export(model: Network, data: Data) -> bytes:
     """The bytes of `model.onnx`: input `input` (batch, raw row), output `logits`, or
     `prediction` of a regression."""
-    _keep_operators()
+    keep_operators()
     info = data.info
     deployed = Deployed(fold_batch_norm(model).cpu(), info).eval()
     row = torch.from_numpy(data.train.inputs[:2])
@@ -77,19 +75,14 @@ def leave_out_of_collections() -> None:
     gc.freeze()
 
 
-@functools.cache
-def _keep_operators() -> None:
-    """Keep the exporter's tables of operators: it would read all of them anew for each file."""
-    kept = functools.cache(ONNXRegistry.from_torchlib)
-    ONNXRegistry.from_torchlib = staticmethod(kept)  # type: ignore[method-assign]
-    of_namespace = functools.cache(exporting._collect_all_valid_cia_ops_for_namespace)
-    exporting._collect_all_valid_cia_ops_for_namespace = of_namespace
-
-
 def _signs(model: Network) -> set[str]:
     """The initializers of codes that meet no integers."""
     layers = model.body.named_modules()
-    return {f"model.body.{n}.codes" for n, m in layers if isinstance(m, BinarizedLayer)}
+    return {
+        f"model.body.{n}.codes"
+        for n, m in layers
+        if isinstance(m, CodedLayer) and not m.reads_integers
+    }
 
 
 def _widths(model: Network) -> dict[str, int]:
@@ -97,7 +90,7 @@ def _widths(model: Network) -> dict[str, int]:
     return {
         f"model.body.{name}.codes": layer.bits
         for name, layer in model.body.named_modules()
-        if isinstance(layer, QuantizedLayer | BinarizedLayer) and layer.bits < 8
+        if isinstance(layer, CodedLayer) and layer.bits < 8
     }
 
 

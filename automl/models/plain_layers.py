@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
 from torch import nn
 
 from automl.config import Config
 from automl.errors import Rejected, unknown
 from automl.models.family import Network
+from automl.models.torch_patches import has_hooks
+
+PlainLayer: TypeAlias = nn.Linear | nn.Conv1d | nn.Conv2d
 
 KINDS = (nn.Linear, nn.Conv1d, nn.Conv2d)
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
@@ -29,14 +32,21 @@ class Plain(Config):
     """A layer of `torch.nn` by the name of its class and what it is built with."""
 
     kind: str
-    settings: dict[str, Any]
+    settings: dict[str, object]
 
-    def build(self) -> Any:
-        return getattr(nn, self.kind)(**self.settings)
+    def build(self) -> PlainLayer:
+        """The layer, with weights of its own."""
+        return as_plain(getattr(nn, self.kind)(**self.settings))
 
 
-def described(layer: Any) -> Plain:
-    """What an ordinary layer is built with."""
+def as_plain(layer: nn.Module) -> PlainLayer:
+    """The same layer, known to be a linear or convolution layer."""
+    assert isinstance(layer, KINDS)
+    return layer
+
+
+def described(layer: PlainLayer) -> Plain:
+    """The settings that build a layer like this one."""
     names = ["in_features", "out_features"]
     if not isinstance(layer, nn.Linear):
         names = ["in_channels", "out_channels", "kernel_size", "stride", "padding"]
@@ -45,7 +55,7 @@ def described(layer: Any) -> Plain:
     return Plain(type(layer).__name__, {**settings, "bias": layer.bias is not None})
 
 
-def plain_layers(network: Network, step: str, keep: Iterable[str] = ()) -> dict[str, Any]:
+def plain_layers(network: Network, step: str, keep: Iterable[str] = ()) -> dict[str, PlainLayer]:
     """Every linear and convolution layer by name, but those that `keep` names or that stand
     in a module that it names.
 
@@ -67,7 +77,7 @@ def plain_layers(network: Network, step: str, keep: Iterable[str] = ()) -> dict[
     return found
 
 
-def quantizable(network: Network) -> dict[str, nn.Module]:
+def quantizable(network: Network) -> dict[str, PlainLayer]:
     """The layers whose weights can be integers, by name.
 
     Left out: convolutions that pad with other than zeros, and the parts of torch's own
@@ -119,7 +129,7 @@ def _unsafe(layer: nn.Module, shared: set[int]) -> str:
     """Why a layer cannot be replaced by another that computes the same, or nothing."""
     if type(layer) not in KINDS or "weight" not in dict(layer.named_parameters()):
         return f"is a {type(layer).__name__} whose weight is not its own parameter"
-    if layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks:
+    if has_hooks(layer):
         return "has hooks, which would be lost"
     if any(id(parameter) in shared for parameter in layer.parameters()):
         return "shares its weights with another layer"

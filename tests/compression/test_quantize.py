@@ -7,9 +7,10 @@ from helpers.trials import finish
 from onnx import load_from_string, numpy_helper
 
 from automl.compression.calibration import seen_rows
+from automl.compression.coded_layer import per_output
 from automl.compression.quantization_grid import codes_of
 from automl.compression.quantize import Quantize, learned
-from automl.compression.quantized_layers import QuantizedLayer, per_output
+from automl.compression.quantized_layers import QuantizedLayer
 from automl.errors import Rejected, UserError
 from automl.export import onnx
 from automl.export.claims import broken_claim, claims

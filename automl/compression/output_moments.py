@@ -1,0 +1,64 @@
+"""Mean and covariance of what layers give on training rows, for low ranks by their outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from automl.compression.calibration import calibration_rows
+from automl.models.deployed import predict, seen_by
+from automl.models.family import Network
+from automl.models.plain_layers import PlainLayer, refuse
+from automl.models.watching import watching
+from automl.recipe import STATISTICS_ROWS, Context
+
+
+@dataclass(frozen=True)
+class Moments:
+    """The mean (features,) and the covariance (features, features) of a layer's outputs; of a
+    convolution, features are channels."""
+
+    mean: Tensor
+    covariance: Tensor
+
+
+def output_moments(
+    network: Network,
+    layers: Mapping[str, PlainLayer],
+    wanted: Collection[str],
+    context: Context,
+) -> dict[str, Moments]:
+    """The moments of the layers that are wanted, by name.
+
+    Raises Rejected at any of the layers that is never called: its weight is read in some other
+    way.
+    """
+    called: set[str] = set()
+    sums: dict[str, list[Tensor]] = {}
+
+    def note(name: str, layer: nn.Module, inputs: tuple[Tensor, ...], outputs: Tensor) -> None:
+        called.add(name)
+        if name not in wanted:
+            return
+        features = outputs if isinstance(layer, nn.Linear) else outputs.movedim(1, -1)
+        flat = features.flatten(0, -2).double()
+        own = [torch.tensor(len(flat)), flat.sum(0), flat.T @ flat]
+        sums[name] = [a + b for a, b in zip(sums[name], own)] if name in sums else own
+
+    rows = calibration_rows(context.data, STATISTICS_ROWS).inputs
+    with watching(layers, note):
+        predict(network, seen_by(network, rows, context.data.info))
+    for name in layers:
+        if name not in called:
+            refuse("Factorize", name, "is never called as a layer")
+    return {name: _moments(*parts) for name, parts in sums.items()}
+
+
+def _moments(count: Tensor, total: Tensor, squares: Tensor) -> Moments:
+    """Moments of a number of rows (), from sums over rows (features,) and of products of
+    features (features, features)."""
+    mean = total / count
+    return Moments(mean, squares / count - mean[:, None] * mean)

@@ -1,0 +1,38 @@
+import pytest
+import torch
+from torch import nn
+
+from automl.models.torch_patches import has_hooks
+from automl.models.watching import watching
+
+
+def hidden():
+    return nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+
+
+def test_each_call_of_a_layer_is_noted_by_its_name():
+    network, noted = hidden(), []
+    rows = torch.ones(5, 3)
+    with watching({"first": network[0], "last": network[2]}, lambda *call: noted.append(call)):
+        answers = network(rows)
+    (first, layer, inputs, _), (last, _, _, outputs) = noted
+    assert (first, last) == ("first", "last")
+    assert layer is network[0] and inputs[0] is rows and outputs is answers
+
+
+def test_no_hook_is_left_when_the_body_raises():
+    network = hidden()
+    with pytest.raises(RuntimeError, match="mat1"), watching({"first": network[0]}, print):
+        network(torch.ones(5, 7))
+    assert not has_hooks(network[0])
+
+
+def test_no_hook_is_left_when_a_note_raises():
+    network = hidden()
+
+    def note(*call):
+        raise ArithmeticError("no")
+
+    with pytest.raises(ArithmeticError), watching({"first": network[0]}, note):
+        network(torch.ones(5, 3))
+    assert not has_hooks(network[0])

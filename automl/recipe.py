@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from automl.config import Config
 from automl.errors import UserError
@@ -42,12 +42,40 @@ class Checkpoints(Protocol):
 
 
 @dataclass(frozen=True)
+class LayerOption:
+    """What a layer may become: `value` is what a step calls it (bits, units, a share of the
+    largest rank), `size` what it then takes, `loss` the mean squared change of the answers
+    relative to their variance."""
+
+    value: float
+    size: float
+    loss: float
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """What each layer loses by each option, as a step measured it.
+
+    `of` is "bits", "ranks" or "units"; `settings` are JSON values on which the options depend.
+    """
+
+    of: str
+    settings: Mapping[str, object]
+    layers: Mapping[str, Sequence[LayerOption]]
+
+    def as_json(self) -> dict[str, object]:
+        layers = {name: [vars(option) for option in own] for name, own in self.layers.items()}
+        return {"of": self.of, **self.settings, "layers": layers}
+
+
+@dataclass(frozen=True)
 class Context:
-    """What a step may use beside the model. `teacher(label)` is the model after that step,
-    `teacher(sibling)` the trained sibling; what the user should know of how a step went is
-    added to `notes`. `once(name, make)` gives the bytes that `make` makes of the model before
-    the step, kept for other trials; what it measured of each layer goes, under its label, to
-    `sensitivity`.
+    """What a step may use beside the network, and where it leaves what it found.
+
+    `teacher(label)` is the network after that step, `teacher(sibling)` the trained sibling.
+    `once(name, make)` gives the bytes that `make` makes of the network before the step, kept for
+    other trials. What the user should know of how a step went is added to `notes`; what it
+    measured of each layer goes, under its label, to `sensitivity`.
     """
 
     data: Data
@@ -57,7 +85,7 @@ class Context:
     checkpoints: Checkpoints
     notes: list[str] = field(default_factory=list)
     once: Callable[[str, Callable[[], bytes]], bytes] = lambda name, make: make()
-    sensitivity: dict[str, Any] = field(default_factory=dict)
+    sensitivity: dict[str, Sensitivity] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

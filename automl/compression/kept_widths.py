@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from automl.compression.layer_sensitivity import Option, spread
+from automl.compression.layer_sensitivity import spread
+from automl.recipe import LayerOption
 
 CUTS = (1 / 8, 1 / 4, 3 / 8, 1 / 2, 5 / 8, 3 / 4)
 """The fractions of a width whose loss is measured; what is cut for it leaves a quarter."""
@@ -23,7 +24,7 @@ class Width:
     scores: Tensor
     size: int
     multiple: int
-    options: Sequence[Option] = ()
+    options: Sequence[LayerOption] = ()
 
     @property
     def least(self) -> int:

@@ -9,31 +9,19 @@ import copy
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
+from typing import TypeAlias
 
 import torch
-from torch import Tensor
 
 from automl.compression.calibration import CALIBRATION_ROWS, recalibrate, seen_rows
 from automl.compression.coded_layer import per_output
 from automl.compression.quantization_grid import LIMITS, codes_of, weight_scale
 from automl.models.deployed import predict
 from automl.models.family import Network
-from automl.recipe import Context, Step
+from automl.models.plain_layers import as_plain
+from automl.recipe import Context, LayerOption, Sensitivity, Step
 
-
-@dataclass(frozen=True)
-class Option:
-    """What a layer may become: `value` is what a step calls it (bits, units, a share of the
-    largest rank), `loss` the mean squared change of the answers relative to their variance."""
-
-    value: float
-    size: float
-    loss: float
-
-
-Options: TypeAlias = dict[str, list[Option]]
+Options: TypeAlias = dict[str, list[LayerOption]]
 Candidate: TypeAlias = tuple[str, float, float, Network]
 """A layer, a value and its size, and the model in which that layer alone has them."""
 
@@ -47,33 +35,34 @@ def measured(model: Network, candidates: Iterable[Candidate], context: Context) 
     for layer, value, size, changed in candidates:
         moved = (predict(changed.to(context.device), rows) - whole) ** 2
         loss = (moved.mean() / variance).item()
-        options.setdefault(layer, []).append(Option(value, size, loss))
+        options.setdefault(layer, []).append(LayerOption(value, size, loss))
     return options
 
 
 def measured_once(
     step: Step,
     of: str,
-    model: Network,
+    network: Network,
     candidates: Iterable[Candidate],
     context: Context,
-    **settings: Any,
+    **settings: object,
 ) -> Options:
     """As `measured`, of the model before a step: once for all trials that begin alike, and
     shown with each one's result. `settings` are what else the candidates depend on."""
-    also = json.dumps(settings, sort_keys=True)
-    digest = hashlib.sha256(also.encode()).hexdigest()
+    given = json.dumps(settings, sort_keys=True)
+    digest = hashlib.sha256(given.encode()).hexdigest()
 
     def make() -> bytes:
-        options = measured(model, candidates, context).items()
+        options = measured(network, candidates, context).items()
         return json.dumps({layer: [vars(o) for o in own] for layer, own in options}).encode()
 
     layers = json.loads(context.once(f"sensitivity_{of}_{digest[:16]}.json", make))
-    context.sensitivity[step.label] = {"of": of, **json.loads(also), "layers": layers}
-    return {layer: [Option(**option) for option in own] for layer, own in layers.items()}
+    options = {name: [LayerOption(**option) for option in own] for name, own in layers.items()}
+    context.sensitivity[step.label] = Sensitivity(of, json.loads(given), options)
+    return options
 
 
-def spread(options: Options, budget: float) -> dict[str, Option]:
+def spread(options: Options, budget: float) -> dict[str, LayerOption]:
     """One option for each layer, within the budget together where that can be, at least loss.
 
     From the largest of each, the step down that costs least for the size it saves comes next.
@@ -109,11 +98,11 @@ def refreshed(model: Network, context: Context) -> Network:
     return recalibrate(copy.deepcopy(model), context, CALIBRATION_ROWS)
 
 
-def in_fewer_bits(model: Network, layers: Iterable[str]) -> Iterator[Candidate]:
+def in_fewer_bits(network: Network, layers: Iterable[str]) -> Iterator[Candidate]:
     """Each layer's weights rounded to each number of bits, one after the other in one copy."""
-    probe = copy.deepcopy(model)
+    probe = copy.deepcopy(network)
     for name in layers:
-        weight = cast(Tensor, probe.body.get_submodule(name).weight)
+        weight = as_plain(probe.body.get_submodule(name)).weight
         kept = weight.detach().clone()
         for bits in LIMITS:
             scale = per_output(weight_scale(kept.flatten(1), bits), kept)
@@ -124,5 +113,5 @@ def in_fewer_bits(model: Network, layers: Iterable[str]) -> Iterator[Candidate]:
             weight.copy_(kept)
 
 
-def _size(chosen: Mapping[str, Option]) -> float:
+def _size(chosen: Mapping[str, LayerOption]) -> float:
     return sum(option.size for option in chosen.values())

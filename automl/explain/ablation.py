@@ -7,7 +7,6 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -23,6 +22,7 @@ from automl.space.store_keys import prefix_keys
 from automl.store import Store
 from automl.trial import trial
 from automl.trial.checkpoints import Checkpoints
+from automl.trial.prefixes import MODEL_FILES, PARENT_FILE
 from automl.trial.result import TrialResult, failed
 from automl.trial.trial import Measure
 
@@ -123,7 +123,7 @@ def techniques(config: TrialConfig) -> dict[str, TrialConfig]:
     return found
 
 
-def layer_losses(config: TrialConfig, bench: Bench) -> dict[str, Any]:
+def layer_losses(config: TrialConfig, bench: Bench) -> dict[str, object]:
     """What each layer loses in fewer bits, alone, of the model before its first compression.
 
     As `sensitivity.measured_once` tells it, and from the store where a step has asked for it.
@@ -134,7 +134,7 @@ def layer_losses(config: TrialConfig, bench: Bench) -> dict[str, Any]:
     if not num_before:
         return {}
     key = bench.keys(config)[num_before - 1]
-    weights, spec = (bench.store.read(key, name) for name in trial.MODEL_FILES)
+    weights, spec = (bench.store.read(key, name) for name in MODEL_FILES)
     if weights is None or spec is None:
         return {}
     model = restore(weights, spec).to(bench.device).eval()
@@ -144,8 +144,7 @@ def layer_losses(config: TrialConfig, bench: Bench) -> dict[str, Any]:
     context = _context(config, bench, key)
     with _threads(bench.num_threads):
         measured_once(Quantize(), "bits", model, in_fewer_bits(model, layers), context)
-    losses: dict[str, Any] = context.sensitivity["quantize"]
-    return losses
+    return context.sensitivity["quantize"].as_json()
 
 
 def parent_file(config: TrialConfig, bench: Bench) -> bytes | None:
@@ -153,7 +152,7 @@ def parent_file(config: TrialConfig, bench: Bench) -> bytes | None:
     steps = [step.compresses for step in config.recipe]
     if True not in steps:
         return None
-    return bench.store.read(bench.keys(config)[max(0, steps.index(True) - 1)], trial.PARENT_FILE)
+    return bench.store.read(bench.keys(config)[max(0, steps.index(True) - 1)], PARENT_FILE)
 
 
 def _context(config: TrialConfig, bench: Bench, key: str) -> Context:

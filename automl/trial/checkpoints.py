@@ -14,18 +14,22 @@ REPORTS_FILE = "reports.json"
 
 
 class Checkpoints:
-    """The latest epoch of an unfinished step, in the store under `key@epoch`."""
+    """The latest epoch of an unfinished step, in the store under `key@epoch`.
+
+    `past` are the step's reports so far, of earlier runs and this one.
+    """
 
     def __init__(self, store: Store, key: str) -> None:
         self.store, self.key, self.started = store, key, time.perf_counter()
-        self.said: list[Report] = []
+        self.past: list[Report] = []
 
     @property
     def last(self) -> Report | None:
         """The step's latest report, of an earlier run or this one."""
-        return self.said[-1] if self.said else None
+        return self.past[-1] if self.past else None
 
     def load(self) -> tuple[int, dict[str, bytes]] | None:
+        """The latest epoch whose files are all there, and the files by name; None of none."""
         for epoch in sorted(self._epochs(), reverse=True):
             key = f"{self.key}@{epoch}"
             files = {name: self.store.read(key, name) for name in self.store.names(key)}
@@ -33,28 +37,28 @@ class Checkpoints:
             if LAST_CHECKPOINT_FILE in whole and len(whole) == len(files):
                 before = json.loads(whole.pop(SECONDS_FILE))
                 self.started = time.perf_counter() - before
-                self.said = [Report(**said) for said in json.loads(whole.pop(REPORTS_FILE))]
+                self.past = decode_reports(whole.pop(REPORTS_FILE))
                 return epoch, whole
         return None
 
     def reports(self) -> list[Report]:
-        """What the step said up to its checkpoint: who goes on from there says it again."""
+        """The step's reports up to its checkpoint: whoever goes on from there repeats them."""
         self.load()
-        return list(self.said)
+        return list(self.past)
 
     def save(self, report: Report, files: dict[str, bytes]) -> None:
-        """Write the new one whole before the old one goes."""
+        """Keep a new epoch; it is written whole before the one before goes."""
         older, epoch = self._epochs(), report.epoch
-        self.said = [said for said in self.said if said.epoch < epoch] + [report]
+        self.past = [earlier for earlier in self.past if earlier.epoch < epoch] + [report]
         seconds = json.dumps(self.seconds()).encode()
-        info = {SECONDS_FILE: seconds, REPORTS_FILE: _reports(self.said)}
+        info = {SECONDS_FILE: seconds, REPORTS_FILE: encode_reports(self.past)}
         self.store.write(f"{self.key}@{epoch}", {**info, **files})
         for old in older:
             if old < epoch:
                 self.store.drop(f"{self.key}@{old}")
 
     def seconds(self) -> float:
-        """What the step took so far, in those that went before too."""
+        """What the step took so far, in earlier runs too."""
         return time.perf_counter() - self.started
 
     def clear(self) -> None:
@@ -65,5 +69,11 @@ class Checkpoints:
         return [int(key.rsplit("@", 1)[1]) for key in self.store.starting_with(f"{self.key}@")]
 
 
-def _reports(said: list[Report]) -> bytes:
-    return json.dumps([vars(report) for report in said]).encode()
+def encode_reports(reports: list[Report]) -> bytes:
+    """Reports as the JSON that the store keeps."""
+    return json.dumps([vars(report) for report in reports]).encode()
+
+
+def decode_reports(data: bytes) -> list[Report]:
+    """The inverse of `encode_reports`."""
+    return [Report(**report) for report in json.loads(data)]

@@ -62,7 +62,7 @@ from automl.training.loop import Train
 from automl.training.losses import Loss
 from automl.training.optimizers import AdamW, Nesterov
 from automl.training.schedules import Cosine, Fixed, OneCycle, Warmup
-from automl.trial.trial import MODEL_FILES
+from automl.trial.prefixes import MODEL_FILES
 
 RESULTS = Path(__file__).parent / "results" / "compression.json"
 FEW_ROWS = 1000

@@ -43,8 +43,9 @@ from automl.space.space import Space, TrialConfig
 from automl.space.store_keys import prefix_keys
 from automl.store import Store
 from automl.trial import reference_model
+from automl.trial.prefixes import PARENT_FILE
 from automl.trial.result import TrialResult
-from automl.trial.trial import PARENT_FILE, run
+from automl.trial.trial import run
 
 SPACE_FILE = Path(__file__).parent / "digits_table_space.py"
 WORK = Path(tempfile.gettempdir()) / "automl-digits-table"

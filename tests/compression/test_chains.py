@@ -16,7 +16,7 @@ from automl.space.space import TrialConfig
 from automl.training.distillation import Distill
 from automl.training.loop import Train
 from automl.training.schedules import Cosine
-from automl.trial.trial import PARENT_FILE
+from automl.trial.prefixes import PARENT_FILE
 
 BEGUN = Train(epochs=4)
 SHORT = Train(learning_rate=Cosine(1e-3), epochs=1)

@@ -110,13 +110,13 @@ def test_ranks_go_to_the_layers_that_miss_them_most(family, trained, context):
     errors = [(predict(n, rows) - predict(whole, rows)).norm() for n in (even, spread)]
     assert errors[1] < 0.6 * errors[0]
     (note,) = context.notes
-    measured = context.sensitivity["factorize"]["layers"]
+    measured = context.sensitivity["factorize"].layers
     assert list(measured) == layers
     for name, own in measured.items():
-        sizes = [option["size"] for option in own]
+        sizes = [option.size for option in own]
         assert sizes[0] == count_parameters(whole.body.get_submodule(name))
         assert sizes == sorted(set(sizes), reverse=True)
-        assert own[0]["loss"] == 0 < own[-1]["loss"]
+        assert own[0].loss == 0 < own[-1].loss
         assert f"{name} " in note
 
 

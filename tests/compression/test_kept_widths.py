@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automl.compression.kept_widths import Width, kept_width, least_missed, measured_widths, ranked
-from automl.compression.layer_sensitivity import Option
+from automl.recipe import LayerOption
 
 SIZES = st.lists(st.tuples(st.integers(1, 70), st.sampled_from([1, 8])), min_size=1)
 FRACTIONS = st.floats(0.05, 0.95)
@@ -12,7 +12,9 @@ FRACTIONS = st.floats(0.05, 0.95)
 
 def losing(size, multiple, cost):
     """A width that loses `cost` by each unit."""
-    options = [Option(n, n, cost * (size - n)) for n in (size, *measured_widths(size, multiple))]
+    options = [
+        LayerOption(n, n, cost * (size - n)) for n in (size, *measured_widths(size, multiple))
+    ]
     return Width(torch.rand(size), size, multiple, options)
 
 

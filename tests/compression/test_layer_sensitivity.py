@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from automl.compression.calibration import seen_rows
 from automl.compression.layer_sensitivity import (
-    Option,
     in_fewer_bits,
     measured,
     measured_once,
@@ -20,7 +19,7 @@ from automl.compression.quantization_grid import LIMITS
 from automl.compression.quantize import Quantize
 from automl.models.deployed import predict
 from automl.models.mlp import MLP
-from automl.recipe import Step
+from automl.recipe import LayerOption, Step
 
 FAMILY = MLP((16, 16))
 LAYERS = ["block0.linear", "block1.linear", "head"]
@@ -36,12 +35,12 @@ def total(chosen, what):
 
 
 def in_bits(losses, size):
-    return [Option(bits, size * bits, loss) for bits, loss in losses.items()]
+    return [LayerOption(bits, size * bits, loss) for bits, loss in losses.items()]
 
 
 @given(TABLES, st.integers(1, 300))
 def test_a_budget_is_kept_where_it_can_be_and_nothing_better_fits(tables, budget):
-    options = {str(i): [Option(s, s, loss) for s, loss in own] for i, own in enumerate(tables)}
+    options = {str(i): [LayerOption(s, s, loss) for s, loss in own] for i, own in enumerate(tables)}
     chosen = spread(options, budget)
     least = sum(min(option.size for option in own) for own in options.values())
     assert total(chosen, "size") <= max(budget, least)
@@ -66,15 +65,19 @@ def test_bits_are_spread_to_where_they_are_missed_most():
 
 
 def test_an_option_that_a_smaller_one_beats_is_never_kept():
-    whole, worse, better = Option(4, 100, 0.0), Option(3, 60, 5.0), Option(2, 40, 1.0)
+    whole, worse, better = (
+        LayerOption(4, 100, 0.0),
+        LayerOption(3, 60, 5.0),
+        LayerOption(2, 40, 1.0),
+    )
     for budget in (60, 40):
         assert spread({"only": [worse, whole, better]}, budget) == {"only": better}
     assert spread({"only": [worse, better]}, 100) == {"only": better}
 
 
 def test_what_the_last_step_saved_beyond_need_goes_back():
-    large = [Option(1, 100, 0.0), Option(0, 10, 1.0)]
-    small = [Option(2, 40, 0.0), Option(1, 20, 0.1), Option(0, 10, 0.5)]
+    large = [LayerOption(1, 100, 0.0), LayerOption(0, 10, 1.0)]
+    small = [LayerOption(2, 40, 0.0), LayerOption(1, 20, 0.1), LayerOption(0, 10, 0.5)]
     chosen = spread({"large": large, "small": small}, 60)
     assert chosen == {"large": large[1], "small": small[0]}
 
@@ -105,7 +108,7 @@ def test_a_loss_is_the_change_of_answers_relative_to_their_variance(build, conte
     candidates = [("head", 1, 2, network), ("head", 0, 1, halved)]
     same, half = measured(network, candidates, context)["head"]
     answers = predict(network, seen_rows(network, context))
-    assert same == Option(1, 2, 0.0)
+    assert same == LayerOption(1, 2, 0.0)
     assert half.loss == pytest.approx(((answers / 2) ** 2).mean() / answers.var(0).mean())
 
 
@@ -123,7 +126,7 @@ def test_what_is_kept_is_not_measured_again_and_is_shown_all_the_same(build, con
         network = build(FAMILY)
         candidates = in_fewer_bits(network, LAYERS)
         options = measured_once(step, "bits", network, candidates, own, **settings)
-        return options, own.sensitivity
+        return options, {label: one.as_json() for label, one in own.sensitivity.items()}
 
     first, shown = result(Quantize())
     assert result(Quantize()) == (first, shown)

@@ -155,9 +155,9 @@ def test_units_go_where_the_answers_change_least_not_where_scores_are_low(build,
         moved[scope] = (predict(pruned, rows) - predict(network, rows)).norm()
     assert widths == {"global": (16, 32), "sensitivity": (32, 16)}
     assert moved["sensitivity"] < 1e-4 < moved["global"]
-    layers = context.sensitivity["prune"]["layers"]
-    assert [option["value"] for option in layers["block1.linear"]] == [32, 24, 16, 8]
-    assert layers["block1.linear"][2]["loss"] < 1e-6 < layers["block0.linear"][2]["loss"]
+    layers = context.sensitivity["prune"].layers
+    assert [option.value for option in layers["block1.linear"]] == [32, 24, 16, 8]
+    assert layers["block1.linear"][2].loss < 1e-6 < layers["block0.linear"][2].loss
 
 
 def test_losses_are_measured_once_for_all_rounds_of_what_may_be_cut(build, context):
@@ -168,7 +168,7 @@ def test_losses_are_measured_once_for_all_rounds_of_what_may_be_cut(build, conte
     assert sum(pruned.spec.model.channels) <= 24 + 32
     assert pruned.spec.model.channels[1] == 24
     assert len(made) == 1
-    assert set(context.sensitivity["prune"]["layers"]) == {"block0.conv", "block2.conv"}
+    assert set(context.sensitivity["prune"].layers) == {"block0.conv", "block2.conv"}
 
 
 def test_what_is_to_keep_stays_as_wide(build, context):

@@ -23,7 +23,7 @@ from automl.store import Store
 from automl.training.distillation import Distill
 from automl.training.loop import Train
 from automl.training.parallel import DataParallel
-from automl.trial.trial import PARENT_FILE
+from automl.trial.prefixes import PARENT_FILE
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from automl.cli.app import main
 from automl.explain import text as sentences
 from automl.study import selection
 from automl.tracking import publish
-from automl.trial.trial import PARENT_FILE
+from automl.trial.prefixes import PARENT_FILE
 
 
 @pytest.fixture

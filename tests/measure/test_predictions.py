@@ -11,7 +11,7 @@ from automl.models.linear import Linear
 from automl.runtimes import onnx
 from automl.space.store_keys import prefix_keys
 from automl.training.loop import Train
-from automl.trial.trial import PARENT_FILE
+from automl.trial.prefixes import PARENT_FILE
 
 
 def files(config, store):

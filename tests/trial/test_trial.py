@@ -18,7 +18,8 @@ from automl.store import Store
 from automl.training.distillation import Distill, Joint, Mutual
 from automl.training.loop import Train
 from automl.trial.checkpoints import Checkpoints
-from automl.trial.trial import PARENT_FILE, run
+from automl.trial.prefixes import PARENT_FILE
+from automl.trial.trial import run
 
 
 def test_a_trial_ends_with_figures_of_the_stored_file(config, store):

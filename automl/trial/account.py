@@ -1,0 +1,86 @@
+"""What a trial took and found on its way, told step by step: seconds, notes, sensitivities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from automl.measure.measurement import Measurement
+from automl.recipe import Context
+from automl.trial.result import TrialResult
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a trial took and found so far.
+
+    `cost_seconds` are what all its steps took, in whichever trial they ran, its teachers'
+    included; `reused_seconds` the part of the `reused_steps`. `stages` are the seconds of what
+    ran in this trial, by label; `teachers` those of its siblings, by their store keys.
+    `parent_quality` is what the last training before the first compression reached, by metric.
+    `sensitivity` is JSON, by the label of the step that measured it.
+    """
+
+    reused_steps: int = 0
+    reused_seconds: float = 0.0
+    cost_seconds: float = 0.0
+    stages: Mapping[str, float] = field(default_factory=dict)
+    teachers: Mapping[str, float] = field(default_factory=dict)
+    parent_quality: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    sensitivity: Mapping[str, Any] = field(default_factory=dict)
+
+    def with_findings(self, context: Context) -> Account:
+        """The account with what a step left in its context, whether it came to its end or not."""
+        own = {label: one.as_json() for label, one in context.sensitivity.items()}
+        notes, sensitivity = (*self.notes, *context.notes), {**self.sensitivity, **own}
+        return replace(self, notes=notes, sensitivity=sensitivity)
+
+    def with_step(self, label: str, seconds: float) -> Account:
+        """The account with a step that is done."""
+        stages = {**self.stages, label: seconds}
+        return replace(self, stages=stages, cost_seconds=self.cost_seconds + seconds)
+
+    def with_teacher(self, label: str, key: str, teacher: Account) -> Account:
+        """The account with the sibling that teaches the step `label`.
+
+        What the sibling took, whenever that was, is charged to this trial, once.
+        """
+        found = {f"{label}.teacher.{name}": own for name, own in teacher.sensitivity.items()}
+        own = {f"{label}.teacher": sum(teacher.stages.values())} if teacher.stages else {}
+        is_new = key not in self.teachers
+        return replace(
+            self,
+            stages={**self.stages, **own},
+            notes=(*self.notes, *teacher.notes),
+            sensitivity={**self.sensitivity, **found},
+            teachers={key: teacher.cost_seconds, **self.teachers},
+            cost_seconds=self.cost_seconds + is_new * teacher.cost_seconds,
+        )
+
+    def train_seconds(self, labels: list[str]) -> float:
+        """The seconds of these steps and of all teachers."""
+        return sum(self.stages.get(label, 0.0) for label in labels) + self.teacher_seconds
+
+    @property
+    def teacher_seconds(self) -> float:
+        return sum(self.teachers.values())
+
+    def result(
+        self, key: str, status: str, reason: str = "", measurement: Measurement | None = None
+    ) -> TrialResult:
+        """The result of the trial whose last prefix has this store key."""
+        return TrialResult(
+            status=status,
+            reason=reason,
+            key=key,
+            measurement=measurement,
+            parent_quality=dict(self.parent_quality),
+            reused_steps=self.reused_steps,
+            reused_seconds=self.reused_seconds,
+            stages=dict(self.stages),
+            teacher_seconds=self.teacher_seconds,
+            notes=self.notes,
+            sensitivity=dict(self.sensitivity),
+        )

@@ -14,6 +14,7 @@ HOMES = {
     "datasets": ["data"],
     "fsspec": ["store"],
     "grpc": ["cluster"],
+    "jinja2": ["tracking"],
     "matplotlib": ["tracking"],
     "mlflow": ["tracking"],
     "onnx": ["export", "bounds"],

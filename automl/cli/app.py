@@ -382,7 +382,7 @@ def explain(
         **wishes, trial=trial, html=html, say=lambda sentence: print(sentence, file=sys.stderr)
     )
     if as_json:
-        render.as_json(explained)
+        render.as_json(explained.as_json())
     else:
         render.explanation(explained)
 

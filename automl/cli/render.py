@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from automl.explain.findings import Explanation
+
 ROWS, COLUMNS, MARGIN = 12, 60, 10
 """Of a scatter; the margin is for what stands on its left."""
 BELOW = 0.5
@@ -85,19 +87,18 @@ def _log_place(value: float, low: float, high: float) -> float:
     return math.log(value / low) / (math.log(high / low) or 1.0)
 
 
-def explanation(found: dict[str, Any]) -> None:
+def explanation(found: Explanation) -> None:
     """The findings in sentences, then the chosen model's recipe without each technique."""
-    print("\n".join(f"- {sentence}" for sentence in found["findings"]))
-    names = [found["quality"], "size_bytes", "latency_ms"]
-    outcomes = [
-        ("the model", {"figures": found["model"]["measured"], "reason": ""}),
-        *((f"without {out['name']}", out) for out in found["ablation"]["without"]),
-    ]
-    rows = [
-        {"recipe": name, **{n: out["figures"].get(n, out["reason"]) for n in names}}
-        for name, out in outcomes
-    ]
-    table(rows)
+    print("\n".join(f"- {sentence}" for sentence in found.findings))
+    names = [found.quality, "size_bytes", "latency_ms"]
+    recipes = {"the model": found.ablation.whole}
+    recipes |= {f"without {outcome.name}": outcome for outcome in found.ablation.without}
+    table(
+        [
+            {"recipe": name, **{n: outcome.figures.get(n, outcome.reason) for n in names}}
+            for name, outcome in recipes.items()
+        ]
+    )
 
 
 def table(rows: list[dict[str, Any]]) -> None:

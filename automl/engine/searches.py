@@ -20,6 +20,7 @@ from automl.study.record import TrialRecord
 from automl.study.study import Study
 
 if TYPE_CHECKING:
+    from automl.explain.findings import Explanation
     from automl.tracking.registry import Shipped
 
 
@@ -77,8 +78,8 @@ class Search:
         trial: str | None = None,
         html: str | Path | None = None,
         say: Callable[[str], None] = lambda sentence: None,
-    ) -> dict[str, Any]:
-        """What the search found and why, and one of its models taken apart: by default the knee.
+    ) -> Explanation:
+        """Explain the search and one of its models, whose recipe is run again: by default the knee.
 
         The page goes to the search's run in MLflow, and to the file `html` where it is given;
         `say` gets a sentence at each step.
@@ -97,7 +98,7 @@ class Search:
             study_space(self.study),
         )
         file = None if html is None else Path(html)
-        return explanation.published(self.study, chosen, self.home, file, say)
+        return explanation.explain_and_publish(self.study, chosen, self.home, file, say)
 
     def test_figures(self, record: TrialRecord) -> dict[str, Any]:
         """A model's figures on the test rows, which the search has not seen."""

@@ -1,4 +1,4 @@
-"""A chosen model taken apart: its recipe run again step by step, without one technique after the
+"""Ablation of a chosen model: its recipe run again step by step, without one technique after the
 other, and with one layer after the other in fewer bits."""
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from automl.compression.layer_sensitivity import in_fewer_bits, measured_once
 from automl.compression.quantize import Quantize
 from automl.config import canonical
 from automl.data import dataset
+from automl.explain.findings import Ablation, LayerSensitivity, Outcome
 from automl.models.family import Network, restore
 from automl.models.plain_layers import quantizable
 from automl.recipe import Context, Sibling, Step
@@ -30,8 +31,8 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Bench:
-    """Where trials are run again: one after the other in this process, as their search did."""
+class RecipeRunner:
+    """Runs trials again, one after the other in this process, as their search did."""
 
     store: Store
     measure: Measure
@@ -70,35 +71,23 @@ class Bench:
         return [step for step, key in pairs if not self.store.has(key, "spec.json")]
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a recipe gives: `figures` of its file, none where it is rejected, with the `reason`."""
-
-    name: str
-    status: str
-    reason: str
-    figures: dict[str, float]
-
-
-def taken_apart(
-    config: TrialConfig, bench: Bench, say: Say
-) -> tuple[Outcome, list[Outcome], list[Outcome]]:
-    """The model made and measured again; what it is after each step; and without each technique."""
+def ablate(config: TrialConfig, runner: RecipeRunner, say: Say) -> Ablation:
+    """Run a recipe again, whole, up to each of its steps, and without each technique."""
     known: dict[str, TrialResult] = {}
 
     def outcome(name: str, variant: TrialConfig, what: str) -> Outcome:
         text = canonical(variant)
         if text not in known:
             say(f"measuring {what}")
-            known[text] = bench.run(variant)
+            known[text] = runner.run(variant)
         result = known[text]
         figures = result.measurement.figures if result.measurement else {}
         return Outcome(name, result.status, result.reason, figures)
 
     whole = outcome("the model", config, "the model again")
-    course = [outcome(n, part, f"it after {n}") for n, part in prefixes(config).items()]
+    after = [outcome(n, part, f"it after {n}") for n, part in prefixes(config).items()]
     without = [outcome(n, other, f"it without {n}") for n, other in techniques(config).items()]
-    return whole, course, without
+    return Ablation(whole, after, without)
 
 
 def prefixes(config: TrialConfig) -> dict[str, TrialConfig]:
@@ -123,56 +112,56 @@ def techniques(config: TrialConfig) -> dict[str, TrialConfig]:
     return found
 
 
-def layer_losses(config: TrialConfig, bench: Bench) -> dict[str, object]:
-    """What each layer loses in fewer bits, alone, of the model before its first compression.
+def layer_losses(config: TrialConfig, runner: RecipeRunner) -> LayerSensitivity | None:
+    """Losses of each layer in fewer bits, alone, of the model before its first compression.
 
-    As `sensitivity.measured_once` tells it, and from the store where a step has asked for it.
-    Empty where the model is not in the store, or no layer can be quantized.
+    They come from the store where a step has had them measured. None where the model is not in
+    the store, or no layer can be quantized.
     """
     steps = [step.compresses for step in config.recipe]
     num_before = steps.index(True) if True in steps else len(steps)
     if not num_before:
-        return {}
-    key = bench.keys(config)[num_before - 1]
-    weights, spec = (bench.store.read(key, name) for name in MODEL_FILES)
+        return None
+    key = runner.keys(config)[num_before - 1]
+    weights, spec = (runner.store.read(key, name) for name in MODEL_FILES)
     if weights is None or spec is None:
-        return {}
-    model = restore(weights, spec).to(bench.device).eval()
+        return None
+    model = restore(weights, spec).to(runner.device).eval()
     layers = quantizable(model)
     if not layers:
-        return {}
-    context = _context(config, bench, key)
-    with _threads(bench.num_threads):
+        return None
+    context = _context(config, runner, key)
+    with _threads(runner.num_threads):
         measured_once(Quantize(), "bits", model, in_fewer_bits(model, layers), context)
-    return context.sensitivity["quantize"].as_json()
+    return LayerSensitivity.decode(context.sensitivity["quantize"].as_json())
 
 
-def parent_file(config: TrialConfig, bench: Bench) -> bytes | None:
+def parent_file(config: TrialConfig, runner: RecipeRunner) -> bytes | None:
     """The fp32 file that the model was compressed from; None where nothing compresses."""
     steps = [step.compresses for step in config.recipe]
     if True not in steps:
         return None
-    return bench.store.read(bench.keys(config)[max(0, steps.index(True) - 1)], PARENT_FILE)
+    return runner.store.read(runner.keys(config)[max(0, steps.index(True) - 1)], PARENT_FILE)
 
 
-def _context(config: TrialConfig, bench: Bench, key: str) -> Context:
+def _context(config: TrialConfig, runner: RecipeRunner, key: str) -> Context:
     def once(name: str, make: Callable[[], bytes]) -> bytes:
-        if (data := bench.store.read(key, name)) is None:
+        if (data := runner.store.read(key, name)) is None:
             data = make()
-            bench.store.write(key, {name: data})
+            runner.store.write(key, {name: data})
         return data
 
     def no_teacher(teacher: str | Sibling) -> Network:
         raise AssertionError(f"nothing learns from {teacher} here")
 
-    data = dataset.load(config.dataset, config.seed, bench.cache)
-    checkpoints = Checkpoints(bench.store, key)
-    return Context(data, config.seed, bench.device, no_teacher, checkpoints, once=once)
+    data = dataset.load(config.dataset, config.seed, runner.cache)
+    checkpoints = Checkpoints(runner.store, key)
+    return Context(data, config.seed, runner.device, no_teacher, checkpoints, once=once)
 
 
 @contextlib.contextmanager
 def _threads(count: int) -> Iterator[None]:
-    """With as many threads as the search's trials had: sums round the same."""
+    """Give torch as many threads as the search's trials had: sums round the same."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

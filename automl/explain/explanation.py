@@ -1,14 +1,13 @@
-"""A search and the model chosen from it, explained: pure data, which the page and terminal show."""
+"""Makes the explanation of a search and of a model chosen from it, and its page."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from automl import quality, user_code
 from automl.bounds.bound import Bounds
@@ -16,9 +15,16 @@ from automl.data import dataset
 from automl.data.dataset import Split
 from automl.data.preview import previews
 from automl.errors import UserError
-from automl.explain import ablation, text
-from automl.explain import page as explain_page
-from automl.explain.ablation import Bench, Outcome
+from automl.explain import ablation, page, text
+from automl.explain.ablation import RecipeRunner
+from automl.explain.findings import (
+    Answers,
+    ChosenModel,
+    Explanation,
+    LayerSensitivity,
+    Outcome,
+    Parameters,
+)
 from automl.home import Home
 from automl.measure import predictions
 from automl.measure.measurement import Measurement, Reference, measure
@@ -31,8 +37,8 @@ from automl.study.study import Study
 from automl.tracking import publish
 
 Say = Callable[[str], None]
-SHOWN_CHANGES = 24
-SHOWN_PARAMETERS, SHOWN_PAIRS = 12, 8
+MAX_PREVIEWS = 24
+MAX_PARAMETERS, MAX_PAIRS = 12, 8
 
 
 @dataclass(frozen=True)
@@ -45,9 +51,9 @@ class Chosen:
     space: Space
 
 
-def published(
+def explain_and_publish(
     study: Study, chosen: Chosen, home: Home, file: Path | None, say: Say
-) -> dict[str, Any]:
+) -> Explanation:
     """Explain, write the page to a file, and put it on the search's run in MLflow if that
     answers. Raises UserError, before the work, when the file cannot be written."""
     if file is not None:
@@ -55,51 +61,44 @@ def published(
             file.open("a").close()
         except OSError as error:
             raise UserError(f"cannot write {file}: {error.strerror}") from None
-    found = explain(study, chosen, home, say)
+    explanation = explain(study, chosen, home, say)
     with tempfile.TemporaryDirectory() as folder:
-        page = Path(folder) / "explain.html"
-        explain_page.write(found, page)
+        written = Path(folder) / "explain.html"
+        page.write(explanation, written)
         if file is not None:
-            shutil.copy(page, file)
-        if warning := publish.put(study, page.parent):
+            shutil.copy(written, file)
+        if warning := publish.add_files(study, written.parent):
             say(warning)
-    return found
+    return explanation
 
 
-def explain(study: Study, chosen: Chosen, home: Home, say: Say) -> dict[str, Any]:
+def explain(study: Study, chosen: Chosen, home: Home, say: Say) -> Explanation:
     """Explain a search and one of its models.
 
     The model's recipe is run again through the store, whole, step by step and without each
     technique, and measured as the search did. Only validation rows are looked at.
     """
-    bench, record, config = _bench(study, home), chosen.record, chosen.config
-    whole, course, without = ablation.taken_apart(config, bench, say)
+    runner, record, config = _runner(study, home), chosen.record, chosen.config
+    ablated = ablation.ablate(config, runner, say)
     say("comparing answers, and looking at the search")
-    proposals = next_proposals.proposals(study, chosen.space, Bounds(home.cache))
-    found = {
-        "study": study.name,
-        "trial_id": record.trial_id,
-        "chosen": chosen.why,
-        "objectives": list(study.settings.objectives),
-        "quality": _main_quality(study, record),
-        "params": record.params,
-        "model": _model(record, whole, ablation.parent_file(config, bench)),
-        "ablation": {
-            "course": [asdict(one) for one in course],
-            "without": [asdict(one) for one in without],
-        },
-        "answers": _answers(config, record, whole, bench),
-        "sensitivity": _sensitivity(record, config, bench),
-        **_search(study),
-        "next": [asdict(proposal) for proposal in proposals],
-    }
-    return {**found, "findings": text.told(found)}
+    explanation = Explanation(
+        search=study.name,
+        objectives=study.settings.objectives,
+        quality=_main_quality(study, record),
+        model=_chosen_model(chosen, ablated.whole, ablation.parent_file(config, runner)),
+        ablation=ablated,
+        answers=_compare_answers(chosen, ablated.whole, runner),
+        sensitivity=_layer_sensitivity(record, config, runner),
+        parameters=_parameters(study),
+        proposals=next_proposals.proposals(study, chosen.space, Bounds(home.cache)),
+    )
+    return replace(explanation, findings=text.sentences(explanation))
 
 
-def _bench(study: Study, home: Home) -> Bench:
+def _runner(study: Study, home: Home) -> RecipeRunner:
     options = study.attribute("options", {})
     reference = Reference(study.reference, study.settings.reference_latency_ms)
-    return Bench(
+    return RecipeRunner(
         store=Store(home.store),
         measure=partial(_measured, reference),
         cache=home.cache,
@@ -120,59 +119,60 @@ def _main_quality(study: Study, record: TrialRecord) -> str:
     return [*wanted, *record.result.measurement.quality][0]
 
 
-def _model(record: TrialRecord, whole: Outcome, parent: bytes | None) -> dict[str, Any]:
-    """The figures recorded and those measured again, of which quality and bytes must be equal."""
+def _chosen_model(chosen: Chosen, whole: Outcome, parent: bytes | None) -> ChosenModel:
+    """The chosen model; its quality and bytes must be those of the recipe run again."""
+    record = chosen.record
     names = [name for name in record.values if name in quality.METRICS] + ["size_bytes"]
     differing = [
         f"{name} {whole.figures[name]} in place of {record.values[name]}"
         for name in names
         if whole.figures and whole.figures[name] != record.values[name]
     ]
-    difference = ", ".join(differing) if whole.figures else f"{whole.status}, {whole.reason}"
-    return {
-        "recorded": record.values,
-        "measured": whole.figures,
-        "is_same": not difference,
-        "difference": difference,
-        "parent_bytes": None if parent is None else len(parent),
-    }
+    return ChosenModel(
+        trial_id=record.trial_id,
+        why=chosen.why,
+        params=record.params,
+        recorded=record.values,
+        difference=", ".join(differing) if whole.figures else f"{whole.status}, {whole.reason}",
+        parent_bytes=None if parent is None else len(parent),
+    )
 
 
-def _answers(
-    config: TrialConfig, record: TrialRecord, whole: Outcome, bench: Bench
-) -> dict[str, Any]:
-    """What the model answers on validation rows, beside what its uncompressed parent does."""
-    data = dataset.load(config.dataset, config.seed, bench.cache)
-    file = bench.store.read(bench.keys(config)[-1], "model.onnx")
+def _compare_answers(chosen: Chosen, whole: Outcome, runner: RecipeRunner) -> Answers:
+    """Answers of the model and of its uncompressed parent on validation rows. Raises UserError
+    when the model's file is gone."""
+    config = chosen.config
+    data = dataset.load(config.dataset, config.seed, runner.cache)
+    file = runner.store.read(runner.keys(config)[-1], "model.onnx")
     if file is None:
         raise UserError(
-            f"the file of trial {record.trial_id} is no longer in the store {bench.store.url} "
-            f"and cannot be made again here ({whole.reason}); search again to make it"
+            f"the file of trial {chosen.record.trial_id} is no longer in the store "
+            f"{runner.store.url} and cannot be made again here ({whole.reason}); "
+            "search again to make it"
         )
-    before = ablation.parent_file(config, bench)
-    found = predictions.compared(before, file, data.validation, data.info.classes)
-    shown = found["changed"][:SHOWN_CHANGES]
-    rows = data.validation.inputs[[item["position"] for item in shown]]
-    for item, preview in zip(shown, previews(rows, data.info), strict=True):
-        item |= preview
-    return found
+    before = ablation.parent_file(config, runner)
+    comparison = predictions.compare(before, file, data.validation, data.info.classes)
+    positions = [item.position for item in comparison.changed[:MAX_PREVIEWS]]
+    return Answers(comparison, previews(data.validation.inputs[positions], data.info))
 
 
-def _sensitivity(record: TrialRecord, config: TrialConfig, bench: Bench) -> dict[str, Any]:
-    """What the model's own steps measured of its layers, else what fewer bits would cost each."""
+def _layer_sensitivity(
+    record: TrialRecord, config: TrialConfig, runner: RecipeRunner
+) -> dict[str, LayerSensitivity]:
+    """Losses of layers as the model's own steps measured them, else those of fewer bits."""
     if record.result is not None and record.result.sensitivity:
-        return record.result.sensitivity
-    losses = ablation.layer_losses(config, bench)
+        measured = record.result.sensitivity
+        return {label: LayerSensitivity.decode(own) for label, own in measured.items()}
+    losses = ablation.layer_losses(config, runner)
     return {"uncompressed": losses} if losses else {}
 
 
-def _search(study: Study) -> dict[str, Any]:
-    """Which parameters mattered, alone and in pairs."""
+def _parameters(study: Study) -> Parameters:
     settings, records = study.settings, study.records()
     alone = importance.importances(settings, records)
     pairs = importance.interactions(settings, records)
-    return {
-        "num_complete": len(importance.complete(records)),
-        "importance": {k: [asdict(i) for i in v[:SHOWN_PARAMETERS]] for k, v in alone.items()},
-        "interactions": {k: [asdict(i) for i in v[:SHOWN_PAIRS]] for k, v in pairs.items()},
-    }
+    return Parameters(
+        num_complete=len(importance.complete(records)),
+        alone={name: own[:MAX_PARAMETERS] for name, own in alone.items()},
+        pairs={name: own[:MAX_PAIRS] for name, own in pairs.items()},
+    )

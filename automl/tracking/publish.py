@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
-def put(study: Study, folder: Path) -> str:
+def add_files(study: Study, folder: Path) -> str:
     """Put a folder's files on a search's run; returns a sentence when that cannot be, or ""."""
     place = study.attribute("mlflow", {})
     names = ", ".join(sorted(path.name for path in folder.iterdir()))

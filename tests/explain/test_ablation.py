@@ -8,11 +8,11 @@ from automl.compression import layer_sensitivity
 from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize
 from automl.explain.ablation import (
-    Bench,
+    RecipeRunner,
+    ablate,
     layer_losses,
     parent_file,
     prefixes,
-    taken_apart,
     techniques,
 )
 from automl.measure.measurement import measure
@@ -27,17 +27,18 @@ from automl.trial.prefixes import PARENT_FILE
 
 
 @pytest.fixture
-def bench(store):
-    def judge(file, rows):
+def runner(store):
+    def measured(file, rows):
         return measure(file, rows.inputs, rows.targets)
 
-    return Bench(store, judge, Path(CACHE.name), "")
+    return RecipeRunner(store, measured, Path(CACHE.name), "")
 
 
-def apart(config, bench):
+def ablated(config, runner):
     said = []
-    whole, course, without = taken_apart(config, bench, said.append)
-    return whole, {o.name: o for o in course}, {o.name: o for o in without}, said
+    found = ablate(config, runner, said.append)
+    after, without = ({o.name: o for o in own} for own in (found.after_steps, found.without))
+    return found.whole, after, without, said
 
 
 def sure(figures):
@@ -68,16 +69,16 @@ def test_each_step_but_the_first_training_and_each_teacher_is_a_technique(config
     assert techniques(replace(config, recipe=config.recipe[:1])) == {}
 
 
-def test_what_is_left_out_is_measured_as_a_trial_of_its_own_would_be(config, bench, tmp_path):
-    _, recorded = drive(config, bench.store)
-    whole, course, without, said = apart(config, bench)
+def test_what_is_left_out_is_measured_as_a_trial_of_its_own_would_be(config, runner, tmp_path):
+    _, recorded = drive(config, runner.store)
+    whole, after, without, said = ablated(config, runner)
     assert sure(whole.figures) == sure(recorded.measurement.figures)
-    assert list(course) == [step.label for step in config.recipe]
-    assert course["quantize"].figures == whole.figures
-    assert without["quantize"].figures == course["fine_tune"].figures
+    assert list(after) == [step.label for step in config.recipe]
+    assert after["quantize"].figures == whole.figures
+    assert without["quantize"].figures == after["fine_tune"].figures
     fresh = Store(str(tmp_path / "fresh"))
     for name, variant in {**prefixes(config), **techniques(config)}.items():
-        found = (without if variant in techniques(config).values() else course)[name]
+        found = (without if variant in techniques(config).values() else after)[name]
         _, alone = drive(variant, fresh)
         assert alone.status == found.status == "complete"
         assert sure(found.figures) == sure(alone.measurement.figures)
@@ -85,9 +86,9 @@ def test_what_is_left_out_is_measured_as_a_trial_of_its_own_would_be(config, ben
     assert len(said) == 1 + 3 + 2
 
 
-def test_only_what_comes_after_a_technique_is_done_again(config, bench):
-    drive(config, bench.store)
-    labels = {n: [s.label for s in bench.unmade(v)] for n, v in techniques(config).items()}
+def test_only_what_comes_after_a_technique_is_done_again(config, runner):
+    drive(config, runner.store)
+    labels = {n: [s.label for s in runner.unmade(v)] for n, v in techniques(config).items()}
     assert labels == {
         "prune": ["fine_tune", "quantize"],
         "fine_tune": ["quantize"],
@@ -95,40 +96,40 @@ def test_only_what_comes_after_a_technique_is_done_again(config, bench):
     }
 
 
-def test_a_recipe_that_cannot_be_and_a_file_that_does_not_count_are_told(config, bench):
+def test_a_recipe_that_cannot_be_and_a_file_that_does_not_count_are_told(config, runner):
     after = Train(label="after", epochs=1, loss=Distill(teacher="fine_tune"))
     shrunk = Prune(0.5, multiple=32, label="prune")
     recipe = (config.recipe[0], shrunk, config.recipe[2], after)
-    whole, course, without, _ = apart(replace(config, recipe=recipe, model=MLP((64,))), bench)
-    assert (whole.status, course["prune"].status) == ("complete", "complete")
+    whole, after, without, _ = ablated(replace(config, recipe=recipe, model=MLP((64,))), runner)
+    assert (whole.status, after["prune"].status) == ("complete", "complete")
     assert without["fine_tune"].status == "rejected"
     assert "distils from 'fine_tune'" in without["fine_tune"].reason
     assert without["fine_tune"].figures == {}
     narrow = replace(config, model=MLP((8,)), recipe=(config.recipe[0], Prune(0.5), Quantize()))
-    whole, _, without, _ = apart(narrow, bench)
+    whole, _, without, _ = ablated(narrow, runner)
     assert "removed nothing" in whole.reason
     assert without["prune"].status == "complete"
 
 
-def test_what_trains_over_several_workers_is_not_run_here(config, bench):
+def test_what_trains_over_several_workers_is_not_run_here(config, runner):
     spread = replace(config.recipe[0], parallelism=DataParallel(2))
-    whole, *_ = apart(replace(config, recipe=(spread,)), bench)
+    whole, *_ = ablated(replace(config, recipe=(spread,)), runner)
     assert (whole.status, whole.reason) == ("not run", "train trains over several workers")
 
 
-def test_what_layers_lose_is_what_a_step_measures_and_is_kept(config, bench, monkeypatch):
+def test_what_layers_lose_is_what_a_step_measures_and_is_kept(config, runner, monkeypatch):
     searched = replace(config, recipe=(config.recipe[0], Quantize(average_bits=4.0)))
-    _, result = drive(searched, bench.store)
+    _, result = drive(searched, runner.store)
     monkeypatch.setattr(layer_sensitivity, "measured", None)
-    assert layer_losses(config, bench) == result.sensitivity["quantize"]
+    assert layer_losses(config, runner).as_json() == result.sensitivity["quantize"]
 
 
-def test_without_a_training_before_the_first_compression_nothing_is_known_of_layers(config, bench):
-    assert layer_losses(replace(config, recipe=config.recipe[1:]), bench) == {}
-    assert layer_losses(config, bench) == {}
+def test_without_a_training_before_the_first_compression_nothing_is_known_of_layers(config, runner):
+    assert layer_losses(replace(config, recipe=config.recipe[1:]), runner) is None
+    assert layer_losses(config, runner) is None
 
 
-def test_the_file_that_a_model_was_compressed_from(config, bench):
-    assert parent_file(replace(config, recipe=config.recipe[:1]), bench) is None
-    drive(config, bench.store)
-    assert parent_file(config, bench) == bench.store.read(prefix_keys(config)[0], PARENT_FILE)
+def test_the_file_that_a_model_was_compressed_from(config, runner):
+    assert parent_file(replace(config, recipe=config.recipe[:1]), runner) is None
+    drive(config, runner.store)
+    assert parent_file(config, runner) == runner.store.read(prefix_keys(config)[0], PARENT_FILE)

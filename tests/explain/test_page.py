@@ -1,16 +1,17 @@
 """explain.html read back, and looked at in a browser as MLflow shows it: in a sandbox."""
 
-import copy
-import html
 import json
 import re
+from dataclasses import replace
 
 from helpers import known_search as known
 from helpers.browser import browser, needs_browser, picture
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+from automl.explain.findings import Answers, Parameters
 from automl.explain.page import document
+from automl.measure.predictions import BeforeAfter, ChangedAnswer, NumberComparison
 
 __all__ = ["browser"]
 SANDBOX = """<iframe sandbox="allow-scripts" style="width:1180px;height:{height}px"></iframe>
@@ -21,16 +22,17 @@ document.querySelector("iframe").src = URL.createObjectURL(page);
 
 
 def test_all_that_was_found_is_on_the_page(explained):
-    found, text, _ = explained
-    for sentence in found["findings"]:
-        assert html.escape(sentence) in text
-    for out in found["ablation"]["without"]:
-        assert f"without {out['name']}" in text
-    for one in found["answers"]["classes"]:
-        assert f"<td>{one['name']}</td><td>{one['rows']}</td>" in text
-    shown = [item for item in found["answers"]["changed"] if "picture" in item]
-    assert text.count("<figure") == len(shown)
-    assert all(html.escape(item["picture"]) in text for item in shown)
+    found, page, _ = explained
+    shown = known.text(page)
+    for sentence in found.findings:
+        assert sentence in shown
+    for outcome in found.ablation.without:
+        assert f"without {outcome.name}" in shown
+    for own in found.answers.comparison.classes:
+        assert f"<td>{own.name}</td><td>{own.num_rows}</td>" in page
+    pictures = [preview["picture"] for preview in found.answers.previews]
+    assert re.findall(r'<img src="(.*?)"', page) == pictures
+    assert page.count("<figure") == len(pictures) > 0
 
 
 def test_it_is_whole_in_itself_and_holds_plotly_once(explained):
@@ -41,37 +43,51 @@ def test_it_is_whole_in_itself_and_holds_plotly_once(explained):
 
 
 def test_names_that_are_html_are_text_on_the_page(explained):
-    found = copy.deepcopy(explained[0])
+    found, _, _ = explained
     evil = "</script><script>alert(1)</script>"
-    found["study"] = found["answers"]["names"][0] = evil
-    found["answers"]["classes"][0]["name"] = evil
-    found["ablation"]["without"][0]["name"] = found["ablation"]["course"][0]["name"] = evil
-    found["params"][evil] = evil
-    found["next"][0]["changed"][evil] = evil
-    for own in found["importance"].values():
-        own[0]["path"] = own[0]["best"] = evil
-    found["sensitivity"] = {evil: next(iter(found["sensitivity"].values()))}
-    found["answers"]["changed"] = [
-        {"row": 1, "target": evil, "before": evil, "after": evil, "became": "wrong", "text": evil}
-    ]
-    assert evil not in document(found)
+    comparison, parameters = found.answers.comparison, found.parameters
+    first, proposal = comparison.classes[0], found.proposals[0]
+    changed = ChangedAnswer(1, 0, evil, evil, evil, "wrong")
+    comparison = replace(
+        comparison,
+        names=(evil, *comparison.names[1:]),
+        classes=(replace(first, name=evil), *comparison.classes[1:]),
+        changed=(changed,),
+    )
+    outcomes = [replace(outcome, name=evil) for outcome in found.ablation.without]
+    alone = {
+        name: [replace(one, path=evil, best=evil) for one in own]
+        for name, own in parameters.alone.items()
+    }
+    spoiled = replace(
+        found,
+        search=evil,
+        model=replace(found.model, params={evil: evil}),
+        ablation=replace(found.ablation, after_steps=outcomes, without=outcomes),
+        answers=Answers(comparison, [{"text": evil}]),
+        sensitivity={evil: next(iter(found.sensitivity.values()))},
+        parameters=replace(parameters, alone=alone),
+        proposals=[replace(proposal, changed={evil: evil})],
+    )
+    page = document(spoiled)
+    assert evil not in page
+    assert known.text(page).count(evil) >= 10
 
 
 def test_a_regression_and_a_model_that_was_never_compressed(explained):
-    found = copy.deepcopy(explained[0])
-    found["answers"] = {
-        "task": "numbers",
-        "num_rows": 3,
-        "outputs": [{"output": 0, "rmse_before": 0.5, "rmse_after": 0.625}],
-        "rmse": {"before": 0.5, "after": 0.625},
-        "mean_change": 0.1,
-        "changed": [{"row": 7, "target": [1.0], "before": [0.5], "after": [0.25], "text": "x = 1"}],
-    }
-    text = document(found)
-    assert "<td>0.625</td>" in text and "0.5 → 0.25" in text
-    found["model"]["parent_bytes"] = None
-    found["ablation"] = {"course": found["ablation"]["course"][:1], "without": []}
-    found["importance"] = found["interactions"] = {}
+    found, _, _ = explained
+    error = BeforeAfter(0.5, 0.625)
+    changed = ChangedAnswer(7, 0, (1.0,), (0.5,), (0.25,))
+    comparison = NumberComparison(3, (error,), error, 0.1, (changed,))
+    found = replace(found, answers=Answers(comparison, [{"text": "x = 1"}]))
+    page = document(found)
+    assert "<td>0.625</td>" in page and "0.5 → 0.25" in known.text(page)
+    found = replace(
+        found,
+        model=replace(found.model, parent_bytes=None),
+        ablation=replace(found.ablation, after_steps=found.ablation.after_steps[:1], without=[]),
+        parameters=Parameters(found.parameters.num_complete, {}, {}),
+    )
     assert "are too few to say" in document(found)
 
 
@@ -98,11 +114,11 @@ def test_in_a_sandboxed_frame_every_chart_is_drawn_and_every_picture_shown(
         "return [...document.querySelectorAll('img')].map(i => i.naturalWidth)"
     )
     assert sizes == [8] * len(sizes)
-    assert len(sizes) == sum("picture" in item for item in found["answers"]["changed"])
+    assert len(sizes) == len(found.answers.previews)
     errors = [e for e in browser.get_log("browser") if e["level"] == "SEVERE"]
     assert not errors
     shown = browser.find_element(By.TAG_NAME, "body").text
-    assert all(sentence in shown for sentence in found["findings"])
+    assert all(sentence in shown for sentence in found.findings)
     browser.switch_to.default_content()
     browser.set_window_size(1220, 6100)
     picture(browser, "explain")

@@ -1,5 +1,6 @@
 """A study of which every figure is known, for pages to tell of."""
 
+import html
 import json
 import re
 
@@ -89,6 +90,12 @@ def data(page):
     """The figures that stand in a page for its scripts."""
     (text,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)
     return json.loads(text)
+
+
+def text(page):
+    """The words of a page, as a browser shows them."""
+    page = re.sub(r"<(script|style).*?</\1>", "", page, flags=re.S)
+    return " ".join(html.unescape(re.sub(r"</?(b|i|code|span)\b.*?>", "", page)).split())
 
 
 def end(study, result, rungs=None):

@@ -17,7 +17,7 @@ from automl.space import space_file
 from automl.space.exploring import explore
 from automl.study.record import TrialRecord
 from automl.study.study import Study
-from automl.tracking.pages import findings, report, templates
+from automl.tracking.pages import charts, findings, report
 from automl.tracking.pages import front as front_page
 from automl.tracking.pages.findings import FRONT, Findings
 
@@ -47,7 +47,7 @@ def _read(study: Study) -> Findings:
 
 
 def _compresses(study: Study) -> dict[str, bool]:
-    """Whether each step of a study's space, by its label, is a compression."""
+    """For the label of each step of a study's space: whether the step is a compression."""
     settings = study.settings
     # A space whose own imports or data are gone still has a report.
     with contextlib.suppress(UserError):
@@ -79,12 +79,12 @@ def _picture(found: Findings) -> Figure:
     picture = Figure(figsize=(8, 5), layout="constrained")
     axes = picture.subplots()
     for group, color, label, marker, size in (
-        (measured, templates.PALE, "measured", "o", 30),
-        (found.front, templates.BLUE, FRONT, "o", 45),
+        (measured, charts.PALE, "measured", "o", 30),
+        (found.front, charts.BLUE, FRONT, "o", 45),
         (choice, "#f2b705", "take", "*", 200),
     ):
         values = [record.values for record in group]
-        edge = templates.INK if marker == "*" else "none"
+        edge = charts.INK if marker == "*" else "none"
         axes.scatter(
             *([v[x] for v in values], [v[y] for v in values]),
             color=color,
@@ -93,11 +93,13 @@ def _picture(found: Findings) -> Figure:
             s=size,
             edgecolors=edge,
         )
-    about = front_page.axis(x, [record.values[x] for record in measured])
-    axes.set(xlabel=x, ylabel=y, xscale=about.get("type", "linear"))
-    if "tickvals" in about:
-        axes.set_xticks(about["tickvals"], about["ticktext"])
-        axes.minorticks_off()
+    sizes = [record.values[x] for record in measured]
+    axes.set(xlabel=x, ylabel=y)
+    if sizes and x in front_page.LOGARITHMIC:
+        axes.set_xscale("log")
+        if ticks := front_page.ticks(sizes):
+            axes.set_xticks(list(ticks), list(ticks.values()))
+            axes.minorticks_off()
     axes.grid(alpha=0.3)
     axes.legend()
     return picture

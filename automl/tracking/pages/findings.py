@@ -1,4 +1,4 @@
-"""What a study has found, read once for all that its pages show."""
+"""Findings of a search, read once for all that its pages show."""
 
 from __future__ import annotations
 
@@ -22,25 +22,30 @@ GROUPS = (*reversed(UNFINISHED), BREAKS, DOMINATED, FRONT)
 
 @dataclass(frozen=True)
 class Point:
-    """A trial that ended, and what is known of it. Of one that was never measured that is its
-    quality at `place`, the last epoch at which it was compared, and the least bytes that its
-    file could have had."""
+    """A trial that ended, and its known figures.
+
+    Without a measurement they are its quality when it was `last_compared` ("epoch 2 of train"),
+    and the least bytes that its file could have had.
+    """
 
     record: TrialRecord
     group: str
     figures: dict[str, float]
-    place: str = ""
+    last_compared: str = ""
 
 
 @dataclass(frozen=True)
 class Findings:
-    """`points` are by number, refits last; `advice` is the model to take; `runs` says when each
-    run of the search began, in seconds since 1970, and what had been searched before;
-    `compresses` tells each step's label whether it does."""
+    """Everything that a search's pages show.
+
+    `points` are by number, refits last; `advice` is the model to take; `runs` says when each run
+    of the search began, in seconds since 1970, and how many seconds had been searched before;
+    `compresses` tells for each step's label whether the step is a compression.
+    """
 
     name: str
     settings: Settings
-    summary: dict[str, Any]
+    summary: Mapping[str, Any]
     points: list[Point]
     front: list[TrialRecord]
     advice: Advice | None
@@ -51,6 +56,14 @@ class Findings:
     @property
     def records(self) -> list[TrialRecord]:
         return [point.record for point in self.points]
+
+    @property
+    def measured(self) -> list[Point]:
+        return [point for point in self.points if point.group not in UNFINISHED]
+
+    @property
+    def unfinished(self) -> list[Point]:
+        return [point for point in self.points if point.group in UNFINISHED]
 
     @property
     def quality(self) -> str:
@@ -113,13 +126,14 @@ def _point(record: TrialRecord, settings: Settings, front: Container[int]) -> Po
 
 
 def _last_report(record: TrialRecord, axes: Mapping[str, Axis]) -> tuple[dict[str, float], str]:
-    """What the stop rule last saw of a trial, and where; times are no more than guesses there."""
+    """Figures of a trial as the stop rule last saw them, and when; times are left out, since they
+    are no more than guesses there."""
     if not record.rungs.get("entries"):
         return {}, ""
     _, label, epoch, _, values, _ = max(record.rungs["entries"])
     figures = {
-        name: axis.value(place)
-        for (name, axis), place in zip(axes.items(), values, strict=True)
+        name: axis.value(value)
+        for (name, axis), value in zip(axes.items(), values, strict=True)
         if not name.endswith("_ms")
     }
     return figures, f"epoch {epoch} of {label.split()[0]}"

@@ -9,47 +9,40 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from automl.tracking.pages import templates
-from automl.tracking.pages.findings import BREAKS, DOMINATED, FRONT, Findings, Point
+from automl.tracking.pages import charts
+from automl.tracking.pages.findings import FRONT, GROUPS, Findings, Point
+from automl.tracking.pages.formats import short
 from automl.tracking.pages.front import LOGARITHMIC
 
 MAX_PARAMS = 12
 UNUSED = "–"
 """The tick of trials that have no such parameter."""
+Axis = dict[str, object]
+"""An axis as plotly takes it."""
 
 
-def section(findings: Findings) -> str:
-    if not findings.front:
-        return ""
-    names = _params(_measured(findings))
-    left = len(names) - MAX_PARAMS
-    more = f" The {left} parameters that fewest trials have are left out." if left > 0 else ""
-    return (
-        '<p class="note">Each line is a model, those of the front blue. Drag along an axis to '
-        f"keep the lines that pass there; drag a name to move its axis.{more}</p>"
-        '<div class="wide"><div id="parallel" class="chart"></div></div>'
-    )
+def num_hidden(findings: Findings) -> int:
+    """The number of parameters for which the chart has no room."""
+    return max(0, len(_params(_measured(findings))) - MAX_PARAMS)
 
 
-def figure(findings: Findings) -> Any:
+def chart(findings: Findings) -> go.Figure:
     points = _measured(findings)
     objectives = [
         _numbers(name, [p.figures[name] for p in points], is_log=name in LOGARITHMIC)
         for name in findings.settings.objectives
     ]
-    known: dict[str, Any] = {}
-    for point in points:
-        known |= point.record.distributions
+    known = {name: d for point in points for name, d in point.record.distributions.items()}
     params = [
         _param(name, [p.record.params.get(name) for p in points], known.get(name))
         for name in _params(points)[:MAX_PARAMS]
     ]
-    chart = go.Figure(
+    drawn = go.Figure(
         go.Parcoords(
             dimensions=[*objectives, *params],
             line={
                 "color": [float(point.group == FRONT) for point in points],
-                "colorscale": [[0, templates.PALE], [1, templates.BLUE]],
+                "colorscale": [[0, charts.PALE], [1, charts.BLUE]],
                 "cmin": 0,
                 "cmax": 1,
             },
@@ -58,21 +51,19 @@ def figure(findings: Findings) -> Any:
         )
     )
     width = max(900, 125 * (len(objectives) + len(params)))
-    chart.update_layout(templates.LAYOUT, template="none", height=440, width=width)
-    chart.update_layout(margin={"l": 60, "r": 60, "t": 90, "b": 30})
-    return chart
+    drawn.update_layout(charts.LAYOUT, template="none", height=440, width=width)
+    drawn.update_layout(margin={"l": 60, "r": 60, "t": 90, "b": 30})
+    return drawn
 
 
 def _measured(findings: Findings) -> list[Point]:
-    """The front's last: they are drawn over the others."""
-    groups = (BREAKS, DOMINATED, FRONT)
-    points = [point for point in findings.points if point.group in groups]
-    return sorted(points, key=lambda point: groups.index(point.group))
+    """Measured models, the front's last: they are drawn over the others."""
+    return sorted(findings.measured, key=lambda point: GROUPS.index(point.group))
 
 
 def _params(points: Sequence[Point]) -> list[str]:
-    """Those that differ between trials, the ones that most trials have first."""
-    values: dict[str, set[Any]] = {}
+    """The parameters that differ between trials, those that most trials have first."""
+    values: dict[str, set[object]] = {}
     counts: Counter[str] = Counter()
     for point in points:
         counts.update(list(point.record.params))
@@ -82,7 +73,7 @@ def _params(points: Sequence[Point]) -> list[str]:
     return sorted(different, key=lambda name: -counts[name])
 
 
-def _param(name: str, values: Sequence[Any], distribution: Any) -> dict[str, Any]:
+def _param(name: str, values: Sequence[Any], distribution: object) -> Axis:
     """An axis of a parameter, as its distribution in the study says."""
     label = _label(name)
     if distribution is None or hasattr(distribution, "choices"):
@@ -91,11 +82,9 @@ def _param(name: str, values: Sequence[Any], distribution: Any) -> dict[str, Any
     return _numbers(label, values, is_log=getattr(distribution, "log", False))
 
 
-def _choices(label: str, values: Sequence[Any], options: Sequence[Any]) -> dict[str, Any]:
-    met = [option for option in options if option in values]
-    names = [templates.escape(option) for option in met]
-    if None in values:
-        met, names = [None, *met], [UNUSED, *names]
+def _choices(label: str, values: Sequence[object], options: Sequence[object]) -> Axis:
+    met = [None] * (None in values) + [option for option in options if option in values]
+    names = [UNUSED if option is None else charts.escape(option) for option in met]
     return {
         "label": label,
         "values": [met.index(value) for value in values],
@@ -105,12 +94,12 @@ def _choices(label: str, values: Sequence[Any], options: Sequence[Any]) -> dict[
     }
 
 
-def _numbers(label: str, values: Sequence[Any], *, is_log: bool) -> dict[str, Any]:
+def _numbers(label: str, values: Sequence[float | None], *, is_log: bool) -> Axis:
     """An axis of numbers; what is missing lies below the least."""
     known = [value for value in values if value is not None]
     low, high = min(known), max(known)
     if is_log:
-        ticks = templates.round_numbers(low * 0.99, high * 1.01) or [low]
+        ticks = charts.round_numbers(low * 0.99, high * 1.01) or [low]
         low, high = math.log10(low), math.log10(high)
         places = [math.log10(tick) for tick in ticks]
     else:
@@ -136,7 +125,7 @@ def _place(value: float | None, floor: float, is_log: bool) -> float:
 
 def _label(path: str) -> str:
     """A parameter's path, short and on a few lines."""
-    parts = path.removeprefix("recipe.").split(".")
+    parts = short(path).split(".")
     if len(parts) > 3:
         parts = [parts[0], "…", parts[-1]]
-    return "<br>".join(map(templates.escape, parts))
+    return "<br>".join(map(charts.escape, parts))

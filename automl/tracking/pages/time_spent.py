@@ -1,33 +1,41 @@
-"""What a search's computing time went into, and what reuse saved of it."""
+"""Computing time of a search by its stages, and the time that reuse saved."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from automl.study.record import TrialRecord
 
 TRAINING, COMPRESSION, STEPS = "training", "compression", "other steps"
 MEASURING, LOST = "export and measuring", "trials without a result"
 KINDS = (TRAINING, COMPRESSION, STEPS, MEASURING, LOST)
-Stage = tuple[str, str]
-"""A kind of work, and what it is called in the recipe."""
 
 
-def spent(records: Sequence[TrialRecord], compresses: Mapping[str, bool]) -> dict[Stage, float]:
-    """Seconds of each stage over all trials that ended, kind by kind; they add up to all.
+@dataclass(frozen=True)
+class Stage:
+    """A kind of work, its label in the recipe, and the seconds that it took in all trials."""
 
-    What a trial that ended without a result had done is not told apart, nor are the steps that
-    a trial had done before it was paused.
+    kind: str
+    label: str
+    seconds: float
+
+
+def stages(records: Sequence[TrialRecord], compresses: Mapping[str, bool]) -> list[Stage]:
+    """The stages of all trials that ended, kind by kind; their seconds add up to all.
+
+    Stages of trials that ended without a result are not told apart, nor are the steps that a
+    trial had done before it was paused.
     """
-    seconds: dict[Stage, float] = defaultdict(float)
+    seconds: dict[tuple[str, str], float] = defaultdict(float)
     for record in records:
         assert record.result is not None
-        stages = record.result.stages
-        for label, took in stages.items():
+        own = record.result.stages
+        for label, took in own.items():
             seconds[_kind(label, compresses), label] += took
-        rest = max(0.0, record.result.seconds - sum(stages.values()))
-        if not stages:
+        rest = max(0.0, record.result.seconds - sum(own.values()))
+        if not own:
             seconds[LOST, record.result.status] += rest
         elif record.seconds:
             before = min(rest, record.seconds)
@@ -35,7 +43,8 @@ def spent(records: Sequence[TrialRecord], compresses: Mapping[str, bool]) -> dic
             seconds[MEASURING, "measuring, loading"] += rest - before
         else:
             seconds[MEASURING, "measuring, loading"] += rest
-    return {stage: seconds[stage] for stage in sorted(seconds, key=lambda s: KINDS.index(s[0]))}
+    spent = [Stage(kind, label, took) for (kind, label), took in seconds.items()]
+    return sorted(spent, key=lambda stage: KINDS.index(stage.kind))
 
 
 def saved(records: Sequence[TrialRecord]) -> float:

@@ -35,9 +35,9 @@ def test_every_trial_that_ended_is_in_one_group(found):
 
 def test_a_stopped_trial_is_where_it_was_last_compared(found):
     points = {point.record.trial_id: point for point in found.points}
-    assert points["0006"].place == "epoch 2 of train"
+    assert points["0006"].last_compared == "epoch 2 of train"
     assert points["0006"].figures == pytest.approx({"accuracy": 0.55, "size_bytes": 50_000})
-    assert (points["0007"].figures, points["0007"].place) == ({}, "")
+    assert (points["0007"].figures, points["0007"].last_compared) == ({}, "")
 
 
 def test_the_course_is_in_seconds_of_searching(found):

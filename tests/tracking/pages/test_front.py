@@ -11,7 +11,7 @@ def found(tmp_path):
 
 
 def test_every_trial_of_which_something_is_known_is_drawn_with_its_parameters(found):
-    figure = front.figure(found)
+    figure = front.chart(found)
     traces = {trace.name: trace for trace in figure.data}
     counts = {name: len(trace.customdata) for name, trace in traces.items()}
     take = f"take: {found.advice.record.trial_id}"
@@ -27,13 +27,13 @@ def test_every_trial_of_which_something_is_known_is_drawn_with_its_parameters(fo
 
 
 def test_what_is_only_known_in_part_says_so(found):
-    (stopped,) = (trace for trace in front.figure(found).data if trace.name == "stopped")
+    (stopped,) = (trace for trace in front.chart(found).data if trace.name == "stopped")
     figures = dict(zip(found.names, stopped.customdata[0]))
     assert figures["latency_ms"] is None
     assert "at epoch 2 of train" in stopped.text[0]
     assert "size_bytes: at least 50,000" in stopped.text[0]
-    section = front.section(found)
-    assert "no figure of them is known: 1 stopped, 1 rejected, 2 failed" in section
+    page = known.text(front.document(found))
+    assert "no figure of them is known: 1 stopped, 1 rejected, 2 failed." in page
 
 
 def test_what_trials_wrote_cannot_end_the_script(found):

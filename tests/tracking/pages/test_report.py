@@ -14,39 +14,44 @@ def found(tmp_path):
     return findings.read(known.make(tmp_path), COMPRESSES)
 
 
-def rows(html):
-    """The texts of a table's cells."""
-    lines = re.findall(r"<tr>(.*?)</tr>", html.split("<tbody>")[1])
-    return [re.findall(r"<td.*?>(?:<code>)?(.*?)(?:</code>)?</td>", line) for line in lines]
+def table(page, heading):
+    """The texts of the cells of a section's table."""
+    section = page.split(f"<h2>{heading}</h2>")[1].split("</section>")[0]
+    lines = re.findall(r"<tr><td.*?</tr>", section, re.S)
+    return [list(map(known.text, re.findall(r"<td.*?>(.*?)</td>", line))) for line in lines]
 
 
 def test_the_first_sentences_tell_what_was_found_and_what_to_take(found):
-    searched, reuse, front, advice = report.summary(found)
-    assert "3 min 00 s on 2 slots" in searched
-    assert "6 complete, 2 stopped, 1 rejected, 2 failed" in searched
-    assert "1 model of the front was trained again" in searched
-    assert "<b>4 models</b> are on the front: accuracy 0.8000 to 0.9800" in front
-    assert f"Take trial {found.advice.record.trial_id}" in advice
-    assert "1 trial took steps from others" in reuse and "saved 7.5 s" in reuse
+    page = known.text(report.document(found))
+    assert "The search took 3 min 00 s on 2 slots." in page
+    assert "Its trials: 6 complete, 2 stopped, 1 rejected, 2 failed. 1 model of the front" in page
+    assert "1 model of the front was trained again" in page
+    assert "4 models are on the front: accuracy 0.8000 to 0.9800, size_bytes 4,000 to" in page
+    best = "The best accuracy on the front is 0.9800: trial 0003-refit, size_bytes 60,000, latency"
+    assert f"Take trial {found.advice.record.trial_id} (the best compromise): accuracy" in page
+    assert best in page
+    assert "1 trial took steps from others" in page and "saved 7.5 s" in page
 
 
 def test_the_best_model_at_several_sizes(found):
-    best = [(limit, record.trial_id) for limit, record in report.at_sizes(found)]
+    best = [(own.limit, own.record.trial_id) for own in report.at_sizes(found)]
     assert best[0] == (5000.0, "0004")
     assert (10_000.0, "0000") in best and (20_000.0, "0001") in best
     assert best[-1][1] == "0003-refit"
-    table = rows(report._sizes(found))
-    assert [row[1] for row in table] == ["0004", "0000", "0001", "0003-refit"]
-    assert table[1][2:4] == ["0.9000", "10,000"]
-    assert table[1][-1] == (
-        "automl export known --best accuracy --where &quot;size_bytes&lt;=10000&quot; --out out"
+    rows = table(report.document(found), "The best model at several sizes")
+    assert [row[1] for row in rows] == ["0004", "0000", "0001", "0003-refit"]
+    assert rows[1][2:4] == ["0.9000", "10,000"]
+    assert rows[1][-1] == (
+        'automl export known --best accuracy --where "size_bytes<=10000" --out out'
     )
 
 
 def test_what_failed_alike_is_told_once_and_escaped(found):
-    table = rows(report.reasons(found))
-    assert table[0] == ["failed", "2", f"ValueError: {report.escape(known.EVIL)} at row 3"]
-    assert sorted(row[0] for row in table[1:]) == ["rejected", "stopped", "stopped"]
+    page = report.document(found)
+    first, *others = table(page, "What gave no model")
+    assert first == ["failed", "2", f"ValueError: {known.EVIL} at row 3"]
+    assert sorted(row[0] for row in others) == ["rejected", "stopped", "stopped"]
+    assert known.EVIL not in page
 
 
 def test_charts_hold_the_figures(found):

@@ -1,0 +1,162 @@
+"""The parts of an explanation as frozen values, and the JSON object that is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Self, TypeAlias, cast
+
+from automl.compression.layer_sensitivity import Option
+from automl.measure import predictions
+from automl.measure.predictions import ClassComparison, NumberComparison
+from automl.study.importance import Importance, Interaction
+from automl.study.propose.next_proposals import Proposal
+
+Figures: TypeAlias = Mapping[str, float]
+"""Measured figures by name."""
+
+
+@dataclass(frozen=True)
+class ChosenModel:
+    """The explained model: its figures as `recorded` by the search, and why it was chosen.
+
+    `difference` names what is not equal in the file of its recipe run again, if anything.
+    `parent_bytes` is the size of the fp32 file that the model was compressed from, if any.
+    """
+
+    trial_id: str
+    why: str
+    params: Mapping[str, object]
+    recorded: Figures
+    difference: str
+    parent_bytes: int | None
+
+    @property
+    def is_same(self) -> bool:
+        return not self.difference
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A recipe that was run: the `figures` of its file, or none and the `reason`."""
+
+    name: str
+    status: str
+    reason: str
+    figures: Figures
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """Outcomes of the whole recipe, of its steps up to each, and of it without each technique."""
+
+    whole: Outcome
+    after_steps: Sequence[Outcome]
+    without: Sequence[Outcome]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Answers of the model beside its uncompressed parent's, on validation rows.
+
+    `previews` show the first of the changed rows, each as {"picture": a data URI} or {"text": …}.
+    """
+
+    comparison: ClassComparison | NumberComparison
+    previews: Sequence[Mapping[str, str]]
+
+    def as_json(self) -> dict[str, object]:
+        found = predictions.as_json(self.comparison)
+        changed = cast(list[dict[str, object]], found["changed"])
+        for item, preview in zip(changed, self.previews):
+            item |= preview
+        return found
+
+
+@dataclass(frozen=True)
+class LayerSensitivity:
+    """Losses of each layer in less `of` something: bits, units or rank.
+
+    `settings` are those of the step that had it measured.
+    """
+
+    of: str
+    layers: Mapping[str, Sequence[Option]]
+    settings: Mapping[str, object]
+
+    @classmethod
+    def decode(cls, data: Mapping[str, object]) -> Self:
+        """The value of what a step wrote into its trial's result."""
+        layers = cast(dict[str, list[dict[str, float]]], data["layers"])
+        options = {name: [Option(**option) for option in own] for name, own in layers.items()}
+        settings = {key: value for key, value in data.items() if key not in ("of", "layers")}
+        return cls(str(data["of"]), options, settings)
+
+    def as_json(self) -> dict[str, object]:
+        layers = {name: [vars(option) for option in own] for name, own in self.layers.items()}
+        return {"of": self.of, **self.settings, "layers": layers}
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Parameters that decide each objective, alone and in pairs, by `num_complete` trials."""
+
+    num_complete: int
+    alone: Mapping[str, Sequence[Importance]]
+    pairs: Mapping[str, Sequence[Interaction]]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A search and one of its models, explained.
+
+    `quality` is the figure that techniques are judged by besides bytes; `sensitivity` is by the
+    label of the step that measured it; `findings` are all of it in sentences.
+    """
+
+    search: str
+    objectives: Sequence[str]
+    quality: str
+    model: ChosenModel
+    ablation: Ablation
+    answers: Answers
+    sensitivity: Mapping[str, LayerSensitivity]
+    parameters: Parameters
+    proposals: Sequence[Proposal]
+    findings: Sequence[str] = ()
+
+    def as_json(self) -> dict[str, object]:
+        """The object that `automl explain --json` prints."""
+        model, parameters = self.model, self.parameters
+        return {
+            "study": self.search,
+            "trial_id": model.trial_id,
+            "chosen": model.why,
+            "objectives": list(self.objectives),
+            "quality": self.quality,
+            "params": model.params,
+            "model": {
+                "recorded": model.recorded,
+                "measured": self.ablation.whole.figures,
+                "is_same": model.is_same,
+                "difference": model.difference,
+                "parent_bytes": model.parent_bytes,
+            },
+            "ablation": {
+                "course": [asdict(outcome) for outcome in self.ablation.after_steps],
+                "without": [asdict(outcome) for outcome in self.ablation.without],
+            },
+            "answers": self.answers.as_json(),
+            "sensitivity": {label: own.as_json() for label, own in self.sensitivity.items()},
+            "num_complete": parameters.num_complete,
+            "importance": _plain(parameters.alone),
+            "interactions": _plain(parameters.pairs),
+            "next": [asdict(proposal) for proposal in self.proposals],
+            "findings": list(self.findings),
+        }
+
+
+def _plain(
+    by_objective: Mapping[str, Sequence[Importance]] | Mapping[str, Sequence[Interaction]],
+) -> dict[str, list[dict[str, object]]]:
+    return {name: [asdict(one) for one in own] for name, own in by_objective.items()}

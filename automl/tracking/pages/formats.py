@@ -1,0 +1,50 @@
+"""Formats of figures, times and parameters, the same on every page and on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+def figure(name: str, value: float) -> str:
+    """A measured figure: whole bytes, three digits of a time, four decimals of the others."""
+    if name == "size_bytes":
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if name.endswith("_ms") else f"{value:.4f}"
+
+
+def with_unit(name: str, value: float) -> str:
+    return figure(name, value) + " ms" * name.endswith("_ms")
+
+
+def named(name: str, value: float) -> str:
+    """A figure in a sentence: "accuracy 0.9876", "2,341 bytes", "latency 0.0069 ms"."""
+    if name == "size_bytes":
+        return f"{figure(name, value)} bytes"
+    return f"{name.removesuffix('_ms')} {with_unit(name, value)}"
+
+
+def duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun: "1 trial", "2 trials"."""
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
+def short(path: str) -> str:
+    """A parameter's path without the prefix that all steps share."""
+    return path.removeprefix("recipe.")
+
+
+def parameter(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def parameters(params: Mapping[str, object]) -> str:
+    """Parameters in one line."""
+    return ", ".join(f"{short(path)} = {parameter(value)}" for path, value in params.items())

@@ -7,6 +7,7 @@ import inspect
 import json
 import math
 import pkgutil
+import re
 import types
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
@@ -110,9 +111,18 @@ class Config:
 
 def _is_decorated(cls: type[Config]) -> bool:
     """Whether a class is a dataclass itself, or adds no field to one."""
-    own = inspect.get_annotations(cls).values()
     is_own = "__dataclass_fields__" in vars(cls)
-    return is_own or (is_dataclass(cls) and all("ClassVar" in str(hint) for hint in own))
+    return is_own or (is_dataclass(cls) and not adds_fields(cls))
+
+
+def adds_fields(cls: type[Config]) -> bool:
+    """Whether a class annotates fields, beside those of the classes above it."""
+    return any("ClassVar" not in str(hint) for hint in inspect.get_annotations(cls).values())
+
+
+def snake_case(name: str) -> str:
+    """A class name in snake case, e.g. `macro_f1` for `MacroF1`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 def choices(kind: type[K]) -> dict[str, type[K]]:

@@ -90,4 +90,4 @@ def _measured(model: Network, rows: Split, info: DatasetInfo) -> float:
     """The task's first metric: accuracy or r², of both of which more is better."""
     metric = next(iter(quality.metrics(len(info.classes)).values()))
     answers = predict(Deployed(model, info), torch.from_numpy(rows.inputs))
-    return metric.of(answers.cpu().numpy(), rows.targets)
+    return metric(answers.cpu().numpy(), rows.targets)

@@ -17,8 +17,8 @@ from torch.nn import functional as F
 
 from automl.compression.calibration import recalibrate
 from automl.compression.plain_layers import plain_layers
-from automl.config import Between0And1, NotNegative
 from automl.errors import Rejected, UserError
+from automl.field_types import Between0And1, NotNegative
 from automl.models.family import Network
 from automl.recipe import Context, Step
 

@@ -14,9 +14,9 @@ import torch
 from automl import quality
 from automl.compression.calibration import calibration_rows, recalibrate
 from automl.compression.cut_units import check_order, refuse_changed
-from automl.config import Above0To1, Count
 from automl.data.dataset import DatasetInfo, Split
 from automl.errors import Rejected
+from automl.field_types import Above0To1, Count
 from automl.models.deployed import Deployed, predict
 from automl.models.family import Block, Network, count_parameters
 from automl.recipe import Context, Step

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from automl.models.resnet import ResNetStage as ResNetStage
     from automl.models.transformer import Transformer as Transformer
     from automl.models.transformer import TransformerLayer as TransformerLayer
+    from automl.quality import Metric as Metric
     from automl.recipe import Context as Context
     from automl.recipe import Report as Report
     from automl.recipe import Sibling as Sibling
@@ -103,6 +104,7 @@ HOMES = {
     **dict.fromkeys(("Int", "Float", "OneOf", "Repeat"), "space.domains"),
     **dict.fromkeys(("Context", "Report"), "recipe"),
     "Network": "models.family",
+    "Metric": "quality",
     **dict.fromkeys(("RawDataset", "Column"), "data.dataset"),
 }
 """The modules of the names that are no classes of a space."""

@@ -5,27 +5,18 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
-import math
 import pkgutil
-import types
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from typing import (
-    Annotated,
-    Any,
-    ClassVar,
-    Literal,
-    Self,
-    TypeVar,
-    Union,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
-from weakref import WeakKeyDictionary, WeakSet
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from weakref import WeakSet
 
 from automl.errors import UserError
+
+if TYPE_CHECKING:
+    from pydantic_core import CoreSchema
 
 SPACE_MODULE_PREFIX = "automl_space_"
 FOLDERS_OF_CHOICES = (
@@ -35,26 +26,7 @@ FOLDERS_OF_CHOICES = (
     "automl.compression",
     "automl.space",
 )
-WORDS = {int: "an integer", float: "a number", str: "a text", bool: "True or False"}
 K = TypeVar("K", bound="Config")
-
-
-@dataclass(frozen=True)
-class Range:
-    """What a number must be, in words and as a test; it stands in a field's annotation."""
-
-    words: str
-    holds: Callable[[float], bool]
-
-
-Count = Annotated[int, Range("at least 1", lambda number: number >= 1)]
-Whole = Annotated[int, Range("at least 0", lambda number: number >= 0)]
-Positive = Annotated[float, Range("above 0", lambda number: 0 < number < math.inf)]
-NotNegative = Annotated[float, Range("at least 0", lambda number: 0 <= number < math.inf)]
-From0To1 = Annotated[float, Range("from 0 to 1", lambda number: 0 <= number <= 1)]
-Above0To1 = Annotated[float, Range("above 0 and at most 1", lambda number: 0 < number <= 1)]
-From0Below1 = Annotated[float, Range("at least 0 and below 1", lambda number: 0 <= number < 1)]
-Between0And1 = Annotated[float, Range("above 0 and below 1", lambda number: 0 < number < 1)]
 
 
 class Config:
@@ -77,15 +49,17 @@ class Config:
         return type(self).__module__.startswith(SPACE_MODULE_PREFIX)
 
     def check_ranges(self) -> None:
-        """Raise UserError on a value that cannot work; no field is a domain any more.
+        """Raise UserError on values that cannot work together.
 
-        Numbers are held against the ranges in their annotations.
+        Each value alone is held against its annotation (`field_types.check`).
         """
-        hints = _hints(type(self))
-        for f in fields(self):  # type: ignore[arg-type]
-            for rule, number in _ranged(hints.get(f.name), getattr(self, f.name)):
-                if not rule.holds(number):
-                    raise UserError(f"{self}: {f.name} must be {rule.words}, not {number}")
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: object) -> CoreSchema:
+        """Have pydantic ask for an instance, and look no further into it."""
+        from pydantic_core import core_schema
+
+        return core_schema.is_instance_schema(cls)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -110,9 +84,18 @@ class Config:
 
 def _is_decorated(cls: type[Config]) -> bool:
     """Whether a class is a dataclass itself, or adds no field to one."""
-    own = inspect.get_annotations(cls).values()
     is_own = "__dataclass_fields__" in vars(cls)
-    return is_own or (is_dataclass(cls) and all("ClassVar" in str(hint) for hint in own))
+    return is_own or (is_dataclass(cls) and not adds_fields(cls))
+
+
+def adds_fields(cls: type[Config]) -> bool:
+    """Whether a class annotates fields, beside those of the classes above it."""
+    return any("ClassVar" not in str(hint) for hint in inspect.get_annotations(cls).values())
+
+
+def snake_case(name: str) -> str:
+    """A class name in snake case, e.g. `macro_f1` for `MacroF1`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 def choices(kind: type[K]) -> dict[str, type[K]]:
@@ -142,109 +125,7 @@ def parts(value: Any) -> Iterator[Config]:
             yield from parts(item)
 
 
-def check_types(value: Config) -> None:
-    """Raise UserError when a field, of the config or of one in it, is not as it is annotated."""
-    for part in parts(value):
-        hints = _hints(type(part))
-        for f in fields(part):  # type: ignore[arg-type]
-            own, hint = getattr(part, f.name), hints.get(f.name, Any)
-            where = f"{type(part).__name__}.{f.name}"
-            if not _fits(own, hint):
-                raise UserError(f"{where} is {own!r}; it must be {_wanted(hint)}")
-            if f.name in part.paths and own == "" and f.default is MISSING:
-                raise UserError(f"{where} is empty; give a path")
-
-
-def _hints(cls: type[Config]) -> dict[str, Any]:
-    """The annotations of a class with their ranges, none where one cannot be resolved.
-
-    A name that its module imports for type checkers alone is that of a registered class.
-    """
-    if cls not in _HINTS:
-        for names in (None, Config.registered):
-            try:
-                _HINTS[cls] = get_type_hints(cls, localns=names, include_extras=True)
-                break
-            except Exception:
-                continue
-    return _HINTS.get(cls, {})
-
-
 _DECORATED: WeakSet[type[Config]] = WeakSet()
-_HINTS: WeakKeyDictionary[type[Config], dict[str, Any]] = WeakKeyDictionary()
-
-
-def _ranged(hint: Any, value: Any) -> Iterator[tuple[Range, Any]]:
-    """Each range in an annotation, with a number that it is for."""
-    origin, args = get_origin(hint), get_args(hint)
-    if origin is Annotated and _fits(value, hint):
-        yield from ((rule, value) for rule in args[1:] if isinstance(rule, Range))
-    if origin is tuple and args[1:] == (...,) and isinstance(value, tuple):
-        for item in value:
-            yield from _ranged(args[0], item)
-    if origin in (Union, types.UnionType):
-        for arg in args:
-            yield from _ranged(arg, value)
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    origin, args = get_origin(hint), get_args(hint)
-    if origin is Annotated:
-        return _fits(value, args[0])
-    if origin in (Union, types.UnionType):
-        return any(_fits(value, arg) for arg in args)
-    if origin is Literal:
-        return value in args
-    if origin is tuple:
-        if not isinstance(value, tuple):
-            return False
-        wanted = args[:1] * len(value) if args[1:] == (...,) else args
-        return len(value) == len(wanted) and all(map(_fits, value, wanted))
-    if origin is dict:
-        return isinstance(value, dict) and all(
-            _fits(key, args[0]) and _fits(item, args[1]) for key, item in value.items()
-        )
-    if hint in (int, float):
-        return isinstance(value, int | hint) and not isinstance(value, bool)
-    if hint in (str, bool, dict, tuple, types.NoneType):
-        return isinstance(value, hint)
-    if isinstance(hint, type) and issubclass(hint, Config):
-        return isinstance(value, hint)
-    return _is_plain(value)
-
-
-def _is_plain(value: Any) -> bool:
-    """Whether JSON can hold a value."""
-    if isinstance(value, tuple | list):
-        return all(map(_is_plain, value))
-    if isinstance(value, dict):
-        return all(isinstance(key, str) and _is_plain(item) for key, item in value.items())
-    return value is None or isinstance(value, str | int | float | Config)
-
-
-def _wanted(hint: Any) -> str:
-    """An annotation in words."""
-    origin, args = get_origin(hint), get_args(hint)
-    if origin is Annotated:
-        return _wanted(args[0])
-    if origin in (Union, types.UnionType):
-        return " or ".join(map(_wanted, args))
-    if origin is Literal:
-        return " or ".join(map(repr, args))
-    if origin is tuple and args[1:] == (...,):
-        return f"a tuple, each item {_wanted(args[0])}"
-    if origin is tuple:
-        return f"a tuple of {', '.join(map(_wanted, args))}"
-    if origin is dict:
-        return f"a dict from {_wanted(args[0])} to {_wanted(args[1])}"
-    if hint in WORDS:
-        return WORDS[hint]
-    if hint in (dict, tuple, types.NoneType):
-        return {dict: "a dict", tuple: "a tuple"}.get(hint, "None")
-    if isinstance(hint, type) and issubclass(hint, Config):
-        name, known = hint.__name__, ", ".join(choices(hint))
-        return ("an " if name[0] in "AEIOU" else "a ") + name + (f" ({known})" if known else "")
-    return "what JSON can hold"
 
 
 def locate(value: K, folders: Sequence[Path]) -> K:

@@ -4,25 +4,38 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from automl import quality
 from automl.config import Config
 from automl.errors import UserError
 
-DIRECTIONS = {
-    **{name: metric.better for name, metric in quality.METRICS.items()},
-    "size_bytes": "min",
-    "latency_ms": "min",
-    "load_ms": "min",
-}
-"""Every figure that may be an objective, and which way is better."""
+FILE_OBJECTIVES = ("size_bytes", "latency_ms", "load_ms")
+"""Figures of a file that may be objectives; less is better."""
 
 SPAN = 1000.0
 """Bytes and times run from the largest model's down to a thousandth of them."""
 
 Values = Mapping[str, float]
+
+
+class _Directions(Mapping[str, str]):
+    """A live view: a space file may define another metric at any time."""
+
+    def __getitem__(self, name: str) -> str:
+        return "min" if name in FILE_OBJECTIVES else quality.METRICS[name].better
+
+    def __iter__(self) -> Iterator[str]:
+        return chain(quality.METRICS, FILE_OBJECTIVES)
+
+    def __len__(self) -> int:
+        return len(quality.METRICS) + len(FILE_OBJECTIVES)
+
+
+DIRECTIONS: Mapping[str, str] = _Directions()
+"""Every figure that may be an objective, and which way is better: "max" or "min"."""
 
 
 @dataclass(frozen=True)

@@ -1,117 +1,196 @@
-"""What quality means: the metrics of a task, from a model's outputs and the true targets."""
+"""Metrics: the quality of a model's answers on rows whose targets are known.
+
+A metric is a class below `Metric`, here or in a space file. Writing the class is all: it is then
+measured on every file and after every epoch, and may be named among a space's objectives.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from math import sqrt
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.config import Config, adds_fields, snake_case
+from automl.errors import UserError
+
 Outputs: TypeAlias = NDArray[Any]
 Targets: TypeAlias = NDArray[Any]
+Interval: TypeAlias = tuple[float, float]
+
+FILE_FIGURES = ("size_bytes", "latency_ms", "load_ms", "train_seconds")
+"""Figures of a file that are no metrics; no metric may have such a name."""
+NUM_RESAMPLES = 400
+
+METRICS: dict[str, Metric] = {}
+"""Every metric that this process knows, by its name; a space file adds its own when loaded."""
 
 
 @dataclass(frozen=True)
-class Metric:
-    """`of` takes logits (rows, classes) and class numbers, or predictions and targets
-    (rows, outputs); `chance` is what a guess that knows only the targets' spread reaches."""
+class Metric(Config):
+    """A figure of a model's answers.
 
-    of: Callable[[Outputs, Targets], float]
-    chance: Callable[[Targets], float]
-    perfect: float
-    better: str = "max"
+    Subclassing registers the metric under its class name in snake case (`MacroF1` is
+    `macro_f1`). `perfect` is the figure of answers that are all right.
+    """
+
+    better: ClassVar[Literal["max", "min"]] = "max"
+    perfect: ClassVar[float] = 1.0
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if adds_fields(cls):
+            raise UserError(f"the metric {cls.__name__} has fields; make constants of them")
+        name = snake_case(cls.__name__)
+        known = METRICS.get(name)
+        if name in FILE_FIGURES or (known and type(known).__name__ != cls.__name__):
+            raise UserError(f"the metric {cls.__name__} takes the name {name}; give it another one")
+        METRICS[name] = cls()
+
+    def __call__(self, outputs: Outputs, targets: Targets) -> float:
+        """The figure of logits (rows, classes) and class numbers (rows,).
+
+        In a regression: of predictions (rows, outputs) and targets (rows, outputs).
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no __call__")
+
+    def suits(self, num_classes: int) -> bool:
+        """Whether the metric is defined for so many classes; 0 stands for a regression."""
+        return num_classes > 0
+
+    def chance(self, targets: Targets) -> float:
+        """The figure of the best guess that gives every row the same answer.
+
+        That is the most frequent of the class numbers (rows,), or the mean of the targets
+        (rows, outputs).
+        """
+        if targets.dtype.kind in "iu":
+            guess = np.eye(int(targets.max()) + 1)[np.bincount(targets).argmax()]
+        else:
+            guess = targets.mean(0, dtype=np.float64)
+        return float(self(np.broadcast_to(guess, (len(targets), len(guess))), targets))
+
+    def ends(self, targets: Targets) -> tuple[float, float]:
+        """Chance and perfection: the ends of the metric's axis in the hypervolume.
+
+        Raises UserError where chance is no worse than what is called perfect.
+        """
+        chance = self.chance(targets)
+        if not (chance < self.perfect if self.better == "max" else chance > self.perfect):
+            name = type(self).__name__
+            raise UserError(
+                f"{name}: a guess reaches {chance:g}, which is no worse than perfect = "
+                f"{self.perfect:g} where better = {self.better!r}; correct these two"
+            )
+        return chance, self.perfect
+
+    def interval(self, outputs: Outputs, targets: Targets) -> Interval:
+        """95 % confidence interval of the figure, by the bootstrap; shapes as in a call."""
+        from scipy.stats import bootstrap
+
+        drawn = bootstrap(
+            (np.arange(len(targets)),),
+            lambda rows: self(outputs[rows], targets[rows]),
+            vectorized=False,
+            n_resamples=NUM_RESAMPLES,
+            batch=1,
+            method="percentile",
+            rng=np.random.default_rng(0),
+        )
+        low, high = drawn.confidence_interval
+        return float(low), float(high)
 
 
-def accuracy(logits: Outputs, targets: Targets) -> float:
+class Accuracy(Metric):
     """The share of rows whose highest logit is the target's."""
-    return float((logits.argmax(1) == targets).mean())
+
+    def __call__(self, outputs: Outputs, targets: Targets) -> float:
+        return float((outputs.argmax(1) == targets).mean())
+
+    def interval(self, outputs: Outputs, targets: Targets) -> Interval:
+        return wilson_interval(self(outputs, targets), len(targets))
 
 
-def macro_f1(logits: Outputs, targets: Targets) -> float:
+class MacroF1(Metric):
     """The mean over all classes of the harmonic mean of precision and recall."""
-    predicted, classes = logits.argmax(1), range(logits.shape[1])
-    hits = [int(((predicted == c) & (targets == c)).sum()) for c in classes]
-    sizes = [int((predicted == c).sum() + (targets == c).sum()) for c in classes]
-    return float(np.mean([2 * hit / max(size, 1) for hit, size in zip(hits, sizes, strict=True)]))
+
+    def __call__(self, outputs: Outputs, targets: Targets) -> float:
+        predicted, classes = outputs.argmax(1), range(outputs.shape[1])
+        hits = [int(((predicted == c) & (targets == c)).sum()) for c in classes]
+        sizes = [int((predicted == c).sum() + (targets == c).sum()) for c in classes]
+        return float(
+            np.mean([2 * hit / max(size, 1) for hit, size in zip(hits, sizes, strict=True)])
+        )
+
+    def chance(self, targets: Targets) -> float:
+        """The figure of random answers: any constant one is worse."""
+        return 1 / (int(targets.max()) + 1)
 
 
-def roc_auc(logits: Outputs, targets: Targets) -> float:
+class RocAuc(Metric):
     """The chance that a row of class 1 scores above one of class 0, ties counting half.
 
-    With one class only it is not defined: 0.5.
+    With rows of one class only it is not defined: 0.5.
     """
-    scores = logits[:, 1].astype(np.float64) - logits[:, 0]
-    positive, negative = scores[targets == 1], np.sort(scores[targets == 0])
-    if not len(positive) or not len(negative):
-        return 0.5
-    below = np.searchsorted(negative, positive, "left") + np.searchsorted(
-        negative, positive, "right"
-    )
-    return float(below.mean() / 2 / len(negative))
+
+    def suits(self, num_classes: int) -> bool:
+        return num_classes == 2
+
+    def __call__(self, outputs: Outputs, targets: Targets) -> float:
+        scores = outputs[:, 1].astype(np.float64) - outputs[:, 0]
+        positive, negative = scores[targets == 1], np.sort(scores[targets == 0])
+        if not len(positive) or not len(negative):
+            return 0.5
+        below = np.searchsorted(negative, positive, "left") + np.searchsorted(
+            negative, positive, "right"
+        )
+        return float(below.mean() / 2 / len(negative))
 
 
-def rmse(predictions: Outputs, targets: Targets) -> float:
-    """The root of the mean squared error over all rows and outputs."""
-    return float(np.sqrt(np.mean((predictions.astype(np.float64) - targets) ** 2)))
-
-
-def r2(predictions: Outputs, targets: Targets) -> float:
+class R2(Metric):
     """The share of the targets' variance that is explained, averaged over outputs."""
-    errors = ((predictions.astype(np.float64) - targets) ** 2).sum(0)
-    spread = ((targets - targets.mean(0, dtype=np.float64)) ** 2).sum(0)
-    return float(np.mean(1 - errors / np.maximum(spread, 1e-12)))
+
+    def suits(self, num_classes: int) -> bool:
+        return num_classes == 0
+
+    def __call__(self, outputs: Outputs, targets: Targets) -> float:
+        errors = ((outputs.astype(np.float64) - targets) ** 2).sum(0)
+        spread = ((targets - targets.mean(0, dtype=np.float64)) ** 2).sum(0)
+        return float(np.mean(1 - errors / np.maximum(spread, 1e-12)))
 
 
-def _one_of_many(targets: Targets) -> float:
-    return 1 / (int(targets.max()) + 1)
+class Rmse(Metric):
+    """The root of the mean squared error over all rows and outputs."""
 
+    better = "min"
+    perfect = 0.0
 
-def _most_frequent(targets: Targets) -> float:
-    return float(np.bincount(targets).max() / len(targets))
+    def suits(self, num_classes: int) -> bool:
+        return num_classes == 0
 
-
-CLASSIFICATION = {
-    "accuracy": Metric(accuracy, _most_frequent, 1.0),
-    "macro_f1": Metric(macro_f1, _one_of_many, 1.0),
-}
-BINARY = {**CLASSIFICATION, "roc_auc": Metric(roc_auc, lambda _: 0.5, 1.0)}
-REGRESSION = {
-    "r2": Metric(r2, lambda _: 0.0, 1.0),
-    "rmse": Metric(rmse, lambda targets: sqrt(targets.var(0).mean()), 0.0, "min"),
-}
-METRICS = {**BINARY, **REGRESSION}
+    def __call__(self, outputs: Outputs, targets: Targets) -> float:
+        return float(np.sqrt(np.mean((outputs.astype(np.float64) - targets) ** 2)))
 
 
 def metrics(num_classes: int) -> dict[str, Metric]:
     """The metrics of a task by name, the usual one first; no class: a regression."""
-    if num_classes == 0:
-        return REGRESSION
-    return BINARY if num_classes == 2 else CLASSIFICATION
+    return {name: metric for name, metric in METRICS.items() if metric.suits(num_classes)}
 
 
 def measured(outputs: Outputs, targets: Targets) -> dict[str, float]:
-    """Every metric that the targets' task has; integer targets are classes."""
+    """Every metric that the targets' task has, by name.
+
+    `outputs` are logits (rows, classes) where the targets are class numbers (rows,), integers;
+    else predictions, like the targets (rows, outputs).
+    """
     num_classes = outputs.shape[1] if targets.dtype.kind in "iu" else 0
-    return {name: metric.of(outputs, targets) for name, metric in metrics(num_classes).items()}
+    return {name: float(metric(outputs, targets)) for name, metric in metrics(num_classes).items()}
 
 
-def wilson_interval(share: float, count: int) -> tuple[float, float]:
+def wilson_interval(share: float, count: int) -> Interval:
     """95 % confidence interval of a share seen in `count` rows (Wilson, 1927)."""
-    z = 1.96
-    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z * sqrt(share * (1 - share) / count + z * z / (4 * count**2)) / (1 + z * z / count)
-    return middle - half, middle + half
+    from scipy.stats import binomtest
 
-
-def interval(name: str, outputs: Outputs, targets: Targets) -> tuple[float, float]:
-    """95 % confidence interval of a metric: Wilson's of an accuracy, else by the bootstrap."""
-    if name == "accuracy":
-        return wilson_interval(accuracy(outputs, targets), len(targets))
-    rng, of = np.random.default_rng(0), METRICS[name].of
-    drawn = (rng.integers(0, len(targets), len(targets)) for _ in range(400))
-    values = [of(outputs[rows], targets[rows]) for rows in drawn]
-    low, high = np.quantile(values, (0.025, 0.975))
-    return float(low), float(high)
+    found = binomtest(round(share * count), count).proportion_ci(method="wilson")
+    return float(found.low), float(found.high)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from automl.config import Config
+from automl.config import Config, snake_case
 from automl.errors import UserError
 
 if TYPE_CHECKING:
@@ -114,8 +113,7 @@ class Step(Config):
 
     def __post_init__(self) -> None:
         if not self.label:
-            words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__)
-            object.__setattr__(self, "label", words.lower())
+            object.__setattr__(self, "label", snake_case(type(self).__name__))
 
     def __str__(self) -> str:
         return f"step {self.label!r}"

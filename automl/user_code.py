@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Container
 
 
 def fingerprint(text: str) -> str:
@@ -12,10 +13,20 @@ def fingerprint(text: str) -> str:
     return ast.unparse(tree)
 
 
+def defines_below(text: str, bases: Container[str]) -> bool:
+    """Whether a text defines a class that stands right below one of these names."""
+    classes = (node for node in ast.parse(text).body if isinstance(node, ast.ClassDef))
+    return any(_last_name(base) in bases for node in classes for base in node.bases)
+
+
 def _builds_space(node: ast.stmt) -> bool:
     value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
-    return (
-        isinstance(value, ast.Call)
-        and isinstance(value.func, ast.Name | ast.Attribute)
-        and (value.func.id if isinstance(value.func, ast.Name) else value.func.attr) == "Space"
-    )
+    return isinstance(value, ast.Call) and _last_name(value.func) == "Space"
+
+
+def _last_name(expression: ast.expr) -> str:
+    """`Space` of `Space` and of `automl.Space`; "" of what is no name."""
+    match expression:
+        case ast.Name(name) | ast.Attribute(attr=name):
+            return name
+    return ""

@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 HOMES = {
     "PIL": ["data"],
+    "annotated_types": ["field_types"],
     "datasets": ["data"],
     "fsspec": ["store"],
     "grpc": ["cluster"],
@@ -23,6 +24,8 @@ HOMES = {
     "optuna": ["study"],
     "plotly": ["tracking", "explain"],
     "pyarrow": ["data"],
+    "pydantic": ["field_types"],
+    "pydantic_core": ["config"],
     "ray": ["cluster"],
     "rich": ["cli"],
     "safetensors": ["models", "training"],

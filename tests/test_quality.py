@@ -1,16 +1,69 @@
-"""Metrics against scikit-learn's."""
+"""Metrics against scikit-learn's, and one that a space file defines."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.trials import CACHE, drive
 from sklearn import metrics as theirs
 
-from automl import quality
+from automl import pareto, quality
+from automl.config import Config
+from automl.errors import UserError
+from automl.space import space_file
+from automl.space.exploring import explore, validate
+from automl.trial.reference_model import largest
 
 rng = np.random.default_rng(0)
 
+SPACE = """
+import numpy as np
+from automl import MLP, Metric, Sklearn, Space, Train, TrialConfig
+
+class BalancedAccuracy(Metric):
+    def __call__(self, outputs, targets):
+        hits = outputs.argmax(1) == targets
+        return np.mean([hits[targets == each].mean() for each in np.unique(targets)])
+
+class LogLoss(Metric):
+    better = "min"
+    perfect = 0.0
+
+    def __call__(self, outputs, targets):
+        outputs = outputs - outputs.max(1, keepdims=True)
+        shares = np.exp(outputs) / np.exp(outputs).sum(1, keepdims=True)
+        return -np.log(shares[np.arange(len(targets)), targets]).mean()
+
+space = Space(
+    TrialConfig(Sklearn("wine"), MLP((8,)), (Train(epochs=2),)),
+    objectives=("balanced_accuracy", "log_loss", "size_bytes"),
+    constraints=("log_loss<=5",),
+)
+"""
+
+
+@pytest.fixture
+def forgotten():
+    """Metrics that a test defines are gone after it."""
+    metrics, registered = dict(quality.METRICS), dict(Config.registered)
+    yield
+    for known, before in ((quality.METRICS, metrics), (Config.registered, registered)):
+        for name in known.keys() - before.keys():
+            del known[name]
+
+
+def outputs_and_targets(metric):
+    """Answers to 300 rows of the first task that suits a metric, and their targets."""
+    num_classes = next(number for number in (2, 0, 3) if metric.suits(number))
+    if num_classes == 0:
+        targets = rng.normal(size=(300, 1))
+        return targets + 0.5 * rng.normal(size=(300, 1)), targets
+    targets = rng.integers(0, num_classes, 300)
+    return np.eye(num_classes)[targets] + rng.normal(size=(300, num_classes)), targets
+
 
 @pytest.mark.parametrize("num_classes", [2, 5])
-def test_classification(num_classes):
+def test_classification_is_measured_as_by_scikit_learn(num_classes):
     logits = rng.normal(size=(200, num_classes)).round(1)
     targets = rng.integers(0, num_classes, 200)
     figures = quality.measured(logits, targets)
@@ -26,10 +79,10 @@ def test_classification(num_classes):
 
 
 def test_the_area_under_the_curve_of_one_class_alone_is_a_half():
-    assert quality.roc_auc(rng.normal(size=(5, 2)), np.ones(5, np.int64)) == 0.5
+    assert quality.RocAuc()(rng.normal(size=(5, 2)), np.ones(5, np.int64)) == 0.5
 
 
-def test_regression():
+def test_regression_is_measured_as_by_scikit_learn():
     targets = rng.normal(size=(200, 3)) * [1, 10, 100]
     predictions = targets + rng.normal(size=(200, 3))
     figures = quality.measured(predictions, targets)
@@ -40,16 +93,17 @@ def test_regression():
 def test_chance_and_perfection_are_the_ends_of_every_metric():
     targets = rng.integers(0, 2, 1000)
     onehot = np.eye(2)[targets]
-    for name, metric in quality.BINARY.items():
-        assert metric.of(onehot, targets) == metric.perfect
-        assert metric.of(rng.normal(size=(1000, 2)), targets) == pytest.approx(
-            metric.chance(targets), abs=0.05
-        ), name
+    for name, metric in quality.metrics(2).items():
+        chance, perfect = metric.ends(targets)
+        assert metric(onehot, targets) == perfect
+        guess = metric(rng.normal(size=(1000, 2)), targets)
+        assert guess == pytest.approx(chance, abs=0.05), name
     numbers = rng.normal(size=(1000, 1))
-    for metric in quality.REGRESSION.values():
-        assert metric.of(numbers, numbers) == metric.perfect
+    for metric in quality.metrics(0).values():
+        chance, perfect = metric.ends(numbers)
+        assert metric(numbers, numbers) == perfect
         mean = np.full_like(numbers, numbers.mean())
-        assert metric.of(mean, numbers) == pytest.approx(metric.chance(numbers))
+        assert metric(mean, numbers) == pytest.approx(chance)
 
 
 def test_the_wilson_interval_holds_the_share():
@@ -60,11 +114,49 @@ def test_the_wilson_interval_holds_the_share():
 
 @pytest.mark.parametrize("name", quality.METRICS)
 def test_every_metric_lies_in_its_interval(name):
-    if name in quality.REGRESSION:
-        targets = rng.normal(size=(300, 1))
-        outputs = targets + 0.5 * rng.normal(size=(300, 1))
-    else:
-        targets = rng.integers(0, 2, 300)
-        outputs = np.eye(2)[targets] + rng.normal(size=(300, 2))
-    low, high = quality.interval(name, outputs, targets)
-    assert low < quality.METRICS[name].of(outputs, targets) < high
+    metric = quality.METRICS[name]
+    outputs, targets = outputs_and_targets(metric)
+    low, high = metric.interval(outputs, targets)
+    assert low < metric(outputs, targets) < high
+    assert high - low < 0.2
+
+
+def test_a_metric_of_a_space_file_is_checked_measured_and_ranked(forgotten, store):
+    space = space_file.load(SPACE)
+    explored = validate(space)
+    reports, result = drive(space.trial, store)
+    figures = result.measurement.quality
+    assert list(figures) == ["accuracy", "macro_f1", "balanced_accuracy", "log_loss"]
+    assert 0 < figures["balanced_accuracy"] <= 1
+    assert reports[0].metrics["log_loss"] > reports[-1].metrics["log_loss"] > 0
+    assert pareto.DIRECTIONS["balanced_accuracy"] == "max"
+    assert pareto.dominates({"log_loss": 0.1}, {"log_loss": 0.2}, ["log_loss"])
+    reference = largest(space, explored, Path(CACHE.name))
+    axes = reference.axes(space.objectives, {"size_bytes": 1000.0})
+    assert axes["balanced_accuracy"].worst == pytest.approx(1 / 3)
+    assert axes["log_loss"].worst > axes["log_loss"].best == 0
+
+
+def test_a_metric_that_cannot_be_ranked_is_told(forgotten):
+    class Upside(quality.Metric):
+        better = "min"
+
+        def __call__(self, outputs, targets):
+            return quality.Accuracy()(outputs, targets)
+
+    with pytest.raises(UserError, match=r"a guess reaches 0\.75, .* correct these two"):
+        Upside().ends(np.array([0, 1, 1, 1]))
+
+
+def test_a_metric_takes_no_name_that_has_a_meaning(forgotten):
+    for name in ("SizeBytes", "Macro_F1"):
+        with pytest.raises(UserError, match="takes the name"):
+            type(name, (quality.Metric,), {})
+    with pytest.raises(UserError, match="has fields"):
+        type("FBeta", (quality.Metric,), {"__annotations__": {"beta": "float"}})
+
+
+def test_a_regressions_metrics_are_no_objectives_of_classes(forgotten):
+    space = space_file.load(SPACE.replace('"balanced_accuracy"', '"rmse"'))
+    with pytest.raises(UserError, match="rmse cannot be measured on a choice among 3 classes"):
+        largest(space, explore(space), Path(CACHE.name))

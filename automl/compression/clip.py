@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from automl.compression.calibration import recalibrate
-from automl.config import Between0And1, NotNegative
 from automl.errors import Rejected, UserError
+from automl.field_types import Between0And1, NotNegative
 from automl.models.family import Network
 from automl.models.plain_layers import plain_layers
 from automl.models.possible_network import PossibleNetwork

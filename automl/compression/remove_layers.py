@@ -14,9 +14,9 @@ import torch
 from automl import quality
 from automl.compression.calibration import calibration_rows, recalibrate
 from automl.compression.cut_units import check_order, refuse_changed
-from automl.config import Above0To1, Count
 from automl.data.dataset import DatasetInfo, Split
 from automl.errors import Rejected
+from automl.field_types import Above0To1, Count
 from automl.models.deployed import Deployed, predict
 from automl.models.family import Block, Network, count_parameters
 from automl.models.possible_network import PossibleNetwork
@@ -96,4 +96,4 @@ def _measured(model: Network, rows: Split, info: DatasetInfo) -> float:
     """The task's first metric: accuracy or r², of both of which more is better."""
     metric = next(iter(quality.metrics(len(info.classes)).values()))
     answers = predict(Deployed(model, info), torch.from_numpy(rows.inputs))
-    return metric.of(answers.cpu().numpy(), rows.targets)
+    return metric(answers.cpu().numpy(), rows.targets)

@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.config import Count
 from automl.data.dataset import Dataset, RawDataset
 from automl.data.image_folder import check_pixels, pixels, stacked
 from automl.data.reading import coded, existing
 from automl.data.text import NUM_TOKENS, cut, padded
 from automl.errors import UserError
+from automl.field_types import Count
 
 _Place = Callable[[int], str]
 

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from automl.config import Count
 from automl.data.dataset import Dataset, RawDataset
 from automl.data.reading import coded, empty, existing, visible_files
 from automl.errors import UserError
+from automl.field_types import Count
 
 _MODES = {1: "L", 3: "RGB"}
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from automl.config import Count, NotNegative, Whole
 from automl.data.dataset import Dataset, RawDataset
+from automl.field_types import Count, NotNegative, Whole
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.config import Count
 from automl.data.dataset import Dataset, RawDataset
 from automl.data.reading import empty, existing
 from automl.errors import UserError
+from automl.field_types import Count
 
 _Arrays = dict[str, NDArray[Any]]
 _DAMAGED = (

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from sklearn import datasets
 
-from automl.config import Count
 from automl.data.dataset import Dataset, RawDataset
 from automl.errors import UserError
+from automl.field_types import Count
 
 _LOADERS: dict[str, Any] = {
     "digits": datasets.load_digits,

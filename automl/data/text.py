@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.config import Count
 from automl.data.dataset import Dataset, RawDataset
 from automl.data.reading import DELIMITERS, coded, empty, existing_file, records
 from automl.errors import UserError
+from automl.field_types import Count
 
 NUM_TOKENS = 256
 

@@ -52,7 +52,8 @@ def test_figures(config: TrialConfig, cache: Path, file: bytes) -> dict[str, Any
     test = measure(file, rows.inputs, rows.targets)
     outputs, targets = onnx.run(onnx.session(file), rows.inputs), np.asarray(rows.targets)
     intervals = {
-        f"test_{name}_95": list(quality.interval(name, outputs, targets)) for name in test.quality
+        f"test_{name}_95": list(quality.METRICS[name].interval(outputs, targets))
+        for name in test.quality
     }
     return {
         "quality": list(test.quality),

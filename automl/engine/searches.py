@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from automl import user_code
 from automl.errors import UserError, unknown
 from automl.home import Home
+from automl.quality import METRICS
 from automl.space import space_file
 from automl.space.sampling import WHOLE, rebuild
 from automl.space.space import Space, TrialConfig
@@ -147,7 +149,11 @@ def open_study(home: Home, name: str) -> Study:
                 "or point to another home with --home"
             )
         raise UserError(unknown("study", name, known))
-    return Study(home.study(name))
+    study = Study(home.study(name))
+    metrics = {"Metric", *(type(metric).__name__ for metric in METRICS.values())}
+    if user_code.defines_below(study.space_text, metrics):
+        study_space(study)  # Its metrics are known from then on.
+    return study
 
 
 def stop(home: Home, name: str) -> bool:

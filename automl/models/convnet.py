@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from torch import nn
 
-from automl.config import Count
+from automl.field_types import Count
 from automl.models.building_blocks import (
     block_groups,
     check_pools,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from torch import nn
 
-from automl.config import Count
+from automl.field_types import Count
 from automl.models.building_blocks import (
     Transpose,
     block_groups,

@@ -16,9 +16,10 @@ import safetensors.torch
 from torch import nn
 
 from automl import user_code
-from automl.config import SPACE_MODULE_PREFIX, Positive, canonical, encode
+from automl.config import SPACE_MODULE_PREFIX, canonical, encode
 from automl.data.dataset import DatasetInfo, Scaling, content_hash
 from automl.errors import UserError
+from automl.field_types import Positive
 from automl.models.family import Group, ModelFamily, chain
 
 SPACE_FILE = "space-file-"

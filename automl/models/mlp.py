@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from automl.config import Count
+from automl.field_types import Count
 from automl.models.building_blocks import activation, block_groups, normalisation, shorter_chains
 from automl.models.family import Block, Group, ModelFamily, chain
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import nn
 
-from automl.config import Count
+from automl.field_types import Count
 from automl.models.building_blocks import Residual
 from automl.models.family import chain
 from automl.models.staged import Stage, Staged

@@ -8,8 +8,9 @@ from typing import ClassVar, TypeVar
 
 from torch import nn
 
-from automl.config import Config, Count, Whole
+from automl.config import Config
 from automl.errors import UserError
+from automl.field_types import Count, Whole
 from automl.models.building_blocks import PER_UNIT, check_shape, convolution, makers, readers
 from automl.models.family import Block, Group, ModelFamily, chain
 

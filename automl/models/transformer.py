@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from automl.config import Config, Count
+from automl.config import Config
 from automl.errors import UserError
+from automl.field_types import Count
 from automl.models.building_blocks import Residual, Transpose, activation, check_shape, readers
 from automl.models.family import Block, Group, ModelFamily, Slice, chain
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 from automl.config import Config, encode
 from automl.errors import UserError, unknown
 from automl.recipe import Step
 
-Suggest = Callable[[str, "Domain"], Any]
+ParamValue: TypeAlias = str | int | float | bool | None
+"""A value that is suggested for a domain: a number, or the name of an option."""
+Params: TypeAlias = Mapping[str, ParamValue]
+"""A trial's suggested values by their paths."""
+Suggest: TypeAlias = Callable[[str, "Domain"], ParamValue]
+"""Gives a value for the domain at a path."""
 
 
 class Domain(Config):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from automl import pareto
-from automl.config import check_types, locate, parts
+from automl import field_types, pareto
+from automl.config import locate
 from automl.errors import UserError, unknown
 from automl.space.domains import Domain, FloatDomain, IntDomain, OneOfDomain
 from automl.space.sampling import _Draw
@@ -56,7 +56,7 @@ def explore(space: Space, *, lowest: bool = False) -> Explored:
 
         draw = _Draw(suggest, space)
         config = draw.trial(space.trial)
-        check_types(config)
+        field_types.check(config)
         configs.append(locate(config, draw.folders))
         paths |= draw.paths
     return Explored(tuple(configs), domains, frozenset(paths))
@@ -83,8 +83,6 @@ def validate(space: Space) -> Explored:
 
 
 def check(config: TrialConfig) -> None:
-    """Raise UserError on a number out of its range, or a step that cannot stand where it does."""
-    for part in parts(config):
-        part.check_ranges()
+    """Raise UserError on a step that cannot stand after those before it."""
     for position, step in enumerate(config.recipe):
         step.check(config.recipe[:position])

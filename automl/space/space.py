@@ -34,9 +34,10 @@ class TrialConfig(Config):
 class Space(Config):
     """A trial config with domains, and what is wanted of it.
 
-    `objectives` are names of `pareto.DIRECTIONS`; `constraints` read like
-    "size_bytes<=40000"; `fixed` maps paths to values that replace what stands there (`--set`);
-    relative paths of data and weights are looked for in `folders`, one after the other.
+    `objectives` are names of metrics or of a file's figures (`pareto.DIRECTIONS`).
+    `constraints` read like "size_bytes<=40000". `fixed` maps paths to values that replace the
+    values there (`--set`). Relative paths of data and weights are looked for in `folders`, in
+    their order.
     """
 
     trial: TrialConfig

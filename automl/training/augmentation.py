@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from automl.config import Above0To1, Config, Whole
+from automl.config import Config
+from automl.field_types import Above0To1, Whole
 
 
 class Augmentation(Config):

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.conv import _ConvNd
 
-from automl.config import Count, From0To1, NotNegative, Positive
 from automl.data.dataset import DatasetInfo
 from automl.errors import Rejected, UserError
+from automl.field_types import Count, From0To1, NotNegative, Positive
 from automl.models.deployed import predict
 from automl.models.family import ModelFamily, Network, Spec, larger, untrained
 from automl.recipe import Sibling
@@ -79,7 +79,6 @@ class Joint(Taught):
     hints: NotNegative = 1.0
 
     def check_ranges(self) -> None:
-        super().check_ranges()
         if self.model is None and not 1 < self.width_factor < math.inf:
             raise UserError(f"{self}: width_factor must be above 1")
 

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from automl import quality
-from automl.config import NotNegative
 from automl.data.dataset import DatasetInfo
 from automl.errors import Rejected, UserError, unknown
+from automl.field_types import NotNegative
 from automl.models.deployed import Deployed, Inputs, predict
 from automl.models.family import Network
 from automl.models.possible_network import PossibleNetwork

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from automl.config import Config, From0Below1
+from automl.config import Config
 from automl.data.dataset import DatasetInfo
 from automl.errors import UserError
+from automl.field_types import From0Below1
 from automl.models.family import Network
 from automl.recipe import Sibling
 

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
-from automl.config import Between0And1, Config, From0Below1, NotNegative
+from automl.config import Config
+from automl.field_types import Between0And1, From0Below1, NotNegative
 
 
 class Optimizer(Config):

@@ -11,7 +11,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from automl.config import Config, Count
+from automl.config import Config
+from automl.field_types import Count
 from automl.training.batch_norm import share_statistics
 from automl.training.batches import Part, Plan
 from automl.training.losses import BatchLoss

@@ -14,7 +14,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from automl.config import Count, Whole
+from automl.field_types import Count, Whole
 from automl.training.batch_norm import share_statistics
 from automl.training.batches import Plan
 from automl.training.parallel import Parallelism, SharedRows, Spread, Trainee, rank, world_size

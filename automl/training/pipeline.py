@@ -16,8 +16,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.pipelining import PipelineStage, ScheduleGPipe
 
-from automl.config import Count
 from automl.errors import Rejected
+from automl.field_types import Count
 from automl.models.family import Network, chain, count_parameters
 from automl.training.batches import Part
 from automl.training.losses import BatchLoss

@@ -6,8 +6,9 @@ import math
 import random
 from dataclasses import dataclass
 
-from automl.config import Between0And1, Config, Count, From0Below1, Positive
+from automl.config import Config
 from automl.errors import UserError
+from automl.field_types import Between0And1, Count, From0Below1, Positive
 
 
 class Schedule(Config):
@@ -66,7 +67,6 @@ class Random(Schedule):
         return float(self.low * (self.high / self.low) ** share)
 
     def check_ranges(self) -> None:
-        super().check_ranges()
         if not 0 < self.low <= self.high < math.inf:
             raise UserError(f"{self}: low must be above 0, and high not below it")
 

@@ -22,8 +22,8 @@ from torch.distributed.tensor.parallel import (
 )
 from torch.nn import functional as F
 
-from automl.config import Count
 from automl.errors import Rejected
+from automl.field_types import Count
 from automl.models.family import Network
 from automl.training.batch_norm import Added, share_statistics
 from automl.training.parallel import Parallelism, SharedRows, Spread, Trainee, rank, world_size

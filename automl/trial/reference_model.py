@@ -56,7 +56,7 @@ class Largest:
         most_bytes = max(figures["size_bytes"], BYTES * self.num_parameters)
         figures = {**figures, "size_bytes": most_bytes}
         return {
-            name: Axis(known[name].chance(self.rows.targets), known[name].perfect)
+            name: Axis(*known[name].ends(self.rows.targets))
             if name in known
             else Axis(figures[name], figures[name] / pareto.SPAN, log=True)
             for name in objectives

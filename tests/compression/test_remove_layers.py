@@ -151,7 +151,7 @@ def test_the_usual_order_of_compressions_ends_in_a_small_file_that_agrees(family
     expected = predict(Deployed(network, info), torch.from_numpy(rows.inputs)).numpy()
     gate.check(file, bytes(4 * count_parameters(parent)), rows.inputs, expected)
     answers = runtime.run(runtime.session(file), rows.inputs)
-    assert quality.accuracy(answers, rows.targets) > 0.6
+    assert quality.Accuracy()(answers, rows.targets) > 0.6
 
 
 def test_only_a_first_stage_may_have_no_block():

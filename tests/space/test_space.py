@@ -233,8 +233,11 @@ class Polish(Step):
     rounds: int = 1
     optimizer: Optimizer | None = None
 
-space = Space(TrialConfig(Sklearn("digits"), MLP((16,)), (Polish(), Odd())))
+space = Space(TrialConfig(Sklearn("digits"), MLP((16,)), (Polish(),)))
 """
+    odd = text.replace("(Polish(),)", "(Polish(), Odd())")
+    with pytest.raises(UserError, match="the annotation mystery: Unknown of class Odd cannot be"):
+        validate(space_file.load(odd))
     space = space_file.load(text)
     validate(space)
     with pytest.raises(UserError, match=r"Polish\.optimizer is Flip\(\); it must be an Optimizer"):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, TypeVar, get_type_hints
 
@@ -25,12 +25,17 @@ Count = Annotated[int, Ge(1)]
 Positive = Annotated[float, Gt(0), Lt(math.inf)]
 NotNegative = Annotated[float, Ge(0), Lt(math.inf)]
 
-GENERAL, BUDGETS, MACHINE, SEARCH, STORAGE = "Options", "Budgets", "Machine", "Search", "Storage"
-PANELS = (GENERAL, BUDGETS, MACHINE, SEARCH, STORAGE)
+GENERAL, MODEL, BUDGETS, MACHINE = "Options", "Model", "Budgets", "Machine"
+SEARCH, STORAGE = "Search", "Storage"
+PANELS = (GENERAL, MODEL, BUDGETS, MACHINE, SEARCH, STORAGE)
 START = ("search", "submit")
 """The commands that start a search."""
 RUN = (*START, "resume")
 """The commands that start a search or go on with one."""
+CHOOSE = ("export", "explain")
+"""The commands that choose one model of a front."""
+KEPT = ("resume", "sync")
+"""The commands whose options stay as they were when they are not given."""
 
 
 @dataclass(frozen=True)
@@ -206,6 +211,45 @@ class NewSearch:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """The wishes that choose one model of a front."""
+
+    where: Annotated[
+        str | None,
+        Shown(MODEL, 'Conditions, e.g. "size_bytes<=20000 and accuracy>=0.95".', "none", CHOOSE),
+    ] = None
+    best: Annotated[
+        str | None,
+        Shown(
+            MODEL,
+            "Figure that decides.",
+            "for export the first objective, for explain none",
+            CHOOSE,
+        ),
+    ] = None
+    knee: Annotated[
+        bool,
+        Shown(
+            MODEL,
+            "The front's knee, the best compromise between all objectives.",
+            "for explain, when no other wish is given",
+            CHOOSE,
+        ),
+    ] = False
+    prefer: Annotated[
+        str | None,
+        Shown(
+            MODEL,
+            "Figures that decide, the most important first, e.g. "
+            '"accuracy within 0.01, size_bytes within 10%, latency_ms".',
+            "none",
+            CHOOSE,
+        ),
+    ] = None
+    trial: Annotated[str | None, Shown(MODEL, "A trial by its id.", "none", CHOOSE)] = None
+
+
+@dataclass(frozen=True)
 class Declared:
     """One declared option."""
 
@@ -222,6 +266,11 @@ class Declared:
 def declared(command: str) -> dict[str, Declared]:
     """The options that a command takes, by name and in the order of their panels."""
     found = [option for option in _all_declared() if command in option.shown.commands]
+    if command in KEPT:
+        found = [
+            replace(option, default=None, shown=replace(option.shown, default="as it was"))
+            for option in found
+        ]
     found.sort(key=lambda option: PANELS.index(option.shown.panel))
     return {option.name: option for option in found}
 
@@ -237,6 +286,7 @@ def takes_options(
     def decorate(function: F) -> F:
         signature = inspect.signature(function, eval_str=True)
         kept = [p for p in signature.parameters.values() if p.kind != p.VAR_KEYWORD]
+        first = [p for p in kept if p.kind != p.KEYWORD_ONLY]
         made = [
             inspect.Parameter(
                 option.name,
@@ -246,7 +296,7 @@ def takes_options(
             )
             for option in declared(command).values()
         ]
-        function.__signature__ = signature.replace(parameters=[*kept, *made])  # type: ignore[attr-defined]
+        function.__signature__ = signature.replace(parameters=[*first, *made, *kept[len(first) :]])  # type: ignore[attr-defined]
         return function
 
     return decorate
@@ -264,25 +314,17 @@ def read(
         if name not in known:
             raise UserError(unknown("option", name, list(known)))
     values = {**(before or {}), **{name: v for name, v in given.items() if v is not None}}
-    options = _checked(Options, values)
+    options = checked(Options, values)
     options.budget(), options.request()
     if options.gpu_hours is not None and not options.gpus_per_trial:
         raise UserError(
             f"--gpu-hours {options.gpu_hours:g}: trials that reserve no GPU use none up; "
             "give --gpus-per-trial too, or another budget"
         )
-    return options, _checked(NewSearch, values)
+    return options, checked(NewSearch, values)
 
 
-def _all_declared() -> Iterator[Declared]:
-    for cls in (Options, NewSearch):
-        hints, plain = get_type_hints(cls, include_extras=True), get_type_hints(cls)
-        for f in fields(cls):
-            (shown,) = (part for part in hints[f.name].__metadata__ if isinstance(part, Shown))
-            yield Declared(f.name, plain[f.name], f.default, shown)
-
-
-def _checked(cls: type[T], values: Mapping[str, object]) -> T:
+def checked(cls: type[T], values: Mapping[str, object]) -> T:
     """An options class with these values. Raises UserError on a wrong type or range."""
     from pydantic import TypeAdapter, ValidationError
 
@@ -293,3 +335,11 @@ def _checked(cls: type[T], values: Mapping[str, object]) -> T:
         (flag,) = (option.flag for option in _all_declared() if option.name == wrong["loc"][0])
         sentence = wrong["msg"].replace("Input", "it")
         raise UserError(f"{flag} {wrong['input']}: {sentence}") from None
+
+
+def _all_declared() -> Iterator[Declared]:
+    for cls in (Options, NewSearch, Choice):
+        hints, plain = get_type_hints(cls, include_extras=True), get_type_hints(cls)
+        for f in fields(cls):
+            (shown,) = (part for part in hints[f.name].__metadata__ if isinstance(part, Shown))
+            yield Declared(f.name, plain[f.name], f.default, shown)

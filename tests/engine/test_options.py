@@ -74,10 +74,10 @@ def test_each_budget_is_an_option():
 
 def test_python_shows_the_options_that_it_takes():
     names = list(inspect.signature(automl.search).parameters)
-    assert names == ["space", "home", "watch", *declared("search")]
+    assert names == ["space", *declared("search"), "home", "watch"]
     assert {*declared("search")} == {f.name for cls in (Options, NewSearch) for f in fields(cls)}
     taken = list(inspect.signature(automl.resume).parameters)
-    assert taken == ["name", "home", "watch", *declared("resume")]
+    assert taken == ["name", *declared("resume"), "home", "watch"]
 
 
 def test_a_field_more_is_an_option_more(monkeypatch):

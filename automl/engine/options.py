@@ -7,13 +7,12 @@ A new option is one more field of `Budgets`, `Options` or `NewSearch`. The comma
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated, TypeVar, get_type_hints
+from typing import Annotated, ClassVar, TypeVar, get_type_hints
 
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt
 
 from automl.cluster.placement import Request
 from automl.errors import UserError, unknown
@@ -22,8 +21,8 @@ from automl.study.budget import DEFAULT_TRIALS, Budget
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., object])
 Count = Annotated[int, Ge(1)]
-Positive = Annotated[float, Gt(0), Lt(math.inf)]
-NotNegative = Annotated[float, Ge(0), Lt(math.inf)]
+Positive = Annotated[float, Gt(0)]
+NotNegative = Annotated[float, Ge(0)]
 
 GENERAL, MODEL, BUDGETS, MACHINE = "Options", "Model", "Budgets", "Machine"
 SEARCH, STORAGE = "Search", "Storage"
@@ -58,6 +57,8 @@ class Shown:
 @dataclass(frozen=True)
 class Budgets:
     """Limits of a run: the first that is reached ends the search, or the trial."""
+
+    __pydantic_config__: ClassVar = {"allow_inf_nan": False}
 
     trials: Annotated[
         Count | None,

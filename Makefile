@@ -4,14 +4,14 @@ BIN := .venv/bin
 DEMO_TRIALS ?= 30
 # pip compiles on one core, this on all; some packages hold files that do not compile.
 COMPILE := $(BIN)/python -m compileall -qq -j 0 .venv/lib >/dev/null || true
-STUDY_OF := $(BIN)/python -c 'import json, sys; print(json.load(sys.stdin)["study"])'
+NAME_OF := $(BIN)/python -c 'import json, sys; print(json.load(sys.stdin)["search"])'
 
 .PHONY: demo test test-all replay bench bench-full check format install
 
 demo: .venv/installed
-	study=$$($(BIN)/automl search digits --trials $(DEMO_TRIALS) --json | $(STUDY_OF)) && \
-	$(BIN)/automl front $$study && \
-	$(BIN)/automl export $$study --best accuracy --where "size_bytes<=40000" --out out
+	name=$$($(BIN)/automl search digits --trials $(DEMO_TRIALS) --json | $(NAME_OF)) && \
+	$(BIN)/automl front $$name && \
+	$(BIN)/automl export $$name --best accuracy --where "size_bytes<=40000" --out out
 
 install: .venv/installed-dev
 

@@ -101,6 +101,6 @@ def check_name(name: str) -> str:
     """A study's name, fit for a folder. Raises UserError else."""
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,99}", name):
         raise UserError(
-            f"{name!r} cannot name a study; use letters, digits, '-', '_' and '.', at most 100"
+            f"{name!r} cannot name a search; use letters, digits, '-', '_' and '.', at most 100"
         )
     return name

@@ -1,63 +1,104 @@
-"""What `automl check` tells of a space before anything expensive runs."""
+"""The command that checks a space before anything expensive runs."""
 
 from __future__ import annotations
 
-import tempfile
-from dataclasses import fields, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated
 
-from automl import user_code
-from automl.compression.prune import Prune
-from automl.config import Config
+import typer
+
+from automl.cli import render
+from automl.cli.parameters import (
+    HomeOption,
+    JsonOption,
+    SpaceArgument,
+    assignments,
+    home_of,
+    takes_options,
+)
 from automl.errors import UserError
-from automl.home import Home, make_writable
-from automl.measure.measurement import measure
-from automl.models.family import count_parameters
-from automl.space import space_file
 from automl.space.domains import IntDomain, OneOfDomain
-from automl.space.exploring import Explored, validate
-from automl.space.initial_points import describe
-from automl.space.space import TrialConfig
-from automl.store import Store
-from automl.training.loop import Train
-from automl.training.parallel import SingleDevice
-from automl.trial.reference_model import largest
-from automl.trial.result import TrialResult, failed
-from automl.trial.trial import run as run_trial
+
+if TYPE_CHECKING:
+    from automl.home import Home
+    from automl.space.exploring import Explored
 
 
-def check(name: str, sets: dict[str, str], home: Home, *, run: bool) -> dict[str, Any]:
-    """The space's parameters and size; with `run` one trial of it, each training one epoch long.
+@takes_options("check")
+def check(
+    space: SpaceArgument,
+    run: Annotated[bool, typer.Option("--run", help="Run one tiny trial of it, here.")] = False,
+    *,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+    **given: object,
+) -> None:
+    """Validate a space; print its parameters and the size of its largest model."""
+    report = examine(space, assignments(given["sets"]), home_of(home), run=run)
+    facts = {name: value for name, value in asdict(report).items() if value is not None}
+    if as_json:
+        render.as_json(facts)
+        return
+    render.table([{"parameter": k, "values": v} for k, v in facts.pop("parameters").items()])
+    print("\n".join(f"{name}: {value}" for name, value in facts.items()))
+
+
+@dataclass(frozen=True)
+class SpaceReport:
+    """Facts of a space, each parameter in words; `trial` tells how the tiny trial ended."""
+
+    space: str
+    objectives: str
+    constraints: str
+    configurations: str
+    training_rows: int
+    largest_model_parameters: int
+    largest_model_bytes: int
+    parameters: dict[str, str]
+    trial: str | None = None
+
+
+def examine(name: str, sets: dict[str, str], home: Home, *, run: bool) -> SpaceReport:
+    """Load a space and its largest model; with `run` run one trial, each training one epoch long.
 
     Raises UserError on a space that cannot be searched.
     """
+    from automl import user_code
+    from automl.cli import tiny_trial
+    from automl.home import make_writable
+    from automl.models.family import count_parameters
+    from automl.space import space_file
+    from automl.space.exploring import validate
+    from automl.space.initial_points import describe
+    from automl.trial.reference_model import largest
+
     path = space_file.find(name)
     text = space_file.read(path)
     space = space_file.load(text, sets, str(path))
     explored = validate(space)
     make_writable(home)
     reference = largest(space, explored, home.cache)
-    report: dict[str, Any] = {
-        "space": path.stem,
-        "objectives": ", ".join(space.objectives),
-        "constraints": ", ".join(space.constraints) or "none",
-        "configurations": _configurations(explored),
-        "training_rows": len(reference.data.train.targets),
-        "largest_model_parameters": count_parameters(reference.model),
-        "largest_model_bytes": len(reference.export()),
-        "parameters": {p: describe(domain) for p, domain in explored.domains.items()},
-    }
+    trial = None
     if run:
-        result = _tiny_trial(explored.configs[-1], home.cache, user_code.fingerprint(text))
+        result = tiny_trial.run(explored.configs[-1], home.cache, user_code.fingerprint(text))
         if result.status == "failed":
             raise UserError(f"a tiny trial of {path} failed: {result.reason}")
-        report["trial"] = f"{result.status} {result.reason}".strip()
-    return report
+        trial = f"{result.status} {result.reason}".strip()
+    return SpaceReport(
+        space=path.stem,
+        objectives=", ".join(space.objectives),
+        constraints=", ".join(space.constraints) or "none",
+        configurations=_configurations(explored),
+        training_rows=len(reference.data.train.targets),
+        largest_model_parameters=count_parameters(reference.model),
+        largest_model_bytes=len(reference.export()),
+        parameters={path: describe(domain) for path, domain in explored.domains.items()},
+        trial=trial,
+    )
 
 
 def _configurations(explored: Explored) -> str:
-    """How many there are, when no parameter is continuous: the product, at the most."""
+    """The number of configurations: at most the product, when no parameter is continuous."""
     count = 1
     for domain in explored.domains.values():
         match domain:
@@ -68,41 +109,3 @@ def _configurations(explored: Explored) -> str:
             case _:
                 return "continuous"
     return f"at most {count}"
-
-
-def _short(value: Any) -> Any:
-    """A value, each training in it as short as can be and in this process."""
-    if isinstance(value, tuple):
-        return tuple(map(_short, value))
-    if isinstance(value, Config):
-        inner = {f.name: _short(getattr(value, f.name)) for f in fields(value)}  # type: ignore[arg-type]
-        value = replace(value, **inner)  # type: ignore[type-var]
-    match value:
-        case Train(epochs=epochs) if epochs:
-            return replace(value, epochs=1, parallelism=SingleDevice())
-        case Prune(fine_tune_epochs=epochs) if epochs:
-            return replace(value, fine_tune_epochs=1)
-    return value
-
-
-def _tiny_trial(config: TrialConfig, cache: Path, space_source: str) -> TrialResult:
-    """Run a config in this process, each training as short as can be."""
-    tiny = replace(config, recipe=_short(config.recipe))
-    with tempfile.TemporaryDirectory() as folder:
-        trial = run_trial(
-            tiny,
-            Store(folder),
-            lambda file, rows: measure(file, rows.inputs, rows.targets),
-            cache,
-            space_source,
-        )
-        try:
-            while True:
-                next(trial)
-        except StopIteration as end:
-            result: TrialResult = end.value
-            return result
-        except UserError:
-            raise
-        except Exception as error:
-            return failed(error)

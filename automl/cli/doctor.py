@@ -1,4 +1,4 @@
-"""What `automl doctor` finds: versions, devices, storage, ports and the plan."""
+"""The command that examines this machine, the home and the cluster, and tells the plan."""
 
 from __future__ import annotations
 
@@ -8,22 +8,38 @@ import shutil
 import socket
 from importlib.metadata import version
 
-from automl.cluster import nodes, port_security, session
+from automl.cli import render
+from automl.cli.parameters import HomeOption, JsonOption, home_of, takes_options
 from automl.cluster.placement import Request, described, explained
+from automl.engine.options import read
 from automl.home import Home, make_writable
 
 LIBRARIES = ("frontier-automl", "torch", "ray", "optuna", "mlflow", "onnx", "onnxruntime")
 UI_PORT = 5000
 
 
-def examine(
-    home: Home, address: str | None, request: Request, num_workers: int = 0
-) -> dict[str, str]:
-    """Findings by subject, among them the plan for trials that take so much.
+@takes_options("doctor")
+def doctor(*, home: HomeOption = None, as_json: JsonOption = False, **given: object) -> None:
+    """Tell versions, devices, storage, open ports, and how many trials would run at once."""
+    options, new = read("doctor", given)
+    num_workers = new.workers_per_trial or 0
+    findings = examine(home_of(home), options.address, options.request(), num_workers)
+    if as_json:
+        render.as_json(findings)
+    else:
+        for subject, finding in findings.items():
+            print(f"{subject:16} {finding}")
 
-    Raises UserError when the home or the address is of no use, or not one trial fits.
+
+def examine(home: Home, address: str | None, request: Request, num_workers: int) -> dict[str, str]:
+    """Findings by subject, among them the plan for trials that each take `request`.
+
+    `num_workers` is 0 for trials of one process. Raises UserError when the home or the address
+    is of no use, or when not one trial fits.
     """
     import torch
+
+    from automl.cluster import nodes, port_security, session
 
     make_writable(home)
     if address is not None:
@@ -41,7 +57,7 @@ def examine(
         if port_security.answers("127.0.0.1", UI_PORT)
         else "free",
     }
-    # What listens here before our own cluster does.
+    # Looked at first: our own cluster opens ports, too.
     findings |= _open_ports(address)
     with session.connected(address):
         resources = nodes.resources()
@@ -53,6 +69,8 @@ def examine(
 
 def _open_ports(address: str | None) -> dict[str, str]:
     """Ray's ports that others reach: on the cluster's host, and on this machine's network."""
+    from automl.cluster import port_security
+
     host, _, port = (address or "").removeprefix("ray://").rpartition(":")
     names = dict.fromkeys((host, _own_address()))
     hosts = [name for name in names if name and not name.startswith(("127.", "localhost"))]
@@ -61,7 +79,7 @@ def _open_ports(address: str | None) -> dict[str, str]:
 
 
 def _own_address() -> str:
-    """This machine's address in its network, "" when it is in none."""
+    """This machine's address in its network; "" when it is in none."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             # Nothing is sent: this only chooses a way out.

@@ -1,4 +1,4 @@
-"""A search on a terminal: a live line of figures there, plain lines elsewhere."""
+"""The progress of a search: a live view on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REFRESH_PER_SECOND = 2
 
 
 class Progress(Watch):
-    """Writes to standard error only."""
+    """A watch that writes to standard error only."""
 
     def __init__(self) -> None:
         self.console = Console(file=sys.stderr, highlight=False)
@@ -109,17 +109,17 @@ class Progress(Watch):
         front = f"front {len(self.front.members)}, hypervolume {self.front.hypervolume:.4f}"
         return f"{states or 'no trial yet'}; {front}"
 
-    def _left(self) -> str:
-        left = []
+    def _remaining(self) -> str:
+        remaining = []
         if (trials := self.budget.max_trials()) < float("inf"):
-            left.append(f"{len(self.records)} of {int(trials)} trials")
+            remaining.append(f"{len(self.records)} of {int(trials)} trials")
         if self.budget.minutes is not None:
             seconds = self.budget.minutes * 60 - (time.monotonic() - self.started_at)
-            left.append(f"{max(0, int(seconds)) // 60}:{max(0, int(seconds)) % 60:02d} left")
-        return ", ".join(left)
+            remaining.append(f"{max(0, int(seconds)) // 60}:{max(0, int(seconds)) % 60:02d} left")
+        return ", ".join(remaining)
 
     def _view(self) -> Group:
         table = Table.grid(padding=(0, 2))
         for number, doing in list(self.running.items()):
             table.add_row(f"  {trial_id(number)}", doing)
-        return Group(Text(f"{self._left()}; {self._summary()}", style="bold"), table)
+        return Group(Text(f"{self._remaining()}; {self._summary()}", style="bold"), table)

@@ -1,89 +1,154 @@
-"""What commands print on standard output: tables, or one JSON object."""
+"""Everything that commands print on standard output: tables, plots, or one JSON object."""
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from automl import pareto
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
+    from automl.engine.searches import Search
     from automl.explain.findings import Explanation
+    from automl.study.record import TrialRecord
 
+Figures = Mapping[str, float]
+Tested = dict[str, Any]
+"""Figures on the test rows, as `export_dir.test_figures` gives them."""
 ROWS, COLUMNS, MARGIN = 12, 60, 10
-"""Of a scatter; the margin is for what stands on its left."""
+"""Size of a scatter in characters; its labels stand in the margin on the left."""
 BELOW = 0.5
-"""It goes below the front by this share of what the front spans."""
+"""A scatter goes below the front by this share of what the front spans."""
 FRONT, DOMINATED = ("●", "bold cyan"), ("·", "dim")
 
 
-def front(summary: dict[str, Any]) -> None:
+def search(found: Search, *, as_json: bool, tested: Sequence[Tested] = ()) -> None:
+    """A search's front and the model to take, or its summary as JSON.
+
+    `tested` are the figures of the front's members on the test rows, where they were measured.
+    """
+    from automl.study import selection
+
+    if as_json:
+        summary = found.summary()
+        for member, figures in zip(summary["front"], tested):
+            member["test"] = figures
+        print(json.dumps(summary))
+        return
+    members, objectives = found.front(), found.study.settings.objectives
+    front(objectives, members, tested)
+    scatter(
+        objectives,
+        [record.values for record in members],
+        [record.values for record in found.study.measured()],
+    )
+    advice = selection.advise(found.study, members)
+    if advice is not None:
+        print(f"take {advice.record.trial_id}, {advice.why}: {advice.command}")
+
+
+def front(
+    objectives: Sequence[str], members: Sequence[TrialRecord], tested: Sequence[Tested]
+) -> None:
     """The members of a front, best in the first objective first."""
-    if not summary["front"]:
+    if not members:
         print("the front is empty: no trial is complete yet")
         return
-    names = list(summary["objectives"])
+    first = objectives[0]
+    pairs = sorted(
+        zip(members, tested or [{}] * len(members)),
+        key=lambda pair: pair[0].values[first],
+        reverse=pareto.DIRECTIONS[first] == "max",
+    )
     rows = [
         {
-            "trial": member["trial_id"],
-            **{name: member["measurement"][name] for name in names},
-            **_test_quality(member),
-            "model": member["params"].get("model", ""),
+            "trial": record.trial_id,
+            **{name: record.values[name] for name in objectives},
+            **_test_quality(figures),
+            "model": record.params.get("model", ""),
         }
-        for member in summary["front"]
+        for record, figures in pairs
     ]
-    goal = summary["objectives"][names[0]]
-    rows.sort(key=lambda row: row[names[0]], reverse=goal == "max")
     table(rows)
 
 
-def _test_quality(member: dict[str, Any]) -> dict[str, float]:
-    """The first metric of a member's task on the test rows, where they were asked for."""
-    if "test" not in member:
+def _test_quality(figures: Tested) -> Figures:
+    """The first metric of a member's task on the test rows, where they were measured."""
+    if not figures:
         return {}
-    name = member["test"]["quality"][0]
-    return {f"test_{name}": member["test"]["test"][name]}
+    metric = figures["quality"][0]
+    return {f"test_{metric}": figures["test"][metric]}
 
 
-def scatter(summary: dict[str, Any], measured: list[dict[str, float]]) -> None:
-    """The front and what it dominates, quality over the logarithm of bytes, in characters."""
-    from rich.text import Text
+def scatter(
+    objectives: Sequence[str], members: Sequence[Figures], measured: Sequence[Figures]
+) -> None:
+    """The front and what it dominates, quality over the logarithm of bytes, in characters.
 
-    front = [member["measurement"] for member in summary["front"]]
-    if not front:
+    `members` are the figures of the front's models, `measured` those of all.
+    """
+    if not members:
         return
-    console = _console()
-    columns = max(20, min(COLUMNS, console.width - MARGIN - 2))
-    name = next((n for n in summary["objectives"] if n != "size_bytes"), "size_bytes")
-    sign = 1 if summary["objectives"].get(name) == "max" else -1
-    heights = [sign * figures[name] for figures in front]
+    name = next((n for n in objectives if n != "size_bytes"), "size_bytes")
+    sign = 1 if pareto.DIRECTIONS[name] == "max" else -1
+    heights = [sign * figures[name] for figures in members]
     top, least = max(heights), min(heights)
     bottom = least - BELOW * ((top - least) or abs(top) or 1.0)
     shown = [figures for figures in measured if sign * figures[name] >= bottom]
     sizes = [figures["size_bytes"] for figures in shown]
-    marks: dict[tuple[int, int], tuple[str, str]] = {}
-    for mark, group in ((DOMINATED, shown), (FRONT, front)):
-        for figures in group:
-            row = round((top - sign * figures[name]) / (top - bottom) * (ROWS - 1))
-            place = _log_place(figures["size_bytes"], min(sizes), max(sizes))
-            marks[row, round(place * (columns - 1))] = mark
+    console = _console()
+    columns = max(20, min(COLUMNS, console.width - MARGIN - 2))
+
+    def cell(figures: Figures) -> tuple[int, int]:
+        row = round((top - sign * figures[name]) / (top - bottom) * (ROWS - 1))
+        share = _log_share(figures["size_bytes"], min(sizes), max(sizes))
+        return row, round(share * (columns - 1))
+
+    marks = {cell(figures): DOMINATED for figures in shown}
+    marks |= {cell(figures): FRONT for figures in members}
     labels = {0: f"{sign * top:.4g}", ROWS - 1: f"{sign * bottom:.4g}"}
-    plot = Text(f"{'':{MARGIN}} {name}\n")
-    for row in range(ROWS):
-        plot.append(f"{labels.get(row, ''):>{MARGIN}} │")
-        plot.append_tokens(marks.get((row, column), (" ", "")) for column in range(columns))
-        plot.append("\n")
-    first, last = f"{min(sizes):,.0f}", f"{max(sizes):,.0f} size_bytes"
-    plot.append(f"{'':{MARGIN}} └{'─' * columns}\n{'':{MARGIN + 2}}{first}")
-    plot.append(f"{last:>{columns - len(first)}}\n{'':{MARGIN + 2}}")
-    plot.append_tokens([FRONT, (" front  ", ""), DOMINATED, (" dominated", "")])
-    if below := len(measured) - len(shown):
-        plot.append(f"; {below} lower ones are left out")
+    plot = _grid(name, marks, labels, columns)
+    plot.append_text(_axis(min(sizes), max(sizes), columns))
+    if num_lower := len(measured) - len(shown):
+        plot.append(f"; {num_lower} lower ones are left out")
     console.print(plot)
 
 
-def _log_place(value: float, low: float, high: float) -> float:
+def _grid(
+    title: str,
+    marks: Mapping[tuple[int, int], tuple[str, str]],
+    labels: Mapping[int, str],
+    columns: int,
+) -> Text:
+    """The rows of a scatter: marks by (row, column), and labels on the left by row."""
+    from rich.text import Text
+
+    grid = Text(f"{'':{MARGIN}} {title}\n")
+    for row in range(ROWS):
+        grid.append(f"{labels.get(row, ''):>{MARGIN}} │")
+        grid.append_tokens(marks.get((row, column), (" ", "")) for column in range(columns))
+        grid.append("\n")
+    return grid
+
+
+def _axis(least: float, most: float, columns: int) -> Text:
+    """The line below a scatter, with the sizes at its ends, and the legend."""
+    from rich.text import Text
+
+    first, last = f"{least:,.0f}", f"{most:,.0f} size_bytes"
+    axis = Text(f"{'':{MARGIN}} └{'─' * columns}\n{'':{MARGIN + 2}}{first}")
+    axis.append(f"{last:>{columns - len(first)}}\n{'':{MARGIN + 2}}")
+    axis.append_tokens([FRONT, (" front  ", ""), DOMINATED, (" dominated", "")])
+    return axis
+
+
+def _log_share(value: float, low: float, high: float) -> float:
+    """The place of a value between two others by its logarithm, 0 to 1."""
     return math.log(value / low) / (math.log(high / low) or 1.0)
 
 
@@ -101,7 +166,7 @@ def explanation(found: Explanation) -> None:
     )
 
 
-def table(rows: list[dict[str, Any]]) -> None:
+def table(rows: Sequence[Mapping[str, object]]) -> None:
     """Rows of the same keys, aligned; wrapped only where the terminal is narrow."""
     from rich import box
     from rich.table import Table
@@ -118,7 +183,7 @@ def table(rows: list[dict[str, Any]]) -> None:
 
 
 def _console() -> Console:
-    """Standard output; what is not a terminal is as wide as need be, and has no colours."""
+    """Standard output; without a terminal it has no colours and is as wide as any line."""
     from rich.console import Console
 
     console = Console(highlight=False)
@@ -127,11 +192,12 @@ def _console() -> Console:
     return console
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{count} {name}" for name, count in value.items())
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def as_json(value: Any) -> None:
+def as_json(value: object) -> None:
+    """Print one JSON object and nothing else."""
     print(json.dumps(value))

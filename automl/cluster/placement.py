@@ -21,11 +21,6 @@ class Request:
     concurrency: int | None = None
 
     def __post_init__(self) -> None:
-        for name, value in (("--cpus-per-trial", self.cpus), ("--concurrency", self.concurrency)):
-            if value is not None and value <= 0:
-                raise UserError(f"{name} {value}: it must be above zero")
-        if self.gpus < 0:
-            raise UserError(f"--gpus-per-trial {self.gpus}: it must not be negative")
         if self.gpus > 1 and self.gpus != int(self.gpus):
             raise UserError(
                 f"--gpus-per-trial {self.gpus}: above one it must be whole; "

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +15,8 @@ from automl.cluster import nodes, session
 from automl.cluster.measuring import Bench
 from automl.config import choices, import_choices
 from automl.engine import run
-from automl.engine.run import Options, Watch
+from automl.engine.options import NewSearch, Options, read, takes_options
+from automl.engine.run import Watch
 from automl.engine.searches import Search, open_study, study_space
 from automl.errors import UserError, unknown
 from automl.home import Home, check_name, home_at, make_writable
@@ -39,53 +40,41 @@ from automl.trial.reference_model import largest
 T = TypeVar("T")
 
 
+@takes_options("search")
 def search(
     space: str | Path,
     *,
-    name: str | None = None,
     home: str | Path | None = None,
-    seed: int | None = None,
-    sampler: str = "tpe",
-    workers_per_trial: int | None = None,
-    parallelism: str | None = None,
-    sets: Mapping[str, str] | None = None,
-    initial_points: str | Path | Sequence[Mapping[str, Any]] | None = None,
-    warm_start: str | None = None,
-    store: str | None = None,
-    study_storage: str | None = None,
     watch: Watch | None = None,
-    **options: Any,
+    **options: object,
 ) -> Search:
     """Search a space (a file, or a shipped one's name) until a budget is spent.
 
-    `options` are the fields of `Options`; `sets` maps paths of the space to values;
-    `initial_points`, a JSON file or a list of {path: value}, are tried first, what they leave out
-    drawn;
-    `warm_start` names a study of the home from which the sampler learns before; `store` is a
-    path or URL for all that trials make, `study_storage` a database for the study.
-    Raises UserError, before anything runs, on what cannot work.
+    `automl search --help` describes the options; `sets` maps paths of the space to values, and
+    `initial_points` may be a list of {path: value}. Raises UserError, before anything runs, on
+    what cannot work.
     """
-    chosen = _options(options)
+    chosen, new = read("search", options)
     budget, place = chosen.budget(), _home(home)
-    if sampler not in SAMPLERS:
-        raise UserError(unknown("sampler", sampler, list(SAMPLERS)))
+    if new.sampler not in SAMPLERS:
+        raise UserError(unknown("sampler", new.sampler, list(SAMPLERS)))
     _check_servers(chosen)
-    database = _database(study_storage)
+    database = _database(new.study_storage)
     path = space_file.find(str(space))
-    text, fixed = space_file.read(path), dict(sets or {})
-    if seed is not None:
-        fixed["seed"] = str(seed)
-    fixed |= _parallelism(space_file.load(text, fixed, str(path)), workers_per_trial, parallelism)
+    text, fixed = space_file.read(path), dict(new.sets or {})
+    if new.seed is not None:
+        fixed["seed"] = str(new.seed)
+    fixed |= _parallelism(space_file.load(text, fixed, str(path)), new)
     loaded = space_file.load(text, fixed, str(path))
     explored = validate(loaded)
-    wanted = _initial_points(initial_points, loaded)
-    known = _known(warm_start, place, loaded)
+    wanted = _initial_points(new.initial_points, loaded)
+    known = _known(new.warm_start, place, loaded)
     make_writable(place)
-    models = Store(place.store if store is None else place.may_use_store(store))
+    models = Store(place.store if new.store is None else place.may_use_store(new.store))
     models.identify()
     place.use_store(models.url)
     reference = largest(loaded, explored, place.cache)
-    _new_folder(place, name, path.stem)
+    _new_folder(place, new.name, path.stem)
     exporting = _in_background(reference.export)
     watch = watch or Watch()
     watch.connecting()
@@ -102,34 +91,33 @@ def search(
             constraints=loaded.constraints,
             fixed=fixed,
             seed=explored.configs[0].seed,
-            sampler=sampler,
+            sampler=new.sampler,
             axes=reference.axes(loaded.objectives, measured.figures),
             reference_latency_ms=measured.latency_ms,
             initial_points=wanted,
             datasets=warm.datasets(explored),
-            warm_start=warm_start or "",
+            warm_start=new.warm_start or "",
         )
-        study = _create(place, name, settings, text, file, known, database)
+        study = _create(place, new.name, settings, text, file, known, database)
         return run.run(study, place, loaded, chosen, bench, clock, watch)
 
 
+@takes_options("resume")
 def resume(
-    name: str, *, home: str | Path | None = None, watch: Watch | None = None, **options: Any
+    name: str, *, home: str | Path | None = None, watch: Watch | None = None, **options: object
 ) -> Search:
-    """Go on with a study; options not given are as they were."""
+    """Go on with a search; options not given are as they were."""
     place = _home(home)
     study = open_study(place, name)
     with run_lock.hold(study.folder):
         pass
-    before = study.attribute("options", {})
-    given = {key: value for key, value in options.items() if value is not None}
-    chosen = _options({**before, **given})
+    chosen, _ = read("resume", options, study.attribute("options", {}))
     space = study_space(study)
     validate(space)
     make_writable(place)
     models = Store(place.store)
     models.identify()
-    if not given.get("refit_minutes"):
+    if not options.get("refit_minutes"):
         _check_budget_left(study, chosen.budget())
     _check_servers(chosen)
     watch = watch or Watch()
@@ -151,30 +139,13 @@ def sync(name: str, *, home: str | Path | None = None, tracking_uri: str | None 
     place = _home(home)
     study = open_study(place, name)
     with run_lock.hold(study.folder):
-        options = _options(study.attribute("options", {}))
+        before = study.attribute("options", {})
+        options, _ = read("sync", {"tracking_uri": tracking_uri}, before)
         if tracking_uri is not None:
             server.check_uri(tracking_uri)
-            options = replace(options, tracking_uri=tracking_uri)
         tracker = run.tracking(study, place, options)
         is_finished = study.attribute("state") == "finished"
         return tracker.close("FINISHED" if is_finished else "KILLED", seconds=None)
-
-
-def _options(given: Mapping[str, Any]) -> Options:
-    known = [f.name for f in fields(Options)]
-    for key in given:
-        if key not in known:
-            raise UserError(unknown("option", key, known))
-    options = Options(**given)
-    options.budget(), options.request()
-    if options.trial_minutes is not None and options.trial_minutes <= 0:
-        raise UserError(f"--trial-minutes {options.trial_minutes:g}: it must be above zero")
-    if options.gpu_hours is not None and not options.gpus_per_trial:
-        raise UserError(
-            f"--gpu-hours {options.gpu_hours:g}: trials that reserve no GPU use none up; "
-            "give --gpus-per-trial too, or another budget"
-        )
-    return options
 
 
 def _check_servers(options: Options) -> None:
@@ -228,12 +199,12 @@ def _create(
 
 
 def _initial_points(
-    initial_points: str | Path | Sequence[Mapping[str, Any]] | None, space: Space
+    initial_points: Path | Sequence[Mapping[str, object]] | None, space: Space
 ) -> tuple[dict[str, Any], ...]:
     if initial_points is None:
         return ()
-    if isinstance(initial_points, str | Path):
-        return tuple(given_points.read(Path(initial_points), space))
+    if isinstance(initial_points, Path):
+        return tuple(given_points.read(initial_points, space))
     return tuple(given_points.check(initial_points, space))
 
 
@@ -244,12 +215,11 @@ def _known(warm_start: str | None, home: Home, space: Space) -> list[dict[str, A
     return warm.keep(warm.earlier(open_study(home, warm_start), space))
 
 
-def _parallelism(space: Space, workers: int | None, parallelism: str | None) -> dict[str, str]:
-    """What `--workers-per-trial` and `--parallelism` set on every step that trains."""
+def _parallelism(space: Space, new: NewSearch) -> dict[str, str]:
+    """The leaves that `--workers-per-trial` and `--parallelism` fix, of all steps that train."""
+    workers, parallelism = new.workers_per_trial, new.parallelism
     if workers is None and parallelism is None:
         return {}
-    if workers is not None and workers < 1:
-        raise UserError(f"--workers-per-trial {workers}: it must be at least 1")
     import_choices()
     known = [name for name in choices(Parallelism) if name != "SingleDevice"]
     if parallelism is not None and parallelism not in known:
@@ -272,7 +242,7 @@ def _check_budget_left(study: Study, budget: Budget) -> None:
     if why := budget.spent(volumes, gpu_seconds=study.attribute("gpu_seconds", 0.0)):
         more = f" --trials {2 * len(volumes)}" if len(volumes) >= budget.max_trials() else ""
         raise UserError(
-            f"study {study.name!r} has ended: {why}; to go on give a larger budget: "
+            f"search {study.name!r} has ended: {why}; to go on give a larger budget: "
             f"automl resume {study.name}{more}"
         )
 

@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -17,8 +16,9 @@ from automl.bounds.bound import Bounds
 from automl.cluster import controller, nodes
 from automl.cluster.controller import Events
 from automl.cluster.measuring import Bench
-from automl.cluster.placement import Request, lacking, plan_slots, room
+from automl.cluster.placement import lacking, plan_slots, room
 from automl.cluster.task import Shared, num_workers
+from automl.engine.options import Options
 from automl.engine.searches import Search, stop_file
 from automl.engine.store_eviction import trim
 from automl.errors import UserError
@@ -67,32 +67,6 @@ class Watch:
     def closed(self) -> None: ...
 
     def ended(self, search: Search, notes: list[str]) -> None: ...
-
-
-@dataclass(frozen=True)
-class Options:
-    """How one run of a search uses machines; kept with the study for the next one."""
-
-    trials: int | None = None
-    minutes: float | None = None
-    gpu_hours: float | None = None
-    patience: int | None = None
-    concurrency: int | None = None
-    cpus_per_trial: float = 1.0
-    gpus_per_trial: float = 0.0
-    trial_minutes: float | None = None
-    measure_on: str | None = None
-    refit_minutes: float | None = None
-    reuse: bool = True
-    early_stopping: bool = True
-    tracking_uri: str | None = None
-    address: str | None = None
-
-    def budget(self) -> Budget:
-        return Budget(self.trials, self.minutes, self.gpu_hours, self.patience, self.refit_minutes)
-
-    def request(self) -> Request:
-        return Request(self.cpus_per_trial, self.gpus_per_trial, self.concurrency)
 
 
 def run(

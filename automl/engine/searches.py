@@ -145,10 +145,10 @@ def open_study(home: Home, name: str) -> Study:
     if name not in known:
         if not known:
             raise UserError(
-                f"the home {home.path} has no study; start one: automl search digits, "
+                f"the home {home.path} has no search; start one: automl search digits, "
                 "or point to another home with --home"
             )
-        raise UserError(unknown("study", name, known))
+        raise UserError(unknown("search", name, known))
     study = Study(home.study(name))
     metrics = {"Metric", *(type(metric).__name__ for metric in METRICS.values())}
     if user_code.defines_below(study.space_text, metrics):
@@ -176,7 +176,7 @@ def status(study: Study) -> dict[str, Any]:
     """How far a study is, in one row."""
     summary = study.summary()
     return {
-        "study": study.name,
+        "search": study.name,
         "state": state(study),
         "trials": {name: count for name, count in summary["trials"].items() if count},
         "unfinished": sum(record.result is None for record in study.records()),

@@ -33,7 +33,7 @@ def check(points: Any, space: Space) -> list[Point]:
     Raises UserError, naming the point by its place, on what the space does not hold.
     """
     if not isinstance(points, list | tuple) or not points:
-        raise UserError("points are a list of {path: value} objects, at least one")
+        raise UserError("initial points are a list of {path: value} objects, at least one")
     explored = explore(space)
     return [_check(point, f"point {i}", space, explored) for i, point in enumerate(points, 1)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from automl.errors import UserError
 
@@ -32,12 +32,6 @@ class Budget:
     refit_minutes: float | None = None
 
     def __post_init__(self) -> None:
-        for name in [f.name for f in fields(self)]:
-            value, option = getattr(self, name), name.replace("_", "-")
-            if value is None or (value == 0 and name == "refit_minutes"):
-                continue
-            if not 0 < value < math.inf:
-                raise UserError(f"--{option} {value}: a budget must be above zero")
         if self.minutes is not None and (self.refit_minutes or 0) >= self.minutes:
             raise UserError(
                 f"--refit-minutes {self.refit_minutes:g} leave nothing of --minutes "

@@ -152,7 +152,7 @@ def _named(study: Study, trial: str) -> TrialRecord:
         if complete and record.trial_id == trial.zfill(4):
             return record
     raise UserError(
-        f"study {study.name!r} has no complete trial {trial!r}; "
+        f"search {study.name!r} has no complete trial {trial!r}; "
         f"`automl front {study.name}` lists those of the front"
     )
 
@@ -160,7 +160,7 @@ def _named(study: Study, trial: str) -> TrialRecord:
 def _none_fits(study: Study, front: Sequence[TrialRecord], where: str | None) -> str:
     if not front:
         return (
-            f"study {study.name!r} has no complete trial yet; "
+            f"search {study.name!r} has no complete trial yet; "
             f"search longer: automl resume {study.name}"
         )
     ranges = []

@@ -154,7 +154,7 @@ class Study:
         refitted = [record.result for record in refits if record.result is not None]
         counts = Counter(result.status for result in results)
         return {
-            "study": self.name,
+            "search": self.name,
             "objectives": {n: pareto.DIRECTIONS[n] for n in self.settings.objectives},
             "reference_point": {n: axis.worst for n, axis in self.settings.axes.items()},
             "hypervolume": front.hypervolume,
@@ -206,7 +206,7 @@ def create(
 
 def taken(name: str) -> UserError:
     return UserError(
-        f"a study named {name!r} exists already; choose another --name, "
+        f"a search named {name!r} exists already; choose another --name, "
         f"or continue that one: automl resume {name}"
     )
 

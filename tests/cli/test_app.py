@@ -114,7 +114,7 @@ def test_sync_says_that_nothing_is_left(searched, tmp_path):
     at = ("digits", "--home", searched.home.path)
     assert automl("sync", *at, cwd=tmp_path).stdout == "MLflow has all of digits\n"
     synced = object_of(automl("sync", *at, "--json", cwd=tmp_path))
-    assert synced == {"study": "digits", "delivered": True}
+    assert synced == {"search": "digits", "delivered": True}
     away = automl("sync", *at, "--tracking-uri", "http://127.0.0.1:1", cwd=tmp_path)
     refused(away, "no MLflow server answers at --tracking-uri http://127.0.0.1:1")
 
@@ -139,10 +139,10 @@ def test_one_file_is_measured(searched, tmp_path):
 def test_list_and_status(searched, tmp_path):
     at = ("--json", "--home", searched.home.path)
     row = object_of(automl("status", "digits", *at, cwd=tmp_path))
-    assert row in object_of(automl("list", *at, cwd=tmp_path))["studies"]
+    assert row in object_of(automl("list", *at, cwd=tmp_path))["searches"]
     assert (row["state"], row["unfinished"]) == ("finished", 0)
     stopped = object_of(automl("stop", "digits", *at, cwd=tmp_path))
-    assert stopped == {"study": "digits", "stopping": False}
+    assert stopped == {"search": "digits", "stopping": False}
 
 
 def test_check_tells_of_every_parameter(tmp_path):
@@ -181,27 +181,30 @@ def test_a_bad_space_file_is_one_sentence_and_leaves_nothing(text, sentence, tmp
     ("arguments", "sentence"),
     [
         (("search", "nowhere.py"), "there is no space file nowhere.py"),
-        (("search", "digits", "--trials", 0), "--trials 0: a budget must be above zero"),
-        (("search", "digits", "--minutes", -1), "a budget must be above zero"),
-        (("search", "digits", "--gpu-hours", "nan"), "--gpu-hours nan: a budget must be above"),
+        (("search", "digits", "--trials", 0), "--trials 0: it should be greater than"),
+        (("search", "digits", "--minutes", -1), "it should be greater than"),
+        (
+            ("search", "digits", "--gpu-hours", "nan"),
+            "--gpu-hours nan: it should be a finite number",
+        ),
         (("search", "digits", "--gpu-hours", 2), "give --gpus-per-trial too"),
-        (("search", "digits", "--patience", 0), "--patience 0: a budget must be above zero"),
+        (("search", "digits", "--patience", 0), "--patience 0: it should be greater than"),
         (("search", "digits", "--set", "model"), "write PATH=VALUE"),
         (("search", "digits", "--set", "recipe.train.epoch=3"), "did you mean"),
         (("search", "digits", "--sampler", "tpee"), "did you mean 'tpe'"),
-        (("search", "digits", "--warm-start", "nobody"), "has no study"),
+        (("search", "digits", "--warm-start", "nobody"), "has no search"),
         (
             ("search", "digits", "--initial-points", "no.json"),
             "--initial-points no.json cannot be read: [Errno 2]",
         ),
-        (("search", "digits", "--name", "a/b"), "cannot name a study"),
+        (("search", "digits", "--name", "a/b"), "cannot name a search"),
         (("search", "digits", "--parallelism", "Magic"), "unknown parallelism 'Magic'"),
-        (("search", "digits", "--concurrency", 0), "must be above zero"),
+        (("search", "digits", "--concurrency", 0), "--concurrency 0: it should be greater"),
         (("search", "digits", "--tracking-uri", "file:./runs"), "neither an http(s) address"),
         (("check", "digitz"), "did you mean 'digits'"),
-        (("front", "nobody"), "has no study"),
-        (("resume", "nobody"), "has no study"),
-        (("export", "nobody", "--out", "out"), "has no study"),
+        (("front", "nobody"), "has no search"),
+        (("resume", "nobody"), "has no search"),
+        (("export", "nobody", "--out", "out"), "has no search"),
         (("measure", "no.onnx"), "there is no file no.onnx"),
     ],
 )

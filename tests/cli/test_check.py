@@ -1,6 +1,6 @@
-"""What `automl check` does with a space of teachers."""
+"""Checks of a space with teachers."""
 
-from automl.cli import check
+from automl.cli import check, tiny_trial
 from automl.home import Home
 
 TEACHERS = """
@@ -25,7 +25,7 @@ space = Space(
 
 def test_a_tiny_trial_trains_its_teachers_for_one_epoch_too(tmp_path, monkeypatch):
     seen = []
-    run = check.run_trial
+    run = tiny_trial.run_trial
 
     def watched(*given):
         trial = run(*given)
@@ -37,11 +37,11 @@ def test_a_tiny_trial_trains_its_teachers_for_one_epoch_too(tmp_path, monkeypatc
             seen.append((report.step, report.epoch, report.epochs))
             yield report
 
-    monkeypatch.setattr(check, "run_trial", watched)
+    monkeypatch.setattr(tiny_trial, "run_trial", watched)
     file = tmp_path / "teachers.py"
     file.write_text(TEACHERS)
-    report = check.check(str(file), {}, Home(tmp_path / "home"), run=True)
-    assert report["trial"] == "complete"
-    assert "recipe.taught.loss.Distill.teacher.model.widths.0" in report["parameters"]
+    report = check.examine(str(file), {}, Home(tmp_path / "home"), run=True)
+    assert report.trial == "complete"
+    assert "recipe.taught.loss.Distill.teacher.model.widths.0" in report.parameters
     steps = ("train", "taught.teacher.train", "taught.teacher.more", "taught")
     assert seen == [(step, 1, 1) for step in steps]

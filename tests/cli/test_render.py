@@ -1,30 +1,21 @@
-"""What the terminal shows of a front."""
+"""A front as the terminal shows it."""
 
 import pytest
 
 from automl.cli import render
 
-OBJECTIVES = {"accuracy": "max", "size_bytes": "min"}
+OBJECTIVES = ("accuracy", "size_bytes")
 
 
-def summary(*front, objectives=OBJECTIVES):
-    members = [
-        {"trial_id": "0001", "params": {}, "measurement": dict(zip(objectives, figures))}
-        for figures in front
-    ]
-    return {"objectives": objectives, "front": members}
-
-
-def scatter(capsys, found, *others):
-    front = [member["measurement"] for member in found["front"]]
-    measured = [dict(zip(found["objectives"], figures)) for figures in others]
-    render.scatter(found, front + measured)
+def scatter(capsys, front, *others, objectives=OBJECTIVES):
+    members, rest = ([dict(zip(objectives, f)) for f in group] for group in (front, others))
+    render.scatter(objectives, members, members + rest)
     return capsys.readouterr().out.splitlines()
 
 
 def test_the_front_is_drawn_over_what_it_dominates(capsys):
-    found = summary((0.9, 1_000), (0.95, 10_000), (0.98, 100_000))
-    name, *rows = scatter(capsys, found, (0.9, 100_000), (0.98, 100_000), (0.1, 5_000))
+    front = [(0.9, 1_000), (0.95, 10_000), (0.98, 100_000)]
+    name, *rows = scatter(capsys, front, (0.9, 100_000), (0.98, 100_000), (0.1, 5_000))
     assert name.split() == ["accuracy"]
     rows, (axis, ends, legend) = rows[: render.ROWS], rows[render.ROWS :]
     assert (rows[0].count("●"), rows[0][-1]) == (1, "●"), "the best and largest: top right"
@@ -40,19 +31,19 @@ def test_the_front_is_drawn_over_what_it_dominates(capsys):
 
 
 def test_less_is_better_is_drawn_at_the_top(capsys):
-    found = summary((0.5, 1_000), (0.2, 2_000), objectives={"rmse": "min", "size_bytes": "min"})
-    _, first, *rest = scatter(capsys, found)
+    front = [(0.5, 1_000), (0.2, 2_000)]
+    _, first, *rest = scatter(capsys, front, objectives=("rmse", "size_bytes"))
     assert first.split()[0] == "0.2" and first.endswith("●")
     assert rest[render.ROWS - 2].split()[0] == "0.65"
 
 
 @pytest.mark.parametrize("front", [[], [(0.9, 1_000)]])
 def test_few_models_are_drawn_too(capsys, front):
-    lines = scatter(capsys, summary(*front))
+    lines = scatter(capsys, front)
     assert sum(line.count("●") for line in lines[: render.ROWS]) == len(front)
 
 
 def test_colours_are_for_terminals(capsys, monkeypatch):
-    assert "\x1b" not in "".join(scatter(capsys, summary((0.9, 1_000))))
+    assert "\x1b" not in "".join(scatter(capsys, [(0.9, 1_000)]))
     monkeypatch.setenv("FORCE_COLOR", "1")
-    assert "\x1b[" in "".join(scatter(capsys, summary((0.9, 1_000))))
+    assert "\x1b[" in "".join(scatter(capsys, [(0.9, 1_000)]))

@@ -1,6 +1,5 @@
 import random
 
-from automl.cli.check import describe
 from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize
 from automl.config import decode, encode
@@ -8,6 +7,7 @@ from automl.data.sklearn import Sklearn
 from automl.models.mlp import MLP
 from automl.space import space_file
 from automl.space.domains import Float, Int, OneOf, Repeat
+from automl.space.initial_points import describe
 from automl.space.priors import leaning, likely
 from automl.space.sampling import trace, uniform
 from automl.space.space import Space, TrialConfig

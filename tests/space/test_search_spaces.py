@@ -32,9 +32,9 @@ def sets(name):
 
 @pytest.mark.parametrize("name", [*shipped()])
 def test_it_can_be_searched(name, tmp_path):
-    report = check.check(name, sets(name), Home(tmp_path), run=False)
-    assert report["space"] == name
-    assert report["largest_model_bytes"] > 1000
+    report = check.examine(name, sets(name), Home(tmp_path), run=False)
+    assert report.space == name
+    assert report.largest_model_bytes > 1000
 
 
 @pytest.mark.slow

@@ -30,19 +30,19 @@ def earlier(study: Study, space: Space) -> list[TrialRecord]:
     before = study.settings.objectives
     if set(before) != set(space.objectives):
         raise UserError(
-            f"study {study.name!r} searched for {', '.join(before)} and this space for "
+            f"search {study.name!r} searched for {', '.join(before)} and this space for "
             f"{', '.join(space.objectives)}; a warm start needs the same objectives"
         )
     if study.settings.datasets != datasets(explore(space)):
         raise UserError(
-            f"study {study.name!r} learned from other data than this space names; "
+            f"search {study.name!r} learned from other data than this space names; "
             "a warm start needs the same"
         )
     ended = [r for r in study.records() if r.result and r.result.status in STATUSES]
     fitting = [moved for record in ended if (moved := _moved(record, space))]
     if not fitting:
         raise UserError(
-            f"none of the {len(ended)} complete or stopped trials of study {study.name!r} could "
+            f"none of the {len(ended)} complete or stopped trials of search {study.name!r} could "
             "be one of this space; start without --warm-start"
         )
     return fitting

@@ -141,7 +141,7 @@ def test_a_study_keeps_what_it_started_from(before, tmp_path):
 
 
 def test_other_objectives_or_data_are_refused(before):
-    with pytest.raises(UserError, match="study 'before' searched for accuracy, size_bytes and th"):
+    with pytest.raises(UserError, match="search 'before' searched for accuracy, size_bytes and th"):
         earlier(before, space_file.load(BEFORE.replace('"size_bytes"', '"latency_ms"')))
     with pytest.raises(UserError, match="learned from other data than this space names"):
         earlier(before, space_file.load(BEFORE.replace('"digits"', '"wine"')))

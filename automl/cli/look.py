@@ -1,0 +1,127 @@
+"""The commands that look at searches: how far they are, their fronts, and why these are so."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from automl.cli import render
+from automl.cli.parameters import HomeOption, JsonOption, Name, home_of, takes_options
+from automl.engine.options import Choice, checked
+from automl.errors import UserError
+
+
+def list_searches(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """List the home's searches."""
+    from automl.engine import searches
+
+    place = home_of(home)
+    rows = [searches.status(searches.open_study(place, name)) for name in place.studies()]
+    if as_json:
+        render.as_json({"searches": rows})
+    elif not rows:
+        print(f"no search in {place.path}; start one: automl search digits")
+    else:
+        render.table(rows)
+
+
+def status(name: Name, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Tell the state of a search: its trials, its front, its time."""
+    from automl.engine import searches
+
+    row = searches.status(searches.open_study(home_of(home), name))
+    if as_json:
+        render.as_json(row)
+    else:
+        render.table([row])
+
+
+def front(
+    name: Name,
+    csv: Annotated[bool, typer.Option("--csv", help="Print the front as CSV.")] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option(help="Write the report, one page, to a file.", show_default="no page"),
+    ] = None,
+    test: Annotated[bool, typer.Option("--test", help="Measure on the test rows too.")] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the best trade-offs: a model better in one figure is worse in another."""
+    from automl.engine import searches
+    from automl.tracking.pages import files as pages
+
+    place = home_of(home)
+    search = searches.Search(searches.open_study(place, name), place)
+    tested = [search.test_figures(record) for record in search.front()] if test else []
+    if html is not None:
+        try:
+            pages.write_page(search.study, html)
+        except OSError as error:
+            raise UserError(f"cannot write {html}: {error.strerror}") from None
+    if csv and not as_json:
+        print(pages.table(search.front()), end="")
+    else:
+        render.search(search, as_json=as_json, tested=tested)
+
+
+@takes_options("explain")
+def explain(
+    name: Name,
+    html: Annotated[
+        Path | None, typer.Option(help="Write the page to a file.", show_default="no page")
+    ] = None,
+    *,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+    **given: object,
+) -> None:
+    """Explain the front: the parameters that matter, and one model's recipe taken apart."""
+    from automl.engine import searches
+
+    place = home_of(home)
+    search = searches.Search(searches.open_study(place, name), place)
+    choice = vars(checked(Choice, given))
+    explained = search.explain(
+        **choice, html=html, say=lambda sentence: print(sentence, file=sys.stderr)
+    )
+    if as_json:
+        render.as_json(explained)
+    else:
+        render.explanation(explained)
+
+
+def ui(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME", help="A search to open.", show_default="all searches"),
+    ] = None,
+    port: Annotated[int, typer.Option(help="Port on this machine.", min=1, max=65535)] = 5000,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Serve the MLflow UI on the home's searches, on this machine only."""
+    from automl.engine import searches
+    from automl.tracking import server
+
+    place = home_of(home)
+    server.check_port(port)
+    address = f"http://{server.HOST}:{port}"
+    names = [name] if name else place.studies()
+    runs = {known: searches.open_study(place, known).attribute("mlflow", {}) for known in names}
+    pages = {known: server.address(address, run) for known, run in runs.items()}
+    tables = {known: server.trials_address(address, run) for known, run in runs.items() if run}
+    if as_json:
+        shown = {"address": server.address(address, {}), "searches": pages, "trials": tables}
+        render.as_json(shown)
+    else:
+        for known, page in pages.items():
+            print(f"{known}: {page}")
+            if known in tables:
+                print(f"{known}, its trials: {tables[known]}")
+        print(f"all: {server.address(address, {})}\nCtrl-C ends it.")
+    sys.stdout.flush()
+    raise typer.Exit(server.serve(place, port))

@@ -1,0 +1,75 @@
+"""The parameters of commands: those that all share, and those made from declared options."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+
+import typer
+
+from automl.engine import options
+from automl.engine.options import Declared
+from automl.errors import UserError
+
+if TYPE_CHECKING:
+    from automl.home import Home
+
+F = TypeVar("F", bound=Callable[..., object])
+HomeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--home",
+        help="Folder of all searches.",
+        rich_help_panel=options.STORAGE,
+        show_default="$AUTOML_HOME or ./automl-home",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The search's name.")]
+SpaceArgument = Annotated[
+    str, typer.Argument(metavar="SPACE", help="A space file, or the name of a shipped space.")
+]
+
+
+def takes_options(command: str) -> Callable[[F], F]:
+    """Give a function the Typer parameters of a command's declared options, for its `**given`."""
+    return options.takes_options(command, _annotation)
+
+
+def _annotation(option: Declared) -> object:
+    """The annotation that makes Typer take an option, with its default in words."""
+    shown = option.shown
+    # Typer makes --reuse and --no-reuse of a flag that is set unless taken back.
+    flags = [] if option.default is True else [option.flag]
+    made = typer.Option(
+        *flags,
+        help=shown.help,
+        metavar=shown.metavar,
+        rich_help_panel=shown.panel,
+        show_default=shown.default or True,
+    )
+    return Annotated[shown.reads or option.type, made]
+
+
+def assignments(sets: object) -> dict[str, str]:
+    """The paths and values in a list of `--set PATH=VALUE`. Raises UserError on one without `=`."""
+    items = [str(item) for item in sets] if isinstance(sets, list) else []
+    for item in items:
+        if "=" not in item:
+            raise UserError(f"--set {item}: write PATH=VALUE")
+    return dict(item.split("=", 1) for item in items)
+
+
+def home_of(path: Path | None) -> Home:
+    """The home of all searches that a command was given, or the default one."""
+    from automl.home import home_at
+
+    return home_at(path)
+
+
+def end(sentence: str, code: int) -> NoReturn:
+    """End the command with a sentence on standard error."""
+    print(sentence, file=sys.stderr)
+    sys.exit(code)

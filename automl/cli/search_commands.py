@@ -1,0 +1,115 @@
+"""The commands that run a search: start one here or on a cluster, and go on with one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from automl.cli import render
+from automl.cli.parameters import (
+    HomeOption,
+    JsonOption,
+    Name,
+    SpaceArgument,
+    assignments,
+    end,
+    takes_options,
+)
+from automl.engine.options import MACHINE, STORAGE, declared, read
+
+if TYPE_CHECKING:
+    from automl.engine.searches import Search
+
+
+@takes_options("search")
+def search(
+    space: SpaceArgument, *, home: HomeOption = None, as_json: JsonOption = False, **given: object
+) -> None:
+    """Search a space for its Pareto front of quality, bytes and latency."""
+    from automl.cli.progress import Progress
+    from automl.engine import api
+
+    given["sets"] = assignments(given["sets"])
+    _show(api.search(space, home=home, watch=Progress(), **given), as_json)
+
+
+@takes_options("resume")
+def resume(
+    name: Name, *, home: HomeOption = None, as_json: JsonOption = False, **given: object
+) -> None:
+    """Go on with a search that was stopped, killed, or is to run longer."""
+    from automl.cli.progress import Progress
+    from automl.engine import api
+
+    _show(api.resume(name, home=home, watch=Progress(), **given), as_json)
+
+
+@takes_options("submit")
+def submit(
+    space: SpaceArgument,
+    *,
+    address: Annotated[
+        str,
+        typer.Option(
+            help="The head's dashboard, e.g. http://HEAD:8265; its ports are Ray's.",
+            rich_help_panel=MACHINE,
+        ),
+    ],
+    home: Annotated[
+        str,
+        typer.Option(
+            "--home",
+            help="Folder of all searches there, on a path that all nodes share.",
+            rich_help_panel=STORAGE,
+        ),
+    ],
+    as_json: JsonOption = False,
+    **given: object,
+) -> None:
+    """Search on a cluster, as a Ray job, and follow it."""
+    from automl.cluster import jobs
+    from automl.space import space_file
+
+    read("submit", {**given, "sets": assignments(given["sets"])})
+    files, path = [], space_file.find(space)
+    if path == Path(space):
+        files.append(path)
+        space = path.name
+    if isinstance(points := given["initial_points"], Path):
+        files.append(points)
+        given["initial_points"] = points.name
+    command = ["search", space, "--address", "auto", "--home", home, *arguments(given)]
+    job = jobs.submit(address, command, files)
+    print(f"job {job.name} at {address}", file=sys.stderr)
+    out = sys.stderr if as_json else sys.stdout
+    try:
+        code = job.follow(lambda text: print(text, end="", flush=True, file=out))
+    except KeyboardInterrupt:
+        end(f"{job.name} goes on; end it: ray job stop {job.name} --address {address}", 130)
+    if as_json:
+        render.as_json({"job": job.name, "address": address, "exit_code": code})
+    raise typer.Exit(code)
+
+
+def arguments(given: Mapping[str, object]) -> list[str]:
+    """The command line that gives these options to `automl search` anew."""
+    words: list[str] = []
+    for name, option in declared("search").items():
+        value = given.get(name, option.default)
+        if value == option.default:
+            continue
+        flag = f"--no-{option.flag[2:]}" if value is False else option.flag
+        for one in value if isinstance(value, list) else [value]:
+            words += [flag] if isinstance(one, bool) else [flag, str(one)]
+    return words
+
+
+def _show(search: Search, as_json: bool) -> None:
+    """Print a search's front; exit 130 when it was interrupted."""
+    render.search(search, as_json=as_json)
+    if search.interrupted:
+        raise typer.Exit(130)

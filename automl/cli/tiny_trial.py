@@ -1,0 +1,57 @@
+"""One trial of a space, each of its trainings one epoch long, run in this process."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import fields, replace
+from pathlib import Path
+
+from automl.compression.prune import Prune
+from automl.config import Config
+from automl.errors import UserError
+from automl.measure.measurement import measure
+from automl.space.space import TrialConfig
+from automl.store import Store
+from automl.training.loop import Train
+from automl.training.parallel import SingleDevice
+from automl.trial.result import TrialResult, failed
+from automl.trial.trial import run as run_trial
+
+
+def run(config: TrialConfig, cache: Path, space_source: str) -> TrialResult:
+    """Run a config with each training as short as can be; its datasets are read from `cache`."""
+    recipe = _short(config.recipe)
+    assert isinstance(recipe, tuple)
+    with tempfile.TemporaryDirectory() as folder:
+        trial = run_trial(
+            replace(config, recipe=recipe),
+            Store(folder),
+            lambda file, rows: measure(file, rows.inputs, rows.targets),
+            cache,
+            space_source,
+        )
+        try:
+            while True:
+                next(trial)
+        except StopIteration as end:
+            result: TrialResult = end.value
+            return result
+        except UserError:
+            raise
+        except Exception as error:
+            return failed(error)
+
+
+def _short(value: object) -> object:
+    """A value in which each training takes one epoch, in this process."""
+    if isinstance(value, tuple):
+        return tuple(map(_short, value))
+    if isinstance(value, Config):
+        inner = {f.name: _short(getattr(value, f.name)) for f in fields(value)}  # type: ignore[arg-type]
+        value = replace(value, **inner)  # type: ignore[type-var]
+    match value:
+        case Train(epochs=epochs) if epochs:
+            return replace(value, epochs=1, parallelism=SingleDevice())
+        case Prune(fine_tune_epochs=epochs) if epochs:
+            return replace(value, fine_tune_epochs=1)
+    return value

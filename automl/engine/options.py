@@ -1,0 +1,346 @@
+"""The options of a search, each declared once for the command line and for Python.
+
+A new option is one more field of `Budgets`, `Options` or `NewSearch`. The commands that its
+`Shown` names, `automl.search(**options)` and the checks of both are made from these fields.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Annotated, ClassVar, TypeVar, get_type_hints
+
+from annotated_types import Ge, Gt
+
+from automl.cluster.placement import Request
+from automl.errors import UserError, unknown
+from automl.study.budget import DEFAULT_TRIALS, Budget
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., object])
+Count = Annotated[int, Ge(1)]
+Positive = Annotated[float, Gt(0)]
+NotNegative = Annotated[float, Ge(0)]
+
+GENERAL, MODEL, BUDGETS, MACHINE = "Options", "Model", "Budgets", "Machine"
+SEARCH, STORAGE = "Search", "Storage"
+PANELS = (GENERAL, MODEL, BUDGETS, MACHINE, SEARCH, STORAGE)
+START = ("search", "submit")
+"""The commands that start a search."""
+RUN = (*START, "resume")
+"""The commands that start a search or go on with one."""
+CHOOSE = ("export", "explain")
+"""The commands that choose one model of a front."""
+KEPT = ("resume", "sync")
+"""The commands whose options stay as they were when they are not given."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Everything that the command line shows of an option, and the commands that take it.
+
+    `default` says in words what None stands for. `flag` is the name on the command line where
+    it is not the field's, and `reads` the type there, where Python takes other values.
+    """
+
+    panel: str
+    help: str
+    default: str = ""
+    commands: tuple[str, ...] = START
+    flag: str = ""
+    metavar: str | None = None
+    reads: object = None
+
+
+@dataclass(frozen=True)
+class Budgets:
+    """Limits of a run: the first that is reached ends the search, or the trial."""
+
+    __pydantic_config__: ClassVar = {"allow_inf_nan": False}
+
+    trials: Annotated[
+        Count | None,
+        Shown(BUDGETS, "Trials in all, over resumes.", f"{DEFAULT_TRIALS} without any budget", RUN),
+    ] = None
+    minutes: Annotated[Positive | None, Shown(BUDGETS, "Minutes of this run.", "no limit", RUN)] = (
+        None
+    )
+    gpu_hours: Annotated[
+        Positive | None,
+        Shown(BUDGETS, "Hours of trials times their GPUs, over resumes.", "no limit", RUN),
+    ] = None
+    patience: Annotated[
+        Count | None,
+        Shown(
+            BUDGETS,
+            "End when this many trials in a row have not raised the hypervolume.",
+            "no limit",
+            RUN,
+        ),
+    ] = None
+    refit_minutes: Annotated[
+        NotNegative | None,
+        Shown(
+            BUDGETS,
+            "Minutes to train the front's members again, longer, inside --minutes; 0 for none.",
+            "a quarter of the minutes searched",
+            RUN,
+        ),
+    ] = None
+    trial_minutes: Annotated[
+        Positive | None,
+        Shown(BUDGETS, "End a trial that works for longer; it has failed.", "no limit", RUN),
+    ] = None
+
+    def budget(self) -> Budget:
+        """The budgets of the search. Raises UserError when they exclude one another."""
+        return Budget(**{f.name: getattr(self, f.name) for f in fields(Budget)})
+
+
+@dataclass(frozen=True)
+class Options(Budgets):
+    """The options of one run of a search; kept with it, they are the next run's defaults."""
+
+    address: Annotated[
+        str | None,
+        Shown(
+            MACHINE,
+            "A Ray cluster's address.",
+            "this machine alone",
+            ("search", "resume", "doctor"),
+        ),
+    ] = None
+    concurrency: Annotated[
+        Count | None, Shown(MACHINE, "Trials at once.", "as many as the cluster holds", RUN)
+    ] = None
+    cpus_per_trial: Annotated[
+        Positive,
+        Shown(MACHINE, "CPUs of a trial, or of each of its workers.", commands=(*RUN, "doctor")),
+    ] = 1.0
+    gpus_per_trial: Annotated[
+        NotNegative,
+        Shown(MACHINE, "GPUs of a trial, or of each of its workers.", commands=(*RUN, "doctor")),
+    ] = 0.0
+    measure_on: Annotated[
+        str | None,
+        Shown(
+            MACHINE,
+            "Name of a Ray resource: measure on the machine that has it.",
+            "any machine of the cluster",
+        ),
+    ] = None
+    reuse: Annotated[
+        bool, Shown(SEARCH, "Propose new compressions of what front members had trained.")
+    ] = True
+    early_stopping: Annotated[bool, Shown(SEARCH, "Pause trials that fall behind.")] = True
+    tracking_uri: Annotated[
+        str | None,
+        Shown(STORAGE, "An MLflow server or database.", "a database in the home", (*RUN, "sync")),
+    ] = None
+
+    def request(self) -> Request:
+        """The machine that one trial takes. Raises UserError when no machine can give that."""
+        return Request(self.cpus_per_trial, self.gpus_per_trial, self.concurrency)
+
+
+@dataclass(frozen=True)
+class NewSearch:
+    """The options that only a new search takes; a resumed one keeps them."""
+
+    name: Annotated[
+        str | None, Shown(GENERAL, "Name of the search.", "the space's, numbered when taken")
+    ] = None
+    seed: Annotated[
+        int | None, Shown(SEARCH, "Seed of split, trials and sampler.", "the space's")
+    ] = None
+    sampler: Annotated[str, Shown(SEARCH, "tpe, nsga2, gp (small spaces) or random.")] = "tpe"
+    workers_per_trial: Annotated[
+        Count | None,
+        Shown(
+            MACHINE,
+            "Ray Train workers of a trial.",
+            "one process; 2 with --parallelism",
+            commands=(*START, "doctor"),
+        ),
+    ] = None
+    parallelism: Annotated[
+        str | None,
+        Shown(
+            MACHINE,
+            "Way in which the workers of a trial share its work, e.g. Sharded.",
+            "DataParallel with --workers-per-trial",
+        ),
+    ] = None
+    sets: Annotated[
+        Mapping[str, str] | None,
+        Shown(
+            SEARCH,
+            "Fix a leaf of the space; repeatable.",
+            "none",
+            (*START, "check"),
+            flag="--set",
+            metavar="PATH=VALUE",
+            reads=list[str],
+        ),
+    ] = None
+    initial_points: Annotated[
+        Path | Sequence[Mapping[str, object]] | None,
+        Shown(
+            SEARCH,
+            "JSON list of {path: value} to try first; what a point leaves out is drawn.",
+            "the space's likely values",
+            metavar="FILE",
+            reads=Path,
+        ),
+    ] = None
+    warm_start: Annotated[
+        str | None,
+        Shown(SEARCH, "A search of the home to learn from before the first trial.", "none"),
+    ] = None
+    store: Annotated[
+        str | None,
+        Shown(STORAGE, "Path or URL for all that trials make, e.g. s3://…", "a folder of the home"),
+    ] = None
+    study_storage: Annotated[
+        str | None,
+        Shown(
+            STORAGE, "A database for the search's trials, e.g. postgresql://…", "a file in the home"
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The wishes that choose one model of a front."""
+
+    where: Annotated[
+        str | None,
+        Shown(MODEL, 'Conditions, e.g. "size_bytes<=20000 and accuracy>=0.95".', "none", CHOOSE),
+    ] = None
+    best: Annotated[
+        str | None,
+        Shown(
+            MODEL,
+            "Figure that decides.",
+            "for export the first objective, for explain none",
+            CHOOSE,
+        ),
+    ] = None
+    knee: Annotated[
+        bool,
+        Shown(
+            MODEL,
+            "The front's knee, the best compromise between all objectives.",
+            "for explain, when no other wish is given",
+            CHOOSE,
+        ),
+    ] = False
+    prefer: Annotated[
+        str | None,
+        Shown(
+            MODEL,
+            "Figures that decide, the most important first, e.g. "
+            '"accuracy within 0.01, size_bytes within 10%, latency_ms".',
+            "none",
+            CHOOSE,
+        ),
+    ] = None
+    trial: Annotated[str | None, Shown(MODEL, "A trial by its id.", "none", CHOOSE)] = None
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One declared option."""
+
+    name: str
+    type: object
+    default: object
+    shown: Shown
+
+    @property
+    def flag(self) -> str:
+        return self.shown.flag or "--" + self.name.replace("_", "-")
+
+
+def declared(command: str) -> dict[str, Declared]:
+    """The options that a command takes, by name and in the order of their panels."""
+    found = [option for option in _all_declared() if command in option.shown.commands]
+    if command in KEPT:
+        found = [
+            replace(option, default=None, shown=replace(option.shown, default="as it was"))
+            for option in found
+        ]
+    found.sort(key=lambda option: PANELS.index(option.shown.panel))
+    return {option.name: option for option in found}
+
+
+def takes_options(
+    command: str, annotation: Callable[[Declared], object] | None = None
+) -> Callable[[F], F]:
+    """Show a command's options, in place of `**options`, in the signature of a function.
+
+    `annotation` makes the annotation of a parameter; the declared type unless given.
+    """
+
+    def decorate(function: F) -> F:
+        signature = inspect.signature(function, eval_str=True)
+        kept = [p for p in signature.parameters.values() if p.kind != p.VAR_KEYWORD]
+        first = [p for p in kept if p.kind != p.KEYWORD_ONLY]
+        made = [
+            inspect.Parameter(
+                option.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=option.default,
+                annotation=annotation(option) if annotation else option.type,
+            )
+            for option in declared(command).values()
+        ]
+        function.__signature__ = signature.replace(parameters=[*first, *made, *kept[len(first) :]])  # type: ignore[attr-defined]
+        return function
+
+    return decorate
+
+
+def read(
+    command: str, given: Mapping[str, object], before: Mapping[str, object] | None = None
+) -> tuple[Options, NewSearch]:
+    """The options given to a command, over those of the run before.
+
+    Raises UserError on an unknown name, and on a value that cannot be.
+    """
+    known = declared(command)
+    for name in given:
+        if name not in known:
+            raise UserError(unknown("option", name, list(known)))
+    values = {**(before or {}), **{name: v for name, v in given.items() if v is not None}}
+    options = checked(Options, values)
+    options.budget(), options.request()
+    if options.gpu_hours is not None and not options.gpus_per_trial:
+        raise UserError(
+            f"--gpu-hours {options.gpu_hours:g}: trials that reserve no GPU use none up; "
+            "give --gpus-per-trial too, or another budget"
+        )
+    return options, checked(NewSearch, values)
+
+
+def checked(cls: type[T], values: Mapping[str, object]) -> T:
+    """An options class with these values. Raises UserError on a wrong type or range."""
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(cls).validate_python(values)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        (flag,) = (option.flag for option in _all_declared() if option.name == wrong["loc"][0])
+        sentence = wrong["msg"].replace("Input", "it")
+        raise UserError(f"{flag} {wrong['input']}: {sentence}") from None
+
+
+def _all_declared() -> Iterator[Declared]:
+    for cls in (Options, NewSearch, Choice):
+        hints, plain = get_type_hints(cls, include_extras=True), get_type_hints(cls)
+        for f in fields(cls):
+            (shown,) = (part for part in hints[f.name].__metadata__ if isinstance(part, Shown))
+            yield Declared(f.name, plain[f.name], f.default, shown)

@@ -13,7 +13,7 @@ from automl.space import exploring, space_file
 ROOT = Path(__file__).parent.parent
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 DECISIONS = ROOT / "docs" / "decisions"
-PAGES = sorted((ROOT / "docs").rglob("*.md")) + [CONTRIBUTING]
+PAGES = [*sorted((ROOT / "docs").rglob("*.md")), CONTRIBUTING]
 FOLDERS = ("automl", "tests", "docs", "deploy", ".ci")
 LAYER_ROW = re.compile(r"^\| (`\w+`(?:, `\w+`)*) \|", re.MULTILINE)
 

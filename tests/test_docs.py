@@ -23,10 +23,15 @@ def without_fences(text):
     return re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
 
 
+def spans(text):
+    """What stands between backticks, on one line each."""
+    return re.findall(r"`([^`\n]+)`", without_fences(text))
+
+
 def named_paths(text):
-    """Every source path between backticks, such as `automl/store.py` or `tests/replay`."""
-    spans = re.findall(r"`([^`\s]+)`", without_fences(text))
-    return [span for span in spans if span.split("/")[0] in FOLDERS and "/" in span]
+    """Every source path between backticks, such as `automl/store.py`, alone or in a command."""
+    words = [word for span in spans(text) for word in span.split()]
+    return [word for word in words if "/" in word and word.split("/")[0] in FOLDERS]
 
 
 def links(text):
@@ -37,6 +42,12 @@ def links(text):
 
 def blocks(text, language):
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+def matches(pattern, *paths):
+    """What a pattern's group is, anywhere in these files."""
+    texts = [path.read_text() for path in paths]
+    return {found for text in texts for found in re.findall(pattern, text, re.MULTILINE)}
 
 
 def section(text, heading):
@@ -66,14 +77,33 @@ def test_every_path_and_link_of_a_page_exists(page):
 
 
 def test_a_path_that_is_gone_is_found():
-    text = "`automl/store.py` and `automl/gone.py`, not `report.html`\n```sh\n`tests/no.py`\n```\n"
-    assert named_paths(text) == ["automl/store.py", "automl/gone.py"]
+    text = "`automl/store.py`, `python tests/gone.py`, not `a.html`\n```sh\n`tests/no.py`\n```\n"
+    assert named_paths(text) == ["automl/store.py", "tests/gone.py"]
     assert links("[a](gone.md), [b](https://example.org/b.md)") == ["gone.md"]
 
 
 def test_every_page_names_paths():
     for page in PAGES:
         assert named_paths(page.read_text()) or links(page.read_text()), page
+
+
+def test_the_folders_of_the_picture_exist():
+    (picture,) = blocks((ROOT / "docs" / "architecture.md").read_text(), "mermaid")
+    folders = re.findall(r"([a-z_]+(?:/[a-z_]+)*)/", picture)
+    assert folders
+    assert [folder for folder in folders if not (ROOT / "automl" / folder).is_dir()] == []
+
+
+def test_every_command_on_a_page_is_one_of_the_readmes():
+    commands = matches(r"`automl ([a-z]\w*)", *PAGES)
+    assert commands
+    assert commands <= matches(r"^\| `automl (\w+)", ROOT / "README.md")
+
+
+def test_every_target_on_a_page_is_in_the_makefile():
+    targets = matches(r"^make ([a-z-]+)", *PAGES)
+    assert targets
+    assert targets <= matches(r"^([\w-]+):", ROOT / "Makefile")
 
 
 def test_the_layers_of_the_page_are_those_that_are_enforced():

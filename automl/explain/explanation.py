@@ -150,7 +150,8 @@ def _answers(
             f"and cannot be made again here ({whole.reason}); search again to make it"
         )
     before = ablation.parent_file(config, bench)
-    found = predictions.compared(before, file, data.validation, data.info.classes)
+    comparison = predictions.compare(before, file, data.validation, data.info.classes)
+    found: dict[str, Any] = predictions.as_json(comparison)
     shown = found["changed"][:SHOWN_CHANGES]
     rows = data.validation.inputs[[item["position"] for item in shown]]
     for item, preview in zip(shown, previews(rows, data.info), strict=True):

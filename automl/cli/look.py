@@ -89,7 +89,7 @@ def explain(
         **choice, html=html, say=lambda sentence: print(sentence, file=sys.stderr)
     )
     if as_json:
-        render.as_json(explained)
+        render.as_json(explained.as_json())
     else:
         render.explanation(explained)
 

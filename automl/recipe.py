@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self, cast
 
 from automl.config import Config, snake_case
 from automl.errors import UserError
@@ -52,7 +52,7 @@ class LayerOption:
 
 
 @dataclass(frozen=True)
-class Sensitivity:
+class LayerSensitivity:
     """What each layer loses by each option, as a step measured it.
 
     `of` is "bits", "ranks" or "units"; `settings` are JSON values on which the options depend.
@@ -61,6 +61,14 @@ class Sensitivity:
     of: str
     settings: Mapping[str, object]
     layers: Mapping[str, Sequence[LayerOption]]
+
+    @classmethod
+    def decode(cls, data: Mapping[str, object]) -> Self:
+        """The inverse of `as_json`."""
+        layers = cast(dict[str, list[dict[str, float]]], data["layers"])
+        options = {name: [LayerOption(**option) for option in own] for name, own in layers.items()}
+        settings = {key: value for key, value in data.items() if key not in ("of", "layers")}
+        return cls(str(data["of"]), settings, options)
 
     def as_json(self) -> dict[str, object]:
         layers = {name: [vars(option) for option in own] for name, own in self.layers.items()}
@@ -84,7 +92,7 @@ class Context:
     checkpoints: Checkpoints
     notes: list[str] = field(default_factory=list)
     once: Callable[[str, Callable[[], bytes]], bytes] = lambda name, make: make()
-    sensitivity: dict[str, Sensitivity] = field(default_factory=dict)
+    sensitivity: dict[str, LayerSensitivity] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

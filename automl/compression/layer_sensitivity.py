@@ -19,7 +19,7 @@ from automl.compression.quantization_grid import LIMITS, codes_of, weight_scale
 from automl.models.deployed import predict
 from automl.models.family import Network
 from automl.models.plain_layers import as_plain
-from automl.recipe import Context, LayerOption, Sensitivity, Step
+from automl.recipe import Context, LayerOption, LayerSensitivity, Step
 
 Options: TypeAlias = dict[str, list[LayerOption]]
 Candidate: TypeAlias = tuple[str, float, float, Network]
@@ -58,7 +58,7 @@ def measured_once(
 
     layers = json.loads(context.once(f"sensitivity_{of}_{digest[:16]}.json", make))
     options = {name: [LayerOption(**option) for option in own] for name, own in layers.items()}
-    context.sensitivity[step.label] = Sensitivity(of, json.loads(given), options)
+    context.sensitivity[step.label] = LayerSensitivity(of, json.loads(given), options)
     return options
 
 

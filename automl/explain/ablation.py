@@ -14,10 +14,10 @@ from automl.compression.layer_sensitivity import in_fewer_bits, measured_once
 from automl.compression.quantize import Quantize
 from automl.config import canonical
 from automl.data import dataset
-from automl.explain.findings import Ablation, LayerSensitivity, Outcome
+from automl.explain.findings import Ablation, Outcome
 from automl.models.family import Network, restore
 from automl.models.plain_layers import quantizable
-from automl.recipe import Context, Sibling, Step
+from automl.recipe import Context, LayerSensitivity, Sibling, Step
 from automl.space.space import TrialConfig
 from automl.space.store_keys import prefix_keys
 from automl.store import Store
@@ -133,7 +133,7 @@ def layer_losses(config: TrialConfig, runner: RecipeRunner) -> LayerSensitivity 
     context = _context(config, runner, key)
     with _threads(runner.num_threads):
         measured_once(Quantize(), "bits", model, in_fewer_bits(model, layers), context)
-    return LayerSensitivity.decode(context.sensitivity["quantize"].as_json())
+    return context.sensitivity["quantize"]
 
 
 def parent_file(config: TrialConfig, runner: RecipeRunner) -> bytes | None:

@@ -21,13 +21,13 @@ from automl.explain.findings import (
     Answers,
     ChosenModel,
     Explanation,
-    LayerSensitivity,
     Outcome,
     Parameters,
 )
 from automl.home import Home
 from automl.measure import predictions
 from automl.measure.measurement import Measurement, Reference, measure
+from automl.recipe import LayerSensitivity
 from automl.space.space import Space, TrialConfig
 from automl.store import Store
 from automl.study import importance

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Self, TypeAlias, cast
+from typing import TypeAlias, cast
 
-from automl.compression.layer_sensitivity import Option
 from automl.measure import predictions
 from automl.measure.predictions import ClassComparison, NumberComparison
+from automl.recipe import LayerSensitivity
 from automl.study.importance import Importance, Interaction
 from automl.study.propose.next_proposals import Proposal
 
@@ -71,30 +71,6 @@ class Answers:
         for item, preview in zip(changed, self.previews):
             item |= preview
         return found
-
-
-@dataclass(frozen=True)
-class LayerSensitivity:
-    """Losses of each layer in less `of` something: bits, units or rank.
-
-    `settings` are those of the step that had it measured.
-    """
-
-    of: str
-    layers: Mapping[str, Sequence[Option]]
-    settings: Mapping[str, object]
-
-    @classmethod
-    def decode(cls, data: Mapping[str, object]) -> Self:
-        """The value of what a step wrote into its trial's result."""
-        layers = cast(dict[str, list[dict[str, float]]], data["layers"])
-        options = {name: [Option(**option) for option in own] for name, own in layers.items()}
-        settings = {key: value for key, value in data.items() if key not in ("of", "layers")}
-        return cls(str(data["of"]), options, settings)
-
-    def as_json(self) -> dict[str, object]:
-        layers = {name: [vars(option) for option in own] for name, own in self.layers.items()}
-        return {"of": self.of, **self.settings, "layers": layers}
 
 
 @dataclass(frozen=True)

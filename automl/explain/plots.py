@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from automl.explain.findings import Explanation, LayerSensitivity
+from automl.explain.findings import Explanation
 from automl.measure.predictions import ClassComparison
 from automl.pareto import DIRECTIONS
+from automl.recipe import LayerSensitivity
 from automl.study.importance import Importance
 from automl.tracking.pages.charts import BLUE, FONT, INK, escape
 from automl.tracking.pages.formats import figure, short

@@ -8,20 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from automl import user_code
-from automl.compression.prune import Prune
 from automl.config import Config
 from automl.errors import UserError
 from automl.home import Home, make_writable
 from automl.measure.measurement import measure
 from automl.models.family import count_parameters
+from automl.recipe import Step
 from automl.space import space_file
 from automl.space.domains import IntDomain, OneOfDomain
 from automl.space.exploring import Explored, validate
 from automl.space.initial_points import describe
 from automl.space.space import TrialConfig
 from automl.store import Store
-from automl.training.loop import Train
-from automl.training.parallel import SingleDevice
 from automl.trial.reference_model import largest
 from automl.trial.result import TrialResult, failed
 from automl.trial.trial import run as run_trial
@@ -77,12 +75,7 @@ def _short(value: Any) -> Any:
     if isinstance(value, Config):
         inner = {f.name: _short(getattr(value, f.name)) for f in fields(value)}  # type: ignore[arg-type]
         value = replace(value, **inner)  # type: ignore[type-var]
-    match value:
-        case Train(epochs=epochs) if epochs:
-            return replace(value, epochs=1, parallelism=SingleDevice())
-        case Prune(fine_tune_epochs=epochs) if epochs:
-            return replace(value, fine_tune_epochs=1)
-    return value
+    return value.shortest() if isinstance(value, Step) else value
 
 
 def _tiny_trial(config: TrialConfig, cache: Path, space_source: str) -> TrialResult:

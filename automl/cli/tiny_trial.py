@@ -6,14 +6,12 @@ import tempfile
 from dataclasses import fields, replace
 from pathlib import Path
 
-from automl.compression.prune import Prune
 from automl.config import Config
 from automl.errors import UserError
 from automl.measure.measurement import measure
+from automl.recipe import Step
 from automl.space.space import TrialConfig
 from automl.store import Store
-from automl.training.loop import Train
-from automl.training.parallel import SingleDevice
 from automl.trial.result import TrialResult, failed
 from automl.trial.trial import run as run_trial
 
@@ -49,9 +47,4 @@ def _short(value: object) -> object:
     if isinstance(value, Config):
         inner = {f.name: _short(getattr(value, f.name)) for f in fields(value)}  # type: ignore[arg-type]
         value = replace(value, **inner)  # type: ignore[type-var]
-    match value:
-        case Train(epochs=epochs) if epochs:
-            return replace(value, epochs=1, parallelism=SingleDevice())
-        case Prune(fine_tune_epochs=epochs) if epochs:
-            return replace(value, fine_tune_epochs=1)
-    return value
+    return value.shortest() if isinstance(value, Step) else value

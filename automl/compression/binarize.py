@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from automl.compression.calibration import recalibrate
-from automl.compression.coded_layer import CodedLayer, onnx_node, per_output
+from automl.compression.coded_layer import CodedLayer, per_output
 from automl.compression.fold_batch_norm import fold_batch_norm
 from automl.errors import Rejected
 from automl.models.family import LayerEdit, Network, copy_weights, edit_layers
@@ -91,13 +91,6 @@ class BinarizedLayer(CodedLayer):
         self.register_buffer("codes", torch.ones(layer.weight.shape, dtype=torch.int8))
         self.scale = nn.Parameter(torch.ones(len(layer.weight)))
         self.bias = layer.bias
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        if torch.onnx.is_in_onnx_export():
-            weight = onnx_node("DequantizeLinear", (self.codes, self.scale), torch.float32, axis=0)
-        else:
-            weight = self.dequantized()
-        return self.compute(inputs, weight, self.bias)
 
 
 def binarized(model: Network, names: list[str]) -> Network:

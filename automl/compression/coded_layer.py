@@ -61,8 +61,16 @@ class CodedLayer(ComputingLayer):
 
     codes: Tensor
     scale: Tensor
+    bias: Tensor | None
     bits: int
     reads_integers: ClassVar[bool] = False
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        if torch.onnx.is_in_onnx_export():
+            weight = onnx_node("DequantizeLinear", (self.codes, self.scale), torch.float32, axis=0)
+        else:
+            weight = self.dequantized()
+        return self.compute(inputs, weight, self.bias)
 
     def claim(self) -> FileClaim:
         """What a file that holds the layer must hold."""

@@ -116,6 +116,9 @@ class Prune(Step):
             work += epochs * num_rows * (PASSES * (before + after) / 2 + teacher)
         return work
 
+    def shortest(self) -> Step:
+        return replace(self, fine_tune_epochs=min(1, self.fine_tune_epochs))
+
     def without_each_technique(self) -> dict[str, Step]:
         plainer: dict[str, Step] = {}
         if self.loss is not None and self.loss.technique:

@@ -144,7 +144,7 @@ def stored_bits(file: bytes) -> dict[int, int]:
     for node in graph.node:
         if (packed := _packed(node, made_by, held)) is not None:
             found[packed.bits] = found.get(packed.bits, 0) + math.prod(packed.shape)
-        if node.op_type != "DequantizeLinear":
+        if node.op_type not in ("DequantizeLinear", "Cast"):
             continue
         name = node.input[0]
         if name in held and held[name].dtype == np.int8:

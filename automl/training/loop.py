@@ -76,6 +76,9 @@ class Train(Step):
         passes = PASSES * (1 + beside) * after
         return statistics + self.epochs * num_rows * (passes + teacher)
 
+    def shortest(self) -> Step:
+        return replace(self, epochs=min(1, self.epochs), parallelism=SingleDevice())
+
     def without_each_technique(self) -> dict[str, Step]:
         if self.loss is None or not self.loss.technique:
             return {}

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import pytest
 import safetensors.torch
@@ -25,12 +26,13 @@ from automl.models.mlp import MLP
 from automl.models.mobilenet import MobileNet, MobileNetStage
 from automl.models.resnet import ResNet, ResNetStage
 from automl.models.transformer import Transformer, TransformerLayer
-from automl.recipe import Sibling, Step
+from automl.recipe import PASSES, STATISTICS_ROWS, Sibling, Step
 from automl.search_spaces import digits, series, tabular
 from automl.space.sampling import sample, uniform
 from automl.space.space import TrialConfig
 from automl.training.distillation import Distill
 from automl.training.loop import Train
+from automl.training.losses import Loss
 from automl.training.optimizers import Optimizer
 
 ONCE = Train(epochs=1)
@@ -76,6 +78,29 @@ def sampled(space, seed):
 @dataclass(frozen=True)
 class Halve(Step):
     pass
+
+
+@dataclass(frozen=True)
+class Learn(Step):
+    compresses: ClassVar[bool] = False
+
+
+@dataclass(frozen=True)
+class Sharper(Prune):
+    def apply(self, network, context):
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Coarse(Step):
+    def after(self, network):
+        return [network.with_bits({layer.name: 4 for layer in network.float_layers()})]
+
+
+@dataclass(frozen=True)
+class Paired(Loss):
+    def around(self, model, info):
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -248,3 +273,25 @@ def test_the_work_of_a_sibling_is_told_apart():
 def test_training_that_follows_rounding_is_work():
     aware, unaware = (of(MLP((32,)), Quantize(2, training=t)).steps for t in (None, UNAWARE))
     assert aware["quantize"] > unaware["quantize"] > 0
+
+
+def test_a_step_that_says_nothing_of_its_work_is_not_free():
+    rows, products = len(load(IMAGES).train.targets), 64 * 32 + 32 * 10
+    steps = of(MLP((32,)), ONCE, Halve(), Learn()).steps
+    assert steps["halve"] == STATISTICS_ROWS * products
+    assert steps["learn"] == PASSES * rows * products
+
+
+def test_a_loss_that_trains_another_network_beside_is_twice_the_work():
+    alone, beside = (of(MLP((32,)), Train(epochs=1, loss=loss)).steps for loss in (None, Paired()))
+    assert beside["train"] == 2 * alone["train"]
+
+
+def test_a_users_step_is_taken_at_its_word():
+    known = of(MLP((64,)), ONCE, Coarse())
+    assert 0 < known.size_bytes < of(MLP((64,)), ONCE).size_bytes / 4
+    assert known.macs == of(MLP((64,)), ONCE).macs
+
+
+def test_what_a_users_step_inherits_is_not_taken_for_its_own_word():
+    assert of(MLP((64,)), ONCE, Sharper(0.5)).size_bytes == 0

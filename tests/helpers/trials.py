@@ -48,7 +48,10 @@ def finish(generator: Any) -> Any:
 
 
 def study_of(name: str, count: int, fixed: dict[str, str], folder: Path) -> Any:
-    """A search of a shipped space, as if it had run so many trials, one after the other."""
+    """A search of a space, as if it had run so many trials, one after the other.
+
+    `name` is a shipped space's, or the path of a space file.
+    """
     from automl import user_code
     from automl.bounds.bound import Bounds
     from automl.engine.searches import Search
@@ -63,14 +66,15 @@ def study_of(name: str, count: int, fixed: dict[str, str], folder: Path) -> Any:
     from automl.trial.reference_model import largest
 
     home, cache = Home(folder), Path(CACHE.name)
-    text = space_file.read(space_file.find(name))
+    path = space_file.find(name)
+    text = space_file.read(path)
     space, code = space_file.load(text, fixed), user_code.fingerprint(text)
     reference = largest(space, explore(space), cache)
     file = reference.export()
     figures = measure(file, reference.rows.inputs, reference.rows.targets)
     axes = reference.axes(space.objectives, figures.figures)
-    start = (name, "", space.objectives, space.constraints, fixed, 0, "tpe", axes)
-    study = studies.create(home.study(name), Settings(*start, figures.latency_ms), text, file)
+    start = (path.stem, "", space.objectives, space.constraints, fixed, 0, "tpe", axes)
+    study = studies.create(home.study(path.stem), Settings(*start, figures.latency_ms), text, file)
     drawer = Drawer(study.settings, space, lambda c: needed_keys(c, code), Bounds(cache))
     for number in range(count):
         drawn = drawer.draw(number)

@@ -1,15 +1,18 @@
-"""Sets of Hugging Face `datasets` and of torchvision, which are optional packages."""
+"""Datasets of Hugging Face's `datasets` and of torchvision, which are optional packages."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from types import ModuleType
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
+from automl.data.arrays import Array
 from automl.data.dataset import Dataset, RawDataset
 from automl.data.image_folder import check_pixels, pixels, stacked
 from automl.data.reading import coded, existing
@@ -17,17 +20,21 @@ from automl.data.text import NUM_TOKENS, cut, padded
 from automl.errors import UserError
 from automl.field_types import Count
 
-_Place = Callable[[int], str]
+if TYPE_CHECKING:
+    import datasets
+    import torchvision
+
+_RowName: TypeAlias = Callable[[int], str]
 
 
 @dataclass(frozen=True)
 class HuggingFace(Dataset):
-    """A set by its name on the hub, or the folder `path` that `save_to_disk` wrote.
+    """A dataset by its `name` on the hub, or the folder `path` that `save_to_disk` wrote.
 
-    The column `input` (by default the only one beside `label`) holds images, which get the
-    `size` (height, width) and `channels`, texts, which are cut at `length` bytes, or lists of
-    numbers of one length. Labels are named classes, integers or texts; decimal numbers are a
-    regression. `test_split` is the test split where the set has it.
+    The column `input` is by default the only other column beside `label`. It holds images, which
+    get the `size` (height, width) and `channels`; texts, which are cut at `length` bytes; or lists
+    of numbers, all of equal length. Labels are named classes, integers or texts; decimal numbers
+    are a regression. `test_split` names the test split, where the dataset has it.
     """
 
     name: str = ""
@@ -62,42 +69,42 @@ class HuggingFace(Dataset):
         if chosen not in others or len(others) == len(parts[0].features):
             raise UserError(f"{self}: choose `input` and `label` of {', '.join(parts[0].features)}")
 
-        def place(row: int) -> str:
+        def row_name(row: int) -> str:
             number, name = row, names[0]
             if row >= len(parts[0]):
                 number, name = row - len(parts[0]), names[1]
             return f"row {number} (counted from 0) of the split {name!r} of {self}"
 
         rows = _package(self, "datasets").concatenate_datasets(parts)
-        inputs, num_tokens = self._inputs(rows, chosen, place)
-        targets, classes = _targets(rows, self.label, place)
+        inputs, num_tokens = self._inputs(rows, chosen, row_name)
+        targets, classes = _targets(rows, self.label, row_name)
         num_test = len(rows) - len(parts[0])
         return RawDataset(
-            inputs, targets, inputs.shape[1:], classes, num_test, (), num_tokens, place
+            inputs, targets, inputs.shape[1:], classes, num_test, (), num_tokens, row_name
         )
 
-    def _splits(self) -> dict[str, Any]:
+    def _splits(self) -> dict[str, datasets.Dataset]:
         if bool(self.name) == bool(self.path):
             raise UserError(f"{self}: give either the name on the hub or the path of a folder")
-        datasets = _package(self, "datasets")
+        package = _package(self, "datasets")
         try:
             if self.name:
-                found = datasets.load_dataset(self.name, self.config or None)
+                found = package.load_dataset(self.name, self.config or None)
             else:
-                found = datasets.load_from_disk(str(existing(self.path)))
-        # IndexError is what `datasets` has to say of a set without rows.
+                found = package.load_from_disk(str(existing(self.path)))
+        # `datasets` raises IndexError for a dataset without rows.
         except (IndexError, OSError, ValueError) as error:
             raise UserError(f"{self} cannot be loaded: {error}; check its name and rows") from None
         return found if isinstance(found, dict) else {self.split: found}
 
-    def _inputs(self, rows: Any, column: str, place: _Place) -> tuple[NDArray[Any], int]:
-        """Images, texts or numbers, and the number of tokens."""
+    def _inputs(self, rows: datasets.Dataset, column: str, row_name: _RowName) -> tuple[Array, int]:
+        """Images, texts or numbers (rows, *raw row), and the number of tokens; 0 but for text."""
         feature = rows.features[column]
         if type(feature).__name__ == "Image":
-            images = _images(rows[column], self.size, self.channels, place)
-            return stacked(images, len(rows), place), 0
+            images = _images(rows[column], self.size, self.channels, row_name)
+            return stacked(images, len(rows), row_name), 0
         if getattr(feature, "dtype", "") in ("string", "large_string"):
-            texts = [cut(t, self.length, place(row)) for row, t in enumerate(rows[column])]
+            texts = [cut(t, self.length, row_name(row)) for row, t in enumerate(rows[column])]
             return padded(texts, self.length), NUM_TOKENS
         numbers = np.asarray(rows.with_format("numpy")[column][:])
         if numbers.dtype.kind not in "buif" or numbers.ndim < 2:
@@ -110,7 +117,7 @@ class HuggingFace(Dataset):
 
 @dataclass(frozen=True)
 class Torchvision(Dataset):
-    """A class of torchvision.datasets that takes `train`; its files are in `root` already."""
+    """A class of torchvision.datasets that takes `train`; `root` holds its files already."""
 
     name: str
     root: str
@@ -132,7 +139,8 @@ class Torchvision(Dataset):
         return RawDataset(inputs, targets, inputs.shape[1:], classes, num_test=len(parts[1]))
 
 
-def _package(user: Dataset, name: str) -> Any:
+def _package(user: Dataset, name: str) -> ModuleType:
+    """An optional package. Raises UserError, with how to install it, where it is missing."""
     try:
         return importlib.import_module(name)
     except ImportError:
@@ -144,19 +152,22 @@ def _package(user: Dataset, name: str) -> Any:
 
 
 def _images(
-    column: Any, size: tuple[int, ...], channels: int, place: _Place
+    column: Sequence[Image.Image], size: tuple[int, ...], channels: int, row_name: _RowName
 ) -> Iterator[NDArray[np.uint8]]:
     for row in range(len(column)):
         try:
             yield pixels(column[row], size, channels)
         except (OSError, SyntaxError, ValueError, AttributeError) as error:
-            raise UserError(f"{place(row)} does not decode ({error}); remove it") from None
+            raise UserError(f"{row_name(row)} does not decode ({error}); remove it") from None
 
 
-def _targets(rows: Any, column: str, place: _Place) -> tuple[NDArray[Any], tuple[str, ...]]:
+def _targets(
+    rows: datasets.Dataset, column: str, row_name: _RowName
+) -> tuple[Array, tuple[str, ...]]:
+    """Class numbers (rows,) and names, or a regression's numbers (rows, outputs) and no names."""
     labels = rows[column][:]
     if None in labels:
-        raise UserError(f"{place(labels.index(None))} has no {column!r}; fill or remove it")
+        raise UserError(f"{row_name(labels.index(None))} has no {column!r}; fill or remove it")
     if hasattr(rows.features[column], "names"):
         return np.array(labels, np.int64), tuple(rows.features[column].names)
     if isinstance(labels[0], str | int):
@@ -165,11 +176,13 @@ def _targets(rows: Any, column: str, place: _Place) -> tuple[NDArray[Any], tuple
     try:
         return np.array(labels, np.float32).reshape(len(labels), -1), ()
     except (TypeError, ValueError) as error:
-        raise UserError(f"{column!r} of {place(0)} is no label: {error}; choose another") from None
+        raise UserError(
+            f"{column!r} of {row_name(0)} is no label: {error}; choose another"
+        ) from None
 
 
-def _arrays(part: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """The images (rows, channels, height, width) and the class numbers of a torchvision set."""
+def _arrays(part: torchvision.datasets.VisionDataset) -> tuple[Array, NDArray[np.int64]]:
+    """The images (rows, channels, height, width) and class numbers (rows,) of a part."""
     if not (hasattr(part, "data") and hasattr(part, "targets")):
         pairs = list(part)
         images = stacked(

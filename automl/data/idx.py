@@ -7,11 +7,11 @@ import math
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from automl.data.arrays import Array
 from automl.data.dataset import Dataset, RawDataset
 from automl.data.reading import existing
 from automl.errors import UserError
@@ -24,7 +24,7 @@ _GARMENTS = (
 
 @dataclass(frozen=True)
 class MNIST(Dataset):
-    """The folder with train- and t10k- images and labels, gzipped or not."""
+    """Handwritten digits: the folder with train- and t10k- images and labels, gzipped or not."""
 
     root: str
     paths: ClassVar[tuple[str, ...]] = ("root",)
@@ -35,7 +35,7 @@ class MNIST(Dataset):
 
 @dataclass(frozen=True)
 class FashionMNIST(Dataset):
-    """As `MNIST`, of ten kinds of garments."""
+    """Ten kinds of garments, in files like those of `MNIST`."""
 
     root: str
     paths: ClassVar[tuple[str, ...]] = ("root",)
@@ -48,7 +48,7 @@ def _load(root: Path, classes: tuple[str, ...]) -> RawDataset:
     inputs, targets = _split(root, "train")
     test_inputs, test_targets = _split(root, "t10k")
 
-    def place(row: int) -> str:
+    def row_name(row: int) -> str:
         part, row = ("train", row) if row < len(inputs) else ("t10k", row - len(inputs))
         return f"label {row} (counted from 0) of {_find(root, f'{part}-labels', 1)}"
 
@@ -63,11 +63,12 @@ def _load(root: Path, classes: tuple[str, ...]) -> RawDataset:
         (1, *inputs.shape[1:]),
         classes,
         num_test=len(test_inputs),
-        place=place,
+        row_name=row_name,
     )
 
 
-def _split(root: Path, name: str) -> tuple[NDArray[Any], NDArray[Any]]:
+def _split(root: Path, name: str) -> tuple[Array, Array]:
+    """The images (rows, height, width) and labels (rows,) of a part."""
     images, labels = _find(root, f"{name}-images", 3), _find(root, f"{name}-labels", 1)
     inputs, targets = _read(images, 3), _read(labels, 1)
     if len(inputs) != len(targets):
@@ -89,8 +90,8 @@ def _find(root: Path, name: str, num_dims: int) -> Path:
     return found
 
 
-def _read(path: Path, num_dims: int) -> NDArray[Any]:
-    """The bytes of an IDX file in the shape that its header tells."""
+def _read(path: Path, num_dims: int) -> Array:
+    """The bytes of an IDX file, uint8 in the shape that its header tells."""
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:

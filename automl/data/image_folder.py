@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from automl.data.arrays import Array, empty
 from automl.data.dataset import Dataset, RawDataset
-from automl.data.reading import coded, empty, existing, visible_files
+from automl.data.reading import coded, existing, visible_files
 from automl.errors import UserError
 from automl.field_types import Count
 
@@ -23,8 +24,8 @@ _MODES = {1: "L", 3: "RGB"}
 class ImageFolder(Dataset):
     """A folder per class, or folders `train` and `test` with a folder per class in each.
 
-    All files that are not hidden must decode, to 8 bits per channel. Images that are not of
-    the `size` (height, width) are resized to it; without one, all must be of one size.
+    All files that are not hidden must decode, to 8 bits per channel. Images of another size are
+    resized to `size` (height, width); where that is not given, all must have the same size.
     """
 
     path: str
@@ -44,22 +45,23 @@ class ImageFolder(Dataset):
         files = [file for _, file in labelled]
         classes, targets = coded([label for label, _ in labelled])
 
-        def place(row: int) -> str:
+        def row_name(row: int) -> str:
             return str(files[row])
 
         images = (_decode(file, self.size, self.channels) for file in files)
-        inputs = stacked(images, len(files), place)
+        inputs = stacked(images, len(files), row_name)
         num_test = len(parts[1]) if own_test else 0
-        return RawDataset(inputs, targets, inputs.shape[1:], classes, num_test, place=place)
+        return RawDataset(inputs, targets, inputs.shape[1:], classes, num_test, row_name=row_name)
 
 
 def check_pixels(config: Dataset, size: tuple[int, ...], channels: int) -> None:
+    """Raise UserError on a size or a number of channels that no image can have."""
     if channels not in _MODES or len(size) not in (0, 2) or min(size, default=1) < 1:
         raise UserError(f"{config}: size is (height, width) in pixels and channels 1 or 3")
 
 
 def pixels(image: Image.Image, size: tuple[int, ...], channels: int) -> NDArray[np.uint8]:
-    """An image upright as (channels, height, width); raises ValueError on deeper colours."""
+    """An image upright as (channels, height, width). Raises ValueError on deeper colours."""
     if image.mode.startswith(("I", "F")):
         raise ValueError(f"mode {image.mode} has more than 8 bits per channel")
     # A palette's transparency is dropped like any other; with it Pillow warns.
@@ -71,17 +73,21 @@ def pixels(image: Image.Image, size: tuple[int, ...], channels: int) -> NDArray[
 
 
 def stacked(
-    images: Iterable[NDArray[np.uint8]], count: int, place: Callable[[int], str]
-) -> NDArray[Any]:
-    """Images in one array; raises UserError unless all have the shape of the first."""
+    images: Iterable[NDArray[np.uint8]], count: int, row_name: Callable[[int], str]
+) -> Array:
+    """Images in one array (rows, channels, height, width).
+
+    Raises UserError unless all have the shape of the first.
+    """
     inputs = np.empty((0, 0, 0, 0), np.uint8)
     for row, image in enumerate(images):
         if row == 0:
             inputs = empty((count, *image.shape), np.uint8)
         if image.shape != inputs.shape[1:]:
             raise UserError(
-                f"{place(row)} is {image.shape[1]} x {image.shape[2]} pixels, but {place(0)} is "
-                f"{inputs.shape[2]} x {inputs.shape[3]}; give a size to have all resized"
+                f"{row_name(row)} is {image.shape[1]} x {image.shape[2]} pixels, but "
+                f"{row_name(0)} is {inputs.shape[2]} x {inputs.shape[3]}; "
+                "give a size to have all resized"
             )
         inputs[row] = image
     return inputs

@@ -12,9 +12,10 @@ from automl.field_types import Count, NotNegative, Whole
 
 @dataclass(frozen=True)
 class LinearMap(Dataset):
-    """y = Wx + b + noise: x is standard normal.
+    """Rows of y = Wx + b + noise, where x is standard normal.
 
-    Without noise an output of many inputs has variance about 1; of few it may be far from that.
+    Without noise an output of many inputs has variance about 1. An output of few inputs may have
+    another.
     """
 
     num_inputs: Count = 64

@@ -9,17 +9,17 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from automl.data.arrays import Array, empty
 from automl.data.dataset import Dataset, RawDataset
-from automl.data.reading import empty, existing
+from automl.data.reading import existing
 from automl.errors import UserError
 from automl.field_types import Count
 
-_Arrays = dict[str, NDArray[Any]]
+_Arrays = dict[str, Array]
 _DAMAGED = (
     *(ValueError, EOFError, OSError, RuntimeError),
     *(tokenize.TokenError, zipfile.BadZipFile, zlib.error),
@@ -28,12 +28,12 @@ _DAMAGED = (
 
 @dataclass(frozen=True)
 class Npz(Dataset):
-    """`inputs` and `targets`, and perhaps `test_inputs`, `test_targets` and names in `classes`.
+    """Arrays `inputs` and `targets`, maybe `test_inputs`, `test_targets` and names in `classes`.
 
     A folder's files are mapped, so that they may be larger than memory. Inputs are rows of
     features, of (channels, steps), of uint8 (height, width), or of (channels, height, width);
-    `shape` is what else a row is. Integer targets are classes from 0, others are the outputs
-    of a regression. Nothing is unpickled.
+    `shape` says it where a row has another one. Integer targets are classes from 0, all others
+    the outputs of a regression. Nothing is unpickled.
     """
 
     path: str
@@ -59,7 +59,7 @@ class Npz(Dataset):
 
 
 def _read(path: Path) -> _Arrays:
-    """The arrays that are there, by their names."""
+    """The arrays in a file or a folder, by their names."""
     names = ("inputs", "targets", "test_inputs", "test_targets", "classes")
     if not path.is_dir() and not zipfile.is_zipfile(path):
         raise UserError(f"{path} is no .npz file and no folder of .npy files; use numpy.savez")
@@ -108,7 +108,7 @@ def _check_rows(path: str, arrays: _Arrays, part: str) -> None:
         )
 
 
-def _joined(path: str, arrays: _Arrays, name: str) -> NDArray[Any]:
+def _joined(path: str, arrays: _Arrays, name: str) -> Array:
     """Training and test rows in one array: uint8 or float32 inputs, int64 or float32 targets."""
     parts = [arrays[key] for key in (name, f"test_{name}") if key in arrays]
     kinds = {f"{part.dtype} {part.shape[1:]}" for part in parts}
@@ -125,14 +125,14 @@ def _joined(path: str, arrays: _Arrays, name: str) -> NDArray[Any]:
         return first
     whole, start = empty((sum(map(len, parts)), *first.shape[1:]), dtype), 0
     for part in parts:
-        # A number beyond float32 becomes infinite, which the check of all sets tells.
+        # A number beyond float32 becomes infinite, which the check of all datasets tells.
         with np.errstate(over="ignore"):
             whole[start : start + len(part)] = part
         start += len(part)
     return whole
 
 
-def _classes(path: str, arrays: _Arrays, targets: NDArray[Any]) -> tuple[str, ...]:
+def _classes(path: str, arrays: _Arrays, targets: Array) -> tuple[str, ...]:
     if "classes" in arrays:
         if not arrays["classes"].size:
             raise UserError(f"{path}: 'classes' is empty; name every class or leave it out")

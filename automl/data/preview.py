@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import base64
 import io
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from automl.data.arrays import Array
 from automl.data.dataset import DatasetInfo
 
 MAX_PIXELS = 96
 MAX_CHARACTERS, MAX_NUMBERS = 200, 12
 
 
-def previews(rows: NDArray[Any], info: DatasetInfo) -> list[dict[str, str]]:
-    """Each raw row as {"picture": a PNG's data URI} or {"text": …}."""
+def previews(rows: Array, info: DatasetInfo) -> list[dict[str, str]]:
+    """Each raw row of (rows, *raw row) as {"picture": a PNG's data URI} or {"text": …}."""
     if info.num_tokens:
         return [{"text": _text(row)} for row in rows]
     if info.columns:
@@ -39,12 +39,12 @@ def _picture(pixels: NDArray[np.uint8]) -> str:
     return f"data:image/png;base64,{base64.b64encode(written.getvalue()).decode()}"
 
 
-def _text(row: NDArray[Any]) -> str:
+def _text(row: Array) -> str:
     text = bytes(row[row > 0].astype(np.uint8)).decode(errors="replace")
     return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]} …"
 
 
-def _columns(row: NDArray[Any], info: DatasetInfo) -> str:
+def _columns(row: Array, info: DatasetInfo) -> str:
     named = [
         f"{column.name} = {_cell(value, column.categories)}"
         for column, value in zip(info.columns, row.tolist(), strict=True)
@@ -58,6 +58,6 @@ def _cell(value: float, categories: tuple[str, ...]) -> str:
     return categories[int(value)] if categories and value >= 0 else f"{value:.4g}"
 
 
-def _numbers(row: NDArray[Any]) -> str:
+def _numbers(row: Array) -> str:
     values = [f"{value:.4g}" for value in row.ravel().tolist()[: MAX_NUMBERS + 1]]
     return ", ".join(values[:MAX_NUMBERS] + ["…"] * (len(values) > MAX_NUMBERS))

@@ -11,8 +11,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.data.arrays import empty
 from automl.data.dataset import Dataset, RawDataset
-from automl.data.reading import DELIMITERS, coded, empty, existing_file, is_number
+from automl.data.reading import DELIMITERS, coded, existing_file, is_number
 from automl.errors import UserError
 
 _Line = tuple[int, str, list[list[str]]]
@@ -20,10 +21,10 @@ _Line = tuple[int, str, list[list[str]]]
 
 @dataclass(frozen=True)
 class Series(Dataset):
-    """A .ts file, or .csv, .tsv or .txt lines without a header of a label and then the steps.
+    """A .ts file; or .csv, .tsv or .txt lines without a header, each a label and then the steps.
 
-    All series have the same channels and steps, and none is missing. In a .ts file the label
-    is last, after `:`; times in it are refused, as are numbers to predict.
+    All series have the same channels and steps, and no step is missing. In a .ts file the label
+    is last, after `:`; times are refused, as are numbers to predict.
     """
 
     path: str
@@ -35,20 +36,21 @@ class Series(Dataset):
         rows = [row for part in parts for row in part]
         num_first = len(parts[0])
 
-        def place(row: int) -> str:
+        def row_name(row: int) -> str:
             return f"line {rows[row][0]} of {self.path if row < num_first else self.test_path}"
 
         shape = rows[0][2].shape if rows else (0, 0)
         inputs = empty((len(rows), *shape), np.float32)
         for row, (_, _, values) in enumerate(rows):
             if values.shape != shape:
+                first = f"{row_name(0)} has {_size(rows[0][2])}"
                 raise UserError(
-                    f"{place(row)} has {_size(values)}, but {place(0)} has {_size(rows[0][2])}; "
+                    f"{row_name(row)} has {_size(values)}, but {first}; "
                     "pad or cut the series to one length"
                 )
             inputs[row] = values
         classes, targets = coded([label for _, label, _ in rows])
-        return RawDataset(inputs, targets, shape, classes, len(rows) - num_first, place=place)
+        return RawDataset(inputs, targets, shape, classes, len(rows) - num_first, row_name=row_name)
 
 
 def _size(values: NDArray[np.float32]) -> str:

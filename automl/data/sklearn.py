@@ -1,19 +1,20 @@
-"""The sets that scikit-learn bundles: real data without a network."""
+"""Datasets that scikit-learn bundles: real data without a network."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from sklearn import datasets
+from sklearn.utils import Bunch
 
 from automl.data.dataset import Dataset, RawDataset
 from automl.errors import UserError
 from automl.field_types import Count
 
-_LOADERS: dict[str, Any] = {
+_LOADERS: dict[str, Callable[[], Bunch]] = {
     "digits": datasets.load_digits,
     "breast_cancer": datasets.load_breast_cancer,
     "wine": datasets.load_wine,
@@ -24,10 +25,10 @@ _LOADERS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Sklearn(Dataset):
-    """A bundled set by its name: digits, breast_cancer, wine, iris, or diabetes (a regression).
+    """A bundled dataset: digits, breast_cancer, wine, iris, or diabetes (a regression).
 
-    `shape` is what a model sees of a row where that is not the set's own: digits are images
-    (1, 8, 8), and with (8, 8) series of 8 channels and 8 steps.
+    `shape` is the shape in which a model sees a row, where that is not the dataset's own: digits
+    are images (1, 8, 8), and with (8, 8) series of 8 channels and 8 steps.
     """
 
     name: str = "digits"

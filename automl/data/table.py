@@ -7,20 +7,21 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import compute, csv, parquet, types
 
+from automl.data.arrays import Array, empty
 from automl.data.dataset import Column, Dataset, RawDataset
-from automl.data.reading import DELIMITERS, coded, empty, existing_file, is_number, records
+from automl.data.reading import DELIMITERS, coded, existing_file, is_number, records
 from automl.errors import UserError
 
 MAX_CATEGORIES = 100
 MAX_INTEGER_CLASSES = 20
-_KINDS: dict[str, tuple[Callable[[Any], bool], ...]] = {
+_KINDS: dict[str, tuple[Callable[[pa.DataType], bool], ...]] = {
     "booleans": (types.is_boolean,),
     "integers": (types.is_integer,),
     "numbers": (types.is_floating, types.is_decimal),
@@ -64,9 +65,9 @@ class Table(Dataset):
                 _check_precision(self.path, name, parts[0], inputs[: counts[0], number])
         targets, classes = self._targets(tables, paths)
         shape = (sum(len(column.categories) or 1 for column in columns),)
-        place = partial(_place, paths, counts[0])
+        row_name = partial(_row_name, paths, counts[0])
         return RawDataset(
-            inputs, targets, shape, classes, sum(counts[1:]), tuple(columns), place=place
+            inputs, targets, shape, classes, sum(counts[1:]), tuple(columns), row_name=row_name
         )
 
     def _features(self, names: list[str]) -> list[str]:
@@ -79,16 +80,14 @@ class Table(Dataset):
             raise UserError(f"{self}: no column is left beside the target; drop fewer")
         return features
 
-    def _targets(
-        self, tables: list[pa.Table], paths: list[str]
-    ) -> tuple[NDArray[Any], tuple[str, ...]]:
-        """Class numbers and names, or the numbers of a regression and no names."""
+    def _targets(self, tables: list[pa.Table], paths: list[str]) -> tuple[Array, tuple[str, ...]]:
+        """Class numbers (rows,) and names, or a regression's numbers (rows, 1) and no names."""
         parts = _column(self.target, tables, paths)
         missing = np.concatenate([_is_missing(part) for part in parts])
         if missing.any():
-            place = _place(paths, len(parts[0]), int(missing.argmax()))
+            row_name = _row_name(paths, len(parts[0]), int(missing.argmax()))
             raise UserError(
-                f"{place} has no value in the target column {self.target!r}; fill or remove it"
+                f"{row_name} has no value in the target column {self.target!r}; fill or remove it"
             )
         kind = _kind(parts[0])
         few = kind == "integers" and len(compute.unique(parts[0])) <= MAX_INTEGER_CLASSES
@@ -177,7 +176,7 @@ def _column(name: str, tables: list[pa.Table], paths: list[str]) -> list[pa.Chun
 
 
 def _kind(column: pa.ChunkedArray | pa.Field) -> str:
-    """What a column holds, as the user would say it."""
+    """The kind of values in a column, as the user would say it."""
     found = (name for name, tests in _KINDS.items() if any(test(column.type) for test in tests))
     return next(found, f"values of the type {column.type}")
 
@@ -203,12 +202,12 @@ def _categories(name: str, column: pa.ChunkedArray, path: str) -> tuple[str, ...
 
 
 def _values(parts: list[pa.ChunkedArray], categories: tuple[str, ...]) -> NDArray[np.float32]:
-    """Numbers or the codes of categories; NaN is missing, or a category that is not known."""
+    """Numbers (rows,) or the codes of categories; NaN is a missing value or unknown category."""
     if categories:
         known = pa.array(categories)
         parts = [compute.index_in(part.cast(pa.string()), value_set=known) for part in parts]
     numbers = [part.cast(pa.float64(), safe=False).to_numpy() for part in parts]
-    # A number beyond float32 becomes infinite, which the check of all sets tells.
+    # A number beyond float32 becomes infinite, which the check of all datasets tells.
     with np.errstate(over="ignore"):
         return np.concatenate(numbers).astype(np.float32)
 
@@ -218,7 +217,7 @@ def _check_precision(
 ) -> None:
     """Raise UserError on numbers too close together for float32 to tell them apart.
 
-    It takes some alike, and it moves some by more than a hundredth of their deviation.
+    Rounding makes some of them equal, and moves some by more than a hundredth of their deviation.
     """
     known = ~_is_missing(column)
     exact, rounded = column.filter(pa.array(known)), rounded[known]
@@ -234,7 +233,7 @@ def _check_precision(
     )
 
 
-def _place(paths: list[str], num_first: int, row: int) -> str:
+def _row_name(paths: list[str], num_first: int, row: int) -> str:
     path, row = (paths[0], row) if row < num_first else (paths[1], row - num_first)
     suffix = Path(path).suffix
     if suffix == ".parquet":

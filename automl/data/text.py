@@ -6,13 +6,13 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from automl.data.arrays import Array, empty
 from automl.data.dataset import Dataset, RawDataset
-from automl.data.reading import DELIMITERS, coded, empty, existing_file, records
+from automl.data.reading import DELIMITERS, coded, existing_file, records
 from automl.errors import UserError
 from automl.field_types import Count
 
@@ -39,13 +39,13 @@ class Text(Dataset):
         classes, targets = coded([label for _, _, label in rows])
         num_test = len(parts[1]) if self.test_path else 0
 
-        def place(row: int) -> str:
+        def row_name(row: int) -> str:
             path = self.path if row < len(parts[0]) else self.test_path
             return f"line {rows[row][0]} of {path}"
 
         inputs = padded([text for _, text, _ in rows], self.length)
         shape = (self.length,)
-        return RawDataset(inputs, targets, shape, classes, num_test, (), NUM_TOKENS, place)
+        return RawDataset(inputs, targets, shape, classes, num_test, (), NUM_TOKENS, row_name)
 
     def _rows(self, path: Path) -> list[tuple[int, bytes, str]]:
         """The line number, the cut text and the label of every row."""
@@ -63,8 +63,11 @@ class Text(Dataset):
         return rows
 
 
-def cut(text: Any, length: int, where: str) -> bytes:
-    """The whole characters among the first bytes; raises UserError unless there is a text."""
+def cut(text: object, length: int, where: str) -> bytes:
+    """The whole characters among the first `length` bytes of a text in UTF-8.
+
+    Raises UserError, naming the line, where there is no text.
+    """
     if not isinstance(text, str) or not text.strip():
         raise UserError(f"{where} has no text; fill or remove it")
     try:
@@ -73,15 +76,15 @@ def cut(text: Any, length: int, where: str) -> bytes:
         raise UserError(f"{where} is not UTF-8; save the file in that encoding") from None
 
 
-def padded(texts: Sequence[bytes], length: int) -> NDArray[Any]:
-    """The texts as rows of bytes, with zeros behind."""
+def padded(texts: Sequence[bytes], length: int) -> Array:
+    """The texts as uint8 (rows, length), zeros after the last byte of each."""
     inputs = empty((len(texts), length), np.uint8)
     for row, text in enumerate(texts):
         inputs[row] = np.frombuffer(text.ljust(length, b"\0"), np.uint8)
     return inputs
 
 
-def _table_lines(path: Path, text: str, label: str) -> Iterator[tuple[int, Any, Any]]:
+def _table_lines(path: Path, text: str, label: str) -> Iterator[tuple[int, object, object]]:
     lines = records(path, DELIMITERS[path.suffix])
     _, header = next(lines, (1, []))
     for name in (text, label):
@@ -99,7 +102,7 @@ def _table_lines(path: Path, text: str, label: str) -> Iterator[tuple[int, Any, 
         yield line, fields[header.index(text)], fields[header.index(label)]
 
 
-def _json_lines(path: Path, text: str, label: str) -> Iterator[tuple[int, Any, Any]]:
+def _json_lines(path: Path, text: str, label: str) -> Iterator[tuple[int, object, object]]:
     with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
         for line, content in enumerate(file, 1):
             if not content.strip():

@@ -17,7 +17,8 @@ from torch import nn
 
 from automl import user_code
 from automl.config import SPACE_MODULE_PREFIX, canonical, encode
-from automl.data.dataset import DatasetInfo, Scaling, content_hash
+from automl.data.content_hash import content_hash
+from automl.data.dataset import DatasetInfo, Scaling
 from automl.errors import UserError
 from automl.field_types import Positive
 from automl.models.family import Group, ModelFamily, chain

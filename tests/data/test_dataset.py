@@ -20,14 +20,15 @@ from helpers.datasets import (
 )
 
 from automl.config import choices
-from automl.data import dataset
-from automl.data.dataset import Dataset, content_hash
+from automl.data import arrays, dataset
+from automl.data.content_hash import content_hash
+from automl.data.dataset import Dataset
 from automl.data.idx import MNIST
 from automl.data.image_folder import ImageFolder
 from automl.data.linear_map import LinearMap
 from automl.data.npz import Npz
 from automl.errors import UserError
-from automl.space import space_file as space_source
+from automl.space import space_file
 
 LOADED = """
 import os, sys, time
@@ -75,9 +76,9 @@ def two_classes(folder, num_rows=40, **more):
     return Npz(write_npz(folder / "a.npz", inputs=inputs, targets=targets, **more))
 
 
-def parts(source, seed, cache):
-    data = dataset.load(source, seed, cache)
-    return data.train, data.validation, dataset.test_split(source, seed, cache)
+def parts(config, seed, cache):
+    data = dataset.load(config, seed, cache)
+    return data.train, data.validation, dataset.test_split(config, seed, cache)
 
 
 def test_every_class_is_split_in_the_same_shares(tmp_path, cache):
@@ -89,13 +90,21 @@ def test_every_class_is_split_in_the_same_shares(tmp_path, cache):
         assert split.inputs[:, 0].tolist() == (2 * split.rows).tolist()
 
 
+def test_a_class_of_three_rows_has_a_row_in_each_part(tmp_path, cache):
+    targets = (np.arange(60) % 20 == 0).astype(int)
+    path = write_npz(tmp_path / "a.npz", inputs=np.ones((60, 2)), targets=targets)
+    for seed in range(5):
+        splits = parts(Npz(path), seed, cache)
+        assert [int(split.targets.sum()) for split in splits] == [1, 1, 1]
+
+
 def test_the_seed_decides_the_split(tmp_path, cache):
-    source = two_classes(tmp_path)
-    first = [split.rows.tolist() for split in parts(source, 1, cache)]
+    config = two_classes(tmp_path)
+    first = [split.rows.tolist() for split in parts(config, 1, cache)]
     shutil.rmtree(cache)
     dataset._load.cache_clear()
-    assert [split.rows.tolist() for split in parts(source, 1, cache)] == first
-    assert [split.rows.tolist() for split in parts(source, 2, cache)] != first
+    assert [split.rows.tolist() for split in parts(config, 1, cache)] == first
+    assert [split.rows.tolist() for split in parts(config, 2, cache)] != first
 
 
 def test_an_own_test_split_is_kept_and_counted_after_the_other_rows(tmp_path, cache):
@@ -169,13 +178,13 @@ def test_a_piece_of_large_rows_is_few_of_them(tmp_path, cache):
     data = dataset.load(Npz(path), 0, cache)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < images.nbytes + 12 * dataset.CHUNK_BYTES
+    assert peak < images.nbytes + 12 * arrays.CHUNK_BYTES
     assert data.info.inputs.mean == pytest.approx([127.5] * 3)
 
 
 def test_pieces_add_up(tmp_path, cache, monkeypatch):
     whole = dataset.load(two_classes(tmp_path), 0, tmp_path / "whole")
-    monkeypatch.setattr(dataset, "CHUNK_BYTES", 20)
+    monkeypatch.setattr(arrays, "CHUNK_BYTES", 20)
     pieces = dataset.load(two_classes(tmp_path), 0, cache)
     assert np.array_equal(pieces.train.inputs, whole.train.inputs)
     assert pieces.info.inputs.mean == pytest.approx(whole.info.inputs.mean)
@@ -188,11 +197,11 @@ def test_the_prepared_arrays_are_mapped(tmp_path, cache):
 
 
 def test_a_set_is_loaded_once_even_by_another_process(tmp_path, cache, monkeypatch):
-    source = two_classes(tmp_path)
-    first = dataset.load(source, 0, cache)
+    config = two_classes(tmp_path)
+    first = dataset.load(config, 0, cache)
     monkeypatch.setattr(Npz, "load", None)
     dataset._load.cache_clear()
-    assert np.array_equal(dataset.load(source, 0, cache).train.inputs, first.train.inputs)
+    assert np.array_equal(dataset.load(config, 0, cache).train.inputs, first.train.inputs)
     subprocess.run([sys.executable, "-c", LOADED, tmp_path], check=True)
     assert not list(tmp_path.glob("loaded-*"))
 
@@ -205,13 +214,13 @@ def test_two_processes_at_once_make_it_once(tmp_path, cache):
 
 
 def test_what_a_killed_process_left_is_made_anew(tmp_path, cache):
-    source = two_classes(tmp_path)
-    dataset.load(source, 0, cache)
+    config = two_classes(tmp_path)
+    dataset.load(config, 0, cache)
     (made,) = (path for path in cache.iterdir() if path.is_dir())
     made.rename(made.with_suffix(".new"))
     (made.with_suffix(".new") / "train.inputs.npy").write_bytes(b"half")
     dataset._load.cache_clear()
-    assert len(dataset.load(source, 0, cache).train.inputs) == 24
+    assert len(dataset.load(config, 0, cache).train.inputs) == 24
 
 
 def test_what_a_killed_process_left_of_another_set_is_removed(tmp_path, cache):
@@ -238,7 +247,7 @@ def test_sets_share_one_lock_file(tmp_path, cache):
 
 
 def homemade(text):
-    return space_source.load(text).trial.dataset
+    return space_file.load(text).trial.dataset
 
 
 def test_an_edited_dataset_of_a_space_file_is_loaded_again(cache):
@@ -255,11 +264,11 @@ def test_the_domains_of_a_space_file_do_not_count_for_its_dataset():
 @pytest.mark.parametrize("kind", [kind for kind in EXAMPLES if choices(Dataset)[kind].paths])
 def test_a_moved_set_keeps_its_fingerprint_and_a_changed_one_does_not(tmp_path, kind):
     (tmp_path / "here").mkdir()
-    source = EXAMPLES[kind](tmp_path / "here")
-    before, name = source.fingerprint(), source.paths[0]
+    config = EXAMPLES[kind](tmp_path / "here")
+    before, name = config.fingerprint(), config.paths[0]
     shutil.copytree(tmp_path / "here", tmp_path / "there")
-    path = Path(str(getattr(source, name)).replace("/here", "/there"))
-    moved = replace(source, **{name: str(path)})
+    path = Path(str(getattr(config, name)).replace("/here", "/there"))
+    moved = replace(config, **{name: str(path)})
     assert moved.fingerprint() == before
     file = next(p for p in sorted([path, *path.rglob("*")]) if p.is_file())
     file.write_bytes(file.read_bytes() + b"\n")

@@ -43,28 +43,28 @@ def test_texts_with_named_classes_and_a_test_split(datasets, tmp_path):
     features = {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["no", "yes"])}
     columns = {"text": ["a", "b\u00e9"], "label": [1, 0]}
     path = save(datasets, tmp_path, features, ("train", "test"), **columns)
-    source = HuggingFace(path=path, length=4).load()
-    assert bytes(source.inputs[1]) == b"b\xc3\xa9\0"
-    assert (source.classes, source.targets.tolist()) == (("no", "yes"), [1, 0, 1, 0])
-    assert (source.num_test, source.input_shape, source.num_tokens) == (2, (4,), 256)
+    raw = HuggingFace(path=path, length=4).load()
+    assert bytes(raw.inputs[1]) == b"b\xc3\xa9\0"
+    assert (raw.classes, raw.targets.tolist()) == (("no", "yes"), [1, 0, 1, 0])
+    assert (raw.num_test, raw.input_shape, raw.num_tokens) == (2, (4,), 256)
 
 
 def test_images_are_resized(datasets, tmp_path):
     images = [Image.new("RGB", (width, 8), (width, 0, 9)) for width in (8, 6)]
     features = {"image": datasets.Image(), "label": datasets.Value("int64")}
     path = save(datasets, tmp_path, features, image=images, label=[3, 5])
-    source = HuggingFace(path=path, size=(4, 5)).load()
-    assert (source.input_shape, source.inputs.dtype) == ((3, 4, 5), np.uint8)
-    assert source.inputs[:, :, 0, 0].tolist() == [[8, 0, 9], [6, 0, 9]]
-    assert source.classes == ("3", "5")
+    raw = HuggingFace(path=path, size=(4, 5)).load()
+    assert (raw.input_shape, raw.inputs.dtype) == ((3, 4, 5), np.uint8)
+    assert raw.inputs[:, :, 0, 0].tolist() == [[8, 0, 9], [6, 0, 9]]
+    assert raw.classes == ("3", "5")
 
 
 def test_lists_of_numbers_and_a_regression(datasets, tmp_path):
     path = save(datasets, tmp_path, x=[[1, 2], [3, 4]], name=["a", "b"], y=[0.5, 1.5])
-    source = HuggingFace(path=path, input="x", label="y").load()
-    assert source.inputs.tolist() == [[1, 2], [3, 4]]
-    assert source.inputs.dtype == source.targets.dtype == np.float32
-    assert (source.targets.tolist(), source.classes) == ([[0.5], [1.5]], ())
+    raw = HuggingFace(path=path, input="x", label="y").load()
+    assert raw.inputs.tolist() == [[1, 2], [3, 4]]
+    assert raw.inputs.dtype == raw.targets.dtype == np.float32
+    assert (raw.targets.tolist(), raw.classes) == ([[0.5], [1.5]], ())
 
 
 BAD = {
@@ -163,10 +163,10 @@ def torchvision(monkeypatch):
 
 @pytest.mark.parametrize(("name", "classes"), [("Arrays", ("cat", "dog")), ("Pairs", ("0", "1"))])
 def test_a_torchvision_set_gives_images_and_its_test_split(torchvision, tmp_path, name, classes):
-    source = Torchvision(name, str(tmp_path)).load()
-    assert source.inputs.shape == (24, 3, 8, 6)
-    assert (source.input_shape, source.num_test) == ((3, 8, 6), 4)
-    assert (source.classes, source.targets.tolist()) == (classes, [0, 1] * 12)
+    raw = Torchvision(name, str(tmp_path)).load()
+    assert raw.inputs.shape == (24, 3, 8, 6)
+    assert (raw.input_shape, raw.num_test) == ((3, 8, 6), 4)
+    assert (raw.classes, raw.targets.tolist()) == (classes, [0, 1] * 12)
 
 
 def test_a_torchvision_set_that_is_not_there_is_told(torchvision, tmp_path):

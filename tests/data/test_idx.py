@@ -9,14 +9,14 @@ from automl.errors import UserError
 
 @pytest.mark.parametrize("spelling", [{}, {"gz": True}, {"dot": "."}, {"dot": ".", "gz": True}])
 def test_four_files_gzipped_or_not_give_images_and_an_own_test_split(tmp_path, spelling):
-    source = MNIST(write_mnist(tmp_path, 50, 20, **spelling)).load()
-    assert source.inputs.dtype == np.uint8
-    assert source.inputs.shape == (70, 28, 28)
-    assert source.input_shape == (1, 28, 28)
-    assert source.num_test == 20
-    assert source.inputs[:, 3, 4].tolist() == [*range(50), *range(20)]
-    assert source.targets.tolist() == [row % 10 for row in [*range(50), *range(20)]]
-    assert source.classes == tuple("0123456789")
+    raw = MNIST(write_mnist(tmp_path, 50, 20, **spelling)).load()
+    assert raw.inputs.dtype == np.uint8
+    assert raw.inputs.shape == (70, 28, 28)
+    assert raw.input_shape == (1, 28, 28)
+    assert raw.num_test == 20
+    assert raw.inputs[:, 3, 4].tolist() == [*range(50), *range(20)]
+    assert raw.targets.tolist() == [row % 10 for row in [*range(50), *range(20)]]
+    assert raw.classes == tuple("0123456789")
 
 
 def test_garments_have_their_names(tmp_path):

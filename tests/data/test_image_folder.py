@@ -3,28 +3,28 @@ import pytest
 from helpers.datasets import write_images
 from PIL import Image
 
-from automl.data import reading
+from automl.data import arrays
 from automl.data.dataset import load
 from automl.data.image_folder import ImageFolder
 from automl.errors import UserError
 
 
 def test_a_folder_is_a_class(tmp_path):
-    source = ImageFolder(write_images(tmp_path, ("cat", "dog"), 6, size=(8, 4))).load()
-    assert source.inputs.shape == (12, 3, 8, 4)
-    assert source.inputs.dtype == np.uint8
-    assert source.input_shape == (3, 8, 4)
-    assert source.classes == ("cat", "dog")
-    assert source.targets.tolist() == [0] * 6 + [1] * 6
-    assert source.inputs[8, :, 0, 0].tolist() == [40, 20, 0]
+    raw = ImageFolder(write_images(tmp_path, ("cat", "dog"), 6, size=(8, 4))).load()
+    assert raw.inputs.shape == (12, 3, 8, 4)
+    assert raw.inputs.dtype == np.uint8
+    assert raw.input_shape == (3, 8, 4)
+    assert raw.classes == ("cat", "dog")
+    assert raw.targets.tolist() == [0] * 6 + [1] * 6
+    assert raw.inputs[8, :, 0, 0].tolist() == [40, 20, 0]
 
 
 def test_folders_train_and_test_are_the_splits(tmp_path):
     write_images(tmp_path / "train", "ab", 6)
     write_images(tmp_path / "test", "ab", 2)
-    source = ImageFolder(str(tmp_path)).load()
-    assert (len(source.inputs), source.num_test) == (16, 4)
-    assert source.targets[-4:].tolist() == [0, 0, 1, 1]
+    raw = ImageFolder(str(tmp_path)).load()
+    assert (len(raw.inputs), raw.num_test) == (16, 4)
+    assert raw.targets[-4:].tolist() == [0, 0, 1, 1]
 
 
 def test_what_is_hidden_is_no_image(tmp_path):
@@ -38,8 +38,8 @@ def test_what_is_hidden_is_no_image(tmp_path):
 def test_images_are_resized_and_made_grey(tmp_path):
     write_images(tmp_path, "a", size=(8, 8))
     write_images(tmp_path, "b", size=(16, 20))
-    source = ImageFolder(str(tmp_path), size=(4, 6), channels=1).load()
-    assert source.input_shape == (1, 4, 6)
+    raw = ImageFolder(str(tmp_path), size=(4, 6), channels=1).load()
+    assert raw.input_shape == (1, 4, 6)
 
 
 def test_palettes_and_transparency_become_colours(tmp_path):
@@ -48,15 +48,15 @@ def test_palettes_and_transparency_become_colours(tmp_path):
     palette = Image.new("P", (8, 8))
     palette.putpalette([9, 8, 7])
     palette.save(tmp_path / "a" / "1.png", transparency=b"\0")
-    source = ImageFolder(str(tmp_path)).load()
-    assert source.inputs[:2, :, 0, 0].tolist() == [[1, 2, 3], [9, 8, 7]]
+    raw = ImageFolder(str(tmp_path)).load()
+    assert raw.inputs[:2, :, 0, 0].tolist() == [[1, 2, 3], [9, 8, 7]]
 
 
 def test_many_images_are_mapped_from_a_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(reading, "MAX_ARRAY_BYTES", 100)
-    source = ImageFolder(write_images(tmp_path)).load()
-    assert isinstance(source.inputs, np.memmap)
-    assert source.inputs[7, :, 0, 0].tolist() == [40, 10, 0]
+    monkeypatch.setattr(arrays, "MAX_ARRAY_BYTES", 100)
+    raw = ImageFolder(write_images(tmp_path)).load()
+    assert isinstance(raw.inputs, np.memmap)
+    assert raw.inputs[7, :, 0, 0].tolist() == [40, 10, 0]
 
 
 def deep_colours(folder):

@@ -7,12 +7,12 @@ from automl.errors import UserError
 
 
 def test_targets_are_a_linear_map_and_noise():
-    source = LinearMap(num_inputs=4, num_outputs=2, num_rows=500, noise=0.1).load()
-    assert (source.inputs.shape, source.targets.shape) == ((500, 4), (500, 2))
-    assert source.inputs.dtype == source.targets.dtype == np.float32
-    assert (source.input_shape, source.classes) == ((4,), ())
-    known = np.column_stack([source.inputs, np.ones(500)])
-    _, residues, _, _ = np.linalg.lstsq(known, source.targets)
+    raw = LinearMap(num_inputs=4, num_outputs=2, num_rows=500, noise=0.1).load()
+    assert (raw.inputs.shape, raw.targets.shape) == ((500, 4), (500, 2))
+    assert raw.inputs.dtype == raw.targets.dtype == np.float32
+    assert (raw.input_shape, raw.classes) == ((4,), ())
+    known = np.column_stack([raw.inputs, np.ones(500)])
+    _, residues, _, _ = np.linalg.lstsq(known, raw.targets)
     assert np.sqrt(residues / 500) == pytest.approx(0.1, rel=0.15)
 
 

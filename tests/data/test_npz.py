@@ -17,24 +17,24 @@ def npz(folder, **arrays):
 
 
 def test_integer_targets_are_classes(tmp_path):
-    source = npz(tmp_path, inputs=INPUTS, targets=CLASSES.astype(np.uint8)).load()
-    assert (source.inputs.dtype, source.targets.dtype) == (np.float32, np.int64)
-    assert source.inputs.tolist() == INPUTS.tolist()
-    assert source.targets.tolist() == CLASSES.tolist()
-    assert (source.input_shape, source.classes, source.num_test) == ((2,), ("0", "1"), 0)
+    raw = npz(tmp_path, inputs=INPUTS, targets=CLASSES.astype(np.uint8)).load()
+    assert (raw.inputs.dtype, raw.targets.dtype) == (np.float32, np.int64)
+    assert raw.inputs.tolist() == INPUTS.tolist()
+    assert raw.targets.tolist() == CLASSES.tolist()
+    assert (raw.input_shape, raw.classes, raw.num_test) == ((2,), ("0", "1"), 0)
 
 
 def test_classes_may_have_names(tmp_path):
-    source = npz(tmp_path, inputs=INPUTS, targets=CLASSES, classes=["cat", "dog"]).load()
-    assert source.classes == ("cat", "dog")
+    raw = npz(tmp_path, inputs=INPUTS, targets=CLASSES, classes=["cat", "dog"]).load()
+    assert raw.classes == ("cat", "dog")
 
 
 @pytest.mark.parametrize("shape", [(20,), (20, 1), (20, 3)])
 def test_float_targets_are_a_regression(tmp_path, shape):
-    source = npz(tmp_path, inputs=INPUTS, targets=np.ones(shape)).load()
-    assert source.classes == ()
-    assert source.targets.shape == (20, *(shape[1:] or (1,)))
-    assert source.targets.dtype == np.float32
+    raw = npz(tmp_path, inputs=INPUTS, targets=np.ones(shape)).load()
+    assert raw.classes == ()
+    assert raw.targets.shape == (20, *(shape[1:] or (1,)))
+    assert raw.targets.dtype == np.float32
 
 
 @pytest.mark.parametrize(
@@ -47,25 +47,25 @@ def test_float_targets_are_a_regression(tmp_path, shape):
     ],
 )
 def test_a_row_is_a_series_or_an_image_by_its_shape(tmp_path, inputs, shape, seen):
-    source = Npz(write_npz(tmp_path / "a.npz", inputs=inputs, targets=CLASSES), shape).load()
-    assert source.input_shape == seen
-    assert source.inputs.dtype == (np.uint8 if inputs.dtype == np.uint8 else np.float32)
+    raw = Npz(write_npz(tmp_path / "a.npz", inputs=inputs, targets=CLASSES), shape).load()
+    assert raw.input_shape == seen
+    assert raw.inputs.dtype == (np.uint8 if inputs.dtype == np.uint8 else np.float32)
 
 
 def test_test_rows_come_last(tmp_path):
     arrays = {"inputs": INPUTS, "targets": CLASSES}
     arrays |= {"test_inputs": INPUTS[:4] + 100, "test_targets": CLASSES[:4]}
-    source = npz(tmp_path, **arrays).load()
-    assert source.num_test == 4
-    assert source.inputs[20:].tolist() == (INPUTS[:4] + 100).tolist()
+    raw = npz(tmp_path, **arrays).load()
+    assert raw.num_test == 4
+    assert raw.inputs[20:].tolist() == (INPUTS[:4] + 100).tolist()
 
 
 def test_the_arrays_of_a_folder_are_mapped(tmp_path):
     np.save(tmp_path / "inputs.npy", INPUTS.astype(np.float32))
     np.save(tmp_path / "targets.npy", CLASSES)
-    source = Npz(str(tmp_path)).load()
-    assert isinstance(source.inputs, np.memmap)
-    assert source.inputs.tolist() == INPUTS.tolist()
+    raw = Npz(str(tmp_path)).load()
+    assert isinstance(raw.inputs, np.memmap)
+    assert raw.inputs.tolist() == INPUTS.tolist()
 
 
 BAD = {
@@ -140,9 +140,9 @@ def test_what_is_no_npz_file_is_told(tmp_path):
 
 
 def test_classes_that_are_all_negative_are_told(tmp_path):
-    source = npz(tmp_path, inputs=INPUTS, targets=CLASSES - 2)
+    raw = npz(tmp_path, inputs=INPUTS, targets=CLASSES - 2)
     with pytest.raises(UserError, match=r"a.npz.*row 0 .* has the label -2, outside 0 to 0"):
-        load(source, 0, tmp_path / "cache")
+        load(raw, 0, tmp_path / "cache")
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,11 @@ def series(folder, content, name="a.ts", **options):
 
 
 def test_a_ts_file_has_dimensions_and_the_label_last(tmp_path):
-    source = series(tmp_path, f"{HEADER}1,2,3:4,5,6:walk\n7,8,9:1e1,-11,.5:run\n").load()
-    assert source.inputs.dtype == np.float32
-    assert source.inputs.tolist() == [[[1, 2, 3], [4, 5, 6]], [[7, 8, 9], [10, -11, 0.5]]]
-    assert source.input_shape == (2, 3)
-    assert (source.classes, source.targets.tolist()) == (("run", "walk"), [1, 0])
+    raw = series(tmp_path, f"{HEADER}1,2,3:4,5,6:walk\n7,8,9:1e1,-11,.5:run\n").load()
+    assert raw.inputs.dtype == np.float32
+    assert raw.inputs.tolist() == [[[1, 2, 3], [4, 5, 6]], [[7, 8, 9], [10, -11, 0.5]]]
+    assert raw.input_shape == (2, 3)
+    assert (raw.classes, raw.targets.tolist()) == (("run", "walk"), [1, 0])
 
 
 @pytest.mark.parametrize(
@@ -30,16 +30,16 @@ def test_a_ts_file_has_dimensions_and_the_label_last(tmp_path):
     ],
 )
 def test_the_ucr_layout_has_the_label_first(tmp_path, name, content):
-    source = series(tmp_path, content, name).load()
-    assert source.inputs.tolist() == [[[1.5, 2, 3]], [[4, 5, 6]]]
-    assert (source.classes, source.targets.tolist()) == (("2", "10"), [0, 1])
+    raw = series(tmp_path, content, name).load()
+    assert raw.inputs.tolist() == [[[1.5, 2, 3]], [[4, 5, 6]]]
+    assert (raw.classes, raw.targets.tolist()) == (("2", "10"), [0, 1])
 
 
 def test_the_rows_of_the_test_file_come_last(tmp_path):
     test = series(tmp_path, "1,5,6\n", "b.csv").path
-    source = series(tmp_path, "0,1,2\n1,3,4\n", "a.csv", test_path=test).load()
-    assert (source.inputs[:, 0].tolist(), source.num_test) == ([[1, 2], [3, 4], [5, 6]], 1)
-    assert source.targets.tolist() == [0, 1, 1]
+    raw = series(tmp_path, "0,1,2\n1,3,4\n", "a.csv", test_path=test).load()
+    assert (raw.inputs[:, 0].tolist(), raw.num_test) == ([[1, 2], [3, 4], [5, 6]], 1)
+    assert raw.targets.tolist() == [0, 1, 1]
 
 
 BAD_TS = {

@@ -18,20 +18,20 @@ def table(folder, text, target="y", name="a.csv", **options):
 
 
 def columns_of(folder, text, **options):
-    source = table(folder, text, **options).load()
-    return {column.name: source.inputs[:, i].tolist() for i, column in enumerate(source.columns)}
+    raw = table(folder, text, **options).load()
+    return {column.name: raw.inputs[:, i].tolist() for i, column in enumerate(raw.columns)}
 
 
 def test_numbers_texts_and_missing_values(tmp_path):
-    source = mixed_table(tmp_path / "a.csv", 6).load()
+    raw = mixed_table(tmp_path / "a.csv", 6).load()
     colours = Column("colour", ("blue", "red"))
-    assert source.columns == (Column("width"), colours, Column("age"))
-    assert source.inputs.dtype == np.float32
-    assert source.inputs[0].tolist() == [0, 0, 0]
-    assert source.inputs[5].tolist() == [2.5, 1, 5]
-    assert math.isnan(source.inputs[4, 2])
-    assert (source.classes, source.targets.tolist()) == (("n", "y"), [0, 1] * 3)
-    assert source.input_shape == (4,)
+    assert raw.columns == (Column("width"), colours, Column("age"))
+    assert raw.inputs.dtype == np.float32
+    assert raw.inputs[0].tolist() == [0, 0, 0]
+    assert raw.inputs[5].tolist() == [2.5, 1, 5]
+    assert math.isnan(raw.inputs[4, 2])
+    assert (raw.classes, raw.targets.tolist()) == (("n", "y"), [0, 1] * 3)
+    assert raw.input_shape == (4,)
 
 
 @pytest.mark.parametrize("missing", ["", "NA", "nan", "null", "N/A"])
@@ -50,11 +50,11 @@ def test_parquet_holds_the_same_and_dictionaries_are_categories(tmp_path):
     colours = pa.array(["red", None, "blue"]).dictionary_encode()
     arrays = {"x": [1, None, 3], "c": colours, "b": [True, False, None], "y": [0.5, 1.5, 2.5]}
     parquet.write_table(pa.table(arrays), tmp_path / "a.parquet")
-    source = Table(str(tmp_path / "a.parquet"), "y").load()
-    assert source.columns == (Column("x"), Column("c", ("blue", "red")), Column("b"))
+    raw = Table(str(tmp_path / "a.parquet"), "y").load()
+    assert raw.columns == (Column("x"), Column("c", ("blue", "red")), Column("b"))
     wanted = [[1, 1, 1], [math.nan, math.nan, 0], [3, 0, math.nan]]
-    assert source.inputs == pytest.approx(np.array(wanted), nan_ok=True)
-    assert source.targets.tolist() == [[0.5], [1.5], [2.5]]
+    assert raw.inputs == pytest.approx(np.array(wanted), nan_ok=True)
+    assert raw.targets.tolist() == [[0.5], [1.5], [2.5]]
 
 
 @pytest.mark.parametrize(
@@ -69,12 +69,12 @@ def test_parquet_holds_the_same_and_dictionaries_are_categories(tmp_path):
 )
 def test_the_target_is_a_class_or_a_number_by_its_values(tmp_path, values, classes):
     text = "".join(f"{i},{value}\n" for i, value in enumerate(values))
-    source = table(tmp_path, f"x,y\n{text}").load()
-    assert source.classes == classes
+    raw = table(tmp_path, f"x,y\n{text}").load()
+    assert raw.classes == classes
     if classes:
-        assert [classes[code] for code in source.targets] == [str(value) for value in values]
+        assert [classes[code] for code in raw.targets] == [str(value) for value in values]
     else:
-        assert source.targets[:, 0].tolist() == list(values)
+        assert raw.targets[:, 0].tolist() == list(values)
 
 
 def test_the_task_decides_otherwise(tmp_path):
@@ -91,17 +91,17 @@ def test_dropped_columns_are_left_out(tmp_path):
 
 def test_the_rows_of_the_test_file_come_last_with_the_same_codes(tmp_path):
     test = table(tmp_path, "c,y,x\n12,b,\n7,a,5.5\n", name="test.csv").path
-    source = table(tmp_path, "x,c,y\n1,z,a\n2,12,b\n", test_path=test).load()
-    assert source.num_test == 2
-    assert source.columns == (Column("x"), Column("c", ("12", "z")))
+    raw = table(tmp_path, "x,c,y\n1,z,a\n2,12,b\n", test_path=test).load()
+    assert raw.num_test == 2
+    assert raw.columns == (Column("x"), Column("c", ("12", "z")))
     wanted = [[1, 1], [2, 0], [math.nan, 0], [5.5, math.nan]]
-    assert source.inputs == pytest.approx(np.array(wanted), nan_ok=True)
-    assert source.targets.tolist() == [0, 1, 1, 0]
+    assert raw.inputs == pytest.approx(np.array(wanted), nan_ok=True)
+    assert raw.targets.tolist() == [0, 1, 1, 0]
 
 
 def test_quoted_fields_may_hold_newlines_and_delimiters(tmp_path):
-    source = table(tmp_path, 'c,y\n"a\nb",0\n"c,d",1\n').load()
-    assert source.columns == (Column("c", ("a\nb", "c,d")),)
+    raw = table(tmp_path, 'c,y\n"a\nb",0\n"c,d",1\n').load()
+    assert raw.columns == (Column("c", ("a\nb", "c,d")),)
 
 
 LONG = "".join(f"1,name {i},0\n" for i in range(101))

@@ -7,8 +7,8 @@ from automl.data.text import Text
 from automl.errors import UserError
 
 
-def texts(source):
-    return [bytes(row).rstrip(b"\0").decode() for row in source.inputs]
+def texts(raw):
+    return [bytes(row).rstrip(b"\0").decode() for row in raw.inputs]
 
 
 def write(folder, content, name="a.csv"):
@@ -18,23 +18,23 @@ def write(folder, content, name="a.csv"):
 
 def test_a_csv_gives_bytes_and_classes(tmp_path):
     path = write(tmp_path, 'id,label,text\n1,pos,"two\nlines, and a comma"\n2,neg,plain\n')
-    source = Text(path, length=32).load()
-    assert (source.inputs.dtype, source.inputs.shape) == ("uint8", (2, 32))
-    assert (source.input_shape, source.num_tokens) == ((32,), 256)
-    assert texts(source) == ["two\nlines, and a comma", "plain"]
-    assert (source.classes, source.targets.tolist()) == (("neg", "pos"), [1, 0])
+    raw = Text(path, length=32).load()
+    assert (raw.inputs.dtype, raw.inputs.shape) == ("uint8", (2, 32))
+    assert (raw.input_shape, raw.num_tokens) == ((32,), 256)
+    assert texts(raw) == ["two\nlines, and a comma", "plain"]
+    assert (raw.classes, raw.targets.tolist()) == (("neg", "pos"), [1, 0])
 
 
 def test_columns_may_have_other_names_and_tabs_between(tmp_path):
     path = write_csv(tmp_path / "a.tsv", ("review", "stars"), [("bad", 2), ("good", 10)], "\t")
-    source = Text(path, text="review", label="stars").load()
-    assert (texts(source), source.classes) == (["bad", "good"], ("2", "10"))
+    raw = Text(path, text="review", label="stars").load()
+    assert (texts(raw), raw.classes) == (["bad", "good"], ("2", "10"))
 
 
 def test_json_lines_give_the_same(tmp_path):
     rows = [{"text": "bad \u00fc", "label": 0}, {"label": 1, "text": "good", "more": []}]
-    source = Text(write_jsonl(tmp_path / "a.jsonl", rows)).load()
-    assert (texts(source), source.classes) == (["bad \u00fc", "good"], ("0", "1"))
+    raw = Text(write_jsonl(tmp_path / "a.jsonl", rows)).load()
+    assert (texts(raw), raw.classes) == (["bad \u00fc", "good"], ("0", "1"))
 
 
 @pytest.mark.parametrize(("length", "cut"), [(5, "caf\u00e9"), (4, "caf"), (6, "caf\u00e9s")])
@@ -46,9 +46,9 @@ def test_a_text_is_cut_between_characters(tmp_path, length, cut):
 def test_the_rows_of_the_test_file_come_last(tmp_path):
     path = write(tmp_path, "text,label\na,0\nb,1\n")
     test = write_jsonl(tmp_path / "b.jsonl", [{"text": "c", "label": "1"}])
-    source = Text(path, test_path=test).load()
-    assert (texts(source), source.num_test) == (["a", "b", "c"], 1)
-    assert source.targets.tolist() == [0, 1, 1]
+    raw = Text(path, test_path=test).load()
+    assert (texts(raw), raw.num_test) == (["a", "b", "c"], 1)
+    assert raw.targets.tolist() == [0, 1, 1]
 
 
 BAD_CSV = {

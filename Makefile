@@ -6,27 +6,31 @@ DEMO_TRIALS ?= 30
 COMPILE := $(BIN)/python -m compileall -qq -j 0 .venv/lib >/dev/null || true
 NAME_OF := $(BIN)/python -c 'import json, sys; print(json.load(sys.stdin)["search"])'
 
-.PHONY: demo test test-all replay bench bench-full check format install
+# A target's line says what it does: `make help` prints it.
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: .venv/installed
+.PHONY: help demo test test-all replay bench bench-full check format install
+
+demo: .venv/installed  ## search the digits space, export a model to out/
 	name=$$($(BIN)/automl search digits --trials $(DEMO_TRIALS) --json | $(NAME_OF)) && \
 	$(BIN)/automl front $$name && \
 	$(BIN)/automl export $$name --best accuracy --where "size_bytes<=40000" --out out
 
-install: .venv/installed-dev
+install: .venv/installed-dev  ## make .venv with all that development needs
 
-test: .venv/installed-dev
+test: .venv/installed-dev  ## run the tests
 	$(BIN)/pytest
 
-test-all: .venv/installed-dev
+test-all: .venv/installed-dev  ## run the slow tests too
 	$(BIN)/pytest -m ""
 
 # What files hold and what is proposed: as recorded, or with BASE=COMMIT as there, to the byte.
-replay: .venv/installed-dev
+replay: .venv/installed-dev  ## compare files and proposals with those recorded, or with BASE=COMMIT
 	$(BIN)/python tests/replay/replay.py $(if $(BASE),--against $(BASE))
 
 # FASHION_MNIST and MNIST are folders of four IDX files each; the small one may go without.
-bench: .venv/installed-bench
+bench: .venv/installed-bench  ## run the search's benchmarks at small sizes
 	$(BIN)/python tests/benchmarks/samplers.py --small
 	$(BIN)/python tests/benchmarks/stop_rule.py --small
 	$(BIN)/python tests/benchmarks/scale.py --small
@@ -37,7 +41,7 @@ bench: .venv/installed-bench
 	$(BIN)/python tests/benchmarks/peers.py --small --fashion "$(FASHION_MNIST)"
 
 # Hours on two cores.
-bench-full: .venv/installed-bench
+bench-full: .venv/installed-bench  ## run all benchmarks anew, in some hours
 	$(BIN)/python tests/benchmarks/training.py $(FASHION_MNIST)
 	$(BIN)/python tests/benchmarks/compression.py --digits --mnist $(MNIST) --fashion $(FASHION_MNIST)
 	$(BIN)/python tests/benchmarks/distillation.py $(FASHION_MNIST)
@@ -51,14 +55,14 @@ bench-full: .venv/installed-bench
 	$(BIN)/python tests/benchmarks/scaling.py
 	$(BIN)/python tests/benchmarks/peers.py --fashion $(FASHION_MNIST)
 
-check: .venv/installed-dev
+check: .venv/installed-dev  ## format, lint, types, layers and tests, as CI does
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(MAKE) test
 
-format: .venv/installed-dev
+format: .venv/installed-dev  ## format, and mend what the linter can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

@@ -1,4 +1,4 @@
-"""The README is true: its tree is the tree, its commands exist, its code runs."""
+"""The README is true: its commands, options and paths exist, its code runs."""
 
 import re
 import subprocess
@@ -15,20 +15,11 @@ from automl.space import exploring, space_file
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+MADE_BY_MAKE = {"tests/benchmarks/results/small/"}
 OPTIMIZER = """
-from __future__ import annotations
-from collections.abc import Iterable
-from dataclasses import dataclass
-import torch
-from torch import nn
-from automl import Sklearn
-from automl import MLP
-from automl import Space, TrialConfig
-from automl import Train
-from automl import Optimizer
-from automl import Fixed
-
 {optimizer}
+
+from automl import MLP, Fixed, Sklearn, Space, Train, TrialConfig
 
 space = Space(
     TrialConfig(Sklearn("digits"), MLP((16,)), (Train(NAdam(), Fixed(0.002), epochs=2),))
@@ -60,6 +51,12 @@ def test_every_option_in_the_readme_exists():
     helps = "".join(CliRunner().invoke(app, [name, "--help"]).output for name in commands)
     for option in set(re.findall(r"--[a-z][a-z-]+", README)):
         assert option == "--help" or option in helps
+
+
+def test_every_path_in_the_readme_exists():
+    paths = set(re.findall(r"`([a-z_]+/[\w/]*(?:\.\w+)?)`", README))
+    for path in paths - MADE_BY_MAKE:
+        assert (ROOT / path).exists() or (ROOT / "automl" / path).exists(), path
 
 
 def test_the_readmes_space_is_a_space():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 import typer
 
 from automl.engine import options
-from automl.engine.options import Declared
+from automl.engine.declared_options import Declared, show_options
 from automl.errors import UserError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ SpaceArgument = Annotated[
 
 def takes_options(command: str) -> Callable[[F], F]:
     """Give a function the Typer parameters of a command's declared options, for its `**given`."""
-    return options.takes_options(command, _annotation)
+    return show_options(options.declared(command).values(), _annotation)
 
 
 def _annotation(option: Declared) -> object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -20,8 +20,10 @@ from automl.cli.parameters import (
     takes_options,
 )
 from automl.engine.options import MACHINE, STORAGE, declared, read
+from automl.errors import UserError
 
 if TYPE_CHECKING:
+    from automl.cluster.jobs import Job
     from automl.engine.searches import Search
 
 
@@ -80,16 +82,14 @@ def submit(
         files.append(path)
         space = path.name
     if isinstance(points := given["initial_points"], Path):
+        if not points.is_file():
+            raise UserError(f"--initial-points {points} is no file; check the path")
         files.append(points)
         given["initial_points"] = points.name
     command = ["search", space, "--address", "auto", "--home", home, *arguments(given)]
     job = jobs.submit(address, command, files)
     print(f"job {job.name} at {address}", file=sys.stderr)
-    out = sys.stderr if as_json else sys.stdout
-    try:
-        code = job.follow(lambda text: print(text, end="", flush=True, file=out))
-    except KeyboardInterrupt:
-        end(f"{job.name} goes on; end it: ray job stop {job.name} --address {address}", 130)
+    code = _follow(job, sys.stderr if as_json else sys.stdout)
     if as_json:
         render.as_json({"job": job.name, "address": address, "exit_code": code})
     raise typer.Exit(code)
@@ -106,6 +106,14 @@ def arguments(given: Mapping[str, object]) -> list[str]:
         for one in value if isinstance(value, list) else [value]:
             words += [flag] if isinstance(one, bool) else [flag, str(one)]
     return words
+
+
+def _follow(job: Job, out: TextIO) -> int:
+    """Pass on what a job prints until it ends; returns its exit code. Ctrl-C leaves it running."""
+    try:
+        return job.follow(lambda text: print(text, end="", flush=True, file=out))
+    except KeyboardInterrupt:
+        end(f"{job.name} goes on; end it: ray job stop {job.name} --address {job.address}", 130)
 
 
 def _show(search: Search, as_json: bool) -> None:

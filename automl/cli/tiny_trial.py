@@ -1,4 +1,4 @@
-"""One trial of a space, each of its trainings one epoch long, run in this process."""
+"""A tiny trial of a space: each training is one epoch long, and runs in this process."""
 
 from __future__ import annotations
 

@@ -15,7 +15,8 @@ from automl.cluster import nodes, session
 from automl.cluster.measuring import Bench
 from automl.config import choices, import_choices
 from automl.engine import run
-from automl.engine.options import NewSearch, Options, read, takes_options
+from automl.engine.declared_options import show_options
+from automl.engine.options import NewSearch, Options, declared, read
 from automl.engine.run import Watch
 from automl.engine.searches import Search, open_study, study_space
 from automl.errors import UserError, unknown
@@ -40,7 +41,7 @@ from automl.trial.reference_model import largest
 T = TypeVar("T")
 
 
-@takes_options("search")
+@show_options(declared("search").values())
 def search(
     space: str | Path,
     *,
@@ -102,7 +103,7 @@ def search(
         return run.run(study, place, loaded, chosen, bench, clock, watch)
 
 
-@takes_options("resume")
+@show_options(declared("resume").values())
 def resume(
     name: str, *, home: str | Path | None = None, watch: Watch | None = None, **options: object
 ) -> Search:

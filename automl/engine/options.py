@@ -1,25 +1,23 @@
 """The options of a search, each declared once for the command line and for Python.
 
-A new option is one more field of `Budgets`, `Options` or `NewSearch`. The commands that its
-`Shown` names, `automl.search(**options)` and the checks of both are made from these fields.
+A new option is one more field of `Budgets`, `Options` or `NewSearch`. From these fields are made
+the parameters of the commands that `Shown` names, `automl.search(**options)` and all checks.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, ClassVar, TypeVar, get_type_hints
+from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Gt
 
 from automl.cluster.placement import Request
+from automl.engine.declared_options import Declared, Shown, checked, options_of
 from automl.errors import UserError, unknown
 from automl.study.budget import DEFAULT_TRIALS, Budget
 
-T = TypeVar("T")
-F = TypeVar("F", bound=Callable[..., object])
 Count = Annotated[int, Ge(1)]
 Positive = Annotated[float, Gt(0)]
 NotNegative = Annotated[float, Ge(0)]
@@ -35,23 +33,6 @@ CHOOSE = ("export", "explain")
 """The commands that choose one model of a front."""
 KEPT = ("resume", "sync")
 """The commands whose options stay as they were when they are not given."""
-
-
-@dataclass(frozen=True)
-class Shown:
-    """Everything that the command line shows of an option, and the commands that take it.
-
-    `default` says in words what None stands for. `flag` is the name on the command line where
-    it is not the field's, and `reads` the type there, where Python takes other values.
-    """
-
-    panel: str
-    help: str
-    default: str = ""
-    commands: tuple[str, ...] = START
-    flag: str = ""
-    metavar: str | None = None
-    reads: object = None
 
 
 @dataclass(frozen=True)
@@ -250,57 +231,14 @@ class Choice:
     trial: Annotated[str | None, Shown(MODEL, "A trial by its id.", "none", CHOOSE)] = None
 
 
-@dataclass(frozen=True)
-class Declared:
-    """One declared option."""
-
-    name: str
-    type: object
-    default: object
-    shown: Shown
-
-    @property
-    def flag(self) -> str:
-        return self.shown.flag or "--" + self.name.replace("_", "-")
-
-
 def declared(command: str) -> dict[str, Declared]:
     """The options that a command takes, by name and in the order of their panels."""
-    found = [option for option in _all_declared() if command in option.shown.commands]
+    every = options_of(Options, NewSearch, Choice)
+    options = [option for option in every if command in option.shown.commands]
     if command in KEPT:
-        found = [
-            replace(option, default=None, shown=replace(option.shown, default="as it was"))
-            for option in found
-        ]
-    found.sort(key=lambda option: PANELS.index(option.shown.panel))
-    return {option.name: option for option in found}
-
-
-def takes_options(
-    command: str, annotation: Callable[[Declared], object] | None = None
-) -> Callable[[F], F]:
-    """Show a command's options, in place of `**options`, in the signature of a function.
-
-    `annotation` makes the annotation of a parameter; the declared type unless given.
-    """
-
-    def decorate(function: F) -> F:
-        signature = inspect.signature(function, eval_str=True)
-        kept = [p for p in signature.parameters.values() if p.kind != p.VAR_KEYWORD]
-        first = [p for p in kept if p.kind != p.KEYWORD_ONLY]
-        made = [
-            inspect.Parameter(
-                option.name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=option.default,
-                annotation=annotation(option) if annotation else option.type,
-            )
-            for option in declared(command).values()
-        ]
-        function.__signature__ = signature.replace(parameters=[*first, *made, *kept[len(first) :]])  # type: ignore[attr-defined]
-        return function
-
-    return decorate
+        options = [option.kept() for option in options]
+    options.sort(key=lambda option: PANELS.index(option.shown.panel))
+    return {option.name: option for option in options}
 
 
 def read(
@@ -323,24 +261,3 @@ def read(
             "give --gpus-per-trial too, or another budget"
         )
     return options, checked(NewSearch, values)
-
-
-def checked(cls: type[T], values: Mapping[str, object]) -> T:
-    """An options class with these values. Raises UserError on a wrong type or range."""
-    from pydantic import TypeAdapter, ValidationError
-
-    try:
-        return TypeAdapter(cls).validate_python(values)
-    except ValidationError as error:
-        wrong = error.errors()[0]
-        (flag,) = (option.flag for option in _all_declared() if option.name == wrong["loc"][0])
-        sentence = wrong["msg"].replace("Input", "it")
-        raise UserError(f"{flag} {wrong['input']}: {sentence}") from None
-
-
-def _all_declared() -> Iterator[Declared]:
-    for cls in (Options, NewSearch, Choice):
-        hints, plain = get_type_hints(cls, include_extras=True), get_type_hints(cls)
-        for f in fields(cls):
-            (shown,) = (part for part in hints[f.name].__metadata__ if isinstance(part, Shown))
-            yield Declared(f.name, plain[f.name], f.default, shown)

@@ -20,7 +20,7 @@ def hold(folder: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(
-                f"search {folder.name!r} is at work in another process; "
+                f"search {folder.name!r} is being searched by another run; "
                 f"wait for it, or end it: automl stop {folder.name}"
             ) from None
         file.truncate(0)

@@ -21,6 +21,7 @@ from automl import MLP
 from automl import Float, Int, Space, TrialConfig
 from automl import Train
 """
+CLUSTER = ("--address", "http://127.0.0.1:1", "--home", "/shared")
 SPACE = 'space = Space(TrialConfig(Sklearn("digits"), MLP((16,)), {recipe}){more})'
 
 
@@ -201,6 +202,12 @@ def test_a_bad_space_file_is_one_sentence_and_leaves_nothing(text, sentence, tmp
         (("search", "digits", "--parallelism", "Magic"), "unknown parallelism 'Magic'"),
         (("search", "digits", "--concurrency", 0), "--concurrency 0: it should be greater"),
         (("search", "digits", "--tracking-uri", "file:./runs"), "neither an http(s) address"),
+        (
+            ("submit", "digits", *CLUSTER, "--initial-points", "no.json"),
+            "--initial-points no.json is no file",
+        ),
+        (("submit", "digits", *CLUSTER, "--trials", 0), "--trials 0: it should be greater than"),
+        (("submit", "digits", *CLUSTER, "--set", "model"), "write PATH=VALUE"),
         (("check", "digitz"), "did you mean 'digits'"),
         (("front", "nobody"), "has no search"),
         (("resume", "nobody"), "has no search"),

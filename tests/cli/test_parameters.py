@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from automl.cli import parameters, search_commands
 from automl.cli.app import app
 from automl.engine import options
-from automl.engine.options import Choice, NewSearch, Options, Shown, declared
+from automl.engine.declared_options import Shown
+from automl.engine.options import Choice, NewSearch, Options, declared
 from automl.errors import UserError
 
 TAKERS = ("search", "resume", "submit", "sync", "check", "doctor", "export", "explain")

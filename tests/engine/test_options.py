@@ -9,7 +9,8 @@ import pytest
 
 import automl
 from automl.engine import options
-from automl.engine.options import NewSearch, Options, Shown, declared, read
+from automl.engine.declared_options import Shown
+from automl.engine.options import NewSearch, Options, declared, read
 from automl.errors import UserError
 from automl.study.budget import Budget
 

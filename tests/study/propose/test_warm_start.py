@@ -110,7 +110,7 @@ def test_a_trial_counts_if_the_changed_space_can_make_its_choices(before, old, n
     if fitting:
         assert numbers(before, text) == fitting
     else:
-        with pytest.raises(UserError, match="none of the 4 complete or stopped trials of study"):
+        with pytest.raises(UserError, match="none of the 4 complete or stopped trials of search"):
             earlier(before, space_file.load(text))
 
 

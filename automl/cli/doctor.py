@@ -9,7 +9,7 @@ import socket
 from importlib.metadata import version
 
 from automl.cluster import nodes, port_security, session
-from automl.cluster.placement import Request, described, explained
+from automl.cluster.placement import Plan, Request, summarize_nodes
 from automl.home import Home, make_writable
 
 LIBRARIES = ("frontier-automl", "torch", "ray", "optuna", "mlflow", "onnx", "onnxruntime")
@@ -45,9 +45,10 @@ def examine(
     findings |= _open_ports(address)
     with session.connected(address):
         resources = nodes.resources()
-        plan = explained(request, num_workers, resources)
-    findings["cluster"] = described(resources)
-    findings["plan"] = plan
+    plan = Plan(request, num_workers, resources)
+    plan.check()
+    findings["cluster"] = summarize_nodes(resources)
+    findings["plan"] = plan.summary()
     return findings
 
 

@@ -20,8 +20,6 @@ def connected(address: str | None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    # Else Ray tells of lost workers on standard output, which is for the result alone.
-    ray._private.worker._worker_logs_enabled = False
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         try:

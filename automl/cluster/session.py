@@ -16,7 +16,10 @@ from automl.errors import UserError
 
 @contextlib.contextmanager
 def connected(address: str | None) -> Iterator[None]:
-    """A Ray session for the time of a search; one that exists already is left open."""
+    """A Ray session for the time of a search; a session that exists already is left open.
+
+    Raises UserError when there is no cluster at the address.
+    """
     if ray.is_initialized():
         yield
         return
@@ -51,5 +54,5 @@ def probe(address: str) -> None:
             f"no Ray cluster answers at --address {address} ({error}); "
             "start one with `ray start --head`, or leave --address out to use this machine"
         ) from None
-    if not address.startswith("ray://") and (why := port_security.refusal(address)):
-        raise UserError(why)
+    if not address.startswith("ray://") and (reason := port_security.refusal(address)):
+        raise UserError(reason)

@@ -1,4 +1,4 @@
-"""Where a user's searches live on disk."""
+"""The home: the folder on disk where a user's searches live."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STORE_FILE = "store.url"
 
 @dataclass(frozen=True)
 class Home:
-    """A folder with every study, the store that they share, and MLflow's local data."""
+    """A folder with every search, the store that they share, and MLflow's local data."""
 
     path: Path
 
@@ -25,9 +25,9 @@ class Home:
         return named.read_text() if named.exists() else str(self.path / "store")
 
     def may_use_store(self, url: str) -> str:
-        """The URL, absolute. Raises UserError when studies of the home have another store.
+        """The URL, absolute. Raises UserError when searches of the home have another store.
 
-        All of them share one: what a front needs is looked for in one place.
+        All searches share a store: what a front needs is looked for there alone.
         """
         if "://" not in url:
             url = str(Path(url).absolute())
@@ -45,7 +45,10 @@ class Home:
 
     @property
     def store_limit_bytes(self) -> int:
-        """`$AUTOML_STORE_GB`, 10 unless given."""
+        """The most that the store may hold: `$AUTOML_STORE_GB`, 10 unless given.
+
+        Raises UserError when that is no number.
+        """
         text = os.environ.get("AUTOML_STORE_GB", "10")
         try:
             return int(float(text) * 1e9)
@@ -83,7 +86,7 @@ def home_at(path: Path | None) -> Home:
 
 
 def make_writable(home: Home) -> None:
-    """Create the home. Raises UserError when it cannot be written, or its limit is none."""
+    """Create the home. Raises UserError when it cannot be written, or its limit is no number."""
     _ = home.store_limit_bytes
     probe = home.path / f".probe-{os.getpid()}"
     try:
@@ -98,7 +101,7 @@ def make_writable(home: Home) -> None:
 
 
 def check_name(name: str) -> str:
-    """A study's name, fit for a folder. Raises UserError else."""
+    """The name of a search, fit for a folder. Raises UserError when it is not."""
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,99}", name):
         raise UserError(
             f"{name!r} cannot name a search; use letters, digits, '-', '_' and '.', at most 100"

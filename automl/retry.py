@@ -1,11 +1,11 @@
-"""Work that is done again for a while when it fails: what a network reaches is away at times."""
+"""Retries of work that fails for a while: what a network reaches is away at times."""
 
 from __future__ import annotations
 
-import functools
-import time
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
+
+import tenacity
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -13,22 +13,15 @@ PATIENCE_SECONDS = 120.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.25, 5.0
 
 
-def patient(passes: Callable[[Exception], bool]) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Do it again, for up to two minutes, as long as it raises what may pass by itself."""
+def patient(passes: Callable[[BaseException], bool]) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Do the work again, for up to two minutes, as long as it raises what may pass by itself.
 
-    def decorate(work: Callable[P, T]) -> Callable[P, T]:
-        @functools.wraps(work)
-        def patiently(*args: P.args, **kwargs: P.kwargs) -> T:
-            until, pause = time.monotonic() + PATIENCE_SECONDS, FIRST_PAUSE_SECONDS
-            while True:
-                try:
-                    return work(*args, **kwargs)
-                except Exception as error:
-                    if not passes(error) or time.monotonic() + pause > until:
-                        raise
-                time.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-
-        return patiently
-
-    return decorate
+    The pauses double from a quarter of a second to five. The decorated function raises the
+    last error.
+    """
+    return tenacity.retry(
+        retry=tenacity.retry_if_exception(passes),
+        wait=tenacity.wait_exponential(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS),
+        stop=tenacity.stop_before_delay(PATIENCE_SECONDS),
+        reraise=True,
+    )

@@ -1,4 +1,4 @@
-"""Artifacts by key, on any fsspec filesystem: what trials share instead of doing it again."""
+"""The store: artifacts by key on any fsspec filesystem, which trials share instead of work."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import platform
 import uuid
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
-from typing import Any
 
 import fsspec
 
@@ -18,8 +17,8 @@ IDENTITY = "identity"
 NETWORK_LIBRARIES = ("aiobotocore", "aiohttp", "botocore", "urllib3")
 
 
-def _passes(error: Exception) -> bool:
-    """Whether a filesystem may work again by itself."""
+def _passes(error: BaseException) -> bool:
+    """True for an error after which a filesystem may work again by itself."""
     if isinstance(error, FileNotFoundError):
         return False
     return isinstance(error, OSError) or type(error).__module__.split(".")[0] in NETWORK_LIBRARIES
@@ -28,15 +27,15 @@ def _passes(error: Exception) -> bool:
 class Store:
     """Folders of small files under one root, each named by the hash of what made it.
 
-    A file appears whole or not at all. Two writers of one key write the same bytes, so
+    A file appears whole or not at all. Two writers of a key write the same bytes, so
     the last one wins without harm; a reader who finds nothing does the work itself.
     A filesystem that fails is tried again for a while. With an `identity`, the root must hold
-    it: what lacks it is a store that is away just now, or another one.
+    that identity: a root without it is a store that is away just now, or another store.
     """
 
     def __init__(self, url: str, identity: str = "") -> None:
         self.url, self.identity = url, identity
-        self.fs: Any
+        self.fs: fsspec.AbstractFileSystem
         try:
             # What others write must be seen at once.
             self.fs, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
@@ -45,8 +44,10 @@ class Store:
         self.root = root.rstrip("/")
 
     def identify(self) -> str:
-        """Learn the store's identity; a new one gets one. Raises UserError when it cannot be
-        written."""
+        """Learn the store's identity, and give one to a new store.
+
+        Raises UserError when the store cannot be written.
+        """
         try:
             if not self._found():
                 self.fs.makedirs(self.root, exist_ok=True)
@@ -57,7 +58,7 @@ class Store:
         return self.identity
 
     def is_here(self) -> bool:
-        """Whether the store of that identity is reached from this machine."""
+        """True when this machine reaches the store of that identity."""
         try:
             return self._found() == self.identity
         except Exception as error:
@@ -67,6 +68,7 @@ class Store:
 
     @patient(_passes)
     def read(self, key: str, name: str) -> bytes | None:
+        """A file's bytes; None when there is no such file."""
         try:
             data: bytes = self.fs.cat_file(f"{self.root}/{key}/{name}")
         except FileNotFoundError:
@@ -76,6 +78,7 @@ class Store:
 
     @patient(_passes)
     def has(self, key: str, name: str) -> bool:
+        """True when there is such a file."""
         try:
             self.fs.info(f"{self.root}/{key}/{name}")
         except FileNotFoundError:
@@ -85,7 +88,7 @@ class Store:
 
     @patient(_passes)
     def write(self, key: str, files: Mapping[str, bytes]) -> None:
-        """Write files in the order given: let the one that readers look for come last."""
+        """Write files in the order given: let the file that readers look for come last."""
         self._check()
         for name, data in files.items():
             try:
@@ -95,7 +98,7 @@ class Store:
                 self._write(key, name, data)
 
     def _write(self, key: str, name: str, data: bytes) -> None:
-        """Through a file beside it: a rename within a folder is whole or not at all."""
+        """Write through another file: a rename within a folder is whole or not at all."""
         folder = f"{self.root}/{key}"
         new = f"{folder}/.{uuid.uuid4().hex}"
         self.fs.makedirs(folder, exist_ok=True)
@@ -108,7 +111,7 @@ class Store:
 
     @patient(_passes)
     def starting_with(self, prefix: str) -> list[str]:
-        """The keys that begin so."""
+        """The keys that begin with a prefix."""
         found = self.fs.glob(f"{self.root}/{prefix}*")
         if not found:
             self._check()
@@ -122,13 +125,15 @@ class Store:
 
     @patient(_passes)
     def drop(self, key: str) -> None:
+        """Remove a key with all its files, if it is there."""
         with contextlib.suppress(FileNotFoundError):
             self.fs.rm(f"{self.root}/{key}", recursive=True)
 
     def trim(self, limit_bytes: int, needed: Callable[[], Collection[str]]) -> list[str]:
         """Drop the least recently used keys until the rest fits, never those `needed`.
 
-        `needed()` is asked only when there is too much; a checkpoint goes with its key.
+        `needed()` is asked only when there is too much. A checkpoint is kept and dropped like
+        its key. Returns the keys that were dropped.
         """
         entries = []
         for folder in self.fs.ls(self.root, detail=False) if self.fs.exists(self.root) else []:
@@ -167,7 +172,7 @@ class Store:
             )
 
 
-def _modified(info: Mapping[str, Any]) -> float:
-    """Seconds of a file's last change, as this filesystem calls them."""
-    value = info.get("mtime") or info.get("LastModified") or info.get("created")
-    return value.timestamp() if isinstance(value, datetime) else float(value or 0)
+def _modified(info: Mapping[str, float | datetime]) -> float:
+    """The time of a file's last change in seconds, under the name that its filesystem has."""
+    value = info.get("mtime") or info.get("LastModified") or info.get("created") or 0.0
+    return value.timestamp() if isinstance(value, datetime) else float(value)

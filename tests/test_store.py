@@ -5,8 +5,8 @@ import time
 from pathlib import Path
 
 import pytest
+import tenacity
 
-from automl import retry
 from automl.errors import UserError
 from automl.store import Store
 
@@ -90,7 +90,8 @@ def test_a_store_that_is_away_for_a_second_is_waited_for(store, tmp_path):
 
 
 def test_a_store_that_does_not_come_back_or_is_another_is_told(store, tmp_path, monkeypatch):
-    monkeypatch.setattr(retry, "PATIENCE_SECONDS", 0.5)
+    for method in (Store.read, Store.write):
+        monkeypatch.setattr(method.retry, "stop", tenacity.stop_before_delay(0.5))
     other = Store(str(tmp_path / "other"), store.identify())
     for _ in range(2):
         with pytest.raises(OSError, match="is away, or not the one of this search"):

@@ -10,7 +10,7 @@ from importlib.metadata import version
 
 from automl.cli import render
 from automl.cli.parameters import HomeOption, JsonOption, home_of, takes_options
-from automl.cluster.placement import Request, described, explained
+from automl.cluster.placement import Plan, Request, summarize_nodes
 from automl.engine.options import read
 from automl.home import Home, make_writable
 
@@ -61,9 +61,10 @@ def examine(home: Home, address: str | None, request: Request, num_workers: int)
     findings |= _open_ports(address)
     with session.connected(address):
         resources = nodes.resources()
-        plan = explained(request, num_workers, resources)
-    findings["cluster"] = described(resources)
-    findings["plan"] = plan
+    plan = Plan(request, num_workers, resources)
+    plan.check()
+    findings["cluster"] = summarize_nodes(resources)
+    findings["plan"] = plan.summary()
     return findings
 
 

@@ -1,4 +1,4 @@
-"""One search on a Ray session: Tune places and retries, the study decides and remembers."""
+"""Running the trials of a search on Ray: Tune places and retries, the study decides."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import ray
 from ray import tune
-from ray.air.execution._internal.actor_manager import RayActorManager
-from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.tune import Callback, CheckpointConfig, FailureConfig, RunConfig, TuneConfig
+from ray.tune.experiment import Trial
 from ray.tune.stopper import Stopper
 
-from automl.cluster.actor import TrialActor
+from automl.cluster import ray_patches
+from automl.cluster.actor import StepResult, TrialActor
 from automl.cluster.scheduler import StudyScheduler
 from automl.cluster.searcher import DriverOnly, StudySearcher
-from automl.cluster.task import Shared
+from automl.cluster.trial_inputs import TrialInputs
 from automl.recipe import Report
 from automl.study.record import TrialRecord, trial_id
 from automl.study.refit import Lineup
@@ -34,55 +33,44 @@ CAUSES = {
     "node was terminated": "its node was lost",
     "preempted": "its node was taken away",
 }
-"""Ray's words for why an actor was lost, and ours."""
-# At the end it misses files of results, which we have Tune not write.
+"""Ray's words for the cause of an actor's loss, and ours."""
+# At its end Tune misses files of results, which we have Tune not write.
 logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True)
 class Events:
-    """Where a search tells what happens; each must return at once.
+    """Callbacks for what happens in a search; each must return at once.
 
-    A report comes with the seconds that the trial has worked by then; False pauses it. `lost`
-    tells how a trial lost its process, which goes on in another; `turned` is called at every
-    turn of Tune's loop.
+    `on_report` gets a report and the seconds that the trial has worked by then, and returns
+    False to pause the trial. `on_process_lost` gets the way in which a trial lost its process;
+    the trial goes on in another. `on_loop` is called at every turn of Tune's loop.
     """
 
-    started: Callable[[TrialRecord], None]
-    reported: Callable[[int, Report, float], bool]
-    finished: Callable[[int, TrialResult], None]
-    lost: Callable[[int, str], None]
-    turned: Callable[[], None]
-
-
-_task_failed = RayActorManager._actor_task_failed
-
-
-def _task_failed_or_lost(manager: Any, tracked_actor_task: Any, exception: Exception) -> None:
-    """An actor that the memory monitor ended is a lost one; Tune knows no such error (Ray 2.60)."""
-    if isinstance(exception, OutOfMemoryError):
-        exception = RayActorError(error_msg=str(exception))
-    _task_failed(manager, tracked_actor_task=tracked_actor_task, exception=exception)
-
-
-RayActorManager._actor_task_failed = _task_failed_or_lost
+    on_start: Callable[[TrialRecord], None]
+    on_report: Callable[[int, Report, float], bool]
+    on_end: Callable[[int, TrialResult], None]
+    on_process_lost: Callable[[int, str], None]
+    on_loop: Callable[[], None]
 
 
 def run(
     events: Events,
     lineup: Lineup,
-    shared: Shared,
+    inputs: TrialInputs,
     should_stop: Callable[[], bool],
     trial_minutes: float | None = None,
 ) -> None:
-    """Run trials until none is left, or `should_stop()`; then those in flight
-    end. One that works for longer than `trial_minutes` is ended with its process."""
+    """Run trials until none is left, or until `should_stop()` and those in flight have ended.
+
+    A trial that works for longer than `trial_minutes` is ended with its process.
+    """
     tuner = tune.Tuner(
-        tune.with_parameters(TrialActor, shared=shared),
-        param_space={"cpus": shared.cpus, "gpus": shared.gpus},
+        tune.with_parameters(TrialActor, inputs=inputs),
+        param_space={"cpus": inputs.cpus, "gpus": inputs.gpus},
         tune_config=TuneConfig(
-            search_alg=StudySearcher(lineup, events.started),
-            scheduler=StudyScheduler(events.reported),
+            search_alg=StudySearcher(lineup, events.on_start),
+            scheduler=StudyScheduler(events.on_report),
             num_samples=-1,
             reuse_actors=True,
             trial_name_creator=_name,
@@ -90,7 +78,7 @@ def run(
         ),
         run_config=RunConfig(
             name=lineup.proposer.study.name,
-            storage_path=shared.ray_folder,
+            storage_path=inputs.ray_folder,
             stop=_StopWhen(should_stop),
             callbacks=[_Results(events, trial_minutes)],
             failure_config=FailureConfig(max_failures=MAX_LOST_ACTORS),
@@ -99,32 +87,31 @@ def run(
             verbose=0,
         ),
     )
-    tuner.fit()
+    with ray_patches.out_of_memory_is_a_lost_actor():
+        tuner.fit()
 
 
 class _Results(DriverOnly, Callback):
-    """What comes back from the actors, and who of them has not come back for too long."""
+    """Passes on what comes back from the actors, and ends trials that take too long."""
 
     def __init__(self, events: Events, trial_minutes: float | None) -> None:
         self.events, self.trial_minutes = events, trial_minutes
-        self.begun: dict[Any, float] = {}
+        self.begun: dict[Trial, float] = {}
         self.overdue: set[int] = set()
         self.reached: dict[int, Report] = {}
         self.faults: dict[int, list[str]] = defaultdict(list)
 
-    def on_step_begin(self, iteration: int, trials: Any, **_: Any) -> None:
-        self.events.turned()
+    def on_step_begin(self, **_: object) -> None:
+        self.events.on_loop()
         if self.trial_minutes is not None:
             late = time.monotonic() - 60 * self.trial_minutes
             for trial in [trial for trial, since in self.begun.items() if since < late]:
                 self._end(trial)
 
-    def on_trial_start(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:
+    def on_trial_start(self, trial: Trial, **_: object) -> None:
         self.begun[trial] = time.monotonic()
 
-    def on_trial_result(
-        self, iteration: int, trials: Any, trial: Any, result: Any, **_: Any
-    ) -> None:
+    def on_trial_result(self, trial: Trial, result: StepResult, **_: object) -> None:
         if "report" in result:
             self.reached[trial.config["number"]] = result["report"]
         if result.get("done"):
@@ -132,62 +119,62 @@ class _Results(DriverOnly, Callback):
         if "result" in result:
             self._finished(trial, result["result"])
 
-    def on_trial_recover(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:
+    def on_trial_recover(self, trial: Trial, **_: object) -> None:
         self.begun.pop(trial, None)
         number = trial.config["number"]
-        # What it said last may have been lost with it.
-        trial.config["task"] = replace(trial.config["task"], is_again=True)
+        # Its last report may have been lost with its process.
+        trial.config["assignment"] = replace(trial.config["assignment"], was_started=True)
         report = self.reached.get(number)
-        told = f", its last report that of {report.step}, epoch {report.epoch}" if report else ""
-        fault = f"{_why(_error(trial))}{told}; it went on from its checkpoint"
+        last = f", its last report that of {report.step}, epoch {report.epoch}" if report else ""
+        fault = f"{_cause(_error(trial))}{last}; it went on from its checkpoint"
         self.faults[number].append(fault)
-        self.events.lost(number, fault)
+        self.events.on_process_lost(number, fault)
 
-    def on_trial_error(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:
+    def on_trial_error(self, trial: Trial, **_: object) -> None:
         self.begun.pop(trial, None)
         if trial.config["number"] in self.overdue:
             reason = f"it was ended after --trial-minutes {self.trial_minutes:g}"
         else:
             error = _error(trial)
             times = len(self.faults[trial.config["number"]]) + 1
-            reason = f"it was lost {times} times; the last time {_why(error)}: {error}"
+            reason = f"it was lost {times} times; the last time {_cause(error)}: {error}"
         self._finished(trial, TrialResult("failed", reason=reason))
 
-    def _end(self, trial: Any) -> None:
+    def _end(self, trial: Trial) -> None:
         """End a trial with its process; it is not tried again."""
         del self.begun[trial]
         self.overdue.add(trial.config["number"])
         trial.max_failures = 0
         ray.kill(trial.temporary_state.ray_actor)
 
-    def _finished(self, trial: Any, result: TrialResult) -> None:
+    def _finished(self, trial: Trial, result: TrialResult) -> None:
         number = trial.config["number"]
         self.reached.pop(number, None)
         notes = (*result.notes, *self.faults.pop(number, ()))
-        self.events.finished(number, replace(result, notes=notes))
+        self.events.on_end(number, replace(result, notes=notes))
 
 
-def _error(trial: Any) -> str:
-    """What Tune noted last of how a trial's actor was lost; its own `get_error` looks elsewhere."""
+def _error(trial: Trial) -> str:
+    """The last error that Tune noted of a trial's actor; its own `get_error` looks elsewhere."""
     file = trial.error_file
     return Path(file).read_text().rsplit("Failure #", 1)[-1].strip() if file else ""
 
 
-def _why(error: str) -> str:
-    """How an actor was lost, from Ray's words for it."""
-    return next((why for words, why in CAUSES.items() if words in error), "its process ended")
+def _cause(error: str) -> str:
+    """The cause of an actor's loss, from Ray's words for it."""
+    return next((cause for words, cause in CAUSES.items() if words in error), "its process ended")
 
 
 class _StopWhen(DriverOnly, Stopper):
     def __init__(self, should_stop: Callable[[], bool]) -> None:
         self.should_stop = should_stop
 
-    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+    def __call__(self, trial_id: str, result: StepResult) -> bool:
         return False
 
     def stop_all(self) -> bool:
         return self.should_stop()
 
 
-def _name(trial: Any) -> str:
+def _name(trial: Trial) -> str:
     return f"{trial_id(trial.config['number'])}-{trial.trial_id}"

@@ -18,15 +18,15 @@ from automl.retry import patient
 
 COMMAND = ("python", "-c", "from automl.cli.app import main; main()")
 PAUSE_SECONDS = 1.0
-# Each sets its own level, and tells of uploads and sockets.
+# Each of these loggers sets its own level, and tells of uploads and sockets.
 for chatty in ("ray", "ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk"):
     logging.getLogger(chatty).setLevel(logging.ERROR)
 
 
 def submit(address: str, arguments: Sequence[str], files: Sequence[Path]) -> Job:
-    """Start `automl ARGUMENTS` on the cluster, in a folder of its own with these files.
+    """Start `automl ARGUMENTS` on the cluster, in a new folder with these files.
 
-    `address` is the dashboard's. Raises UserError when it does not take the job.
+    `address` is the dashboard's. Raises UserError when the cluster does not take the job.
     """
     try:
         client = JobSubmissionClient(address)
@@ -51,20 +51,20 @@ def submit(address: str, arguments: Sequence[str], files: Sequence[Path]) -> Job
 
 @patient(lambda error: "try again later" in str(error))
 def _send(client: JobSubmissionClient, entrypoint: str, folder: str) -> str:
-    """Ray's id of the job; a head that has just started takes none yet."""
+    """Ray's id of the job. A head that has just started takes no job yet, and is asked again."""
     name: str = client.submit_job(entrypoint=entrypoint, runtime_env={"working_dir": folder})
     return name
 
 
 class Job:
-    """A job that was sent."""
+    """A job on a cluster, and how much of its output was passed on, in characters."""
 
     def __init__(self, client: JobSubmissionClient, address: str, name: str) -> None:
         self.client, self.address, self.name = client, address, name
-        self.num_said = 0
+        self.num_passed_on = 0
 
     def follow(self, say: Callable[[str], None]) -> int:
-        """Pass its output on until it ends; returns its exit code."""
+        """Pass the job's output on until the job ends. Returns its exit code."""
         return asyncio.run(self._follow(say))
 
     async def _follow(self, say: Callable[[str], None]) -> int:
@@ -74,19 +74,19 @@ class Job:
             except (OSError, RuntimeError):
                 # The connection was lost: the job goes on.
                 await asyncio.sleep(PAUSE_SECONDS)
-            about = self.client.get_job_info(self.name)
-            if about.status.is_terminal():
+            details = self.client.get_job_info(self.name)
+            if details.status.is_terminal():
                 await self._tail(say)
-                failed = about.driver_exit_code or 1
-                return 0 if about.status == JobStatus.SUCCEEDED else failed
+                failed = details.driver_exit_code or 1
+                return 0 if details.status == JobStatus.SUCCEEDED else failed
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def _tail(self, say: Callable[[str], None]) -> None:
-        """Pass on what was not yet: each time a job's output is told from its start."""
+        """Pass on what was not passed on before: Ray gives the output from its start each time."""
         position = 0
         async for text in self.client.tail_job_logs(self.name):
-            new = text[max(0, self.num_said - position) :]
+            new = text[max(0, self.num_passed_on - position) :]
             position += len(text)
-            self.num_said = max(self.num_said, position)
+            self.num_passed_on = max(self.num_passed_on, position)
             if new:
                 say(new)

@@ -1,11 +1,10 @@
-"""Who is let in where a Ray cluster listens."""
+"""Ports of a Ray cluster: those that are open, and the users whom they let in."""
 
 from __future__ import annotations
 
 import socket
 import urllib.request
 from functools import partial
-from typing import Any
 
 import grpc
 
@@ -23,7 +22,7 @@ SHUT = (
 
 
 def answers(host: str, port: int) -> bool:
-    """Whether anything listens there."""
+    """True when anything listens on the port."""
     try:
         socket.create_connection((host, port), timeout=SECONDS).close()
     except OSError:
@@ -32,13 +31,16 @@ def answers(host: str, port: int) -> bool:
 
 
 def refusal(address: str) -> str:
-    """Why the head at `host:port` does not let this user in; "" if it does, or is no head."""
+    """The reason why the head at `host:port` does not let this user in.
+
+    Returns "" if the head does, or if no head is there.
+    """
     token = ray_environment.token()
-    if _asks(address, token, HEAD) != grpc.StatusCode.UNAUTHENTICATED:
+    if _status(address, token, HEAD) != grpc.StatusCode.UNAUTHENTICATED:
         return ""
-    given = "refuses the one that this user has" if token else "this user has none"
+    fault = "refuses the one that this user has" if token else "this user has none"
     return (
-        f"the Ray cluster at {address} asks for a token and {given}; "
+        f"the Ray cluster at {address} asks for a token and {fault}; "
         "copy the head's ~/.ray/auth_token to this machine, or set RAY_AUTH_TOKEN"
     )
 
@@ -46,7 +48,10 @@ def refusal(address: str) -> str:
 def findings(
     hosts: list[str], gcs_port: int = GCS_PORT, dashboard_port: int = DASHBOARD_PORT
 ) -> dict[str, str]:
-    """For each of Ray's ports that is open on one of these hosts: who is let in."""
+    """Findings by `host:port`, one for each of Ray's ports that is open on these hosts.
+
+    A finding says if the port asks for a token, and what to do if not.
+    """
     found = {}
     for host in hosts:
         is_open = {
@@ -54,20 +59,24 @@ def findings(
             dashboard_port: partial(_shows, f"http://{host}:{dashboard_port}/api/jobs/"),
             CLIENT_PORT: partial(_lets_in, f"{host}:{CLIENT_PORT}", CLIENT),
         }
-        for port, to_all in is_open.items():
+        for port, lets_all_in in is_open.items():
             if answers(host, port):
-                state = f"open, asks for no token: {SHUT}" if to_all() else "open, asks for a token"
+                state = (
+                    f"open, asks for no token: {SHUT}"
+                    if lets_all_in()
+                    else "open, asks for a token"
+                )
                 found[f"{host}:{port}"] = state
     return found
 
 
 def _lets_in(address: str, method: str) -> bool:
-    """Whether a call is answered that brings no token."""
-    return bool(_asks(address, "", method) == grpc.StatusCode.OK)
+    """True when a call is answered that brings no token."""
+    return bool(_status(address, "", method) == grpc.StatusCode.OK)
 
 
-def _asks(address: str, token: str, method: str) -> Any:
-    """What a call with this token comes to."""
+def _status(address: str, token: str, method: str) -> grpc.StatusCode:
+    """The status of a call with this token."""
     metadata = [("authorization", f"Bearer {token}")] if token else []
     with grpc.insecure_channel(address) as channel:
         try:
@@ -78,7 +87,7 @@ def _asks(address: str, token: str, method: str) -> Any:
 
 
 def _shows(url: str) -> bool:
-    """Whether a page is given to anybody."""
+    """True when a page is given to anybody."""
     try:
         urllib.request.urlopen(url, timeout=SECONDS).close()
     except OSError:

@@ -1,14 +1,17 @@
-"""Ray's settings as we use it, made before Ray is imported: it reads some only then."""
+"""Ray's settings for a search, made before Ray is imported: it reads some only then."""
 
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 ENVIRONMENT = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
+    # Any text. Ray tells of lost workers on standard output, which is for the result alone.
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",
     "RAY_USAGE_STATS_ENABLED": "0",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -19,22 +22,25 @@ ENVIRONMENT = {
     "TUNE_RESULT_BUFFER_MIN_TIME_S": "0.2",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
-"""Tune and Train as we use them: no files of their own, results a few times a second."""
+"""Tune and Train write no files of their own, and give results a few times a second."""
 
 
 def token() -> str:
     """This user's token for Ray clusters, looked for where Ray does; "" when there is none."""
     if "RAY_AUTH_TOKEN" in os.environ:
         return os.environ["RAY_AUTH_TOKEN"].strip()
-    place = os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token"
+    file = os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token"
     try:
-        return Path(place).read_text().strip()
+        return Path(file).read_text().strip()
     except OSError:
         return ""
 
 
 for name, value in ENVIRONMENT.items():
     os.environ.setdefault(name, value)
-if token():
-    # Without it a driver that has the token is told that there is no cluster.
+# Without this no text is skipped.
+os.environ["RAY_DEDUP_LOGS"] = "1"
+if token() and "ray" not in sys.modules:
+    # Without the mode a driver that has the token is told that there is no cluster. Set after
+    # Ray was imported it would reach the processes that Ray starts, and not this one.
     os.environ.setdefault("RAY_AUTH_MODE", "token")

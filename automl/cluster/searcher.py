@@ -7,7 +7,7 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
-from automl.cluster.task import Task, num_workers
+from automl.cluster.trial_inputs import Assignment, num_workers
 from automl.space.sampling import WHOLE
 from automl.study.record import TrialRecord
 from automl.study.refit import Lineup
@@ -38,7 +38,7 @@ class StudySearcher(DriverOnly, Searcher):
         params = {WHOLE: record.config} if record.config else record.params
         return {
             "number": record.number,
-            "task": Task(params, record.is_again),
+            "assignment": Assignment(params, record.is_again),
             "num_workers": num_workers(self.lineup.config(record.number)),
         }
 

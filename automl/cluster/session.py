@@ -16,12 +16,13 @@ from automl.errors import UserError
 
 @contextlib.contextmanager
 def connected(address: str | None) -> Iterator[None]:
-    """A Ray session for the time of a search; one that exists already is left open."""
+    """A Ray session for the time of a search; a session that exists already is left open.
+
+    Raises UserError when there is no cluster at the address.
+    """
     if ray.is_initialized():
         yield
         return
-    # Else Ray tells of lost workers on standard output, which is for the result alone.
-    ray._private.worker._worker_logs_enabled = False
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         try:
@@ -53,5 +54,5 @@ def probe(address: str) -> None:
             f"no Ray cluster answers at --address {address} ({error}); "
             "start one with `ray start --head`, or leave --address out to use this machine"
         ) from None
-    if not address.startswith("ray://") and (why := port_security.refusal(address)):
-        raise UserError(why)
+    if not address.startswith("ray://") and (reason := port_security.refusal(address)):
+        raise UserError(reason)

@@ -7,14 +7,15 @@ import threading
 import uuid
 from collections.abc import Generator
 from dataclasses import replace
-from typing import Any
+from typing import TypedDict
 
 import ray
+from ray.actor import ActorHandle
 from ray.train import RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 
-from automl.cluster.measuring import RemoteMeasure
-from automl.cluster.task import Shared, Task
+from automl.cluster.measuring import MeasurerClient
+from automl.cluster.trial_inputs import Assignment, TrialInputs
 from automl.recipe import Report
 from automl.training import parallel
 from automl.trial.result import TrialResult, failed
@@ -33,7 +34,7 @@ class Mailbox:
         self.verdicts: asyncio.Queue[bool] = asyncio.Queue()
 
     async def report(self, report: Report) -> bool:
-        """Hand in a report; True when the trial is to go on."""
+        """Hand in a report. Returns True when the trial is to go on."""
         await self.reports.put(report)
         return await self.verdicts.get()
 
@@ -48,16 +49,16 @@ class Mailbox:
 
 
 def run_on_workers(
-    shared: Shared, task: Task, num_workers: int
+    inputs: TrialInputs, assignment: Assignment, num_workers: int
 ) -> Generator[Report, None, TrialResult]:
-    """The reports and the result of a trial whose ranks are Ray Train workers.
+    """Run a trial whose ranks are Ray Train workers: its reports, then its result.
 
-    When one of them is lost all are started again, and go on from the last checkpoint.
+    When a worker is lost all are started again, and go on from the last checkpoint.
     """
     notes: tuple[str, ...] = ()
     while True:
         try:
-            result = yield from _run_once(shared, task, num_workers)
+            result = yield from _run_once(inputs, assignment, num_workers)
         except _Lost as lost:
             if len(notes) == MAX_LOST_WORKERS:
                 return TrialResult("failed", reason=f"its workers were lost again: {lost}")
@@ -70,11 +71,21 @@ class _Lost(Exception):
     """The workers ended without a result."""
 
 
-def _run_once(shared: Shared, task: Task, num_workers: int) -> Generator[Report, None, TrialResult]:
+class _RankConfig(TypedDict):
+    """The settings of a rank, as Train hands them over."""
+
+    inputs: TrialInputs
+    assignment: Assignment
+    mailbox: ActorHandle
+
+
+def _run_once(
+    inputs: TrialInputs, assignment: Assignment, num_workers: int
+) -> Generator[Report, None, TrialResult]:
     mailbox = Mailbox.options(  # type: ignore[attr-defined]
         scheduling_strategy="DEFAULT"
     ).remote()
-    fit = _Fit(shared, task, num_workers, mailbox)
+    fit = _Fit(inputs, assignment, num_workers, mailbox)
     fit.start()
     try:
         while True:
@@ -90,25 +101,27 @@ def _run_once(shared: Shared, task: Task, num_workers: int) -> Generator[Report,
 
 
 class _Fit(threading.Thread):
-    """`TorchTrainer.fit` beside the trial; what it raises is kept for the trial."""
+    """Runs `TorchTrainer.fit` beside the trial, and keeps what it raises."""
 
-    def __init__(self, shared: Shared, task: Task, num_workers: int, mailbox: Any) -> None:
+    def __init__(
+        self, inputs: TrialInputs, assignment: Assignment, num_workers: int, mailbox: ActorHandle
+    ) -> None:
         super().__init__(daemon=True)
-        # Workers ask for a hair less than a CPU: the trial itself holds some of one.
+        # Workers ask for a hair less than a CPU: the trial itself holds some of a CPU.
         resources = {
-            "CPU": shared.cpus - WORKER_CPUS_LESS,
-            **({"GPU": shared.gpus} if shared.gpus else {}),
+            "CPU": inputs.cpus - WORKER_CPUS_LESS,
+            **({"GPU": inputs.gpus} if inputs.gpus else {}),
         }
         self.error: BaseException | None = None
         self.trainer = TorchTrainer(
             _rank,
-            train_loop_config={"shared": shared, "task": task, "mailbox": mailbox},
+            train_loop_config=_RankConfig(inputs=inputs, assignment=assignment, mailbox=mailbox),
             scaling_config=ScalingConfig(
                 num_workers=num_workers,
-                use_gpu=bool(shared.gpus),
+                use_gpu=bool(inputs.gpus),
                 resources_per_worker=resources,
             ),
-            run_config=RunConfig(name=uuid.uuid4().hex, storage_path=shared.ray_folder),
+            run_config=RunConfig(name=uuid.uuid4().hex, storage_path=inputs.ray_folder),
         )
 
     def run(self) -> None:
@@ -118,8 +131,8 @@ class _Fit(threading.Thread):
             self.error = error
 
 
-def _take(mailbox: Any, fit: _Fit) -> Report | TrialResult:
-    """The next item. Raises _Lost when the run has died without one."""
+def _take(mailbox: ActorHandle, fit: _Fit) -> Report | TrialResult:
+    """The next report, or the result. Raises _Lost when the run has died without either."""
     waiting = mailbox.take.remote()
     while True:
         ready, _ = ray.wait([waiting], timeout=POLL_SECONDS)
@@ -130,13 +143,13 @@ def _take(mailbox: Any, fit: _Fit) -> Report | TrialResult:
             raise _Lost(str(fit.error).strip().splitlines()[0])
 
 
-def _rank(loop: dict[str, Any]) -> None:
-    """What each worker does: the whole trial, stopped on all ranks at once."""
+def _rank(config: _RankConfig) -> None:
+    """Run the whole trial as one of its ranks; all ranks stop at once."""
     import torch
 
-    shared, mailbox = loop["shared"], loop["mailbox"]
-    torch.set_num_threads(max(1, int(shared.cpus)))
-    trial = loop["task"].run(shared, RemoteMeasure(shared.bench))
+    inputs, mailbox = config["inputs"], config["mailbox"]
+    torch.set_num_threads(max(1, int(inputs.cpus)))
+    trial = config["assignment"].run(inputs, MeasurerClient(inputs.measurer))
     while True:
         try:
             report = next(trial)

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from automl.cluster import nodes, session
-from automl.cluster.measuring import Bench
+from automl.cluster.measuring import MeasurerHandle
+from automl.cluster.portable_space import PortableSpace
 from automl.config import choices, import_choices
 from automl.engine import run
 from automl.engine.declared_options import show_options
@@ -82,9 +83,12 @@ def search(
     with session.connected(chosen.address):
         clock = Clock(budget)
         run.wait_for_room(chosen, loaded, watch)
-        nodes.prepare(text, fixed, os.getcwd(), place.cache, models)
+        portable = PortableSpace(text, fixed, os.getcwd())
+        nodes.prepare(portable, place.cache, models)
         file = exporting.result()
-        bench, measured = Bench.calibrated(file, reference.rows, chosen.measure_on)
+        measurer, measured = MeasurerHandle.calibrated(
+            portable, file, reference.rows, chosen.measure_on
+        )
         settings = Settings(
             space_name=path.stem,
             folder=os.getcwd(),
@@ -100,7 +104,7 @@ def search(
             warm_start=new.warm_start or "",
         )
         study = _create(place, new.name, settings, text, file, known, database)
-        return run.run(study, place, loaded, chosen, bench, clock, watch)
+        return run.run(study, place, loaded, chosen, measurer, clock, watch)
 
 
 @show_options(declared("resume").values())
@@ -126,10 +130,11 @@ def resume(
     with session.connected(chosen.address):
         run.wait_for_room(chosen, space, watch)
         clock, settings = Clock(chosen.budget(), *run.spent_seconds(study)), study.settings
-        nodes.prepare(study.space_text, settings.fixed, settings.folder, place.cache, models)
+        portable = PortableSpace(study.space_text, settings.fixed, settings.folder)
+        nodes.prepare(portable, place.cache, models)
         reference = Reference(study.reference, settings.reference_latency_ms)
-        bench = Bench.of(reference, chosen.measure_on)
-        return run.run(study, place, space, chosen, bench, clock, watch)
+        measurer = MeasurerHandle.of(portable, reference, chosen.measure_on)
+        return run.run(study, place, space, chosen, measurer, clock, watch)
 
 
 def sync(name: str, *, home: str | Path | None = None, tracking_uri: str | None = None) -> str:

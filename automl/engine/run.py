@@ -15,9 +15,10 @@ from automl import user_code
 from automl.bounds.bound import Bounds
 from automl.cluster import controller, nodes
 from automl.cluster.controller import Events
-from automl.cluster.measuring import Bench
-from automl.cluster.placement import lacking, plan_slots, room
-from automl.cluster.task import Shared, num_workers
+from automl.cluster.measuring import MeasurerHandle
+from automl.cluster.placement import Plan, Request
+from automl.cluster.portable_space import PortableSpace
+from automl.cluster.trial_inputs import TrialInputs, num_workers
 from automl.engine.options import Options
 from automl.engine.searches import Search, stop_file
 from automl.engine.store_eviction import trim
@@ -74,7 +75,7 @@ def run(
     home: Home,
     space: Space,
     options: Options,
-    bench: Bench,
+    measurer: MeasurerHandle,
     clock: Clock,
     watch: Watch,
 ) -> Search:
@@ -107,7 +108,7 @@ def run(
                 controller.run(
                     course.events(),
                     lineup,
-                    _shared(study, home, store, options, bench),
+                    _trial_inputs(study, home, store, options, measurer),
                     lambda: interrupted() or (not course.searches() and clock.is_up()),
                     options.trial_minutes,
                 )
@@ -164,15 +165,13 @@ def _proposer(
 
 
 def plan(options: Options, workers: int) -> tuple[int, int]:
-    """How many trials work at once, and how many may be started: one more, to wait.
+    """The trials that work at once, and those that may be started, see `Plan`.
 
-    Tune ends an actor that no waiting trial wants. One that would not have to wait, because
-    there is room or it holds next to nothing, would be one too many at once.
+    Raises UserError when not one trial fits.
     """
-    request, resources = options.request(), nodes.resources()
-    slots = plan_slots(request, workers, resources)
-    is_full = slots == room(request, workers, resources)
-    return slots, slots + 1 if is_full and not workers else slots
+    planned = Plan(options.request(), workers, nodes.resources())
+    planned.check()
+    return planned.slots, planned.max_live
 
 
 def wait_for_room(options: Options, space: Space, watch: Watch) -> None:
@@ -180,8 +179,8 @@ def wait_for_room(options: Options, space: Space, watch: Watch) -> None:
     it is asked to. Raises UserError when it does not."""
     workers, request = most_workers(space), options.request()
     until, has_asked = time.monotonic() + (WAIT_SECONDS if options.address else 0), False
-    while not room(request, workers, resources := nodes.resources()):
-        why = lacking(request, workers, resources)
+    while not (planned := Plan(request, workers, nodes.resources())).capacity:
+        why = planned.shortage()
         if time.monotonic() >= until:
             raise UserError(why)
         if not has_asked:
@@ -231,7 +230,11 @@ class _Course:
 
     def events(self) -> Events:
         return Events(
-            self._started, self._reported, self._finished, self.watch.lost, self._look_around
+            on_start=self._started,
+            on_report=self._reported,
+            on_end=self._finished,
+            on_process_lost=self.watch.lost,
+            on_loop=self._look_around,
         )
 
     def searches(self) -> bool:
@@ -328,16 +331,17 @@ def _is_stored(store: Store, key: str) -> bool:
         return False
 
 
-def _shared(study: Study, home: Home, store: Store, options: Options, bench: Bench) -> Shared:
-    return Shared(
-        space_text=study.space_text,
-        fixed=study.settings.fixed,
-        folder=study.settings.folder,
+def _trial_inputs(
+    study: Study, home: Home, store: Store, options: Options, measurer: MeasurerHandle
+) -> TrialInputs:
+    settings = study.settings
+    return TrialInputs(
+        space=PortableSpace(study.space_text, settings.fixed, settings.folder),
         cache=str(home.cache),
         store_url=store.url,
         store_identity=store.identity,
         ray_folder=str(home.ray),
-        bench=bench,
+        measurer=measurer,
         cpus=options.cpus_per_trial,
         gpus=options.gpus_per_trial,
     )

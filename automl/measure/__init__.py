@@ -1,1 +1,1 @@
-"""What is claimed of an exported file: the gate and the figures."""
+"""The gate and the figures: all that is claimed of an exported file."""

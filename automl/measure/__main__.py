@@ -1,4 +1,4 @@
-"""`python -m automl.measure FILE`: measure one exported file where only onnxruntime is."""
+"""Command `python -m automl.measure FILE`, which measures a file where only onnxruntime is."""
 
 import json
 import sys

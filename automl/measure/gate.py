@@ -1,8 +1,6 @@
-"""No fake compression: a file counts only if it shrank, reloads and agrees with the model."""
+"""The gate: a file counts only if it shrank, reloads and agrees with the model."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +16,7 @@ NUMBER_TOLERANCE = 0.01
 def check(
     file: bytes,
     parent: bytes | None,
-    inputs: NDArray[Any],
+    inputs: NDArray[np.generic],
     expected: NDArray[np.float32],
     is_regression: bool = False,
     claimed: Claims | None = None,
@@ -26,8 +24,8 @@ def check(
     """Raise Rejected with the reason when an exported file does not count.
 
     `parent` is the fp32 file of the model before its first compression, None when nothing
-    was compressed; `expected` are the torch model's outputs for the raw `inputs`; `claimed` is
-    what the model says of its file.
+    was compressed. `expected` (rows, outputs) are the torch model's outputs for the raw
+    `inputs` (rows, ...). `claimed` is what the model says of its file.
     """
     if parent is not None and len(file) >= len(parent):
         raise Rejected(f"did not shrink: {len(file)} bytes, its parent has {len(parent)}")
@@ -39,8 +37,9 @@ def check(
         raise Rejected(f"the file {broken}")
     if not np.isfinite(outputs).all():
         raise Rejected("the exported file gives values that are not finite")
-    same, what = _same_numbers(outputs, expected), "number, within a hundredth of their spread,"
-    if not is_regression:
+    if is_regression:
+        same, what = _same_numbers(outputs, expected), "number, within a hundredth of their spread,"
+    else:
         same, what = outputs.argmax(1) == expected.argmax(1), "class"
     if (agreement := float(same.mean())) < MIN_AGREEMENT:
         raise Rejected(
@@ -49,6 +48,8 @@ def check(
         )
 
 
-def _same_numbers(outputs: NDArray[np.float32], expected: NDArray[np.float32]) -> Any:
+def _same_numbers(outputs: NDArray[np.float32], expected: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """True (rows,) for each row whose outputs (rows, outputs) all agree."""
     allowed = NUMBER_TOLERANCE * np.maximum(expected.std(0), 1e-6)
-    return (np.abs(outputs - expected) <= allowed).all(1)
+    is_same: NDArray[np.bool_] = np.abs(outputs - expected) <= allowed
+    return is_same.all(1)

@@ -1,4 +1,4 @@
-"""Latency that a busy machine does not blur: shuffled calls, thread time, a low quantile."""
+"""Latency that a busy machine does not blur, by shuffled calls, thread time, a low quantile."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ QUANTILE = 0.1
 
 def latency_ms(
     sessions: Sequence[Session],
-    row: NDArray[np.float32],
+    row: NDArray[np.generic],
     rounds: int = ROUNDS,
 ) -> list[float]:
     """Milliseconds per call of each one-thread session, all taken in the same loop.
 
-    In each round every session is called once untimed and once timed, in shuffled order;
-    the thread's own time leaves out what other processes took.
+    `row` is an input of one row (1, ...) that all sessions take. In each round every session is
+    called once untimed and once timed, in shuffled order. The thread's own time leaves out what
+    other processes took.
     """
     rng = random.Random(0)
     feeds = [(loaded, {loaded.get_inputs()[0].name: row}) for loaded in sessions]

@@ -1,4 +1,4 @@
-"""Every figure we show, read off the exported file through its runtime."""
+"""Figures of an exported file, read off the file through its runtime."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import platform
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +19,10 @@ from automl.runtimes import onnx
 
 @dataclass(frozen=True)
 class Measurement(Config):
-    """Figures of one exported file: `quality` holds every metric of the task; latency is of
-    one row on one thread."""
+    """Figures of an exported file: `quality` holds every metric of the task.
+
+    `latency_ms` is of one row on one thread.
+    """
 
     quality: dict[str, float]
     size_bytes: int
@@ -31,14 +32,14 @@ class Measurement(Config):
 
     @property
     def figures(self) -> dict[str, float]:
-        """All of them by name, in one flat dict."""
+        """All figures by name, the metrics among them."""
         others = {name: value for name, value in vars(self).items() if name != "quality"}
         return {**self.quality, **others}
 
 
 @dataclass(frozen=True)
 class Reference(Config):
-    """A file measured in turn with each other, and its latency when the search began."""
+    """A file that is measured in turn with each other file, and its latency at the beginning."""
 
     file: bytes
     latency_ms: float
@@ -46,14 +47,16 @@ class Reference(Config):
 
 def measure(
     file: bytes,
-    inputs: NDArray[Any],
-    targets: NDArray[Any],
+    inputs: NDArray[np.generic],
+    targets: NDArray[np.generic],
     reference: Reference | None = None,
 ) -> Measurement:
     """Quality on the rows given, size, latency and load time of a file.
 
-    With a reference the latency is the ratio to it, taken in the same loop, times its
-    own: figures taken hours apart on a busy machine stay comparable.
+    `inputs` are raw rows (rows, ...), `targets` class numbers (rows,), or numbers
+    (rows, outputs). With a reference the latency is the ratio to the reference's, taken in the
+    same loop, times the reference's at the beginning: figures taken hours apart on a busy
+    machine stay comparable.
     """
     started = time.perf_counter()
     loaded = onnx.session(file)
@@ -73,7 +76,10 @@ def measure(
 
 
 def measure_file(path: Path) -> dict[str, float]:
-    """Bytes, load time and latency of one file, on random rows of its input's shape."""
+    """Bytes, load time and latency of a file, on a random row of its input's shape.
+
+    Raises UserError when onnxruntime cannot load the file.
+    """
     started = time.perf_counter()
     try:
         loaded = onnx.session(path)
@@ -87,7 +93,7 @@ def measure_file(path: Path) -> dict[str, float]:
 
 
 def machine() -> dict[str, str]:
-    """What the figures were taken on."""
+    """The machine and the runtime that figures are taken on, by name."""
     return {
         "system": platform.platform(),
         "processor": _processor(),

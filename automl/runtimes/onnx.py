@@ -1,4 +1,4 @@
-"""Execute an exported file with a stock onnxruntime, on one thread."""
+"""Running an exported file with a stock onnxruntime, on one thread."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
 VERSION: str = onnxruntime.__version__
-Session: TypeAlias = Any
+Session: TypeAlias = onnxruntime.InferenceSession
 
 
 @dataclass(frozen=True)
 class Signature:
-    """What an exported file says of itself: its input and output without the batch, class
-    names in the order of the logits, and of a table its columns with their categories."""
+    """An exported file's own account of its input and output, both without the batch.
+
+    `classes` are in the order of the logits; `columns` are a table's, each with its categories.
+    """
 
     row_shape: tuple[int, ...]
     is_text: bool
@@ -30,7 +32,7 @@ class Signature:
 
 
 def signature(file: bytes | Path) -> Signature:
-    """What a file takes and gives."""
+    """Read what a file takes and gives."""
     loaded = session(file)
     (row,), (output,) = loaded.get_inputs(), loaded.get_outputs()
     metadata = loaded.get_modelmeta().custom_metadata_map
@@ -45,12 +47,12 @@ def signature(file: bytes | Path) -> Signature:
 
 
 def session(file: bytes | Path) -> Session:
-    """A session on the file's bytes or path."""
+    """Load a file from its bytes or its path. Raises what onnxruntime raises."""
     model = file if isinstance(file, bytes) else str(file)
-    return onnxruntime.InferenceSession(model, _options(), providers=["CPUExecutionProvider"])
+    return Session(model, _options(), providers=["CPUExecutionProvider"])
 
 
-def _options() -> Any:
+def _options() -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
@@ -58,25 +60,25 @@ def _options() -> Any:
 
 
 def optimised(file: bytes) -> bytes:
-    """The file as it runs here, after the optimisations of loading."""
+    """The file as it runs on this machine, after the optimisations of loading."""
     options = _options()
     with tempfile.TemporaryDirectory() as folder:
         options.optimized_model_filepath = f"{folder}/optimised.onnx"
-        onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+        Session(file, options, providers=["CPUExecutionProvider"])
         return Path(options.optimized_model_filepath).read_bytes()
 
 
-def as_fed(loaded: Session, inputs: NDArray[Any]) -> NDArray[Any]:
-    """Raw rows in the type that a file takes: numbers as float32, text as int64."""
+def as_fed(loaded: Session, inputs: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Raw rows (rows, ...) in the type that a file takes: numbers as float32, text as int64."""
     is_text = loaded.get_inputs()[0].type == "tensor(int64)"
     return inputs.astype(np.int64 if is_text else np.float32, copy=False)
 
 
-def run(loaded: Session, inputs: NDArray[Any], batch_size: int = 512) -> NDArray[np.float32]:
-    """The first output for every raw row."""
+def run(loaded: Session, inputs: NDArray[np.generic], batch_size: int = 512) -> NDArray[np.float32]:
+    """The first output (rows, outputs) for raw rows (rows, ...)."""
     name = loaded.get_inputs()[0].name
     starts = range(0, len(inputs), batch_size)
-    parts: list[Any] = [
+    parts: list[NDArray[np.float32]] = [
         loaded.run(None, {name: as_fed(loaded, inputs[start : start + batch_size])})[0]
         for start in starts
     ]

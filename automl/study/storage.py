@@ -52,7 +52,7 @@ def load(folder: Path) -> optuna.Study:
     return optuna.load_study(study_name=name, storage=storage)
 
 
-def passes(error: Exception) -> bool:
+def passes(error: BaseException) -> bool:
     """Whether a database may answer again by itself."""
     return isinstance(error, optuna.exceptions.StorageInternalError)
 

@@ -1,6 +1,6 @@
 import pytest
 
-from automl.cluster.placement import Request, described, explained, plan_slots
+from automl.cluster.placement import Plan, Request, summarize_nodes
 from automl.errors import UserError
 
 UNEQUAL = [{"CPU": 3.0}, {"CPU": 8.0, "GPU": 2.0}, {"CPU": 1.0}]
@@ -23,14 +23,21 @@ UNEQUAL = [{"CPU": 3.0}, {"CPU": 8.0, "GPU": 2.0}, {"CPU": 1.0}]
     ],
 )
 def test_as_many_trials_as_fit_node_by_node(request_, workers, nodes, slots):
-    assert plan_slots(request_, workers, nodes) == slots
+    assert Plan(request_, workers, nodes).slots == slots
+
+
+def test_one_trial_more_waits_only_where_the_nodes_hold_no_more():
+    nodes = [{"CPU": 4.0}]
+    assert Plan(Request(), 0, nodes).max_live == 5
+    assert Plan(Request(concurrency=2), 0, nodes).max_live == 2, "it would not have to wait"
+    assert Plan(Request(), 2, nodes).max_live == 2, "it holds next to nothing"
 
 
 def test_a_trial_that_never_fits_is_told():
     with pytest.raises(UserError, match=r"one trial needs 3 × 1 CPUs, .* nodes: 1 of 2 CPUs;"):
-        plan_slots(Request(), 3, [{"CPU": 2.0}])
+        Plan(Request(), 3, [{"CPU": 2.0}]).check()
     with pytest.raises(UserError, match="one trial needs 1 × 9 CPUs"):
-        plan_slots(Request(cpus=9), 0, UNEQUAL)
+        Plan(Request(cpus=9), 0, UNEQUAL).check()
 
 
 def test_a_plan_says_what_each_node_holds():
@@ -38,12 +45,12 @@ def test_a_plan_says_what_each_node_holds():
         "2 trials at once, each with 3 workers of 1.5 CPUs; workers that each node holds: "
         "2 on 3 CPUs, 5 on 8 CPUs and 2 GPUs, 0 on 1 CPUs"
     )
-    assert explained(Request(cpus=1.5), 3, UNEQUAL) == words
+    assert Plan(Request(cpus=1.5), 3, UNEQUAL).summary() == words
 
 
 def test_like_nodes_are_described_together():
     words = "nodes: 1 of 3 CPUs, 1 of 8 CPUs and 2 GPUs, 2 of 1 CPUs"
-    assert described([*UNEQUAL, {"CPU": 1.0}]) == words
+    assert summarize_nodes([*UNEQUAL, {"CPU": 1.0}]) == words
 
 
 def test_a_request_of_a_share_of_two_gpus_is_refused():

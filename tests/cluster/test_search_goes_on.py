@@ -398,16 +398,16 @@ def test_a_cluster_that_grows_on_demand_is_asked_to_and_used(tmp_path):
     )
 
 
-def test_a_lost_judge_costs_no_trial(tmp_path):
-    """Trials of a second or two each ask for it while its node is away."""
+def test_a_lost_measurer_costs_no_trial(tmp_path):
+    """Trials of a second or two each ask for the measurer while its node is away."""
     with Cluster(tmp_path / "raylets") as cluster:
         cluster.add(num_cpus=3)
         for _ in range(2):
-            cluster.add("--resources", json.dumps({"bench": 1}), num_cpus=0)
-        search = Search(cluster, tmp_path, 2, trials=20, measure_on="bench")
+            cluster.add("--resources", json.dumps({"quiet": 1}), num_cpus=0)
+        search = Search(cluster, tmp_path, 2, trials=20, measure_on="quiet")
         try:
             search.wait(of("finished"))
-            kill(next(node for node in cluster.nodes if processes(node.pid, "ray::Judge")))
+            kill(next(node for node in cluster.nodes if processes(node.pid, "ray::Measurer")))
             killed_at = time.time()
             records = search.end()
         finally:
@@ -416,7 +416,7 @@ def test_a_lost_judge_costs_no_trial(tmp_path):
     assert {result.status for result in results} == {"complete"}, results
     ends = [e["at"] for e in search.events if of("finished")(e) and e["at"] > killed_at]
     gap = max(late - early for early, late in itertools.pairwise([killed_at, *ends]))
-    print(f"judge killed: no trial ended for {gap:.1f} s")
+    print(f"measurer killed: no trial ended for {gap:.1f} s")
 
 
 def test_measuring_is_sent_to_the_kind_of_machine_that_is_named(tmp_path):
@@ -426,8 +426,8 @@ def test_measuring_is_sent_to_the_kind_of_machine_that_is_named(tmp_path):
         search = Search(cluster, tmp_path, 4, trials=3, measure_on="pi")
         try:
             search.wait(of("finished"))
-            assert len(processes(pi.pid, "ray::Judge")) == 1
-            assert not processes(cluster.nodes[0].pid, "ray::Judge")
+            assert len(processes(pi.pid, "ray::Measurer")) == 1
+            assert not processes(cluster.nodes[0].pid, "ray::Measurer")
             records = search.end()
             assert {record.result.status for record in records} == {"complete"}
         finally:

@@ -1,0 +1,67 @@
+"""Inputs of a trial where it runs: what every trial of a search gets, and what is its own."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from automl import user_code
+from automl.cluster.measuring import MeasurerHandle
+from automl.cluster.portable_space import PortableSpace
+from automl.recipe import Report, Sibling, Step
+from automl.space.sampling import rebuild
+from automl.space.space import TrialConfig
+from automl.store import Store
+from automl.trial import trial
+from automl.trial.result import TrialResult
+from automl.trial.trial import Measure
+
+
+@dataclass(frozen=True)
+class TrialInputs:
+    """Inputs that every trial of a search gets: plain values, and a handle of the measurer.
+
+    `cache` is the folder of datasets. `cpus` and `gpus` are those of a trial, or of each of
+    its workers.
+    """
+
+    space: PortableSpace
+    cache: str
+    store_url: str
+    store_identity: str
+    ray_folder: str
+    measurer: MeasurerHandle
+    cpus: float
+    gpus: float
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One trial as it goes to where it runs: its parameters, and if it was started before."""
+
+    params: dict[str, Any]
+    was_started: bool
+
+    def run(self, inputs: TrialInputs, measure: Measure) -> Generator[Report, None, TrialResult]:
+        """Run the trial in this process, a report at a time."""
+        config = rebuild(inputs.space.load(), self.params)
+        code = user_code.fingerprint(inputs.space.text)
+        device = "cuda" if inputs.gpus and torch.cuda.is_available() else "cpu"
+        store = Store(inputs.store_url, inputs.store_identity)
+        cache = Path(inputs.cache)
+        return trial.run(config, store, measure, cache, code, device, self.was_started)
+
+
+def num_workers(config: TrialConfig) -> int:
+    """The Train workers that a trial takes; 0 when it runs in the actor itself."""
+    return max(map(_num_workers, config.recipe), default=0)
+
+
+def _num_workers(step: Step) -> int:
+    """The workers of a step and of the siblings that teach it, whichever are more."""
+    siblings = step.teacher.recipe if isinstance(step.teacher, Sibling) else ()
+    return max(step.num_workers, *map(_num_workers, siblings), 0)

@@ -1,0 +1,66 @@
+"""Private names of Ray are as `ray_patches` takes them, and the faults are still there."""
+
+import inspect
+
+import pytest
+import ray
+from ray.air.execution import FixedResourceManager, ResourceRequest
+from ray.air.execution._internal.actor_manager import RayActorManager
+from ray.air.execution._internal.tracked_actor_task import TrackedActorTask
+from ray.exceptions import OutOfMemoryError, RayActorError
+from ray.tune import Trainable
+from ray.tune.execution.tune_controller import TuneController
+
+from automl.cluster import ray_patches
+
+ONE_CPU = ResourceRequest([{"CPU": 1}])
+
+
+@ray.remote(num_cpus=0)
+class Idle:
+    pass
+
+
+def resources():
+    return FixedResourceManager({"CPU": 1})
+
+
+def test_out_of_memory_is_a_lost_actor(ray_session):
+    manager, errors = RayActorManager(resources()), []
+    actor = manager.add_actor(Idle, {}, ONE_CPU, on_error=lambda _, error: errors.append(error))
+    while not manager.num_live_actors:
+        manager.next()
+    failed = {
+        "tracked_actor_task": TrackedActorTask(actor),
+        "exception": OutOfMemoryError("too much"),
+    }
+    original = RayActorManager._actor_task_failed
+    parameters = list(inspect.signature(original).parameters)
+    assert parameters == ["self", "tracked_actor_task", "exception"]
+    with pytest.raises(RuntimeError, match="unexpected exception"):
+        manager._actor_task_failed(**failed)
+    with ray_patches.out_of_memory_is_a_lost_actor():
+        manager._actor_task_failed(**failed)
+    (error,) = errors
+    assert isinstance(error, RayActorError) and "too much" in str(error)
+    assert RayActorManager._actor_task_failed is original
+
+
+def test_move_ahead(ray_session):
+    controller = TuneController(resource_manager_factory=resources)
+    manager, trials = controller._actor_manager, ["first", "second", "third"]
+    actors = [manager.add_actor(object, {}, ONE_CPU) for _ in trials]
+    controller._actor_to_trial.update(zip(actors, trials, strict=True))
+    (waiting,) = manager._resource_request_to_pending_actors.values()
+    assert waiting == actors, "they are served as they came"
+    ray_patches.move_ahead(controller, ["third"])
+    assert waiting == [actors[2], actors[0], actors[1]]
+
+
+def test_tune_hands_over_the_limits_of_buffered_training_in_the_wrong_order():
+    """`TrialActor.train_buffered` takes no heed of them."""
+    names = list(inspect.signature(Trainable.train_buffered).parameters)
+    assert names == ["self", "buffer_time_s", "max_buffer_length"]
+    call = inspect.getsource(TuneController._schedule_trial_train)
+    assert 'method_name = "train_buffered"' in call
+    assert "args = (buffer_length, buffer_time_s)" in call

@@ -4,12 +4,12 @@ BIN := .venv/bin
 DEMO_TRIALS ?= 30
 # pip compiles on one core, this on all; some packages hold files that do not compile.
 COMPILE := $(BIN)/python -m compileall -qq -j 0 .venv/lib >/dev/null || true
-STUDY_OF := $(BIN)/python -c 'import json, sys; print(json.load(sys.stdin)["study"])'
+SEARCH_OF := $(BIN)/python -c 'import json, sys; print(json.load(sys.stdin)["search"])'
 
 .PHONY: demo test test-all replay bench bench-full check format install
 
 demo: .venv/installed
-	study=$$($(BIN)/automl search digits --trials $(DEMO_TRIALS) --json | $(STUDY_OF)) && \
+	study=$$($(BIN)/automl search digits --trials $(DEMO_TRIALS) --json | $(SEARCH_OF)) && \
 	$(BIN)/automl front $$study && \
 	$(BIN)/automl export $$study --best accuracy --where "size_bytes<=40000" --out out
 

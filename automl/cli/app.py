@@ -253,11 +253,11 @@ def list_studies(home: HomeOption = None, as_json: JsonOption = False) -> None:
     from automl.engine import searches as found
 
     place = _home(home)
-    rows = [found.status(found.open_study(place, name)) for name in place.studies()]
+    rows = found.statuses(place)
     if as_json:
-        render.as_json({"studies": rows})
+        render.as_json({"searches": rows})
     elif not rows:
-        print(f"no study in {place.path}; start one: automl search digits")
+        print(f"no search in {place.path}; start one: automl search digits")
     else:
         render.table(rows)
 
@@ -281,7 +281,7 @@ def stop(name: Name, home: HomeOption = None, as_json: JsonOption = False) -> No
 
     stopped = found.stop(_home(home), name)
     if as_json:
-        render.as_json({"study": name, "stopping": stopped})
+        render.as_json({"search": name, "stopping": stopped})
     elif stopped:
         print(f"{name} ends within seconds; to go on later: automl resume {name}")
     else:
@@ -304,7 +304,7 @@ def front(
 
     place = _home(home)
     search = found.Search(found.open_study(place, name), place)
-    summary = search.summary()
+    summary = search.summary().as_json()
     if test:
         for member, record in zip(summary["front"], search.front(), strict=True):
             member["test"] = search.test_figures(record)
@@ -448,7 +448,7 @@ def sync(
 
     left = api.sync(name, home=home, tracking_uri=tracking_uri)
     if as_json:
-        render.as_json({"study": name, "delivered": not left})
+        render.as_json({"search": name, "delivered": not left})
     elif not left:
         print(f"MLflow has all of {name}")
     if left:
@@ -535,7 +535,7 @@ def _show_front(study: Study, summary: dict[str, Any]) -> None:
 
 
 def _show_found(found: Any, as_json: bool) -> None:
-    summary = found.summary()
+    summary = found.summary().as_json()
     if as_json:
         render.as_json(summary)
     else:

@@ -19,12 +19,12 @@ from ray.tune.stopper import Stopper
 
 from automl.cluster.actor import TrialActor
 from automl.cluster.scheduler import StudyScheduler
-from automl.cluster.searcher import DriverOnly, StudySearcher
+from automl.cluster.searcher import DriverOnly, StudySearcher, Trials
 from automl.cluster.task import Shared
 from automl.recipe import Report
-from automl.study.record import TrialRecord, trial_id
-from automl.study.refit import Lineup
-from automl.trial.result import TrialResult
+from automl.study.record import TrialRecord
+from automl.study.trial_id import TrialId
+from automl.trial.result import Status, TrialResult
 
 MAX_LOST_ACTORS = 2
 CAUSES = {
@@ -49,9 +49,9 @@ class Events:
     """
 
     started: Callable[[TrialRecord], None]
-    reported: Callable[[int, Report, float], bool]
-    finished: Callable[[int, TrialResult], None]
-    lost: Callable[[int, str], None]
+    reported: Callable[[TrialId, Report, float], bool]
+    finished: Callable[[TrialId, TrialResult], None]
+    lost: Callable[[TrialId, str], None]
     turned: Callable[[], None]
 
 
@@ -70,7 +70,7 @@ RayActorManager._actor_task_failed = _task_failed_or_lost
 
 def run(
     events: Events,
-    lineup: Lineup,
+    trials: Trials,
     shared: Shared,
     should_stop: Callable[[], bool],
     trial_minutes: float | None = None,
@@ -81,7 +81,7 @@ def run(
         tune.with_parameters(TrialActor, shared=shared),
         param_space={"cpus": shared.cpus, "gpus": shared.gpus},
         tune_config=TuneConfig(
-            search_alg=StudySearcher(lineup, events.started),
+            search_alg=StudySearcher(trials, events.started),
             scheduler=StudyScheduler(events.reported),
             num_samples=-1,
             reuse_actors=True,
@@ -89,7 +89,7 @@ def run(
             trial_dirname_creator=_name,
         ),
         run_config=RunConfig(
-            name=lineup.proposer.study.name,
+            name=trials.name,
             storage_path=shared.ray_folder,
             stop=_StopWhen(should_stop),
             callbacks=[_Results(events, trial_minutes)],
@@ -108,9 +108,9 @@ class _Results(DriverOnly, Callback):
     def __init__(self, events: Events, trial_minutes: float | None) -> None:
         self.events, self.trial_minutes = events, trial_minutes
         self.begun: dict[Any, float] = {}
-        self.overdue: set[int] = set()
-        self.reached: dict[int, Report] = {}
-        self.faults: dict[int, list[str]] = defaultdict(list)
+        self.overdue: set[TrialId] = set()
+        self.reached: dict[TrialId, Report] = {}
+        self.faults: dict[TrialId, list[str]] = defaultdict(list)
 
     def on_step_begin(self, iteration: int, trials: Any, **_: Any) -> None:
         self.events.turned()
@@ -126,7 +126,7 @@ class _Results(DriverOnly, Callback):
         self, iteration: int, trials: Any, trial: Any, result: Any, **_: Any
     ) -> None:
         if "report" in result:
-            self.reached[trial.config["number"]] = result["report"]
+            self.reached[trial.config["trial"]] = result["report"]
         if result.get("done"):
             self.begun.pop(trial, None)
         if "result" in result:
@@ -134,37 +134,37 @@ class _Results(DriverOnly, Callback):
 
     def on_trial_recover(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:
         self.begun.pop(trial, None)
-        number = trial.config["number"]
+        lost = trial.config["trial"]
         # What it said last may have been lost with it.
         trial.config["task"] = replace(trial.config["task"], is_again=True)
-        report = self.reached.get(number)
+        report = self.reached.get(lost)
         told = f", its last report that of {report.step}, epoch {report.epoch}" if report else ""
         fault = f"{_why(_error(trial))}{told}; it went on from its checkpoint"
-        self.faults[number].append(fault)
-        self.events.lost(number, fault)
+        self.faults[lost].append(fault)
+        self.events.lost(lost, fault)
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:
         self.begun.pop(trial, None)
-        if trial.config["number"] in self.overdue:
+        if trial.config["trial"] in self.overdue:
             reason = f"it was ended after --trial-minutes {self.trial_minutes:g}"
         else:
             error = _error(trial)
-            times = len(self.faults[trial.config["number"]]) + 1
+            times = len(self.faults[trial.config["trial"]]) + 1
             reason = f"it was lost {times} times; the last time {_why(error)}: {error}"
-        self._finished(trial, TrialResult("failed", reason=reason))
+        self._finished(trial, TrialResult(Status.FAILED, reason=reason))
 
     def _end(self, trial: Any) -> None:
         """End a trial with its process; it is not tried again."""
         del self.begun[trial]
-        self.overdue.add(trial.config["number"])
+        self.overdue.add(trial.config["trial"])
         trial.max_failures = 0
         ray.kill(trial.temporary_state.ray_actor)
 
     def _finished(self, trial: Any, result: TrialResult) -> None:
-        number = trial.config["number"]
-        self.reached.pop(number, None)
-        notes = (*result.notes, *self.faults.pop(number, ()))
-        self.events.finished(number, replace(result, notes=notes))
+        ended = trial.config["trial"]
+        self.reached.pop(ended, None)
+        notes = (*result.notes, *self.faults.pop(ended, ()))
+        self.events.finished(ended, replace(result, notes=notes))
 
 
 def _error(trial: Any) -> str:
@@ -190,4 +190,4 @@ class _StopWhen(DriverOnly, Stopper):
 
 
 def _name(trial: Any) -> str:
-    return f"{trial_id(trial.config['number'])}-{trial.trial_id}"
+    return f"{trial.config['trial']}-{trial.trial_id}"

@@ -1,4 +1,4 @@
-"""The stop rule's verdicts, and which trial gets a place first, as Ray Tune asks for them."""
+"""The stop rule's verdicts, and the trial that gets a slot first, as Ray Tune asks for them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from automl.cluster.searcher import DriverOnly
 from automl.recipe import Report
+from automl.study.trial_id import TrialId
 
 
 class StudyScheduler(DriverOnly, FIFOScheduler):
     """Asks after each report whether the trial goes on.
 
-    For Tune a paused trial has ended: the study knows better, and hands it out again. A trial
+    For Tune a paused trial has ended: the search knows better, and hands it out again. A trial
     whose actor was lost goes on before new ones start: Tune would put it behind them.
     """
 
-    def __init__(self, on_report: Callable[[int, Report, float], bool]) -> None:
+    def __init__(self, on_report: Callable[[TrialId, Report, float], bool]) -> None:
         super().__init__()
         self.on_report = on_report
         self.lost: list[Any] = []
@@ -28,7 +29,7 @@ class StudyScheduler(DriverOnly, FIFOScheduler):
         report = result.get("report")
         if report is None:
             return str(TrialScheduler.CONTINUE)
-        goes_on = self.on_report(trial.config["number"], report, result["seconds"])
+        goes_on = self.on_report(trial.config["trial"], report, result["seconds"])
         return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
@@ -43,7 +44,7 @@ class StudyScheduler(DriverOnly, FIFOScheduler):
         return self.lost[0]
 
     def _ask_first(self) -> None:
-        """Have the next actor that gets a place be a lost trial's: Tune serves them as asked."""
+        """Have the next actor that gets a slot be a lost trial's: Tune serves them as asked."""
         trial_of = self.controller._actor_to_trial
         for waiting in self.controller._actor_manager._resource_request_to_pending_actors.values():
             waiting.sort(key=lambda actor: trial_of.get(actor) not in self.lost)

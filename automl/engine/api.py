@@ -15,8 +15,10 @@ from automl.cluster import nodes, session
 from automl.cluster.measuring import Bench
 from automl.config import choices, import_choices
 from automl.engine import run
-from automl.engine.run import Options, Watch
+from automl.engine.live_search import spent_seconds
+from automl.engine.run import Options
 from automl.engine.searches import Search, open_study, study_space
+from automl.engine.watch import Watch
 from automl.errors import UserError, unknown
 from automl.home import Home, check_name, home_at, make_writable
 from automl.measure.measurement import Reference
@@ -110,13 +112,13 @@ def search(
             warm_start=warm_start or "",
         )
         study = _create(place, name, settings, text, file, known, database)
-        return run.run(study, place, loaded, chosen, bench, clock, watch)
+        return run.run(Search(study, place), loaded, chosen, bench, clock, watch)
 
 
 def resume(
     name: str, *, home: str | Path | None = None, watch: Watch | None = None, **options: Any
 ) -> Search:
-    """Go on with a study; options not given are as they were."""
+    """Go on with a search; options not given are as they were."""
     place = _home(home)
     study = open_study(place, name)
     with run_lock.hold(study.folder):
@@ -136,11 +138,11 @@ def resume(
     watch.connecting()
     with session.connected(chosen.address):
         run.wait_for_room(chosen, space, watch)
-        clock, settings = Clock(chosen.budget(), *run.spent_seconds(study)), study.settings
+        clock, settings = Clock(chosen.budget(), *spent_seconds(study)), study.settings
         nodes.prepare(study.space_text, settings.fixed, settings.folder, place.cache, models)
         reference = Reference(study.reference, settings.reference_latency_ms)
         bench = Bench.of(reference, chosen.measure_on)
-        return run.run(study, place, space, chosen, bench, clock, watch)
+        return run.run(Search(study, place), space, chosen, bench, clock, watch)
 
 
 def sync(name: str, *, home: str | Path | None = None, tracking_uri: str | None = None) -> str:
@@ -272,7 +274,7 @@ def _check_budget_left(study: Study, budget: Budget) -> None:
     if why := budget.spent(volumes, gpu_seconds=study.attribute("gpu_seconds", 0.0)):
         more = f" --trials {2 * len(volumes)}" if len(volumes) >= budget.max_trials() else ""
         raise UserError(
-            f"study {study.name!r} has ended: {why}; to go on give a larger budget: "
+            f"search {study.name!r} has ended: {why}; to go on give a larger budget: "
             f"automl resume {study.name}{more}"
         )
 

@@ -48,8 +48,6 @@ class Bench:
 
     def run(self, config: TrialConfig) -> TrialResult:
         """A trial to its end; what is in the store is not done again."""
-        if busy := [step.label for step in self.unmade(config) if step.num_workers]:
-            return TrialResult("not run", f"{', '.join(busy)} trains over several workers")
         steps = trial.run(
             config, self.store, self.measure, self.cache, self.space_source, self.device
         )
@@ -62,6 +60,11 @@ class Bench:
             return result
         except Exception as error:
             return failed(error)
+
+    def why_not_run(self, config: TrialConfig) -> str:
+        """The reason why a config cannot be run here, or ""."""
+        busy = [step.label for step in self.unmade(config) if step.num_workers]
+        return f"{', '.join(busy)} trains over several workers" if busy else ""
 
     def keys(self, config: TrialConfig) -> list[str]:
         return prefix_keys(config, self.space_source)
@@ -90,6 +93,8 @@ def taken_apart(
 
     def outcome(name: str, variant: TrialConfig, what: str) -> Outcome:
         text = canonical(variant)
+        if text not in known and (why := bench.why_not_run(variant)):
+            return Outcome(name, "not run", why, {})
         if text not in known:
             say(f"measuring {what}")
             known[text] = bench.run(variant)

@@ -32,7 +32,7 @@ from automl.trial.checkpoints import (
     Checkpoints,
     _reports,
 )
-from automl.trial.result import TrialResult
+from automl.trial.result import Status, TrialResult
 
 Measure = Callable[[bytes, Split], Measurement]
 PARENT_FILE = "fp32.onnx"
@@ -62,8 +62,8 @@ def run(
         model = yield from trial.recipe(is_again)
         measurement = trial.judge(model, measure) if parallel.rank() == 0 else None
     except Rejected as rejected:
-        return trial.result("rejected", reason=str(rejected))
-    return trial.result("complete", measurement=measurement)
+        return trial.result(Status.REJECTED, reason=str(rejected))
+    return trial.result(Status.COMPLETE, measurement=measurement)
 
 
 class _Trial:
@@ -147,7 +147,7 @@ class _Trial:
         return replace(measurement, train_seconds=train_seconds + sum(self.teachers.values()))
 
     def result(
-        self, status: str, reason: str = "", measurement: Measurement | None = None
+        self, status: Status, reason: str = "", measurement: Measurement | None = None
     ) -> TrialResult:
         return TrialResult(
             status=status,

@@ -68,7 +68,7 @@ def refused(done, sentence):
 def test_the_front_as_object_table_csv_and_page(searched, tmp_path):
     at = ("--home", searched.home.path)
     front = object_of(automl("front", "digits", "--json", *at, cwd=tmp_path))
-    assert front == searched.summary()
+    assert front == searched.summary().as_json()
     assert front["objectives"] == {"accuracy": "max", "size_bytes": "min", "latency_ms": "min"}
     assert sum(front["trials"].values()) == len(searched.study.records())
     table = automl("front", "digits", *at, cwd=tmp_path).stdout
@@ -114,7 +114,7 @@ def test_sync_says_that_nothing_is_left(searched, tmp_path):
     at = ("digits", "--home", searched.home.path)
     assert automl("sync", *at, cwd=tmp_path).stdout == "MLflow has all of digits\n"
     synced = object_of(automl("sync", *at, "--json", cwd=tmp_path))
-    assert synced == {"study": "digits", "delivered": True}
+    assert synced == {"search": "digits", "delivered": True}
     away = automl("sync", *at, "--tracking-uri", "http://127.0.0.1:1", cwd=tmp_path)
     refused(away, "no MLflow server answers at --tracking-uri http://127.0.0.1:1")
 
@@ -139,10 +139,10 @@ def test_one_file_is_measured(searched, tmp_path):
 def test_list_and_status(searched, tmp_path):
     at = ("--json", "--home", searched.home.path)
     row = object_of(automl("status", "digits", *at, cwd=tmp_path))
-    assert row in object_of(automl("list", *at, cwd=tmp_path))["studies"]
+    assert row in object_of(automl("list", *at, cwd=tmp_path))["searches"]
     assert (row["state"], row["unfinished"]) == ("finished", 0)
     stopped = object_of(automl("stop", "digits", *at, cwd=tmp_path))
-    assert stopped == {"study": "digits", "stopping": False}
+    assert stopped == {"search": "digits", "stopping": False}
 
 
 def test_check_tells_of_every_parameter(tmp_path):

@@ -89,7 +89,7 @@ def figure(findings: Findings) -> Any:
             chart.add_trace(_trace(findings, group, points, MARKERS[group]))
     if findings.advice is not None:
         record = findings.advice.record
-        chosen = [point for point in findings.points if point.record.number == record.number]
+        chosen = [point for point in findings.points if point.record.id == record.id]
         name = f"take: {record.trial_id}"
         chart.add_trace(_trace(findings, name, chosen, CHOICE))
     chart.update_layout(

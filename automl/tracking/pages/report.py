@@ -57,11 +57,11 @@ def _top(findings: Findings) -> str:
 def summary(findings: Findings) -> list[str]:
     """What one should know after a minute, as sentences of HTML."""
     found = findings.summary
-    counts = ", ".join(f"{n} {status}" for status, n in found["trials"].items() if n)
+    counts = ", ".join(f"{n} {status}" for status, n in found.trials.items() if n)
     refits = sum(is_refit(record) for record in findings.records)
     sentences = [
         f"{'The search took' if findings.is_over else 'The search is not over; so far it took'} "
-        f"{duration(found['seconds'])} on {_count(found['slots'], 'slot')}. "
+        f"{duration(found.seconds)} on {_count(found.slots, 'slot')}. "
         f"Its trials: {counts or 'none has ended'}."
         + f" {_count(refits, 'model')} of the front {'was' if refits == 1 else 'were'} "
         "trained again at the end." * bool(refits)
@@ -73,7 +73,7 @@ def summary(findings: Findings) -> list[str]:
         *sentences,
         _reuse(findings),
         f"<b>{_count(len(findings.front), 'model')}</b> {_are(len(findings.front))} on the front: "
-        f"{escape(', '.join(spans))}. Hypervolume {found['hypervolume']:.4f}.",
+        f"{escape(', '.join(spans))}. Hypervolume {found.hypervolume:.4f}.",
         _advice(findings, findings.advice),
     ]
 
@@ -97,7 +97,7 @@ def _advice(findings: Findings, advice: Advice) -> str:
 
 def _reuse(findings: Findings) -> str:
     records = findings.records
-    saved, used = time_spent.saved(records), findings.summary["compute_seconds"]
+    saved, used = time_spent.saved(records), findings.summary.compute_seconds
     reused = sum(bool(r.result and r.result.reused_steps) for r in records)
     return (
         f"The trials computed for {duration(used)}; {_count(reused, 'trial')} took steps from "
@@ -228,7 +228,7 @@ def reasons(findings: Findings) -> str:
             alike = record.result.status, re.sub(r"\d+(\.\d+)?", "0", reason)
             counts[alike] += 1
             examples.setdefault(alike, reason)
-    screened = findings.summary["trials"]["screened"]
+    screened = findings.summary.trials["screened"]
     rows = [
         [templates.text(alike[0]), templates.number(str(count)), templates.text(examples[alike])]
         for alike, count in counts.most_common(MAX_REASONS)

@@ -11,12 +11,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from automl.engine.run import Watch
 from automl.engine.searches import Search
+from automl.engine.watch import Watch
 from automl.recipe import Report
 from automl.study.budget import Budget
-from automl.study.record import REFIT, TrialRecord, trial_id
+from automl.study.record import TrialRecord
 from automl.study.study import Study
+from automl.study.trial_id import TrialId
 from automl.tracking import server
 
 REFRESH_PER_SECOND = 2
@@ -28,7 +29,7 @@ class Progress(Watch):
     def __init__(self) -> None:
         self.console = Console(file=sys.stderr, highlight=False)
         self.live: Live | None = None
-        self.running: dict[int, str] = {}
+        self.running: dict[TrialId, str] = {}
         self.records: list[TrialRecord] = []
 
     def connecting(self) -> None:
@@ -49,27 +50,27 @@ class Progress(Watch):
             self.live.start()
 
     def started(self, record: TrialRecord) -> None:
-        self.running[record.number] = "waiting"
+        self.running[record.id] = "waiting"
 
-    def reported(self, number: int, report: Report) -> None:
+    def reported(self, trial: TrialId, report: Report) -> None:
         figures = ", ".join(f"{name} {value:.4g}" for name, value in report.metrics.items())
-        self.running[number] = f"{report.step} {report.epoch}/{report.epochs}: {figures}"
+        self.running[trial] = f"{report.step} {report.epoch}/{report.epochs}: {figures}"
 
-    def paused(self, number: int) -> None:
-        self.running.pop(number, None)
+    def paused(self, trial: TrialId) -> None:
+        self.running.pop(trial, None)
 
     def waiting(self, why: str) -> None:
         self.say(why)
 
-    def lost(self, number: int, fault: str) -> None:
-        self.say(f"trial {trial_id(number)}: {fault}")
+    def lost(self, trial: TrialId, fault: str) -> None:
+        self.say(f"trial {trial}: {fault}")
 
     def resized(self, slots: int) -> None:
         self.say(f"the cluster has changed: {slots} trials at once")
 
     def finished(self, record: TrialRecord) -> None:
-        self.running.pop(record.number, None)
-        if record.number < REFIT:
+        self.running.pop(record.id, None)
+        if not record.id.is_refit:
             self.records.append(record)
         self.front.add(record)
         self.say(self._line(record))
@@ -98,7 +99,7 @@ class Progress(Watch):
             return f"trial {record.trial_id} {result.status}: {result.reason}"
         objectives = self.study.settings.objectives
         figures = ", ".join(f"{name} {record.values[name]:.6g}" for name in objectives)
-        mark = "  on the front" if record.number in {r.number for r in self.front.members} else ""
+        mark = "  on the front" if record.id in {r.id for r in self.front.members} else ""
         reused = f", {result.reused_steps} steps reused" if result.reused_steps else ""
         notes = "".join(f"; {note}" for note in result.notes)
         return f"trial {record.trial_id} {figures} ({result.seconds:.1f} s{reused}){mark}{notes}"
@@ -120,6 +121,6 @@ class Progress(Watch):
 
     def _view(self) -> Group:
         table = Table.grid(padding=(0, 2))
-        for number, doing in list(self.running.items()):
-            table.add_row(f"  {trial_id(number)}", doing)
+        for trial, doing in list(self.running.items()):
+            table.add_row(f"  {trial}", doing)
         return Group(Text(f"{self._remaining()}; {self._summary()}", style="bold"), table)

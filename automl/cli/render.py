@@ -35,7 +35,7 @@ def search(found: Search, *, as_json: bool, tested: Sequence[Tested] = ()) -> No
     from automl.study import selection
 
     if as_json:
-        summary = found.summary()
+        summary = found.summary().as_json()
         for member, figures in zip(summary["front"], tested):
             member["test"] = figures
         print(json.dumps(summary))

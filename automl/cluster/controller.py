@@ -18,12 +18,12 @@ from ray.tune.stopper import Stopper
 from automl.cluster import ray_patches
 from automl.cluster.actor import StepResult, TrialActor
 from automl.cluster.scheduler import StudyScheduler
-from automl.cluster.searcher import DriverOnly, StudySearcher
+from automl.cluster.searcher import DriverOnly, StudySearcher, Trials
 from automl.cluster.trial_inputs import TrialInputs
 from automl.recipe import Report
-from automl.study.record import TrialRecord, trial_id
-from automl.study.refit import Lineup
-from automl.trial.result import TrialResult
+from automl.study.record import TrialRecord
+from automl.study.trial_id import TrialId
+from automl.trial.result import Status, TrialResult
 
 MAX_LOST_ACTORS = 2
 CAUSES = {
@@ -48,15 +48,15 @@ class Events:
     """
 
     on_start: Callable[[TrialRecord], None]
-    on_report: Callable[[int, Report, float], bool]
-    on_end: Callable[[int, TrialResult], None]
-    on_process_lost: Callable[[int, str], None]
+    on_report: Callable[[TrialId, Report, float], bool]
+    on_end: Callable[[TrialId, TrialResult], None]
+    on_process_lost: Callable[[TrialId, str], None]
     on_loop: Callable[[], None]
 
 
 def run(
     events: Events,
-    lineup: Lineup,
+    trials: Trials,
     inputs: TrialInputs,
     should_stop: Callable[[], bool],
     trial_minutes: float | None = None,
@@ -69,7 +69,7 @@ def run(
         tune.with_parameters(TrialActor, inputs=inputs),
         param_space={"cpus": inputs.cpus, "gpus": inputs.gpus},
         tune_config=TuneConfig(
-            search_alg=StudySearcher(lineup, events.on_start),
+            search_alg=StudySearcher(trials, events.on_start),
             scheduler=StudyScheduler(events.on_report),
             num_samples=-1,
             reuse_actors=True,
@@ -77,7 +77,7 @@ def run(
             trial_dirname_creator=_name,
         ),
         run_config=RunConfig(
-            name=lineup.proposer.study.name,
+            name=trials.name,
             storage_path=inputs.ray_folder,
             stop=_StopWhen(should_stop),
             callbacks=[_Results(events, trial_minutes)],
@@ -97,9 +97,9 @@ class _Results(DriverOnly, Callback):
     def __init__(self, events: Events, trial_minutes: float | None) -> None:
         self.events, self.trial_minutes = events, trial_minutes
         self.begun: dict[Trial, float] = {}
-        self.overdue: set[int] = set()
-        self.reached: dict[int, Report] = {}
-        self.faults: dict[int, list[str]] = defaultdict(list)
+        self.overdue: set[TrialId] = set()
+        self.reached: dict[TrialId, Report] = {}
+        self.faults: dict[TrialId, list[str]] = defaultdict(list)
 
     def on_step_begin(self, **_: object) -> None:
         self.events.on_loop()
@@ -113,7 +113,7 @@ class _Results(DriverOnly, Callback):
 
     def on_trial_result(self, trial: Trial, result: StepResult, **_: object) -> None:
         if "report" in result:
-            self.reached[trial.config["number"]] = result["report"]
+            self.reached[trial.config["trial"]] = result["report"]
         if result.get("done"):
             self.begun.pop(trial, None)
         if "result" in result:
@@ -121,37 +121,37 @@ class _Results(DriverOnly, Callback):
 
     def on_trial_recover(self, trial: Trial, **_: object) -> None:
         self.begun.pop(trial, None)
-        number = trial.config["number"]
+        lost = trial.config["trial"]
         # Its last report may have been lost with its process.
         trial.config["assignment"] = replace(trial.config["assignment"], was_started=True)
-        report = self.reached.get(number)
+        report = self.reached.get(lost)
         last = f", its last report that of {report.step}, epoch {report.epoch}" if report else ""
         fault = f"{_cause(_error(trial))}{last}; it went on from its checkpoint"
-        self.faults[number].append(fault)
-        self.events.on_process_lost(number, fault)
+        self.faults[lost].append(fault)
+        self.events.on_process_lost(lost, fault)
 
     def on_trial_error(self, trial: Trial, **_: object) -> None:
         self.begun.pop(trial, None)
-        if trial.config["number"] in self.overdue:
+        if trial.config["trial"] in self.overdue:
             reason = f"it was ended after --trial-minutes {self.trial_minutes:g}"
         else:
             error = _error(trial)
-            times = len(self.faults[trial.config["number"]]) + 1
+            times = len(self.faults[trial.config["trial"]]) + 1
             reason = f"it was lost {times} times; the last time {_cause(error)}: {error}"
-        self._finished(trial, TrialResult("failed", reason=reason))
+        self._finished(trial, TrialResult(Status.FAILED, reason=reason))
 
     def _end(self, trial: Trial) -> None:
         """End a trial with its process; it is not tried again."""
         del self.begun[trial]
-        self.overdue.add(trial.config["number"])
+        self.overdue.add(trial.config["trial"])
         trial.max_failures = 0
         ray.kill(trial.temporary_state.ray_actor)
 
     def _finished(self, trial: Trial, result: TrialResult) -> None:
-        number = trial.config["number"]
-        self.reached.pop(number, None)
-        notes = (*result.notes, *self.faults.pop(number, ()))
-        self.events.on_end(number, replace(result, notes=notes))
+        ended = trial.config["trial"]
+        self.reached.pop(ended, None)
+        notes = (*result.notes, *self.faults.pop(ended, ()))
+        self.events.on_end(ended, replace(result, notes=notes))
 
 
 def _error(trial: Trial) -> str:
@@ -177,4 +177,4 @@ class _StopWhen(DriverOnly, Stopper):
 
 
 def _name(trial: Trial) -> str:
-    return f"{trial_id(trial.config['number'])}-{trial.trial_id}"
+    return f"{trial.config['trial']}-{trial.trial_id}"

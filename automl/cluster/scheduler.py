@@ -12,16 +12,17 @@ from automl.cluster import ray_patches
 from automl.cluster.actor import StepResult
 from automl.cluster.searcher import DriverOnly
 from automl.recipe import Report
+from automl.study.trial_id import TrialId
 
 
 class StudyScheduler(DriverOnly, FIFOScheduler):
     """Asks after each report if the trial goes on.
 
-    For Tune a paused trial has ended: the study knows better, and hands it out again. A trial
+    For Tune a paused trial has ended: the search knows better, and hands it out again. A trial
     whose actor was lost goes on before new trials start: Tune would put it behind them.
     """
 
-    def __init__(self, on_report: Callable[[int, Report, float], bool]) -> None:
+    def __init__(self, on_report: Callable[[TrialId, Report, float], bool]) -> None:
         super().__init__()
         self.on_report = on_report
         self.lost: list[Trial] = []
@@ -32,7 +33,7 @@ class StudyScheduler(DriverOnly, FIFOScheduler):
         report = result.get("report")
         if report is None:
             return str(TrialScheduler.CONTINUE)
-        goes_on = self.on_report(trial.config["number"], report, result["seconds"])
+        goes_on = self.on_report(trial.config["trial"], report, result["seconds"])
         return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
 
     def on_trial_error(self, tune_controller: TuneController, trial: Trial) -> None:

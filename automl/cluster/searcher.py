@@ -1,16 +1,34 @@
-"""The study's proposals, as Ray Tune asks for them."""
+"""The search's trials, as Ray Tune asks for them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from ray.tune.search import Searcher
 
 from automl.cluster.trial_inputs import Assignment, num_workers
 from automl.space.sampling import WHOLE
+from automl.space.space import TrialConfig
 from automl.study.record import TrialRecord
-from automl.study.refit import Lineup
+from automl.study.trial_id import TrialId
+
+
+class Trials(Protocol):
+    """The trials of a search, handed out one by one until the search is over."""
+
+    @property
+    def name(self) -> str:
+        """The search's."""
+
+    def next_trial(self) -> TrialRecord | None:
+        """The next trial; None while none is due, or `is_over`."""
+
+    def is_over(self) -> bool:
+        """Tell whether nothing runs, and nothing more will."""
+
+    def config_of(self, trial: TrialId) -> TrialConfig:
+        """The config of a trial that is handed out."""
 
 
 class DriverOnly:
@@ -26,20 +44,20 @@ class DriverOnly:
 class StudySearcher(DriverOnly, Searcher):
     """Hands out trials until there are none to come."""
 
-    def __init__(self, lineup: Lineup, on_start: Callable[[TrialRecord], None]) -> None:
+    def __init__(self, trials: Trials, on_start: Callable[[TrialRecord], None]) -> None:
         super().__init__()
-        self.lineup, self.on_start = lineup, on_start
+        self.trials, self.on_start = trials, on_start
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        record = self.lineup.next()
+        record = self.trials.next_trial()
         if record is None:
-            return str(Searcher.FINISHED) if self.lineup.is_over() else None
+            return str(Searcher.FINISHED) if self.trials.is_over() else None
         self.on_start(record)
-        params = {WHOLE: record.config} if record.config else record.params
+        params = {WHOLE: record.config} if record.config else dict(record.params)
         return {
-            "number": record.number,
-            "assignment": Assignment(params, record.is_again),
-            "num_workers": num_workers(self.lineup.config(record.number)),
+            "trial": record.id,
+            "assignment": Assignment(params, record.is_resumed),
+            "num_workers": num_workers(self.trials.config_of(record.id)),
         }
 
     def on_trial_complete(
@@ -48,7 +66,7 @@ class StudySearcher(DriverOnly, Searcher):
         """The callback takes results, failures among them; see `controller`."""
 
     def save(self, checkpoint_path: str) -> None:
-        """The study's storage is our state."""
+        """The search's storage is our state."""
 
     def restore(self, checkpoint_path: str) -> None:
         """See save."""

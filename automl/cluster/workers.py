@@ -18,7 +18,7 @@ from automl.cluster.measuring import MeasurerClient
 from automl.cluster.trial_inputs import Assignment, TrialInputs
 from automl.recipe import Report
 from automl.training import parallel
-from automl.trial.result import TrialResult, failed
+from automl.trial.result import Status, TrialResult, failed
 
 POLL_SECONDS = 1.0
 MAX_LOST_WORKERS = 2
@@ -61,7 +61,7 @@ def run_on_workers(
             result = yield from _run_once(inputs, assignment, num_workers)
         except _Lost as lost:
             if len(notes) == MAX_LOST_WORKERS:
-                return TrialResult("failed", reason=f"its workers were lost again: {lost}")
+                return TrialResult(Status.FAILED, reason=f"its workers were lost again: {lost}")
             notes += (f"a worker was lost, all began again from the last checkpoint: {lost}",)
         else:
             return replace(result, notes=notes + result.notes)

@@ -17,9 +17,10 @@ from automl.cluster.portable_space import PortableSpace
 from automl.config import choices, import_choices
 from automl.engine import run
 from automl.engine.declared_options import show_options
+from automl.engine.live_search import spent_seconds
 from automl.engine.options import NewSearch, Options, declared, read
-from automl.engine.run import Watch
 from automl.engine.searches import Search, open_study, study_space
+from automl.engine.watch import Watch
 from automl.errors import UserError, unknown
 from automl.home import Home, check_name, home_at, make_writable
 from automl.measure.measurement import Reference
@@ -104,7 +105,7 @@ def search(
             warm_start=new.warm_start or "",
         )
         study = _create(place, new.name, settings, text, file, known, database)
-        return run.run(study, place, loaded, chosen, measurer, clock, watch)
+        return run.run(Search(study, place), loaded, chosen, measurer, clock, watch)
 
 
 @show_options(declared("resume").values())
@@ -129,12 +130,12 @@ def resume(
     watch.connecting()
     with session.connected(chosen.address):
         run.wait_for_room(chosen, space, watch)
-        clock, settings = Clock(chosen.budget(), *run.spent_seconds(study)), study.settings
+        clock, settings = Clock(chosen.budget(), *spent_seconds(study)), study.settings
         portable = PortableSpace(study.space_text, settings.fixed, settings.folder)
         nodes.prepare(portable, place.cache, models)
         reference = Reference(study.reference, settings.reference_latency_ms)
         measurer = MeasurerHandle.of(portable, reference, chosen.measure_on)
-        return run.run(study, place, space, chosen, measurer, clock, watch)
+        return run.run(Search(study, place), space, chosen, measurer, clock, watch)
 
 
 def sync(name: str, *, home: str | Path | None = None, tracking_uri: str | None = None) -> str:

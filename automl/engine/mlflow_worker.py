@@ -24,7 +24,7 @@ NICENESS = 19
 
 
 def main(delivery: Callable[[Mapping[str, str]], Delivery]) -> None:
-    told = json.loads(sys.stdin.readline())
+    task = json.loads(sys.stdin.readline())
     closing = threading.Event()
 
     def read() -> None:
@@ -33,13 +33,13 @@ def main(delivery: Callable[[Mapping[str, str]], Delivery]) -> None:
 
     threading.Thread(target=read, daemon=True).start()
     with contextlib.redirect_stdout(sys.stderr):
-        away = delivery(told).work(closing)
+        away = delivery(task).work(closing)
     print(away)
 
 
-def of_study(told: Mapping[str, str]) -> Delivery:
-    home, uri = Home(Path(told["home"])), told["uri"]
-    study = open_study(home, told["study"])
+def of_study(task: Mapping[str, str]) -> Delivery:
+    home, uri = Home(Path(task["home"])), task["uri"]
+    study = open_study(home, task["search"])
     artifacts = home.mlflow_artifacts if uri == home.mlflow_uri else None
     return Delivery(study, uri, artifacts, files.write, Search(study, home).shipped)
 

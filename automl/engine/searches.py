@@ -19,7 +19,8 @@ from automl.space.space import Space, TrialConfig
 from automl.store import Store
 from automl.study import run_lock, selection
 from automl.study.record import TrialRecord
-from automl.study.study import Study
+from automl.study.study import EarlierVersion, Study
+from automl.study.summary import SearchSummary
 
 if TYPE_CHECKING:
     from automl.explain.findings import Explanation
@@ -28,14 +29,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Search:
-    """A study that was searched: look at its front, take a model."""
+    """A search that was made: look at its front, take a model."""
 
     study: Study
     home: Home
     interrupted: bool = False
 
-    def summary(self) -> dict[str, Any]:
-        """The object that `automl front --json` prints."""
+    def summary(self) -> SearchSummary:
+        """The search in figures; `as_json` of that is what `automl front --json` prints."""
         return self.study.summary()
 
     def front(self) -> list[TrialRecord]:
@@ -140,7 +141,7 @@ class Search:
 
 
 def open_study(home: Home, name: str) -> Study:
-    """A study by its name. Raises UserError when the home has none of that name."""
+    """A search by its name. Raises UserError when the home has none of that name."""
     known = home.studies()
     if name not in known:
         if not known:
@@ -157,7 +158,7 @@ def open_study(home: Home, name: str) -> Study:
 
 
 def stop(home: Home, name: str) -> bool:
-    """Ask the live run of a study to end; False when there is none."""
+    """Ask the live run of a search to end; False when there is none."""
     study = open_study(home, name)
     if not run_lock.is_held(study.folder):
         return False
@@ -166,28 +167,40 @@ def stop(home: Home, name: str) -> bool:
 
 
 def state(study: Study) -> str:
-    """running, finished, or interrupted (a run that ended before its budget)."""
+    """The state of a search: running, finished, or interrupted: ended before its budget."""
     if run_lock.is_held(study.folder):
         return "running"
     return str(study.attribute("state", "interrupted"))
 
 
-def status(study: Study) -> dict[str, Any]:
-    """How far a study is, in one row."""
+def statuses(home: Home) -> list[dict[str, object]]:
+    """A row for each search of the home; of a search by an earlier version only its name."""
+    rows = []
+    for name in home.studies():
+        try:
+            rows.append(status(open_study(home, name)))
+        except EarlierVersion:
+            empty = dict.fromkeys(("unfinished", "front", "hypervolume", "seconds"), "")
+            rows.append({"search": name, "state": "of an earlier version", "trials": {}, **empty})
+    return rows
+
+
+def status(study: Study) -> dict[str, object]:
+    """How far a search is, in one row."""
     summary = study.summary()
     return {
         "search": study.name,
         "state": state(study),
-        "trials": {name: count for name, count in summary["trials"].items() if count},
+        "trials": {name: count for name, count in summary.trials.items() if count},
         "unfinished": sum(record.result is None for record in study.records()),
-        "front": len(summary["front"]),
-        "hypervolume": round(summary["hypervolume"], 4),
-        "seconds": round(summary["seconds"], 1),
+        "front": len(summary.front),
+        "hypervolume": round(summary.hypervolume, 4),
+        "seconds": round(summary.seconds, 1),
     }
 
 
 def study_space(study: Study) -> Space:
-    """The space that a study searches, from its own copy of the file."""
+    """The space of a search, from its own copy of the file."""
     settings = study.settings
     return space_file.load(study.space_text, settings.fixed, settings.space_name, settings.folder)
 

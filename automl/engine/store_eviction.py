@@ -1,4 +1,4 @@
-"""What trials have made is kept while there is room, and what a search needs in any case."""
+"""The eviction of what trials have made, when the store is full: never what a search needs."""
 
 from __future__ import annotations
 
@@ -11,29 +11,34 @@ from automl.home import Home
 from automl.space.sampling import replay, sample
 from automl.space.store_keys import needed_keys
 from automl.store import Store
-from automl.study.study import Study
+from automl.study.study import EarlierVersion, Study
 
 
 def trim(home: Home) -> None:
     """Drop from the home's store what was used least lately, above the limit."""
-    # While the store or a study's database is away, nothing can be told to be superfluous.
+    # While the store or a search's database is away, nothing can be told to be superfluous.
     with contextlib.suppress(OSError, UserError):
         Store(home.store).trim(home.store_limit_bytes, lambda: _needed(home))
 
 
 def _needed(home: Home) -> set[str]:
-    """Keys that must stay in the store: of every study's front and unfinished trials."""
+    """Keys that must stay in the store: of every search's front and unfinished trials."""
     needed = set()
-    for study in (open_study(home, name) for name in home.studies()):
+    for name in home.studies():
+        try:
+            study = open_study(home, name)
+        except EarlierVersion:
+            # Nothing of such a search can be opened any more.
+            continue
         needed |= {record.result.key for record in study.front().members if record.result}
-        # A study whose data is gone cannot go on, and needs nothing for it.
+        # A search whose data is gone cannot go on, and needs nothing for it.
         with contextlib.suppress(UserError):
             needed |= _unfinished(study)
     return needed
 
 
 def _unfinished(study: Study) -> set[str]:
-    """The keys of what a study's unfinished trials make."""
+    """The keys of what a search's unfinished trials make."""
     space, code = study_space(study), user_code.fingerprint(study.space_text)
     waiting = [record for record in study.records() if record.result is None]
     keys = [needed_keys(sample(space, replay(record.params)), code) for record in waiting]

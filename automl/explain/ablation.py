@@ -47,8 +47,6 @@ class RecipeRunner:
 
     def run(self, config: TrialConfig) -> TrialResult:
         """A trial to its end; what is in the store is not done again."""
-        if busy := [step.label for step in self.unmade(config) if step.num_workers]:
-            return TrialResult("not run", f"{', '.join(busy)} trains over several workers")
         steps = trial.run(
             config, self.store, self.measure, self.cache, self.space_source, self.device
         )
@@ -61,6 +59,11 @@ class RecipeRunner:
             return result
         except Exception as error:
             return failed(error)
+
+    def why_not_run(self, config: TrialConfig) -> str:
+        """The reason why a config cannot be run here, or ""."""
+        busy = [step.label for step in self.unmade(config) if step.num_workers]
+        return f"{', '.join(busy)} trains over several workers" if busy else ""
 
     def keys(self, config: TrialConfig) -> list[str]:
         return prefix_keys(config, self.space_source)
@@ -77,6 +80,8 @@ def ablate(config: TrialConfig, runner: RecipeRunner, say: Say) -> Ablation:
 
     def outcome(name: str, variant: TrialConfig, what: str) -> Outcome:
         text = canonical(variant)
+        if text not in known and (why := runner.why_not_run(variant)):
+            return Outcome(name, "not run", why, {})
         if text not in known:
             say(f"measuring {what}")
             known[text] = runner.run(variant)

@@ -10,7 +10,7 @@ from automl.measure import predictions
 from automl.measure.predictions import ClassComparison, NumberComparison
 from automl.recipe import LayerSensitivity
 from automl.study.importance import Importance, Interaction
-from automl.study.propose.next_proposals import Proposal
+from automl.study.propose.next_proposals import ForetoldProposal
 
 Figures: TypeAlias = Mapping[str, float]
 """Measured figures by name."""
@@ -98,7 +98,7 @@ class Explanation:
     answers: Answers
     sensitivity: Mapping[str, LayerSensitivity]
     parameters: Parameters
-    proposals: Sequence[Proposal]
+    proposals: Sequence[ForetoldProposal]
     findings: Sequence[str] = ()
 
     def as_json(self) -> dict[str, object]:

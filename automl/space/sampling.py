@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ def sample(space: Space, suggest: Suggest) -> TrialConfig:
     return trace(space, suggest).config
 
 
-def rebuild(space: Space, params: dict[str, Any]) -> TrialConfig:
+def rebuild(space: Space, params: Mapping[str, Any]) -> TrialConfig:
     """The config of a flat dict, or of one that holds it whole as JSON, under WHOLE."""
     if WHOLE in params:
         config: TrialConfig = decode(json.loads(params[WHOLE]))
@@ -68,7 +68,7 @@ def _may_compress(item: Any) -> bool:
     return isinstance(item, Step) and item.compresses
 
 
-def replay(params: dict[str, Any]) -> Suggest:
+def replay(params: Mapping[str, Any]) -> Suggest:
     """Suggests what a flat dict says: the way a config crosses processes."""
     return lambda path, domain: params[path]
 

@@ -1,39 +1,42 @@
-"""Work done in order on a thread of its own, off the search's loop."""
+"""A thread that does work in order, off the search's loop."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
-class Later:
-    """Calls what it is given, one after the other, and returns at once."""
+class BackgroundThread:
+    """Calls the functions that it is given, one after the other, and returns at once."""
 
     def __init__(self, name: str) -> None:
-        self.pool = ThreadPoolExecutor(1, name)
-        self.futures: deque[Future[Any]] = deque()
+        self.executor = ThreadPoolExecutor(1, name)
+        self.futures: deque[Future[object]] = deque()
 
-    def __call__(self, work: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        """Raises what an earlier call raised."""
+    def __call__(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Have a call made. Raises what an earlier call raised."""
         while self.futures and self.futures[0].done():
             self.futures.popleft().result()
-        future = self.pool.submit(work, *arguments)
-        self.futures.append(future)
+        future = self.executor.submit(work, *args, **kwargs)
+        self.futures.append(future)  # type: ignore[arg-type]
         return future
 
     def close(self) -> None:
-        """Wait for all of it."""
-        self.pool.shutdown()
+        """Wait for all of the calls. Raises what one of them raised."""
+        self.executor.shutdown()
         while self.futures:
             self.futures.popleft().result()
 
 
-class AtOnce(Later):
+class Immediately(BackgroundThread):
     """Does the work before it returns: for a clock that waits for nothing."""
 
-    def __call__(self, work: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        future.set_result(work(*arguments))
+    def __call__(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        future: Future[T] = Future()
+        future.set_result(work(*args, **kwargs))
         return future

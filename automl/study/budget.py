@@ -1,4 +1,4 @@
-"""When a search ends."""
+"""The budgets of a search, and the clocks that say what of them is spent."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from automl.errors import UserError
+from automl.study.trial_id import TrialId
 
 DEFAULT_TRIALS = 50
 REFIT_SHARE = 0.25
 STAGNANT_SHARE = 0.001
-"""Patience runs while the hypervolume gains no more than this share of itself."""
+"""Patience runs while the hypervolume gains no more than this share."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """First reached ends the search. All but `minutes`, of this run, count over resumes.
+    """The budgets of a search: the first that is reached ends it.
+
+    All but `minutes`, of this run, count over resumes.
 
     `trials` may run; `gpu_hours` are reserved GPUs × wall time of trials; after `patience`
     ended trials in which the hypervolume has stagnated there is no more to wait for.
@@ -39,7 +42,7 @@ class Budget:
             )
 
     def max_trials(self) -> float:
-        """How many trials may be started."""
+        """The most trials that may be started."""
         if self.trials is not None:
             return self.trials
         others = (self.minutes, self.gpu_hours, self.patience)
@@ -48,9 +51,9 @@ class Budget:
     def spent(
         self, hypervolumes: Sequence[float], seconds: float = 0.0, gpu_seconds: float = 0.0
     ) -> str:
-        """Which budget is spent, as a sentence's end; empty while there is some of each left.
+        """Name the budget that is spent, as a sentence's end; "" while there is some of each.
 
-        `hypervolumes` are the front's after each ended trial; `seconds` of this run.
+        `hypervolumes` are the front's after each ended trial; `seconds` are of this run.
         """
         if len(hypervolumes) >= self.max_trials():
             return f"all its {len(hypervolumes)} trials have run"
@@ -95,20 +98,20 @@ class Clock:
         self.search_seconds = self.seconds()
 
     def refit_seconds(self) -> float:
-        """Those that refits have had, in earlier runs too."""
+        """The seconds that refits have had, in earlier runs too."""
         searched = self.seconds() if self.search_seconds is None else self.search_seconds
         return self.refit_before + self.seconds() - searched
 
     def refits(self) -> bool:
-        """Whether any time is for refits."""
+        """Tell whether any time is for refits."""
         return self.budget.refit_minutes != 0
 
     def is_up(self) -> bool:
-        """Whether all the time is over."""
+        """Tell whether all the time is over."""
         return self.seconds_left() <= 0
 
     def seconds_left(self) -> float:
-        """For refits; without end while the search goes on."""
+        """The seconds left for refits; without end while the search goes on."""
         if self.search_seconds is None:
             return math.inf
         until = self.search_seconds + self._refit_seconds(self.search_seconds)
@@ -117,16 +120,18 @@ class Clock:
         return until - self.seconds()
 
     def _refit_seconds(self, searched: float) -> float:
-        """What is left for refits once this run has searched for so long; minutes that were
-        asked for are this run's own, and of its minutes they take no larger share than of a
-        whole search."""
+        """The seconds for refits once this run has searched for some seconds.
+
+        Minutes that were asked for are this run's own. Without them, refits take no larger share
+        of this run's minutes than of a whole search.
+        """
         if self.budget.refit_minutes is not None:
             return 60 * self.budget.refit_minutes
         whole = REFIT_SHARE * (self.searched_before + searched)
-        left = max(0.0, whole - self.refit_before)
+        seconds = max(0.0, whole - self.refit_before)
         if self.budget.minutes is not None:
-            left = min(left, 60 * self.budget.minutes * REFIT_SHARE / (1 + REFIT_SHARE))
-        return left
+            seconds = min(seconds, 60 * self.budget.minutes * REFIT_SHARE / (1 + REFIT_SHARE))
+        return seconds
 
 
 class GpuMeter:
@@ -137,15 +142,15 @@ class GpuMeter:
 
     def __init__(self, before: float = 0.0, now: Callable[[], float] = time.monotonic) -> None:
         self.ended, self.now = before, now
-        self.running: dict[int, tuple[float, float]] = {}
+        self.running: dict[TrialId, tuple[float, float]] = {}
 
-    def start(self, number: int, gpus: float, worked: float = 0.0) -> None:
-        """A trial got its GPUs so many seconds ago; told again, the first time counts."""
-        self.running.setdefault(number, (gpus, self.now() - worked))
+    def start(self, trial: TrialId, gpus: float, worked: float = 0.0) -> None:
+        """Note that a trial got its GPUs `worked` seconds ago; its first start counts."""
+        self.running.setdefault(trial, (gpus, self.now() - worked))
 
-    def end(self, number: int) -> None:
-        """A trial has ended or is paused; one that never got its GPUs costs nothing."""
-        gpus, since = self.running.pop(number, (0.0, self.now()))
+    def end(self, trial: TrialId) -> None:
+        """Note that a trial has ended or is paused; without a start it costs nothing."""
+        gpus, since = self.running.pop(trial, (0.0, self.now()))
         self.ended += gpus * (self.now() - since)
 
     def seconds(self) -> float:

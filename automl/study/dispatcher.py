@@ -1,48 +1,58 @@
-"""Which trial comes next: a lost one, a paused one that may go on, or a new proposal."""
+"""The dispatcher of a search's trials: a lost one, a paused one that may go on, or a new one."""
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Callable, Iterable
+import math
+from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import replace
-from functools import partial
-from typing import Any
+from dataclasses import dataclass, replace
 
 from automl.recipe import Report
-from automl.space.sampling import replay, sample
 from automl.space.space import Space, TrialConfig
-from automl.space.store_keys import needed_keys
-from automl.study.background import Later
+from automl.study.background import BackgroundThread
 from automl.study.propose import warm_start
-from automl.study.propose.proposer import Drawer, Drawn, Event, course
+from automl.study.propose.in_the_making import InTheMaking
+from automl.study.propose.knowledge import Happening, happenings
+from automl.study.propose.proposer import Proposal, Proposer, ProposerOptions
 from automl.study.record import TrialRecord
-from automl.study.stopping.rung import Entry
-from automl.study.stopping.rung_entry import Bound
-from automl.study.stopping.stop_rule import Place, restored
+from automl.study.slots import Slots
+from automl.study.stopping.rung_entry import Bound, RungEntryOf, no_rung
+from automl.study.stopping.stop_rule import restored
 from automl.study.study import Study
+from automl.study.trial_id import TrialId
+from automl.study.under_way import Plan, UnderWay
 from automl.trial.result import TrialResult
 
-MAX_HELD = 4
+MAX_WAITING = 4
 TIME_UP = "the search's time was up"
 
-Judge = Callable[[TrialConfig, list[str], Report], tuple[Place, Entry] | None]
+
+@dataclass(frozen=True)
+class DispatcherOptions:
+    """How trials are handed out.
+
+    `slots` trials work at once, `max_live` are handed out at once, `max_trials` are started in
+    all; `reuse` has new compressions proposed of what was trained. `rung_entry` says where a
+    report is compared, and `thread` is what draws and writes beside the search's loop.
+    """
+
+    slots: int = 1
+    max_live: int = 1
+    max_trials: float = math.inf
+    reuse: bool = True
+    rung_entry: RungEntryOf = no_rung
+    thread: type[BackgroundThread] = BackgroundThread
 
 
-def no_rung(config: TrialConfig, keys: list[str], report: Report) -> None:
-    """Judges nothing: every trial goes on to its end."""
+class Dispatcher:
+    """Hands out the trials of a search, and takes what becomes of them.
 
-
-class Proposer:
-    """Hands out the trials of a study, and takes what becomes of them.
-
-    Each place that a trial leaves, ended or paused, is given away at that moment: to a paused
-    trial that may go on, else to a draw, made on a thread while others run. So a draw sees
-    just what was told until then, and one slot repeats exactly, resumed or not. The study is
-    written on a thread of its own, in order. With several `slots` a proposal waits while another
-    trial makes a prefix of its; `is_stored(key)`, asked when a trial is handed out and whenever
-    it comes to its next step, says whether a prefix's artifact is there.
-    At most `max_live` trials are handed out at once, and `max_trials` are started in all.
+    Each slot that a trial leaves, ended or paused, is given away at that moment: to a paused
+    trial that may go on, else to a proposal, drawn on a thread while others run. So a proposal
+    sees just what was known until then, and one slot repeats exactly, resumed or not. The search
+    is written on a thread of its own, in order. With several slots a proposal waits while another
+    trial makes a prefix of its; `is_stored(key)` says whether a prefix's artifact is there.
     """
 
     def __init__(
@@ -52,276 +62,205 @@ class Proposer:
         space_source: str,
         is_stored: Callable[[str], bool],
         bound_of: Callable[[TrialConfig], Bound],
-        *,
-        reuse: bool = True,
-        slots: int = 1,
-        max_live: int = 1,
-        max_trials: float = float("inf"),
-        judge: Judge,
-        later: type[Later] = Later,
+        options: DispatcherOptions,
     ) -> None:
-        self.study, self.space, self.space_source = study, space, space_source
-        self.is_stored, self.slots = is_stored, slots
-        self.max_live, self.max_trials, self.judge = max_live, max_trials, judge
-        self.drawing, self.writing = later("draws"), later("study")
-        earlier = warm_start.kept(study, space)
-        self.drawer = Drawer(
-            study.settings, space, self.keys, bound_of, earlier, reuse=reuse, slots=slots
+        self.study, self.options = study, options
+        self.drawing, self.writing = options.thread("draws"), options.thread("study")
+        self.under_way = UnderWay(space, space_source)
+        self.making = InTheMaking(is_stored, options.slots)
+        self.slots = Slots(options.max_live, self._to_resume, self._propose)
+        self.proposer = Proposer(
+            study.settings,
+            space,
+            self.under_way.keys,
+            bound_of,
+            warm_start.kept(study, space),
+            ProposerOptions(options.reuse, options.slots),
         )
-        self.live: dict[int, TrialRecord] = {}
-        self.paused: dict[int, TrialRecord] = {}
-        self.adopted: dict[int, TrialRecord] = {}
-        self.making: dict[int, tuple[TrialConfig, list[str]]] = {}
-        self.unmade: dict[int, set[str]] = {}
-        self.at_step: dict[int, str] = {}
-        self.being_made: Counter[str] = Counter()
-        self.aside: dict[int, tuple[TrialConfig, list[str]]] = {}
-        self.held: list[Drawn] = []
-        self.may_be_ready = False
-        self.places: deque[int | Future[Drawn]] = deque()
-        self.num_started = self.num_turns = self.num_left = self.num_drawing = 0
-        self.is_searching = True
+        self.num_started = self.num_handouts = 0
         self._take_over(study.records())
 
     def next(self) -> TrialRecord | None:
         """The next trial, noted as running; None when all must wait, or `is_over`."""
-        if len(self.live) >= self.max_live:
+        under_way = self.under_way
+        if len(under_way.live) >= self.slots.max_live:
             return None
-        if self.adopted:
-            return self._hand_out(self.adopted.pop(next(iter(self.adopted))))
-        ready = self._ready() if self.may_be_ready else None
-        return self._from_places() if ready is None else self._start(ready)
+        if under_way.adopted:
+            return self._hand_out(next(iter(under_way.adopted)))
+        ready = self.making.ready()
+        return self._from_slots() if ready is None else self._start(ready)
 
     def resize(self, slots: int, max_live: int) -> None:
-        """The cluster has grown or shrunk: so many trials work at once, so many are handed out."""
-        self.slots, self.max_live = slots, max_live
-        for number, (_, keys) in self.making.items():
-            if not self.unmade[number]:
-                self._note_unmade(number, keys)
-        self._fill()
+        """Note that the cluster has grown or shrunk, to so many slots and live trials."""
+        self.options = replace(self.options, slots=slots, max_live=max_live)
+        self.slots.max_live = max_live
+        running = {trial: self.under_way.plans[trial].keys for trial in self.under_way.live}
+        self.making.resize(slots, running)
+        self.slots.fill(self.under_way.num_taken())
 
     def is_over(self) -> bool:
-        """Whether nothing runs, and nothing more will."""
-        return not (self.adopted or self.live or self.places or self.held)
+        """Tell whether nothing runs, and nothing more will."""
+        return not (self.under_way.num_taken() or self.slots.given or self.making.waiting)
 
-    def unfinished(self) -> list[int]:
-        return sorted([*self.adopted, *self.live, *self.paused])
-
-    def goes_on(self, number: int, report: Report, seconds: float = 0.0) -> bool:
+    def goes_on(self, trial: TrialId, report: Report, seconds: float = 0.0) -> bool:
         """Take a trial's report; False pauses the trial.
 
-        `seconds` are those that it has worked since it was handed out.
+        `seconds` are those that the trial has worked since it was handed out.
         """
-        if self.at_step.get(number) != report.step:
-            self.at_step[number] = report.step
-            stored = {key for key in self.unmade[number] if self.is_stored(key)}
-            self.unmade[number] -= stored
-            self._release(stored)
-        judged = self.judge(*self.making[number], report)
-        goes_on = self.rule.goes_on(number, *(judged or ()))
+        self.making.reach(trial, report.step)
+        plan = self.under_way.plans[trial]
+        entry = self.options.rung_entry(plan.config, plan.keys, report)
+        goes_on = self.rule.goes_on(trial, *(entry or ()))
         if not goes_on:
-            self._pause(number, seconds)
+            self._pause(trial, seconds)
         elif self.rule.changed:
             self._write_rungs()
         return goes_on
 
-    def finish(self, number: int, result: TrialResult) -> TrialRecord:
-        """A trial has ended; the sampler learns of it."""
-        record = self._take(number)
+    def end(self, trial: TrialId, result: TrialResult) -> TrialRecord:
+        """Take how a trial ended: it is written, and the proposer learns of it."""
+        record = self._leaving(trial)
         record = replace(record, result=replace(result, seconds=result.seconds + record.seconds))
-        self.rule.end(number)
-        self.writing(self.study.finish, number, record.result, self.num_left + 1)
-        self.drawing(self.drawer.learn, record)
-        self._leave()
+        self.under_way.plans.pop(trial, None)
+        self.rule.end(trial)
+        self.writing(self.study.end, record)
+        self._left(record)
         return record
 
-    def _pause(self, number: int, seconds: float) -> None:
-        made = self.making[number]
-        record = self._take(number)
-        self.aside[number] = made
-        record = replace(record, seconds=record.seconds + seconds)
-        self.paused[number] = record
-        self._write_rungs(number, seconds=record.seconds, left=self.num_left + 1)
-        self.drawing(self.drawer.learn, record)
-        self._leave()
-
-    def why_not(self, number: int) -> str:
-        """Why a trial that the search's end finds unfinished is."""
-        paused = self.rule.paused.get(number)
+    def why_unfinished(self, trial: TrialId) -> str:
+        """The reason why the search's end finds a trial unfinished."""
+        paused = self.rule.paused.get(trial)
         if paused is None:
             return TIME_UP
-        step, epoch = paused.place
-        return f"after epoch {epoch} of {step.split()[0]} it was not among the better half"
+        rung = paused.rung
+        return f"after epoch {rung.epoch} of {rung.step} it was not among the better half"
 
-    def wind_up(self) -> None:
-        """Give no more places away: what leaves its own is to be the last."""
-        self.is_searching = False
+    def close_slots(self) -> None:
+        """Give no more slots away: the trials that run are to be the last."""
+        self.slots.is_open = False
 
     def close(self) -> None:
         """Wait until all is drawn and written."""
         self.drawing.close()
         self.writing.close()
 
-    def config(self, params: dict[str, Any]) -> TrialConfig:
-        return sample(self.space, replay(params))
-
-    def keys(self, config: TrialConfig) -> list[str]:
-        """The keys of all that a trial makes, teachers included."""
-        return needed_keys(config, self.space_source)
-
-    def _from_places(self) -> TrialRecord | None:
-        """What the places hold, in order, until one must be waited for."""
-        while self.places:
-            first = self.places[0]
-            if isinstance(first, int):
-                self.places.popleft()
+    def _from_slots(self) -> TrialRecord | None:
+        """The trial of the first slot that was given away and need not be waited for."""
+        while (holder := self.slots.first(may_wait=bool(self.under_way.live))) is not None:
+            if isinstance(holder, TrialId):
                 self._write_rungs()
-                return self._hand_out(self.paused.pop(first))
-            if self.live and not first.done():
+                return self._hand_out(holder)
+            if self.making.waiting and not holder.is_new:
+                # Nothing new is there but what waits: better wait, too, than repeat a trial.
                 return None
-            drawn = first.result()
-            self.places.popleft()
-            self.num_drawing -= 1
-            if self.held and not drawn.is_new:
-                # Nothing new is left but what waits: better wait, too, than repeat a trial.
-                return None
-            if not self._in_the_making(drawn):
-                return self._start(drawn)
-            self.held.append(drawn)
-            if len(self.held) < MAX_HELD:
-                self._give_place()
+            if not self.making.has_any(holder.keys):
+                return self._start(holder)
+            self.making.waiting.append(holder)
+            if len(self.making.waiting) < MAX_WAITING:
+                self.slots.give()
         return None
 
-    def _start(self, drawn: Drawn) -> TrialRecord:
+    def _start(self, proposal: Proposal) -> TrialRecord:
+        candidate = proposal.candidate
+        self.num_handouts += 1
         record = TrialRecord(
-            number=self.num_started,
-            params=drawn.candidate.params,
-            distributions=drawn.distributions,
-            draw=drawn.draw,
-            after=drawn.after,
-            parent=drawn.candidate.parent,
-            screened=drawn.screened,
-            turn=self.num_turns + 1,
+            id=TrialId(self.num_started),
+            params=candidate.params,
+            distributions=candidate.distributions,
+            num_draws=proposal.num_draws,
+            drawn_after=proposal.drawn_after,
+            parent=candidate.parent,
+            screened=proposal.screened,
+            handout=self.num_handouts,
         )
         self.num_started += 1
-        self.num_turns += 1
+        self.under_way.plans[record.id] = Plan(candidate.config, proposal.keys)
         self.writing(self.study.start, record)
-        return self._make(record, drawn.candidate.config, drawn.keys)
+        return self._begin(record)
 
-    def _hand_out(self, record: TrialRecord) -> TrialRecord:
-        """A trial that was started before."""
-        self.num_turns += 1
-        self.writing(partial(self.study.update, record.number, turn=self.num_turns))
-        return self._make(replace(record, is_again=True), *self._made_before(record))
+    def _hand_out(self, trial: TrialId) -> TrialRecord:
+        """Hand out a trial that was started before."""
+        self.num_handouts += 1
+        record = replace(self.under_way.take(trial), handout=self.num_handouts)
+        self.writing(self.study.update, record)
+        return self._begin(replace(record, is_resumed=True))
 
-    def _made_before(self, record: TrialRecord) -> tuple[TrialConfig, list[str]]:
-        """The config and keys of a trial that was started before."""
-        if record.number not in self.aside:
-            config = self.config(record.params)
-            self.aside[record.number] = config, self.keys(config)
-        return self.aside[record.number]
-
-    def _make(self, record: TrialRecord, config: TrialConfig, keys: list[str]) -> TrialRecord:
-        self.live[record.number], self.making[record.number] = record, (config, keys)
-        self._note_unmade(record.number, keys)
+    def _begin(self, record: TrialRecord) -> TrialRecord:
+        self.under_way.live[record.id] = record
+        self.making.begin(record.id, self.under_way.plan(record).keys)
         return record
 
-    def _note_unmade(self, number: int, keys: list[str]) -> None:
-        """Remember what a trial makes, where others might make the same meanwhile."""
-        unmade = {key for key in keys if not self.is_stored(key)} if self.slots > 1 else set()
-        self.unmade[number] = unmade
-        self.being_made.update(unmade)
+    def _pause(self, trial: TrialId, seconds: float) -> None:
+        record = self._leaving(trial)
+        record = replace(record, seconds=record.seconds + seconds)
+        self.under_way.paused[trial] = record
+        self._write_rungs(last=trial)
+        self._left(record)
 
-    def _release(self, keys: Iterable[str]) -> None:
-        """A trial makes these no more: whoever waits for them may go on."""
-        for key in keys:
-            self.being_made[key] -= 1
-            if not self.being_made[key]:
-                del self.being_made[key]
-                self.may_be_ready = True
+    def _leaving(self, trial: TrialId) -> TrialRecord:
+        """Take out a trial that leaves its slot."""
+        self.making.end(trial)
+        record = self.under_way.take(trial)
+        return replace(record, departure=self.slots.num_departures + 1)
 
-    def _ready(self) -> Drawn | None:
-        """Of those that waited, the first that need not any more."""
-        for drawn in self.held:
-            if not self._in_the_making(drawn):
-                self.held.remove(drawn)
-                return drawn
-        self.may_be_ready = False
-        return None
+    def _left(self, record: TrialRecord) -> None:
+        self.drawing(self.proposer.learn, record)
+        self.slots.leave(self.under_way.num_taken())
 
-    def _write_rungs(self, number: int | None = None, **fields: Any) -> None:
-        """Write what changed of trials' rungs; of one of them, last, other fields with it."""
-        for other in sorted(self.rule.changed - {number}):
-            self.writing(partial(self.study.update, other, rungs=self.rule.record(other)))
-        if number is not None:
-            rungs = self.rule.record(number)
-            self.writing(partial(self.study.update, number, rungs=rungs, **fields))
+    def _write_rungs(self, last: TrialId | None = None) -> None:
+        """Write what changed of trials' rungs, in order but for the `last`."""
+        for trial in sorted(self.rule.changed, key=lambda trial: (trial == last, trial)):
+            record = replace(self.under_way.get(trial), rungs=self.rule.state(trial))
+            self.writing(self.study.update, self.under_way.change(record))
         self.rule.changed.clear()
 
-    def _take(self, number: int) -> TrialRecord:
-        self.making.pop(number, None)
-        self._release(self.unmade.pop(number, set()))
-        self.at_step.pop(number, None)
-        self.aside.pop(number, None)
-        for records in (self.live, self.paused, self.adopted):
-            if number in records:
-                return records.pop(number)
-        raise AssertionError(f"trial {number} is not under way")
+    def _to_resume(self) -> TrialId | None:
+        """A paused trial that may go on now, and does."""
+        trial = self.rule.to_resume()
+        if trial is None:
+            return None
+        if self.making.has_any(self.under_way.plan(self.under_way.paused[trial]).keys):
+            return None
+        self.rule.resume(trial)
+        return trial
 
-    def _leave(self) -> None:
-        """A place is free: count it, and give it away."""
-        self.num_left += 1
-        self._fill()
-
-    def _fill(self) -> None:
-        while len(self.live) + len(self.adopted) + len(self.places) < self.max_live:
-            if not (self.is_searching and self._give_place()):
-                return
-
-    def _give_place(self) -> bool:
-        number = self.rule.to_resume()
-        if number is not None and not self._is_made_by_others(number):
-            self.rule.resume(number)
-            self.places.append(number)
-        elif self.num_started + len(self.held) + self.num_drawing < self.max_trials:
-            self.places.append(self.drawing(self.drawer.draw, self.num_left))
-            self.num_drawing += 1
-        else:
-            return False
-        return True
-
-    def _is_made_by_others(self, number: int) -> bool:
-        """Whether what a paused trial would go on with is in the making."""
-        _, keys = self._made_before(self.paused[number])
-        return any(key in self.being_made for key in keys)
-
-    def _in_the_making(self, drawn: Drawn) -> bool:
-        return any(key in self.being_made for key in drawn.keys)
+    def _propose(self) -> Future[Proposal] | None:
+        """Have the next trial drawn; None when there are enough."""
+        num_drawn = self.num_started + len(self.making.waiting) + self.slots.num_drawing
+        if num_drawn >= self.options.max_trials:
+            return None
+        return self.drawing(self.proposer.propose, self.slots.num_departures)
 
     def _take_over(self, records: list[TrialRecord]) -> None:
         """Go on where an earlier run ended; what it left running runs again.
 
-        The places that are free now were left last, one by one: each draw sees what was told
+        The slots that are free now were left last, one by one: each proposal sees what was known
         by then.
         """
         self.study.tell_ended()
-        for record in sorted(records, key=lambda record: record.turn):
+        under_way, slots = self.under_way, self.slots
+        for record in sorted(records, key=lambda record: record.handout):
             if record.result is None:
-                (self.paused if record.is_paused else self.adopted)[record.number] = record
+                waiting = under_way.paused if record.is_paused else under_way.adopted
+                waiting[record.id] = record
         self.num_started = len(records)
-        self.num_turns = max((record.turn for record in records), default=0)
-        self.num_left = max((record.left for record in records), default=0)
-        rungs = {record.number: record.rungs for record in records if record.rungs}
-        self.rule = restored(rungs, self.adopted, self.paused)
-        events = deque(course(records))
-        num_free = max(0, self.max_live - len(self.adopted))
-        for left in range(self.num_left - num_free + 1, self.num_left + 1):
-            self._replay(events, left)
-            self._give_place()
-        self._replay(events, self.num_left)
+        self.num_handouts = max((record.handout for record in records), default=0)
+        num_departures = max((record.departure for record in records), default=0)
+        states = {record.id: record.rungs for record in records}
+        self.rule = restored(states, under_way.adopted, under_way.paused)
+        ahead = deque(happenings(records))
+        num_free = max(0, slots.max_live - len(under_way.adopted))
+        for departures in range(num_departures - num_free + 1, num_departures + 1):
+            slots.num_departures = max(0, departures)
+            self._learn_until(departures, ahead)
+            slots.give()
+        slots.num_departures = num_departures
+        self._learn_until(num_departures, ahead)
 
-    def _replay(self, events: deque[Event], left: int) -> None:
-        """Let the drawer know of what happened up to so many left places."""
-        while events and events[0][0] <= left:
-            _, is_begun, record = events.popleft()
-            self.drawing(self.drawer.note if is_begun else self.drawer.learn, record)
+    def _learn_until(self, departures: int, ahead: deque[Happening]) -> None:
+        """Let the proposer learn what happened up to so many departures."""
+        while ahead and ahead[0].departures <= departures:
+            happening = ahead.popleft()
+            proposer = self.proposer
+            learn = proposer.learn_start if happening.is_start else proposer.learn
+            self.drawing(learn, happening.record)

@@ -1,4 +1,4 @@
-"""The front of a study, kept up to date trial by trial."""
+"""The front of a search, kept up to date trial by trial."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Front:
-    """The complete, feasible trials that none dominates; of equal ones the lowest number."""
+    """The complete, feasible trials that none dominates; of equal trials the first by id."""
 
     def __init__(self, settings: Settings, records: Iterable[TrialRecord] = ()) -> None:
         self.objectives, self.axes = settings.objectives, settings.axes
@@ -23,8 +23,8 @@ class Front:
             self.add(record)
 
     def add(self, record: TrialRecord) -> bool:
-        """Take in a trial that ended; whether it joins."""
-        if record.result is None or record.result.status != "complete":
+        """Take in a trial that ended; True when it joins the front."""
+        if not record.is_complete:
             return False
         if not pareto.satisfies(record.values, self.conditions):
             return False
@@ -37,16 +37,16 @@ class Front:
     def _beats(self, a: TrialRecord, b: TrialRecord) -> bool:
         if not pareto.covers(a.values, b.values, self.objectives):
             return False
-        return a.number < b.number or not pareto.covers(b.values, a.values, self.objectives)
+        return a.id < b.id or not pareto.covers(b.values, a.values, self.objectives)
 
     @property
     def members(self) -> list[TrialRecord]:
-        """By number."""
-        return sorted(self._members, key=lambda record: record.number)
+        """The front's trials, then its refits, by number."""
+        return sorted(self._members, key=lambda record: record.id)
 
     @property
     def hypervolume(self) -> float:
-        """The share of the unit cube of the axes that it dominates."""
+        """The share of the unit cube of the axes that the front dominates."""
         if self._hypervolume is None:
             values = [member.values for member in self._members]
             self._hypervolume = pareto.hypervolume(values, self.axes)

@@ -1,4 +1,4 @@
-"""Which parameters decide each objective: alone by PED-ANOVA, in pairs by a two-way ANOVA.
+"""The parameters that decide each objective: alone by PED-ANOVA, in pairs by a two-way ANOVA.
 
 PED-ANOVA: https://arxiv.org/abs/2304.10255, in conditional spaces https://arxiv.org/abs/2601.20800
 """
@@ -22,10 +22,10 @@ from scipy.special import fdtrc
 from automl.study.propose.gaussian_process import Array
 from automl.study.propose.ranking import of_note
 from automl.study.propose.surrogate import code
-from automl.study.record import Settings, TrialRecord
+from automl.study.record import ParamValue, Settings, TrialRecord
 
 MIN_TRIALS = 20
-"""Of fewer complete trials nothing is said."""
+"""The complete trials below which nothing is said."""
 NUM_TOP, TOP_SHARE = 5, 0.2
 """The best are this share of the trials, and at least so many."""
 SHUFFLES = 60
@@ -37,11 +37,11 @@ SPARE_TRIALS = 10
 
 @dataclass(frozen=True)
 class Importance:
-    """How well a parameter tells the best trials from the others, as a share of what all do.
+    """The importance of a parameter: how well it tells the best trials from the others.
 
-    What shuffled results give on average is taken off; `is_clear` when none of the parameters
-    stands out as much in them. `best` is what it is in the best trials: the middle half of
-    numbers, or the most frequent option.
+    `share` is of what all parameters do, less what shuffled results give on average; `is_clear`
+    when no parameter stands out as much in those. `best` is the parameter in the best trials: the
+    middle half of numbers, or the most frequent option.
     """
 
     path: str
@@ -63,7 +63,7 @@ class Interaction:
 
 
 def complete(records: Sequence[TrialRecord]) -> list[TrialRecord]:
-    return [r for r in records if r.result is not None and r.result.status == "complete"]
+    return [record for record in records if record.is_complete]
 
 
 def importances(settings: Settings, records: Sequence[TrialRecord]) -> dict[str, list[Importance]]:
@@ -89,14 +89,14 @@ def interactions(
     known = complete(records)
     if len(known) < MIN_TRIALS:
         return {}
-    places = of_note(np.array([settings.place(record.values) for record in known]))
+    coordinates = of_note(np.array([settings.coordinates(record.values) for record in known]))
     distributions = {path: d for record in known for path, d in record.distributions.items()}
     pairs = list(combinations(sorted(distributions), 2))
     found = {
         name: [
             pair
             for first, second in pairs
-            if (pair := _pair(first, second, distributions, known, places[:, i], len(pairs)))
+            if (pair := _pair(first, second, distributions, known, coordinates[:, i], len(pairs)))
         ]
         for i, name in enumerate(settings.axes)
     }
@@ -109,9 +109,9 @@ def _in_memory(settings: Settings, records: Sequence[TrialRecord]) -> optuna.Stu
     study.add_trials(
         [
             create_trial(
-                params=record.params,
+                params=dict(record.params),
                 distributions=record.distributions,
-                values=[-place for place in settings.place(record.values)],
+                values=[-value for value in settings.coordinates(record.values)],
             )
             for record in records
         ]
@@ -137,9 +137,10 @@ def _of_objective(study: optuna.Study, i: int, records: Sequence[TrialRecord]) -
 
 
 def _are_clear(found: Array, by_chance: Array) -> NDArray[np.bool_]:
-    """Which stand out more than any parameter does in nearly all shuffles, each held against its
-    own mean and spread in them: Westfall and Young's maxT, so that of all parameters together
-    one is taken wrongly at most as often as DOUBT."""
+    """A mask of the parameters that stand out more than any does in nearly all shuffles.
+
+    Each is held against its own mean and spread in them: Westfall and Young's maxT, so that of
+    all parameters together a false one is taken at most as often as DOUBT."""
     middle, spread = by_chance.mean(axis=0), by_chance.std(axis=0) + 1e-12
     limit = np.quantile(((by_chance - middle) / spread).max(axis=1), 1 - DOUBT)
     clear: NDArray[np.bool_] = (found - middle) / spread > limit
@@ -170,7 +171,7 @@ def _best(path: str, top: Sequence[TrialRecord]) -> str:
         return "absent"
     if isinstance(having[0].distributions[path], CategoricalDistribution):
         return str(max(dict.fromkeys(values), key=values.count))
-    low, high = np.quantile(values, (0.25, 0.75))
+    low, high = np.quantile(np.array(values, float), (0.25, 0.75))
     return f"{low:.3g} to {high:.3g}" if high > low else f"{low:.3g}"
 
 
@@ -179,10 +180,10 @@ def _pair(
     second: str,
     distributions: Mapping[str, BaseDistribution],
     records: Sequence[TrialRecord],
-    places: Array,
+    coordinates: Array,
     num_pairs: int,
 ) -> Interaction | None:
-    """How two parameters act together; None where too few trials tell."""
+    """The interaction of two parameters; None where too few trials tell."""
     both = [i for i, r in enumerate(records) if first in r.params and second in r.params]
     if len(both) < SPARE_TRIALS:
         return None
@@ -192,7 +193,7 @@ def _pair(
     )
     if not (one.size and other.size):
         return None
-    values, ones = places[both] - places[both].mean(), np.ones((len(both), 1))
+    values, ones = coordinates[both] - coordinates[both].mean(), np.ones((len(both), 1))
     alone = np.hstack([ones, one, one**2, other, other**2])
     products = (one[:, :, None] * other[:, None, :]).reshape(len(both), -1)
     rest, rank = _misfit(alone, values)
@@ -207,7 +208,7 @@ def _pair(
     return Interaction(first, second, share, chance < DOUBT, len(both))
 
 
-def _coded(distribution: BaseDistribution, values: Sequence[object]) -> Array:
+def _coded(distribution: BaseDistribution, values: Sequence[ParamValue]) -> Array:
     """Centred columns, none of those that are the same in all."""
     columns = code(distribution, values)
     columns = columns - columns.mean(axis=0)
@@ -216,6 +217,6 @@ def _coded(distribution: BaseDistribution, values: Sequence[object]) -> Array:
 
 
 def _misfit(columns: Array, values: Array) -> tuple[float, int]:
-    """What least squares leave of the values' squares, and how many numbers were fitted."""
+    """The squares of the values that least squares leave, and the count of fitted numbers."""
     solution, _, rank, _ = np.linalg.lstsq(columns, values, rcond=1e-9)
     return float(np.square(values - columns @ solution).sum()), int(rank)

@@ -1,31 +1,35 @@
-"""What a search was started with, and one record per trial."""
+"""The settings that a search was started with, and the record of each of its trials."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TypeAlias
 
 from optuna.distributions import BaseDistribution
 
 from automl import pareto
 from automl.config import Config
+from automl.measure.measurement import Measurement
 from automl.pareto import Axis
+from automl.study.rung_state import RungState
+from automl.study.trial_id import TrialId
 from automl.trial.result import TrialResult
 
-REFIT = 1_000_000
-"""Numbers from here on are of refits: this and the number of the trial that is finished."""
+ParamValue: TypeAlias = str | int | float | bool | None
+Params: TypeAlias = Mapping[str, ParamValue]
+"""The values that a proposal has at the paths of its space."""
 
 
 @dataclass(frozen=True)
 class Settings(Config):
     """What a search was started with; a resumed one goes on with the same.
 
-    `folder` is where it was started, `axes` are the ranges of the hypervolume,
+    `folder` is where the search was started, `axes` are the ranges of the hypervolume,
     `reference_latency_ms` is the latency of `reference.onnx` when the search began, and
     `initial_points` are to be tried first; `datasets` are hashes of what is learned from, and
-    `warm_start` names the study whose trials the attribute "earlier" holds.
+    `warm_start` names the search whose trials the attribute "earlier" holds.
     """
 
     space_name: str
@@ -37,7 +41,7 @@ class Settings(Config):
     sampler: str
     axes: dict[str, Axis]
     reference_latency_ms: float
-    initial_points: tuple[dict[str, Any], ...] = ()
+    initial_points: tuple[Params, ...] = ()
     datasets: tuple[str, ...] = ()
     warm_start: str = ""
 
@@ -46,60 +50,64 @@ class Settings(Config):
         """Every constraint, as `pareto.parse_where` reads it."""
         return [c for text in self.constraints for c in pareto.parse_where(text)]
 
-    def place(self, figures: Mapping[str, float]) -> tuple[float, ...]:
-        """Where measured figures are on the axes, 1 best."""
+    def coordinates(self, figures: Mapping[str, float]) -> tuple[float, ...]:
+        """Measured figures on the axes, 1 best."""
         return tuple(axis.at(figures[name]) for name, axis in self.axes.items())
 
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """One trial of a study; `result` is None while it runs or is paused.
+    """One trial of a search; `result` is None while the trial runs or is paused.
 
-    `draw` counts what was drawn up to it, when `after` trials had left their place; `screened`
-    are the proposals refused just before it, `parent` is the trial whose training it was to
-    go on from. `turn` and `left` say as which in order it was last handed out, and last left its
-    place, ended or paused; `rungs` is what the stop rule knows of it, `seconds` what it had
-    worked when it was paused; `is_again` when it is handed out once more. `config` is the whole
-    config as JSON where the parameters, those of its origin, do not tell it: of a refit.
-    `ended` is when its end was written, in seconds since 1970; 0 before.
+    Its proposal: `num_draws` counts all draws up to this one, made when `drawn_after` trials had
+    left their slot; `screened` are the proposals refused just before, and `parent` is the trial
+    whose training this one was to go on from.
+
+    Its course: `handout` and `departure` say as which in order the trial was last handed out, and
+    last left its slot, ended or paused; 0 is never. `rungs` is what the stop rule knows of it,
+    `seconds` are those that it had worked when it was paused; `is_resumed` when it is handed out
+    once more. `ended` is when its end was written, in seconds since 1970; 0 before.
+
+    `config` is the whole config as JSON where the parameters, those of the origin, do not tell
+    it: of a refit.
     """
 
-    number: int
-    params: dict[str, Any]
+    id: TrialId
+    params: Params
     distributions: dict[str, BaseDistribution] = field(repr=False)
-    draw: int = 0
-    after: int = 0
-    parent: int | None = None
-    screened: list[dict[str, Any]] = field(default_factory=list, repr=False)
+    num_draws: int = 0
+    drawn_after: int = 0
+    parent: TrialId | None = None
+    screened: tuple[Params, ...] = field(default=(), repr=False)
     result: TrialResult | None = None
-    turn: int = 0
-    left: int = 0
-    rungs: dict[str, Any] = field(default_factory=dict, repr=False)
+    handout: int = 0
+    departure: int = 0
+    rungs: RungState = field(default=RungState(), repr=False)
     seconds: float = 0.0
-    is_again: bool = False
+    is_resumed: bool = False
     config: str = field(default="", repr=False)
     ended: float = field(default=0.0, compare=False)
 
     @property
     def trial_id(self) -> str:
-        return trial_id(self.number)
+        """The trial's id as users read and write it."""
+        return str(self.id)
 
     @property
     def is_paused(self) -> bool:
-        return self.result is None and self.rungs.get("paused_at") is not None
+        return self.result is None and self.rungs.paused_at is not None
+
+    @property
+    def is_complete(self) -> bool:
+        return self.result is not None and self.result.is_complete
+
+    @property
+    def measurement(self) -> Measurement | None:
+        """The figures of the trial's file; None unless the trial was measured."""
+        return None if self.result is None else self.result.measurement
 
     @cached_property
     def values(self) -> dict[str, float]:
         """The measured figures of a complete trial."""
-        assert self.result is not None and self.result.measurement is not None
-        return self.result.measurement.figures
-
-
-def trial_id(number: int) -> str:
-    return f"{number - REFIT:04d}-refit" if number >= REFIT else f"{number:04d}"
-
-
-def number_of(trial_id: str) -> int:
-    """The inverse of `trial_id`."""
-    origin, _, is_refit = trial_id.partition("-")
-    return int(origin) + REFIT * bool(is_refit)
+        assert self.measurement is not None
+        return self.measurement.figures

@@ -1,4 +1,8 @@
-"""One live run per study: a lock that ends with the process that holds it."""
+"""The lock of a search: one live run at a time, held until its process ends.
+
+The lock is flock itself, not the library filelock, which opens the file to write: `is_held` must
+answer in a home that may only be read.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,10 @@ from automl.study import storage
 
 @contextmanager
 def hold(folder: Path) -> Iterator[None]:
-    """Hold the study in this folder, its journal mended. Raises UserError when another run does."""
+    """Hold the search in this folder, its journal mended.
+
+    Raises UserError when another run holds it.
+    """
     with (folder / "lock").open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -31,7 +38,7 @@ def hold(folder: Path) -> Iterator[None]:
 
 
 def is_held(folder: Path) -> bool:
-    """Whether a live run holds the study."""
+    """Tell whether a live run holds the search."""
     try:
         with (folder / "lock").open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

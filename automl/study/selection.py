@@ -1,4 +1,4 @@
-"""Which model of a front to take."""
+"""The choice of one model of a front."""
 
 from __future__ import annotations
 
@@ -94,9 +94,9 @@ def parse_prefer(text: str) -> list[Wish]:
 def preferred(
     records: Sequence[TrialRecord], wishes: Sequence[Wish], objectives: Sequence[str]
 ) -> TrialRecord:
-    """Wish by wish, only what is within its tolerance of the best that is left.
+    """The record that is left when each wish keeps what is within its tolerance of the best.
 
-    What is then left is told apart by the objectives not wished for, then by the figures
+    Several that are left are told apart by the objectives not wished for, then by the figures
     wished for, each to the last bit, then by age.
     """
     named = [wish.figure for wish in wishes]
@@ -121,16 +121,16 @@ def _wish(text: str) -> Wish:
 
 
 def knee_of(records: Sequence[TrialRecord], axes: Mapping[str, Axis]) -> TrialRecord:
-    """The record whose places on the axes, each spread over what these records span, sum to most.
+    """The record whose coordinates, each spread over what these records span, sum to most.
 
     That is the least Manhattan distance from the ideal (Chiu, Yen and Juan 2017,
     https://arxiv.org/abs/1705.01705); with two objectives it is the record farthest beyond the
     line through both ends (Das 1999).
     """
-    places = [
+    coordinates = [
         _spread([axis.at(record.values[name]) for record in records]) for name, axis in axes.items()
     ]
-    sums = [sum(place) for place in zip(*places)]
+    sums = [sum(row) for row in zip(*coordinates)]
     return records[sums.index(max(sums))]
 
 
@@ -140,7 +140,7 @@ def _spread(values: Sequence[float]) -> list[float]:
 
 
 def _check_one(**wishes: object) -> None:
-    """Raise UserError when more than one of them is given."""
+    """Raise UserError when more than one of the options is given."""
     given = [f"--{name}" for name, value in wishes.items() if value]
     if len(given) > 1:
         raise UserError(f"{' and '.join(given)} exclude one another; give one of them")
@@ -148,8 +148,7 @@ def _check_one(**wishes: object) -> None:
 
 def _named(study: Study, trial: str) -> TrialRecord:
     for record in [*study.records(), *study.refits()]:
-        complete = record.result is not None and record.result.status == "complete"
-        if complete and record.trial_id == trial.zfill(4):
+        if record.is_complete and record.trial_id == trial.zfill(4):
             return record
     raise UserError(
         f"search {study.name!r} has no complete trial {trial!r}; "

@@ -1,4 +1,4 @@
-"""Where a study's trials are written: a journal in its folder, or a database that it names."""
+"""The storage of a search's trials: a journal in its folder, or a database that it names."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import os
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import optuna
@@ -20,51 +21,69 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 JOURNAL, DATABASE = "journal.log", "database.json"
 SECONDS_TO_CONNECT = 10
 TIMEOUTS = {"sqlite": "timeout", "postgresql": "connect_timeout", "mysql": "connect_timeout"}
-"""What the drivers call the seconds after which a database that does not answer is given up."""
+"""The drivers' names for the seconds after which a database that does not answer is given up."""
 
 
-def create(folder: Path, name: str, goals: Sequence[str], url: str | None = None) -> optuna.Study:
-    """A new study, in its folder or in a database, which the folder then names.
+@dataclass(frozen=True)
+class Stored:
+    """Optuna's study of a search, and the storage that it is in."""
+
+    study: optuna.Study
+    storage: BaseStorage
+
+    def trial_id(self, number: int) -> int:
+        """The storage's own id of a trial."""
+        study_id = self.storage.get_study_id_from_name(self.study.study_name)
+        return self.storage.get_trial_id_from_study_id_trial_number(study_id, number)
+
+    def delete(self) -> None:
+        """Take the study out of its database; a journal goes with its folder."""
+        if not isinstance(self.storage, JournalStorage):
+            optuna.delete_study(study_name=self.study.study_name, storage=self.storage)
+
+
+def create(folder: Path, name: str, goals: Sequence[str], url: str | None = None) -> Stored:
+    """Make a study, in its folder or in a database, which the folder then names.
 
     `goals` are "max" or "min" for each objective.
     """
     if url is not None:
-        # Homes may share a database, and the names of studies are each home's own.
+        # Homes may share a database, and the names of searches are each home's own.
         name = f"{name}-{uuid.uuid4().hex[:8]}"
-        place = folder / DATABASE
-        place.touch(mode=0o600)  # The URL may hold a password.
-        place.write_text(json.dumps({"url": url, "study": name}))
-    return optuna.create_study(
+        file = folder / DATABASE
+        file.touch(mode=0o600)  # The URL may hold a password.
+        file.write_text(json.dumps({"url": url, "study": name}))
+    storage = _journal(folder) if url is None else database(url)
+    study = optuna.create_study(
         study_name=name,
-        storage=_journal(folder) if url is None else database(url),
+        storage=storage,
         directions=["maximize" if goal == "max" else "minimize" for goal in goals],
     )
+    return Stored(study, storage)
 
 
-def load(folder: Path) -> optuna.Study:
+def load(folder: Path) -> Stored:
     """The study of a folder. Raises UserError when its database does not answer."""
-    place = folder / DATABASE
-    if place.exists():
-        about = json.loads(place.read_text())
-        return optuna.load_study(study_name=about["study"], storage=database(about["url"]))
-    storage = _journal(folder)
-    name = storage.get_all_studies()[0].study_name
-    return optuna.load_study(study_name=name, storage=storage)
+    file = folder / DATABASE
+    if file.exists():
+        named = json.loads(file.read_text())
+        storage, name = database(named["url"]), named["study"]
+    else:
+        storage = _journal(folder)
+        name = storage.get_all_studies()[0].study_name
+    return Stored(optuna.load_study(study_name=name, storage=storage), storage)
 
 
-def passes(error: BaseException) -> bool:
-    """Whether a database may answer again by itself."""
+def is_passing(error: BaseException) -> bool:
+    """Tell whether a database may answer again by itself."""
     return isinstance(error, optuna.exceptions.StorageInternalError)
 
 
-def delete(study: optuna.Study) -> None:
-    """Take a study out of its database again."""
-    if not isinstance(study._storage, JournalStorage):
-        optuna.delete_study(study_name=study.study_name, storage=study._storage)
-
-
 def absolute(url: str) -> str:
-    """A database's URL that means the same wherever the study is opened. Raises UserError."""
+    """A database's URL that means the same wherever the search is opened.
+
+    Raises UserError when the text is no URL, or names no file.
+    """
     import sqlalchemy
 
     try:
@@ -85,7 +104,7 @@ def absolute(url: str) -> str:
 
 @functools.cache
 def database(url: str) -> BaseStorage:
-    """A database by its URL, its connections shared by all studies of this process.
+    """A database by its URL, its connections shared by all searches of this process.
 
     Raises UserError when it cannot be used.
     """
@@ -110,8 +129,9 @@ def database(url: str) -> BaseStorage:
 def mend(folder: Path) -> None:
     """Drop what a crash left of a write: half a line at the journal's end, and Optuna's lock.
 
-    Only for who holds the study, when nobody writes. Optuna reads no line that lacks its end,
-    but would write on behind it, and lose that; a lock left behind costs it half a minute.
+    Only the run that holds the search may do so, while nobody writes. Optuna reads no line that
+    lacks its end, but would write on behind that line, and lose what is written; a lock left
+    behind costs Optuna half a minute.
     """
     journal = folder / JOURNAL
     if journal.exists():

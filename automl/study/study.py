@@ -1,4 +1,4 @@
-"""A search's truth: its trials and settings in Optuna's storage."""
+"""A search as it is kept: its trials, refits and settings, in Optuna's storage."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from pydantic import TypeAdapter
 
 from automl import pareto
 from automl.config import decode, encode
@@ -17,32 +18,48 @@ from automl.errors import UserError
 from automl.retry import patient
 from automl.study import storage
 from automl.study.front import Front
-from automl.study.record import REFIT, Settings, TrialRecord
-from automl.trial.result import TrialResult
+from automl.study.record import Settings, TrialRecord
+from automl.study.rung_state import RungState
+from automl.study.summary import Member, SearchSummary
+from automl.study.trial_id import Kind, TrialId
+from automl.trial.result import Status
 
+SCHEMA_VERSION = 2
+"""The layout of what is stored of a search; a search of another layout is refused."""
 STATES = {
-    "complete": TrialState.COMPLETE,
-    "stopped": TrialState.PRUNED,
-    "rejected": TrialState.PRUNED,
-    "failed": TrialState.FAIL,
+    Status.COMPLETE: TrialState.COMPLETE,
+    Status.STOPPED: TrialState.PRUNED,
+    Status.REJECTED: TrialState.PRUNED,
+    Status.FAILED: TrialState.FAIL,
 }
-
-
-STARTED = ("draw", "after", "parent", "screened", "turn")
-"""What is written of a trial as it starts."""
 COURSE = "course"
-"""The attribute that holds what changes afterwards: turn, left, rungs, seconds, result."""
+"""The attribute of a trial that holds what changes after its start."""
+REFIT = "refit-"
+"""The beginning of the names of a study's attributes that hold refits; a number follows."""
+RUNGS = TypeAdapter(RungState)
+
+
+class EarlierVersion(UserError):
+    """A search that an earlier version made."""
 
 
 class Study:
-    """A study in a folder of its own, beside `space.py` and `reference.onnx`."""
+    """A search in a folder of its own, beside `space.py` and `reference.onnx`.
+
+    Raises EarlierVersion when the search is stored as an earlier version did.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.name = folder, folder.name
-        self._study = storage.load(folder)
-        self._storage = self._study._storage
-        self.settings: Settings = decode(self._study.user_attrs["settings"])
-        self._courses: dict[int, dict[str, Any]] = {}
+        self._stored = storage.load(folder)
+        self._study = self._stored.study
+        known = self._study.user_attrs
+        if known.get("schema_version") != SCHEMA_VERSION:
+            raise EarlierVersion(
+                f"search {self.name!r} was made by an earlier version of automl, which alone "
+                "can open it; start a new search, under another --name or in another --home"
+            )
+        self.settings: Settings = decode(known["settings"])
 
     @property
     def space_text(self) -> str:
@@ -53,86 +70,100 @@ class Study:
         return (self.folder / "reference.onnx").read_bytes()
 
     def refits(self) -> list[TrialRecord]:
-        """The front's members as they were trained again, by number; not among the `records`."""
-        found = []
-        for name, about in self._study.user_attrs.items():
-            if name.startswith("refit-"):
-                result = None if about["result"] is None else decode(about["result"])
-                number = REFIT + int(name.removeprefix("refit-"))
-                params, config, ended = about["params"], about["config"], about.get("ended", 0.0)
-                found.append(
-                    TrialRecord(number, params, {}, result=result, config=config, ended=ended)
-                )
-        return sorted(found, key=lambda record: record.number)
+        """The refits of the front's members, by number; they are not among the `records`."""
+        stored = self._study.user_attrs
+        refits = [_refit(n, kept) for n, kept in stored.items() if n.startswith(REFIT)]
+        return sorted(refits, key=lambda record: record.id)
 
     def records(self) -> list[TrialRecord]:
+        """The trials that were started, by number."""
         return [_record(trial) for trial in self._study.get_trials(deepcopy=False)]
 
     def measured(self) -> list[TrialRecord]:
         """Every trial and refit that has figures."""
-        known = [*self.records(), *self.refits()]
-        return [record for record in known if record.result and record.result.measurement]
+        return [record for record in [*self.records(), *self.refits()] if record.measurement]
 
     def start(self, record: TrialRecord) -> None:
         """Write a running trial, the next by number."""
         running = create_trial(
             state=TrialState.RUNNING,
-            params=record.params,
+            params=dict(record.params),
             distributions=record.distributions,
-            user_attrs={n: getattr(record, n) for n in STARTED},
+            user_attrs={
+                "num_draws": record.num_draws,
+                "drawn_after": record.drawn_after,
+                "parent": None if record.parent is None else record.parent.number,
+                "screened": [dict(params) for params in record.screened],
+                "handout": record.handout,
+            },
         )
         num_tries = 0
 
-        @patient(storage.passes)
+        @patient(storage.is_passing)
         def add() -> None:
             nonlocal num_tries
             num_tries += 1
             # What failed may have been written all the same.
-            if num_tries == 1 or len(self.records()) == record.number:
+            if num_tries == 1 or len(self.records()) == record.id.number:
                 self._study.add_trial(running)
 
         add()
 
-    @patient(storage.passes)
-    def update(self, number: int, **fields: Any) -> None:
-        """Write fields of a trial's record that change on its way, all of them at once."""
-        study_id = self._study._study_id
-        trial_id = self._storage.get_trial_id_from_study_id_trial_number(study_id, number)
-        if number not in self._courses:
-            self._courses[number] = self._storage.get_trial(trial_id).user_attrs.get(COURSE, {})
-        self._courses[number] = {**self._courses[number], **fields}
-        self._storage.set_trial_user_attr(trial_id, COURSE, self._courses[number])
+    @patient(storage.is_passing)
+    def update(self, record: TrialRecord) -> None:
+        """Write what has changed of a trial since its start, all at once."""
+        course = {
+            "handout": record.handout,
+            "departure": record.departure,
+            "rungs": RUNGS.dump_python(record.rungs, mode="json"),
+            "seconds": record.seconds,
+            "result": None if record.result is None else encode(record.result),
+        }
+        trial_id = self._stored.trial_id(record.id.number)
+        self._stored.storage.set_trial_user_attr(trial_id, COURSE, course)
 
-    def finish(self, number: int, result: TrialResult, left: int) -> None:
-        """Write how a trial ended, as which in order to leave its place."""
-        self.update(number, left=left, result=encode(result))
-        del self._courses[number]
-        self._tell(number, result)
+    def end(self, record: TrialRecord) -> None:
+        """Write how a trial ended."""
+        self.update(record)
+        self._tell(record)
+
+    def write_refit(self, record: TrialRecord) -> None:
+        """Write a refit, running or ended."""
+        kept = {
+            "params": dict(record.params),
+            "config": record.config,
+            "result": None if record.result is None else encode(record.result),
+            "ended": record.ended,
+        }
+        self.set_attribute(f"{REFIT}{record.id.number}", kept)
 
     def tell_ended(self) -> None:
         """Tell Optuna of trials whose end was written just before a crash."""
         for trial in self._study.get_trials(deepcopy=False):
             record = _record(trial)
             if record.result is not None and not trial.state.is_finished():
-                self._tell(record.number, record.result)
+                self._tell(record)
 
-    @patient(storage.passes)
-    def _tell(self, number: int, result: TrialResult) -> None:
+    @patient(storage.is_passing)
+    def _tell(self, record: TrialRecord) -> None:
+        assert record.result is not None
         values = None
-        if result.measurement is not None:
-            values = [result.measurement.figures[name] for name in self.settings.objectives]
-        self._study.tell(number, values, state=STATES[result.status], skip_if_finished=True)
+        if record.measurement is not None:
+            values = [record.values[name] for name in self.settings.objectives]
+        state = STATES[record.result.status]
+        self._study.tell(record.id.number, values, state=state, skip_if_finished=True)
 
-    @patient(storage.passes)
+    @patient(storage.is_passing)
     def attribute(self, name: str, default: Any = None) -> Any:
+        """A JSON value that was kept with the search under a name."""
         return self._study.user_attrs.get(name, default)
 
-    @patient(storage.passes)
-    def set_attribute(self, name: str, value: Any) -> None:
+    @patient(storage.is_passing)
+    def set_attribute(self, name: str, value: object) -> None:
         self._study.set_user_attr(name, value)
 
     def front(self, records: Iterable[TrialRecord] | None = None) -> Front:
-        """The front of these records; of all, refits too, unless given."""
+        """The front of some records; of all, refits too, unless given."""
         known = [*self.records(), *self.refits()] if records is None else records
         return Front(self.settings, known)
 
@@ -145,36 +176,25 @@ class Study:
                 volumes.append(front.hypervolume)
         return volumes
 
-    def summary(self) -> dict[str, Any]:
-        """The object that `front --json` and `search --json` print."""
-        records = self.records()
-        refits = self.refits()
+    def summary(self) -> SearchSummary:
+        """The search so far, in figures."""
+        records, refits = self.records(), self.refits()
         front = self.front([*records, *refits])
         results = [record.result for record in records if record.result is not None]
         refitted = [record.result for record in refits if record.result is not None]
-        counts = Counter(result.status for result in results)
-        return {
-            "search": self.name,
-            "objectives": {n: pareto.DIRECTIONS[n] for n in self.settings.objectives},
-            "reference_point": {n: axis.worst for n, axis in self.settings.axes.items()},
-            "hypervolume": front.hypervolume,
-            "trials": {
-                **{status: counts[status] for status in STATES},
-                "screened": sum(len(record.screened) for record in records),
-            },
-            "seconds": self.attribute("seconds", 0.0),
-            "compute_seconds": sum(result.seconds for result in results + refitted),
-            "slots": self.attribute("slots", 1),
-            "front": [
-                {
-                    "trial_id": record.trial_id,
-                    "params": record.params,
-                    "measurement": record.values,
-                    "seconds": record.result.seconds if record.result else 0.0,
-                }
-                for record in front.members
-            ],
-        }
+        counts = Counter(str(result.status) for result in results)
+        counts[Status.SCREENED] = sum(len(record.screened) for record in records)
+        return SearchSummary(
+            search=self.name,
+            objectives={n: pareto.DIRECTIONS[n] for n in self.settings.objectives},
+            reference_point={n: axis.worst for n, axis in self.settings.axes.items()},
+            hypervolume=front.hypervolume,
+            trials={str(status): counts[status] for status in Status},
+            seconds=self.attribute("seconds", 0.0),
+            compute_seconds=sum(result.seconds for result in results + refitted),
+            slots=self.attribute("slots", 1),
+            front=tuple(map(_member, front.members)),
+        )
 
 
 def create(
@@ -182,44 +202,73 @@ def create(
     settings: Settings,
     space_text: str,
     reference: bytes,
-    earlier: Sequence[dict[str, Any]] = (),
+    earlier: Sequence[dict[str, object]] = (),
     database: str | None = None,
 ) -> Study:
-    """A new study, in a database where one is named. Its folder appears whole or not at all."""
+    """Make a search, in a database where one is named. Its folder appears whole or not at all.
+
+    Raises UserError when there is a search of that name.
+    """
     new = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
     (new / "space.py").write_text(space_text)
     (new / "reference.onnx").write_bytes(reference)
     goals = [pareto.DIRECTIONS[name] for name in settings.objectives]
-    study = storage.create(new, folder.name, goals, database)
-    study.set_user_attr("settings", encode(settings))
-    study.set_user_attr("earlier", list(earlier))
+    stored = storage.create(new, folder.name, goals, database)
+    stored.study.set_user_attr("settings", encode(settings))
+    stored.study.set_user_attr("schema_version", SCHEMA_VERSION)
+    stored.study.set_user_attr("earlier", list(earlier))
     try:
         new.rename(folder)
     except OSError:
-        storage.delete(study)
+        stored.delete()
         shutil.rmtree(new)
         raise taken(folder.name) from None
     return Study(folder)
 
 
 def taken(name: str) -> UserError:
+    """The error of a name that another search has."""
     return UserError(
         f"a search named {name!r} exists already; choose another --name, "
         f"or continue that one: automl resume {name}"
     )
 
 
+def _member(record: TrialRecord) -> Member:
+    assert record.result is not None
+    return Member(record.trial_id, record.params, record.values, record.result.seconds)
+
+
 def _record(trial: FrozenTrial) -> TrialRecord:
-    known = dict(trial.user_attrs)
-    known |= known.pop(COURSE, {})
-    result = known.pop("result", None)
+    started = trial.user_attrs
+    course = started.get(COURSE, {})
+    result, parent, rungs = course.get("result"), started["parent"], course.get("rungs")
+    ended = trial.datetime_complete
     return TrialRecord(
-        number=trial.number,
+        id=TrialId(trial.number),
         params=trial.params,
         distributions=trial.distributions,
+        num_draws=started["num_draws"],
+        drawn_after=started["drawn_after"],
+        parent=None if parent is None else TrialId(parent),
+        screened=tuple(started["screened"]),
         result=None if result is None else decode(result),
-        ended=0.0 if trial.datetime_complete is None else trial.datetime_complete.timestamp(),
-        **known,
+        handout=course.get("handout", started["handout"]),
+        departure=course.get("departure", 0),
+        rungs=RungState() if rungs is None else RUNGS.validate_python(rungs),
+        seconds=course.get("seconds", 0.0),
+        ended=0.0 if ended is None else ended.timestamp(),
+    )
+
+
+def _refit(name: str, kept: dict[str, Any]) -> TrialRecord:
+    return TrialRecord(
+        id=TrialId(int(name.removeprefix(REFIT)), Kind.REFIT),
+        params=kept["params"],
+        distributions={},
+        result=None if kept["result"] is None else decode(kept["result"]),
+        config=kept["config"],
+        ended=kept["ended"],
     )

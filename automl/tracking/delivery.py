@@ -11,6 +11,7 @@ from typing import Any
 
 from automl.study.record import TrialRecord
 from automl.study.study import Study
+from automl.study.trial_id import TrialId
 from automl.tracking import publish, registry
 from automl.tracking.journal import Journal
 from automl.tracking.mlflow_client import connect
@@ -43,7 +44,7 @@ class Delivery:
         self.runs: Runs | None = None
         self.offset = 0
         self.is_ended = False
-        self.reported_front: set[int] | None = None
+        self.reported_front: set[TrialId] | None = None
         self.next_report = time.monotonic() + REPORT_SECONDS
 
     def work(self, closing: threading.Event) -> str:
@@ -103,7 +104,7 @@ class Delivery:
 
     def _report_if_due(self) -> None:
         assert self.runs is not None
-        changed = self.reported_front != self.runs.front_numbers
+        changed = self.reported_front != self.runs.front_trials
         if changed and time.monotonic() > self.next_report and not self.is_ended:
             self._write_report(self.runs)
 
@@ -111,6 +112,6 @@ class Delivery:
         """Put the pages of the search so far on its run."""
         started = time.monotonic()
         publish.put_report(runs.client, runs.parent, self.study, self.write_report)
-        self.reported_front = set(runs.front_numbers)
+        self.reported_front = set(runs.front_trials)
         took = time.monotonic() - started
         self.next_report = time.monotonic() + max(REPORT_SECONDS, took / SHARE)

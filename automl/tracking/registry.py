@@ -97,11 +97,11 @@ def register(runs: Runs, study: Study, shipped: Callable[[TrialRecord], Shipped 
     if not named:
         return
     registry = open_registry(runs.client, runs.experiment, study.name)
-    for number, record in {r.number: r for r in (*study.front().members, *named.values())}.items():
+    for trial, record in {r.id: r for r in (*study.front().members, *named.values())}.items():
         if (model := shipped(record)) is not None:
-            registry.add(record, runs.trials[number], runs.ended[number], model)
+            registry.add(record, runs.trials[trial], runs.ended[trial], model)
     for alias, record in named.items():
-        registry.name_as(alias, runs.trials[record.number])
+        registry.name_as(alias, runs.trials[record.id])
 
 
 def open_registry(client: MlflowClient, experiment: str, name: str) -> Registry:

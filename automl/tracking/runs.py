@@ -10,17 +10,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.config import decode
-from automl.study.record import REFIT, TrialRecord, number_of, trial_id
+from automl.study.record import TrialRecord
 from automl.study.study import Study
+from automl.study.trial_id import TrialId
 from automl.tracking import views
 from automl.tracking.journal import Event
 from automl.tracking.mlflow_client import EXPERIMENT, children
-from automl.trial.result import TrialResult
+from automl.trial.result import Status, TrialResult
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-ENDS = {"complete": "FINISHED", "stopped": "FINISHED", "rejected": "FINISHED", "failed": "FAILED"}
+ENDS = {
+    Status.COMPLETE: "FINISHED",
+    Status.STOPPED: "FINISHED",
+    Status.REJECTED: "FINISHED",
+    Status.FAILED: "FAILED",
+}
 MAX_NAME, MAX_TEXT = 250, 5000
 
 
@@ -49,13 +55,13 @@ class Runs:
         self.experiment = self._find_experiment(artifacts)
         self.status: dict[str, str] = {}
         self.parent, self.is_new = self._find_parent(uri, since)
-        self.trials: dict[int, str] = {}
+        self.trials: dict[TrialId, str] = {}
         self.find_trials()
         self.pending: dict[str, Pending] = defaultdict(Pending)
         self.pending[self.parent].params = _settings(study)
         self.front = study.front([])
-        self.records: dict[int, TrialRecord] = {}
-        self.ended: dict[int, int] = {}
+        self.records: dict[TrialId, TrialRecord] = {}
+        self.ended: dict[TrialId, int] = {}
         """When each trial ended."""
 
     def take(self, event: Event) -> None:
@@ -65,29 +71,30 @@ class Runs:
         """Learn from an event that the server knows already."""
         if event["event"] != "finish":
             return
-        number, is_again = event["number"], event["number"] in self.ended
-        self.records[number] = TrialRecord(number, {}, {}, result=decode(event["result"]))
-        self.ended[number] = event["time"]
+        trial = TrialId.parse(event["trial"])
+        is_again = trial in self.ended
+        self.records[trial] = TrialRecord(trial, {}, {}, result=decode(event["result"]))
+        self.ended[trial] = event["time"]
         if is_again:
             # The study had not written its first end when the search was killed.
             self.front = self.study.front(self.records.values())
         else:
-            self.front.add(self.records[number])
+            self.front.add(self.records[trial])
 
     @property
-    def front_numbers(self) -> set[int]:
-        return {record.number for record in self.front.members}
+    def front_trials(self) -> set[TrialId]:
+        return {record.id for record in self.front.members}
 
     def find_trials(self) -> None:
         """Learn the trials' runs. Of two for one trial, made when the answer to the first request
         was lost, the one that is written to stays."""
         found = defaultdict(list)
         for run in children(self.client, self.experiment, self.parent):
-            found[number_of(run.data.tags["automl.trial_id"])].append(run)
-        for number, runs in found.items():
-            known = self.trials.get(number)
+            found[TrialId.parse(run.data.tags["automl.trial_id"])].append(run)
+        for trial, runs in found.items():
+            known = self.trials.get(trial)
             kept = max(runs, key=lambda run: (run.info.run_id == known, len(run.data.params)))
-            self.trials[number] = kept.info.run_id
+            self.trials[trial] = kept.info.run_id
             self.status[kept.info.run_id] = kept.info.status
             for run in runs:
                 if run is not kept:
@@ -132,20 +139,20 @@ class Runs:
 
     def _run(self, event: Event) -> str:
         """The run of an event's trial, made if need be."""
-        number = event["number"]
-        if number not in self.trials:
+        trial = TrialId.parse(event["trial"])
+        if trial not in self.trials:
             tags = {
                 "mlflow.parentRunId": self.parent,
                 "automl.kind": "trial",
-                "automl.trial_id": trial_id(number),
+                "automl.trial_id": str(trial),
                 "automl.study": self.study.name,
             }
-            if number >= REFIT:
-                tags["automl.origin"] = trial_id(number - REFIT)
-            run = self.client.create_run(self.experiment, event["time"], tags, trial_id(number))
-            self.trials[number] = run.info.run_id
+            if trial.is_refit:
+                tags["automl.origin"] = str(trial.origin)
+            run = self.client.create_run(self.experiment, event["time"], tags, str(trial))
+            self.trials[trial] = run.info.run_id
             self.status[run.info.run_id] = "RUNNING"
-        return self.trials[number]
+        return self.trials[trial]
 
     def _report(self, event: Event) -> None:
         self.pending[self._run(event)].metrics += [
@@ -154,12 +161,12 @@ class Runs:
         ]
 
     def _finish(self, event: Event) -> None:
-        before, now = self.front_numbers, event["time"]
+        before, now = self.front_trials, event["time"]
         self.remember(event)
         result: TrialResult = decode(event["result"])
         pending = self.pending[self._run(event)]
         pending.metrics += [(name, value, now, 0) for name, value in _figures(result)]
-        pending.tags |= {"automl.status": result.status, "automl.key": result.key}
+        pending.tags |= {"automl.status": str(result.status), "automl.key": result.key}
         if result.reason:
             pending.tags["automl.reason"] = result.reason[:MAX_TEXT]
         if result.notes:
@@ -167,12 +174,12 @@ class Runs:
         if result.sensitivity:
             pending.artifacts["sensitivity.json"] = result.sensitivity
         pending.status = (ENDS[result.status], now)
-        for number in before ^ self.front_numbers:
-            tag = {"automl.pareto": "true" if number in self.front_numbers else "false"}
-            self.pending[self.trials[number]].tags |= tag
-        trials = [r.result for r in self.records.values() if r.number < REFIT and r.result]
+        for trial in before ^ self.front_trials:
+            tag = {"automl.pareto": "true" if trial in self.front_trials else "false"}
+            self.pending[self.trials[trial]].tags |= tag
+        trials = [r.result for r in self.records.values() if not r.id.is_refit and r.result]
         counts = Counter(result.status for result in trials)
-        figures = {"hypervolume": self.front.hypervolume, "front_size": len(self.front_numbers)}
+        figures = {"hypervolume": self.front.hypervolume, "front_size": len(self.front_trials)}
         figures |= {f"trials/{status}": count for status, count in counts.items()}
         self.pending[self.parent].metrics += [
             (name, float(value), now, len(self.ended)) for name, value in figures.items()
@@ -181,8 +188,8 @@ class Runs:
     def _end(self, event: Event) -> None:
         """Runs of trials that the search left unfinished are opened again when it is resumed."""
         self.find_trials()
-        for number, run_id in self.trials.items():
-            if number not in self.ended:
+        for trial, run_id in self.trials.items():
+            if trial not in self.ended:
                 self.pending[run_id].status = ("KILLED", event["time"])
         self.pending[self.parent].status = (event["status"], event["time"])
 

@@ -12,6 +12,7 @@ from automl.config import encode
 from automl.recipe import Report
 from automl.study.record import TrialRecord
 from automl.study.study import Study
+from automl.study.trial_id import TrialId
 from automl.tracking.journal import Event, Writer
 
 CLOSE_SECONDS = 60.0
@@ -63,15 +64,15 @@ class Tracker:
     def __init__(self, study: Study, delivering: Delivering) -> None:
         self.study, self.delivering = study, delivering
         self.journal = Writer(study.folder)
-        self.started_numbers: set[int] = set()
-        self.said: dict[tuple[int, str], int] = {}
-        self.finished_numbers: set[int] = set()
+        self.started_trials: set[str] = set()
+        self.said: dict[tuple[str, str], int] = {}
+        self.finished_trials: set[str] = set()
         self.is_ended = False
         for event in self.journal.all():
             self._note(event)
         for record in [*study.records(), *study.refits()]:
             # A kill between the study's write and the journal's.
-            if record.result is not None and record.number not in self.finished_numbers:
+            if record.result is not None and record.trial_id not in self.finished_trials:
                 self.finished(record)
 
     def opened(self) -> None:
@@ -79,18 +80,18 @@ class Tracker:
         self._tell("open")
 
     def started(self, record: TrialRecord) -> None:
-        self._tell("start", number=record.number, params=record.params)
+        self._tell("start", trial=record.trial_id, params=dict(record.params))
 
-    def reported(self, number: int, report: Report) -> None:
+    def reported(self, trial: TrialId, report: Report) -> None:
         """An epoch, once: a trial that goes on from a checkpoint says again what it had said."""
-        if self.said.get((number, report.step), 0) < report.epoch:
+        if self.said.get((str(trial), report.step), 0) < report.epoch:
             about = {"step": report.step, "epoch": report.epoch, "metrics": report.metrics}
-            self._tell("report", number=number, **about)
+            self._tell("report", trial=str(trial), **about)
 
     def finished(self, record: TrialRecord) -> None:
-        if record.number not in self.started_numbers:
+        if record.trial_id not in self.started_trials:
             self.started(record)
-        self._tell("finish", number=record.number, result=encode(record.result))
+        self._tell("finish", trial=record.trial_id, result=encode(record.result))
 
     def close(self, status: str, seconds: float | None = CLOSE_SECONDS) -> str:
         """End the parent run; returns a sentence about what could not be delivered, or "".
@@ -119,8 +120,8 @@ class Tracker:
             case "open" | "end" as kind:
                 self.is_ended = kind == "end"
             case "start":
-                self.started_numbers.add(event["number"])
+                self.started_trials.add(event["trial"])
             case "report":
-                self.said[event["number"], event["step"]] = event["epoch"]
+                self.said[event["trial"], event["step"]] = event["epoch"]
             case "finish":
-                self.finished_numbers.add(event["number"])
+                self.finished_trials.add(event["trial"])

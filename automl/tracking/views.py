@@ -29,10 +29,10 @@ def trials_path(experiment: str, run_id: str) -> str:
 def note(study: Study) -> str:
     """What was found and how to take it, as markdown."""
     summary, named = study.summary(), aliases(study)
-    counts = ", ".join(f"{count} {status}" for status, count in summary["trials"].items() if count)
+    counts = ", ".join(f"{count} {status}" for status, count in summary.trials.items() if count)
     place = study.attribute("mlflow")
     report = f"[{REPORT}](#/{path(place['experiment_id'], place['run_id'])})"
-    lines = [f"{counts or 'no'} trials; {len(summary['front'])} models on the front: {report}", ""]
+    lines = [f"{counts or 'no'} trials; {len(summary.front)} models on the front: {report}", ""]
     for alias, record in named.items():
         options = EXPORTS.get(alias, f"--trial {record.trial_id}")
         lines += [

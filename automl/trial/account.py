@@ -8,7 +8,7 @@ from typing import Any
 
 from automl.measure.measurement import Measurement
 from automl.recipe import Context
-from automl.trial.result import TrialResult
+from automl.trial.result import Status, TrialResult
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Account:
         return sum(self.teachers.values())
 
     def result(
-        self, key: str, status: str, reason: str = "", measurement: Measurement | None = None
+        self, key: str, status: Status, reason: str = "", measurement: Measurement | None = None
     ) -> TrialResult:
         """The result of the trial whose last prefix has this store key."""
         return TrialResult(

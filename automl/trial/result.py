@@ -1,28 +1,42 @@
-"""How a trial ended, as it is kept and shown."""
+"""The end of a trial: its status and reason, its measurement, and what it cost."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from enum import StrEnum
 
 from automl.config import Config
 from automl.measure.measurement import Measurement
 
 
+class Status(StrEnum):
+    """The ways in which a trial or a proposal ends.
+
+    A trial that completes is measured. `stopped` ends at an epoch, `rejected` at the gate, `failed`
+    by an error. `screened` is a proposal that is refused before any work: never a trial's status.
+    """
+
+    COMPLETE = "complete"
+    STOPPED = "stopped"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    SCREENED = "screened"
+
+
 @dataclass(frozen=True)
 class TrialResult(Config):
-    """`status` is complete, stopped, rejected or failed; the last three carry a reason.
+    """How a trial ended. Every status but `complete` comes with a reason.
 
     `key` names the model and its `model.onnx` in the store; `parent_quality` is what the last
     training before the first compression reached; `seconds` leave out waiting;
     `reused_seconds` are what the `reused_steps` took when they were made;
-    `teacher_seconds` are what the siblings that taught it took, in whichever trial;
-    `notes` are what the user should know of how it went; `sensitivity` is what its steps
+    `teacher_seconds` are what the siblings took that taught the model, in whichever trial;
+    `notes` are what the user should know of how the trial went; `sensitivity` is what its steps
     measured of each layer, by their label; `system` is what the trial took of the process that
     ended it, from when it came there, unless workers of its own ran it.
     """
 
-    status: str
+    status: Status
     reason: str = ""
     key: str = ""
     measurement: Measurement | None = None
@@ -33,10 +47,18 @@ class TrialResult(Config):
     stages: dict[str, float] = field(default_factory=dict)
     teacher_seconds: float = 0.0
     notes: tuple[str, ...] = ()
-    sensitivity: dict[str, Any] = field(default_factory=dict)
+    sensitivity: dict[str, dict[str, object]] = field(default_factory=dict)
     system: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # JSON has the word alone.
+        object.__setattr__(self, "status", Status(self.status))
+
+    @property
+    def is_complete(self) -> bool:
+        return self.status is Status.COMPLETE
 
 
 def failed(error: BaseException) -> TrialResult:
     """The result of a trial whose recipe raised."""
-    return TrialResult("failed", reason=f"{type(error).__name__}: {error}")
+    return TrialResult(Status.FAILED, reason=f"{type(error).__name__}: {error}")

@@ -27,7 +27,7 @@ from automl.training import parallel
 from automl.trial.account import Account
 from automl.trial.checkpoints import Checkpoints
 from automl.trial.prefixes import Prefixes
-from automl.trial.result import TrialResult
+from automl.trial.result import Status, TrialResult
 
 Measure = Callable[[bytes, Split], Measurement]
 
@@ -54,8 +54,8 @@ def run(
         network = yield from trial.recipe(is_again)
         measurement = trial.measured(network, measure) if parallel.rank() == 0 else None
     except Rejected as rejected:
-        return trial.account.result(key, "rejected", reason=str(rejected))
-    return trial.account.result(key, "complete", measurement=measurement)
+        return trial.account.result(key, Status.REJECTED, reason=str(rejected))
+    return trial.account.result(key, Status.COMPLETE, measurement=measurement)
 
 
 class _Trial:

@@ -77,7 +77,7 @@ def ours(request: Request, scratch: str) -> dict[str, Any]:
         trial["figures"] = {n: v for n, v in trial["figures"].items() if n in request.axes}
         if trial["figures"]:
             trial["figures"]["latency_ms"] *= scale
-    return {"started": sum(found.summary()["trials"].values()), "trials": watch.trials}
+    return {"started": sum(found.summary().trials.values()), "trials": watch.trials}
 
 
 def peer(request: Request, scratch: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -48,10 +48,11 @@ from automl.study.propose import (
     samplers,
     surrogate,
 )
-from automl.study.propose.proposer import Drawer
+from automl.study.propose.proposer import Proposer
 from automl.study.propose.samplers import SAMPLERS, suggest_from
 from automl.study.record import Settings, TrialRecord
-from automl.trial.result import TrialResult
+from automl.study.trial_id import TrialId
+from automl.trial.result import Status, TrialResult
 
 RESULTS = Path(__file__).parent / "results"
 EVALUATIONS = 100
@@ -141,24 +142,24 @@ class Nothing:
 
 
 def by_us(table: Table, seed: int) -> list[tuple[float, ...]]:
-    """What the search itself would draw; an objective's place stands for its figure."""
+    """The search's own proposals; an objective's coordinate stands for its figure."""
     names = ("accuracy", "size_bytes", "latency_ms")[: table.width]
     axes = {"accuracy": Axis(0.0, 1.0), "size_bytes": Axis(1.0, 0.0), "latency_ms": Axis(1.0, 0.0)}
     space = Space(TrialConfig(LinearMap(), Row(dict(table.domains)), ()), names)
     own = {name: axes[name] for name in names}
     settings = Settings("table", "", names, (), {}, seed, "tpe", own, 1.0)
-    drawer = Drawer(settings, space, lambda config: [], lambda config: Nothing())
+    own_proposer = Proposer(settings, space, lambda config: [], lambda config: Nothing())
     points = []
     for number in range(EVALUATIONS):
-        candidate = drawer.draw(number).candidate
+        candidate = own_proposer.propose(number).candidate
         params = {path.removeprefix("model.leaves."): v for path, v in candidate.params.items()}
         points.append(table.at(params))
         accuracy, *costs = points[-1]
         size, latency = (*(1.0 - cost for cost in costs), 0.0)[:2]
         measured = Measurement({"accuracy": accuracy}, size, latency, 0.0)  # type: ignore[arg-type]
-        result = TrialResult("complete", measurement=measured)
-        params, distributions = candidate.params, candidate.distributions
-        drawer.learn(TrialRecord(number, params, distributions, number, result=result))
+        result = TrialResult(Status.COMPLETE, measurement=measured)
+        record = TrialRecord(TrialId(number), candidate.params, candidate.distributions)
+        own_proposer.learn(replace(record, result=result))
     return points
 
 

@@ -37,13 +37,14 @@ from automl.recipe import Report
 from automl.space import space_file
 from automl.space.space import TrialConfig
 from automl.space.store_keys import prefix_keys
-from automl.study.background import AtOnce
-from automl.study.dispatcher import Proposer
+from automl.study.background import Immediately, P, T
+from automl.study.dispatcher import Dispatcher, DispatcherOptions
 from automl.study.record import Settings, TrialRecord
 from automl.study.simulator import Course, simulate
-from automl.study.stopping.rung_entry import Bound, judged
+from automl.study.stopping.rung_entry import Bound, rung_entry
 from automl.study.study import Study, create
-from automl.trial.result import TrialResult
+from automl.study.trial_id import TrialId
+from automl.trial.result import Status, TrialResult
 
 RESULTS = Path(__file__).parent / "results" / "scale.json"
 AXES = {
@@ -79,22 +80,23 @@ def played(workers: int, trials: int) -> dict[str, Any]:
     """A search, and what each tenth of its trials cost, in seconds."""
     tenths: list[dict[str, float]] = []
     with tempfile.TemporaryDirectory() as folder:
-        proposer = started(Path(folder) / "scale", workers)
+        dispatcher = started(Path(folder) / "scale", workers)
+        known = dispatcher.proposer.known
         filling = dict(SECONDS)
         SECONDS.clear()
         virtual_seconds = 0.0
-        for event in simulate(proposer, partial(course, proposer.drawer.bound_of, {}), workers):
-            if proposer.num_started >= workers + trials * (len(tenths) + 1) // 10:
+        for event in simulate(dispatcher, partial(course, known.bound_of, {}), workers):
+            if dispatcher.num_started >= workers + trials * (len(tenths) + 1) // 10:
                 tenths.append(dict(SECONDS))
                 SECONDS.clear()
                 print(len(tenths), tenths[-1], flush=True)
                 virtual_seconds = event.second
             if len(tenths) == 10:
                 break
-        journal = sum(file.stat().st_size for file in proposer.study.folder.iterdir())
-        front = proposer.drawer.front.members
-        paused = len(proposer.paused)
-        proposer.close()
+        journal = sum(file.stat().st_size for file in dispatcher.study.folder.iterdir())
+        front = known.front.members
+        paused = len(dispatcher.under_way.paused)
+        dispatcher.close()
     return {
         "summary": summary(tenths, trials),
         "tenths": tenths,
@@ -125,20 +127,22 @@ def summary(tenths: list[dict[str, float]], trials: int) -> dict[str, float]:
     }
 
 
-def started(folder: Path, workers: int) -> Proposer:
+def started(folder: Path, workers: int) -> Dispatcher:
     text, bound_of = space_file.find("digits").read_text(), Bounds(CACHE)
     create(folder, Settings("digits", "", tuple(AXES), (), {}, 0, "tpe", AXES, 1.0), text, b"")
     study = Study(folder)
-    return TimedProposer(
+    return TimedDispatcher(
         study,
         space_file.load(text),
         user_code.fingerprint(text),
         lambda key: False,
         bound_of,
-        slots=workers,
-        max_live=workers,
-        judge=partial(judged, study.settings, bound_of),
-        later=TimedLater,
+        DispatcherOptions(
+            slots=workers,
+            max_live=workers,
+            rung_entry=partial(rung_entry, study.settings, bound_of),
+            thread=TimedThread,
+        ),
     )
 
 
@@ -159,35 +163,35 @@ def course(
     latency = bound.macs / MACS_PER_MS * rng.uniform(0.9, 1.1)
     figures = {"accuracy": round(ROWS * top) / ROWS}
     measured = Measurement(figures, int(bound.size_bytes * 1.1), latency, 1.0)
-    return 0.5, TrialResult("complete", "", keys[-1], measured, figures)
+    return 0.5, TrialResult(Status.COMPLETE, "", keys[-1], measured, figures)
 
 
-class TimedLater(AtOnce):
+class TimedThread(Immediately):
     """Does the work at once, and adds its seconds up under its name."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.name = name
 
-    def __call__(self, work: Callable[..., Any], *arguments: Any) -> Future[Any]:
+    def __call__(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         with timed(self.name):
-            return super().__call__(work, *arguments)
+            return super().__call__(work, *args, **kwargs)
 
 
-class TimedProposer(Proposer):
+class TimedDispatcher(Dispatcher):
     """Adds up what the loop waits for."""
 
     def next(self) -> TrialRecord | None:
         with timed("loop"):
             return super().next()
 
-    def goes_on(self, number: int, report: Report, seconds: float = 0.0) -> bool:
+    def goes_on(self, trial: TrialId, report: Report, seconds: float = 0.0) -> bool:
         with timed("loop"):
-            return super().goes_on(number, report, seconds)
+            return super().goes_on(trial, report, seconds)
 
-    def finish(self, number: int, result: TrialResult) -> TrialRecord:
+    def end(self, trial: TrialId, result: TrialResult) -> TrialRecord:
         with timed("loop"):
-            return super().finish(number, result)
+            return super().end(trial, result)
 
 
 class timed:

@@ -52,7 +52,7 @@ def really(slots: int, trials: int) -> dict[str, float]:
             "digits", trials=trials, concurrency=slots, sampler="random", sets=SETS, home=home,
             **options,
         )  # fmt: skip
-        return {"trials": len(found.study.records()), "seconds": found.summary()["seconds"]}
+        return {"trials": len(found.study.records()), "seconds": found.summary().seconds}
 
 
 def played(workers: int, trials: int) -> dict[str, float]:
@@ -61,7 +61,7 @@ def played(workers: int, trials: int) -> dict[str, float]:
 
     def counted(config: TrialConfig) -> Course:
         nonlocal busy
-        made = course(proposer.drawer.bound_of, stored, config)
+        made = course(dispatcher.proposer.known.bound_of, stored, config)
         while True:
             try:
                 seconds, report = next(made)
@@ -74,12 +74,12 @@ def played(workers: int, trials: int) -> dict[str, float]:
     stored: dict[str, bool] = {}
     ended = 0
     with tempfile.TemporaryDirectory() as folder:
-        proposer = started(Path(folder) / "scaling", workers)
-        for event in simulate(proposer, counted, workers):
+        dispatcher = started(Path(folder) / "scaling", workers)
+        for event in simulate(dispatcher, counted, workers):
             ended += event.record is not None
             if ended == trials:
                 break
-        proposer.close()
+        dispatcher.close()
     return {"trials": ended, "busy_seconds": busy, "seconds": event.second}
 
 

@@ -39,15 +39,15 @@ from automl.space import space_file
 from automl.space.sampling import replay, sample
 from automl.space.space import Space, TrialConfig
 from automl.space.store_keys import prefix_keys
-from automl.study.background import AtOnce
-from automl.study.dispatcher import Judge, Proposer, no_rung
+from automl.study.background import Immediately
+from automl.study.dispatcher import Dispatcher, DispatcherOptions
 from automl.study.record import Settings
+from automl.study.rung_state import Entry, RungName
 from automl.study.simulator import Course, simulate
-from automl.study.stopping.rung import Entry
-from automl.study.stopping.rung_entry import judged
-from automl.study.stopping.stop_rule import Place, StopRule
+from automl.study.stopping.rung_entry import RungEntryOf, no_rung, rung_entry
+from automl.study.stopping.stop_rule import StopRule
 from automl.study.study import Study, create
-from automl.trial.result import TrialResult
+from automl.trial.result import Status, TrialResult
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "stop_rule.json"
@@ -149,9 +149,9 @@ class Board:
         """A search until so many epochs have begun: pairs of epochs and the share from then on."""
         trained, curve, points = Trained(method.reuse), [(0, 0.0)], list[dict[str, float]]()
         with tempfile.TemporaryDirectory() as folder:
-            proposer = self._proposer(Path(folder) / "study", method, seed, trained)
+            dispatcher = self._dispatcher(Path(folder) / "study", method, seed, trained)
             course_of = partial(course, self.rows, trained)
-            for event in simulate(proposer, course_of, WORKERS):
+            for event in simulate(dispatcher, course_of, WORKERS):
                 if trained.num_epochs > epochs:
                     break
                 result = event.record.result if event.record else None
@@ -161,39 +161,41 @@ class Board:
                     if share > curve[-1][1]:
                         curve.append((trained.num_epochs, share))
             counts = {
-                "started": proposer.num_started,
+                "started": dispatcher.num_started,
                 "complete": len(points),
-                "paused": len(proposer.paused),
+                "paused": len(dispatcher.under_way.paused),
                 "epochs": trained.num_epochs,
             }
-            proposer.close()
+            dispatcher.close()
         return {"curve": curve, "counts": counts}
 
-    def _proposer(self, folder: Path, method: Method, seed: int, trained: Trained) -> Proposer:
+    def _dispatcher(self, folder: Path, method: Method, seed: int, trained: Trained) -> Dispatcher:
         objectives = tuple(self.axes)
         settings = Settings(
             "digits_table", "", objectives, (), {}, seed, method.sampler, self.axes, 1.0
         )
         create(folder, settings, self.text, b"")
-        judge: Judge = partial(judged, settings, self.bound_of)
+        entry_of: RungEntryOf = partial(rung_entry, settings, self.bound_of)
         if method.only_accuracy:
-            judge = partial(by_accuracy, judge, objectives.index("accuracy"))
-        proposer = Proposer(
+            entry_of = partial(by_accuracy, entry_of, objectives.index("accuracy"))
+        dispatcher = Dispatcher(
             Study(folder),
             self.space,
             "",
             lambda key: not method.reuse or key in trained.whole,
             self.bound_of,
-            judge=judge if method.rule else no_rung,
-            reuse=method.reuse,
-            slots=WORKERS,
-            max_live=WORKERS,
-            max_trials=MAX_TRIALS,
-            later=AtOnce,
+            DispatcherOptions(
+                slots=WORKERS,
+                max_live=WORKERS,
+                max_trials=MAX_TRIALS,
+                reuse=method.reuse,
+                rung_entry=entry_of if method.rule else no_rung,
+                thread=Immediately,
+            ),
         )
         if method.rule:
-            proposer.rule = method.rule()
-        return proposer
+            dispatcher.rule = method.rule()
+        return dispatcher
 
 
 def axes_of(space: Space, rows: list[Row]) -> dict[str, Axis]:
@@ -219,10 +221,10 @@ def figures_of(row: Row) -> dict[str, float]:
 
 
 def by_accuracy(
-    judge: Judge, position: int, config: TrialConfig, keys: list[str], report: Report
-) -> tuple[Place, Entry] | None:
+    entry_of: RungEntryOf, position: int, config: TrialConfig, keys: list[str], report: Report
+) -> tuple[RungName, Entry] | None:
     """What a rule sees that knows of no other objective."""
-    found = judge(config, keys, report)
+    found = entry_of(config, keys, report)
     return found and (found[0], replace(found[1], values=(found[1].values[position],)))
 
 
@@ -260,13 +262,13 @@ def course(rows: dict[str, Row], trained: Trained, config: TrialConfig) -> Cours
         trained.whole.add(key)
     seconds = row.export_seconds + row.measure_seconds
     if row.accuracy is None:
-        return seconds, TrialResult(row.status, row.reason)
+        return seconds, TrialResult(Status(row.status), row.reason)
     figures = figures_of(row)
     measured = Measurement(
         {"accuracy": figures["accuracy"]}, int(figures["size_bytes"]), figures["latency_ms"], 1.0
     )
     parent = {"accuracy": row.stages[0].accuracy[-1]}
-    return seconds, TrialResult("complete", "", "", measured, parent)
+    return seconds, TrialResult(Status.COMPLETE, "", "", measured, parent)
 
 
 if __name__ == "__main__":

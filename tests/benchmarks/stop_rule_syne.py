@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.study.stopping.rung import Entry
-from automl.study.stopping.stop_rule import Place, StopRule, _Paused
+from automl.study.rung_state import Entry, RungName, RungState
+from automl.study.stopping.stop_rule import StopRule, _Paused
+from automl.study.trial_id import TrialId
 
 SHARE = 3
 
@@ -23,12 +24,14 @@ class SyneRule(StopRule):
 
     def __init__(self) -> None:
         super().__init__()
-        self.entries: dict[Place, dict[str, Entry]] = {}
+        self.entries: dict[RungName, dict[str, Entry]] = {}
 
-    def goes_on(self, number: int, place: Place | None = None, entry: Entry | None = None) -> bool:
-        if place is None or entry is None:
+    def goes_on(
+        self, trial: TrialId, name: RungName | None = None, entry: Entry | None = None
+    ) -> bool:
+        if name is None or entry is None:
             return True
-        rung = self.entries.setdefault(place, {})
+        rung = self.entries.setdefault(name, {})
         if entry.key in rung:
             return True
         rung[entry.key] = entry
@@ -37,14 +40,14 @@ class SyneRule(StopRule):
         order = sorted_by_rank(np.array([one.values for one in rung.values()]))
         if order.index(len(rung) - 1) < len(rung) / SHARE:
             return True
-        self.paused[number] = _Paused(place, {place: entry.key})
+        self.paused[trial] = _Paused(name, {name: entry.key})
         return False
 
-    def to_resume(self) -> int | None:
+    def to_resume(self) -> TrialId | None:
         return None
 
-    def record(self, number: int) -> dict[str, Any]:
-        return {}
+    def state(self, trial: TrialId) -> RungState:
+        return RungState()
 
 
 def sorted_by_rank(values: NDArray[Any]) -> list[int]:

@@ -39,12 +39,13 @@ from automl.engine import mlflow_worker
 from automl.measure.measurement import Measurement, machine
 from automl.recipe import Report
 from automl.study.study import Study
+from automl.study.trial_id import TrialId
 from automl.tracking import registry
 from automl.tracking.delivery import Delivery
 from automl.tracking.mlflow_client import connect
 from automl.tracking.pages import files
 from automl.tracking.tracker import Process, Tracker
-from automl.trial.result import TrialResult
+from automl.trial.result import Status, TrialResult
 
 RESULTS = Path(__file__).parent / "results" / "tracking.json"
 TRIALS, SMALL_TRIALS = 200, 20
@@ -159,17 +160,20 @@ def ours(uri: str, folder: Path) -> tuple[Callable[[str, int, int], None], Calla
 
     def tell(kind: str, number: int, epoch: int) -> None:
         if kind == "start":
-            record = records[number] = replace(acted.RECORD, number=number)
+            record = records[number] = replace(acted.RECORD, id=TrialId(number))
             study.start(record)
             with waiting():
                 told.started(record)
         elif kind == "report":
             with waiting():
-                told.reported(number, Report("train", epoch, EPOCHS, metrics(number, epoch)))
+                told.reported(
+                    TrialId(number), Report("train", epoch, EPOCHS, metrics(number, epoch))
+                )
         else:
-            study.finish(number, ended(number), number + 1)
+            record = replace(records[number], result=ended(number), departure=number + 1)
+            study.end(record)
             with waiting():
-                told.finished(replace(records[number], result=ended(number)))
+                told.finished(record)
 
     def close() -> None:
         left = told.close("FINISHED", None)
@@ -197,7 +201,7 @@ def deliver(result: Path) -> None:
     def of_study(told: Mapping[str, str]) -> Delivery:
         study, uri = Study(Path(told["folder"])), told["uri"]
         artifacts = None if uri.startswith("http") else study.folder.parent / "artifacts"
-        return Delivery(study, uri, artifacts, files.write, lambda r: acted.shipped(r.number))
+        return Delivery(study, uri, artifacts, files.write, lambda r: acted.shipped(r.id.number))
 
     mlflow_worker.main(of_study)
     SPENT["process"] = time.process_time()
@@ -267,7 +271,9 @@ def ended(number: int) -> TrialResult:
     draw = random.Random(number)
     quality = {"accuracy": draw.random(), "macro_f1": draw.random()}
     measured = Measurement(quality, len(acted.shipped(number).file), draw.random(), 1.0)
-    return TrialResult("complete", key=f"key{number}", measurement=measured, stages={"train": 1.0})
+    return TrialResult(
+        Status.COMPLETE, key=f"key{number}", measurement=measured, stages={"train": 1.0}
+    )
 
 
 def count_requests() -> None:

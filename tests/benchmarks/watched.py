@@ -6,8 +6,8 @@ import time
 from typing import Any
 
 from automl.engine import api
-from automl.engine.run import Watch
 from automl.engine.searches import Search
+from automl.engine.watch import Watch
 from automl.study.budget import Budget
 from automl.study.record import TrialRecord
 from automl.study.study import Study
@@ -24,7 +24,7 @@ def search(space: str, slots: int, home: str, **options: Any) -> tuple[Search, T
 
 
 class Timed(Watch):
-    """Seconds from the moment at which Ray and the judge were ready."""
+    """Seconds from the moment at which Ray and the measurer were ready."""
 
     def began(self, study: Study, slots: int, budget: Budget) -> None:
         self.since, self.reference_latency_ms = time.time(), study.settings.reference_latency_ms
@@ -37,7 +37,7 @@ class Timed(Watch):
             {
                 "seconds": time.time() - self.since,
                 "trial_seconds": result.seconds,
-                "status": result.status,
+                "status": str(result.status),
                 "reason": result.reason,
                 "figures": result.measurement.figures if result.measurement else {},
                 "reused_steps": result.reused_steps,

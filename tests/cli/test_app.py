@@ -69,7 +69,7 @@ def refused(done, sentence):
 def test_the_front_as_object_table_csv_and_page(searched, tmp_path):
     at = ("--home", searched.home.path)
     front = object_of(automl("front", "digits", "--json", *at, cwd=tmp_path))
-    assert front == searched.summary()
+    assert front == searched.summary().as_json()
     assert front["objectives"] == {"accuracy": "max", "size_bytes": "min", "latency_ms": "min"}
     assert sum(front["trials"].values()) == len(searched.study.records())
     table = automl("front", "digits", *at, cwd=tmp_path).stdout

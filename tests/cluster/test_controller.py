@@ -6,8 +6,8 @@ import pytest
 from helpers.trials import drive
 
 from automl.engine import api
-from automl.engine.run import Watch
 from automl.engine.searches import state
+from automl.engine.watch import Watch
 from automl.models.mlp import MLP
 from automl.space.store_keys import prefix_keys
 from automl.store import Store
@@ -78,11 +78,11 @@ class Recorder(Watch):
     def __init__(self):
         self.reports, self.faults = [], []
 
-    def lost(self, number, fault):
+    def lost(self, trial, fault):
         self.faults.append(fault)
 
-    def reported(self, number, report):
-        self.reports.append((number, report.epoch))
+    def reported(self, trial, report):
+        self.reports.append((trial, report.epoch))
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_trials_that_fall_behind_are_paused_and_at_the_end_stopped(search):
         "epochs=15", "epochs=6"
     )
     found = search(text, trials=16, sampler="random", watch=recorder)
-    results = {record.number: record.result for record in found.study.records()}
+    results = {record.id: record.result for record in found.study.records()}
     stopped = [number for number, result in results.items() if result.status == "stopped"]
     assert len(results) == 16 and stopped
     reached = {number: max(e for n, e in recorder.reports if n == number) for number in stopped}
@@ -160,7 +160,7 @@ def test_trials_that_fall_behind_are_paused_and_at_the_end_stopped(search):
     assert all(results[number].seconds > 0 for number in stopped)
     store = Store(found.home.store)
     for record in found.study.records():
-        if record.number in stopped:
+        if record.id in stopped:
             key = prefix_keys(found.config(record))[0]
             assert store.starting_with(key) == [f"{key}@2"], "none went on unasked"
 
@@ -176,7 +176,7 @@ def test_the_fronts_members_are_trained_again_at_the_end_at_the_shape_they_were_
     for record in refits:
         config = found.config(record)
         assert config.model == MLP((16,)) and config.recipe[0].epochs == 6
-    longest = [number for number, epoch in recorder.reports if epoch == 6]
+    longest = [trial for trial, epoch in recorder.reports if epoch == 6]
     assert len(longest) == 1, "two refits of one training train once"
     assert found.study.attribute("refit_seconds") > 0
     best = max(r.values["accuracy"] for r in [*trials, *refits])

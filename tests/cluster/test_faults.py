@@ -74,11 +74,11 @@ def test_finishes_that_a_kill_cut_off_are_finished_by_the_resumed_search(start, 
     wait_for(lambda: any(record.result is None for record in refits()), 120)
     process.kill()
     process.wait()
-    before = {record.number: record.result for record in refits() if record.result}
+    before = {record.id: record.result for record in refits() if record.result}
     wait_for(lambda: not members(process.pid), 20)
     resumed = start("resume", "digits")
     assert resumed.wait(120) == 0, resumed.stderr.read()
-    after = {record.number: record.result for record in refits()}
+    after = {record.id: record.result for record in refits()}
     assert {number: after[number] for number in before} == before
     assert {result.status for result in after.values()} == {"complete"}
     assert sorted(finished(tmp_path)) == list(range(6))

@@ -19,7 +19,7 @@ def story(home):
     """What a search did: every trial, and how it ended."""
     study = open_study(Home(home), "kills")
     return [
-        (record.number, record.params, outcome(record.result))
+        (record.id.number, record.params, outcome(record.result))
         for record in [*study.records(), *study.refits()]
     ]
 

@@ -135,7 +135,7 @@ def test_forty_trials_finish_once_each_while_a_node_is_killed_and_another_joins(
     records = search.end()
     events = search.events
     numbers = [event["number"] for event in events if event["event"] == "finished"]
-    assert sorted(numbers) == list(range(40)) == [record.number for record in records]
+    assert sorted(numbers) == list(range(40)) == [record.id.number for record in records]
     assert {record.result.status for record in records} == {"complete"}
     number = lost["number"]
     before = max(

@@ -24,7 +24,7 @@ def copied(searched, tmp_path):
     """A finished search, MLflow's files left out: (its home, what a process is told)."""
     home = Home(tmp_path / "home")
     shutil.copytree(searched.home.path, home.path, ignore=shutil.ignore_patterns("ml*", "ray"))
-    return home, {"home": str(home.path), "study": searched.study.name, "uri": home.mlflow_uri}
+    return home, {"home": str(home.path), "search": searched.study.name, "uri": home.mlflow_uri}
 
 
 def runs(home):
@@ -35,7 +35,7 @@ def runs(home):
 
 def test_a_process_delivers_all_and_registers_what_ships(copied):
     home, told = copied
-    study = open_study(home, told["study"])
+    study = open_study(home, told["search"])
     tracker = Tracker(study, Process(COMMAND, told))
     assert tracker.close("FINISHED", None) == ""
     (parent,) = (run for run in runs(home) if run.data.tags["automl.kind"] == "search")
@@ -54,7 +54,7 @@ def test_a_process_whose_search_is_killed_ends_by_itself(copied):
         "Writer(Path(sys.argv[2])).append({'event': 'open', 'time': 1});"
         f"Process({COMMAND}, json.loads(sys.argv[1])); os.kill(os.getpid(), 9)"
     )
-    command = [sys.executable, "-c", code, json.dumps(told), str(home.study(told["study"]))]
+    command = [sys.executable, "-c", code, json.dumps(told), str(home.study(told["search"]))]
     # Its standard error, which it shares, ends with the last of the two.
     assert subprocess.run(command, stderr=subprocess.PIPE, timeout=60).returncode == -9
     (parent,) = runs(home)
@@ -63,11 +63,11 @@ def test_a_process_whose_search_is_killed_ends_by_itself(copied):
 
 def test_what_goes_wrong_is_one_sentence_for_who_searches(copied):
     home, told = copied
-    study = open_study(home, told["study"])
+    study = open_study(home, told["search"])
     away = {**told, "uri": "http://127.0.0.1:1"}
     sentence = Tracker(study, Process(COMMAND, away)).close("FINISHED")
     assert "MLflow has not got everything" in sentence and "refused" in sentence
-    sentence = Tracker(study, Process(COMMAND, {**told, "study": "none"})).close("FINISHED")
+    sentence = Tracker(study, Process(COMMAND, {**told, "search": "none"})).close("FINISHED")
     assert "the process that delivers ended with 1" in sentence
     waiting = [sys.executable, "-c", "import time; time.sleep(60)"]
     sentence = Tracker(study, Process(waiting, told)).close("FINISHED", 0.1)
@@ -78,7 +78,7 @@ def test_another_delivery_of_the_study_is_waited_for(copied):
     home, told = copied
     closing = threading.Event()
     closing.set()
-    with (home.study(told["study"]) / LOCK).open("a") as lock:
+    with (home.study(told["search"]) / LOCK).open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         delivery = mlflow_worker.of_study(told)
         thread = threading.Thread(target=delivery.work, args=[closing])

@@ -1,4 +1,4 @@
-"""Finishes: which config they are, and that a lineup hands them out after the search."""
+"""Refits: the config of each, and the order in which they are handed out."""
 
 import json
 from dataclasses import replace
@@ -9,18 +9,19 @@ from helpers.trials import DIGITS, drive
 from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize
 from automl.config import decode
+from automl.engine.refit import Refitter, refit_config
 from automl.measure.measurement import Measurement
 from automl.models.family import Spec
 from automl.models.mlp import MLP
 from automl.pareto import Axis
 from automl.space.space import TrialConfig
 from automl.space.store_keys import needed_keys
-from automl.study.background import AtOnce
-from automl.study.record import REFIT, Settings, TrialRecord
-from automl.study.refit import Refitter, again
+from automl.study.background import Immediately
+from automl.study.record import Settings, TrialRecord
 from automl.study.study import Study, create
+from automl.study.trial_id import Kind, TrialId
 from automl.training.loop import Train
-from automl.trial.result import TrialResult
+from automl.trial.result import Status, TrialResult
 
 NAMES = ("accuracy", "size_bytes")
 AXES = {"accuracy": Axis(0.1, 1.0), "size_bytes": Axis(1e5, 1e2, True)}
@@ -33,27 +34,27 @@ def no_cut(position):
 
 def test_a_cut_trial_is_trained_long_at_the_shape_it_was_cut_to_and_quantized_as_before():
     config = TrialConfig(DIGITS, MLP((32,)), RECIPE)
-    finish = again(config, {1: Spec(MLP((16,)), (1, 8, 8), 10)}.get)
-    assert finish.model == MLP((16,))
-    assert [step.label for step in finish.recipe] == ["train", "quantize"]
-    assert finish.recipe[0].epochs == 2 * 3 + 2
-    assert finish.recipe[1] == RECIPE[3]
+    refit = refit_config(config, {1: Spec(MLP((16,)), (1, 8, 8), 10)}.get)
+    assert refit.model == MLP((16,))
+    assert [step.label for step in refit.recipe] == ["train", "quantize"]
+    assert refit.recipe[0].epochs == 2 * 3 + 2
+    assert refit.recipe[1] == RECIPE[3]
 
 
 def test_without_a_cut_all_is_repeated_with_a_longer_training():
     config = TrialConfig(DIGITS, MLP((32,)), (RECIPE[0], RECIPE[3]))
-    finish = again(config, no_cut)
-    assert finish == replace(config, recipe=(Train(epochs=6), RECIPE[3]))
+    refit = refit_config(config, no_cut)
+    assert refit == replace(config, recipe=(Train(epochs=6), RECIPE[3]))
 
 
 def test_a_shape_that_is_gone_from_the_store_is_cut_again():
     config = TrialConfig(DIGITS, MLP((32,)), RECIPE)
-    finish = again(config, lambda position: None)
-    assert finish == replace(config, recipe=(Train(epochs=6), *RECIPE[1:]))
+    refit = refit_config(config, lambda position: None)
+    assert refit == replace(config, recipe=(Train(epochs=6), *RECIPE[1:]))
 
 
-def test_what_never_trains_has_no_finish():
-    assert again(TrialConfig(DIGITS, MLP((32,)), (Quantize(),)), no_cut) is None
+def test_what_never_trains_has_no_refit():
+    assert refit_config(TrialConfig(DIGITS, MLP((32,)), (Quantize(),)), no_cut) is None
 
 
 @pytest.fixture
@@ -63,13 +64,14 @@ def study(tmp_path):
     )
 
 
-def test_members_that_hold_most_come_first_and_a_killed_finish_runs_again(study, store, tmp_path):
+def test_members_that_hold_most_come_first_and_a_killed_refit_runs_again(study, store, tmp_path):
     config = TrialConfig(DIGITS, MLP((16,)), (Train(epochs=1), Prune(0.5), Quantize()))
     _, made = drive(config, store)
+    two = [TrialId(0, Kind.REFIT), TrialId(2, Kind.REFIT)]
     figures = {0: (0.9, 50_000), 1: (0.8, 500), 2: (0.81, 49_000)}
     front = [
         TrialRecord(
-            number,
+            TrialId(number),
             {},
             {},
             result=replace(
@@ -81,33 +83,33 @@ def test_members_that_hold_most_come_first_and_a_killed_finish_runs_again(study,
 
     def refitter():
         return Refitter(
-            Study(study.folder), AtOnce("study"), needed_keys, lambda r: config, store.read
+            Study(study.folder), Immediately("study"), needed_keys, lambda r: config, store.read
         )
 
     first = refitter()
     assert not first.is_over()
     first.begin(front)
     record = first.next()
-    assert (record.number, record.trial_id) == (REFIT + 1, "0001-refit")
+    assert str(record.id) == "0001-refit"
     assert decode(json.loads(record.config)).model == MLP((8,))
-    first.finish(record.number, TrialResult("rejected", reason="why"))
+    first.end(record.id, TrialResult(Status.REJECTED, reason="why"))
     left = first.next()
     assert first.next() is None, "it would train what the one before it trains"
     again = refitter()
     again.begin(front)
-    assert again.next() == replace(left, is_again=True)
+    assert again.next() == replace(left, is_resumed=True)
     assert again.next() is None and not again.is_over()
-    again.finish(left.number, TrialResult("stopped", reason="its time was up"))
+    again.end(left.id, TrialResult(Status.STOPPED, reason="its time was up"))
     other = again.next()
-    assert {other.number, left.number} == {REFIT, REFIT + 2}
+    assert {other.id, left.id} == set(two)
     known = Study(study.folder).refits()
-    assert [r.number for r in known if r.result is None] == [other.number]
+    assert [r.id for r in known if r.result is None] == [other.id]
     hurried = refitter()
-    hurried.begin([replace(front[0], number=7, result=replace(front[0].result, seconds=9.0))])
+    hurried.begin([replace(front[0], id=TrialId(7), result=replace(front[0].result, seconds=9.0))])
     resumed = []
     while (record := hurried.next(5.0)) is not None:
-        resumed.append(record.number)
-        hurried.finish(record.number, TrialResult("rejected", reason="why"))
-    assert sorted(resumed) == [REFIT, REFIT + 2], "what was stopped has a second try"
+        resumed.append(record.id)
+        hurried.end(record.id, TrialResult(Status.REJECTED, reason="why"))
+    assert sorted(resumed) == two, "what was stopped has a second try"
     assert hurried.is_over()
     assert Study(study.folder).records() == []

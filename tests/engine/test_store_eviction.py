@@ -12,7 +12,7 @@ def test_what_the_front_ships_stays_when_there_is_no_room_for_anything(
     home = Home(tmp_path / "home")
     shutil.copytree(studied.home.path, home.path)
     store, study = Store(home.store), open_study(home, studied.study.name)
-    ended = {r.trial_id: r.result.key for r in study.records() if r.result.status == "complete"}
+    ended = {r.trial_id: r.result.key for r in study.records() if r.is_complete}
     front = {record.trial_id for record in study.front().members}
 
     def kept():

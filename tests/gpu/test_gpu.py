@@ -41,7 +41,7 @@ def test_a_trial_on_a_gpu_is_as_good_as_on_a_cpu(config, store):
 def test_two_trials_share_a_gpu(ray_session, tmp_path):
     sets = {"recipe.train.epochs": "4", "recipe.fine_tune.epochs": "2"}
     found = api.search("digits", trials=4, gpus_per_trial=0.5, sets=sets, home=tmp_path)
-    assert found.summary()["slots"] >= 2
+    assert found.summary().slots >= 2
     assert {record.result.status for record in found.study.records()} <= {"complete", "stopped"}
 
 

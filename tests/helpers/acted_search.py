@@ -17,16 +17,17 @@ from automl.pareto import Axis
 from automl.recipe import Report
 from automl.study.record import Settings, TrialRecord
 from automl.study.study import Study, create
+from automl.study.trial_id import TrialId
 from automl.tracking.delivery import Delivery
 from automl.tracking.registry import Shipped
 from automl.tracking.tracker import Tracker
-from automl.trial.result import TrialResult
+from automl.trial.result import Status, TrialResult
 
 DOMAINS = {
     "width": IntDistribution(0, 10_000),
     "optimizer": CategoricalDistribution(["SGD", "AdamW"]),
 }
-RECORD = TrialRecord(0, {"width": 8, "optimizer": "SGD"}, DOMAINS)
+RECORD = TrialRecord(TrialId(0), {"width": 8, "optimizer": "SGD"}, DOMAINS)
 AXES = {"accuracy": Axis(0.1, 1.0), "size_bytes": Axis(1e5, 1e2)}
 
 
@@ -42,7 +43,7 @@ def tracker(study: Study, uri: str) -> Tracker:
     def write_report(study: Study, folder: Path) -> None:
         (folder / "front.html").write_text(f"{len(study.records())} trials")
 
-    delivery = Delivery(study, uri, artifacts, write_report, lambda r: shipped(r.number))
+    delivery = Delivery(study, uri, artifacts, write_report, lambda r: shipped(r.id.number))
     return Tracker(study, InThread(delivery))
 
 
@@ -64,7 +65,7 @@ class InThread:
 
 
 def start(tracker: Tracker, number: int) -> TrialRecord:
-    record = replace(RECORD, number=number)
+    record = replace(RECORD, id=TrialId(number))
     tracker.study.start(record)
     tracker.started(record)
     return record
@@ -72,21 +73,22 @@ def start(tracker: Tracker, number: int) -> TrialRecord:
 
 def report(tracker: Tracker, number: int, epoch: int) -> None:
     metrics = {"loss": 1 / epoch, "accuracy": epoch / 100}
-    tracker.reported(number, Report("train", epoch, 100, metrics))
+    tracker.reported(TrialId(number), Report("train", epoch, 100, metrics))
 
 
 def finish(tracker: Tracker, record: TrialRecord, **result: object) -> None:
     """Each is more accurate and larger than the one before: all are on the front."""
-    ended = replace(complete(record.number), **result)
-    tracker.study.finish(record.number, ended, record.number + 1)
-    tracker.finished(replace(record, result=ended))
+    number = record.id.number
+    ended = replace(record, result=replace(complete(number), **result), departure=number + 1)
+    tracker.study.end(ended)
+    tracker.finished(ended)
 
 
 def complete(number: int) -> TrialResult:
     quality = {"accuracy": 0.5 + number / 1000, "macro_f1": 0.4}
     measured = Measurement(quality, len(shipped(number).file), 1.0 - number / 1000, 2.0)
     stages = {"train": 1.0, "export": 0.5}
-    return TrialResult("complete", key=f"key{number}", measurement=measured, stages=stages)
+    return TrialResult(Status.COMPLETE, key=f"key{number}", measurement=measured, stages=stages)
 
 
 @functools.cache

@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from dataclasses import replace
 
 from optuna.distributions import (
     CategoricalDistribution,
@@ -10,15 +11,15 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from automl.config import encode
 from automl.measure.measurement import Measurement
 from automl.pareto import Axis
 from automl.space import space_file
 from automl.study.record import Settings, TrialRecord
-from automl.study.stopping.rung import Entry
+from automl.study.rung_state import Entry, RungName, RungState
 from automl.study.stopping.stop_rule import StopRule
 from automl.study.study import create
-from automl.trial.result import TrialResult
+from automl.study.trial_id import Kind, TrialId
+from automl.trial.result import Status, TrialResult
 
 AXES = {
     "accuracy": Axis(0.1, 1.0),
@@ -50,13 +51,14 @@ MEASURED = [
     (0.99, 200_000, 0.90),
 ]
 """Accuracy, bytes, milliseconds: the third is dominated, the last breaks the constraint."""
+NO_RUNGS = RungState()
 EVIL = "<script>document.title = 'broken in'</script>"
 
 
 def complete(accuracy, size_bytes, latency_ms, **more):
     figures = Measurement({"accuracy": accuracy}, size_bytes, latency_ms, load_ms=1.0)
     stages = {"train": 10.0, "quantize": 2.0, "export": 1.0}
-    return TrialResult("complete", key="k", measurement=figures, **{"stages": stages, **more})
+    return TrialResult(Status.COMPLETE, key="k", measurement=figures, **{"stages": stages, **more})
 
 
 def make(folder, settings=SETTINGS):
@@ -68,18 +70,18 @@ def make(folder, settings=SETTINGS):
         end(study, complete(*figures, seconds=15.0, **(more if place == 4 else {})))
     rule = StopRule(free=0)
     at = AXES["accuracy"].at(0.55), AXES["size_bytes"].at(50_000), -0.5
-    rule.goes_on(6, ("train labels", 2), Entry("k6", at))
+    rule.goes_on(TrialId(6), RungName("train", "labels", 2), Entry("k6", at))
     stopped = "after epoch 2 of train it was not among the better half"
-    end(study, TrialResult("stopped", stopped, seconds=3.0), rungs=rule.record(6))
-    end(study, TrialResult("stopped", "the search's time was up", seconds=1.0))
-    end(study, TrialResult("rejected", "it is no smaller", stages={"train": 4.0}, seconds=5.0))
-    end(study, TrialResult("failed", f"ValueError: {EVIL} at row 3", seconds=2.0))
-    end(study, TrialResult("failed", f"ValueError: {EVIL} at row 14", seconds=2.0))
+    end(study, TrialResult(Status.STOPPED, stopped, seconds=3.0), rungs=rule.state(TrialId(6)))
+    end(study, TrialResult(Status.STOPPED, "the search's time was up", seconds=1.0))
+    end(study, TrialResult(Status.REJECTED, "it is no smaller", stages={"train": 4.0}, seconds=5.0))
+    end(study, TrialResult(Status.FAILED, f"ValueError: {EVIL} at row 3", seconds=2.0))
+    end(study, TrialResult(Status.FAILED, f"ValueError: {EVIL} at row 14", seconds=2.0))
     study.start(_record(study))
-    again = encode(complete(0.98, 60_000, 0.30, seconds=20.0, stages={"train": 18.0}))
-    ended = study.records()[3].ended + 120
-    about = {"params": _params(3), "config": "{}", "result": again, "ended": ended}
-    study.set_attribute("refit-3", about)
+    refitted = complete(0.98, 60_000, 0.30, seconds=20.0, stages={"train": 18.0})
+    ended, refit = study.records()[3].ended + 120, TrialId(3, Kind.REFIT)
+    more = {"result": refitted, "config": "{}", "ended": ended}
+    study.write_refit(TrialRecord(refit, _params(3), {}, **more))
     study.set_attribute("runs", [[study.records()[0].ended - 60, 0.0]])
     for name, value in (("seconds", 180.0), ("slots", 2), ("state", "finished")):
         study.set_attribute(name, value)
@@ -98,18 +100,16 @@ def text(page):
     return " ".join(html.unescape(re.sub(r"</?(b|i|code|span)\b.*?>", "", page)).split())
 
 
-def end(study, result, rungs=None):
+def end(study, result, rungs=NO_RUNGS):
     record = _record(study)
     study.start(record)
-    if rungs is not None:
-        study.update(record.number, rungs=rungs)
-    study.finish(record.number, result, record.number + 1)
+    study.end(replace(record, result=result, rungs=rungs, departure=record.id.number + 1))
 
 
 def _record(study):
     number = len(study.records())
     params = _params(number)
-    return TrialRecord(number, params, {name: DISTRIBUTIONS[name] for name in params}, 1)
+    return TrialRecord(TrialId(number), params, {name: DISTRIBUTIONS[name] for name in params}, 1)
 
 
 def _params(number):

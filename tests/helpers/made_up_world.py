@@ -6,7 +6,8 @@ from automl.measure.measurement import Measurement
 from automl.pareto import Axis
 from automl.space import space_file
 from automl.study.record import Settings, TrialRecord
-from automl.trial.result import TrialResult
+from automl.study.trial_id import TrialId
+from automl.trial.result import Status, TrialResult
 
 AXES = {"accuracy": Axis(0.0, 1.0), "size_bytes": Axis(100_000.0, 0.0)}
 
@@ -36,8 +37,10 @@ def world(params):
 def record(candidate, number):
     trained, accuracy, size_bytes = world(candidate.params)
     measured = Measurement({"accuracy": accuracy}, size_bytes, 1.0, 1.0)
-    result = TrialResult("complete", measurement=measured, parent_quality={"accuracy": trained})
-    return TrialRecord(number, candidate.params, candidate.distributions, result=result)
+    result = TrialResult(
+        Status.COMPLETE, measurement=measured, parent_quality={"accuracy": trained}
+    )
+    return TrialRecord(TrialId(number), candidate.params, candidate.distributions, result=result)
 
 
 def volume(places):

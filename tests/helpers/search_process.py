@@ -67,7 +67,7 @@ def finished(tmp_path, name="digits"):
     if name not in home.studies():
         return {}
     records = open_study(home, name).records()
-    return {record.number: record.result for record in records if record.result is not None}
+    return {record.id.number: record.result for record in records if record.result is not None}
 
 
 def runs(tmp_path):

@@ -1,10 +1,13 @@
 """A study whose trials ended as a test says."""
 
+from dataclasses import replace
+
 from automl.measure.measurement import Measurement
 from automl.pareto import Axis
 from automl.study.record import Settings, TrialRecord
 from automl.study.study import create
-from automl.trial.result import TrialResult
+from automl.study.trial_id import TrialId
+from automl.trial.result import Status, TrialResult
 
 SETTINGS = Settings(
     space_name="digits",
@@ -22,7 +25,7 @@ SETTINGS = Settings(
 
 def complete(accuracy, size_bytes):
     return TrialResult(
-        "complete", key="k", measurement=Measurement({"accuracy": accuracy}, size_bytes, 1, 1)
+        Status.COMPLETE, key="k", measurement=Measurement({"accuracy": accuracy}, size_bytes, 1, 1)
     )
 
 
@@ -30,8 +33,13 @@ def make_study(folder, *results, settings=SETTINGS, database=None):
     """A study whose trials ended so; None is one that runs."""
     study = create(folder / "mine", settings, "text", b"file", database=database)
     for result in results:
-        number = len(study.records())
-        study.start(TrialRecord(number, {}, {}, 1))
+        record = TrialRecord(TrialId(len(study.records())), {}, {})
+        study.start(record)
         if result is not None:
-            study.finish(number, result, number + 1)
+            end(study, record, result)
     return study
+
+
+def end(study, record, result):
+    """Write how a trial ended, in the order of the trials' numbers."""
+    study.end(replace(record, result=result, departure=record.id.number + 1))

@@ -1,6 +1,7 @@
 """Trials and searches driven in the test's own process."""
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,9 @@ def study_of(name: str, count: int, fixed: dict[str, str], folder: Path) -> Any:
     from automl.space.exploring import explore
     from automl.space.store_keys import needed_keys
     from automl.study import study as studies
-    from automl.study.propose.proposer import Drawer
+    from automl.study.propose.proposer import Proposer
     from automl.study.record import Settings, TrialRecord
+    from automl.study.trial_id import TrialId
     from automl.trial.reference_model import largest
 
     home, cache = Home(folder), Path(CACHE.name)
@@ -75,21 +77,22 @@ def study_of(name: str, count: int, fixed: dict[str, str], folder: Path) -> Any:
     axes = reference.axes(space.objectives, figures.figures)
     start = (path.stem, "", space.objectives, space.constraints, fixed, 0, "tpe", axes)
     study = studies.create(home.study(path.stem), Settings(*start, figures.latency_ms), text, file)
-    drawer = Drawer(study.settings, space, lambda c: needed_keys(c, code), Bounds(cache))
+    proposer = Proposer(study.settings, space, lambda c: needed_keys(c, code), Bounds(cache))
     for number in range(count):
-        drawn = drawer.draw(number)
+        proposal = proposer.propose(number)
+        candidate = proposal.candidate
         record = TrialRecord(
-            number,
-            drawn.candidate.params,
-            drawn.distributions,
-            draw=drawn.draw,
-            after=number,
-            parent=drawn.candidate.parent,
-            screened=drawn.screened,
+            TrialId(number),
+            candidate.params,
+            candidate.distributions,
+            num_draws=proposal.num_draws,
+            drawn_after=number,
+            parent=candidate.parent,
+            screened=proposal.screened,
         )
         study.start(record)
         trial = run(
-            drawn.candidate.config,
+            candidate.config,
             Store(home.store),
             lambda data, rows: measure(
                 data, rows.inputs, rows.targets, Reference(file, figures.latency_ms)
@@ -97,7 +100,7 @@ def study_of(name: str, count: int, fixed: dict[str, str], folder: Path) -> Any:
             cache,
             code,
         )
-        study.finish(number, finish(trial), number + 1)
-        drawer.learn(study.records()[number])
+        study.end(replace(record, result=finish(trial), departure=number + 1))
+        proposer.learn(study.records()[number])
     home.cache.symlink_to(cache)
     return Search(study, home)

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from automl.engine import api
-from automl.engine.run import Watch
+from automl.engine.watch import Watch
 
 
 class Lines(Watch):
@@ -17,23 +17,23 @@ class Lines(Watch):
         say("began", slots=slots)
 
     def started(self, record):
-        say("started", number=record.number)
+        say("started", number=record.id.number)
 
-    def reported(self, number, report):
-        say("reported", number=number, step=report.step, epoch=report.epoch)
+    def reported(self, trial, report):
+        say("reported", number=trial.number, step=report.step, epoch=report.epoch)
 
-    def paused(self, number):
-        say("paused", number=number)
+    def paused(self, trial):
+        say("paused", number=trial.number)
 
-    def lost(self, number, fault):
-        say("lost", number=number, fault=fault)
+    def lost(self, trial, fault):
+        say("lost", number=trial.number, fault=fault)
 
     def resized(self, slots):
         say("resized", slots=slots)
 
     def finished(self, record):
         result = record.result
-        say("finished", number=record.number, status=result.status, reason=result.reason)
+        say("finished", number=record.id.number, status=result.status, reason=result.reason)
 
 
 def say(event, **about):

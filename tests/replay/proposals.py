@@ -26,13 +26,13 @@ from automl.measure.measurement import Measurement
 from automl.pareto import Axis
 from automl.recipe import Report
 from automl.space import space_file
-from automl.study.background import AtOnce
-from automl.study.dispatcher import Proposer
+from automl.study.background import Immediately
+from automl.study.dispatcher import Dispatcher, DispatcherOptions
 from automl.study.record import Settings, TrialRecord
 from automl.study.simulator import simulate
-from automl.study.stopping.rung_entry import judged
+from automl.study.stopping.rung_entry import rung_entry
 from automl.study.study import create
-from automl.trial.result import TrialResult
+from automl.trial.result import Status, TrialResult
 
 SPACES = {"digits": "size_bytes<=5000", "tabular": "size_bytes<=2000"}
 """Each with what is asked of it under the last seed, so that some proposals are screened."""
@@ -66,7 +66,7 @@ def _alike() -> dict[str, str]:
     return {"OPENBLAS_CORETYPE": "Haswell", "OMP_NUM_THREADS": "1", **masked}
 
 
-def _search(name: str, seed: int, folder: Path) -> Proposer:
+def _search(name: str, seed: int, folder: Path) -> Dispatcher:
     """A whole search on a virtual clock."""
     text = space_file.read(space_file.find(name))
     space, bounds = space_file.load(text), Bounds(folder / "cache")
@@ -74,34 +74,38 @@ def _search(name: str, seed: int, folder: Path) -> Proposer:
     constraints = (SPACES[name],) if seed == SEEDS[-1] else ()
     start = (name, "", space.objectives, constraints, {}, seed, "tpe", axes, 1.0)
     settings = Settings(*start)
-    proposer = Proposer(
+    dispatcher = Dispatcher(
         create(folder / f"{name}-{seed}", settings, text, b""),
         space,
         user_code.fingerprint(text),
         lambda key: False,
         bounds,
-        max_live=2,
-        max_trials=COUNT,
-        judge=partial(judged, settings, bounds),
-        later=AtOnce,
+        DispatcherOptions(
+            max_live=2,
+            max_trials=COUNT,
+            rung_entry=partial(rung_entry, settings, bounds),
+            thread=Immediately,
+        ),
     )
-    for _ in simulate(proposer, _course_of(proposer, bounds), 1):
+    for _ in simulate(dispatcher, _course_of(dispatcher, bounds), 1):
         pass
-    proposer.close()
-    return proposer
+    dispatcher.close()
+    return dispatcher
 
 
-def _course_of(proposer: Proposer, bounds: Bounds) -> Callable[[Any], Any]:
+def _course_of(dispatcher: Dispatcher, bounds: Bounds) -> Callable[[Any], Any]:
     """Made up: better with every epoch, and the larger, with luck that goes by the parameters; what
     cannot be, such as a linear model cut, is rejected."""
-    quality, done = proposer.study.settings.objectives[0], dict[str, int]()
+    quality, done = dispatcher.study.settings.objectives[0], dict[str, int]()
 
     def course(config: Any) -> Generator[tuple[float, Report], None, tuple[float, TrialResult]]:
-        numbers = [n for n, made in proposer.making.items() if made[0] is config]
-        luck = random.Random(json.dumps(proposer.live[numbers[0]].params, sort_keys=True)).random()
+        plans = dispatcher.under_way.plans.items()
+        (trial,) = (trial for trial, plan in plans if plan.config is config)
+        params = dispatcher.under_way.live[trial].params
+        luck = random.Random(json.dumps(params, sort_keys=True)).random()
         bound = bounds(config)
         top = 0.5 + 0.4 * bound.size_bytes / (bound.size_bytes + 5000) + 0.1 * luck
-        keys = proposer.keys(config)
+        keys = dispatcher.under_way.keys(config)
         for key, step in zip(keys, config.recipe, strict=False):
             epochs = getattr(step, "epochs", 0)
             for epoch in range(1, epochs + 1):
@@ -110,9 +114,9 @@ def _course_of(proposer: Proposer, bounds: Bounds) -> Callable[[Any], Any]:
                 metrics = {quality: top * epoch / (epoch + 1)}
                 yield 0.0 if is_known else 1.0, Report(step.label, epoch, epochs, metrics)
         if not bound.size_bytes:
-            return 0.5, TrialResult("rejected", "nothing fits", keys[-1])
+            return 0.5, TrialResult(Status.REJECTED, "nothing fits", keys[-1])
         measurement = Measurement({quality: top}, bound.size_bytes, 0.01 + bound.macs / 1e5, 1.0)
-        return 0.5, TrialResult("complete", "", keys[-1], measurement)
+        return 0.5, TrialResult(Status.COMPLETE, "", keys[-1], measurement)
 
     return course
 
@@ -120,11 +124,11 @@ def _course_of(proposer: Proposer, bounds: Bounds) -> Callable[[Any], Any]:
 def _proposal(record: TrialRecord) -> dict[str, Any]:
     """`turn` and `left` say as which it was last begun and as which it left, ended or paused."""
     return {
-        "draw": record.draw,
-        "parent": record.parent,
-        "turn": record.turn,
-        "left": record.left,
-        "end": record.result.status if record.result else "paused",
+        "draw": record.num_draws,
+        "parent": record.parent.number if record.parent else None,
+        "turn": record.handout,
+        "left": record.departure,
+        "end": str(record.result.status) if record.result else "paused",
         "params": record.params,
         "screened": record.screened,
     }
@@ -136,9 +140,9 @@ def _played(name: str) -> dict[str, Any]:
         for seed in SEEDS:
             study = _search(name, seed, Path(folder)).study
             records, names = study.records(), study.settings.objectives
-            found["proposals"][str(seed)] = {str(r.number): _proposal(r) for r in records}
+            found["proposals"][str(seed)] = {str(r.id.number): _proposal(r) for r in records}
             found["fronts"][str(seed)] = {
-                str(m.number): {"figures": {n: m.values[n] for n in names}, "params": m.params}
+                str(m.id.number): {"figures": {n: m.values[n] for n in names}, "params": m.params}
                 for m in study.front().members
             }
     return found

@@ -4,6 +4,7 @@ import pytest
 
 from automl.errors import UserError
 from automl.study.budget import Budget, Clock, GpuMeter
+from automl.study.trial_id import TrialId
 
 
 def test_refits_must_leave_time_to_search_in():
@@ -55,24 +56,24 @@ def test_a_hypervolume_that_hardly_grows_has_stagnated():
 def test_gpus_count_while_they_are_reserved():
     now = 100.0
     meter = GpuMeter(before=7.0, now=lambda: now)
-    meter.start(0, 2.0)
+    meter.start(TrialId(0), 2.0)
     now += 10
-    meter.start(0, 2.0)
-    meter.start(1, 0.5)
+    meter.start(TrialId(0), 2.0)
+    meter.start(TrialId(1), 0.5)
     now += 10
     assert meter.seconds() == 7.0 + 40.0 + 5.0
-    meter.end(0)
-    meter.end(2)
+    meter.end(TrialId(0))
+    meter.end(TrialId(2))
     now += 10
     assert meter.seconds() == 7.0 + 40.0 + 10.0
-    meter.start(0, 2.0)
+    meter.start(TrialId(0), 2.0)
     now += 1
-    meter.end(0)
-    meter.end(1)
+    meter.end(TrialId(0))
+    meter.end(TrialId(1))
     now += 50
     assert meter.seconds() == 7.0 + 42.0 + 10.5
-    meter.start(3, 2.0, worked=5.0)
-    meter.end(3)
+    meter.start(TrialId(3), 2.0, worked=5.0)
+    meter.end(TrialId(3))
     assert meter.seconds() == 7.0 + 42.0 + 10.5 + 10.0, "one that ended before it reported"
 
 
@@ -86,7 +87,7 @@ def test_gpus_count_while_they_are_reserved():
         (Budget(trials=9, refit_minutes=1.0), 100, 160),
     ],
 )
-def test_the_end_of_the_time_is_for_finishes(budget, search_ends, all_ends):
+def test_the_end_of_the_time_is_for_refits(budget, search_ends, all_ends):
     seconds = [0.0]
     clock = Clock(budget, now=lambda: seconds[0])
     assert clock.refits() == (budget.refit_minutes != 0)

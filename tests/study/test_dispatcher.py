@@ -6,12 +6,13 @@ from automl.recipe import Report
 from automl.space import space_file
 from automl.space.space import MAX_SEED
 from automl.space.store_keys import needed_keys, prefix_keys
-from automl.study.background import AtOnce
-from automl.study.dispatcher import Proposer, no_rung
+from automl.study.background import Immediately
+from automl.study.dispatcher import Dispatcher, DispatcherOptions
 from automl.study.propose.samplers import SAMPLERS
 from automl.study.record import Settings
 from automl.study.study import Study, create
-from automl.trial.result import TrialResult
+from automl.study.trial_id import TrialId
+from automl.trial.result import Status, TrialResult
 
 OBJECTIVES = ("accuracy", "size_bytes")
 TWO_PREFIXES = """
@@ -51,7 +52,7 @@ class Bound:
 
 @pytest.fixture
 def start(tmp_path):
-    """A proposer on a new study, or on what an earlier one left."""
+    """A dispatcher on a new search, or on what an earlier one left."""
 
     def start(text, sampler="tpe", stored=(), seed=0, **options):
         space, folder = space_file.load(text), tmp_path / "study"
@@ -60,17 +61,8 @@ def start(tmp_path):
             settings = Settings("s", "", OBJECTIVES, (), {}, seed, sampler, axes, 1.0)
             create(folder, settings, text, b"")
         options = {"slots": 99, "max_live": 99, **options}
-        study = Study(folder)
-        return Proposer(
-            study,
-            space,
-            "",
-            lambda key: key in stored,
-            Bound,
-            judge=no_rung,
-            later=AtOnce,
-            **options,
-        )
+        options = DispatcherOptions(**options, thread=Immediately)
+        return Dispatcher(Study(folder), space, "", lambda key: key in stored, Bound, options)
 
     return start
 
@@ -80,54 +72,54 @@ def outcome(params):
     accuracy = 0.9 - params.get("recipe.prune.fraction", 0.0) / 2
     size = 5000 if params.get("recipe.quantize") == "None" else 2000
     return TrialResult(
-        "complete", key="k", measurement=Measurement({"accuracy": accuracy}, size, 1.0, 1.0)
+        Status.COMPLETE, key="k", measurement=Measurement({"accuracy": accuracy}, size, 1.0, 1.0)
     )
 
 
 @pytest.mark.parametrize("sampler", list(SAMPLERS))
 def test_every_sampler_proposes_and_learns(sampler, start):
-    proposer = start(space_file.find("digits").read_text(), sampler)
+    dispatcher = start(space_file.find("digits").read_text(), sampler)
     for _ in range(15):
-        record = proposer.next()
-        proposer.finish(record.number, outcome(record.params))
-    assert len({str(record.params) for record in proposer.study.records()}) == 15
+        record = dispatcher.next()
+        dispatcher.end(record.id, outcome(record.params))
+    assert len({str(record.params) for record in dispatcher.study.records()}) == 15
 
 
 def test_a_proposal_waits_while_its_prefix_is_in_the_making(start):
     stored = set()
-    proposer = start(TWO_PREFIXES, "random", stored)
-    first, second = proposer.next(), proposer.next()
+    dispatcher = start(TWO_PREFIXES, "random", stored)
+    first, second = dispatcher.next(), dispatcher.next()
     assert {r.params["recipe.train.epochs"] for r in (first, second)} == {"1", "2"}
-    assert proposer.next() is None
-    stored.add(prefix_keys(proposer.config(first.params))[0])
-    proposer.goes_on(first.number, Report("prune", 1, 1, {}))
-    third = proposer.next()
+    assert dispatcher.next() is None
+    stored.add(prefix_keys(dispatcher.under_way.config(first.params))[0])
+    dispatcher.goes_on(first.id, Report("prune", 1, 1, {}))
+    third = dispatcher.next()
     assert third.params["recipe.train.epochs"] == first.params["recipe.train.epochs"]
-    proposer.finish(second.number, TrialResult("failed", reason="lost"))
-    fourth = proposer.next()
+    dispatcher.end(second.id, TrialResult(Status.FAILED, reason="lost"))
+    fourth = dispatcher.next()
     assert fourth is not None
 
 
 def test_a_cluster_that_grows_is_filled_and_one_that_shrinks_is_emptied(start):
-    proposer = start(space_file.find("digits").read_text(), "random", slots=1, max_live=2)
-    numbers = [proposer.next().number, proposer.next().number]
-    assert proposer.next() is None
-    proposer.resize(3, 4)
-    numbers += [proposer.next().number, proposer.next().number]
-    assert proposer.next() is None and numbers == [0, 1, 2, 3]
-    proposer.resize(1, 2)
-    for number in (0, 1):
-        proposer.finish(number, TrialResult("failed", reason="lost"))
-        assert proposer.next() is None
-    proposer.finish(2, TrialResult("failed", reason="lost"))
-    assert proposer.next().number == 4
+    dispatcher = start(space_file.find("digits").read_text(), "random", slots=1, max_live=2)
+    trials = [dispatcher.next().id, dispatcher.next().id]
+    assert dispatcher.next() is None
+    dispatcher.resize(3, 4)
+    trials += [dispatcher.next().id, dispatcher.next().id]
+    assert dispatcher.next() is None and trials == [TrialId(number) for number in range(4)]
+    dispatcher.resize(1, 2)
+    for trial in trials[:2]:
+        dispatcher.end(trial, TrialResult(Status.FAILED, reason="lost"))
+        assert dispatcher.next() is None
+    dispatcher.end(trials[2], TrialResult(Status.FAILED, reason="lost"))
+    assert dispatcher.next().id == TrialId(4)
 
 
 def test_what_was_begun_with_one_slot_is_waited_for_when_there_are_more(start):
-    proposer = start(TWO_PREFIXES, "random", slots=1, max_live=2)
-    made = {proposer.next().params["recipe.train.epochs"] for _ in range(2)}
-    proposer.resize(4, 5)
-    others = [record.params["recipe.train.epochs"] for record in iter(proposer.next, None)]
+    dispatcher = start(TWO_PREFIXES, "random", slots=1, max_live=2)
+    made = {dispatcher.next().params["recipe.train.epochs"] for _ in range(2)}
+    dispatcher.resize(4, 5)
+    others = [record.params["recipe.train.epochs"] for record in iter(dispatcher.next, None)]
     assert sorted([*made, *others]) == ["1", "2"]
 
 
@@ -135,18 +127,18 @@ def test_what_was_begun_with_one_slot_is_waited_for_when_there_are_more(start):
 def test_a_proposal_waits_while_its_sibling_is_in_the_making(model, waits, start):
     """A sibling of its own width, which no two students share, holds nobody back."""
     stored = set()
-    proposer = start(ONE_SIBLING.replace("{model}", model), "random", stored)
+    dispatcher = start(ONE_SIBLING.replace("{model}", model), "random", stored)
 
     def is_taught(record):
         return record.params["recipe.train.loss"] == "Distill"
 
-    running = [record for record in (proposer.next() for _ in range(12)) if record is not None]
+    running = [record for record in (dispatcher.next() for _ in range(12)) if record is not None]
     taught = [record for record in running if is_taught(record)]
     assert len(running) > len(taught)
     assert (len(taught) == 1) == waits
-    stored.add(needed_keys(proposer.config(taught[0].params))[-1])
-    proposer.goes_on(taught[0].number, Report("train", 1, 1, {}))
-    assert not waits or is_taught(proposer.next())
+    stored.add(needed_keys(dispatcher.under_way.config(taught[0].params))[-1])
+    dispatcher.goes_on(taught[0].id, Report("train", 1, 1, {}))
+    assert not waits or is_taught(dispatcher.next())
 
 
 @pytest.mark.parametrize("sampler", list(SAMPLERS))
@@ -159,16 +151,16 @@ def test_one_slot_proposes_the_same_whether_killed_on_the_way_or_not(sampler, st
     text = space_file.find("digits").read_text()
 
     def search(kills):
-        proposer, proposed = start(text, sampler, slots=1, max_live=2), {}
-        live = [proposer.next(), proposer.next()]
+        dispatcher, proposed = start(text, sampler, slots=1, max_live=2), {}
+        live = [dispatcher.next(), dispatcher.next()]
         for i in range(30):
             if i in kills:
-                proposer = start(text, sampler, slots=1, max_live=2)
-                live = [proposer.next(), proposer.next()]
-            proposed |= {record.number: record.params for record in live}
+                dispatcher = start(text, sampler, slots=1, max_live=2)
+                live = [dispatcher.next(), dispatcher.next()]
+            proposed |= {record.id: record.params for record in live}
             record = live.pop(0)
-            proposer.finish(record.number, outcome(record.params))
-            live.append(proposer.next())
+            dispatcher.end(record.id, outcome(record.params))
+            live.append(dispatcher.next())
         return proposed
 
     whole = search(kills=())
@@ -178,37 +170,37 @@ def test_one_slot_proposes_the_same_whether_killed_on_the_way_or_not(sampler, st
 
 def test_what_was_left_running_is_adopted_under_its_number(start):
     text = space_file.find("digits").read_text()
-    proposer = start(text)
-    done, left = proposer.next(), proposer.next()
-    proposer.finish(done.number, outcome(done.params))
+    dispatcher = start(text)
+    done, left = dispatcher.next(), dispatcher.next()
+    dispatcher.end(done.id, outcome(done.params))
     resumed = start(text)
     adopted = resumed.next()
-    assert (adopted.number, adopted.params) == (left.number, left.params)
-    resumed.finish(adopted.number, outcome(adopted.params))
+    assert (adopted.id, adopted.params) == (left.id, left.params)
+    resumed.end(adopted.id, outcome(adopted.params))
     assert resumed.num_started == 2
     assert [record.result is None for record in resumed.study.records()] == [False, False]
 
 
 def test_a_space_of_fewer_configurations_than_trials_repeats_some(start):
-    proposer = start(TWO_PREFIXES.replace("Float(0.1, 0.9)", "0.5"), "random")
+    dispatcher = start(TWO_PREFIXES.replace("Float(0.1, 0.9)", "0.5"), "random")
     for _ in range(7):
-        record = proposer.next()
-        proposer.finish(record.number, outcome(record.params))
-    assert len({str(record.params) for record in proposer.study.records()}) == 4
+        record = dispatcher.next()
+        dispatcher.end(record.id, outcome(record.params))
+    assert len({str(record.params) for record in dispatcher.study.records()}) == 4
 
 
 def test_what_waits_for_its_prefix_comes_before_a_repetition(start):
     stored = set()
     text = TWO_PREFIXES.replace("Float(0.1, 0.9)", "0.5")
-    proposer = start(text, "random", stored, max_live=3)
-    first, second = proposer.next(), proposer.next()
-    assert proposer.next() is None
-    stored.update(prefix_keys(proposer.config(first.params)))
-    proposer.finish(first.number, outcome(first.params))
-    third = proposer.next()
+    dispatcher = start(text, "random", stored, max_live=3)
+    first, second = dispatcher.next(), dispatcher.next()
+    assert dispatcher.next() is None
+    stored.update(prefix_keys(dispatcher.under_way.config(first.params)))
+    dispatcher.end(first.id, outcome(first.params))
+    third = dispatcher.next()
     assert third.params not in (first.params, second.params)
-    assert proposer.next() is None
-    stored.update(prefix_keys(proposer.config(second.params)))
-    proposer.finish(second.number, outcome(second.params))
-    fourth = proposer.next()
+    assert dispatcher.next() is None
+    stored.update(prefix_keys(dispatcher.under_way.config(second.params)))
+    dispatcher.end(second.id, outcome(second.params))
+    fourth = dispatcher.next()
     assert len({str(r.params) for r in (first, second, third, fourth)}) == 4

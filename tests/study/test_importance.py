@@ -11,7 +11,8 @@ from automl.measure.measurement import Measurement
 from automl.pareto import Axis
 from automl.study.importance import MIN_TRIALS, importances, interactions
 from automl.study.record import Settings, TrialRecord
-from automl.trial.result import TrialResult
+from automl.study.trial_id import TrialId
+from automl.trial.result import Status, TrialResult
 
 AXES = {"accuracy": Axis(0.0, 1.0), "size_bytes": Axis(1e6, 1e3, True)}
 SETTINGS = Settings("s", "", tuple(AXES), (), {}, 0, "tpe", AXES, 1.0)
@@ -44,8 +45,8 @@ def records(accuracy, count=80, size_bytes=lambda p: 500 * p["width"] * int(p["b
             {"accuracy": accuracy(params) + rng.gauss(0, 0.01)}, size_bytes(params), 1.0, 1.0
         )
         distributions = {name: DISTRIBUTIONS.get(name, NUMBER) for name in params}
-        result = TrialResult("complete", measurement=measured)
-        found.append(TrialRecord(number, params, distributions, result=result))
+        result = TrialResult(Status.COMPLETE, measurement=measured)
+        found.append(TrialRecord(TrialId(number), params, distributions, result=result))
     return found
 
 
@@ -102,5 +103,5 @@ def test_of_few_trials_nothing_is_said():
     few = records(by_rate, MIN_TRIALS - 1)
     assert importances(SETTINGS, few) == {}
     assert interactions(SETTINGS, few) == {}
-    stopped = [replace(one, result=TrialResult("stopped")) for one in records(by_rate)]
+    stopped = [replace(one, result=TrialResult(Status.STOPPED)) for one in records(by_rate)]
     assert importances(SETTINGS, stopped) == {}

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from helpers.small_study import complete, make_study
+from helpers.small_study import complete, end, make_study
 from optuna.storages.journal import JournalFileSymlinkLock
 
 from automl.errors import UserError
@@ -12,13 +12,14 @@ from automl.study import run_lock
 from automl.study.record import TrialRecord
 from automl.study.storage import JOURNAL
 from automl.study.study import Study
+from automl.study.trial_id import TrialId
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from automl.study import lock
+from automl.study import run_lock
 
-with lock.hold(Path(sys.argv[1])):
+with run_lock.hold(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)
 """
@@ -59,8 +60,9 @@ def test_a_journal_cut_off_anywhere_is_written_on_and_what_was_whole_is_kept(tmp
     """Whether the study was opened before it is held or after."""
     study = make_study(tmp_path, complete(0.9, 1000))
     started_at = (study.folder / JOURNAL).stat().st_size
-    study.start(TrialRecord(1, {}, {}, 1))
-    study.finish(1, complete(0.95, 2000), 2)
+    record = TrialRecord(TrialId(1), {}, {})
+    study.start(record)
+    end(study, record, complete(0.95, 2000))
     written = (study.folder / JOURNAL).read_bytes()
     for length in range(started_at, len(written), 5):
         folder = tmp_path / f"cut-{length}"
@@ -73,7 +75,7 @@ def test_a_journal_cut_off_anywhere_is_written_on_and_what_was_whole_is_kept(tmp
             again = early if length % 2 else Study(folder)
             assert again.records() == kept
             if len(kept) == 1:
-                again.start(TrialRecord(1, {}, {}, 2))
-            again.finish(1, complete(0.8, 500), 2)
+                again.start(record)
+            end(again, record, complete(0.8, 500))
         results = [record.result for record in Study(folder).records()]
         assert results == [complete(0.9, 1000), complete(0.8, 500)]

@@ -10,7 +10,8 @@ from automl.measure.measurement import Measurement
 from automl.pareto import Axis
 from automl.study import selection
 from automl.study.record import TrialRecord
-from automl.trial.result import TrialResult
+from automl.study.trial_id import TrialId
+from automl.trial.result import Status, TrialResult
 
 THREE = replace(
     SETTINGS,
@@ -21,15 +22,15 @@ THREE = replace(
 
 def measured(accuracy, size_bytes, latency_ms):
     figures = Measurement({"accuracy": accuracy}, size_bytes, latency_ms, 1.0)
-    return TrialResult("complete", key="k", measurement=figures)
+    return TrialResult(Status.COMPLETE, key="k", measurement=figures)
 
 
 def test_choosing_by_figure_condition_and_id(tmp_path):
     study = make_study(tmp_path, complete(0.9, 1000), complete(0.95, 4000), complete(0.7, 9000))
-    assert selection.choose(study).number == 1
-    assert selection.choose(study, best="size_bytes").number == 0
-    assert selection.choose(study, where="size_bytes<=2000").number == 0
-    assert selection.choose(study, trial="2").number == 2
+    assert selection.choose(study).id.number == 1
+    assert selection.choose(study, best="size_bytes").id.number == 0
+    assert selection.choose(study, where="size_bytes<=2000").id.number == 0
+    assert selection.choose(study, trial="2").id.number == 2
 
 
 def test_the_knee_is_where_one_more_step_gains_little_and_costs_much(tmp_path):
@@ -37,8 +38,8 @@ def test_the_knee_is_where_one_more_step_gains_little_and_costs_much(tmp_path):
     sizes = (100, 1000, 2000, 100_000)
     accuracies = (0.2, 0.9, 0.91, 0.99)
     study = make_study(tmp_path, *map(complete, accuracies, sizes))
-    assert selection.choose(study, knee=True).number == 1
-    assert selection.choose(study, knee=True, where="accuracy>=0.905").number == 2
+    assert selection.choose(study, knee=True).id.number == 1
+    assert selection.choose(study, knee=True, where="accuracy>=0.905").id.number == 2
 
 
 @given(
@@ -49,13 +50,13 @@ def test_of_two_objectives_the_knee_is_the_farthest_beyond_the_line_through_the_
     accuracies, sizes
 ):
     results = [complete(a / 100, size) for a, size in zip(sorted(accuracies), sorted(sizes))]
-    front = [TrialRecord(i, {}, {}, 1, result=result) for i, result in enumerate(results)]
+    front = [TrialRecord(TrialId(i), {}, {}, result=result) for i, result in enumerate(results)]
     axes = SETTINGS.axes
     places = [[axis.at(record.values[name]) for name, axis in axes.items()] for record in front]
     (ax, ay), (bx, by) = places[0], places[-1]
     beyond = [(y - ay) * (bx - ax) - (x - ax) * (by - ay) for x, y in places]
     knee = selection.knee_of(front, axes)
-    assert beyond[knee.number] == pytest.approx(max(beyond))
+    assert beyond[knee.id.number] == pytest.approx(max(beyond))
 
 
 def test_preferences_are_met_in_order_each_up_to_its_tolerance(tmp_path):
@@ -70,7 +71,7 @@ def test_preferences_are_met_in_order_each_up_to_its_tolerance(tmp_path):
     )
 
     def number(prefer, **more):
-        return selection.choose(study, prefer=prefer, **more).number
+        return selection.choose(study, prefer=prefer, **more).id.number
 
     assert number("accuracy") == 0
     assert number("accuracy within 0.005") == 1
@@ -84,7 +85,7 @@ def test_preferences_are_met_in_order_each_up_to_its_tolerance(tmp_path):
 
 def test_what_is_just_within_a_tolerance_counts(tmp_path):
     study = make_study(tmp_path, complete(0.901, 2000), complete(0.842, 1000))
-    assert selection.choose(study, prefer="accuracy within 0.059").number == 1
+    assert selection.choose(study, prefer="accuracy within 0.059").id.number == 1
 
 
 @pytest.mark.parametrize(
@@ -113,6 +114,6 @@ def test_a_wish_that_cannot_be_met_is_told(tmp_path, wish, sentence):
 
 
 def test_a_study_without_a_model_says_so(tmp_path):
-    study = make_study(tmp_path, TrialResult("failed", reason="why"))
+    study = make_study(tmp_path, TrialResult(Status.FAILED, reason="why"))
     with pytest.raises(UserError, match="has no complete trial yet"):
         selection.choose(study, knee=True)

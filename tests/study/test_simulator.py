@@ -10,15 +10,15 @@ from automl.measure.measurement import Measurement
 from automl.pareto import Axis
 from automl.recipe import Report
 from automl.space import space_file
-from automl.study.background import AtOnce
+from automl.study.background import Immediately
 from automl.study.budget import Budget
-from automl.study.dispatcher import Proposer
+from automl.study.dispatcher import Dispatcher, DispatcherOptions
 from automl.study.propose.samplers import SAMPLERS
 from automl.study.record import Settings
 from automl.study.simulator import simulate
-from automl.study.stopping.rung_entry import judged
+from automl.study.stopping.rung_entry import rung_entry
 from automl.study.study import Study, create
-from automl.trial.result import TrialResult
+from automl.trial.result import Status, TrialResult
 
 AXES = {"accuracy": Axis(0.1, 1.0), "size_bytes": Axis(1e5, 1e2, True)}
 
@@ -44,7 +44,7 @@ def made_up(store, keys_of, config):
             accuracy = top * epoch / (epoch + 1)
             yield 0.0 if again else 1.0, Report(step.label, epoch, epochs, {"accuracy": accuracy})
         store[key] = "done"
-    return 0.5, TrialResult("complete", "", keys[-1], _measured(top, config))
+    return 0.5, TrialResult(Status.COMPLETE, "", keys[-1], _measured(top, config))
 
 
 def _measured(accuracy, config):
@@ -53,7 +53,7 @@ def _measured(accuracy, config):
 
 @pytest.fixture
 def start(tmp_path):
-    """A proposer on the study of a name, new or as it was left."""
+    """A dispatcher on the search of a name, new or as it was left."""
 
     def start(name, *, sampler="tpe", constraints=(), **options):
         folder, text = tmp_path / name, space_file.find("digits").read_text()
@@ -62,27 +62,21 @@ def start(tmp_path):
             settings = Settings("s", "", axes, constraints, {}, 0, sampler, AXES, 1.0)
             create(folder, settings, text, b"")
         study, options = Study(folder), {"slots": 1, "max_live": 2, "max_trials": 40, **options}
-        judge = partial(judged, study.settings, Bound)
-        return Proposer(
-            study,
-            space_file.load(text),
-            "",
-            lambda key: False,
-            Bound,
-            judge=judge,
-            later=AtOnce,
-            **options,
-        )
+        entry_of = partial(rung_entry, study.settings, Bound)
+        options = DispatcherOptions(**options, rung_entry=entry_of, thread=Immediately)
+        space = space_file.load(text)
+        return Dispatcher(study, space, "", lambda key: False, Bound, options)
 
     return start
 
 
-def play(proposer, store, workers=1, **options):
-    return simulate(proposer, partial(made_up, store, proposer.keys), workers, **options)
+def play(dispatcher, store, workers=1, **options):
+    course_of = partial(made_up, store, dispatcher.under_way.keys)
+    return simulate(dispatcher, course_of, workers, **options)
 
 
-def story(proposer):
-    return [(r.number, r.params, r.result, r.is_paused) for r in proposer.study.records()]
+def story(dispatcher):
+    return [(r.id, r.params, r.result, r.is_paused) for r in dispatcher.study.records()]
 
 
 @pytest.mark.parametrize("sampler", list(SAMPLERS))
@@ -101,16 +95,16 @@ def test_one_slot_killed_ten_times_ends_like_one_that_was_not(start, sampler):
 
 
 def test_paused_trials_go_on_when_there_is_room_and_all_that_ran_are_accounted_for(start):
-    proposer, went_on = start("s", max_trials=90), []
+    dispatcher, went_on = start("s", max_trials=90), []
     before = set()
-    for _ in play(proposer, {}):
-        now = set(proposer.paused)
+    for _ in play(dispatcher, {}):
+        now = set(dispatcher.under_way.paused)
         went_on += before - now
         before = now
-    records = proposer.study.records()
+    records = dispatcher.study.records()
     assert len(records) == 90 and went_on
     assert all((record.result is None) == record.is_paused for record in records)
-    assert sorted(r.number for r in records if r.is_paused) == proposer.unfinished()
+    assert [r.id for r in records if r.is_paused] == dispatcher.under_way.all()
 
 
 def test_more_workers_do_more_in_less_time(start):
@@ -123,10 +117,10 @@ def test_more_workers_do_more_in_less_time(start):
 
 
 def test_time_that_is_up_ends_a_search_in_the_middle(start):
-    proposer = start("s")
-    events = list(play(proposer, {}, budget=Budget(minutes=0.5)))
-    assert events[-2].second < 30 <= events[-1].second and not proposer.is_over()
-    assert proposer.unfinished()
+    dispatcher = start("s")
+    events = list(play(dispatcher, {}, budget=Budget(minutes=0.5)))
+    assert events[-2].second < 30 <= events[-1].second and not dispatcher.is_over()
+    assert dispatcher.under_way.all()
 
 
 def test_a_search_ends_when_the_front_stagnates_or_its_gpus_are_used_up(start):
@@ -142,22 +136,24 @@ def test_a_search_that_ended_goes_on_with_a_larger_budget(start, slots):
     options = {"slots": slots, "max_live": slots + 1}
     store, first = {}, start("s", max_trials=30, **options)
     list(play(first, store, slots))
-    assert first.paused
-    for number in first.unfinished():
-        first.finish(number, TrialResult("stopped", reason=first.why_not(number)))
+    assert first.under_way.paused
+    for trial in first.under_way.all():
+        first.end(trial, TrialResult(Status.STOPPED, reason=first.why_unfinished(trial)))
     again = start("s", max_trials=80, **options)
     list(play(again, store, slots))
     records = again.study.records()
-    assert len(records) == 80 and [record.number for record in records] == list(range(80))
+    assert len(records) == 80 and [record.id.number for record in records] == list(range(80))
     assert [r.result for r in records[:30]] == [r.result for r in first.study.records()[:30]]
 
 
 def test_constraints_hold_through_a_whole_search(start):
-    proposer = start("s", constraints=("size_bytes<=60000",), max_trials=30)
-    records = [event.record for event in play(proposer, {}) if event.record]
-    front = proposer.study.front().members
-    assert front and all(member.values["size_bytes"] <= 60_000 for member in front)
-    assert len(records) >= len(front)
+    """The bound is what a file will be: what breaks the constraint is screened, all else runs."""
+    dispatcher = start("s", constraints=("size_bytes<=60000",), max_trials=30)
+    ended = [event.record for event in play(dispatcher, {}) if event.record]
+    assert ended and all(record.values["size_bytes"] <= 60_000 for record in ended)
+    screened = [params for r in dispatcher.study.records() for params in r.screened]
+    sizes = [Bound(dispatcher.under_way.config(params)).size_bytes for params in screened]
+    assert sizes and max(sizes) > 60_000
 
 
 @pytest.mark.parametrize("moment", ["update", "_tell"])

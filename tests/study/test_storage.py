@@ -2,15 +2,17 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from helpers.postgresql import running
-from helpers.small_study import SETTINGS, complete, make_study
+from helpers.small_study import SETTINGS, complete, end, make_study
 
 from automl.errors import UserError
 from automl.study import storage
 from automl.study.record import TrialRecord
 from automl.study.study import Study, create
+from automl.study.trial_id import Kind, TrialId
 
 
 @pytest.fixture(scope="module")
@@ -29,16 +31,16 @@ def database(request, tmp_path):
 def test_a_study_in_a_database_is_read_back_as_one_in_a_journal_is(database, tmp_path):
     results = [complete(0.9, 1000), None, complete(0.8, 500)]
     study = make_study(tmp_path, *results, database=database)
-    study.update(1, seconds=3.5, rungs={"entries": []})
-    study.set_attribute("refit-0", {"params": {}, "config": "{}", "result": None})
+    study.update(replace(study.records()[1], seconds=3.5))
+    study.write_refit(TrialRecord(TrialId(0, Kind.REFIT), {}, {}, config="{}"))
     again = Study(tmp_path / "mine")
     assert again.settings == SETTINGS
     assert [record.result for record in again.records()] == results
     assert again.records()[1].seconds == 3.5
     assert [record.trial_id for record in again.refits()] == ["0000-refit"]
-    assert again.summary()["hypervolume"] > 0
+    assert again.summary().hypervolume > 0
     assert not (tmp_path / "mine" / storage.JOURNAL).exists()
-    again.finish(1, complete(0.7, 100), 3)
+    end(again, again.records()[1], complete(0.7, 100))
     assert study.records()[1].result == complete(0.7, 100)
 
 
@@ -69,8 +71,9 @@ def test_a_database_that_is_away_for_seconds_costs_no_write_and_doubles_none(pos
 
     returning = threading.Thread(target=come_back)
     returning.start()
-    study.start(TrialRecord(1, {}, {}, 1))
-    study.finish(1, complete(0.8, 500), 2)
+    record = TrialRecord(TrialId(1), {}, {})
+    study.start(record)
+    end(study, record, complete(0.8, 500))
     returning.join()
     again = Study(tmp_path / "mine").records()
     assert [record.result for record in again] == [complete(0.9, 1000), complete(0.8, 500)]

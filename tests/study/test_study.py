@@ -2,11 +2,12 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
+from helpers import earlier_search
 from helpers.small_study import SETTINGS, complete, make_study
 
 from automl.errors import UserError
 from automl.study.study import Study
-from automl.trial.result import TrialResult
+from automl.trial.result import Status, TrialResult
 
 
 @pytest.fixture
@@ -15,7 +16,7 @@ def make(tmp_path):
 
 
 def test_everything_is_read_back_by_another_process(make, tmp_path):
-    results = [complete(0.9, 1000), TrialResult("failed", reason="why"), None]
+    results = [complete(0.9, 1000), TrialResult(Status.FAILED, reason="why"), None]
     make(*results)
     again = Study(tmp_path / "mine")
     assert again.settings == SETTINGS
@@ -30,20 +31,20 @@ def test_the_front_holds_what_none_dominates_and_constraints_allow(make):
         complete(0.8, 2000),
         complete(0.95, 4000),
         complete(0.99, 6000),
-        TrialResult("rejected", reason="fake"),
+        TrialResult(Status.REJECTED, reason="fake"),
         settings=settings,
     )
-    assert [record.number for record in study.front().members] == [0, 2]
+    assert [record.id.number for record in study.front().members] == [0, 2]
     summary = study.summary()
-    assert summary["trials"] == {
+    assert summary.trials == {
         "complete": 4,
         "stopped": 0,
         "rejected": 1,
         "failed": 0,
         "screened": 0,
     }
-    assert [member["trial_id"] for member in summary["front"]] == ["0000", "0002"]
-    assert 0 < summary["hypervolume"] < 1
+    assert [member.trial_id for member in summary.front] == ["0000", "0002"]
+    assert 0 < summary.hypervolume < 1
 
 
 def test_a_name_is_taken_once(make):
@@ -54,7 +55,7 @@ def test_a_name_is_taken_once(make):
 
 def test_the_hypervolume_after_each_ended_trial(make):
     study = make(
-        TrialResult("failed", reason="why"),
+        TrialResult(Status.FAILED, reason="why"),
         complete(0.9, 1000),
         complete(0.8, 2000),
         None,
@@ -63,3 +64,12 @@ def test_the_hypervolume_after_each_ended_trial(make):
     nothing, first, same, last = study.hypervolumes()
     assert (nothing, same) == (0.0, first)
     assert 0 < first < last == study.front().hypervolume
+
+
+def test_a_search_in_the_layout_of_an_earlier_version_is_refused_in_one_sentence(tmp_path):
+    folder = earlier_search.made(tmp_path / "old")
+    with pytest.raises(UserError) as refused:
+        Study(folder)
+    sentence = str(refused.value)
+    assert sentence.startswith("search 'old' was made by an earlier version of automl")
+    assert "start a new search" in sentence and "\n" not in sentence

@@ -72,7 +72,7 @@ def test_the_parent_carries_the_report_and_the_hypervolume_over_time(client, sea
     values = [metric.value for metric in sorted(history, key=lambda metric: metric.step)]
     assert len(values) == 6 + len(searched.study.refits())
     assert values == sorted(values)
-    assert values[-1] == searched.summary()["hypervolume"]
+    assert values[-1] == searched.summary().hypervolume
     assert parent.data.tags["automl.kind"] == "search"
     assert parent.info.status == "FINISHED"
 

@@ -9,6 +9,7 @@ import pytest
 from helpers import acted_search as acted
 from helpers.mlflow_server import Server
 
+from automl.study.trial_id import TrialId
 from automl.tracking.journal import Journal
 from automl.tracking.mlflow_client import children, connect
 
@@ -68,7 +69,7 @@ def check_nothing_is_lost(study, uri, num_trials):
     assert sorted(runs) == [f"{number:04d}" for number in range(num_trials)]
     for number in range(num_trials):
         run = runs[f"{number:04d}"]
-        own = [event for event in events if event.get("number") == number]
+        own = [event for event in events if event.get("trial") == f"{number:04d}"]
         history = client.get_metric_history(run.info.run_id, "train/loss")
         expected = [
             (e["epoch"], e["metrics"]["loss"], e["time"]) for e in own if e["event"] == "report"
@@ -178,8 +179,9 @@ def test_a_resumed_search_goes_on_on_the_same_page(study, uri):
 def test_what_only_the_study_knows_is_told_when_the_search_goes_on(study, uri):
     """The search was killed between writing to the study and to the journal."""
     for number in range(2):
-        study.start(replace(acted.RECORD, number=number))
-        study.finish(number, acted.complete(number), number + 1)
+        record = replace(acted.RECORD, id=TrialId(number))
+        study.start(record)
+        study.end(replace(record, result=acted.complete(number), departure=number + 1))
     acted.tracker(study, uri).close("FINISHED")
     _, _, runs = shown(study, uri)
     assert {run.data.tags["automl.pareto"] for run in runs.values()} == {"true"}

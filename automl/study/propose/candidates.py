@@ -1,4 +1,4 @@
-"""Candidates for the next trial: relatives of good ones, compressions of trained models, others."""
+"""Candidates for the next trial: relatives of good trials, compressions of models, others."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from optuna.distributions import BaseDistribution
 
@@ -18,27 +17,29 @@ from automl.space.priors import leaning
 from automl.space.sampling import trace, uniform
 from automl.space.space import Space, TrialConfig
 from automl.study.propose.samplers import distribution
+from automl.study.record import Params, ParamValue
+from automl.study.trial_id import TrialId
 
 SHARE_BRANCHES, SHARE_RANDOM, SHARE_CROSSED = 0.5, 0.1, 0.2
 NUM_CHANGED = (1, 1, 2, 3)
 STEP = 0.2
-"""A number changes by this share of its range, as a standard deviation."""
+"""The change of a number as a share of its range: a standard deviation."""
 LEANING_SHARE = 0.5
-"""How often a random draw takes what is likely."""
-
-Params = Mapping[str, Any]
+"""The share of random draws that take what is likely."""
 
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """A trial that might be proposed; `parent` is the number of the one whose training it is to
-    go on from."""
+    """A trial that might be proposed; `parent` is the trial whose training it is to go on from.
 
-    params: dict[str, Any]
+    `tail` are the paths that can change while the training stays as it is.
+    """
+
+    params: Params
     domains: dict[str, Domain]
     tail: frozenset[str]
     config: TrialConfig
-    parent: int | None = None
+    parent: TrialId | None = None
 
     @cached_property
     def key(self) -> str:
@@ -46,7 +47,7 @@ class Candidate:
 
     @cached_property
     def training(self) -> Params:
-        """The parameters that the training goes by."""
+        """The parameters that decide the training."""
         return {path: value for path, value in self.params.items() if path not in self.tail}
 
     @property
@@ -60,7 +61,7 @@ def key(params: Params) -> str:
     return json.dumps(params, sort_keys=True)
 
 
-def walk(space: Space, suggest: Suggest, parent: int | None = None) -> Candidate:
+def walk(space: Space, suggest: Suggest, parent: TrialId | None = None) -> Candidate:
     """The candidate that these suggestions make."""
     made = trace(space, suggest)
     return Candidate(made.params, made.domains, made.tail, made.config, parent)
@@ -69,63 +70,70 @@ def walk(space: Space, suggest: Suggest, parent: int | None = None) -> Candidate
 def candidates(
     space: Space,
     good: Sequence[Params],
-    parents: Mapping[int, Params],
+    parents: Mapping[TrialId, Params],
     rng: random.Random,
     count: int,
 ) -> Iterator[Candidate]:
-    """So many: relatives of the good trials, compressions of what the parents had trained, and
-    some at random. A parent is given by the parameters of its training."""
-    numbers = sorted(parents)
+    """Draw relatives of the good trials, compressions of what the parents had trained, and others
+    at random: `count` in all. A parent is given by the parameters of its training."""
+    trained = sorted(parents)
     for _ in range(count):
         kind = rng.random()
         if kind < SHARE_RANDOM or not good:
             yield walk(space, leaning(uniform(rng), rng, LEANING_SHARE))
-        elif numbers and kind < SHARE_RANDOM + SHARE_BRANCHES:
-            number = rng.choice(numbers)
-            yield walk(space, given(parents[number], related(good, rng)), number)
+        elif trained and kind < SHARE_RANDOM + SHARE_BRANCHES:
+            parent = rng.choice(trained)
+            yield walk(space, given(parents[parent], related(good, rng)), parent)
         else:
             yield walk(space, related(good, rng))
 
 
 def stratified(number: int, seed: str, total: int) -> Suggest:
-    """Suggests for the `number`th of `total` trials that spread evenly over each domain.
+    """Suggest for the `number`th of `total` trials that spread evenly over each domain.
 
-    A Latin hypercube whose axes are found on the way (McKay, Beckman, Conover 1979).
+    This is a Latin hypercube whose axes are found on the way (McKay, Beckman, Conover 1979).
     """
 
-    def suggest(path: str, domain: Domain) -> Any:
+    def suggest(path: str, domain: Domain) -> ParamValue:
         rng = random.Random(f"{seed} {path}")
         strata = [(stratum + rng.random()) / total for stratum in rng.sample(range(total), total)]
-        return at(domain, strata[number % total])
+        return _at(domain, strata[number % total])
 
     return suggest
 
 
 def related(good: Sequence[Params], rng: random.Random) -> Suggest:
-    """Suggests what a good trial has, or two of them crossed, with a few values changed."""
+    """Suggest what a good trial has, or two of them crossed, with a few values changed."""
     first = second = rng.choice(good)
     if rng.random() < SHARE_CROSSED:
         second = rng.choice(good)
     paths = sorted({*first, *second})
     changed = rng.sample(paths, min(rng.choice(NUM_CHANGED), len(paths)))
 
-    def suggest(path: str, domain: Domain) -> Any:
-        holders = [one for one in (first, second) if path in one and domain.allows(one[path])]
+    def suggest(path: str, domain: Domain) -> ParamValue:
+        holders = [p for p in (first, second) if path in p and domain.allows(p[path])]
         if not holders:
-            return at(domain, rng.random())
-        value = rng.choice(holders)[path]
+            return _at(domain, rng.random())
+        value: ParamValue = rng.choice(holders)[path]
         return _near(domain, value, rng) if path in changed else value
 
     return suggest
 
 
-def _near(domain: Domain, value: Any, rng: random.Random) -> Any:
+def _near(domain: Domain, value: ParamValue, rng: random.Random) -> ParamValue:
     """A neighbour of a number, or any option."""
+    if isinstance(value, str) or value is None:
+        return _at(domain, rng.random())
     if isinstance(domain, IntDomain):
-        place = (value - domain.low + domain.step / 2) / (domain.high - domain.low + domain.step)
+        share = (value - domain.low + domain.step / 2) / (domain.high - domain.low + domain.step)
     elif isinstance(domain, FloatDomain) and domain.high > domain.low:
         low, high = domain.low, domain.high
-        place = math.log(value / low, high / low) if domain.log else (value - low) / (high - low)
+        share = math.log(value / low, high / low) if domain.log else (value - low) / (high - low)
     else:
-        return at(domain, rng.random())
-    return at(domain, min(max(place + rng.gauss(0, STEP), 0.0), 1 - 1e-9))
+        return _at(domain, rng.random())
+    return _at(domain, min(max(share + rng.gauss(0, STEP), 0.0), 1 - 1e-9))
+
+
+def _at(domain: Domain, share: float) -> ParamValue:
+    value: ParamValue = at(domain, share)
+    return value

@@ -1,4 +1,4 @@
-"""How much a candidate is expected to add to the hypervolume."""
+"""The hypervolume that a candidate is expected to add."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def _expected_above(edges: Array, mean: Array, std: Array) -> Array:
 
 
 def _heights(front: Array, edges: list[Array]) -> NDArray[np.int64]:
-    """For each column, the position among the last axis's edges of the highest point over it."""
-    places = [np.searchsorted(e, axis) for e, axis in zip(edges, front.T, strict=True)]
+    """The highest point over each column, as its position among the last axis's edges."""
+    columns = [np.searchsorted(e, axis) for e, axis in zip(edges, front.T, strict=True)]
     heights = np.zeros([len(e) for e in edges[:-1]], dtype=np.int64)
-    inside = np.all([place > 0 for place in places], axis=0)
-    corners = tuple(place[inside] - 1 for place in places[:-1])
-    np.maximum.at(heights, corners, places[-1][inside] if corners else places[-1].max(initial=0))
+    inside = np.all([column > 0 for column in columns], axis=0)
+    corners = tuple(column[inside] - 1 for column in columns[:-1])
+    np.maximum.at(heights, corners, columns[-1][inside] if corners else columns[-1].max(initial=0))
     for axis in range(heights.ndim):
         heights = np.flip(np.maximum.accumulate(np.flip(heights, axis), axis), axis)
     return heights

@@ -23,14 +23,17 @@ MAX_ITERATIONS = 40
 
 @dataclass(frozen=True)
 class Scales:
-    """Logarithms: of the length for each group of columns, and of noise over signal variance."""
+    """Logarithms of the length for each group of columns, and of noise over signal variance."""
 
     log_lengths: Array
     log_noise: float
 
 
 def fit_scales(rows: Array, groups: NDArray[np.int64], targets: Array) -> Scales:
-    """The likeliest scales, held near usual ones by a wide prior. Targets are standardised."""
+    """The likeliest scales, held near usual ones by a wide prior.
+
+    `rows` are (n, d), `groups` (d,), `targets` (n,) and standardised.
+    """
     num_groups = int(groups.max(initial=-1)) + 1
     distances = np.zeros((num_groups, len(rows), len(rows)))
     for column, group in zip(rows.T, groups, strict=True):
@@ -74,7 +77,7 @@ def _matern(squared: Array) -> tuple[Array, Array]:
 
 
 class Process:
-    """One target's process: `rows` (n, d) encoded, `targets` (n,) in any unit."""
+    """The process of a target: `rows` (n, d) encoded, `targets` (n,) in any unit."""
 
     def __init__(
         self,
@@ -95,7 +98,7 @@ class Process:
         self.variance = max(float(self.scaled @ self.solved) / len(rows), 1e-6)
 
     def add(self, rows: Array, targets: Array) -> Process:
-        """One that knows these rows, too, under the same scales and unit."""
+        """A process that knows more rows (k, d) and targets (k,), the scales and unit unchanged."""
         other = copy(self)
         stretched = rows * self.stretch
         across = solve_triangular(
@@ -113,7 +116,7 @@ class Process:
         return other
 
     def predict(self, rows: Array) -> tuple[Array, Array]:
-        """Mean and standard deviation of the noiseless target at each row."""
+        """Mean and standard deviation of the noiseless target at rows (k, d), (k,) each."""
         kernel = _matern(_squared(rows * self.stretch, self.rows))[0]
         explained = (solve_triangular(self.lower, kernel.T, lower=True) ** 2).sum(axis=0)
         spread = np.sqrt(self.variance * np.maximum(1 - explained, 1e-9))

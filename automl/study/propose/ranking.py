@@ -1,4 +1,4 @@
-"""How much each candidate is expected to add to the front, by a model of what was told.
+"""Candidates ranked by what each is expected to add to the front, by a model of what was observed.
 
 Quality is foretold in two parts: what the training should reach, and what the compression costs
 relative to that. The second carries over from one trained model to the next.
@@ -10,20 +10,22 @@ import math
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
 from automl import pareto, quality
 from automl.space.exploring import explore
 from automl.space.space import Space
-from automl.study.propose.candidates import Candidate, Params, key
+from automl.study.propose.candidates import Candidate, key
 from automl.study.propose.expected_gain import expected_gain
 from automl.study.propose.gaussian_process import Array, Scales
 from automl.study.propose.samplers import distribution
 from automl.study.propose.surrogate import Surrogate
-from automl.study.record import Settings, TrialRecord
+from automl.study.record import Params, Settings, TrialRecord
 from automl.study.stopping.rung import crowding
 from automl.study.stopping.rung_entry import Bound
+from automl.study.trial_id import TrialId
 
 MAX_ROWS, MAX_SCALE_ROWS = 250, 100
 REFIT_EVERY = 5
@@ -32,21 +34,26 @@ MIN_CHANCE = 1e-3
 DOUBT = 1.5
 """Scales fitted on few rows make a model too sure of itself: errors were 1.4 of its spreads."""
 MAX_COLUMNS = 100_000
-"""The space above a front is cut into no more: what is left of a larger front has most room."""
+"""The most columns that the space above a front is cut into: of a larger front those members stay
+that have most room around them."""
 FIXED_WORK = 1e10
-"""What a trial takes beside its steps, export and measuring, in multiply-accumulates: about a
+"""The work of a trial beside its steps, export and measuring, in multiply-accumulates: about a
 second."""
 
 
 @dataclass(frozen=True)
-class Told:
-    """A trial that was measured: `place` on the axes, 1 best; by how much it breaks the
-    constraints; where its training had ended on the axis of quality, 0 without one."""
+class Observation:
+    """A measured trial as the surrogate sees it.
 
-    number: int
+    `coordinates` are on the axes, 1 best; `violation` is by how much the trial breaks the
+    constraints; `trained` is where its training had ended on the axis of quality, 0 without a
+    training.
+    """
+
+    trial: TrialId
     candidate: Candidate
     bound: Bound
-    place: tuple[float, ...]
+    coordinates: tuple[float, ...]
     violation: float
     trained: float
 
@@ -55,23 +62,25 @@ class Told:
         return self.violation <= 0
 
 
-def told(record: TrialRecord, candidate: Candidate, bound: Bound, settings: Settings) -> Told:
-    """A record of a complete trial, as the ranking learns of it."""
+def observe(
+    record: TrialRecord, candidate: Candidate, bound: Bound, settings: Settings
+) -> Observation:
+    """The observation of a complete trial."""
     assert record.result is not None
     values, parents = record.values, record.result.parent_quality
     reached = [axis.at(parents[name]) for name, axis in settings.axes.items() if name in parents]
-    return Told(
-        number=record.number,
+    return Observation(
+        trial=record.id,
         candidate=candidate,
         bound=bound,
-        place=settings.place(values),
+        coordinates=settings.coordinates(values),
         violation=pareto.violation(values, settings.conditions),
         trained=reached[0] if reached else 0.0,
     )
 
 
 def work(candidate: Candidate, bound: Bound) -> float:
-    """What a candidate takes, in multiply-accumulates; a branch's training is done already."""
+    """The work of a candidate, in multiply-accumulates; a branch's training is done already."""
     done = set()
     if candidate.parent is not None:
         for step in candidate.config.recipe:
@@ -81,33 +90,38 @@ def work(candidate: Candidate, bound: Bound) -> float:
     return FIXED_WORK + sum(work for label, work in bound.steps.items() if label not in done)
 
 
-Known = Sequence[tuple[Candidate, Bound]]
-Lesson = Callable[[Sequence[Told]], tuple[list[Params], Array, Array]]
-"""What some trials teach: parameters, what else is known of them, and targets."""
+Known: TypeAlias = Sequence[tuple[Candidate, Bound]]
+Lesson: TypeAlias = Callable[[Sequence[Observation]], tuple[list[Params], Array, Array]]
+"""What observations teach: parameters, what else is known (n, e), and targets (n, m)."""
 
 
 class History:
-    """What was told, in order, and of each training the first trial that made it."""
+    """The observations in order, and of each training the first trial that made it."""
 
     def __init__(self) -> None:
-        self.told: list[Told] = []
-        self.trainings: dict[str, Told] = {}
-        self.by_number: dict[int, Told] = {}
+        self.observations: list[Observation] = []
+        self.trainings: dict[str, Observation] = {}
+        self.by_id: dict[TrialId, Observation] = {}
         self.num_feasible = 0
 
-    def add(self, one: Told) -> None:
-        self.told.append(one)
-        self.trainings.setdefault(key(one.candidate.training), one)
-        self.by_number[one.number] = one
-        self.num_feasible += one.is_feasible
+    def add(self, observation: Observation) -> None:
+        self.observations.append(observation)
+        self.trainings.setdefault(key(observation.candidate.training), observation)
+        self.by_id[observation.trial] = observation
+        self.num_feasible += observation.is_feasible
+
+    def coordinates(self, records: Sequence[TrialRecord], num_axes: int) -> Array:
+        """Observed trials on the axes, (records, axes)."""
+        rows = [self.by_id[record.id].coordinates for record in records]
+        return np.array(rows).reshape(-1, num_axes)
 
 
 class Ranker:
     """Expected hypervolume gains of candidates.
 
-    A model's scales are those of the last whole multiple of some trials. Keeping them, and the last
-    model, saves time and changes no answer, as long as each call's history goes on from the last
-    one's.
+    A model's scales are those of the last whole multiple of some trials. Keeping the scales, and
+    the last model, saves time and changes no answer, as long as each call's history goes on from
+    that of the call before.
     """
 
     def __init__(self, settings: Settings, space: Space) -> None:
@@ -119,8 +133,11 @@ class Ranker:
     def best_first(
         self, history: History, front: Array, candidates: Known, pending: Known
     ) -> list[int]:
-        """Positions of the candidates by gain per work; `pending` ones are taken to end as
-        foretold, so that the next one is another. `front` holds the members' places."""
+        """Positions of the candidates by gain per work.
+
+        `pending` ones are taken to end as foretold, so that the next candidate is another.
+        `front` holds the members' coordinates, (members, axes).
+        """
         gains = self.gains(history, front, candidates, pending)
         worth = gains / np.array([work(*pair) for pair in candidates])
         return [int(i) for i in np.argsort(-worth, kind="stable")]
@@ -128,21 +145,24 @@ class Ranker:
     def gains(
         self, history: History, front: Array, candidates: Known, pending: Known = ()
     ) -> Array:
-        """Per candidate the hypervolume that it is expected to add, times its chance to be
-        feasible; while nothing is, how much nearer to being so it is expected to come."""
+        """The hypervolume that each candidate is expected to add, times its chance to be feasible.
+
+        While no trial is feasible, the gain is how much nearer to that a candidate is expected to
+        come. `front` is (members, axes), the gains (candidates,).
+        """
         if not history.num_feasible:
-            model = self._fitted("nearness", history.told, _nearness)
-            nearest = _nearness(history.told)[2].max(axis=0, keepdims=True)
+            model = self._fitted("nearness", history.observations, _nearness)
+            nearest = _nearness(history.observations)[2].max(axis=0, keepdims=True)
             return expected_gain(nearest, *model.predict(*_rows(candidates)))
         gains = self._gains(history, front, candidates, pending)
-        if history.num_feasible == len(history.told):
+        if history.num_feasible == len(history.observations):
             return gains
-        model = self._fitted("feasible", history.told, _feasible)
+        model = self._fitted("feasible", history.observations, _feasible)
         chance, _ = model.predict(*_rows(candidates))
         return gains * np.clip(chance[:, 0], MIN_CHANCE, 1.0)
 
     def _gains(self, history: History, front: Array, candidates: Known, pending: Known) -> Array:
-        model = self._fitted("costs", history.told, self._costs)
+        model = self._fitted("costs", history.observations, self._costs)
         if pending:
             reached, _ = self._trained(history, pending)
             rows, columns = _rows(pending)
@@ -153,8 +173,10 @@ class Ranker:
         return expected_gain(_thinned(front), *self._ends(model, history, candidates))
 
     def foretold(self, history: History, candidates: Known) -> tuple[Array, Array]:
-        """Where candidates should end on the axes, and how sure that is: (k, axes) each."""
-        return self._ends(self._fitted("costs", history.told, self._costs), history, candidates)
+        """Coordinates where candidates should end, and their doubt, (candidates, axes) each."""
+        return self._ends(
+            self._fitted("costs", history.observations, self._costs), history, candidates
+        )
 
     def _ends(self, model: Surrogate, history: History, candidates: Known) -> tuple[Array, Array]:
         reached, doubt = self._trained(history, candidates)
@@ -163,15 +185,15 @@ class Ranker:
         doubts = DOUBT * np.hypot(std, doubt * self.on_quality)
         return mean + reached * self.on_quality, doubts
 
-    def _costs(self, told: Sequence[Told]) -> tuple[list[Params], Array, Array]:
-        """Where trials ended, quality relative to what their training had reached."""
-        params, columns = _rows([(one.candidate, one.bound) for one in told])
-        trained = np.array([[one.trained] for one in told])
-        places = of_note(np.array([one.place for one in told]))
-        return params, np.hstack([columns, trained]), places - trained * self.on_quality
+    def _costs(self, known: Sequence[Observation]) -> tuple[list[Params], Array, Array]:
+        """The coordinates where trials ended, quality relative to what their training reached."""
+        params, columns = _rows([(one.candidate, one.bound) for one in known])
+        trained = np.array([[one.trained] for one in known])
+        coordinates = of_note(np.array([one.coordinates for one in known]))
+        return params, np.hstack([columns, trained]), coordinates - trained * self.on_quality
 
     def _trained(self, history: History, candidates: Known) -> tuple[Array, Array]:
-        """What the trainings should reach, and how sure that is; of a parent it is known."""
+        """What trainings should reach, and its doubt, (candidates, 1) each; none of a parent's."""
         firsts = list(history.trainings.values())
         mean, std = np.zeros((2, len(candidates), 1))
         if any(one.trained for one in firsts):
@@ -179,20 +201,20 @@ class Ranker:
             rows = [candidate.training for candidate, _ in candidates]
             mean, std = model.predict(rows, np.zeros((len(rows), 0)))
         for i, (candidate, _) in enumerate(candidates):
-            if candidate.parent in history.by_number:
-                mean[i], std[i] = history.by_number[candidate.parent].trained, 0.0
+            if candidate.parent in history.by_id:
+                mean[i], std[i] = history.by_id[candidate.parent].trained, 0.0
         return mean, std
 
-    def _fitted(self, name: str, told: Sequence[Told], lesson: Lesson) -> Surrogate:
-        if self.models.get(name, (0,))[0] == len(told):
+    def _fitted(self, name: str, known: Sequence[Observation], lesson: Lesson) -> Surrogate:
+        if self.models.get(name, (0,))[0] == len(known):
             return self.models[name][1]
-        whole = len(told) - len(told) % max(REFIT_EVERY, len(told) // 20) or len(told)
+        whole = len(known) - len(known) % max(REFIT_EVERY, len(known) // 20) or len(known)
         model = Surrogate(self.distributions)
         if self.scales.get(name, (0, []))[0] != whole:
-            part = told[max(0, whole - MAX_SCALE_ROWS) : whole]
+            part = known[max(0, whole - MAX_SCALE_ROWS) : whole]
             self.scales[name] = whole, model.find_scales(*lesson(part))
-        model.fit(*lesson(told[-MAX_ROWS:]), self.scales[name][1])
-        self.models[name] = len(told), model
+        model.fit(*lesson(known[-MAX_ROWS:]), self.scales[name][1])
+        self.models[name] = len(known), model
         return model
 
 
@@ -202,20 +224,20 @@ def _rows(known: Known) -> tuple[list[Params], Array]:
     return [candidate.params for candidate, _ in known], np.array(logs).reshape(-1, 2)
 
 
-def _trainings(told: Sequence[Told]) -> tuple[list[Params], Array, Array]:
-    rows = [one.candidate.training for one in told]
-    return rows, np.zeros((len(rows), 0)), np.array([[one.trained] for one in told])
+def _trainings(known: Sequence[Observation]) -> tuple[list[Params], Array, Array]:
+    rows = [one.candidate.training for one in known]
+    return rows, np.zeros((len(rows), 0)), np.array([[one.trained] for one in known])
 
 
-def _feasible(told: Sequence[Told]) -> tuple[list[Params], Array, Array]:
-    known = _rows([(one.candidate, one.bound) for one in told])
-    return *known, np.array([[float(one.is_feasible)] for one in told])
+def _feasible(known: Sequence[Observation]) -> tuple[list[Params], Array, Array]:
+    rows = _rows([(one.candidate, one.bound) for one in known])
+    return *rows, np.array([[float(one.is_feasible)] for one in known])
 
 
-def _nearness(told: Sequence[Told]) -> tuple[list[Params], Array, Array]:
-    """1 when feasible."""
-    known = _rows([(one.candidate, one.bound) for one in told])
-    return *known, np.array([[1 / (1 + max(0.0, one.violation))] for one in told])
+def _nearness(known: Sequence[Observation]) -> tuple[list[Params], Array, Array]:
+    """The nearness of trials to being feasible, 1 when they are."""
+    rows = _rows([(one.candidate, one.bound) for one in known])
+    return *rows, np.array([[1 / (1 + max(0.0, one.violation))] for one in known])
 
 
 def _thinned(front: Array) -> Array:
@@ -223,8 +245,9 @@ def _thinned(front: Array) -> Array:
     return front if len(front) <= most else front[np.argsort(-crowding(front))[:most]]
 
 
-def of_note(places: Array) -> Array:
-    """How far a failure lies below the others says nothing about the front."""
-    middle: Array = np.median(places, axis=0)
-    raised: Array = np.maximum(places, middle - DEEPEST * (places.max(axis=0) - middle))
+def of_note(coordinates: Array) -> Array:
+    """Coordinates (trials, axes) with far failures raised: how far says nothing of the front."""
+    middle: Array = np.median(coordinates, axis=0)
+    lowest = middle - DEEPEST * (coordinates.max(axis=0) - middle)
+    raised: Array = np.maximum(coordinates, lowest)
     return raised

@@ -1,4 +1,4 @@
-"""What a sampler sees: the study's latest trials, in memory, as Optuna has them."""
+"""The memory of a sampler: the search's latest trials, as Optuna has them."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from automl.study.propose.candidates import Candidate, walk
 from automl.study.propose.samplers import SAMPLERS, suggest_from, take_over
 from automl.study.record import Settings, TrialRecord
 from automl.study.study import STATES
-from automl.trial.result import TrialResult
+from automl.trial.result import Status
 
 WINDOW = 250
-"""It holds from one to two windows of trials, so that it is made anew seldom."""
+"""The memory holds from one to two windows of trials, so that it is made anew seldom."""
 
 
-class Mirror:
+class SamplerMemory:
     """An Optuna study on the axes, 1 best, that forgets what is old.
 
-    What it holds depends on nothing but what it was told, in which order.
+    Its contents depend on nothing but the trials that it learned of, and their order.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -33,7 +33,7 @@ class Mirror:
         self.study: optuna.Study | None = None
 
     def ask(self, space: Space, seed: int, leaning_share: float) -> Candidate:
-        """What the study's sampler draws; it leans to what the space marks as likely."""
+        """Have the sampler draw, leaning to what the space marks as likely."""
         study = self.study = self.study or self._made()
         study.sampler = SAMPLERS[self.settings.sampler](seed)
         trial = study.ask()
@@ -42,23 +42,23 @@ class Mirror:
         study.tell(trial, state=TrialState.FAIL)
         return candidate
 
-    def tell(self, record: TrialRecord) -> None:
-        """How a trial ended. A paused one counts as pruned, until it goes on and ends."""
-        self._enter(record.number, _frozen(record, self.settings))
+    def learn(self, record: TrialRecord) -> None:
+        """Learn how a trial ended. A paused one counts as pruned, until it goes on and ends."""
+        self._enter(record.id, _frozen(record, self.settings))
 
-    def screened(self, candidate: Candidate) -> None:
-        """A proposal was refused."""
+    def screen(self, candidate: Candidate) -> None:
+        """Learn of a proposal that was refused."""
         pruned = create_trial(
             state=TrialState.PRUNED,
-            params=candidate.params,
+            params=dict(candidate.params),
             distributions=candidate.distributions,
         )
         self._enter(object(), pruned)
 
     def _enter(self, key: object, trial: FrozenTrial) -> None:
-        again = self.entries.pop(key, None)
+        before = self.entries.pop(key, None)
         self.entries[key] = trial
-        if again is not None or len(self.entries) % WINDOW == 0:
+        if before is not None or len(self.entries) % WINDOW == 0:
             self.study = None
         elif self.study is not None:
             take_over(self.study, trial, self.study.sampler)
@@ -74,17 +74,14 @@ class Mirror:
 
 
 def _frozen(record: TrialRecord, settings: Settings) -> FrozenTrial:
-    result, values = record.result or TrialResult("stopped"), None
-    if result.measurement is not None:
-        measured = result.measurement.figures
-        values = settings.place(measured)
+    status = Status.STOPPED if record.result is None else record.result.status
     trial = create_trial(
-        state=STATES[result.status],
-        params=record.params,
+        state=STATES[status],
+        params=dict(record.params),
         distributions=record.distributions,
-        values=values,
+        values=settings.coordinates(record.values) if record.measurement else None,
     )
-    if result.measurement is not None:
+    if record.measurement is not None:
         for text in settings.constraints:
-            trial.set_constraint(text, pareto.violation(measured, pareto.parse_where(text)))
+            trial.set_constraint(text, pareto.violation(record.values, pareto.parse_where(text)))
     return trial

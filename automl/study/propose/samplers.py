@@ -1,10 +1,9 @@
-"""Optuna as one `suggest` among others, and the samplers a user may name."""
+"""The samplers that a user may name, and Optuna as one `suggest` among others."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any
 
 from optuna.distributions import (
     BaseDistribution,
@@ -44,7 +43,7 @@ SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
 
 
 def distribution(domain: Domain) -> BaseDistribution:
-    """A domain as Optuna knows it."""
+    """The domain in Optuna's terms."""
     match domain:
         case IntDomain(low, high, step):
             return IntDistribution(low, high, step=step)
@@ -56,7 +55,7 @@ def distribution(domain: Domain) -> BaseDistribution:
 
 
 def take_over(study: Study, trial: FrozenTrial, evolution: BaseSampler) -> None:
-    """Add a trial that ended elsewhere. NSGA-II is to note its generation before it ends."""
+    """Add a trial that ended elsewhere. NSGA-II must note the generation before the trial ends."""
     if not isinstance(evolution, NSGAIISampler):
         study.add_trial(trial)
         return
@@ -73,16 +72,16 @@ def take_over(study: Study, trial: FrozenTrial, evolution: BaseSampler) -> None:
 
 
 def suggest_from(trial: Trial) -> Suggest:
-    """Suggests what an Optuna trial suggests."""
+    """Suggest what an Optuna trial suggests."""
 
-    def suggest(path: str, domain: Domain) -> Any:
+    def suggest(path: str, domain: Domain) -> int | float | str:
         match domain:
             case IntDomain(low, high, step):
                 return trial.suggest_int(path, low, high, step=step)
             case FloatDomain(low, high, log):
                 return trial.suggest_float(path, low, high, log=log)
             case OneOfDomain():
-                return trial.suggest_categorical(path, domain.names())
+                return str(trial.suggest_categorical(path, domain.names()))
         raise AssertionError(domain)
 
     return suggest

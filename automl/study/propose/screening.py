@@ -1,4 +1,4 @@
-"""What need not be tried: it breaks a constraint, or cannot join the front, whatever it scores."""
+"""Screening: trials that would break a constraint or miss the front, whatever they score."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ from automl.study.record import Settings, TrialRecord
 from automl.study.stopping.rung_entry import Bound
 
 MAX_IN_A_ROW = 50
-"""Refuse no more at once: where all that is drawn is refused, the next one is tried."""
-WEIGHT_OF_POOL = 13
-"""A whole pool of candidates that are all refused counts as so many."""
+"""The most refusals in a row: where all that is drawn is refused, the next one is tried."""
+WEIGHT_OF_MANY = 13
+"""The refusals that a whole set of candidates counts as, when all of them are refused."""
 
 
 def screen(settings: Settings, front: Sequence[TrialRecord]) -> Callable[[Bound], bool]:
-    """Whether a trial of these lower bounds is of no use, were it perfect in all else.
-
-    Perfect is the best that a metric can be, and no time at all.
-    """
+    """A function that tells whether a trial of some lower bounds is of no use, were it perfect in
+    all else: the best that each metric can be, and no time at all."""
     best = {name: metric.perfect for name, metric in quality.METRICS.items()}
     perfect = {**dict.fromkeys(pareto.DIRECTIONS, 0.0), **best}
     others = [name for name in settings.objectives if name != "size_bytes"]

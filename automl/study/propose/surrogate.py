@@ -1,10 +1,9 @@
-"""What figures a configuration is likely to reach, learned from flat conditional params."""
+"""A model of the figures that a configuration reaches, learned from flat conditional params."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +14,17 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from automl.study.propose.candidates import Params
 from automl.study.propose.gaussian_process import Array, Process, Scales
+from automl.study.record import Params, ParamValue
 
 ABSENT = -1.0
 
 
 class Surrogate:
-    """One Gaussian process per target over encoded params and `extra` columns (n, e) of numbers,
-    NaN where unknown. Targets are (n, m). No randomness.
+    """A Gaussian process per target over encoded params and `extra` columns of numbers.
+
+    `extra` is (rows, columns), NaN where a number is unknown; targets are (rows, targets).
+    Nothing is random.
     """
 
     def __init__(self, distributions: Mapping[str, BaseDistribution]) -> None:
@@ -31,7 +32,7 @@ class Surrogate:
         self.processes: list[Process] = []
 
     def find_scales(self, params: Sequence[Params], extra: Array, targets: Array) -> list[Scales]:
-        """The likeliest scales for each target: the costly part of a fit."""
+        """The likeliest scales for targets (rows, targets), one each: the costly part of a fit."""
         self.low, self.span = _range(extra)
         rows, groups = self._encode(params, extra)
         return [Process(rows, groups, target).scales for target in targets.T]
@@ -43,7 +44,7 @@ class Surrogate:
         targets: Array,
         scales: Sequence[Scales] | None = None,
     ) -> None:
-        """Learn the targets, with scales found before if given."""
+        """Learn targets (rows, targets), with scales found before if given."""
         scales = self.find_scales(params, extra, targets) if scales is None else scales
         self.low, self.span = _range(extra)
         rows, groups = self._encode(params, extra)
@@ -53,19 +54,19 @@ class Surrogate:
         ]
 
     def add(self, params: Sequence[Params], extra: Array, targets: Array) -> None:
-        """Learn more rows under the same scales and ranges."""
+        """Learn more targets (rows, targets) under the same scales and ranges."""
         rows, _ = self._encode(params, extra)
         pairs = zip(self.processes, targets.T, strict=True)
         self.processes = [process.add(rows, target) for process, target in pairs]
 
     def predict(self, params: Sequence[Params], extra: Array) -> tuple[Array, Array]:
-        """Mean and standard deviation of the targets, (k, m) each."""
+        """Mean and standard deviation of the targets, (rows, targets) each."""
         rows, _ = self._encode(params, extra)
         predicted = [process.predict(rows) for process in self.processes]
         return np.stack([p[0] for p in predicted], 1), np.stack([p[1] for p in predicted], 1)
 
     def _encode(self, params: Sequence[Params], extra: Array) -> tuple[Array, NDArray[np.int64]]:
-        """Rows, and to which param or extra each column belongs."""
+        """Rows (rows, columns), and the param or extra that each column belongs to, (columns,)."""
         blocks = [
             code(distribution, [row.get(path) for row in params])
             for path, distribution in self.distributions.items()
@@ -76,8 +77,11 @@ class Surrogate:
         return np.hstack(blocks), np.array(groups)
 
 
-def code(distribution: BaseDistribution, values: Sequence[Any]) -> Array:
-    """Numbers as places in their range, choices as coordinates at distance 1 of each other."""
+def code(distribution: BaseDistribution, values: Sequence[ParamValue]) -> Array:
+    """Numbers as shares of their range, choices as coordinates at distance 1 of each other.
+
+    The result is (rows, 1) for numbers, (rows, choices) else; an absent number is ABSENT.
+    """
     match distribution:
         case CategoricalDistribution(choices=choices):
             corners = np.vstack([np.eye(len(choices)) * math.sqrt(0.5), np.zeros(len(choices))])
@@ -88,8 +92,8 @@ def code(distribution: BaseDistribution, values: Sequence[Any]) -> Array:
             numbers = np.array([np.nan if value is None else value for value in values], float)
             if distribution.log:
                 low, high, numbers = math.log(low), math.log(high), np.log(numbers)
-            places = (numbers - low) / (high - low or 1.0)
-            return np.where(np.isnan(places), ABSENT, places)[:, None]
+            shares = (numbers - low) / (high - low or 1.0)
+            return np.where(np.isnan(shares), ABSENT, shares)[:, None]
     raise AssertionError(distribution)
 
 

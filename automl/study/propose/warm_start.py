@@ -1,4 +1,4 @@
-"""Starting from what an earlier study of the home has learned."""
+"""The start from what an earlier search of the home has learned."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from automl.config import decode, encode
 from automl.errors import UserError
@@ -15,14 +14,16 @@ from automl.space.exploring import Explored, explore
 from automl.space.sampling import trace
 from automl.space.space import Space
 from automl.study.propose.samplers import distribution
-from automl.study.record import TrialRecord
+from automl.study.record import ParamValue, TrialRecord
 from automl.study.study import Study
+from automl.study.trial_id import Kind, TrialId
+from automl.trial.result import Status
 
-STATUSES = ("complete", "stopped")
+STATUSES = (Status.COMPLETE, Status.STOPPED)
 
 
 def earlier(study: Study, space: Space) -> list[TrialRecord]:
-    """The complete and stopped trials of an earlier study that could be trials of this space.
+    """The complete and stopped trials of an earlier search that could be trials of this space.
 
     They carry this space's distributions. Constants of the space, such as a number of epochs,
     may have changed since. Raises UserError when objectives or data are others, or none fits.
@@ -30,7 +31,7 @@ def earlier(study: Study, space: Space) -> list[TrialRecord]:
     before = study.settings.objectives
     if set(before) != set(space.objectives):
         raise UserError(
-            f"search {study.name!r} searched for {', '.join(before)} and this space for "
+            f"search {study.name!r} was for {', '.join(before)} and this space for "
             f"{', '.join(space.objectives)}; a warm start needs the same objectives"
         )
     if study.settings.datasets != datasets(explore(space)):
@@ -54,12 +55,12 @@ def datasets(explored: Explored) -> tuple[str, ...]:
     return tuple(sorted(hashlib.sha256(text.encode()).hexdigest()[:16] for text in texts))
 
 
-def keep(records: Sequence[TrialRecord]) -> list[dict[str, Any]]:
-    """Records as JSON: a study keeps those that it started from, whatever becomes of theirs."""
+def keep(records: Sequence[TrialRecord]) -> list[dict[str, object]]:
+    """Records as JSON: a search keeps those that it started from, whatever becomes of theirs."""
     return [
         {
-            "number": record.number,
-            "params": record.params,
+            "number": record.id.number,
+            "params": dict(record.params),
             "result": encode(replace(record.result, sensitivity={})),
         }
         for record in records
@@ -68,25 +69,26 @@ def keep(records: Sequence[TrialRecord]) -> list[dict[str, Any]]:
 
 
 def kept(study: Study, space: Space) -> list[TrialRecord]:
-    """What a study was started from, the same at every resume; none of it is a trial of its."""
-    found = study.attribute("earlier", [])
+    """The trials that a search was started from, the same at every resume.
+
+    None of them is a trial of the search itself.
+    """
     records = [
         TrialRecord(
-            number=item["number"],
+            id=TrialId(item["number"], Kind.EARLIER),
             params=item["params"],
             distributions={},
-            draw=0,
             result=decode(item["result"]),
         )
-        for item in found
+        for item in study.attribute("earlier", [])
     ]
     return [moved for record in records if (moved := _moved(record, space))]
 
 
 def _moved(record: TrialRecord, space: Space) -> TrialRecord | None:
-    """The record as one of this space; None when the space cannot make a trial of its choices."""
+    """The record as a trial of this space; None when the space cannot make one of its choices."""
 
-    def suggest(path: str, domain: Domain) -> Any:
+    def suggest(path: str, domain: Domain) -> ParamValue:
         if path not in record.params or not domain.allows(record.params[path]):
             raise UserError(f"{path} is not given, or of another domain")
         return record.params[path]
@@ -95,13 +97,13 @@ def _moved(record: TrialRecord, space: Space) -> TrialRecord | None:
         made = trace(space, suggest)
     except UserError:
         return None
-    left = {path: value for path, value in record.params.items() if path not in made.params}
-    if not all(_is_fixed(space, path, value) for path, value in left.items()):
+    others = {path: value for path, value in record.params.items() if path not in made.params}
+    if not all(_is_fixed(space, path, value) for path, value in others.items()):
         return None
     distributions = {path: distribution(domain) for path, domain in made.domains.items()}
     return replace(record, params=made.params, distributions=distributions)
 
 
-def _is_fixed(space: Space, path: str, value: Any) -> bool:
-    """Whether `--set` gives a path this very value."""
+def _is_fixed(space: Space, path: str, value: ParamValue) -> bool:
+    """Tell whether `--set` gives a path this very value."""
     return space.fixed.get(path) in (value, json.dumps(value))

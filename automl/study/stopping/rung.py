@@ -1,43 +1,35 @@
-"""One rung: what trials reached at the same epoch of the same step, best first."""
+"""A rung: the entries of trials at the same epoch of the same step, and the best of them."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.study.rung_state import Entry
+
 WINDOW = 200
-"""A rung compares the last so many entries: what is usual rises as a search goes on."""
+"""The last entries that a rung compares: what is usual rises as a search goes on."""
 SHARE = 2
-"""One in so many goes on."""
+"""Of this many entries, one goes on."""
 FREE = 8
-"""So many go on whatever they reach: fewer say nothing of what is usual."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What a trial had reached: `values` on the axes, more is better, and by how much it breaks
-    the constraints. `key` is that of the prefix in the making: one entry each."""
-
-    key: str
-    values: tuple[float, ...]
-    violation: float = 0.0
+"""The entries that go on whatever they reach: fewer say nothing of what is usual."""
 
 
 class Rung:
-    """Its entries, and which of them go on: by non-dominated rank, then by crowding (Deb 2002).
+    """The entries of a rung, and which of them go on.
 
-    What breaks a constraint comes after all that breaks none, by how much. Equal entries
-    are ordered by their keys, so that it does not matter which came first.
+    They are ordered by non-dominated rank, then by crowding (Deb 2002,
+    https://doi.org/10.1109/4235.996017). An entry that breaks a constraint comes after all that
+    break none, by how much. Equal entries are ordered by their keys, so that the order in which
+    they came does not matter.
     """
 
     def __init__(self, free: int = FREE) -> None:
         self.free = free
         self.added = 0
-        self.places: dict[str, int] = {}
+        self.rows: dict[str, int] = {}
         self._best: set[str] | None = set()
-        # By place: the newest entry takes that of the oldest.
+        # By row: the newest entry takes that of the oldest.
         self._keys: NDArray[np.object_] = np.empty(WINDOW, object)
         self._values: NDArray[np.float64] = np.empty((0, 0))
         self._better: NDArray[np.bool_] = np.zeros((WINDOW, WINDOW), bool)
@@ -48,19 +40,19 @@ class Rung:
 
     def add(self, entry: Entry) -> None:
         """Enter one of a new key."""
-        row = np.array([-entry.violation, *entry.values])
+        values = np.array([-entry.violation, *entry.values])
         if not self.added:
-            self._values = np.empty((WINDOW, len(row)))
-        count, place = len(self), self.added % WINDOW
-        before, after = _better(self._values[:count], row)
+            self._values = np.empty((WINDOW, len(values)))
+        count, row = len(self), self.added % WINDOW
+        before, after = _better(self._values[:count], values)
         if count == WINDOW:
-            del self.places[self._keys[place]]
-            self._num_better -= self._better[place]
-            before[place] = after[place] = False
-        self._better[:count, place], self._better[place, :count] = before, after
+            del self.rows[self._keys[row]]
+            self._num_better -= self._better[row]
+            before[row] = after[row] = False
+        self._better[:count, row], self._better[row, :count] = before, after
         self._num_better[:count] += after
-        self._num_better[place] = np.count_nonzero(before)
-        self._keys[place], self._values[place], self.places[entry.key] = entry.key, row, place
+        self._num_better[row] = np.count_nonzero(before)
+        self._keys[row], self._values[row], self.rows[entry.key] = entry.key, values, row
         self.added += 1
         self._best = None
 
@@ -72,12 +64,12 @@ class Rung:
         return self._best
 
     def dominates(self, key: str) -> set[str]:
-        """The keys of the entries that the one of `key` dominates; none when that one is gone."""
-        place = self.places.get(key)
-        return set() if place is None else set(self._keys[self._better[place]].tolist())
+        """The keys of the entries that the entry of `key` dominates; none when that is gone."""
+        row = self.rows.get(key)
+        return set() if row is None else set(self._keys[self._better[row]].tolist())
 
     def _first(self, wanted: int) -> list[int]:
-        """The places of so many: whole ranks, then of the next those with most room around them."""
+        """The rows of the best: whole ranks, then of the next rank those with most room around."""
         betters = self._num_better[: len(self)].copy()
         found: list[int] = []
         while len(found) < wanted:
@@ -97,37 +89,38 @@ class Rung:
         equal = sorted(rank[room == least].tolist(), key=self._tie)
         return found + equal[: wanted - len(found)]
 
-    def _tie(self, place: int) -> tuple[tuple[float, ...], str]:
-        return tuple((-self._values[place, 1:]).tolist()), self._keys[place]
+    def _tie(self, row: int) -> tuple[tuple[float, ...], str]:
+        return tuple((-self._values[row, 1:]).tolist()), self._keys[row]
 
 
 def crowding(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Each row's distance between its neighbours, summed over the axes; at an end, infinite.
+    """Each row's distance between its neighbours, summed over the axes; infinite at an end.
 
-    Equal rows share one place: all of them get what the one would.
+    `values` are (rows, axes), the distances (rows,). Equal rows all get what one of them would.
     """
     by_value = np.lexsort(values.T)
     is_new = np.ones(len(values), bool)
     is_new[1:] = (values[by_value[1:]] != values[by_value[:-1]]).any(1)
-    unique, places = values[by_value[is_new]], np.empty(len(values), int)
-    places[by_value] = is_new.cumsum() - 1
+    unique, positions = values[by_value[is_new]], np.empty(len(values), int)
+    positions[by_value] = is_new.cumsum() - 1
     axes = np.arange(unique.shape[1])
     order = np.argsort(unique, axis=0, kind="stable")
     ordered = unique[order, axes]
     span = ordered[-1] - ordered[0]
-    room, says = np.zeros_like(unique), span > 0
-    room[order[1:-1], axes] = (ordered[2:] - ordered[:-2]) / np.where(says, span, 1.0)
-    room[order[[0, -1]], axes] = np.where(says, np.inf, 0.0)
-    found: NDArray[np.float64] = room.sum(1)[places]
+    room, differs = np.zeros_like(unique), span > 0
+    room[order[1:-1], axes] = (ordered[2:] - ordered[:-2]) / np.where(differs, span, 1.0)
+    room[order[[0, -1]], axes] = np.where(differs, np.inf, 0.0)
+    found: NDArray[np.float64] = room.sum(1)[positions]
     return found
 
 
 def _better(
     rows: NDArray[np.float64], row: NDArray[np.float64]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which rows dominate the one row, and which it does; columns are: -violation, values.
+    """Masks of the rows that dominate `row`, and of those that `row` dominates, (rows,) each.
 
-    Between two of which one breaks the constraints by more, only that counts.
+    The columns are -violation, then the values. Between two rows of which one breaks the
+    constraints by more, only that counts.
     """
     above, below = rows > row, rows < row
     up, down = above[:, 1:].any(1), below[:, 1:].any(1)

@@ -1,22 +1,25 @@
-"""What the stop rule sees of a report: a place among equals, and a vector of all objectives."""
+"""A report as the stop rule compares it: at a rung, with a vector of all objectives."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from automl import pareto
 from automl.recipe import Report
 from automl.space.space import TrialConfig
 from automl.study.record import Settings
-from automl.study.stopping.rung import Entry
-from automl.study.stopping.stop_rule import Place, is_rung
+from automl.study.rung_state import Entry, RungName
+from automl.study.stopping.stop_rule import is_rung
 from automl.training.distillation import Taught
+
+RungEntryOf: TypeAlias = Callable[[TrialConfig, list[str], Report], tuple[RungName, Entry] | None]
+"""`rung_entry` of a search: of a trial's config, its keys and a report."""
 
 
 class Bound(Protocol):
-    """What is known of a trial's final file, and of its work, before it is trained."""
+    """Lower bounds of a trial's final file, and its work, known before any training."""
 
     @property
     def size_bytes(self) -> int: ...
@@ -26,21 +29,25 @@ class Bound(Protocol):
 
     @property
     def steps(self) -> dict[str, int]:
-        """Each step's work, in multiply-accumulates."""
+        """Each step's work by its label, in multiply-accumulates."""
 
 
-def judged(
+def no_rung(config: TrialConfig, keys: list[str], report: Report) -> None:
+    """Compare no report: every trial goes on to its end."""
+
+
+def rung_entry(
     settings: Settings,
     bound_of: Callable[[TrialConfig], Bound],
     config: TrialConfig,
     keys: list[str],
     report: Report,
-) -> tuple[Place, Entry] | None:
-    """Where a report is compared, and as what; None between two rungs.
+) -> tuple[RungName, Entry] | None:
+    """The rung at which a report is compared, and the entry there; None between two rungs.
 
-    Equals are trials at the same epoch of a step of the same label that learn from the same kind
-    of teacher, or none: a distillation is slow at first, and is compared with its like. Quality
-    is that of now, size the bound of the final file, and latency goes by the
+    Trials are compared at the same epoch of a step of the same label if they learn from the same
+    kind of teacher, or from none: a distillation is slow at first, and is compared with its like.
+    Quality is that of now, size is the bound of the final file, and latency goes by the
     multiply-accumulates.
     """
     if not is_rung(report.epoch, report.epochs):
@@ -60,6 +67,6 @@ def judged(
     )
     violation = pareto.violation(known, [c for c in settings.conditions if c[0] in known])
     loss = getattr(config.recipe[position], "loss", None)
-    kind = type(loss).__name__ if isinstance(loss, Taught) else "labels"
-    place = (f"{report.step} {kind}", report.epoch)
-    return place, Entry(keys[position], values, violation)
+    teacher = type(loss).__name__ if isinstance(loss, Taught) else "labels"
+    name = RungName(report.step, teacher, report.epoch)
+    return name, Entry(keys[position], values, violation)

@@ -29,7 +29,7 @@ def write(study: Study, folder: Path) -> list[Path]:
         "report.html": report.document(found),
         "front.html": front_page.document(found),
         "front.csv": table(found.front),
-        "front.json": json.dumps(found.summary, indent=1),
+        "front.json": json.dumps(found.summary.as_json(), indent=1),
     }
     for name, content in pages.items():
         (folder / name).write_text(content, encoding="utf-8", newline="")

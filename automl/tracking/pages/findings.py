@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from automl import pareto
 from automl.pareto import Axis
 from automl.study.front import Front
-from automl.study.record import REFIT, Settings, TrialRecord
+from automl.study.record import Settings, TrialRecord
 from automl.study.selection import Advice, advise
 from automl.study.study import Study
+from automl.study.summary import SearchSummary
+from automl.study.trial_id import TrialId
+from automl.trial.result import Status
 
 FRONT, DOMINATED, BREAKS = "front", "dominated", "breaks a constraint"
-UNFINISHED = ("stopped", "rejected", "failed")
+UNFINISHED = (Status.STOPPED, Status.REJECTED, Status.FAILED)
 GROUPS = (*reversed(UNFINISHED), BREAKS, DOMINATED, FRONT)
 """Every trial that ended is in one of them; the last are drawn over the first."""
 
@@ -45,7 +47,7 @@ class Findings:
 
     name: str
     settings: Settings
-    summary: Mapping[str, Any]
+    summary: SearchSummary
     points: list[Point]
     front: list[TrialRecord]
     advice: Advice | None
@@ -83,7 +85,7 @@ class Findings:
     def course(self) -> list[tuple[float, float]]:
         """The search's second and the front's hypervolume at each trial's end, in order."""
         front, course = Front(self.settings), []
-        for record in sorted(self.records, key=lambda record: (record.ended, record.number)):
+        for record in sorted(self.records, key=lambda record: (record.ended, record.id)):
             front.add(record)
             course.append((self.second(record), front.hypervolume))
         return course
@@ -99,14 +101,14 @@ def read(study: Study, compresses: Mapping[str, bool]) -> Findings:
     records = [*study.records(), *study.refits()]
     ended = [record for record in records if record.result is not None]
     front = study.front(ended).members
-    numbers = {record.number for record in front}
+    members = {record.id for record in front}
     first = min((record.ended for record in ended), default=0.0)
     runs = study.attribute("runs") or [(first, 0.0)]
     return Findings(
         name=study.name,
         settings=study.settings,
         summary=study.summary(),
-        points=[_point(record, study.settings, numbers) for record in ended],
+        points=[_point(record, study.settings, members) for record in ended],
         front=front,
         advice=advise(study, front),
         is_over=study.attribute("state") == "finished",
@@ -115,11 +117,11 @@ def read(study: Study, compresses: Mapping[str, bool]) -> Findings:
     )
 
 
-def _point(record: TrialRecord, settings: Settings, front: Container[int]) -> Point:
+def _point(record: TrialRecord, settings: Settings, front: Container[TrialId]) -> Point:
     assert record.result is not None
     if record.result.measurement is None:
         return Point(record, record.result.status, *_last_report(record, settings.axes))
-    if record.number in front:
+    if record.id in front:
         return Point(record, FRONT, record.values)
     feasible = pareto.satisfies(record.values, settings.conditions)
     return Point(record, DOMINATED if feasible else BREAKS, record.values)
@@ -128,16 +130,16 @@ def _point(record: TrialRecord, settings: Settings, front: Container[int]) -> Po
 def _last_report(record: TrialRecord, axes: Mapping[str, Axis]) -> tuple[dict[str, float], str]:
     """Figures of a trial as the stop rule last saw them, and when; times are left out, since they
     are no more than guesses there."""
-    if not record.rungs.get("entries"):
+    if not record.rungs.entries:
         return {}, ""
-    _, label, epoch, _, values, _ = max(record.rungs["entries"])
+    last = max(record.rungs.entries, key=lambda entered: entered.order)
     figures = {
-        name: axis.value(value)
-        for (name, axis), value in zip(axes.items(), values, strict=True)
+        name: axis.value(place)
+        for (name, axis), place in zip(axes.items(), last.entry.values, strict=True)
         if not name.endswith("_ms")
     }
-    return figures, f"epoch {epoch} of {label.split()[0]}"
+    return figures, f"epoch {last.rung.epoch} of {last.rung.step}"
 
 
 def is_refit(record: TrialRecord) -> bool:
-    return record.number >= REFIT
+    return record.id.is_refit

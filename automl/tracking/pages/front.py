@@ -63,7 +63,7 @@ def chart(findings: Findings) -> go.Figure:
             drawn.add_trace(_trace(findings, group, points, MARKERS[group]))
     if findings.advice is not None:
         record = findings.advice.record
-        chosen = [point for point in findings.points if point.record.number == record.number]
+        chosen = [point for point in findings.points if point.record.id == record.id]
         name = f"take: {record.trial_id}"
         drawn.add_trace(_trace(findings, name, chosen, CHOICE))
     drawn.update_layout(

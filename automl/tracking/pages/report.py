@@ -47,7 +47,7 @@ def document(findings: Findings) -> str:
         drawn["spending"] = spending(stages, time_spent.saved(records))
     if members:
         drawn["parallel"] = parallel_coordinates.chart(findings)
-    counts = findings.summary["trials"].items()
+    counts = findings.summary.trials.items()
     return rendering.page(
         "report.html.j2",
         drawn,
@@ -166,7 +166,7 @@ def reasons(findings: Findings) -> list[Reason]:
     shown = found[:MAX_REASONS]
     if rest := sum(reason.count for reason in found[MAX_REASONS:]):
         shown.append(Reason("…", rest, "for other reasons"))
-    if screened := findings.summary["trials"]["screened"]:
+    if screened := findings.summary.trials["screened"]:
         why = "refused before any work: its least bytes break a constraint or cannot join the front"
         shown.append(Reason("screened", screened, why))
     return shown

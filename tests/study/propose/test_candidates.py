@@ -6,6 +6,7 @@ from automl.space import space_file
 from automl.space.domains import Float, Int, OneOf, at
 from automl.space.sampling import replay, sample, uniform
 from automl.study.propose.candidates import candidates, stratified, walk
+from automl.study.trial_id import TrialId
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +31,8 @@ def test_the_first_trials_fill_every_stratum_of_a_domain_once():
 def test_candidates_are_trials_of_the_space_and_repeat_under_their_seed(space):
     parents = [walk(space, uniform(random.Random(seed))) for seed in range(3)]
     good, trained = [one.params for one in parents], [one.training for one in parents]
-    drawn, again = (
-        list(candidates(space, good, dict(enumerate(trained)), random.Random(0), 60)) for _ in "ab"
-    )
+    parents = {TrialId(number): training for number, training in enumerate(trained)}
+    drawn, again = (list(candidates(space, good, parents, random.Random(0), 60)) for _ in "ab")
     assert [c.key for c in drawn] == [c.key for c in again]
     for candidate in drawn:
         assert sample(space, replay(candidate.params)) == candidate.config
@@ -42,9 +42,9 @@ def test_candidates_are_trials_of_the_space_and_repeat_under_their_seed(space):
 def test_a_branch_keeps_the_training_of_its_parent_and_all_else_resembles_the_good(space):
     parent = walk(space, uniform(random.Random(5)))
     good = [parent.params]
-    drawn = list(candidates(space, good, {7: parent.training}, random.Random(0), 80))
+    drawn = list(candidates(space, good, {TrialId(7): parent.training}, random.Random(0), 80))
     branches = [c for c in drawn if c.parent is not None]
-    assert {c.parent for c in branches} == {7} and len(branches) > 25
+    assert {c.parent for c in branches} == {TrialId(7)} and len(branches) > 25
     for branch in branches:
         assert branch.training == parent.training
     alike = [sum(c.params.get(p) == v for p, v in good[0].items()) for c in drawn]

@@ -6,35 +6,36 @@ import pytest
 from helpers.made_up_world import NAMES, SETTINGS, SPACE, Bound, record, world
 
 from automl.study.propose.next_proposals import proposals
-from automl.study.propose.proposer import Drawer
+from automl.study.propose.proposer import Proposer
 from automl.study.study import create
 
 
 @pytest.fixture
 def searched_for(tmp_path):
-    """A study of so many trials, and the drawer that drew them."""
+    """A search of some trials, and the proposer that proposed them."""
 
     def search(count):
         study = create(tmp_path / "mine", SETTINGS, "text", b"")
-        drawer = Drawer(SETTINGS, SPACE, lambda config: [], Bound)
+        proposer = Proposer(SETTINGS, SPACE, lambda config: [], Bound)
         for number in range(count):
-            drawn = drawer.draw(number)
+            drawn = proposer.propose(number)
             one = record(drawn.candidate, number)
-            drawer.learn(one)
-            parts = {"draw": drawn.draw, "after": number, "screened": drawn.screened}
-            study.start(replace(one, parent=drawn.candidate.parent, **parts))
-            study.finish(number, one.result, number + 1)
-        return study, drawer
+            proposer.learn(one)
+            drawing = {"num_draws": drawn.num_draws, "drawn_after": number}
+            one = replace(one, parent=drawn.candidate.parent, screened=drawn.screened, **drawing)
+            study.start(one)
+            study.end(replace(one, departure=number + 1))
+        return study, proposer
 
     return search
 
 
 def test_they_are_those_that_the_search_would_draw(searched_for):
-    study, drawer = searched_for(15)
-    drawn = [drawer.draw(15).candidate for _ in range(3)]
+    study, proposer = searched_for(15)
+    drawn = [proposer.propose(15).candidate for _ in range(3)]
     found = proposals(study, SPACE, Bound, 3)
     assert [one.params for one in found] == [one.params for one in drawn]
-    parents = [None if one.parent is None else f"{one.parent:04d}" for one in drawn]
+    parents = [None if one.parent is None else str(one.parent) for one in drawn]
     assert [one.parent for one in found] == parents
 
 

@@ -1,4 +1,4 @@
-"""Draws in the made-up world of `test_ranking`, told at once."""
+"""Proposals in the made-up world of `test_ranking`, each learned of at once."""
 
 from dataclasses import replace
 
@@ -8,41 +8,45 @@ from helpers.made_up_world import NAMES, SETTINGS, SPACE, Bound, record, volume
 from automl.space import space_file
 from automl.space.domains import Int
 from automl.space.space import Space, TrialConfig
-from automl.study.propose.proposer import NUM_SPREAD, Drawer
+from automl.study.propose.proposer import NUM_SPREAD, Proposer, ProposerOptions
+from automl.study.trial_id import Kind, TrialId
 
 
-def drawer_of(settings=SETTINGS, space=SPACE, earlier=(), **options):
-    return Drawer(settings, space, lambda config: [], Bound, earlier, **options)
+def proposer_of(settings=SETTINGS, space=SPACE, earlier=(), **options):
+    options = ProposerOptions(**options)
+    return Proposer(settings, space, lambda config: [], Bound, earlier, options)
 
 
-def search(drawer, count, first=0):
-    """Draw and tell so many; returns what was drawn, and the places."""
-    drawn, places = [], []
-    for number in range(first, first + count):
-        drawn.append(drawer.draw(number))
+def search(proposer, count):
+    """Propose and learn; returns the proposals, and the coordinates of their ends."""
+    drawn, coordinates = [], []
+    for number in range(count):
+        drawn.append(proposer.propose(number))
         one = record(drawn[-1].candidate, number)
-        drawer.learn(one)
-        places.append(drawer.settings.place(one.values))
-    return drawn, places
+        proposer.learn(one)
+        coordinates.append(proposer.settings.coordinates(one.values))
+    return drawn, coordinates
 
 
 def test_a_ranked_search_finds_more_than_a_random_one():
-    _, ranked = search(drawer_of(), 40)
-    by_chance = [search(drawer_of(replace(SETTINGS, sampler="random", seed=s)), 40) for s in (1, 2)]
-    assert volume(ranked) > max(volume(places) for _, places in by_chance)
+    _, ranked = search(proposer_of(), 40)
+    by_chance = [
+        search(proposer_of(replace(SETTINGS, sampler="random", seed=s)), 40) for s in (1, 2)
+    ]
+    assert volume(ranked) > max(volume(coordinates) for _, coordinates in by_chance)
 
 
 def test_once_trials_have_completed_compressions_of_their_models_are_proposed():
-    drawn, _ = search(drawer_of(), 40)
+    drawn, _ = search(proposer_of(), 40)
     assert all(one.candidate.parent is None for one in drawn[: NUM_SPREAD + 1])
     assert any(one.candidate.parent is not None for one in drawn)
-    without, _ = search(drawer_of(reuse=False), 25)
+    without, _ = search(proposer_of(reuse=False), 25)
     assert all(one.candidate.parent is None for one in without)
 
 
 def test_points_come_first_and_what_they_leave_out_is_drawn():
     points = ({"model": "MLP", "recipe.quantize": "None"}, {"model": "ConvNet"})
-    drawn, _ = search(drawer_of(replace(SETTINGS, initial_points=points)), 3)
+    drawn, _ = search(proposer_of(replace(SETTINGS, initial_points=points)), 3)
     for point, one in zip(points, drawn):
         assert point.items() <= one.candidate.params.items()
 
@@ -51,18 +55,19 @@ def test_without_points_the_first_is_what_the_space_marks_as_likely():
     model = SPACE.trial.model.options[0]
     likely = replace(model, widths=(Int(16, 128, step=8, likely=40),))
     space = Space(replace(SPACE.trial, model=likely), SPACE.objectives)
-    drawn, _ = search(drawer_of(space=space), 30)
+    drawn, _ = search(proposer_of(space=space), 30)
     widths = [one.candidate.params["model.widths.0"] for one in drawn]
     assert widths[0] == 40 and 3 <= sum(30 <= width <= 50 for width in widths) < 30
 
 
 def test_what_an_earlier_study_knows_is_known_but_not_of_this_ones_front():
-    before, _ = search(drawer_of(), 20)
-    earlier = [record(one.candidate, number) for number, one in enumerate(before)]
-    drawer = drawer_of(earlier=earlier)
-    assert len(drawer.history.told) == 20 and not drawer.front.members
-    _, warm = search(drawer, 10)
-    _, cold = search(drawer_of(), 10)
+    before, _ = search(proposer_of(), 20)
+    ended = [record(one.candidate, number) for number, one in enumerate(before)]
+    earlier = [replace(one, id=TrialId(one.id.number, Kind.EARLIER)) for one in ended]
+    proposer = proposer_of(earlier=earlier)
+    assert len(proposer.known.history.observations) == 20 and not proposer.known.front.members
+    _, warm = search(proposer, 10)
+    _, cold = search(proposer_of(), 10)
     assert volume(warm) > volume(cold)
 
 
@@ -73,8 +78,8 @@ def test_what_breaks_a_constraint_by_its_bound_is_screened_and_counted():
             self.size_bytes = 9000 if type(config.model).__name__ == "ConvNet" else 100
 
     settings = replace(SETTINGS, constraints=("size_bytes<=5000",))
-    drawer = Drawer(settings, SPACE, lambda config: [], Large)
-    drawn, _ = search(drawer, 20)
+    proposer = Proposer(settings, SPACE, lambda config: [], Large)
+    drawn, _ = search(proposer, 20)
     assert {one.candidate.params["model"] for one in drawn} == {"MLP"}
     screened = [params for one in drawn for params in one.screened]
     assert {params["model"] for params in screened} == {"ConvNet"}
@@ -82,7 +87,7 @@ def test_what_breaks_a_constraint_by_its_bound_is_screened_and_counted():
 
 def test_where_all_is_refused_one_is_tried_after_a_while():
     settings = replace(SETTINGS, constraints=("size_bytes<=5",))
-    drawn = drawer_of(settings).draw(0)
+    drawn = proposer_of(settings).propose(0)
     assert len(drawn.screened) == 50 and drawn.is_new
     assert drawn.candidate.params not in drawn.screened
 
@@ -94,5 +99,5 @@ def test_a_space_that_is_used_up_is_repeated(sampler):
     recipe = (replace(small.recipe[0], learning_rate=None),)
     space = Space(TrialConfig(small.dataset, small.model, recipe), NAMES)
     settings = replace(SETTINGS, sampler=sampler)
-    drawn, _ = search(drawer_of(settings, space), 5)
+    drawn, _ = search(proposer_of(settings, space), 5)
     assert [one.is_new for one in drawn] == [True, True, True, False, False]

@@ -9,7 +9,8 @@ from helpers.made_up_world import SETTINGS, SPACE, Bound, record, volume, world
 
 from automl.space.sampling import uniform
 from automl.study.propose.candidates import walk
-from automl.study.propose.ranking import MAX_COLUMNS, History, Ranker, _thinned, told, work
+from automl.study.propose.ranking import MAX_COLUMNS, History, Ranker, _thinned, observe, work
+from automl.study.trial_id import TrialId
 
 
 def drawn(count, seed=""):
@@ -17,13 +18,13 @@ def drawn(count, seed=""):
 
 
 def history_of(candidates, settings=SETTINGS):
-    """The history, and the places of its front."""
-    history, places = History(), []
+    """The history, and the coordinates of its trials."""
+    history, coordinates = History(), []
     for number, candidate in enumerate(candidates):
         one = record(candidate, number)
-        history.add(told(one, candidate, Bound(candidate.config), settings))
-        places.append(settings.place(one.values))
-    return history, np.array(places)
+        history.add(observe(one, candidate, Bound(candidate.config), settings))
+        coordinates.append(settings.coordinates(one.values))
+    return history, np.array(coordinates)
 
 
 def known(candidates):
@@ -34,7 +35,9 @@ def test_what_adds_most_has_most_gain():
     history, front = history_of(drawn(30))
     new = drawn(80, "new")
     order = np.argsort(-Ranker(SETTINGS, SPACE).gains(history, front, known(new)))
-    added = [volume([*front, SETTINGS.place(record(c, 0).values)]) - volume(front) for c in new]
+    added = [
+        volume([*front, SETTINGS.coordinates(record(c, 0).values)]) - volume(front) for c in new
+    ]
     assert np.mean([added[i] for i in order[:8]]) > 3 * np.mean([added[i] for i in order[-40:]])
 
 
@@ -58,7 +61,10 @@ def test_the_quality_of_a_branch_starts_from_what_its_parent_had_reached():
     """The same compression of a better parent promises more."""
     candidates = drawn(40)
     history, _ = history_of(candidates)
-    ranker, order = Ranker(SETTINGS, SPACE), np.argsort([one.trained for one in history.told])
+    ranker, order = (
+        Ranker(SETTINGS, SPACE),
+        np.argsort([one.trained for one in history.observations]),
+    )
     low, high = candidates[order[0]], candidates[order[-1]]
     tail = {p: v for p, v in candidates[1].params.items() if p.startswith("recipe.")}
     tail = {p: v for p, v in tail.items() if not p.startswith("recipe.train")}
@@ -66,14 +72,14 @@ def test_the_quality_of_a_branch_starts_from_what_its_parent_had_reached():
     promised = []
     for position in (order[0], order[-1]):
         params = {**candidates[position].training, **tail}
-        branch = walk(SPACE, lambda path, domain, p=params: p[path], int(position))
+        branch = walk(SPACE, lambda path, domain, p=params: p[path], TrialId(int(position)))
         promised += ranker.gains(history, front, known([branch])).tolist()
     assert low.key != high.key and promised[0] < promised[1]
 
 
 def test_a_branch_costs_only_what_comes_after_the_training():
     whole = drawn(1)[0]
-    branch = walk(SPACE, lambda path, domain: whole.params[path], 0)
+    branch = walk(SPACE, lambda path, domain: whole.params[path], TrialId(0))
     bound = Bound(whole.config)
     assert work(whole, bound) - work(branch, bound) == bound.steps["train"]
 

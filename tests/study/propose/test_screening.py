@@ -10,7 +10,8 @@ from automl.measure.measurement import Measurement
 from automl.pareto import Axis
 from automl.study.propose.screening import screen
 from automl.study.record import Settings, TrialRecord
-from automl.trial.result import TrialResult
+from automl.study.trial_id import TrialId
+from automl.trial.result import Status, TrialResult
 
 AXES = {"accuracy": Axis(0.1, 1.0), "size_bytes": Axis(1e5, 1e2, True)}
 SETTINGS = Settings("s", "", ("accuracy", "size_bytes"), (), {}, 0, "tpe", AXES, 1.0)
@@ -26,7 +27,9 @@ class Bound:
 
 def record(accuracy, size_bytes, number=0):
     measured = Measurement({"accuracy": accuracy}, size_bytes, 1.0, 1.0)
-    return TrialRecord(number, {}, {}, 0, result=TrialResult("complete", measurement=measured))
+    return TrialRecord(
+        TrialId(number), {}, {}, result=TrialResult(Status.COMPLETE, measurement=measured)
+    )
 
 
 @given(st.lists(st.tuples(accuracies, sizes), max_size=6), sizes, accuracies, sizes)

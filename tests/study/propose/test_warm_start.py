@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import optuna
 import pytest
-from helpers.small_study import SETTINGS, complete
+from helpers.small_study import SETTINGS, complete, end
 
 from automl.errors import UserError
 from automl.space import space_file
@@ -12,7 +12,8 @@ from automl.study.propose.samplers import distribution, suggest_from
 from automl.study.propose.warm_start import datasets, earlier, keep, kept
 from automl.study.record import TrialRecord
 from automl.study.study import Study, create
-from automl.trial.result import TrialResult
+from automl.study.trial_id import TrialId
+from automl.trial.result import Status, TrialResult
 
 BEFORE = """
 from automl import Prune
@@ -65,27 +66,27 @@ def before(tmp_path):
     domains = explore(space).domains
 
     def start(params):
-        number = len(study.records())
         distributions = {path: distribution(domains[path]) for path in params}
-        study.start(TrialRecord(number, params, distributions, 1))
-        return number
+        record = TrialRecord(TrialId(len(study.records())), params, distributions)
+        study.start(record)
+        return record
 
     for i, params in enumerate(WAYS):
-        study.finish(start(params), replace(complete(0.9, 1000 + i), sensitivity={"a": 1}), i)
-    study.finish(start(WAYS[0]), TrialResult("stopped", reason="worse"), 3)
-    study.finish(start(WAYS[0]), TrialResult("failed", reason="broken"), 4)
+        end(study, start(params), replace(complete(0.9, 1000 + i), sensitivity={"a": 1}))
+    end(study, start(WAYS[0]), TrialResult(Status.STOPPED, reason="worse"))
+    end(study, start(WAYS[0]), TrialResult(Status.FAILED, reason="broken"))
     start(WAYS[0])
     return study
 
 
 def numbers(study, text, fixed=None):
-    return [record.number for record in earlier(study, space_file.load(text, fixed))]
+    return [record.id.number for record in earlier(study, space_file.load(text, fixed))]
 
 
 def test_every_complete_or_stopped_trial_of_the_same_space_counts(before):
     records = earlier(before, space_file.load(BEFORE))
-    assert [record.number for record in records] == [0, 1, 2, 3]
-    ended = [record for record in before.records() if record.number < 4]
+    assert [record.id.number for record in records] == [0, 1, 2, 3]
+    ended = [record for record in before.records() if record.id.number < 4]
     for record, original in zip(records, ended):
         assert record.params == original.params
         assert record.result == original.result
@@ -130,18 +131,18 @@ def test_a_study_keeps_what_it_started_from(before, tmp_path):
     space = space_file.load(BEFORE)
     records = earlier(before, space)
     new = create(tmp_path / "new", before.settings, BEFORE, b"", keep(records))
-    before.finish(5, complete(0.5, 500), 5)
+    end(before, before.records()[5], complete(0.5, 500))
     again = kept(Study(tmp_path / "new"), space)
     slim = [replace(record.result, sensitivity={}) for record in records]
     assert [record.result for record in again] == slim
-    assert [(r.number, r.params) for r in again] == [(r.number, r.params) for r in records]
+    assert [(r.id.number, r.params) for r in again] == [(r.id.number, r.params) for r in records]
     assert [r.distributions for r in again] == [r.distributions for r in records]
     assert new.records() == []
     assert kept(before, space) == []
 
 
 def test_other_objectives_or_data_are_refused(before):
-    with pytest.raises(UserError, match="search 'before' searched for accuracy, size_bytes and th"):
+    with pytest.raises(UserError, match="search 'before' was for accuracy, size_bytes and this"):
         earlier(before, space_file.load(BEFORE.replace('"size_bytes"', '"latency_ms"')))
     with pytest.raises(UserError, match="learned from other data than this space names"):
         earlier(before, space_file.load(BEFORE.replace('"digits"', '"wine"')))

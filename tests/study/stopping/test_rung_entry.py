@@ -1,4 +1,4 @@
-"""What the stop rule sees of a report."""
+"""Reports as the stop rule compares them."""
 
 from dataclasses import dataclass, field, replace
 
@@ -12,7 +12,8 @@ from automl.recipe import Report
 from automl.space.space import TrialConfig
 from automl.space.store_keys import prefix_keys
 from automl.study.record import Settings
-from automl.study.stopping.rung_entry import judged
+from automl.study.rung_state import RungName
+from automl.study.stopping.rung_entry import rung_entry
 from automl.training.distillation import Distill
 from automl.training.loop import Train
 from automl.training.losses import CrossEntropy
@@ -37,17 +38,17 @@ class Bound:
     steps: dict[str, int] = field(default_factory=dict)
 
 
-def judge(step, epoch, config=CONFIG, settings=SETTINGS, accuracy=0.55):
+def entered(step, epoch, config=CONFIG, settings=SETTINGS, accuracy=0.55):
     report = Report(step, epoch, 20, {"accuracy": accuracy})
-    return judged(settings, Bound, config, KEYS, report)
+    return rung_entry(settings, Bound, config, KEYS, report)
 
 
 def test_an_entry_is_quality_now_and_what_is_known_before_of_bytes_and_work():
-    place, entry = judge("again", 6)
-    assert place == ("again labels", 6) and entry.key == KEYS[1]
+    name, entry = entered("again", 6)
+    assert name == RungName("again", "labels", 6) and entry.key == KEYS[1]
     quality, size, work = entry.values
     assert quality == pytest.approx(0.5) and size == AXES["size_bytes"].at(1000)
-    _, harder = judged(
+    _, harder = rung_entry(
         SETTINGS,
         lambda config: Bound(config, macs=100 * int(SPAN)),
         CONFIG,
@@ -58,20 +59,20 @@ def test_an_entry_is_quality_now_and_what_is_known_before_of_bytes_and_work():
 
 
 def test_between_rungs_and_in_a_teachers_training_nothing_is_compared():
-    assert judge("train", 3) is None
-    assert judge("train.teacher.train", 2) is None
+    assert entered("train", 3) is None
+    assert entered("train.teacher.train", 2) is None
 
 
 def test_labels_are_labels_however_the_loss_is_named_and_a_teacher_is_another_kind():
     def kind(loss):
         steps = (RECIPE[0], replace(RECIPE[1], loss=loss), RECIPE[2])
-        return judge("again", 2, replace(CONFIG, recipe=steps))[0]
+        return entered("again", 2, replace(CONFIG, recipe=steps))[0]
 
-    assert kind(None) == kind(CrossEntropy()) == ("again labels", 2)
-    assert kind(Distill()) == ("again Distill", 2)
+    assert kind(None) == kind(CrossEntropy()) == RungName("again", "labels", 2)
+    assert kind(Distill()) == RungName("again", "Distill", 2)
 
 
 def test_what_is_known_of_a_constraint_counts():
     limited = replace(SETTINGS, constraints=("size_bytes<=500", "latency_ms<=0.001"))
-    assert judge("train", 2, settings=limited)[1].violation == 1.0
-    assert judge("train", 2)[1].violation == 0.0
+    assert entered("train", 2, settings=limited)[1].violation == 1.0
+    assert entered("train", 2)[1].violation == 0.0

@@ -7,10 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automl.study.stopping.rung import Entry, Rung, crowding
+from automl.study.rung_state import Entry, RungName
+from automl.study.stopping.rung import Rung, crowding
 from automl.study.stopping.stop_rule import StopRule, is_rung, restored
+from automl.study.study import RUNGS
+from automl.study.trial_id import TrialId
 
-PLACE = ("train", 2)
+RUNG = RungName("train", "labels", 2)
+TRIALS = [TrialId(number) for number in range(100)]
 grades = st.integers(0, 4).map(float)
 vectors = st.tuples(grades, grades, grades)
 
@@ -28,7 +32,7 @@ def test_rungs_are_early_epochs_up_to_a_third_of_a_training():
 def test_the_better_half_goes_on_and_the_first_one_always():
     rule = StopRule(free=1)
     values = (5, 3, 4, 6)
-    verdicts = [rule.goes_on(i, PLACE, entry(i, (v, 0))) for i, v in enumerate(values)]
+    verdicts = [rule.goes_on(TRIALS[i], RUNG, entry(i, (v, 0))) for i, v in enumerate(values)]
     assert verdicts == [True, False, True, True]
 
 
@@ -78,74 +82,75 @@ def test_none_of_the_best_is_dominated_by_one_left_behind(values):
 def test_a_running_trial_that_a_stopped_one_dominates_pauses_at_its_next_report(course):
     rule, running = StopRule(free=1), set()
     for number, (values, resumes) in enumerate(course):
-        if rule.goes_on(number, PLACE, entry(number, values)):
+        if rule.goes_on(TRIALS[number], RUNG, entry(number, values)):
             running.add(number)
         else:
             values_of = {n: course[n][0] for n in running}
             for other, their in values_of.items():
                 better = all(a >= b for a, b in zip(values, their)) and values != their
                 if better:
-                    assert number in rule.stoppers[other]
+                    assert TRIALS[number] in rule.stoppers[TRIALS[other]]
         if resumes and (back := rule.to_resume()) is not None:
             rule.resume(back)
-            running.add(back)
+            running.add(back.number)
     for number in list(running):
-        stoppers = set(rule.stoppers.get(number, ()))
+        stoppers = set(rule.stoppers.get(TRIALS[number], ()))
         assert stoppers <= set(rule.paused)
-        assert rule.goes_on(number) == (not stoppers)
+        assert rule.goes_on(TRIALS[number]) == (not stoppers)
 
 
 def test_a_stopped_trial_that_goes_on_pauses_none_any_more():
     rule = StopRule(free=1)
-    assert rule.goes_on(0, PLACE, entry(0, (1, 1)))
-    assert not rule.goes_on(1, PLACE, entry(1, (0, 5)))
+    assert rule.goes_on(TRIALS[0], RUNG, entry(0, (1, 1)))
+    assert not rule.goes_on(TRIALS[1], RUNG, entry(1, (0, 5)))
     assert rule.to_resume() is None
-    assert not rule.goes_on(2, PLACE, entry(2, (0, 4)))
-    assert rule.to_resume() == 1
-    rule.resume(1)
-    assert rule.goes_on(1)
+    assert not rule.goes_on(TRIALS[2], RUNG, entry(2, (0, 4)))
+    assert rule.to_resume() == TRIALS[1]
+    rule.resume(TRIALS[1])
+    assert rule.goes_on(TRIALS[1])
     assert rule.to_resume() is None
 
 
 def test_a_resumed_trial_does_not_fill_a_rung_twice():
     rule = StopRule(free=1)
     for number, values in enumerate([(1, 1), (0, 5), (0, 4)]):
-        rule.goes_on(number, PLACE, entry(number, values))
+        rule.goes_on(TRIALS[number], RUNG, entry(number, values))
     back = rule.to_resume()
     rule.resume(back)
-    rule.goes_on(back, PLACE, entry(back, (9, 9)))
-    assert len(rule.rungs[PLACE]) == 3
+    rule.goes_on(back, RUNG, entry(back.number, (9, 9)))
+    assert len(rule.rungs[RUNG]) == 3
 
 
 def test_who_goes_on_from_anothers_checkpoint_is_not_judged_by_its_entry():
     rule = StopRule(free=1)
-    rule.goes_on(0, PLACE, entry(0, (5, 5)))
-    assert not rule.goes_on(1, PLACE, entry(1, (1, 1)))
-    assert rule.goes_on(2, PLACE, Entry("key1", (1.0, 1.0)))
-    assert len(rule.rungs[PLACE]) == 2
+    rule.goes_on(TRIALS[0], RUNG, entry(0, (5, 5)))
+    assert not rule.goes_on(TRIALS[1], RUNG, entry(1, (1, 1)))
+    assert rule.goes_on(TRIALS[2], RUNG, Entry("key1", (1.0, 1.0)))
+    assert len(rule.rungs[RUNG]) == 2
 
 
 def test_the_first_few_are_compared_with_none():
     rule = StopRule(free=3)
-    verdicts = [rule.goes_on(i, PLACE, entry(i, (9 - i, 0))) for i in range(5)]
+    verdicts = [rule.goes_on(TRIALS[i], RUNG, entry(i, (9 - i, 0))) for i in range(5)]
     assert verdicts == [True, True, True, False, False]
 
 
 @given(st.lists(vectors, min_size=1, max_size=20))
-def test_a_rule_restored_from_its_records_gives_the_same_verdicts(values):
-    rule, records = StopRule(free=1), {}
+def test_a_rule_restored_from_its_states_gives_the_same_verdicts(values):
+    rule, states = StopRule(free=1), {}
     for number, v in enumerate(values):
-        rule.goes_on(number, PLACE, entry(number, v))
+        rule.goes_on(TRIALS[number], RUNG, entry(number, v))
         for changed in rule.changed:
-            records[changed] = json.loads(json.dumps(rule.record(changed)))
+            text = json.dumps(RUNGS.dump_python(rule.state(changed), mode="json"))
+            states[changed] = RUNGS.validate_python(json.loads(text))
         rule.changed.clear()
     running = set(rule.running)
-    again = restored(records, running, rule.paused, free=1)
+    again = restored(states, running, rule.paused, free=1)
     assert again.paused == rule.paused
     assert again.to_resume() == rule.to_resume()
     assert again.running == rule.running and again.stoppers == rule.stoppers
     new = entry(99, (2, 2, 2))
-    assert again.goes_on(99, PLACE, new) == rule.goes_on(99, PLACE, new)
+    assert again.goes_on(TRIALS[99], RUNG, new) == rule.goes_on(TRIALS[99], RUNG, new)
 
 
 def test_equal_places_have_equal_room():

@@ -48,7 +48,7 @@ def test_the_course_is_in_seconds_of_searching(found):
     volumes = [volume for _, volume in found.course]
     assert len(volumes) == len(found.points)
     assert volumes == sorted(volumes)
-    assert volumes[-1] == found.summary["hypervolume"]
+    assert volumes[-1] == found.summary.hypervolume
 
 
 def test_time_between_two_runs_does_not_count(found):

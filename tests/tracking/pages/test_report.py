@@ -60,7 +60,7 @@ def test_charts_hold_the_figures(found):
     by_time, by_trial = charts["hypervolume"]["data"]
     assert by_trial["x"] == list(range(13))
     assert by_time["y"] == by_trial["y"]
-    assert by_time["y"][-1] == found.summary["hypervolume"]
+    assert by_time["y"][-1] == found.summary.hypervolume
     bars = {bar["name"]: dict(zip(bar["y"], bar["x"])) for bar in charts["spending"]["data"]}
     assert bars["training"] == {"train": 72.0}
     assert bars["not spent"] == {"saved by reuse": 7.5}

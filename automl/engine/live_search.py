@@ -1,0 +1,104 @@
+"""A live search: what happens to a trial is recorded, then told to MLflow and to the watcher."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from automl.cluster.controller import Events
+from automl.engine.phases import Phases
+from automl.engine.store_eviction import trim
+from automl.engine.watch import Watch
+from automl.home import Home
+from automl.recipe import Report
+from automl.study.record import TrialRecord
+from automl.study.study import Study
+from automl.study.trial_id import TrialId
+from automl.tracking.tracker import Tracker
+from automl.trial.result import TrialResult
+
+TRIM_EVERY_TRIALS = 25
+LOOK_SECONDS = 5.0
+
+
+class LiveSearch:
+    """Takes each start, report and end of a trial, in one place each.
+
+    `gpus` are those of one trial; `planned` gives the slots and live trials for the nodes that
+    there are now, None while not one trial fits.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        phases: Phases,
+        tracker: Tracker,
+        watch: Watch,
+        gpus: float,
+        planned: Callable[[], tuple[int, int] | None],
+    ) -> None:
+        self.home, self.phases, self.tracker, self.watch = home, phases, tracker, watch
+        self.gpus, self.planned = gpus, planned
+        self.dispatcher = phases.dispatcher
+        self.seconds_before = sum(spent_seconds(self.dispatcher.study))
+        self.next_look = time.monotonic() + LOOK_SECONDS
+
+    def events(self) -> Events:
+        return Events(self.start, self.report, self.end, self.watch.lost, self.look_around)
+
+    def start(self, record: TrialRecord) -> None:
+        """Take that a trial was handed out: its record is written already."""
+        self.tracker.started(record)
+        self.watch.started(record)
+
+    def report(self, trial: TrialId, report: Report, seconds: float) -> bool:
+        """Take a report, after so many seconds of work; False ends or pauses the trial."""
+        self.phases.meter.start(trial, self.gpus, seconds)
+        self.tracker.reported(trial, report)
+        self.watch.reported(trial, report)
+        if self.phases.gives_way(trial):
+            self.end(trial, self.phases.stopped(trial, seconds))
+            return False
+        goes_on = self.phases.goes_on(trial, report, seconds)
+        if not goes_on:
+            self.phases.meter.end(trial)
+            self.watch.paused(trial)
+        return goes_on
+
+    def end(self, trial: TrialId, result: TrialResult) -> None:
+        """Take how a trial ended."""
+        record, meter = self.phases.end(trial, result), self.phases.meter
+        meter.start(trial, self.gpus, result.seconds)
+        meter.end(trial)
+        write, study, clock = self.dispatcher.writing, self.dispatcher.study, self.phases.clock
+        write(study.set_attribute, "seconds", self.seconds_before + clock.seconds())
+        write(study.set_attribute, "refit_seconds", clock.refit_seconds())
+        if self.gpus:
+            write(study.set_attribute, "gpu_seconds", meter.seconds())
+        self.tracker.finished(record)
+        self.watch.finished(record)
+        if trial.number % TRIM_EVERY_TRIALS == 0:
+            write(trim, self.home)
+
+    def stop_unfinished(self) -> None:
+        """Stop what the end of the search finds unfinished."""
+        self.dispatcher.close_slots()
+        for trial in self.phases.unfinished():
+            self.end(trial, self.phases.stopped(trial))
+
+    def look_around(self) -> None:
+        """Use the nodes that have joined, and do without those that have left, now and then."""
+        if time.monotonic() < self.next_look:
+            return
+        self.next_look = time.monotonic() + LOOK_SECONDS
+        planned, options = self.planned(), self.dispatcher.options
+        if planned is not None and planned != (options.slots, options.max_live):
+            self.dispatcher.resize(*planned)
+            self.dispatcher.writing(self.dispatcher.study.set_attribute, "slots", planned[0])
+            self.watch.resized(planned[0])
+
+
+def spent_seconds(study: Study) -> tuple[float, float]:
+    """The seconds that earlier runs of a search have searched, and had for refits."""
+    refitted = study.attribute("refit_seconds", 0.0)
+    return study.attribute("seconds", 0.0) - refitted, refitted

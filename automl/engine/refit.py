@@ -1,0 +1,157 @@
+"""Refits: the front's members trained again, longer, at the very shape they were cut to.
+
+A cut architecture that is trained long enough beats the weights that it inherited
+(https://arxiv.org/abs/1810.05270).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from automl import pareto
+from automl.config import decode, encode
+from automl.errors import UserError
+from automl.models.family import Spec
+from automl.space.exploring import check
+from automl.space.space import TrialConfig
+from automl.study.background import BackgroundThread
+from automl.study.record import TrialRecord
+from automl.study.study import Study
+from automl.study.trial_id import TrialId
+from automl.study.under_way import Plan
+from automl.training.loop import Train
+from automl.trial.result import Status, TrialResult
+
+LENGTH = 2
+"""A refit's training is this many times as long."""
+
+
+def refit_config(
+    config: TrialConfig, spec_after: Callable[[int], Spec | None]
+) -> TrialConfig | None:
+    """The config of a refit; None where there is no training to repeat.
+
+    `spec_after(position)` is what a step had made of the model. Cuts and the fine-tuning after
+    them give way to a training at the shape that they led to; what follows, as quantizing, stays.
+    """
+    first = config.recipe[0] if config.recipe else None
+    if not isinstance(first, Train):
+        return None
+    model, rest = config.model, config.recipe[1:]
+    epochs = LENGTH * first.epochs
+    cuts = [i for i, step in enumerate(config.recipe) if step.cuts]
+    spec = spec_after(cuts[-1]) if cuts else None
+    if spec is not None and not spec.layer_edits:
+        after = config.recipe[cuts[-1] + 1 :]
+        model, rest = spec.model, tuple(step for step in after if not isinstance(step, Train))
+        epochs += sum(step.epochs for step in config.recipe[1:] if isinstance(step, Train))
+    refit = replace(config, model=model, recipe=(replace(first, epochs=epochs), *rest))
+    try:
+        check(refit)
+    except UserError:
+        return None
+    return refit
+
+
+class Refitter:
+    """Hands out the refits of a front's members, those that hold most of it first.
+
+    They are written beside the search's trials, and run again when they were left running. A
+    refit takes no less than its trial did: `least_seconds` holds that. `read` reads a file of a
+    prefix from the store.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        writing: BackgroundThread,
+        keys_of: Callable[[TrialConfig], list[str]],
+        config_of: Callable[[TrialRecord], TrialConfig],
+        read: Callable[[str, str], bytes | None],
+    ) -> None:
+        self.study, self.writing, self.read = study, writing, read
+        self.keys_of, self.config_of = keys_of, config_of
+        self.known = {record.id: record for record in study.refits()}
+        self.queue: list[TrialRecord] = []
+        self.least_seconds: dict[TrialId, float] = {}
+        self.live: dict[TrialId, TrialRecord] = {}
+        self.plans: dict[TrialId, Plan] = {}
+        self.has_begun = False
+
+    def begin(self, front: Sequence[TrialRecord]) -> None:
+        """Line up what a killed run left, and every member without a refit."""
+        self.has_begun = True
+        self.queue = [
+            replace(record, result=None, ended=0.0, is_resumed=True)
+            for record in self.known.values()
+            if record.result is None or record.result.status is Status.STOPPED
+        ]
+        self.least_seconds = dict.fromkeys((record.id for record in self.queue), 0.0)
+        trials = [record for record in front if not record.id.is_refit]
+        for record in sorted(trials, key=lambda r: -_share(r, front, self.study)):
+            refit = record.id.refit
+            if refit in self.known:
+                continue
+            config = refit_config(self.config_of(record), self._specs(record))
+            if config is not None:
+                self.queue.append(_record(record, config))
+                self.least_seconds[refit] = record.result.seconds if record.result else 0.0
+        for record in self.queue:
+            decoded: TrialConfig = decode(json.loads(record.config))
+            self.plans[record.id] = Plan(decoded, self.keys_of(decoded))
+
+    def next(self, seconds_left: float = math.inf) -> TrialRecord | None:
+        """The next refit that can be expected to end in time.
+
+        A refit waits while another makes a prefix of its.
+        """
+        self.queue = [r for r in self.queue if self.least_seconds[r.id] <= seconds_left]
+        made = {key for refit in self.live for key in self.plans[refit].keys}
+        for record in self.queue:
+            if made.isdisjoint(self.plans[record.id].keys):
+                self.queue.remove(record)
+                self.live[record.id] = record
+                self._write(record)
+                return record
+        return None
+
+    def end(self, refit: TrialId, result: TrialResult) -> TrialRecord:
+        """Take how a refit ended."""
+        record = replace(self.live.pop(refit), result=result, ended=time.time())
+        del self.plans[refit]
+        self._write(record)
+        return record
+
+    def is_over(self) -> bool:
+        """Tell whether no refit runs, and none will."""
+        return self.has_begun and not (self.queue or self.live)
+
+    def _specs(self, record: TrialRecord) -> Callable[[int], Spec | None]:
+        keys = self.keys_of(self.config_of(record))
+
+        def spec_after(position: int) -> Spec | None:
+            found = self.read(keys[position], "spec.json")
+            spec: Spec | None = decode(json.loads(found)) if found else None
+            return spec
+
+        return spec_after
+
+    def _write(self, record: TrialRecord) -> None:
+        self.known[record.id] = record
+        self.writing(self.study.write_refit, record)
+
+
+def _record(origin: TrialRecord, config: TrialConfig) -> TrialRecord:
+    text = json.dumps(encode(config))
+    return TrialRecord(origin.id.refit, origin.params, origin.distributions, config=text)
+
+
+def _share(record: TrialRecord, front: Sequence[TrialRecord], study: Study) -> float:
+    """The hypervolume that would be missing without a member."""
+    axes = study.settings.axes
+    others = [member.values for member in front if member is not record]
+    return pareto.hypervolume([*others, record.values], axes) - pareto.hypervolume(others, axes)

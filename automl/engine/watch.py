@@ -1,0 +1,36 @@
+"""A watcher of a search: what happens is told to its methods."""
+
+from __future__ import annotations
+
+from automl.engine.searches import Search
+from automl.recipe import Report
+from automl.study.budget import Budget
+from automl.study.record import TrialRecord
+from automl.study.study import Study
+from automl.study.trial_id import TrialId
+
+
+class Watch:
+    """Sees nothing of a search; a watcher overrides the methods of what it wants to see."""
+
+    def connecting(self) -> None: ...
+
+    def waiting(self, why: str) -> None: ...
+
+    def began(self, study: Study, slots: int, budget: Budget) -> None: ...
+
+    def started(self, record: TrialRecord) -> None: ...
+
+    def reported(self, trial: TrialId, report: Report) -> None: ...
+
+    def paused(self, trial: TrialId) -> None: ...
+
+    def lost(self, trial: TrialId, fault: str) -> None: ...
+
+    def resized(self, slots: int) -> None: ...
+
+    def finished(self, record: TrialRecord) -> None: ...
+
+    def closed(self) -> None: ...
+
+    def ended(self, search: Search, notes: list[str]) -> None: ...

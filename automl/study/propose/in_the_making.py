@@ -1,0 +1,73 @@
+"""The prefixes in the making: what running trials make, and the proposals that wait for it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+
+from automl.study.propose.proposer import Proposal
+from automl.study.trial_id import TrialId
+
+
+class InTheMaking:
+    """The keys of prefixes that running trials make, where others might make the same meanwhile.
+
+    With one slot nobody would: then nothing is noted. `is_stored(key)` says whether a prefix's
+    artifact is there; it is asked when a trial begins, and whenever it comes to its next step.
+    """
+
+    def __init__(self, is_stored: Callable[[str], bool], slots: int) -> None:
+        self.is_stored, self.is_shared = is_stored, slots > 1
+        self.unmade: dict[TrialId, set[str]] = {}
+        self.steps: dict[TrialId, str] = {}
+        self.makers: Counter[str] = Counter()
+        self.waiting: list[Proposal] = []
+        self.may_be_ready = False
+
+    def begin(self, trial: TrialId, keys: Iterable[str]) -> None:
+        """Note what a trial that begins will make."""
+        unmade = {key for key in keys if not self.is_stored(key)} if self.is_shared else set()
+        self.unmade[trial] = unmade
+        self.makers.update(unmade)
+
+    def reach(self, trial: TrialId, step: str) -> None:
+        """Note that a trial is at a step: what it made until then is stored."""
+        if self.steps.get(trial) != step:
+            self.steps[trial] = step
+            stored = {key for key in self.unmade[trial] if self.is_stored(key)}
+            self.unmade[trial] -= stored
+            self._release(stored)
+
+    def end(self, trial: TrialId) -> None:
+        """Note that a trial makes nothing any more."""
+        self._release(self.unmade.pop(trial, set()))
+        self.steps.pop(trial, None)
+
+    def resize(self, slots: int, running: Mapping[TrialId, list[str]]) -> None:
+        """Note what running trials make, given by their keys, when their number changes."""
+        self.is_shared = slots > 1
+        for trial, keys in running.items():
+            if not self.unmade[trial]:
+                self.begin(trial, keys)
+
+    def has_any(self, keys: Iterable[str]) -> bool:
+        """Tell whether some of the keys are in the making."""
+        return any(key in self.makers for key in keys)
+
+    def ready(self) -> Proposal | None:
+        """The first of the waiting proposals that need not wait any more."""
+        if self.may_be_ready:
+            for proposal in self.waiting:
+                if not self.has_any(proposal.keys):
+                    self.waiting.remove(proposal)
+                    return proposal
+            self.may_be_ready = False
+        return None
+
+    def _release(self, keys: Iterable[str]) -> None:
+        """Let those go on that wait for these keys, unless another trial makes them, too."""
+        for key in keys:
+            self.makers[key] -= 1
+            if not self.makers[key]:
+                del self.makers[key]
+                self.may_be_ready = True

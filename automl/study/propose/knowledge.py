@@ -1,0 +1,98 @@
+"""The knowledge that proposals are made from: what was seen, what runs, and how trials ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from automl.space.sampling import replay
+from automl.space.space import Space, TrialConfig
+from automl.study.front import Front
+from automl.study.propose.candidates import Candidate, key, walk
+from automl.study.propose.ranking import History, observe
+from automl.study.propose.sampler_memory import SamplerMemory
+from automl.study.record import Params, Settings, TrialRecord
+from automl.study.stopping.rung_entry import Bound
+from automl.study.trial_id import TrialId
+
+
+@dataclass(frozen=True)
+class Happening:
+    """A trial's start or departure, in the order in which a proposer learns of them.
+
+    `departures` is how many trials had left their slot by then, this one included if it left.
+    """
+
+    departures: int
+    is_start: bool
+    record: TrialRecord
+
+
+def happenings(records: Sequence[TrialRecord]) -> list[Happening]:
+    """All that a proposer is to learn of these trials, in the order in which it did."""
+    left = [Happening(record.departure, False, record) for record in records if record.departure]
+    started = [Happening(record.drawn_after, True, record) for record in records]
+    return sorted(left + started, key=lambda h: (h.departures, h.is_start, h.record.num_draws))
+
+
+class Knowledge:
+    """What is known of a search's trials when the next is proposed.
+
+    `seen` are the keys of all candidates proposed or screened; `pending` are those that run.
+    """
+
+    def __init__(
+        self, settings: Settings, space: Space, bound_of: Callable[[TrialConfig], Bound]
+    ) -> None:
+        self.settings, self.space, self.bound_of = settings, space, bound_of
+        self.sampler = SamplerMemory(settings)
+        self.history = History()
+        self.front = Front(settings)
+        self.seen: set[str] = set()
+        self.pending: dict[str, tuple[Candidate, Bound]] = {}
+
+    def learn_earlier(self, record: TrialRecord) -> None:
+        """Take in a trial of the search that a warm start names: it is on no front of ours."""
+        self.sampler.learn(record)
+        self._observe(record)
+
+    def learn_start(self, record: TrialRecord) -> None:
+        """Take in a trial that an earlier run started, as if it were proposed now."""
+        for params in record.screened:
+            self.screen(walk(self.space, replay(params)))
+        self.expect(walk(self.space, replay(record.params), record.parent))
+
+    def learn(self, record: TrialRecord) -> None:
+        """Take in how a trial ended, or that it is paused."""
+        self.sampler.learn(record)
+        self._observe(record, self.pending.pop(key(record.params), None))
+        self.front.add(record)
+
+    def expect(self, candidate: Candidate) -> None:
+        """Note that a candidate is proposed."""
+        self.seen.add(candidate.key)
+        self.pending[candidate.key] = self.bounded(candidate)
+
+    def screen(self, candidate: Candidate) -> None:
+        """Have the sampler learn of a refused candidate, unless it knows that one already."""
+        if candidate.key not in self.seen:
+            self.seen.add(candidate.key)
+            self.sampler.screen(candidate)
+
+    def bounded(self, candidate: Candidate) -> tuple[Candidate, Bound]:
+        return candidate, self.bound_of(candidate.config)
+
+    def members(self) -> list[Params]:
+        """The parameters of the front's members; of the last observation while it is empty."""
+        members = [record.params for record in self.front.members]
+        return members or [self.history.observations[-1].candidate.params]
+
+    def parents(self) -> dict[TrialId, Params]:
+        """The trainings of those members of the front that were compressed after it."""
+        known = [self.history.by_id[record.id] for record in self.front.members]
+        return {one.trial: one.candidate.training for one in known if one.candidate.tail}
+
+    def _observe(self, record: TrialRecord, known: tuple[Candidate, Bound] | None = None) -> None:
+        if record.is_complete:
+            known = known or self.bounded(walk(self.space, replay(record.params)))
+            self.history.add(observe(record, *known, self.settings))

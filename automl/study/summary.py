@@ -1,0 +1,43 @@
+"""A search in figures: its trials counted, its front, and the time that it took."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from automl.study.record import Params
+
+
+@dataclass(frozen=True)
+class Member:
+    """A model of the front: its trial, the trial's parameters, figures and seconds."""
+
+    trial_id: str
+    params: Params
+    measurement: Mapping[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class SearchSummary:
+    """How far a search is, and the front that it has found.
+
+    `objectives` says "max" or "min" of each; `trials` counts by status, screened proposals too;
+    `seconds` are the search's own, over all its runs; `compute_seconds` those of its trials,
+    refits among them.
+    """
+
+    search: str
+    objectives: Mapping[str, str]
+    reference_point: Mapping[str, float]
+    hypervolume: float
+    trials: Mapping[str, int]
+    seconds: float
+    compute_seconds: float
+    slots: int
+    front: tuple[Member, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that `front --json` and `search --json` print."""
+        return {**asdict(self), "front": [asdict(member) for member in self.front]}

@@ -11,8 +11,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 HOMES = {
     "PIL": ["data"],
-    "annotated_types": ["field_types"],
+    "annotated_types": ["field_types", "engine"],
     "datasets": ["data"],
+    "filelock": ["data", "study"],
     "fsspec": ["store"],
     "grpc": ["cluster"],
     "jinja2": ["tracking"],
@@ -24,13 +25,15 @@ HOMES = {
     "optuna": ["study"],
     "plotly": ["tracking", "explain"],
     "pyarrow": ["data"],
-    "pydantic": ["field_types"],
+    "pydantic": ["field_types", "engine", "study"],
     "pydantic_core": ["config"],
     "ray": ["cluster"],
     "rich": ["cli"],
     "safetensors": ["models", "training"],
     "sklearn": ["data"],
+    "scipy": ["quality", "study"],
     "sqlalchemy": ["study"],
+    "tenacity": ["retry"],
     "torch": [
         *("models", "training", "compression", "export", "bounds"),
         *("trial", "explain", "cluster", "cli", "search_spaces"),

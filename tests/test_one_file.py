@@ -4,7 +4,7 @@ import pytest
 from helpers.trials import study_of
 
 from automl.bounds.bound import Bounds
-from automl.cli.check import check
+from automl.cli.check import examine
 from automl.explain.ablation import techniques
 
 SPACE = """
@@ -209,8 +209,8 @@ def path(part, tmp_path):
 
 def test_one_file_is_enough_for(part, path, tmp_path):
     search = study_of(str(path), 2, {}, tmp_path / "home")
-    checked = check(str(path), {}, search.home, run=True)
-    assert checked["trial"] == "complete"
+    checked = examine(str(path), {}, search.home, run=True)
+    assert checked.trial == "complete"
     records = search.study.records()
     assert [record.result.status for record in records] == ["complete", "complete"]
     bounds = Bounds(search.home.cache)

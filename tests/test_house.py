@@ -1,0 +1,69 @@
+"""The house explains itself: private names are fenced, docstrings open plainly, types say much."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SOURCES = sorted((ROOT / "automl").rglob("*.py"))
+RIDDLES = {"What", "How", "Whether", "Where", "Who", "Which", "As", "Of", "Those", "It", "One"}
+"""A docstring opens with a verb or a noun, and names its subject."""
+FENCE = "_patches.py"
+"""Files of this ending may use private names, each of the library in its name."""
+MOST_ANY, MOST_DICTS = 150, 25
+
+
+def nodes(path):
+    return ast.walk(ast.parse(path.read_text()))
+
+
+def where(path, node):
+    return f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 1)}"
+
+
+def private_names(path):
+    """Names with one leading underscore that are not the file's own."""
+    for node in nodes(path):
+        if isinstance(node, ast.Attribute) and _is_private(node.attr):
+            owner = node.value.id if isinstance(node.value, ast.Name) else ""
+            if owner not in ("self", "cls"):
+                yield f"{where(path, node)} {ast.unparse(node)}"
+        if isinstance(node, ast.ImportFrom) and node.module:
+            parts = [*node.module.split("."), *(alias.name for alias in node.names)]
+            yield from (f"{where(path, node)} {part}" for part in parts if _is_private(part))
+
+
+def _is_private(name):
+    return name.startswith("_") and not name.startswith("__")
+
+
+def riddles(path):
+    """Docstrings that open with a word which names no subject."""
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    for node in nodes(path):
+        text = (ast.get_docstring(node) or "") if isinstance(node, kinds) else ""
+        if text and text.split()[0].strip(",:;.") in RIDDLES:
+            yield f"{where(path, node)} {text.splitlines()[0]}"
+
+
+@pytest.mark.parametrize(
+    ("look", "planted"),
+    [(private_names, "import torch\ntorch._C"), (riddles, '"""What it is."""')],
+)
+def test_nothing_is_hidden(look, planted, tmp_path, monkeypatch):
+    found = [hit for path in SOURCES if not path.name.endswith(FENCE) for hit in look(path)]
+    assert found == []
+    monkeypatch.setattr("test_house.ROOT", tmp_path)
+    (tmp_path / "planted.py").write_text(planted)
+    assert len(list(look(tmp_path / "planted.py"))) == 1
+
+
+def test_types_say_what_they_hold():
+    texts = [ast.unparse(node) for path in SOURCES for node in nodes(path) if _is_type(node)]
+    assert texts.count("Any") <= MOST_ANY
+    assert texts.count("dict[str, Any]") <= MOST_DICTS
+
+
+def _is_type(node):
+    return isinstance(node, ast.Name | ast.Subscript)

@@ -219,7 +219,7 @@ def test_one_file_is_enough_for(part, path, tmp_path):
         assert bound.size_bytes <= record.result.measurement.size_bytes
         assert (bound.size_bytes == 0) == (part == "a step that says nothing")
         assert all(work > 0 for work in bound.steps.values())
-        assert record.screened == []
+        assert record.screened == ()
     search.export(tmp_path / "out", trial=records[0].trial_id)
     file = tmp_path / "out" / "model.onnx"
     assert file.stat().st_size == records[0].result.measurement.size_bytes

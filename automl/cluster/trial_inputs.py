@@ -41,7 +41,7 @@ class TrialInputs:
 
 @dataclass(frozen=True)
 class Assignment:
-    """One trial as it goes to where it runs: its parameters, and if it was started before."""
+    """A trial as it goes to where it runs: its parameters, and if it was started before."""
 
     params: dict[str, Any]
     was_started: bool

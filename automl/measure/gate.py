@@ -51,5 +51,4 @@ def check(
 def _same_numbers(outputs: NDArray[np.float32], expected: NDArray[np.float32]) -> NDArray[np.bool_]:
     """True (rows,) for each row whose outputs (rows, outputs) all agree."""
     allowed = NUMBER_TOLERANCE * np.maximum(expected.std(0), 1e-6)
-    same: NDArray[np.bool_] = np.all(np.abs(outputs - expected) <= allowed, axis=1)
-    return same
+    return np.asarray((np.abs(outputs - expected) <= allowed).all(1))

@@ -307,7 +307,7 @@ def front(
     summary = search.summary()
     if test:
         for member, record in zip(summary["front"], search.front(), strict=True):
-            member["test"] = search.test_figures(record)
+            member["test"] = search.test_figures(record).as_json()
     if html is not None:
         from automl.tracking.pages import files as report
 
@@ -348,16 +348,14 @@ def export(
     search = found.Search(found.open_study(place, name), place)
     exported = search.export(out, best=best, knee=knee, prefer=prefer, where=where, trial=trial)
     if as_json:
-        render.as_json(exported)
+        render.as_json(exported.as_json())
         return
-    figures = exported["measurement"]["test"]
-    print(f"trial {exported['trial_id']} in {out}:")
-    for file, size in exported["files"].items():
+    figures = exported.figures
+    print(f"trial {exported.trial_id} in {out}:")
+    for file, size in exported.files.items():
         print(f"  {file:18} {size:>9} bytes")
-    quality = ", ".join(
-        f"{name} {figures[name]:.4f}" for name in exported["measurement"]["quality"]
-    )
-    print(f"on test rows: {quality}, {figures['latency_ms']:.4f} ms a row")
+    quality = ", ".join(f"{name} {figures.test[name]:.4f}" for name in figures.intervals)
+    print(f"on test rows: {quality}, {figures.test['latency_ms']:.4f} ms a row")
 
 
 @app.command()
@@ -415,23 +413,24 @@ def ui(
     """Serve the MLflow UI on the home's searches, on this machine only."""
     from automl.engine import searches as found
     from automl.tracking import server
+    from automl.tracking.mlflow_client import SearchRun
 
     place = _home(home)
     server.check_port(port)
     studies = [name] if name else place.studies()
     address = f"http://{server.HOST}:{port}"
-    places = {known: found.open_study(place, known).attribute("mlflow", {}) for known in studies}
-    pages = {known: server.address(address, at) for known, at in places.items()}
-    tables = {known: server.trials_address(address, at) for known, at in places.items() if at}
+    runs = {known: SearchRun.of(found.open_study(place, known)) for known in studies}
+    pages = {known: server.address(address, run) for known, run in runs.items()}
+    tables = {known: server.trials_address(address, run) for known, run in runs.items() if run}
     if as_json:
-        shown = {"address": server.address(address, {}), "studies": pages, "trials": tables}
+        shown = {"address": server.address(address, None), "studies": pages, "trials": tables}
         render.as_json(shown)
     else:
         for known, page in pages.items():
             print(f"{known}: {page}")
             if known in tables:
                 print(f"{known}, its trials: {tables[known]}")
-        print(f"all: {server.address(address, {})}\nCtrl-C ends it.", flush=True)
+        print(f"all: {server.address(address, None)}\nCtrl-C ends it.", flush=True)
     sys.stdout.flush()
     raise typer.Exit(server.serve(place, port))
 

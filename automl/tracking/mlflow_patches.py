@@ -6,7 +6,6 @@ A test of each, in `tests/tracking/test_mlflow_patches.py`, fails by name when a
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,9 +17,6 @@ SHARED_VIEW = "mlflow.sharedViewState."
 VIEW_KEY = "viewStateShareKey"
 """A part of the UI's addresses that names such a view. Both wait for a client's method that makes
 a view."""
-WARNING = ".*inferred as AnyType"
-"""MLflow's own models have this warned of when they are imported. Waits for hints in MLflow that
-its own check of types takes."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +52,3 @@ def artifact_path(experiment: str, run_id: str, artifact: str) -> str:
 def view_path(experiment: str, key: str) -> str:
     """The address of a shared view of an experiment's runs, below a server's `/#/`."""
     return f"experiments/{experiment}/runs?{MODE}&{VIEW_KEY}={key}"
-
-
-def ignore_warnings_of_models() -> None:
-    """Call it before `import mlflow.onnx`."""
-    warnings.filterwarnings("ignore", message=WARNING, category=UserWarning)

@@ -15,7 +15,6 @@ from automl.runtimes import onnx
 from automl.study.record import TrialRecord
 from automl.study.study import Study
 from automl.tracking.aliases import aliases, in_words
-from automl.tracking.mlflow_patches import ignore_warnings_of_models
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -120,7 +119,6 @@ def open_registry(client: MlflowClient, experiment: str, name: str) -> Registry:
 
 def _save(folder: Path, shipped: Shipped, run_id: str, model: LoggedModel) -> None:
     """A folder that MLflow loads, as onnx and as pyfunc."""
-    ignore_warnings_of_models()
     import mlflow.onnx
     from mlflow.models import Model, ModelSignature
     from mlflow.types import Schema, TensorSpec

@@ -107,22 +107,23 @@ def ui(
     """Serve the MLflow UI on the home's searches, on this machine only."""
     from automl.engine import searches
     from automl.tracking import server
+    from automl.tracking.mlflow_client import SearchRun
 
     place = home_of(home)
     server.check_port(port)
     address = f"http://{server.HOST}:{port}"
     names = [name] if name else place.studies()
-    runs = {known: searches.open_study(place, known).attribute("mlflow", {}) for known in names}
+    runs = {known: SearchRun.of(searches.open_study(place, known)) for known in names}
     pages = {known: server.address(address, run) for known, run in runs.items()}
     tables = {known: server.trials_address(address, run) for known, run in runs.items() if run}
     if as_json:
-        shown = {"address": server.address(address, {}), "searches": pages, "trials": tables}
+        shown = {"address": server.address(address, None), "searches": pages, "trials": tables}
         render.as_json(shown)
     else:
         for known, page in pages.items():
             print(f"{known}: {page}")
             if known in tables:
                 print(f"{known}, its trials: {tables[known]}")
-        print(f"all: {server.address(address, {})}\nCtrl-C ends it.")
+        print(f"all: {server.address(address, None)}\nCtrl-C ends it.")
     sys.stdout.flush()
     raise typer.Exit(server.serve(place, port))

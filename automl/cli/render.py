@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from itertools import zip_longest
+from typing import TYPE_CHECKING
 
 from automl import pareto
 
@@ -13,13 +14,12 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
+    from automl.engine.export_dir import TestFigures
     from automl.engine.searches import Search
     from automl.explain.findings import Explanation
     from automl.study.record import TrialRecord
 
 Figures = Mapping[str, float]
-Tested = dict[str, Any]
-"""Figures on the test rows, as `export_dir.test_figures` gives them."""
 ROWS, COLUMNS, MARGIN = 12, 60, 10
 """Size of a scatter in characters; its labels stand in the margin on the left."""
 BELOW = 0.5
@@ -27,7 +27,7 @@ BELOW = 0.5
 FRONT, DOMINATED = ("●", "bold cyan"), ("·", "dim")
 
 
-def search(found: Search, *, as_json: bool, tested: Sequence[Tested] = ()) -> None:
+def search(found: Search, *, as_json: bool, tested: Sequence[TestFigures] = ()) -> None:
     """A search's front and the model to take, or its summary as JSON.
 
     `tested` are the figures of the front's members on the test rows, where they were measured.
@@ -37,7 +37,7 @@ def search(found: Search, *, as_json: bool, tested: Sequence[Tested] = ()) -> No
     if as_json:
         summary = found.summary().as_json()
         for member, figures in zip(summary["front"], tested):
-            member["test"] = figures
+            member["test"] = figures.as_json()
         print(json.dumps(summary))
         return
     members, objectives = found.front(), found.study.settings.objectives
@@ -53,7 +53,7 @@ def search(found: Search, *, as_json: bool, tested: Sequence[Tested] = ()) -> No
 
 
 def front(
-    objectives: Sequence[str], members: Sequence[TrialRecord], tested: Sequence[Tested]
+    objectives: Sequence[str], members: Sequence[TrialRecord], tested: Sequence[TestFigures]
 ) -> None:
     """The members of a front, best in the first objective first."""
     if not members:
@@ -61,7 +61,7 @@ def front(
         return
     first = objectives[0]
     pairs = sorted(
-        zip(members, tested or [{}] * len(members)),
+        zip_longest(members, tested),
         key=lambda pair: pair[0].values[first],
         reverse=pareto.DIRECTIONS[first] == "max",
     )
@@ -77,12 +77,12 @@ def front(
     table(rows)
 
 
-def _test_quality(figures: Tested) -> Figures:
+def _test_quality(figures: TestFigures | None) -> Figures:
     """The first metric of a member's task on the test rows, where they were measured."""
-    if not figures:
+    if figures is None:
         return {}
-    metric = figures["quality"][0]
-    return {f"test_{metric}": figures["test"][metric]}
+    metric = next(iter(figures.intervals))
+    return {f"test_{metric}": figures.test[metric]}
 
 
 def scatter(

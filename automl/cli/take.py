@@ -30,16 +30,14 @@ def export(
     search = searches.Search(searches.open_study(place, name), place)
     exported = search.export(out, **vars(checked(Choice, given)))
     if as_json:
-        render.as_json(exported)
+        render.as_json(exported.as_json())
         return
-    figures = exported["measurement"]["test"]
-    print(f"trial {exported['trial_id']} in {out}:")
-    for file, size in exported["files"].items():
+    figures = exported.figures
+    print(f"trial {exported.trial_id} in {out}:")
+    for file, size in exported.files.items():
         print(f"  {file:18} {size:>9} bytes")
-    quality = ", ".join(
-        f"{metric} {figures[metric]:.4f}" for metric in exported["measurement"]["quality"]
-    )
-    print(f"on test rows: {quality}, {figures['latency_ms']:.4f} ms a row")
+    quality = ", ".join(f"{name} {figures.test[name]:.4f}" for name in figures.intervals)
+    print(f"on test rows: {quality}, {figures.test['latency_ms']:.4f} ms a row")
 
 
 def measure(

@@ -1,10 +1,11 @@
-"""Taking a model away: a folder with the file, its figures on untouched rows, and a card."""
+"""Writes a model's folder: the file, its figures on untouched rows, its recipe, and a card."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,18 +19,62 @@ from automl.runtimes.onnx import Signature
 from automl.space.space import TrialConfig
 from automl.study.record import TrialRecord
 from automl.study.study import Study
+from automl.tracking.pages import rendering
+
+
+@dataclass(frozen=True)
+class TestFigures:
+    """Figures of a file on the test rows.
+
+    `intervals` are the 95 % confidence intervals of each metric, the task's first metric first;
+    `rows` are the row numbers of the test split in the raw dataset.
+    """
+
+    test: Mapping[str, float]
+    intervals: Mapping[str, tuple[float, float]]
+    rows: Sequence[int]
+    machine: Mapping[str, object]
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "quality": list(self.intervals),
+            "test": self.test,
+            **{f"test_{name}_95": list(ends) for name, ends in self.intervals.items()},
+            "test_rows": list(self.rows),
+            "machine": self.machine,
+        }
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A folder that was written: the bytes of its `files`, and the model's figures."""
+
+    out: Path
+    trial_id: str
+    files: Mapping[str, int]
+    figures: TestFigures
+    validation: Mapping[str, float]
+
+    def as_json(self) -> dict[str, object]:
+        """The object that `automl export --json` prints."""
+        measurement = {**self.figures.as_json(), "validation": self.validation}
+        return {
+            "out": str(self.out),
+            "trial_id": self.trial_id,
+            "files": self.files,
+            "measurement": measurement,
+        }
 
 
 def export(
     study: Study, record: TrialRecord, config: TrialConfig, cache: Path, file: bytes, out: Path
-) -> dict[str, Any]:
-    """Write the export directory; returns what `export --json` prints."""
+) -> Exported:
+    """Write the export directory. Raises UserError where it cannot be written."""
     figures = test_figures(config, cache, file)
-    figures["validation"] = record.values
     files = {
         "model.onnx": file,
         "recipe.json": _json({"params": record.params, "config": encode(config)}),
-        "measurement.json": _json(figures),
+        "measurement.json": _json({**figures.as_json(), "validation": record.values}),
         "README.md": card(study, record, figures, file).encode(),
     }
     try:
@@ -38,67 +83,38 @@ def export(
             (out / name).write_bytes(data)
     except OSError as error:
         raise UserError(f"cannot write to --out {out}: {error.strerror}") from None
-    return {
-        "out": str(out),
-        "trial_id": record.trial_id,
-        "files": {name: len(data) for name, data in files.items()},
-        "measurement": figures,
-    }
+    sizes = {name: len(data) for name, data in files.items()}
+    return Exported(out, record.trial_id, sizes, figures, record.values)
 
 
-def test_figures(config: TrialConfig, cache: Path, file: bytes) -> dict[str, Any]:
-    """Figures of a file on the test rows, which nothing has seen before."""
+def test_figures(config: TrialConfig, cache: Path, file: bytes) -> TestFigures:
+    """Measure a file on the test rows, which nothing has seen before."""
     rows = dataset.test_split(config.dataset, config.seed, cache)
     test = measure(file, rows.inputs, rows.targets)
     outputs, targets = onnx.run(onnx.session(file), rows.inputs), np.asarray(rows.targets)
-    intervals = {
-        f"test_{name}_95": list(quality.METRICS[name].interval(outputs, targets))
-        for name in test.quality
-    }
-    return {
-        "quality": list(test.quality),
-        "test": {k: v for k, v in test.figures.items() if k != "train_seconds"},
-        **intervals,
-        "test_rows": rows.rows.tolist(),
-        "machine": machine(),
-    }
-
-
-def card(study: Study, record: TrialRecord, figures: dict[str, Any], file: bytes) -> str:
-    """The export's README: what the model is, what it reaches, how to run it."""
-    signature, test = onnx.signature(file), figures["test"]
-    rows = [
-        f"| test {name} | {test[name]:.4f} (95 % interval {low:.4f} to {high:.4f}; "
-        f"validation {record.values[name]:.4f}) |"
-        for name in figures["quality"]
-        for low, high in [figures[f"test_{name}_95"]]
-    ]
-    params = [f"| `{name}` | {value} |" for name, value in record.params.items()]
-    return CARD.format(
-        name=study.name,
-        trial_id=record.trial_id,
-        task=_task(signature),
-        quality="\n".join(rows),
-        num_rows=len(figures["test_rows"]),
-        size_bytes=test["size_bytes"],
-        latency_ms=f"{test['latency_ms']:.4f}",
-        processor=figures["machine"]["processor"],
-        takes=_takes(signature),
-        output=signature.output,
-        num_outputs=signature.num_outputs,
-        run=_run(signature),
-        params="\n".join(params),
+    return TestFigures(
+        test={k: v for k, v in test.figures.items() if k != "train_seconds"},
+        intervals={name: quality.METRICS[name].interval(outputs, targets) for name in test.quality},
+        rows=rows.rows.tolist(),
+        machine=machine(),
     )
 
 
-def _task(signature: Signature) -> str:
-    if signature.classes:
-        return f"Classifies into: {', '.join(signature.classes)}."
-    return f"Predicts {signature.num_outputs} number{'s' * (signature.num_outputs > 1)}."
+def card(study: Study, record: TrialRecord, figures: TestFigures, file: bytes) -> str:
+    """The export's README: what the model is, what it reaches, how to run it."""
+    signature = onnx.signature(file)
+    return rendering.render(
+        "card.md.j2",
+        search=study.name,
+        record=record,
+        figures=figures,
+        signature=signature,
+        input=_input(signature),
+    )
 
 
-def _takes(signature: Signature) -> str:
-    """What a row is, in words."""
+def _input(signature: Signature) -> str:
+    """A row of the file's input, in words."""
     shape = ", ".join(map(str, signature.row_shape))
     if signature.is_text:
         return f"takes text: its UTF-8 bytes as int64 of shape (batch, {shape}), 0 after the end"
@@ -114,50 +130,5 @@ def _takes(signature: Signature) -> str:
     )
 
 
-def _run(signature: Signature) -> str:
-    """Lines of Python that make one row, run the file, and print its answer."""
-    shape = ", ".join(map(str, signature.row_shape))
-    rows = f"rows = numpy.zeros((1, {shape}), numpy.float32)"
-    if signature.is_text:
-        rows = (
-            f"rows = numpy.zeros((1, {shape}), numpy.int64)\n"
-            f'text = "a text".encode()[:{shape}]\n'
-            "rows[0, : len(text)] = list(text)"
-        )
-    answer = "logits.argmax(axis=1)" if signature.classes else "prediction"
-    return (
-        f"{rows}\n({signature.output},) = "
-        f'session.run(["{signature.output}"], {{"input": rows}})\nprint({answer})'
-    )
-
-
-CARD = """# {name}, trial {trial_id}
-
-{task}
-
-| | |
-|---|---|
-{quality}
-| test rows | {num_rows}, untouched by the search |
-| size | {size_bytes} bytes |
-| latency | {latency_ms} ms for one row, one thread, {processor} |
-
-`model.onnx` {takes}. It gives `{output}` of shape (batch, {num_outputs}).
-
-```python
-import numpy, onnxruntime
-session = onnxruntime.InferenceSession("model.onnx")
-{run}
-```
-
-`measurement.json` holds every figure, and under `test_rows` the row numbers of the test split, so
-that anyone can recompute them. `recipe.json` is how the model was made:
-
-| parameter | value |
-|---|---|
-{params}
-"""
-
-
-def _json(value: Any) -> bytes:
+def _json(value: object) -> bytes:
     return json.dumps(value, indent=1).encode()

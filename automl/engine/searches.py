@@ -23,6 +23,7 @@ from automl.study.study import EarlierVersion, Study
 from automl.study.summary import SearchSummary
 
 if TYPE_CHECKING:
+    from automl.engine.export_dir import Exported, TestFigures
     from automl.explain.findings import Explanation
     from automl.tracking.registry import Shipped
 
@@ -51,9 +52,9 @@ class Search:
         prefer: str | None = None,
         where: str | None = None,
         trial: str | None = None,
-    ) -> dict[str, Any]:
-        """Write one model of the front, measured on the test rows, into a folder; in MLflow it
-        is the champion then."""
+    ) -> Exported:
+        """Write one model of the front, measured on the test rows, into a folder, and mark it in
+        MLflow as the champion."""
         from automl.engine import export_dir
         from automl.tracking import publish, registry
 
@@ -67,7 +68,7 @@ class Search:
         with contextlib.suppress(OSError):
             self.study.set_attribute("exported", record.trial_id)
         shipped = registry.Shipped(file, self._rows(config))
-        if why := publish.crown(self.study, record, shipped):
+        if why := publish.mark_champion(self.study, record, shipped):
             print(why, file=sys.stderr)
         return exported
 
@@ -103,7 +104,7 @@ class Search:
         file = None if html is None else Path(html)
         return explanation.explain_and_publish(self.study, chosen, self.home, file, say)
 
-    def test_figures(self, record: TrialRecord) -> dict[str, Any]:
+    def test_figures(self, record: TrialRecord) -> TestFigures:
         """A model's figures on the test rows, which the search has not seen."""
         from automl.engine import export_dir
 

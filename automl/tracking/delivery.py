@@ -1,20 +1,21 @@
-"""A study's journal brought to MLflow, from where the server has it."""
+"""Delivers a search's journal to MLflow, from the first event that the server lacks."""
 
 from __future__ import annotations
 
-import fcntl
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+
+from filelock import FileLock
 
 from automl.study.record import TrialRecord
 from automl.study.study import Study
-from automl.study.trial_id import TrialId
 from automl.tracking import publish, registry
+from automl.tracking.events import Ended, Opened
 from automl.tracking.journal import Journal
 from automl.tracking.mlflow_client import connect
+from automl.tracking.pages import files
 from automl.tracking.registry import Shipped
 from automl.tracking.runs import Runs
 
@@ -35,7 +36,7 @@ class Delivery:
         study: Study,
         uri: str,
         artifacts: Path | None,
-        write_report: Callable[[Study, Path], Any],
+        write_report: files.Write,
         shipped: Callable[[TrialRecord], Shipped | None],
     ) -> None:
         self.study, self.uri, self.artifacts = study, uri, artifacts
@@ -44,18 +45,17 @@ class Delivery:
         self.runs: Runs | None = None
         self.offset = 0
         self.is_ended = False
-        self.reported_front: set[TrialId] | None = None
+        self.reported_front: set[str] | None = None
         self.next_report = time.monotonic() + REPORT_SECONDS
 
     def work(self, closing: threading.Event) -> str:
-        """Deliver once per pause, and a last time when it is closing; returns what was in the way
-        of that, or "". Another delivery of the study, whose search was killed, is waited for."""
-        with (self.study.folder / LOCK).open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        """Deliver once per pause, and a last time when the search closes; returns what was in the
+        way of that, or "". Waits for another delivery of the search, whose driver was killed."""
+        with FileLock(self.study.folder / LOCK):
             return self._work(closing)
 
     def _work(self, closing: threading.Event) -> str:
-        pause, is_last, away = FLUSH_SECONDS, False, ""
+        pause, is_last, hindrance = FLUSH_SECONDS, False, ""
         while not is_last:
             is_last = closing.wait(pause)
             spent = time.thread_time()
@@ -64,13 +64,13 @@ class Delivery:
                 pause = (time.thread_time() - spent) / SHARE
                 pause = min(max(pause, FLUSH_SECONDS), MAX_FLUSH_SECONDS)
                 self._report_if_due()
-                away = ""
+                hindrance = ""
             except Exception as error:
                 # Anything: artifacts may lie in any kind of storage, and the next try may do.
                 self.runs = None
-                away = (str(error) or type(error).__name__).splitlines()[0]
+                hindrance = (str(error) or type(error).__name__).splitlines()[0]
                 pause = min(2 * pause, AWAY_SECONDS)
-        return away
+        return hindrance
 
     def _deliver(self) -> None:
         """Write all that the journal holds; a server that was away is asked first what it has."""
@@ -82,9 +82,9 @@ class Delivery:
             for event in events:
                 runs.take(event)
             runs.flush()
-            kinds = [event["event"] for event in events if event["event"] in ("open", "end")]
-            self.is_ended = kinds[-1] == "end" if kinds else self.is_ended
-            if "end" in kinds:
+            turns = [event for event in events if isinstance(event, Opened | Ended)]
+            self.is_ended = isinstance(turns[-1], Ended) if turns else self.is_ended
+            if any(isinstance(event, Ended) for event in turns):
                 self._write_report(runs)
                 registry.register(runs, self.study, self.shipped)
             if offset > self.offset:
@@ -93,7 +93,7 @@ class Delivery:
 
     def _reach(self) -> Runs:
         """The server's runs, as far as the journal is delivered."""
-        since = next((event["time"] for event in self.journal.all()), int(time.time() * 1000))
+        since = next((event.time for event in self.journal.all()), int(time.time() * 1000))
         runs = Runs(connect(self.uri), self.study, self.uri, self.artifacts, since)
         self.offset, delivered = 0, 0 if runs.is_new else self.journal.delivered(self.uri)
         while self.offset < delivered:
@@ -111,7 +111,7 @@ class Delivery:
     def _write_report(self, runs: Runs) -> None:
         """Put the pages of the search so far on its run."""
         started = time.monotonic()
-        publish.put_report(runs.client, runs.parent, self.study, self.write_report)
+        publish.put_report(runs.client, runs.search_run, self.study, self.write_report)
         self.reported_front = set(runs.front_trials)
         took = time.monotonic() - started
         self.next_report = time.monotonic() + max(REPORT_SECONDS, took / SHARE)

@@ -1,4 +1,4 @@
-"""What is to be told to MLflow, on disk until it has been: a line of JSON for each event."""
+"""A journal of events on disk, a line of JSON each, until MLflow has them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeAlias
 
-Event: TypeAlias = dict[str, Any]
+from automl.tracking import events
+from automl.tracking.events import Event
+
 EVENTS, DELIVERED = "mlflow.jsonl", "mlflow.delivered"
 BATCH_BYTES = 1_000_000
 
@@ -25,12 +26,12 @@ class Journal:
         offset, end = 0, -1
         while offset != end:
             end = offset
-            events, offset = self.read(offset)
-            yield from events
+            found, offset = self.read(offset)
+            yield from found
 
     def read(self, offset: int, until: int | None = None) -> tuple[list[Event], int]:
-        """Some events from an offset on, and the offset behind them; the same one at the end."""
-        events: list[Event] = []
+        """Some events from an offset on, and the offset behind them; at the end the same offset."""
+        found: list[Event] = []
         with self.path.open("rb") as file:
             file.seek(start := offset)
             for line in file:
@@ -39,8 +40,8 @@ class Journal:
                 offset += len(line)
                 # A line that a crash of the machine has spoiled is lost, and nothing else.
                 with contextlib.suppress(ValueError):
-                    events.append(json.loads(line))
-        return events, offset
+                    found.append(events.from_json(json.loads(line)))
+        return found, offset
 
     def delivered(self, uri: str) -> int:
         """The offset up to which a tracking server has everything."""
@@ -58,7 +59,7 @@ class Journal:
 
 
 class Writer(Journal):
-    """Who appends to it."""
+    """The journal as the process of the search appends to it."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -66,15 +67,16 @@ class Writer(Journal):
         _mend(self.path)
 
     def append(self, event: Event) -> None:
-        """It outlives this process as soon as this returns."""
-        self.file.write(json.dumps(event, separators=(",", ":")).encode() + b"\n")
+        """Write an event, which outlives this process from then on."""
+        line = json.dumps(events.as_json(event), separators=(",", ":"))
+        self.file.write(line.encode() + b"\n")
 
     def close(self) -> None:
         self.file.close()
 
 
 def _mend(path: Path) -> None:
-    """Drop half a line at the end, which a crash has left: what is written next would join it."""
+    """Drop half a line at the end, which a crash has left: the next event would join it."""
     written = path.read_bytes()
     whole = written.rfind(b"\n") + 1
     if whole < len(written):

@@ -1,11 +1,14 @@
-"""The MLflow client, set so that nobody waits long for a server that is away."""
+"""The MLflow client, set so that nobody waits long for a server that is away; a search's run."""
 
 from __future__ import annotations
 
 import logging
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Self
+
+from automl.study.study import Study
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -21,6 +24,25 @@ ENVIRONMENT = {
 }
 
 
+@dataclass(frozen=True)
+class SearchRun:
+    """The run of a search: on which server, and in which experiment."""
+
+    uri: str
+    experiment_id: str
+    run_id: str
+
+    @classmethod
+    def of(cls, study: Study) -> Self | None:
+        """The run that a search was told to last; None when it has none yet."""
+        known = study.attribute("mlflow")
+        return None if known is None else cls(**known)
+
+    def write(self, study: Study) -> None:
+        if SearchRun.of(study) != self:
+            study.set_attribute("mlflow", asdict(self))
+
+
 def connect(uri: str) -> MlflowClient:
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
@@ -32,7 +54,7 @@ def connect(uri: str) -> MlflowClient:
 
 
 def children(client: MlflowClient, experiment: str, parent: str, more: str = "") -> Iterator[Run]:
-    """The runs of a search's trials, those that meet `more`."""
+    """The runs of a search's trials, those that meet the condition `more`."""
     token = None
     while True:
         condition = f"tags.mlflow.parentRunId = '{parent}'{more}"

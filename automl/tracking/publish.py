@@ -1,18 +1,16 @@
-"""What is put on a search's page in MLflow when the search is long over."""
+"""Publishes a search's files, report and champion on its page in MLflow, after the search too."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from automl.study.record import TrialRecord
 from automl.study.study import Study
-from automl.tracking import registry as models
-from automl.tracking import views
+from automl.tracking import registry, views
 from automl.tracking.aliases import CHAMPION
-from automl.tracking.mlflow_client import children, connect
+from automl.tracking.mlflow_client import SearchRun, children, connect
 from automl.tracking.pages import files
 from automl.tracking.registry import Shipped
 
@@ -22,15 +20,14 @@ if TYPE_CHECKING:
 
 def add_files(study: Study, folder: Path) -> str:
     """Put a folder's files on a search's run; returns a sentence when that cannot be, or ""."""
-    place = study.attribute("mlflow", {})
     names = ", ".join(sorted(path.name for path in folder.iterdir()))
-    if not place:
+    if (run := SearchRun.of(study)) is None:
         return f"{study.name} has no run in MLflow to put {names} on"
-    client = connect(place["uri"])
+    client = connect(run.uri)
     from mlflow.exceptions import MlflowException
 
     try:
-        client.log_artifacts(place["run_id"], str(folder))
+        client.log_artifacts(run.run_id, str(folder))
     except (MlflowException, OSError) as error:
         reason = str(error).splitlines()[0]
         return f"{names} is not on the search's page in MLflow ({reason})"
@@ -38,31 +35,30 @@ def add_files(study: Study, folder: Path) -> str:
 
 
 def put_report(
-    client: MlflowClient, run_id: str, study: Study, write: Callable[[Study, Path], Any]
+    client: MlflowClient, run: SearchRun, study: Study, write: files.Write = files.write
 ) -> None:
     """Put the pages of a search, as it is now, on its run, and say it in the run's note."""
     with tempfile.TemporaryDirectory() as folder:
         write(study, Path(folder))
-        client.log_artifacts(run_id, folder)
-    client.set_tag(run_id, "mlflow.note.content", views.note(study))
+        client.log_artifacts(run.run_id, folder)
+    client.set_tag(run.run_id, "mlflow.note.content", views.note(study, run))
 
 
-def crown(study: Study, record: TrialRecord, shipped: Shipped) -> str:
+def mark_champion(study: Study, record: TrialRecord, shipped: Shipped) -> str:
     """Make an exported model the champion, marked on the search's pages; returns why MLflow does
     not know it yet, or ""."""
     try:
-        place = study.attribute("mlflow")
-        if place is None:
+        if (search := SearchRun.of(study)) is None:
             raise ConnectionError("it has not heard of the search")
-        client, experiment = connect(place["uri"]), place["experiment_id"]
+        client, experiment = connect(search.uri), search.experiment_id
         wanted = f" and tags.automl.trial_id = '{record.trial_id}'"
-        run = next(children(client, experiment, place["run_id"], wanted), None)
+        run = next(children(client, experiment, search.run_id, wanted), None)
         if run is None or run.info.end_time is None:
             raise ConnectionError("it has not heard of the trial's end")
-        registry = models.open_registry(client, experiment, study.name)
-        registry.add(record, run.info.run_id, run.info.end_time, shipped)
-        registry.name_as(CHAMPION, run.info.run_id)
-        put_report(client, place["run_id"], study, files.write)
+        registered = registry.open_registry(client, experiment, study.name)
+        registered.add(record, run.info.run_id, run.info.end_time, shipped)
+        registered.set_alias(CHAMPION, run.info.run_id)
+        put_report(client, search, study)
     except Exception as error:
         why = (str(error) or type(error).__name__).splitlines()[0]
         return (

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +18,7 @@ from automl.tracking.aliases import aliases, in_words
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import LoggedModel
 
     from automl.tracking.runs import Runs
 
@@ -28,15 +28,15 @@ REQUIREMENTS = ["onnxruntime>=1.20", "onnx", "numpy"]
 
 @dataclass(frozen=True)
 class Shipped:
-    """The file of a trial, and raw rows to try it with."""
+    """The file of a trial, and raw rows (rows, *the shape of a row) to try it with."""
 
     file: bytes
-    rows: NDArray[Any]
+    rows: NDArray[np.generic]
 
 
 @dataclass(frozen=True)
 class Registry:
-    """A search's registered model; `versions` are those there are, by run."""
+    """A search's registered model; `versions` are the existing ones, by run."""
 
     client: MlflowClient
     experiment: str
@@ -44,8 +44,8 @@ class Registry:
     versions: dict[str, str]
 
     def add(self, record: TrialRecord, run_id: str, ended: int, shipped: Shipped) -> None:
-        """Log a model on its trial's run, which ended then, and register it, unless that is
-        done."""
+        """Log a model on its trial's run, which ended at `ended`, and register it, unless that
+        is done."""
         if run_id in self.versions:
             return
         model_id, location = self._log(record, run_id, ended, shipped)
@@ -86,7 +86,8 @@ class Registry:
         client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
         return model.model_id, model.artifact_location
 
-    def name_as(self, alias: str, run_id: str) -> None:
+    def set_alias(self, alias: str, run_id: str) -> None:
+        """Give the version of a run an alias; nothing without a version."""
         if run_id in self.versions:
             self.client.set_registered_model_alias(self.name, alias, self.versions[run_id])
 
@@ -97,11 +98,11 @@ def register(runs: Runs, study: Study, shipped: Callable[[TrialRecord], Shipped 
     if not named:
         return
     registry = open_registry(runs.client, runs.experiment, study.name)
-    for trial, record in {r.id: r for r in (*study.front().members, *named.values())}.items():
+    for trial, record in {r.trial_id: r for r in (*study.front().members, *named.values())}.items():
         if (model := shipped(record)) is not None:
             registry.add(record, runs.trials[trial], runs.ended[trial], model)
     for alias, record in named.items():
-        registry.name_as(alias, runs.trials[record.id])
+        registry.set_alias(alias, runs.trials[record.trial_id])
 
 
 def open_registry(client: MlflowClient, experiment: str, name: str) -> Registry:
@@ -116,19 +117,17 @@ def open_registry(client: MlflowClient, experiment: str, name: str) -> Registry:
     return Registry(client, experiment, name, {v.run_id: v.version for v in found if v.run_id})
 
 
-def _save(folder: Path, shipped: Shipped, run_id: str, model: Any) -> None:
+def _save(folder: Path, shipped: Shipped, run_id: str, model: LoggedModel) -> None:
     """A folder that MLflow loads, as onnx and as pyfunc."""
-    # MLflow's own models say so when they are imported.
-    warnings.filterwarnings("ignore", message=".*inferred as AnyType", category=UserWarning)
     import mlflow.onnx
     from mlflow.models import Model, ModelSignature
     from mlflow.types import Schema, TensorSpec
 
-    says = onnx.signature(shipped.file)
-    rows = np.dtype(np.int64 if says.is_text else np.float32)
+    signature = onnx.signature(shipped.file)
+    rows = np.dtype(np.int64 if signature.is_text else np.float32)
     # Without a name, so that pyfunc takes an array as it is.
-    takes = TensorSpec(rows, (-1, *says.row_shape))
-    gives = TensorSpec(np.dtype(np.float32), (-1, says.num_outputs), says.output)
+    takes = TensorSpec(rows, (-1, *signature.row_shape))
+    gives = TensorSpec(np.dtype(np.float32), (-1, signature.num_outputs), signature.output)
     mlflow.onnx.save_model(
         shipped.file,
         str(folder),

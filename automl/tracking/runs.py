@@ -1,4 +1,4 @@
-"""One MLflow parent run per search, one nested run per trial, made from the search's events."""
+"""Runs in MLflow, made of events: one parent run per search, one nested run per trial."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ import uuid
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
-from automl.config import decode
 from automl.study.record import TrialRecord
 from automl.study.study import Study
 from automl.study.trial_id import TrialId
 from automl.tracking import views
-from automl.tracking.journal import Event
-from automl.tracking.mlflow_client import EXPERIMENT, children
+from automl.tracking.events import Ended, Event, Finished, Opened, Reported, Started
+from automl.tracking.mlflow_client import EXPERIMENT, SearchRun, children
 from automl.trial.result import Status, TrialResult
 
 if TYPE_CHECKING:
@@ -30,14 +29,23 @@ ENDS = {
 MAX_NAME, MAX_TEXT = 250, 5000
 
 
+class Value(NamedTuple):
+    """A value of a metric, at a `time` in milliseconds since 1970."""
+
+    name: str
+    value: float
+    time: int
+    step: int
+
+
 @dataclass
 class Pending:
-    """What is to be written to one run next; `status` comes with its time."""
+    """The next writes to one run; `status` comes with its time."""
 
     params: dict[str, str] = field(default_factory=dict)
-    metrics: list[tuple[str, float, int, int]] = field(default_factory=list)
+    metrics: list[Value] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
-    artifacts: dict[str, Any] = field(default_factory=dict)
+    artifacts: dict[str, dict[str, dict[str, object]]] = field(default_factory=dict)
     status: tuple[str, int] | None = None
 
 
@@ -54,43 +62,59 @@ class Runs:
         self.client, self.study = client, study
         self.experiment = self._find_experiment(artifacts)
         self.status: dict[str, str] = {}
-        self.parent, self.is_new = self._find_parent(uri, since)
-        self.trials: dict[TrialId, str] = {}
+        self.search_run, self.is_new = self._find_search_run(uri, since)
+        self.trials: dict[str, str] = {}
+        """The run of each trial."""
         self.find_trials()
         self.pending: dict[str, Pending] = defaultdict(Pending)
         self.pending[self.parent].params = _settings(study)
         self.front = study.front([])
-        self.records: dict[TrialId, TrialRecord] = {}
-        self.ended: dict[TrialId, int] = {}
+        self.records: dict[str, TrialRecord] = {}
+        self.ended: dict[str, int] = {}
         """When each trial ended."""
 
     def take(self, event: Event) -> None:
-        TAKERS[event["event"]](self, event)
+        """Prepare what an event changes on the server."""
+        match event:
+            case Opened():
+                self._open(event)
+            case Started():
+                self._start(event)
+            case Reported():
+                self._report(event)
+            case Finished():
+                self._finish(event)
+            case Ended():
+                self._end(event)
 
     def remember(self, event: Event) -> None:
         """Learn from an event that the server knows already."""
-        if event["event"] != "finish":
+        if not isinstance(event, Finished):
             return
-        trial = TrialId.parse(event["trial"])
-        is_again = trial in self.ended
-        self.records[trial] = TrialRecord(trial, {}, {}, result=decode(event["result"]))
-        self.ended[trial] = event["time"]
-        if is_again:
+        trial, is_known = event.trial, event.trial in self.ended
+        self.records[trial] = TrialRecord(TrialId.parse(trial), {}, {}, result=event.result)
+        self.ended[trial] = event.time
+        if is_known:
             # The study had not written its first end when the search was killed.
             self.front = self.study.front(self.records.values())
         else:
             self.front.add(self.records[trial])
 
     @property
-    def front_trials(self) -> set[TrialId]:
-        return {record.id for record in self.front.members}
+    def parent(self) -> str:
+        """The id of the search's run."""
+        return self.search_run.run_id
+
+    @property
+    def front_trials(self) -> set[str]:
+        return {record.trial_id for record in self.front.members}
 
     def find_trials(self) -> None:
         """Learn the trials' runs. Of two for one trial, made when the answer to the first request
         was lost, the one that is written to stays."""
         found = defaultdict(list)
         for run in children(self.client, self.experiment, self.parent):
-            found[TrialId.parse(run.data.tags["automl.trial_id"])].append(run)
+            found[run.data.tags["automl.trial_id"]].append(run)
         for trial, runs in found.items():
             known = self.trials.get(trial)
             kept = max(runs, key=lambda run: (run.info.run_id == known, len(run.data.params)))
@@ -124,48 +148,47 @@ class Runs:
             self.client.set_terminated(run_id, status, now)
         self.status[run_id] = status
 
-    def _open(self, event: Event) -> None:
+    def _open(self, event: Opened) -> None:
         if self.status[self.parent] != "RUNNING":
-            self.pending[self.parent].status = ("RUNNING", event["time"])
-        view = views.trials_view(self.study, self.parent, event["time"])
+            self.pending[self.parent].status = ("RUNNING", event.time)
+        view = views.trials_view(self.study, self.parent, event.time)
         self.client.set_experiment_tag(self.experiment, *view)
 
-    def _start(self, event: Event) -> None:
+    def _start(self, event: Started) -> None:
         run_id = self._run(event)
-        params = {_legal(name): str(value) for name, value in event["params"].items()}
+        params = {_legal(name): str(value) for name, value in event.params.items()}
         self.pending[run_id].params = params
         if self.status[run_id] != "RUNNING":
-            self.pending[run_id].status = ("RUNNING", event["time"])
+            self.pending[run_id].status = ("RUNNING", event.time)
 
-    def _run(self, event: Event) -> str:
+    def _run(self, event: Started | Reported | Finished) -> str:
         """The run of an event's trial, made if need be."""
-        trial = TrialId.parse(event["trial"])
+        trial = event.trial
         if trial not in self.trials:
             tags = {
                 "mlflow.parentRunId": self.parent,
                 "automl.kind": "trial",
-                "automl.trial_id": str(trial),
+                "automl.trial_id": trial,
                 "automl.study": self.study.name,
             }
-            if trial.is_refit:
-                tags["automl.origin"] = str(trial.origin)
-            run = self.client.create_run(self.experiment, event["time"], tags, str(trial))
+            if (identity := TrialId.parse(trial)).is_refit:
+                tags["automl.origin"] = str(identity.origin)
+            run = self.client.create_run(self.experiment, event.time, tags, trial)
             self.trials[trial] = run.info.run_id
             self.status[run.info.run_id] = "RUNNING"
         return self.trials[trial]
 
-    def _report(self, event: Event) -> None:
+    def _report(self, event: Reported) -> None:
         self.pending[self._run(event)].metrics += [
-            (_legal(f"{event['step']}/{name}"), value, event["time"], event["epoch"])
-            for name, value in event["metrics"].items()
+            Value(_legal(f"{event.step}/{name}"), value, event.time, event.epoch)
+            for name, value in event.metrics.items()
         ]
 
-    def _finish(self, event: Event) -> None:
-        before, now = self.front_trials, event["time"]
+    def _finish(self, event: Finished) -> None:
+        before, result = self.front_trials, event.result
         self.remember(event)
-        result: TrialResult = decode(event["result"])
         pending = self.pending[self._run(event)]
-        pending.metrics += [(name, value, now, 0) for name, value in _figures(result)]
+        pending.metrics += [Value(name, value, event.time, 0) for name, value in _figures(result)]
         pending.tags |= {"automl.status": str(result.status), "automl.key": result.key}
         if result.reason:
             pending.tags["automl.reason"] = result.reason[:MAX_TEXT]
@@ -173,25 +196,31 @@ class Runs:
             pending.tags["automl.notes"] = "; ".join(result.notes)[:MAX_TEXT]
         if result.sensitivity:
             pending.artifacts["sensitivity.json"] = result.sensitivity
-        pending.status = (ENDS[result.status], now)
+        pending.status = (ENDS[result.status], event.time)
         for trial in before ^ self.front_trials:
             tag = {"automl.pareto": "true" if trial in self.front_trials else "false"}
             self.pending[self.trials[trial]].tags |= tag
-        trials = [r.result for r in self.records.values() if not r.id.is_refit and r.result]
-        counts = Counter(result.status for result in trials)
-        figures = {"hypervolume": self.front.hypervolume, "front_size": len(self.front_trials)}
-        figures |= {f"trials/{status}": count for status, count in counts.items()}
         self.pending[self.parent].metrics += [
-            (name, float(value), now, len(self.ended)) for name, value in figures.items()
+            Value(name, value, event.time, len(self.ended))
+            for name, value in self._search_figures().items()
         ]
 
-    def _end(self, event: Event) -> None:
+    def _search_figures(self) -> dict[str, float]:
+        trials = [r.result for r in self.records.values() if not r.id.is_refit and r.result]
+        counts = Counter(result.status for result in trials)
+        return {
+            "hypervolume": self.front.hypervolume,
+            "front_size": float(len(self.front.members)),
+            **{f"trials/{status}": float(count) for status, count in counts.items()},
+        }
+
+    def _end(self, event: Ended) -> None:
         """Runs of trials that the search left unfinished are opened again when it is resumed."""
         self.find_trials()
         for trial, run_id in self.trials.items():
             if trial not in self.ended:
-                self.pending[run_id].status = ("KILLED", event["time"])
-        self.pending[self.parent].status = (event["status"], event["time"])
+                self.pending[run_id].status = ("KILLED", event.time)
+        self.pending[self.parent].status = (event.status, event.time)
 
     def _find_experiment(self, artifacts: Path | None) -> str:
         found = self.client.get_experiment_by_name(EXPERIMENT)
@@ -200,7 +229,7 @@ class Runs:
         location = None if artifacts is None else artifacts.as_uri()
         return str(self.client.create_experiment(EXPERIMENT, artifact_location=location))
 
-    def _find_parent(self, uri: str, since: int) -> tuple[str, bool]:
+    def _find_search_run(self, uri: str, since: int) -> tuple[SearchRun, bool]:
         """The search's run, and whether it had to be made."""
         search = self.study.attribute("mlflow_search")
         if search is None:
@@ -212,23 +241,13 @@ class Runs:
         found = self.client.search_runs([self.experiment], known, max_results=1)
         run = found[0] if found else self.client.create_run(self.experiment, since, tags, name)
         self.status[run.info.run_id] = run.info.status
-        place = {"uri": uri, "experiment_id": self.experiment, "run_id": run.info.run_id}
-        if self.study.attribute("mlflow") != place:
-            self.study.set_attribute("mlflow", place)
-        return run.info.run_id, not found
-
-
-TAKERS = {
-    "open": Runs._open,
-    "start": Runs._start,
-    "report": Runs._report,
-    "finish": Runs._finish,
-    "end": Runs._end,
-}
+        search_run = SearchRun(uri, self.experiment, run.info.run_id)
+        search_run.write(self.study)
+        return search_run, not found
 
 
 def _settings(study: Study) -> dict[str, str]:
-    """What the search was started with, as the parent's parameters."""
+    """The settings of the search, as the parent's parameters."""
     settings = study.settings
     known = {"space": settings.space_name, "sampler": settings.sampler, "seed": str(settings.seed)}
     known["objectives"] = " ".join(settings.objectives)
@@ -236,7 +255,7 @@ def _settings(study: Study) -> dict[str, str]:
 
 
 def _figures(result: TrialResult) -> list[tuple[str, float]]:
-    """All numbers of how a trial ended."""
+    """All numbers of a trial's result."""
     figures = {"seconds": result.seconds, "reused_steps": result.reused_steps}
     figures |= {_legal(f"stage_seconds/{name}"): s for name, s in result.stages.items()}
     # MLflow's UI has a tab of its own for these.

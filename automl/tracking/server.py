@@ -14,6 +14,8 @@ from automl.errors import UserError
 from automl.home import Home
 from automl.study.study import Study
 from automl.tracking import views
+from automl.tracking.mlflow_client import SearchRun
+from automl.tracking.mlflow_patches import MODE
 
 HOST, PORT = "127.0.0.1", 5000
 
@@ -38,33 +40,32 @@ def check_uri(uri: str) -> None:
         )
 
 
-def address(uri: str, place: dict[str, str]) -> str:
-    """Where a browser finds a search's report, in the mode that shows runs as trainings.
+def address(uri: str, run: SearchRun | None) -> str:
+    """The address of a search's report for a browser, in the mode that shows runs as trainings.
 
-    `place` is the study's attribute `mlflow`: a server of its own goes before `uri`, and
-    without one it is the list of experiments.
+    A server of the run's own goes before `uri`; without a run it is the list of experiments.
     """
-    if not place:
-        return f"{uri.rstrip('/')}/#/experiments?{views.MODE}"
-    return _base(uri, place) + views.path(place["experiment_id"], place["run_id"])
+    if run is None:
+        return f"{uri.rstrip('/')}/#/experiments?{MODE}"
+    return _base(uri, run) + views.report_path(run)
 
 
-def trials_address(uri: str, place: dict[str, str]) -> str:
-    """Where it finds the table of a search's trials, best first."""
-    return _base(uri, place) + views.trials_path(place["experiment_id"], place["run_id"])
+def trials_address(uri: str, run: SearchRun) -> str:
+    """The address of the table of a search's trials, best first."""
+    return _base(uri, run) + views.trials_path(run)
 
 
 def where_to_look(study: Study) -> str:
     """A search's page: on its own server, else once `automl ui` serves the home."""
-    place = study.attribute("mlflow", {})
-    page = address(f"http://{HOST}:{PORT}", place)
-    if place.get("uri", "").startswith("http"):
+    run = SearchRun.of(study)
+    page = address(f"http://{HOST}:{PORT}", run)
+    if run is not None and run.uri.startswith("http"):
         return page
     return f"automl ui {study.name}, then {page}"
 
 
-def _base(uri: str, place: dict[str, str]) -> str:
-    return (place["uri"] if place["uri"].startswith("http") else uri).rstrip("/") + "/#/"
+def _base(uri: str, run: SearchRun) -> str:
+    return (run.uri if run.uri.startswith("http") else uri).rstrip("/") + "/#/"
 
 
 def check_port(port: int) -> None:

@@ -1,37 +1,33 @@
-"""What a search's page in MLflow says in words, and how the table of its trials looks."""
+"""A search's note in MLflow, the view of its trials there, and the addresses of its pages."""
 
 from __future__ import annotations
-
-import json
 
 from automl.pareto import DIRECTIONS
 from automl.study.study import Study
 from automl.tracking.aliases import aliases, in_words
+from automl.tracking.mlflow_client import SearchRun
+from automl.tracking.mlflow_patches import SharedView, artifact_path, view_path
 
 REPORT = "report.html"
 """The artifact of the search's run that shows all of it."""
 EXPORTS = {"smallest": "--best size_bytes", "fastest": "--best latency_ms", "knee": "--knee"}
-MODE = "workflowType=machine_learning"
-"""Else a fresh browser shows runs as evaluations of language models."""
-SHARED_VIEW = "mlflow.sharedViewState."
 
 
-def path(experiment: str, run_id: str) -> str:
-    """Where the report is, below a server's `/#/`."""
-    return f"experiments/{experiment}/runs/{run_id}/artifacts/{REPORT}?{MODE}"
+def report_path(run: SearchRun) -> str:
+    """The address of the report, below a server's `/#/`."""
+    return artifact_path(run.experiment_id, run.run_id, REPORT)
 
 
-def trials_path(experiment: str, run_id: str) -> str:
-    """Where the table of trials is, as `trials_view` has it."""
-    return f"experiments/{experiment}/runs?{MODE}&viewStateShareKey={_view(run_id)}"
+def trials_path(run: SearchRun) -> str:
+    """The address of the table of trials, as `trials_view` has it."""
+    return view_path(run.experiment_id, _view_key(run.run_id))
 
 
-def note(study: Study) -> str:
-    """What was found and how to take it, as markdown."""
+def note(study: Study, run: SearchRun) -> str:
+    """The findings of a search and the commands that take its models, as markdown."""
     summary, named = study.summary(), aliases(study)
     counts = ", ".join(f"{count} {status}" for status, count in summary.trials.items() if count)
-    place = study.attribute("mlflow")
-    report = f"[{REPORT}](#/{path(place['experiment_id'], place['run_id'])})"
+    report = f"[{REPORT}](#/{report_path(run)})"
     lines = [f"{counts or 'no'} trials; {len(summary.front)} models on the front: {report}", ""]
     for alias, record in named.items():
         options = EXPORTS.get(alias, f"--trial {record.trial_id}")
@@ -45,26 +41,22 @@ def note(study: Study) -> str:
 
 
 def trials_view(study: Study, run_id: str, now: int) -> tuple[str, str]:
-    """The experiment's tag that keeps how the table of a search's trials is shown.
-
-    This is how MLflow's UI keeps views that its users share (3.17): the trials alone, the best
-    in the first objective first, their status and figures as columns.
-    """
+    """The experiment's tag that keeps the table of a search's trials: the trials alone, the best
+    in the first objective first, with their status and figures as columns."""
     objectives = study.settings.objectives
     metrics = dict.fromkeys([*objectives, "size_bytes", "latency_ms", "seconds"])
-    state = {
-        "searchFilter": f"tags.mlflow.parentRunId = '{run_id}'",
-        "orderByKey": f"metrics.`{objectives[0]}`",
-        "orderByAsc": DIRECTIONS[objectives[0]] == "min",
-        "selectedColumns": [
+    view = SharedView(
+        name=f"trials of {study.name}",
+        filter=f"tags.mlflow.parentRunId = '{run_id}'",
+        order_by=f"metrics.`{objectives[0]}`",
+        is_ascending=DIRECTIONS[objectives[0]] == "min",
+        columns=[
             *(f"tags.`automl.{name}`" for name in ("status", "pareto")),
             *(f"metrics.`{name}`" for name in metrics),
         ],
-    }
-    name = f"trials of {study.name}"
-    view = {"name": name, "createdAt": now, "updatedAt": now, "state": json.dumps(state)}
-    return f"{SHARED_VIEW}{_view(run_id)}", json.dumps(view)
+    )
+    return view.tag(_view_key(run_id), now)
 
 
-def _view(run_id: str) -> str:
+def _view_key(run_id: str) -> str:
     return f"automl-{run_id[:12]}"

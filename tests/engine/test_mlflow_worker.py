@@ -1,6 +1,5 @@
 """The process that delivers: started by a search, and gone when the search is, however it went."""
 
-import fcntl
 import json
 import shutil
 import subprocess
@@ -8,6 +7,7 @@ import sys
 import threading
 
 import pytest
+from filelock import FileLock
 
 from automl.engine import mlflow_worker
 from automl.engine.searches import open_study
@@ -50,8 +50,9 @@ def test_a_process_whose_search_is_killed_ends_by_itself(copied):
     home, told = copied
     code = (
         "import sys, json, os; from automl.tracking.journal import Writer;"
+        "from automl.tracking.events import Opened;"
         "from automl.tracking.tracker import Process; from pathlib import Path;"
-        "Writer(Path(sys.argv[2])).append({'event': 'open', 'time': 1});"
+        "Writer(Path(sys.argv[2])).append(Opened(1));"
         f"Process({COMMAND}, json.loads(sys.argv[1])); os.kill(os.getpid(), 9)"
     )
     command = [sys.executable, "-c", code, json.dumps(told), str(home.study(told["search"]))]
@@ -78,8 +79,7 @@ def test_another_delivery_of_the_study_is_waited_for(copied):
     home, told = copied
     closing = threading.Event()
     closing.set()
-    with (home.study(told["search"]) / LOCK).open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with FileLock(home.study(told["search"]) / LOCK):
         delivery = mlflow_worker.of_study(told)
         thread = threading.Thread(target=delivery.work, args=[closing])
         thread.start()

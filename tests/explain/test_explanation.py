@@ -2,7 +2,7 @@
 
 import json
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import mlflow
 import pytest
@@ -16,6 +16,7 @@ from automl.space.store_keys import prefix_keys
 from automl.store import Store
 from automl.study import selection
 from automl.tracking import publish
+from automl.tracking.mlflow_client import SearchRun
 from automl.trial.prefixes import PARENT_FILE
 
 
@@ -182,15 +183,15 @@ def test_the_page_is_put_on_the_searchs_run(studied, explained, tmp_path):
     client = mlflow.MlflowClient(uri)
     experiment = client.create_experiment("mine", artifact_location=(tmp_path / "kept").as_uri())
     run = client.create_run(experiment)
-    before = studied.study.attribute("mlflow", {})
+    before = studied.study.attribute("mlflow")
     try:
-        studied.study.set_attribute("mlflow", {"uri": uri, "run_id": run.info.run_id})
+        studied.study.set_attribute("mlflow", asdict(SearchRun(uri, experiment, run.info.run_id)))
         assert publish.add_files(studied.study, folder) == ""
         (kept,) = client.list_artifacts(run.info.run_id)
         assert (kept.path, kept.file_size) == ("explain.html", len(explained[1].encode()))
         for away in ("http://127.0.0.1:1", f"sqlite:///{tmp_path}/gone/mlflow.db"):
             # MLflow remembers where the artifacts of a run are, whoever is asked.
-            studied.study.set_attribute("mlflow", {"uri": away, "run_id": 32 * "0"})
+            studied.study.set_attribute("mlflow", asdict(SearchRun(away, experiment, 32 * "0")))
             warning = publish.add_files(studied.study, folder)
             assert warning.startswith("explain.html is not on the search's page in MLflow (")
             assert len(warning.splitlines()) == 1

@@ -10,6 +10,7 @@ from helpers import acted_search as acted
 from helpers.mlflow_server import Server
 
 from automl.study.trial_id import TrialId
+from automl.tracking.events import Reported
 from automl.tracking.journal import Journal
 from automl.tracking.mlflow_client import children, connect
 
@@ -69,21 +70,19 @@ def check_nothing_is_lost(study, uri, num_trials):
     assert sorted(runs) == [f"{number:04d}" for number in range(num_trials)]
     for number in range(num_trials):
         run = runs[f"{number:04d}"]
-        own = [event for event in events if event.get("trial") == f"{number:04d}"]
+        own = [event for event in events if getattr(event, "trial", "") == f"{number:04d}"]
         history = client.get_metric_history(run.info.run_id, "train/loss")
-        expected = [
-            (e["epoch"], e["metrics"]["loss"], e["time"]) for e in own if e["event"] == "report"
-        ]
+        expected = [(e.epoch, e.metrics["loss"], e.time) for e in own if isinstance(e, Reported)]
         assert [(m.step, m.value, m.timestamp) for m in history] == expected
         assert [epoch for epoch, _, _ in expected] == list(range(1, EPOCHS + 1))
-        assert (run.info.start_time, run.info.end_time) == (own[0]["time"], own[-1]["time"])
+        assert (run.info.start_time, run.info.end_time) == (own[0].time, own[-1].time)
         assert run.info.status == "FINISHED"
         assert len(client.get_metric_history(run.info.run_id, "accuracy")) == 1
     history = client.get_metric_history(parent.info.run_id, "hypervolume")
     assert [metric.step for metric in history] == list(range(1, num_trials + 1))
     assert [metric.value for metric in history] == sorted(metric.value for metric in history)
     assert parent.info.status == "FINISHED"
-    assert (parent.info.start_time, parent.info.end_time) == (events[0]["time"], events[-1]["time"])
+    assert (parent.info.start_time, parent.info.end_time) == (events[0].time, events[-1].time)
 
 
 def test_a_trial_has_its_parameters_epochs_stages_and_figures(study, uri):

@@ -1,4 +1,4 @@
-"""A study's pages and tables: report.html, front.html, front.png, front.csv, front.json."""
+"""Files of a search's pages and tables: report.html, front.html, front.png, .csv and .json."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import contextlib
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from matplotlib.figure import Figure
 
@@ -21,9 +22,12 @@ from automl.tracking.pages import charts, findings, report
 from automl.tracking.pages import front as front_page
 from automl.tracking.pages.findings import FRONT, Findings
 
+Write: TypeAlias = Callable[[Study, Path], object]
+"""Writes the pages of a search into a folder."""
+
 
 def write(study: Study, folder: Path) -> list[Path]:
-    """Write every page and table of a study into a folder; returns the files."""
+    """Write every page and table of a search into a folder; returns the files."""
     found = _read(study)
     pages = {
         "report.html": report.document(found),

@@ -1,0 +1,31 @@
+"""Each interface of MLflow that is not public is still what it was; an upgrade may end one."""
+
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from automl.tracking import mlflow_patches as patches
+
+
+@pytest.fixture(scope="module")
+def scripts():
+    """The scripts of MLflow's UI."""
+    folder = Path(mlflow.__file__).parent / "server" / "js" / "build" / "static" / "js"
+    return "\n".join(file.read_text() for file in folder.glob("*.js"))
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *(patches.SHARED_VIEW, patches.VIEW_KEY),
+        *("searchFilter", "orderByKey", "orderByAsc", "selectedColumns", "createdAt"),
+    ],
+)
+def test_the_ui_still_reads(word, scripts):
+    assert word in scripts
+
+
+def test_the_ui_still_reads_the_mode_from_an_address(scripts):
+    name, value = patches.MODE.split("=")
+    assert name in scripts and value in scripts

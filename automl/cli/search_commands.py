@@ -74,18 +74,9 @@ def submit(
 ) -> None:
     """Search on a cluster, as a Ray job, and follow it."""
     from automl.cluster import jobs
-    from automl.space import space_file
 
     read("submit", {**given, "sets": assignments(given["sets"])})
-    files, path = [], space_file.find(space)
-    if path == Path(space):
-        files.append(path)
-        space = path.name
-    if isinstance(points := given["initial_points"], Path):
-        if not points.is_file():
-            raise UserError(f"--initial-points {points} is no file; check the path")
-        files.append(points)
-        given["initial_points"] = points.name
+    space, files = _sent(space, given)
     command = ["search", space, "--address", "auto", "--home", home, *arguments(given)]
     job = jobs.submit(address, command, files)
     print(f"job {job.name} at {address}", file=sys.stderr)
@@ -106,6 +97,20 @@ def arguments(given: Mapping[str, object]) -> list[str]:
         for one in value if isinstance(value, list) else [value]:
             words += [flag] if isinstance(one, bool) else [flag, str(one)]
     return words
+
+
+def _sent(space: str, given: dict[str, object]) -> tuple[str, list[Path]]:
+    """The space as the job names it, and the files to send along; `given` names them so, too."""
+    from automl.space import space_file
+
+    path, points = space_file.find(space), given["initial_points"]
+    files = [path] if path == Path(space) else []
+    if isinstance(points, Path):
+        if not points.is_file():
+            raise UserError(f"--initial-points {points} is no file; check the path")
+        files.append(points)
+        given["initial_points"] = points.name
+    return path.name if path == Path(space) else space, files
 
 
 def _follow(job: Job, out: TextIO) -> int:

@@ -66,7 +66,9 @@ def checked(cls: type[T], values: Mapping[str, object]) -> T:
     except ValidationError as error:
         wrong = error.errors()[0]
         (flag,) = (option.flag for option in options_of(cls) if option.name == wrong["loc"][0])
-        sentence = wrong["msg"].replace("Input", "it")
+        sentence = (
+            wrong["msg"].replace("Input", "it").replace("greater than or equal to", "at least")
+        )
         raise UserError(f"{flag} {wrong['input']}: {sentence}") from None
 
 

@@ -120,12 +120,12 @@ class Step(Config):
     def __str__(self) -> str:
         return f"step {self.label!r}"
 
-    def apply(self, model: Network, context: Context) -> Network:
+    def apply(self, network: Network, context: Context) -> Network:
         raise NotImplementedError(f"{type(self).__name__} has neither apply nor run")
 
-    def run(self, model: Network, context: Context) -> Generator[Report, None, Network]:
+    def run(self, network: Network, context: Context) -> Generator[Report, None, Network]:
         yield from ()
-        return self.apply(model, context)
+        return self.apply(network, context)
 
     def after(self, network: PossibleNetwork) -> list[PossibleNetwork]:
         """The networks that the step may leave of one, each the least that it may be.
@@ -176,8 +176,8 @@ class Sibling(Config):
     model: ModelFamily | None = None
     width_factor: float = 2.0
 
-    def of(self, model: ModelFamily) -> ModelFamily:
-        return self.model or model.widened(self.width_factor)
+    def of(self, family: ModelFamily) -> ModelFamily:
+        return self.model or family.widened(self.width_factor)
 
     def check_ranges(self) -> None:
         if not self.recipe:

@@ -42,7 +42,7 @@ def check(name: str, sets: dict[str, str], home: Home, *, run: bool) -> dict[str
         "constraints": ", ".join(space.constraints) or "none",
         "configurations": _configurations(explored),
         "training_rows": len(reference.data.train.targets),
-        "largest_model_parameters": count_parameters(reference.model),
+        "largest_model_parameters": count_parameters(reference.network),
         "largest_model_bytes": len(reference.export()),
         "parameters": {p: describe(domain) for p, domain in explored.domains.items()},
     }

@@ -44,10 +44,10 @@ class Binarize(Train):
             layers = layers[1:-1]
         return [network.trained().with_bits({layer.name: 1 for layer in layers})]
 
-    def run(self, model: Network, context: Context) -> Generator[Report, None, Network]:
-        names = self._names(model)
-        training = Network(replace(model.spec, keeps_zeros=False))
-        training.load_state_dict(model.state_dict())
+    def run(self, network: Network, context: Context) -> Generator[Report, None, Network]:
+        names = self._names(network)
+        training = Network(replace(network.spec, keeps_zeros=False))
+        training.load_state_dict(network.state_dict())
         for name in names:
             training.body.set_submodule(name, _Latent(training.body.get_submodule(name)))
         trained = yield from super().run(training, context)
@@ -56,8 +56,8 @@ class Binarize(Train):
             trained.body.set_submodule(name, latent.settled())
         return binarized(fold_batch_norm(recalibrate(trained, context)), names)
 
-    def _names(self, model: Network) -> list[str]:
-        layers = plain_layers(model, "Binarize", self.keep)
+    def _names(self, network: Network) -> list[str]:
+        layers = plain_layers(network, "Binarize", self.keep)
         names = list(layers) if self.ends else list(layers)[1:-1]
         if not names:
             raise Rejected("Binarize: there is no layer to binarize beside those that stay")
@@ -93,18 +93,18 @@ class BinarizedLayer(CodedLayer):
         self.bias = layer.bias
 
 
-def binarized(model: Network, names: list[str]) -> Network:
+def binarized(network: Network, names: list[str]) -> Network:
     """The network with these layers, whose weights are ± one size per channel, as codes."""
-    layers: dict[str, Any] = {name: model.body.get_submodule(name) for name in names}
-    smaller = edit_layers(model, {name: Binarized(described(layers[name])) for name in names})
-    copy_weights(model, smaller)
+    layers: dict[str, Any] = {name: network.body.get_submodule(name) for name in names}
+    smaller = edit_layers(network, {name: Binarized(described(layers[name])) for name in names})
+    copy_weights(network, smaller)
     for name, layer in layers.items():
         weight = layer.weight.detach()
         target: Any = smaller.body.get_submodule(name)
         target.codes.copy_(signs(weight))
         target.scale.data = weight.abs().flatten(1).amax(1)
         target.bias = layer.bias
-    return smaller.to(next(model.parameters()).device).eval()
+    return smaller.to(next(network.parameters()).device).eval()
 
 
 def signs(weight: Tensor) -> Tensor:

@@ -32,10 +32,10 @@ def calibration_rows(data: Data, count: int = CALIBRATION_ROWS) -> Split:
     return Split(train.inputs[chosen], train.targets[chosen], train.rows[chosen])
 
 
-def seen_rows(model: Network, context: Context) -> Tensor:
+def seen_rows(network: Network, context: Context) -> Tensor:
     """Calibration rows as the model sees them."""
     rows = calibration_rows(context.data)
-    return seen_by(model, rows.inputs, context.data.info).to(context.device)
+    return seen_by(network, rows.inputs, context.data.info).to(context.device)
 
 
 def observe(
@@ -81,24 +81,24 @@ def interleaved(rows: Tensor, size: int) -> list[Tensor]:
     return [rows[i::count] for i in range(count)]
 
 
-def recalibrate(model: Network, context: Context, count: int = STATISTICS_ROWS) -> Network:
+def recalibrate(network: Network, context: Context, count: int = STATISTICS_ROWS) -> Network:
     """The model itself, its batch norms' running statistics estimated anew on training rows."""
-    norms = [m for m in model.modules() if isinstance(m, BATCH_NORMS) and m.track_running_stats]
+    norms = [m for m in network.modules() if isinstance(m, BATCH_NORMS) and m.track_running_stats]
     if not norms:
-        return model
+        return network
     rows = calibration_rows(context.data, count)
-    inputs = seen_by(model, rows.inputs, context.data.info).to(context.device)
+    inputs = seen_by(network, rows.inputs, context.data.info).to(context.device)
     momenta = [norm.momentum for norm in norms]
-    model.to(context.device).eval()
+    network.to(context.device).eval()
     for norm in norms:
         norm.reset_running_stats()
         norm.train().momentum = None  # torch's sign for the plain average over batches
     with torch.no_grad():
         for batch in interleaved(inputs, BATCH):
-            model(batch)
+            network(batch)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
-    return model.eval()
+    return network.eval()
 
 
 def _sample(values: Tensor) -> Tensor:

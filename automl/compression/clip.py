@@ -43,10 +43,10 @@ class Clip(Step):
         if wrong := self._wrong():
             raise UserError(wrong)
 
-    def apply(self, model: Network, context: Context) -> Network:
+    def apply(self, network: Network, context: Context) -> Network:
         if wrong := self._wrong():
             raise Rejected(wrong)
-        layers = plain_layers(model, "Clip", self.keep)
+        layers = plain_layers(network, "Clip", self.keep)
         if not layers:
             raise Rejected("Clip: there is no layer to clip beside those that stay")
         kept = self._kept({name: layer.weight.detach() for name, layer in layers.items()})
@@ -59,8 +59,8 @@ class Clip(Step):
                 )
         if all(mask.all() for mask in kept.values()):
             raise Rejected("Clip changed nothing: no weight is small enough")
-        clipped = Network(replace(model.spec, keeps_zeros=True))
-        clipped.load_state_dict(model.state_dict())
+        clipped = Network(replace(network.spec, keeps_zeros=True))
+        clipped.load_state_dict(network.state_dict())
         for name, mask in kept.items():
             clipped.body.get_submodule(name).get_parameter("weight").data.mul_(mask.cpu())
         return recalibrate(clipped.to(context.device), context).eval()

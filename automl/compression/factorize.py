@@ -63,15 +63,15 @@ class Factorize(Step):
         if wrong := self._wrong():
             raise UserError(wrong)
 
-    def apply(self, model: Network, context: Context) -> Network:
+    def apply(self, network: Network, context: Context) -> Network:
         if wrong := self._wrong():
             raise Rejected(wrong)
-        layers = self._layers(model)
+        layers = self._layers(network)
         by_outputs = [name for name, layer in layers.items() if self._method(layer) == "pca"]
-        moments = output_moments(model.to(context.device), layers, by_outputs, context)
+        moments = output_moments(network.to(context.device), layers, by_outputs, context)
         shares = dict.fromkeys(layers, self.share)
         if self.average_share:
-            shares = self._spread(model, layers, moments, context)
+            shares = self._spread(network, layers, moments, context)
         factors, larger = {}, []
         for name, layer in layers.items():
             parts = self._factorised(name, layer, moments.get(name), shares[name])
@@ -84,7 +84,7 @@ class Factorize(Step):
                 "Factorize changed nothing: at this rank the factors would hold as many numbers "
                 f"as the layer or more ({', '.join(larger)})"
             )
-        smaller = replaced(model, factors).to(context.device)
+        smaller = replaced(network, factors).to(context.device)
         return recalibrate(smaller, context).eval()
 
     def after(self, network: PossibleNetwork) -> list[PossibleNetwork]:
@@ -142,10 +142,10 @@ class Factorize(Step):
     def _applies(self, layer: Any) -> bool:
         return self._method(layer) != "none" and getattr(layer, "groups", 1) == 1
 
-    def _layers(self, model: Network) -> dict[str, Any]:
+    def _layers(self, network: Network) -> dict[str, Any]:
         found = {
             name: layer
-            for name, layer in plain_layers(model, "Factorize", self.keep).items()
+            for name, layer in plain_layers(network, "Factorize", self.keep).items()
             if self._applies(layer)
         }
         if not found:
@@ -178,13 +178,13 @@ class Factorize(Step):
 
     def _spread(
         self,
-        model: Network,
+        network: Network,
         layers: dict[str, Any],
         moments: dict[str, Moments],
         context: Context,
     ) -> dict[str, float]:
         """The share of its largest rank that each layer keeps, by measured sensitivity."""
-        fresh = refreshed(model, context)
+        fresh = refreshed(network, context)
         candidates = self._each_factorised(fresh, layers, moments, context)
         settings = {"linear": self.linear, "convolution": self.convolution, "keep": self.keep}
         options = measured_once(self, "ranks", fresh, candidates, context, **settings)
@@ -203,7 +203,7 @@ class Factorize(Step):
 
     def _each_factorised(
         self,
-        model: Network,
+        network: Network,
         layers: dict[str, Any],
         moments: dict[str, Moments],
         context: Context,
@@ -211,12 +211,12 @@ class Factorize(Step):
         """Every layer whole, and alone at each of SHARES that makes it smaller."""
         for name, layer in layers.items():
             least = count_parameters(layer)
-            yield name, 1.0, least, model
+            yield name, 1.0, least, network
             for share in SHARES:
                 parts = self._factorised(name, layer, moments.get(name), share)
                 if (size := count_parameters(parts)) < least:
                     least = size
-                    alone = replaced(model, {name: parts}).to(context.device)
+                    alone = replaced(network, {name: parts}).to(context.device)
                     yield name, share, size, recalibrate(alone, context, CALIBRATION_ROWS)
 
     def _wrong(self) -> str:
@@ -247,14 +247,14 @@ class Factored(LayerEdit):
         return nn.Sequential(*(factor.build() for factor in self.factors))
 
 
-def replaced(model: Network, factors: dict[str, nn.Sequential]) -> Network:
+def replaced(network: Network, factors: dict[str, nn.Sequential]) -> Network:
     """The network with these layers replaced, weights and all."""
     layer_edits = {
         name: Factored(tuple(described(as_plain(part)) for part in parts))
         for name, parts in factors.items()
     }
-    network = edit_layers(model, layer_edits)
-    copy_weights(model, network)
+    network = edit_layers(network, layer_edits)
+    copy_weights(network, network)
     for name, parts in factors.items():
         network.body.get_submodule(name).load_state_dict(parts.state_dict())
     return network

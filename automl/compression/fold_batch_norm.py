@@ -31,20 +31,20 @@ class Biased(LayerEdit):
         return with_bias(layer)
 
 
-def fold_batch_norm(model: Network) -> Network:
+def fold_batch_norm(network: Network) -> Network:
     """A model in which every batch norm that follows a convolution or linear layer is merged."""
-    model.eval()
-    pairs = followed_by_norm(model.body, (*KINDS, QuantizedLayer))
+    network.eval()
+    pairs = followed_by_norm(network.body, (*KINDS, QuantizedLayer))
     if not pairs:
-        return model
+        return network
     layer_edits: dict[str, LayerEdit] = {norm_name: Removed() for _, norm_name in pairs}
     for layer_name, _ in pairs:
-        if not isinstance(model.body.get_submodule(layer_name), QuantizedLayer):
+        if not isinstance(network.body.get_submodule(layer_name), QuantizedLayer):
             layer_edits[layer_name] = Biased()
-    folded = edit_layers(model, layer_edits)
-    copy_weights(model, folded)
+    folded = edit_layers(network, layer_edits)
+    copy_weights(network, folded)
     for layer_name, norm_name in pairs:
-        fused = _fuse(model.body.get_submodule(layer_name), model.body.get_submodule(norm_name))
+        fused = _fuse(network.body.get_submodule(layer_name), network.body.get_submodule(norm_name))
         folded.body.get_submodule(layer_name).load_state_dict(fused)
     return folded.eval()
 

@@ -26,10 +26,10 @@ Candidate: TypeAlias = tuple[str, float, float, Network]
 """A layer, a value and its size, and the model in which that layer alone has them."""
 
 
-def measured(model: Network, candidates: Iterable[Candidate], context: Context) -> Options:
+def measured(network: Network, candidates: Iterable[Candidate], context: Context) -> Options:
     """What each candidate loses against the model, on training rows."""
-    rows = seen_rows(model, context)
-    whole = predict(model.to(context.device), rows)
+    rows = seen_rows(network, context)
+    whole = predict(network.to(context.device), rows)
     variance = whole.var(0).mean().clamp_min(1e-12)
     options: Options = {}
     for layer, value, size, changed in candidates:
@@ -91,11 +91,11 @@ def spread(options: Options, budget: float) -> dict[str, LayerOption]:
     return chosen
 
 
-def refreshed(model: Network, context: Context) -> Network:
+def refreshed(network: Network, context: Context) -> Network:
     """A copy whose batch norms are estimated on calibration rows, as those of narrower and of
     low-rank candidates are. Both steps do so at their end, and what they will lose is foretold
     far better (pruned models of digits: a rank correlation of 0.99, else 0.75 to 0.94)."""
-    return recalibrate(copy.deepcopy(model), context, CALIBRATION_ROWS)
+    return recalibrate(copy.deepcopy(network), context, CALIBRATION_ROWS)
 
 
 def in_fewer_bits(network: Network, layers: Iterable[str]) -> Iterator[Candidate]:

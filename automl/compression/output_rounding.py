@@ -13,21 +13,21 @@ PASSING = (nn.Identity, nn.ReLU, nn.MaxPool1d, nn.MaxPool2d, nn.Flatten)
 """Layers through which onnxruntime moves a rounding up to the convolution."""
 
 
-def outputs_to_round(model: Network) -> dict[str, str]:
+def outputs_to_round(network: Network) -> dict[str, str]:
     """The convolutions on 8-bit inputs whose results no quantized layer alone reads, each with
     the ReLU directly after it, if there is one.
 
     On coarser inputs integer kernels would not pay: a result that they round otherwise than
     torch may fall to the other side of a step.
     """
-    layers = dict(model.body.named_modules())
+    layers = dict(network.body.named_modules())
     names = [
         name
         for name, layer in layers.items()
         if isinstance(layer, QuantizedLayer) and layer.convolution and layer.steps == 255
     ]
     try:
-        graph = _Tracer().trace(model.body)
+        graph = _Tracer().trace(network.body)
     except Exception:
         # A module whose forward cannot be followed: rounding every result is right, too.
         return dict.fromkeys(names, "")

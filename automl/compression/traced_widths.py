@@ -74,12 +74,12 @@ BATCH_NORM = _Kind(
 )
 
 
-def traced_groups(model: Network, rows: Tensor) -> tuple[list[Group], list[str]]:
+def traced_groups(network: Network, rows: Tensor) -> tuple[list[Group], list[str]]:
     """The widths that can be cut, in the order of the layers, and a sentence for each that cannot.
 
     `rows` are some that the module answers. Raises Rejected where it cannot be traced.
     """
-    body = copy.deepcopy(model.body).cpu().requires_grad_(True)
+    body = copy.deepcopy(network.body).cpu().requires_grad_(True)
     try:
         graph: Any = DependencyGraph().build_dependency(body, [rows.cpu()], verbose=False)
         traced = list(graph.get_all_groups())
@@ -100,10 +100,10 @@ def traced_groups(model: Network, rows: Tensor) -> tuple[list[Group], list[str]]
     return sorted(groups, key=lambda group: order.index(group.makers[0])), sorted(refused)
 
 
-def resized(model: Network, state: Mapping[str, Tensor]) -> dict[str, LayerEdit]:
+def resized(network: Network, state: Mapping[str, Tensor]) -> dict[str, LayerEdit]:
     """The changes of a model of which some layers have the shapes in `state`."""
-    layer_edits = dict(model.spec.layer_edits)
-    for name, layer in model.body.named_modules():
+    layer_edits = dict(network.spec.layer_edits)
+    for name, layer in network.body.named_modules():
         own = {key: state[f"{name}.{key}".lstrip(".")] for key, _ in _tensors(layer)}
         if any(own[key].shape != tensor.shape for key, tensor in _tensors(layer)):
             kind = _kind(layer)

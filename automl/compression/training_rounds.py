@@ -32,7 +32,7 @@ def latest_round(checkpoints: Checkpoints) -> Round | None:
 
 
 def train_round(
-    step: Step, model: Network, context: Context, this: Round, label: str, epochs: int
+    step: Step, network: Network, context: Context, this: Round, label: str, epochs: int
 ) -> Generator[Report, None, Network]:
     """Run a training as a round of the step `label`, which has `epochs` over all rounds."""
 
@@ -40,7 +40,7 @@ def train_round(
         return replace(report, step=label, epoch=this.before + report.epoch, epochs=epochs)
 
     checkpoints = _RoundCheckpoints(this, context.checkpoints, as_step)
-    training = step.run(model, replace(context, checkpoints=checkpoints))
+    training = step.run(network, replace(context, checkpoints=checkpoints))
     while True:
         try:
             report = next(training)

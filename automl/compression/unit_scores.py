@@ -34,12 +34,12 @@ def magnitude(group: Group, state: dict[str, Tensor]) -> Tensor:
     return norms
 
 
-def batch_norm(group: Group, model: Network) -> Tensor:
+def batch_norm(group: Group, network: Network) -> Tensor:
     """Per unit, the mean size of the scales that batch norms give it."""
-    state, scales = model.body.state_dict(), []
+    state, scales = network.body.state_dict(), []
     for part in group.produced:
         layer, _, tensor = part.name.rpartition(".")
-        if tensor == "weight" and isinstance(model.body.get_submodule(layer), BATCH_NORMS):
+        if tensor == "weight" and isinstance(network.body.get_submodule(layer), BATCH_NORMS):
             scales.append(_of_units(state[part.name], part, group.size).abs())
     if not scales:
         raise Rejected(
@@ -49,13 +49,13 @@ def batch_norm(group: Group, model: Network) -> Tensor:
     return torch.cat(scales, dim=1).mean(1)
 
 
-def taylor(model: Network, groups: Sequence[Group], context: Context) -> list[Tensor]:
+def taylor(network: Network, groups: Sequence[Group], context: Context) -> list[Tensor]:
     """Per unit, to first order what the loss of a calibration batch changes without it."""
     info, split = context.data.info, calibration_rows(context.data)
-    inputs = seen_by(model, split.inputs, info).to(context.device)
+    inputs = seen_by(network, split.inputs, info).to(context.device)
     targets = standardised(torch.from_numpy(split.targets), info).to(context.device)
     loss = usual(info).build(info, context.device)
-    probe = copy.deepcopy(model).to(context.device).requires_grad_(True).eval()
+    probe = copy.deepcopy(network).to(context.device).requires_grad_(True).eval()
     parameters = dict(probe.body.named_parameters())
     totals = [torch.zeros(group.size, device=context.device) for group in groups]
     batches = (interleaved(rows, BATCH) for rows in (inputs, targets))
@@ -74,14 +74,16 @@ def random(groups: Sequence[Group], seed: int) -> list[Tensor]:
 
 
 SCORES: dict[str, Score] = {
-    "magnitude": lambda model, groups, context, label: [
-        magnitude(group, model.body.state_dict()) for group in groups
+    "magnitude": lambda network, groups, context, label: [
+        magnitude(group, network.body.state_dict()) for group in groups
     ],
-    "batch_norm": lambda model, groups, context, label: [
-        batch_norm(group, model) for group in groups
+    "batch_norm": lambda network, groups, context, label: [
+        batch_norm(group, network) for group in groups
     ],
-    "taylor": lambda model, groups, context, label: taylor(model, groups, context),
-    "random": lambda model, groups, context, label: random(groups, epoch_seed(context.seed, label)),
+    "taylor": lambda network, groups, context, label: taylor(network, groups, context),
+    "random": lambda network, groups, context, label: random(
+        groups, epoch_seed(context.seed, label)
+    ),
 }
 """Each takes a model, the groups to score, the context and the step's label."""
 

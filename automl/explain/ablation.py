@@ -137,13 +137,13 @@ def layer_losses(config: TrialConfig, bench: Bench) -> dict[str, object]:
     weights, spec = (bench.store.read(key, name) for name in MODEL_FILES)
     if weights is None or spec is None:
         return {}
-    model = restore(weights, spec).to(bench.device).eval()
-    layers = quantizable(model)
+    network = restore(weights, spec).to(bench.device).eval()
+    layers = quantizable(network)
     if not layers:
         return {}
     context = _context(config, bench, key)
     with _threads(bench.num_threads):
-        measured_once(Quantize(), "bits", model, in_fewer_bits(model, layers), context)
+        measured_once(Quantize(), "bits", network, in_fewer_bits(network, layers), context)
     return context.sensitivity["quantize"].as_json()
 
 

@@ -63,13 +63,13 @@ class Transpose(nn.Module):
         return inputs.transpose(1, 2)
 
 
-def check_shape(model: ModelFamily, shape: tuple[int, ...], *dims: int) -> None:
+def check_shape(family: ModelFamily, shape: tuple[int, ...], *dims: int) -> None:
     """Raise UserError when rows do not have one of these numbers of dimensions."""
     if len(shape) not in dims:
         needed = " or ".join(KINDS[number] for number in dims)
         instead = INSTEAD.get(len(shape), "MLP, which takes any shape")
         raise UserError(
-            f"{type(model).__name__} needs {needed}, not rows of shape {shape}; choose {instead}"
+            f"{type(family).__name__} needs {needed}, not rows of shape {shape}; choose {instead}"
         )
 
 

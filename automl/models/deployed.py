@@ -43,10 +43,10 @@ class Inputs(nn.Module):
 class Deployed(nn.Module):
     """Raw rows to logits, or to predictions in the units of the targets."""
 
-    def __init__(self, model: Network, info: DatasetInfo) -> None:
+    def __init__(self, network: Network, info: DatasetInfo) -> None:
         super().__init__()
-        self.inputs = Inputs(info, model.spec.model.scaling(info))
-        self.model = model
+        self.inputs = Inputs(info, network.spec.model.scaling(info))
+        self.model = network
         self.outputs = None if info.classes else _Unscale(info.targets)
 
     def forward(self, rows: Tensor) -> Tensor:
@@ -54,9 +54,9 @@ class Deployed(nn.Module):
         return answers if self.outputs is None else self.outputs(answers)
 
 
-def seen_by(model: Network, rows: NDArray[Any], info: DatasetInfo) -> Tensor:
+def seen_by(network: Network, rows: NDArray[Any], info: DatasetInfo) -> Tensor:
     """Raw rows as the model itself sees them."""
-    seen: Tensor = Inputs(info, model.spec.model.scaling(info))(torch.from_numpy(rows))
+    seen: Tensor = Inputs(info, network.spec.model.scaling(info))(torch.from_numpy(rows))
     return seen
 
 
@@ -68,12 +68,12 @@ def standardised(targets: Tensor, info: DatasetInfo) -> Tensor:
     return (targets - mean) / std
 
 
-def predict(model: nn.Module, rows: Tensor, batch_size: int = 512) -> Tensor:
+def predict(network: nn.Module, rows: Tensor, batch_size: int = 512) -> Tensor:
     """Outputs in evaluation mode, without gradients, on the device of the model."""
-    model.eval()
-    device = next((t.device for t in (*model.parameters(), *model.buffers())), rows.device)
+    network.eval()
+    device = next((t.device for t in (*network.parameters(), *network.buffers())), rows.device)
     with torch.inference_mode():
-        parts = [model(batch.to(device)) for batch in torch.split(rows, batch_size)]
+        parts = [network(batch.to(device)) for batch in torch.split(rows, batch_size)]
         return torch.cat(parts).clone()
 
 

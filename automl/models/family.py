@@ -144,11 +144,11 @@ class Network(nn.Module):
     def __init__(self, spec: Spec) -> None:
         super().__init__()
         self.spec = spec
-        model, shape = spec.model, spec.input_shape
+        family, shape = spec.model, spec.input_shape
         if spec.num_tokens:
-            self.body = model.build_text(spec.num_tokens, shape[0], spec.num_outputs)
+            self.body = family.build_text(spec.num_tokens, shape[0], spec.num_outputs)
         else:
-            self.body = model.build(shape, spec.num_outputs)
+            self.body = family.build(shape, spec.num_outputs)
         for name, edit in spec.layer_edits.items():
             self.body.set_submodule(name, edit.rebuild(self.body.get_submodule(name)))
 
@@ -157,59 +157,59 @@ class Network(nn.Module):
         return outputs
 
 
-def edit_layers(model: Network, layer_edits: Mapping[str, LayerEdit]) -> Network:
+def edit_layers(network: Network, layer_edits: Mapping[str, LayerEdit]) -> Network:
     """A new, empty network with these layers changed too; weights are for the caller to set."""
-    known = model.spec.layer_edits
+    known = network.spec.layer_edits
     added = {
         name: TwoEdits(known[name], new) if name in known else new
         for name, new in layer_edits.items()
     }
-    return Network(replace(model.spec, layer_edits={**known, **added}))
+    return Network(replace(network.spec, layer_edits={**known, **added}))
 
 
-def last_edit(model: Network, name: str) -> LayerEdit:
+def last_edit(network: Network, name: str) -> LayerEdit:
     """What was done to a layer last."""
-    known = model.spec.layer_edits[name]
+    known = network.spec.layer_edits[name]
     return known.second if isinstance(known, TwoEdits) else known
 
 
-def replace_last_edit(model: Network, layer_edits: Mapping[str, LayerEdit]) -> Network:
+def replace_last_edit(network: Network, layer_edits: Mapping[str, LayerEdit]) -> Network:
     """As `change`, with these in the place of what was done to the layers last."""
-    known = dict(model.spec.layer_edits)
+    known = dict(network.spec.layer_edits)
     for name, new in layer_edits.items():
         before = known.get(name)
         known[name] = replace(before, second=new) if isinstance(before, TwoEdits) else new
-    return Network(replace(model.spec, layer_edits=known))
+    return Network(replace(network.spec, layer_edits=known))
 
 
-def untrained(model: ModelFamily, info: DatasetInfo) -> Network:
+def untrained(family: ModelFamily, info: DatasetInfo) -> Network:
     """A family's network for a dataset."""
-    return Network(Spec(model, info.input_shape, info.num_outputs, info.num_tokens))
+    return Network(Spec(family, info.input_shape, info.num_outputs, info.num_tokens))
 
 
-def larger(model: ModelFamily, width_factor: float) -> ModelFamily:
-    """A model some times as wide, to teach it. Raises Rejected where it has no widths."""
-    if not model.groups():
-        family = type(model).__name__
-        raise Rejected(f"this {family} has no widths to multiply; name the teacher's `model`")
-    return model.widened(width_factor)
+def larger(family: ModelFamily, width_factor: float) -> ModelFamily:
+    """A family some times as wide, to teach another. Raises Rejected where it has no widths."""
+    if not family.groups():
+        name = type(family).__name__
+        raise Rejected(f"this {name} has no widths to multiply; name the teacher's `model`")
+    return family.widened(width_factor)
 
 
-def dump(model: Network) -> dict[str, bytes]:
+def dump(network: Network) -> dict[str, bytes]:
     """The files of a saved model; the spec comes last, as the sign that it is whole."""
     # Cloned: names that share one tensor, as tied weights do, are kept apart.
-    state = {name: tensor.contiguous().clone() for name, tensor in model.state_dict().items()}
+    state = {name: tensor.contiguous().clone() for name, tensor in network.state_dict().items()}
     return {
         "weights.safetensors": safetensors.torch.save(state),
-        "spec.json": canonical(model.spec).encode(),
+        "spec.json": canonical(network.spec).encode(),
     }
 
 
 def restore(weights: bytes, spec: bytes) -> Network:
     """The model whose files `dump` made."""
-    model = Network(decode(json.loads(spec)))
-    model.load_state_dict(safetensors.torch.load(weights))
-    return model
+    network = Network(decode(json.loads(spec)))
+    network.load_state_dict(safetensors.torch.load(weights))
+    return network
 
 
 def copy_weights(source: Network, target: Network) -> None:

@@ -1,4 +1,4 @@
-"""Units taken out of a model, every other weight unchanged."""
+"""Units taken out of a network, every other weight unchanged."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def refuse_changed(step: str, network: Network, *but: type[LayerEdit]) -> None:
 
 
 def cut(network: Network, groups: Sequence[Group], kept: Sequence[Tensor]) -> Network:
-    """The model with only the kept units of each group."""
+    """The network with only the kept units of each group, given as numbers (units,)."""
     spec, state = network.spec, dict(network.body.state_dict())
     stay: dict[tuple[str, int], Tensor] = {}
     for group, units in zip(groups, kept, strict=True):
@@ -58,7 +58,7 @@ def cut(network: Network, groups: Sequence[Group], kept: Sequence[Tensor]) -> Ne
 
 
 def silence(network: Network, groups: Sequence[Group], kept: Sequence[Tensor]) -> Network:
-    """The model with all that makes the other units set to 0."""
+    """The network with all that makes the other units set to 0; `kept` as in `cut`."""
     state = dict(network.body.state_dict())
     for group, units in zip(groups, kept, strict=True):
         for part in group.produced:
@@ -72,7 +72,8 @@ def silence(network: Network, groups: Sequence[Group], kept: Sequence[Tensor]) -
 def checked_cut(
     network: Network, groups: Sequence[Group], kept: Sequence[Tensor], rows: Tensor
 ) -> Network:
-    """`cut`, proven on rows: to remove units must be to silence what makes them.
+    """Cut a network, and prove on `rows` (rows, *input shape) that to remove units is to silence
+    what makes them.
 
     Raises Rejected with the layer's name where it is not.
     """
@@ -88,7 +89,7 @@ def checked_cut(
 def _proven(
     network: Network, groups: Sequence[Group], kept: Sequence[Tensor], rows: Tensor
 ) -> Network | None:
-    """The cut model, None where it does not answer as the silenced one."""
+    """The cut network; None where it does not answer as the silenced network does."""
     expected = predict(silence(network, groups, kept), rows)
     try:
         smaller = cut(network, groups, kept)

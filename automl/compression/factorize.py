@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +24,7 @@ from automl.config import decode
 from automl.errors import Rejected, UserError, unknown
 from automl.models.family import LayerEdit, Network, copy_weights, count_parameters, edit_layers
 from automl.models.layer_shapes import EMPTY, LayerShape, chain_shapes
-from automl.models.plain_layers import Plain, as_plain, described, plain_layers
+from automl.models.plain_layers import Plain, PlainLayer, as_plain, described, plain_layers
 from automl.models.possible_network import PossibleNetwork
 from automl.recipe import Context, Step
 
@@ -119,7 +119,7 @@ class Factorize(Step):
 
     @property
     def knows_ranks(self) -> bool:
-        """Whether ranks do not depend on the weights."""
+        """Tell if ranks do not depend on the weights."""
         return bool(self.rank or self.share)
 
     def at_least_ranks(self) -> Factorize:
@@ -131,18 +131,18 @@ class Factorize(Step):
             rank = 1
         return Factorize(self.linear, self.convolution, rank=rank, share=share)
 
-    def without_weights(self, name: str, layer: Any) -> nn.Sequential | None:
-        """What becomes of an empty layer, its rank being known; None where it stays."""
+    def without_weights(self, name: str, layer: PlainLayer) -> nn.Sequential | None:
+        """The factors of an empty layer, its rank being known; None where the layer stays."""
         if not self._applies(layer):
             return None
         empty = layer.weight.new_empty(len(layer.weight))
         parts = self._factorised(name, layer, Moments(empty, empty.outer(empty)), self.share)
         return parts if count_parameters(parts) < count_parameters(layer) else None
 
-    def _applies(self, layer: Any) -> bool:
+    def _applies(self, layer: PlainLayer) -> bool:
         return self._method(layer) != "none" and getattr(layer, "groups", 1) == 1
 
-    def _layers(self, network: Network) -> dict[str, Any]:
+    def _layers(self, network: Network) -> dict[str, PlainLayer]:
         found = {
             name: layer
             for name, layer in plain_layers(network, "Factorize", self.keep).items()
@@ -152,11 +152,11 @@ class Factorize(Step):
             raise Rejected("Factorize changed nothing: the model has no layer that it applies to")
         return found
 
-    def _method(self, layer: nn.Module) -> str:
+    def _method(self, layer: PlainLayer) -> str:
         return self.linear if _is_pointwise(layer) else self.convolution
 
     def _factorised(
-        self, name: str, layer: Any, moments: Moments | None, share: float
+        self, name: str, layer: PlainLayer, moments: Moments | None, share: float
     ) -> nn.Sequential:
         """A layer's factors, at this share of its largest rank if it is above 0."""
         method = self._method(layer)
@@ -179,7 +179,7 @@ class Factorize(Step):
     def _spread(
         self,
         network: Network,
-        layers: dict[str, Any],
+        layers: Mapping[str, PlainLayer],
         moments: dict[str, Moments],
         context: Context,
     ) -> dict[str, float]:
@@ -204,7 +204,7 @@ class Factorize(Step):
     def _each_factorised(
         self,
         network: Network,
-        layers: dict[str, Any],
+        layers: Mapping[str, PlainLayer],
         moments: dict[str, Moments],
         context: Context,
     ) -> Iterator[Candidate]:
@@ -220,7 +220,7 @@ class Factorize(Step):
                     yield name, share, size, recalibrate(alone, context, CALIBRATION_ROWS)
 
     def _wrong(self) -> str:
-        """What no model could make right, or nothing."""
+        """The setting that suits no network, in a sentence; "" where there is none."""
         for name, known in (("linear", ["pca", "svd"]), ("convolution", list(METHODS))):
             if (method := getattr(self, name)) not in (*known, "none"):
                 return f"Factorize: {unknown(name, method, [*known, 'none'])}"
@@ -273,5 +273,5 @@ def _factor_shapes(
         return chain_shapes(name, chain, input_shape) if chain is not None else ()
 
 
-def _is_pointwise(layer: Any) -> bool:
+def _is_pointwise(layer: PlainLayer) -> bool:
     return isinstance(layer, nn.Linear) or math.prod(layer.kernel_size) == 1

@@ -1,8 +1,6 @@
-"""Who reads a layer's results: where an integer convolution needs them rounded."""
+"""Readers of a layer's results, traced: where an integer convolution needs results rounded."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from torch import fx, nn
 
@@ -46,12 +44,12 @@ class _Tracer(fx.Tracer):
         return is_leaf or isinstance(m, QuantizedLayer)
 
 
-def _follow(node: Any, layers: dict[str, nn.Module]) -> tuple[bool, str]:
-    """Whether a node's results need rounding, and the ReLU that would be part of it."""
+def _follow(node: fx.Node, layers: dict[str, nn.Module]) -> tuple[bool, str]:
+    """Tell if a node's results need rounding, and name the ReLU that would be part of that."""
     relu, is_next = "", True
     while True:
         users = list(node.users)
-        module = layers.get(users[0].target) if users[0].op == "call_module" else None
+        module = layers.get(str(users[0].target)) if users[0].op == "call_module" else None
         if len(users) != 1 or module is None:
             return True, relu
         if isinstance(module, QuantizedLayer):

@@ -157,7 +157,7 @@ class Prune(Step):
         return self._shrunk(smaller, network)
 
     def even_widths(self, groups: Sequence[Group]) -> tuple[int, ...]:
-        """How many units of each width stay where all are cut alike, as scope "layer" does."""
+        """The units of each width that stay where all are cut alike, as scope "layer" does."""
         return tuple(
             group.size
             if self._stays(group)
@@ -166,7 +166,7 @@ class Prune(Step):
         )
 
     def least_widths(self, groups: Sequence[Group]) -> tuple[int, ...]:
-        """How many units of each width stay at least, whatever their scores."""
+        """The least number of units of each width that stay, whatever their scores."""
         if self.scope == "layer":
             return self.even_widths(groups)
         return tuple(
@@ -175,7 +175,7 @@ class Prune(Step):
         )
 
     def _groups(self, network: Network, context: Context) -> list[Group]:
-        """The widths of a model. Raises Rejected where there is nothing to cut."""
+        """The widths of a network. Raises Rejected where there is nothing to cut."""
         if not 0 < self.fraction < 1:
             raise Rejected(f"Prune: fraction {self.fraction} is not between 0 and 1")
         refuse_changed("Prune", network, Resized)
@@ -197,7 +197,7 @@ class Prune(Step):
         return groups
 
     def _losses(self, network: Network, groups: Sequence[Group], context: Context) -> Options:
-        """What each width loses when it alone is narrower, where the scope goes by that."""
+        """The loss of each width when it alone is narrower, where the scope goes by that."""
         if self.scope != "sensitivity":
             return {}
         fresh = refreshed(network, context)
@@ -228,7 +228,7 @@ class Prune(Step):
         number: int,
         context: Context,
     ) -> Network:
-        """The model after a round's cut; `whole` and `losses` are of the widths at first."""
+        """The network after a round's cut; `whole` and `losses` are of the widths at first."""
         groups = self._groups(network, context)
         free = [group for group in groups if not self._stays(group)]
         scores = SCORES[self.score](network, free, context, self.label)
@@ -254,11 +254,11 @@ class Prune(Step):
         return smaller
 
     def _evenly_cut(self, network: Network, groups: Sequence[Group]) -> Network:
-        """What scope "layer" would leave, to know the number of epochs beforehand."""
+        """The network that scope "layer" would leave, to know the number of epochs beforehand."""
         return cut(network, groups, list(map(torch.arange, self.even_widths(groups))))
 
     def _epochs(self, network: Network, smaller: Network) -> int:
-        """The epochs of fine-tuning from a model to a smaller one, over all rounds."""
+        """The epochs of fine-tuning from a network to a smaller network, over all rounds."""
         halvings = math.log2(count_parameters(network) / count_parameters(smaller))
         return math.ceil(self.fine_tune_epochs * halvings)
 
@@ -280,7 +280,8 @@ def narrowed(
     context: Context,
     count: int = STATISTICS_ROWS,
 ) -> Network:
-    """The model with only the kept units, its batch norms up to date with `count` rows."""
+    """The network with only the kept units, given as numbers (units,) for each group; its batch
+    norms are up to date with `count` rows."""
     if isinstance(network.spec.model, Imported):
         smaller = checked_cut(network, groups, kept, _proof_rows(network, context))
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, cast
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor
@@ -145,17 +145,17 @@ class Quantize(Step):
     def _layer_edits(self, network: Network, widths: Mapping[str, int]) -> dict[str, Learned]:
         layers, layer_edits = quantizable(network), {}
         for name, bits in widths.items():
-            rows = _weight(layers[name]).detach().flatten(1)
+            rows = layers[name].weight.detach().flatten(1)
             levels = codebook(rows, bits) if self.codebook and bits < 8 else ()
             layer_edits[name] = Learned(bits, self.activation_bits, levels)
         return layer_edits
 
     def _fewest_bits(self) -> int:
-        """That any layer may have."""
+        """The fewest bits that any layer may have."""
         return 1 if self.average_bits else min(self.layer_bits or (self.bits,))
 
     def aware_training(self) -> Train:
-        """What follows the calibration; of no epochs where nothing does."""
+        """The training that follows the calibration; of no epochs where none does."""
         fine = min(self._fewest_bits(), self.activation_bits) >= 4
         short = Train(AdamW(weight_decay=0.0), Warmup(Cosine(1e-3)), epochs=AWARE_EPOCHS)
         usual = replace(short, epochs=0) if fine else short
@@ -170,7 +170,7 @@ class Quantize(Step):
             return self.given_widths(list(layers))
         candidates = in_fewer_bits(network, layers)
         found = measured_once(self, "bits", network, candidates, context)
-        weights = sum(_weight(layer).numel() for layer in layers.values())
+        weights = sum(layer.weight.numel() for layer in layers.values())
         chosen = spread(found, self.average_bits * weights)
         widths = {name: int(option.value) for name, option in chosen.items()}
         context.notes.append(f"bits by layer: {', '.join(f'{n} {b}' for n, b in widths.items())}")
@@ -178,7 +178,7 @@ class Quantize(Step):
 
 
 def learned(network: Network, layer_edits: Mapping[str, Learned], context: Context) -> Network:
-    """The model with layers that see their rounding, scales calibrated; batch norms stay.
+    """The network with layers that see their rounding, scales calibrated; batch norms stay.
 
     Layers that read the same tensor round it alike, once for all of them.
     """
@@ -202,8 +202,8 @@ def learned(network: Network, layer_edits: Mapping[str, Learned], context: Conte
 
 
 def finished(network: Network, context: Context) -> Network:
-    """What ships of a network of learned layers: codes, batch norms merged into their scales,
-    and results rounded where integer convolutions need it."""
+    """The network that ships, of a network of learned layers: codes, batch norms merged into
+    their scales, and results rounded where integer convolutions need that."""
     network.eval()
     names = {n: m for n, m in network.body.named_modules() if isinstance(m, LearnedLayer)}
     shipped = replace_last_edit(network, {n: _as_quantized(network, n) for n in names}).to(
@@ -272,8 +272,3 @@ def _quality(network: Network, context: Context) -> float:
     name, metric = next(iter(quality.metrics(len(info.classes)).items()))
     value = quality.measured(answers.cpu().numpy(), rows.targets)[name]
     return value if metric.better == "max" else -value
-
-
-def _weight(layer: Any) -> Tensor:
-    weight: Tensor = layer.weight
-    return weight

@@ -40,7 +40,7 @@ class RemoveLayers(Step):
         check_order(self, before)
 
     def number(self, able: int) -> int:
-        """How many blocks go, of so many that can."""
+        """The number of blocks that go, of `able` blocks that can."""
         return self.count if self.fraction is None else max(1, round(self.fraction * able))
 
     def after(self, network: PossibleNetwork) -> list[PossibleNetwork]:
@@ -70,14 +70,14 @@ def blocks(network: Network) -> tuple[Block, ...]:
 
 
 def least_missed(network: Network, context: Context) -> Network:
-    """The model without the block that its answers need least; of equals without the largest."""
+    """The network without the block that its answers need least; of equals without the largest."""
     rows, info = calibration_rows(context.data), context.data.info
     candidates = [without(network, block).to(context.device) for block in blocks(network)]
     return max(candidates, key=lambda one: (_measured(one, rows, info), -count_parameters(one)))
 
 
 def without(network: Network, block: Block) -> Network:
-    """The model that lacks a block, every other weight unchanged."""
+    """The network that lacks a block, every other weight unchanged."""
     pattern = re.compile(rf"{re.escape(block.stem)}(\d+)(\..*)")
     state = {}
     for name, tensor in network.body.state_dict().items():

@@ -1,4 +1,4 @@
-"""How much each unit of a width matters, one function per kind of score.
+"""Scores of the units of a width by how much they matter, one function per kind of score.
 
 magnitude: https://arxiv.org/abs/1608.08710, batch_norm: https://arxiv.org/abs/1708.06519,
 taylor: https://arxiv.org/abs/1906.10771
@@ -27,7 +27,7 @@ BATCH = 64
 
 
 def magnitude(group: Group, state: dict[str, Tensor]) -> Tensor:
-    """Per unit, the L2 norm of all weights that make it."""
+    """Scores (units,): the L2 norm of all weights that make a unit."""
     made = [(part, state[part.name]) for part in group.produced]
     weights = [_of_units(tensor, part, group.size) for part, tensor in made if tensor.dim() > 1]
     norms: Tensor = torch.linalg.vector_norm(torch.cat(weights, dim=1), dim=1)
@@ -35,7 +35,8 @@ def magnitude(group: Group, state: dict[str, Tensor]) -> Tensor:
 
 
 def batch_norm(group: Group, network: Network) -> Tensor:
-    """Per unit, the mean size of the scales that batch norms give it."""
+    """Scores (units,): the mean size of the scales that batch norms give a unit. Raises Rejected
+    where there are none."""
     state, scales = network.body.state_dict(), []
     for part in group.produced:
         layer, _, tensor = part.name.rpartition(".")
@@ -50,7 +51,8 @@ def batch_norm(group: Group, network: Network) -> Tensor:
 
 
 def taylor(network: Network, groups: Sequence[Group], context: Context) -> list[Tensor]:
-    """Per unit, to first order what the loss of a calibration batch changes without it."""
+    """Scores (units,) for each group: to first order the change of the loss of a calibration
+    batch without a unit."""
     info, split = context.data.info, calibration_rows(context.data)
     inputs = seen_by(network, split.inputs, info).to(context.device)
     targets = standardised(torch.from_numpy(split.targets), info).to(context.device)
@@ -68,7 +70,7 @@ def taylor(network: Network, groups: Sequence[Group], context: Context) -> list[
 
 
 def random(groups: Sequence[Group], seed: int) -> list[Tensor]:
-    """The same numbers for the same seed: a control."""
+    """Scores (units,) for each group: the same numbers for the same seed, a control."""
     generator = torch.Generator().manual_seed(seed)
     return [torch.rand(group.size, generator=generator) for group in groups]
 
@@ -85,7 +87,7 @@ SCORES: dict[str, Score] = {
         groups, epoch_seed(context.seed, label)
     ),
 }
-"""Each takes a model, the groups to score, the context and the step's label."""
+"""Functions of a network, the groups to score, the context and the step's label."""
 
 
 def _first_order(group: Group, parameters: dict[str, torch.nn.Parameter]) -> Tensor:

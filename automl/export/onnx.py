@@ -1,4 +1,4 @@
-"""One self-contained ONNX file: raw rows in, logits out, nothing in it but what runs."""
+"""Exports a network as a self-contained ONNX file: raw rows in, logits out, nothing idle in it."""
 
 from __future__ import annotations
 
@@ -68,9 +68,11 @@ def export(network: Network, data: Data) -> bytes:
 
 @functools.cache
 def leave_out_of_collections() -> None:
-    """For a process that exports again and again: have its garbage collections pass over what the
-    first file has loaded. To walk that takes a third of a second, and every second file brings
-    it about."""
+    """Have this process's garbage collections pass over what the first file has loaded.
+
+    That is for a process that exports again and again: to walk through it takes a third of a
+    second, and every second file brings that about.
+    """
     gc.collect()
     gc.freeze()
 
@@ -120,7 +122,7 @@ def _strip(proto: onnx.ModelProto) -> None:
 
 
 def _is_default(node: onnx.NodeProto, attribute: onnx.AttributeProto) -> bool:
-    """Whether an attribute says what its absence would."""
+    """Tell if an attribute says what its absence would."""
     value = onnx.helper.get_attribute_value(attribute)
     if attribute.name in NEUTRAL:
         return set(value) == {NEUTRAL[attribute.name]}

@@ -1,9 +1,8 @@
-"""A model between raw rows and answers in the user's units: what is exported."""
+"""A network between raw rows and answers in the user's units, as it is exported."""
 
 from __future__ import annotations
 
-from typing import Any
-
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -13,7 +12,8 @@ from automl.models.family import Network
 
 
 class Inputs(nn.Module):
-    """Raw rows as a model sees them: text as int64, numbers shaped, mean 0 and deviation 1.
+    """Raw rows (rows, *raw row) as a network sees them, (rows, *input shape): text as int64,
+    numbers of mean 0 and deviation 1.
 
     In a table a missing number becomes its column's mean, and a category a one of its own
     (missing or unknown: none).
@@ -41,7 +41,8 @@ class Inputs(nn.Module):
 
 
 class Deployed(nn.Module):
-    """Raw rows to logits, or to predictions in the units of the targets."""
+    """Raw rows (rows, *raw row) to logits (rows, classes), or to predictions (rows, outputs) in the
+    units of the targets."""
 
     def __init__(self, network: Network, info: DatasetInfo) -> None:
         super().__init__()
@@ -54,14 +55,15 @@ class Deployed(nn.Module):
         return answers if self.outputs is None else self.outputs(answers)
 
 
-def seen_by(network: Network, rows: NDArray[Any], info: DatasetInfo) -> Tensor:
-    """Raw rows as the model itself sees them."""
+def seen_by(network: Network, rows: NDArray[np.generic], info: DatasetInfo) -> Tensor:
+    """Raw rows (rows, *raw row) as the network itself sees them, (rows, *input shape)."""
     seen: Tensor = Inputs(info, network.spec.model.scaling(info))(torch.from_numpy(rows))
     return seen
 
 
 def standardised(targets: Tensor, info: DatasetInfo) -> Tensor:
-    """Targets as a model learns them: class numbers, or mean 0 and deviation 1."""
+    """Targets as a network learns them: class numbers (rows,), or (rows, outputs) of mean 0 and
+    deviation 1."""
     if info.classes:
         return targets
     mean, std = (torch.tensor(values) for values in vars(info.targets).values())
@@ -69,7 +71,8 @@ def standardised(targets: Tensor, info: DatasetInfo) -> Tensor:
 
 
 def predict(network: nn.Module, rows: Tensor, batch_size: int = 512) -> Tensor:
-    """Outputs in evaluation mode, without gradients, on the device of the model."""
+    """Outputs (rows, ...) for `rows` (rows, ...), in evaluation mode, without gradients, on the
+    network's device."""
     network.eval()
     device = next((t.device for t in (*network.parameters(), *network.buffers())), rows.device)
     with torch.inference_mode():
@@ -78,7 +81,8 @@ def predict(network: nn.Module, rows: Tensor, batch_size: int = 512) -> Tensor:
 
 
 class _Columns(nn.Module):
-    """Splits a table's rows into its numbers and, per category, whether a row is of it."""
+    """Splits a table's rows (rows, columns) into numbers (rows, numbers) and, for each category,
+    flags of the rows that are of it (rows, categories)."""
 
     numbers: Tensor
     places: Tensor
@@ -102,7 +106,7 @@ class _Columns(nn.Module):
 
 
 class _Unscale(nn.Module):
-    """From mean 0 and deviation 1 to the targets' own."""
+    """Moves answers (rows, outputs) from mean 0 and deviation 1 to the targets' own."""
 
     mean: Tensor
     std: Tensor

@@ -1,11 +1,11 @@
-"""A model is a family's config and a spec from which the empty module rebuilds exactly."""
+"""Families, specs and networks: a family's config, and all that its empty module depends on."""
 
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import safetensors.torch
 from torch import Tensor, nn
@@ -17,8 +17,8 @@ from automl.errors import Rejected, UserError
 
 @dataclass(frozen=True)
 class Slice:
-    """Where a width shows: dimension `dim` of tensor `name`, `block` entries per unit, the
-    first at `start`."""
+    """A part of a tensor that runs along a width: dimension `dim` of tensor `name`, `block` entries
+    for each unit, the first at `start`."""
 
     name: str
     dim: int
@@ -28,7 +28,7 @@ class Slice:
 
 @dataclass(frozen=True)
 class Group:
-    """One width of a model that can be cut: its size and every tensor that it runs through.
+    """A width of a network that can be cut: its size and every tensor that it runs through.
 
     `produced` are the tensors that make the units (rows, biases, norms), `consumed` those
     that read them. `snap`: whether a size should be a multiple of what runtimes like.
@@ -74,7 +74,8 @@ class ModelFamily(Config):
         )
 
     def scaling(self, info: DatasetInfo) -> Scaling:
-        """What raw inputs are shifted and divided by: the training rows' own moments."""
+        """The shift and divisor of raw inputs: unless a family says more, the training rows' own
+        moments."""
         return info.inputs
 
     @property
@@ -105,7 +106,10 @@ class ModelFamily(Config):
 
 
 class LayerEdit(Config):
-    """What a step made of one layer, so that the empty layer rebuilds: `spec.changes`."""
+    """A change that a step made to one layer, from which the empty layer rebuilds.
+
+    It stands in `spec.layer_edits`.
+    """
 
     def rebuild(self, layer: nn.Module) -> nn.Module:
         """The empty changed layer, given the family's own empty layer."""
@@ -114,7 +118,7 @@ class LayerEdit(Config):
 
 @dataclass(frozen=True)
 class TwoEdits(LayerEdit):
-    """Two changes of one layer, one after the other."""
+    """Two edits of one layer, made in this order."""
 
     first: LayerEdit
     second: LayerEdit
@@ -127,6 +131,7 @@ class TwoEdits(LayerEdit):
 class Spec(Config):
     """All that the empty module depends on, JSON-able.
 
+    The family is called `model` here as in `TrialConfig`, since stored specs hold that name.
     `keeps_zeros`: training leaves the weights that are zero at zero.
     """
 
@@ -139,7 +144,10 @@ class Spec(Config):
 
 
 class Network(nn.Module):
-    """A family's module built from a spec, with the layers in `spec.changes` replaced."""
+    """A family's module built from a spec, with the layers in `spec.layer_edits` replaced.
+
+    Takes rows (rows, *input shape) and gives answers (rows, outputs).
+    """
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
@@ -168,13 +176,14 @@ def edit_layers(network: Network, layer_edits: Mapping[str, LayerEdit]) -> Netwo
 
 
 def last_edit(network: Network, name: str) -> LayerEdit:
-    """What was done to a layer last."""
+    """The last edit of a layer."""
     known = network.spec.layer_edits[name]
     return known.second if isinstance(known, TwoEdits) else known
 
 
 def replace_last_edit(network: Network, layer_edits: Mapping[str, LayerEdit]) -> Network:
-    """As `change`, with these in the place of what was done to the layers last."""
+    """A new, empty network with these edits in the place of the layers' last; weights are for the
+    caller to set."""
     known = dict(network.spec.layer_edits)
     for name, new in layer_edits.items():
         before = known.get(name)
@@ -196,7 +205,7 @@ def larger(family: ModelFamily, width_factor: float) -> ModelFamily:
 
 
 def dump(network: Network) -> dict[str, bytes]:
-    """The files of a saved model; the spec comes last, as the sign that it is whole."""
+    """The files of a saved network, by name; the spec comes last, as the sign that all is there."""
     # Cloned: names that share one tensor, as tied weights do, are kept apart.
     state = {name: tensor.contiguous().clone() for name, tensor in network.state_dict().items()}
     return {
@@ -206,14 +215,14 @@ def dump(network: Network) -> dict[str, bytes]:
 
 
 def restore(weights: bytes, spec: bytes) -> Network:
-    """The model whose files `dump` made."""
+    """The network whose files `dump` made."""
     network = Network(decode(json.loads(spec)))
     network.load_state_dict(safetensors.torch.load(weights))
     return network
 
 
 def copy_weights(source: Network, target: Network) -> None:
-    """Copy every tensor whose name and shape both models share."""
+    """Copy every tensor whose name and shape both networks share."""
     own = target.state_dict()
     shared = {
         name: tensor
@@ -229,8 +238,4 @@ def count_parameters(module: nn.Module) -> int:
 
 def chain(layers: Iterable[tuple[str, nn.Module]]) -> nn.Sequential:
     """Named layers, one after the other."""
-    sequence: Any = nn.Sequential()
-    for name, layer in layers:
-        sequence.add_module(name, layer)
-    assert isinstance(sequence, nn.Sequential)
-    return sequence
+    return nn.Sequential(OrderedDict(layers))

@@ -21,7 +21,7 @@ from automl.space.exploring import Explored
 from automl.space.space import Space, TrialConfig
 
 BYTES = 4
-"""Of a parameter in fp32."""
+"""The bytes of a parameter in fp32."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""How a trial ended, as it is kept and shown."""
+"""The result of a trial, as it is kept and shown."""
 
 from __future__ import annotations
 

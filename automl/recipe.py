@@ -1,4 +1,4 @@
-"""A recipe is a tuple of steps; what a step may use and says."""
+"""Steps, of which a recipe is a tuple: what each may use, reports, and knows of itself."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STATISTICS_ROWS = 2048
 
 @dataclass(frozen=True)
 class Report:
-    """What a step says after each epoch of its work."""
+    """The report of a step after an epoch of its work."""
 
     step: str
     epoch: int
@@ -33,7 +33,7 @@ class Report:
 
 
 class Checkpoints(Protocol):
-    """Where a step that trains keeps its state, so that a lost trial goes on."""
+    """The store of a training step's state, so that a lost trial goes on."""
 
     def load(self) -> tuple[int, dict[str, bytes]] | None: ...
 
@@ -42,9 +42,12 @@ class Checkpoints(Protocol):
 
 @dataclass(frozen=True)
 class LayerOption:
-    """What a layer may become: `value` is what a step calls it (bits, units, a share of the
-    largest rank), `size` what it then takes, `loss` the mean squared change of the answers
-    relative to their variance."""
+    """A size that a layer may come to have.
+
+    `value` is the step's own measure of it (bits, units, a share of the largest rank), `size` what
+    the layer then takes, `loss` the mean squared change of the answers relative to their
+    variance.
+    """
 
     value: float
     size: float
@@ -53,7 +56,7 @@ class LayerOption:
 
 @dataclass(frozen=True)
 class LayerSensitivity:
-    """What each layer loses by each option, as a step measured it.
+    """Losses of each layer by each of its options, as a step measured them.
 
     `of` is "bits", "ranks" or "units"; `settings` are JSON values on which the options depend.
     """
@@ -77,7 +80,7 @@ class LayerSensitivity:
 
 @dataclass(frozen=True)
 class Context:
-    """What a step may use beside the network, and where it leaves what it found.
+    """All that a step may use beside the network, and the places for what it found.
 
     `teacher(label)` is the network after that step, `teacher(sibling)` the trained sibling.
     `once(name, make)` gives the bytes that `make` makes of the network before the step, kept for
@@ -105,13 +108,13 @@ class Step(Config):
     label: str = field(default="", kw_only=True)
     compresses: ClassVar[bool] = True
     remakes_layers: ClassVar[bool] = False
-    """Whether it puts layers of another make in the place of ordinary ones."""
+    """The step puts layers of another make in the place of ordinary layers."""
     cuts: ClassVar[bool] = False
-    """Whether it leaves a smaller model of the same family."""
+    """The step leaves a smaller network of the same family."""
 
     @property
     def teacher(self) -> str | Sibling:
-        """Whom this step learns from, if anyone: the label of an earlier step, or a sibling."""
+        """The label of the earlier step, or the sibling, that teaches this step; "" of none."""
         return ""
 
     @property
@@ -126,12 +129,12 @@ class Step(Config):
     def __str__(self) -> str:
         return f"step {self.label!r}"
 
-    def apply(self, model: Network, context: Context) -> Network:
+    def apply(self, network: Network, context: Context) -> Network:
         raise NotImplementedError(f"{type(self).__name__} has neither apply nor run")
 
-    def run(self, model: Network, context: Context) -> Generator[Report, None, Network]:
+    def run(self, network: Network, context: Context) -> Generator[Report, None, Network]:
         yield from ()
-        return self.apply(model, context)
+        return self.apply(network, context)
 
     def after(self, network: PossibleNetwork) -> list[PossibleNetwork]:
         """The networks that the step may leave of one, each the least that it may be.
@@ -182,8 +185,8 @@ class Sibling(Config):
     model: ModelFamily | None = None
     width_factor: float = 2.0
 
-    def of(self, model: ModelFamily) -> ModelFamily:
-        return self.model or model.widened(self.width_factor)
+    def of(self, family: ModelFamily) -> ModelFamily:
+        return self.model or family.widened(self.width_factor)
 
     def check_ranges(self) -> None:
         if not self.recipe:

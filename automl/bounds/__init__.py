@@ -1,1 +1,1 @@
-"""What a trial's file holds at least, told before any work."""
+"""Bounds of a trial, known before any work: the least bytes of its file, and its steps' work."""

@@ -20,7 +20,7 @@ from automl.space.store_keys import sibling_config
 
 @dataclass(frozen=True)
 class Bound:
-    """What is known of a trial before it runs.
+    """Figures of a trial that are known before it runs.
 
     `size_bytes` and `macs`, the multiply-accumulates for one row, are lower bounds; 0 where
     nothing is known, which refuses no trial. `steps` estimates each step's work in

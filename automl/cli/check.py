@@ -90,7 +90,7 @@ def examine(name: str, sets: dict[str, str], home: Home, *, run: bool) -> SpaceR
         constraints=", ".join(space.constraints) or "none",
         configurations=_configurations(explored),
         training_rows=len(reference.data.train.targets),
-        largest_model_parameters=count_parameters(reference.model),
+        largest_model_parameters=count_parameters(reference.network),
         largest_model_bytes=len(reference.export()),
         parameters={path: describe(domain) for path, domain in explored.domains.items()},
         trial=trial,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from automl.compression.coded_layer import CodedLayer, per_output
 from automl.compression.fold_batch_norm import fold_batch_norm
 from automl.errors import Rejected
 from automl.models.family import LayerEdit, Network, copy_weights, edit_layers
-from automl.models.plain_layers import Plain, PlainLayer, described, plain_layers, refuse
+from automl.models.plain_layers import Plain, PlainLayer, as_plain, described, plain_layers, refuse
 from automl.models.possible_network import PossibleNetwork
 from automl.recipe import Context, Report
 from automl.training.loop import Train
@@ -44,20 +44,21 @@ class Binarize(Train):
             layers = layers[1:-1]
         return [network.trained().with_bits({layer.name: 1 for layer in layers})]
 
-    def run(self, model: Network, context: Context) -> Generator[Report, None, Network]:
-        names = self._names(model)
-        training = Network(replace(model.spec, keeps_zeros=False))
-        training.load_state_dict(model.state_dict())
+    def run(self, network: Network, context: Context) -> Generator[Report, None, Network]:
+        names = self._names(network)
+        training = Network(replace(network.spec, keeps_zeros=False))
+        training.load_state_dict(network.state_dict())
         for name in names:
-            training.body.set_submodule(name, _Latent(training.body.get_submodule(name)))
+            training.body.set_submodule(name, _Latent(as_plain(training.body.get_submodule(name))))
         trained = yield from super().run(training, context)
         for name in names:
-            latent: Any = trained.body.get_submodule(name)
+            latent = cast(_Latent, trained.body.get_submodule(name))
             trained.body.set_submodule(name, latent.settled())
         return binarized(fold_batch_norm(recalibrate(trained, context)), names)
 
-    def _names(self, model: Network) -> list[str]:
-        layers = plain_layers(model, "Binarize", self.keep)
+    def _names(self, network: Network) -> list[str]:
+        """The layers to binarize. Raises Rejected where there is none, or one cannot be."""
+        layers = plain_layers(network, "Binarize", self.keep)
         names = list(layers) if self.ends else list(layers)[1:-1]
         if not names:
             raise Rejected("Binarize: there is no layer to binarize beside those that stay")
@@ -78,10 +79,10 @@ class Binarized(LayerEdit):
 
 
 class BinarizedLayer(CodedLayer):
-    """`codes` are -1 or 1, one per weight; `scale` is one number per output channel.
+    """A layer whose codes are -1 or 1, with a scale for each output.
 
-    A training that follows changes `scale` and `bias`; a scale may come to be 0 or negative,
-    which all that reads one takes as it is. In a file the codes take one bit.
+    A training that follows changes `scale` and `bias`. A scale may come to be 0 or negative;
+    whoever reads a scale takes it as it is. In a file a code takes one bit.
     """
 
     bits = 1
@@ -93,34 +94,34 @@ class BinarizedLayer(CodedLayer):
         self.bias = layer.bias
 
 
-def binarized(model: Network, names: list[str]) -> Network:
-    """The network with these layers, whose weights are ± one size per channel, as codes."""
-    layers: dict[str, Any] = {name: model.body.get_submodule(name) for name in names}
-    smaller = edit_layers(model, {name: Binarized(described(layers[name])) for name in names})
-    copy_weights(model, smaller)
+def binarized(network: Network, names: list[str]) -> Network:
+    """The network with the named layers as codes; their weights are ± one size per output."""
+    layers = {name: as_plain(network.body.get_submodule(name)) for name in names}
+    smaller = edit_layers(network, {name: Binarized(described(layers[name])) for name in names})
+    copy_weights(network, smaller)
     for name, layer in layers.items():
         weight = layer.weight.detach()
-        target: Any = smaller.body.get_submodule(name)
+        target = cast(BinarizedLayer, smaller.body.get_submodule(name))
         target.codes.copy_(signs(weight))
         target.scale.data = weight.abs().flatten(1).amax(1)
         target.bias = layer.bias
-    return smaller.to(next(model.parameters()).device).eval()
+    return smaller.to(next(network.parameters()).device).eval()
 
 
 def signs(weight: Tensor) -> Tensor:
-    """1 or -1, and 1 where a weight is 0."""
+    """1 or -1 for each of any number of weights, in their shape; 1 where a weight is 0."""
     return torch.where(weight < 0, -1.0, 1.0)
 
 
 def rounded(weight: Tensor) -> Tensor:
-    """The sign of each weight times the mean size of its output channel's."""
+    """The sign of each weight (outputs, inputs, ...) times the mean size of its output's."""
     return signs(weight) * per_output(weight.abs().flatten(1).mean(1), weight)
 
 
 class _Latent(nn.Module):
-    """Computes with a layer's rounded weights, whose gradients go straight to the real ones."""
+    """Computes with a layer's rounded weights; gradients go straight to the real weights."""
 
-    def __init__(self, layer: Any) -> None:
+    def __init__(self, layer: PlainLayer) -> None:
         super().__init__()
         self.layer = layer
 
@@ -135,7 +136,5 @@ class _Latent(nn.Module):
 
     def settled(self) -> nn.Module:
         """The layer itself, its weights rounded."""
-        layer: nn.Module = self.layer
-        weight = layer.get_parameter("weight")
-        weight.data = rounded(weight.detach())
-        return layer
+        self.layer.weight.data = rounded(self.layer.weight.detach())
+        return self.layer

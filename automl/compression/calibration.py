@@ -1,4 +1,4 @@
-"""What layers see of some training rows, and batch-norm statistics estimated on them anew.
+"""Training rows for calibration, values that layers read and give, fresh batch-norm statistics.
 
 https://arxiv.org/abs/2007.02491
 """
@@ -25,17 +25,17 @@ SAMPLES_PER_LAYER = 65536
 
 
 def calibration_rows(data: Data, count: int = CALIBRATION_ROWS) -> Split:
-    """Training rows, evenly from first to last, since a source may be sorted by its classes."""
+    """Training rows, evenly from first to last, since a dataset may be sorted by its classes."""
     train = data.train
     total = len(train.targets)
     chosen = np.linspace(0, total - 1, min(count, total)).round().astype(np.int64)
     return Split(train.inputs[chosen], train.targets[chosen], train.rows[chosen])
 
 
-def seen_rows(model: Network, context: Context) -> Tensor:
-    """Calibration rows as the model sees them."""
+def seen_rows(network: Network, context: Context) -> Tensor:
+    """Calibration rows as the network sees them, (rows, *input shape), on the context's device."""
     rows = calibration_rows(context.data)
-    return seen_by(model, rows.inputs, context.data.info).to(context.device)
+    return seen_by(network, rows.inputs, context.data.info).to(context.device)
 
 
 def observe(
@@ -60,8 +60,8 @@ def observe(
 
 
 def first_readers(body: nn.Module, names: Iterable[str], rows: Tensor) -> dict[str, str]:
-    """For each layer the name of the first layer that reads the very tensor that it reads: its
-    own name, unless another layer was before. `rows` (rows, ...) are as the body sees them."""
+    """The name of the first layer that reads the very tensor that a layer reads, by the layer:
+    its own name, unless another layer was before. `rows` (rows, ...) are as the body sees them."""
     read: list[tuple[str, Tensor]] = []
     first: dict[str, str] = {}
 
@@ -76,29 +76,31 @@ def first_readers(body: nn.Module, names: Iterable[str], rows: Tensor) -> dict[s
 
 
 def interleaved(rows: Tensor, size: int) -> list[Tensor]:
-    """Batches of at most a size, each of rows from first to last."""
+    """Batches of `rows` (rows, ...) of at most a size, each of rows from first to last."""
     count = math.ceil(len(rows) / size)
     return [rows[i::count] for i in range(count)]
 
 
-def recalibrate(model: Network, context: Context, count: int = STATISTICS_ROWS) -> Network:
-    """The model itself, its batch norms' running statistics estimated anew on training rows."""
-    norms = [m for m in model.modules() if isinstance(m, BATCH_NORMS) and m.track_running_stats]
+def recalibrate(network: Network, context: Context, count: int = STATISTICS_ROWS) -> Network:
+    """The network itself, its batch norms' running statistics estimated anew on training rows."""
+    norms = [m for m in network.modules() if isinstance(m, BATCH_NORMS) and m.track_running_stats]
     if not norms:
-        return model
+        return network
     rows = calibration_rows(context.data, count)
-    inputs = seen_by(model, rows.inputs, context.data.info).to(context.device)
+    inputs = seen_by(network, rows.inputs, context.data.info).to(context.device)
     momenta = [norm.momentum for norm in norms]
-    model.to(context.device).eval()
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.train().momentum = None  # torch's sign for the plain average over batches
-    with torch.no_grad():
-        for batch in interleaved(inputs, BATCH):
-            model(batch)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-    return model.eval()
+    network.to(context.device).eval()
+    try:
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.train().momentum = None  # torch's sign for the plain average over batches
+        with torch.no_grad():
+            for batch in interleaved(inputs, BATCH):
+                network(batch)
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+    return network.eval()
 
 
 def _sample(values: Tensor) -> Tensor:

@@ -43,10 +43,10 @@ class Clip(Step):
         if wrong := self._wrong():
             raise UserError(wrong)
 
-    def apply(self, model: Network, context: Context) -> Network:
+    def apply(self, network: Network, context: Context) -> Network:
         if wrong := self._wrong():
             raise Rejected(wrong)
-        layers = plain_layers(model, "Clip", self.keep)
+        layers = plain_layers(network, "Clip", self.keep)
         if not layers:
             raise Rejected("Clip: there is no layer to clip beside those that stay")
         kept = self._kept({name: layer.weight.detach() for name, layer in layers.items()})
@@ -59,8 +59,8 @@ class Clip(Step):
                 )
         if all(mask.all() for mask in kept.values()):
             raise Rejected("Clip changed nothing: no weight is small enough")
-        clipped = Network(replace(model.spec, keeps_zeros=True))
-        clipped.load_state_dict(model.state_dict())
+        clipped = Network(replace(network.spec, keeps_zeros=True))
+        clipped.load_state_dict(network.state_dict())
         for name, mask in kept.items():
             clipped.body.get_submodule(name).get_parameter("weight").data.mul_(mask.cpu())
         return recalibrate(clipped.to(context.device), context).eval()
@@ -73,7 +73,7 @@ class Clip(Step):
         return [network.with_least_nonzero(self.least(shapes))]
 
     def least(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
-        """How many weights of each layer stay at least."""
+        """The least number of weights that stay in each layer, given the shapes of weights."""
         if self.pattern:
             kept, of = _numbers(self.pattern)
             return {
@@ -87,7 +87,7 @@ class Clip(Step):
         return spread(shapes, self.fraction)
 
     def _kept(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-        """True where a weight stays."""
+        """Masks of the weights that stay, by layer: True, in the shape of the weights."""
         if self.pattern:
             kept, of = _numbers(self.pattern)
             return {name: largest_of_each(weight, kept, of) for name, weight in weights.items()}
@@ -97,7 +97,7 @@ class Clip(Step):
         return {name: largest(weight, counts[name]) for name, weight in weights.items()}
 
     def _wrong(self) -> str:
-        """What no model could make right, or nothing."""
+        """The setting that suits no network, in a sentence; "" where there is none."""
         if self.pattern and self.threshold:
             return "Clip: a threshold and a pattern are both given; give one"
         if self.pattern:
@@ -108,8 +108,11 @@ class Clip(Step):
 
 
 def spread(shapes: Mapping[str, tuple[int, ...]], fraction: float) -> dict[str, int]:
-    """How many weights of each layer stay: as many as its sizes add up to, times a number that
-    is the same for all, so that together they lose `fraction`; all of a layer at the most."""
+    """The number of weights that stay in each layer, given the weights' shapes by layer.
+
+    It is as many as the sizes of a shape add up to, times a number that is the same for all
+    layers, so that together they lose `fraction`; all of a layer at the most.
+    """
     counts = {name: math.prod(shape) for name, shape in shapes.items()}
     left, cut = (1 - fraction) * sum(counts.values()), dict(shapes)
     while cut:
@@ -124,15 +127,16 @@ def spread(shapes: Mapping[str, tuple[int, ...]], fraction: float) -> dict[str, 
 
 
 def largest(weight: Tensor, count: int) -> Tensor:
-    """True at the `count` weights of the largest size."""
+    """A mask in the shape of `weight`: True at the `count` weights of the largest size."""
     kept = torch.zeros(weight.numel(), dtype=torch.bool, device=weight.device)
     kept[weight.abs().flatten().topk(count).indices] = True
     return kept.reshape(weight.shape)
 
 
 def largest_of_each(weight: Tensor, count: int, of: int) -> Tensor:
-    """True at the `count` largest of each `of` consecutive inputs (dimension 1), for every
-    output and place; a last group that is shorter keeps as many."""
+    """A mask of weights (outputs, inputs, ...): True at the `count` largest of each `of`
+    consecutive inputs, for every output and kernel position. A last group that is shorter keeps
+    as many."""
     sizes = weight.abs().movedim(1, -1)
     padded = F.pad(sizes, (0, -sizes.shape[-1] % of), value=-1.0)
     groups = padded.reshape(*padded.shape[:-1], -1, of)

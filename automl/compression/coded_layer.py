@@ -22,8 +22,11 @@ BYTES_PER_OUTPUT = 8
 
 @dataclass(frozen=True)
 class FileClaim:
-    """What a layer says of a file that holds it: so many weights of `bits` each, and the bytes
-    of these, their scales and biases. An integer convolution is to run as such."""
+    """A claim of one layer on a file that holds it.
+
+    The file has `num_weights` of `bits` each; `num_bytes` are those of the weights, their
+    scales and biases. An integer convolution is to run as such.
+    """
 
     bits: int
     num_weights: int
@@ -32,7 +35,7 @@ class FileClaim:
 
 
 class ComputingLayer(nn.Module):
-    """What a linear or convolution layer is beside its weights."""
+    """A linear or convolution layer whose weights come from somewhere else."""
 
     convolution: Callable[[Tensor, Tensor, Tensor | None], Tensor] | None
     """Takes inputs, weights and biases; None of a linear layer."""
@@ -73,7 +76,7 @@ class CodedLayer(ComputingLayer):
         return self.compute(inputs, weight, self.bias)
 
     def claim(self) -> FileClaim:
-        """What a file that holds the layer must hold."""
+        """The claim of the layer on its file."""
         count = self.codes.numel()
         num_bytes = count * self.bits / 8 + BYTES_PER_OUTPUT * len(self.scale)
         return FileClaim(self.bits, count, num_bytes)

@@ -1,4 +1,4 @@
-"""Units taken out of a model, every other weight unchanged."""
+"""Units taken out of a network, every other weight unchanged."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ def check_order(step: Step, before: Sequence[Step]) -> None:
             raise UserError(f"{step} cannot cut the layers that {earlier} makes; put it before")
 
 
-def refuse_changed(step: str, model: Network, *but: type[LayerEdit]) -> None:
+def refuse_changed(step: str, network: Network, *but: type[LayerEdit]) -> None:
     """Raise Rejected at a layer that was changed in another way than these."""
-    found = {name: last_edit(model, name) for name in model.spec.layer_edits}
+    found = {name: last_edit(network, name) for name in network.spec.layer_edits}
     changed = {name: made for name, made in found.items() if not isinstance(made, but)}
     for name in sorted(changed, key=lambda name: isinstance(changed[name], Removed | Biased))[:1]:
         what = type(changed[name]).__name__.lower()
         raise Rejected(f"{step}: layer {name!r} is {what} already; put {step} before what did that")
 
 
-def cut(model: Network, groups: Sequence[Group], kept: Sequence[Tensor]) -> Network:
-    """The model with only the kept units of each group."""
-    spec, state = model.spec, dict(model.body.state_dict())
+def cut(network: Network, groups: Sequence[Group], kept: Sequence[Tensor]) -> Network:
+    """The network with only the kept units of each group, given as numbers (units,)."""
+    spec, state = network.spec, dict(network.body.state_dict())
     stay: dict[tuple[str, int], Tensor] = {}
     for group, units in zip(groups, kept, strict=True):
         for part in (*group.produced, *group.consumed):
@@ -49,7 +49,7 @@ def cut(model: Network, groups: Sequence[Group], kept: Sequence[Tensor]) -> Netw
         tensor = state[name]
         state[name] = tensor.index_select(dim, mask.nonzero().flatten().to(tensor.device))
     if isinstance(spec.model, Imported):
-        smaller = Network(replace(spec, layer_edits=resized(model, state)))
+        smaller = Network(replace(spec, layer_edits=resized(network, state)))
     else:
         widths = tuple(len(units) for units in kept)
         smaller = Network(replace(spec, model=spec.model.with_widths(widths)))
@@ -57,41 +57,42 @@ def cut(model: Network, groups: Sequence[Group], kept: Sequence[Tensor]) -> Netw
     return smaller
 
 
-def silence(model: Network, groups: Sequence[Group], kept: Sequence[Tensor]) -> Network:
-    """The model with all that makes the other units set to 0."""
-    state = dict(model.body.state_dict())
+def silence(network: Network, groups: Sequence[Group], kept: Sequence[Tensor]) -> Network:
+    """The network with all that makes the other units set to 0; `kept` as in `cut`."""
+    state = dict(network.body.state_dict())
     for group, units in zip(groups, kept, strict=True):
         for part in group.produced:
             entries = _entries(part, _others(group, units)).to(state[part.name].device)
             state[part.name] = state[part.name].index_fill(part.dim, entries, 0)
-    silent = Network(model.spec)
+    silent = Network(network.spec)
     silent.body.load_state_dict(state)
     return silent
 
 
 def checked_cut(
-    model: Network, groups: Sequence[Group], kept: Sequence[Tensor], rows: Tensor
+    network: Network, groups: Sequence[Group], kept: Sequence[Tensor], rows: Tensor
 ) -> Network:
-    """`cut`, proven on rows: to remove units must be to silence what makes them.
+    """Cut a network, and prove on `rows` (rows, *input shape) that to remove units is to silence
+    what makes them.
 
     Raises Rejected with the layer's name where it is not.
     """
-    smaller = _proven(model, groups, kept, rows)
+    smaller = _proven(network, groups, kept, rows)
     if smaller is not None:
         return smaller
     for group, units in zip(groups, kept, strict=True):
-        if _proven(model, [group], [units], rows) is None:
+        if _proven(network, [group], [units], rows) is None:
             raise Rejected(_wrong(group.makers[0]))
     raise Rejected(_wrong(*(group.makers[0] for group in groups)))
 
 
 def _proven(
-    model: Network, groups: Sequence[Group], kept: Sequence[Tensor], rows: Tensor
+    network: Network, groups: Sequence[Group], kept: Sequence[Tensor], rows: Tensor
 ) -> Network | None:
-    """The cut model, None where it does not answer as the silenced one."""
-    expected = predict(silence(model, groups, kept), rows)
+    """The cut network; None where it does not answer as the silenced network does."""
+    expected = predict(silence(network, groups, kept), rows)
     try:
-        smaller = cut(model, groups, kept)
+        smaller = cut(network, groups, kept)
         answers = predict(smaller, rows)
     except Exception:  # a user's module may raise anything when its layers change their sizes
         return None

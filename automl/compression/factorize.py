@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +24,7 @@ from automl.config import decode
 from automl.errors import Rejected, UserError, unknown
 from automl.models.family import LayerEdit, Network, copy_weights, count_parameters, edit_layers
 from automl.models.layer_shapes import EMPTY, LayerShape, chain_shapes
-from automl.models.plain_layers import Plain, as_plain, described, plain_layers
+from automl.models.plain_layers import Plain, PlainLayer, as_plain, described, plain_layers
 from automl.models.possible_network import PossibleNetwork
 from automl.recipe import Context, Step
 
@@ -63,15 +63,15 @@ class Factorize(Step):
         if wrong := self._wrong():
             raise UserError(wrong)
 
-    def apply(self, model: Network, context: Context) -> Network:
+    def apply(self, network: Network, context: Context) -> Network:
         if wrong := self._wrong():
             raise Rejected(wrong)
-        layers = self._layers(model)
+        layers = self._layers(network)
         by_outputs = [name for name, layer in layers.items() if self._method(layer) == "pca"]
-        moments = output_moments(model.to(context.device), layers, by_outputs, context)
+        moments = output_moments(network.to(context.device), layers, by_outputs, context)
         shares = dict.fromkeys(layers, self.share)
         if self.average_share:
-            shares = self._spread(model, layers, moments, context)
+            shares = self._spread(network, layers, moments, context)
         factors, larger = {}, []
         for name, layer in layers.items():
             parts = self._factorised(name, layer, moments.get(name), shares[name])
@@ -84,7 +84,7 @@ class Factorize(Step):
                 "Factorize changed nothing: at this rank the factors would hold as many numbers "
                 f"as the layer or more ({', '.join(larger)})"
             )
-        smaller = replaced(model, factors).to(context.device)
+        smaller = replaced(network, factors).to(context.device)
         return recalibrate(smaller, context).eval()
 
     def after(self, network: PossibleNetwork) -> list[PossibleNetwork]:
@@ -119,7 +119,7 @@ class Factorize(Step):
 
     @property
     def knows_ranks(self) -> bool:
-        """Whether ranks do not depend on the weights."""
+        """Tell if ranks do not depend on the weights."""
         return bool(self.rank or self.share)
 
     def at_least_ranks(self) -> Factorize:
@@ -131,32 +131,32 @@ class Factorize(Step):
             rank = 1
         return Factorize(self.linear, self.convolution, rank=rank, share=share)
 
-    def without_weights(self, name: str, layer: Any) -> nn.Sequential | None:
-        """What becomes of an empty layer, its rank being known; None where it stays."""
+    def without_weights(self, name: str, layer: PlainLayer) -> nn.Sequential | None:
+        """The factors of an empty layer, its rank being known; None where the layer stays."""
         if not self._applies(layer):
             return None
         empty = layer.weight.new_empty(len(layer.weight))
         parts = self._factorised(name, layer, Moments(empty, empty.outer(empty)), self.share)
         return parts if count_parameters(parts) < count_parameters(layer) else None
 
-    def _applies(self, layer: Any) -> bool:
+    def _applies(self, layer: PlainLayer) -> bool:
         return self._method(layer) != "none" and getattr(layer, "groups", 1) == 1
 
-    def _layers(self, model: Network) -> dict[str, Any]:
+    def _layers(self, network: Network) -> dict[str, PlainLayer]:
         found = {
             name: layer
-            for name, layer in plain_layers(model, "Factorize", self.keep).items()
+            for name, layer in plain_layers(network, "Factorize", self.keep).items()
             if self._applies(layer)
         }
         if not found:
             raise Rejected("Factorize changed nothing: the model has no layer that it applies to")
         return found
 
-    def _method(self, layer: nn.Module) -> str:
+    def _method(self, layer: PlainLayer) -> str:
         return self.linear if _is_pointwise(layer) else self.convolution
 
     def _factorised(
-        self, name: str, layer: Any, moments: Moments | None, share: float
+        self, name: str, layer: PlainLayer, moments: Moments | None, share: float
     ) -> nn.Sequential:
         """A layer's factors, at this share of its largest rank if it is above 0."""
         method = self._method(layer)
@@ -178,13 +178,13 @@ class Factorize(Step):
 
     def _spread(
         self,
-        model: Network,
-        layers: dict[str, Any],
+        network: Network,
+        layers: Mapping[str, PlainLayer],
         moments: dict[str, Moments],
         context: Context,
     ) -> dict[str, float]:
         """The share of its largest rank that each layer keeps, by measured sensitivity."""
-        fresh = refreshed(model, context)
+        fresh = refreshed(network, context)
         candidates = self._each_factorised(fresh, layers, moments, context)
         settings = {"linear": self.linear, "convolution": self.convolution, "keep": self.keep}
         options = measured_once(self, "ranks", fresh, candidates, context, **settings)
@@ -203,24 +203,24 @@ class Factorize(Step):
 
     def _each_factorised(
         self,
-        model: Network,
-        layers: dict[str, Any],
+        network: Network,
+        layers: Mapping[str, PlainLayer],
         moments: dict[str, Moments],
         context: Context,
     ) -> Iterator[Candidate]:
         """Every layer whole, and alone at each of SHARES that makes it smaller."""
         for name, layer in layers.items():
             least = count_parameters(layer)
-            yield name, 1.0, least, model
+            yield name, 1.0, least, network
             for share in SHARES:
                 parts = self._factorised(name, layer, moments.get(name), share)
                 if (size := count_parameters(parts)) < least:
                     least = size
-                    alone = replaced(model, {name: parts}).to(context.device)
+                    alone = replaced(network, {name: parts}).to(context.device)
                     yield name, share, size, recalibrate(alone, context, CALIBRATION_ROWS)
 
     def _wrong(self) -> str:
-        """What no model could make right, or nothing."""
+        """The setting that suits no network, in a sentence; "" where there is none."""
         for name, known in (("linear", ["pca", "svd"]), ("convolution", list(METHODS))):
             if (method := getattr(self, name)) not in (*known, "none"):
                 return f"Factorize: {unknown(name, method, [*known, 'none'])}"
@@ -247,14 +247,14 @@ class Factored(LayerEdit):
         return nn.Sequential(*(factor.build() for factor in self.factors))
 
 
-def replaced(model: Network, factors: dict[str, nn.Sequential]) -> Network:
+def replaced(network: Network, factors: dict[str, nn.Sequential]) -> Network:
     """The network with these layers replaced, weights and all."""
     layer_edits = {
         name: Factored(tuple(described(as_plain(part)) for part in parts))
         for name, parts in factors.items()
     }
-    network = edit_layers(model, layer_edits)
-    copy_weights(model, network)
+    network = edit_layers(network, layer_edits)
+    copy_weights(network, network)
     for name, parts in factors.items():
         network.body.get_submodule(name).load_state_dict(parts.state_dict())
     return network
@@ -273,5 +273,5 @@ def _factor_shapes(
         return chain_shapes(name, chain, input_shape) if chain is not None else ()
 
 
-def _is_pointwise(layer: Any) -> bool:
+def _is_pointwise(layer: PlainLayer) -> bool:
     return isinstance(layer, nn.Linear) or math.prod(layer.kernel_size) == 1

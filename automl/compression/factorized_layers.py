@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +14,10 @@ from torch import Tensor, nn
 from automl.compression import low_rank
 from automl.compression.low_rank import Choose
 from automl.compression.output_moments import Moments
+from automl.models.plain_layers import PlainLayer
 
 
-def max_rank(layer: Any, method: str) -> int:
+def max_rank(layer: PlainLayer, method: str) -> int:
     """The rank at which the factors can be the layer itself."""
     outputs, inputs, *sides = layer.weight.shape
     if method == "tucker":
@@ -28,12 +28,12 @@ def max_rank(layer: Any, method: str) -> int:
     return int(min(outputs, inputs * math.prod(sides)))
 
 
-def svd(layer: Any, moments: Moments | None, choose: Choose) -> nn.Sequential:
+def svd(layer: PlainLayer, moments: Moments | None, choose: Choose) -> nn.Sequential:
     first, last = low_rank.svd(layer.weight.detach().flatten(1), choose)
     return _pair(layer, first, last, layer.bias)
 
 
-def pca(layer: Any, moments: Moments | None, choose: Choose) -> nn.Sequential:
+def pca(layer: PlainLayer, moments: Moments | None, choose: Choose) -> nn.Sequential:
     assert moments is not None
     weight = layer.weight.detach().flatten(1)
     bias = torch.zeros_like(weight[:, 0]) if layer.bias is None else layer.bias.detach()
@@ -42,8 +42,9 @@ def pca(layer: Any, moments: Moments | None, choose: Choose) -> nn.Sequential:
     return _pair(layer, first, last, bias)
 
 
-def spatial(layer: Any, moments: Moments | None, choose: Choose) -> nn.Sequential:
-    """Of a series there is one side alone: k, then 1."""
+def spatial(layer: PlainLayer, moments: Moments | None, choose: Choose) -> nn.Sequential:
+    """A layer along its sides one after the other; of a series there is one side alone: k, then
+    1."""
     weight = layer.weight.detach()
     first, last = low_rank.spatial(weight[..., None] if weight.dim() == 3 else weight, choose)
     if weight.dim() == 3:
@@ -52,7 +53,7 @@ def spatial(layer: Any, moments: Moments | None, choose: Choose) -> nn.Sequentia
     return nn.Sequential(down, _convolution(layer, last, layer.bias, **_along(layer, 1)))
 
 
-def tucker(layer: Any, moments: Moments | None, choose: Choose) -> nn.Sequential:
+def tucker(layer: PlainLayer, moments: Moments | None, choose: Choose) -> nn.Sequential:
     first, core, last = low_rank.tucker(layer.weight.detach(), choose)
     return nn.Sequential(
         _convolution(layer, _pointwise(layer, first), None),
@@ -61,7 +62,7 @@ def tucker(layer: Any, moments: Moments | None, choose: Choose) -> nn.Sequential
     )
 
 
-METHODS: dict[str, Callable[[Any, Moments | None, Choose], nn.Sequential]] = {
+METHODS: dict[str, Callable[[PlainLayer, Moments | None, Choose], nn.Sequential]] = {
     "pca": pca,
     "svd": svd,
     "spatial": spatial,
@@ -69,7 +70,7 @@ METHODS: dict[str, Callable[[Any, Moments | None, Choose], nn.Sequential]] = {
 }
 
 
-def _pair(layer: Any, first: Tensor, last: Tensor, bias: Tensor | None) -> nn.Sequential:
+def _pair(layer: PlainLayer, first: Tensor, last: Tensor, bias: Tensor | None) -> nn.Sequential:
     """Two linear maps; of a convolution, one with its kernel and one from point to point."""
     if isinstance(layer, nn.Linear):
         down = nn.Linear(first.shape[1], len(first), bias=False)
@@ -82,15 +83,20 @@ def _pair(layer: Any, first: Tensor, last: Tensor, bias: Tensor | None) -> nn.Se
     )
 
 
-def _convolution(layer: Any, weight: Tensor, bias: Tensor | None, **settings: Any) -> nn.Module:
+def _convolution(
+    layer: PlainLayer, weight: Tensor, bias: Tensor | None, **settings: object
+) -> nn.Module:
     """A convolution with these weights, padding in the way of `layer`."""
     outputs, inputs, *sides = weight.shape
-    made = type(layer)(inputs, outputs, tuple(sides), bias=bias is not None, **settings)
-    return _filled(made, weight, bias)
+    build: Callable[..., PlainLayer] = type(layer)
+    return _filled(
+        build(inputs, outputs, tuple(sides), bias=bias is not None, **settings), weight, bias
+    )
 
 
-def _along(layer: Any, *sides: int) -> dict[str, Any]:
+def _along(layer: PlainLayer, *sides: int) -> dict[str, object]:
     """A convolution's settings on these of its sides, and none on the others."""
+    assert not isinstance(layer, nn.Linear)
 
     def own(values: tuple[int, ...], neutral: int) -> tuple[int, ...]:
         return tuple(v if i in sides else neutral for i, v in enumerate(values))
@@ -104,14 +110,13 @@ def _along(layer: Any, *sides: int) -> dict[str, Any]:
     }
 
 
-def _filled(layer: Any, weight: Tensor, bias: Tensor | None) -> nn.Module:
+def _filled(layer: PlainLayer, weight: Tensor, bias: Tensor | None) -> nn.Module:
     layer.weight.data = weight.contiguous()
-    if bias is not None:
+    if bias is not None and layer.bias is not None:
         layer.bias.data = bias.detach()
-    filled: nn.Module = layer
-    return filled
+    return layer
 
 
-def _pointwise(layer: Any, matrix: Tensor) -> Tensor:
+def _pointwise(layer: PlainLayer, matrix: Tensor) -> Tensor:
     """A matrix as the weight of a 1 × 1 convolution."""
     return matrix.reshape(*matrix.shape, *[1] * (layer.weight.dim() - 2))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +16,7 @@ from automl.models.plain_layers import KINDS, followed_by_norm
 
 @dataclass(frozen=True)
 class Removed(LayerEdit):
-    """A layer that is no more: what it did, the one before it does."""
+    """A layer that is no more: the layer before it does its work."""
 
     def rebuild(self, layer: nn.Module) -> nn.Module:
         return nn.Identity()
@@ -31,20 +30,20 @@ class Biased(LayerEdit):
         return with_bias(layer)
 
 
-def fold_batch_norm(model: Network) -> Network:
-    """A model in which every batch norm that follows a convolution or linear layer is merged."""
-    model.eval()
-    pairs = followed_by_norm(model.body, (*KINDS, QuantizedLayer))
+def fold_batch_norm(network: Network) -> Network:
+    """The network in which every batch norm after a convolution or linear layer is merged."""
+    network.eval()
+    pairs = followed_by_norm(network.body, (*KINDS, QuantizedLayer))
     if not pairs:
-        return model
+        return network
     layer_edits: dict[str, LayerEdit] = {norm_name: Removed() for _, norm_name in pairs}
     for layer_name, _ in pairs:
-        if not isinstance(model.body.get_submodule(layer_name), QuantizedLayer):
+        if not isinstance(network.body.get_submodule(layer_name), QuantizedLayer):
             layer_edits[layer_name] = Biased()
-    folded = edit_layers(model, layer_edits)
-    copy_weights(model, folded)
+    folded = edit_layers(network, layer_edits)
+    copy_weights(network, folded)
     for layer_name, norm_name in pairs:
-        fused = _fuse(model.body.get_submodule(layer_name), model.body.get_submodule(norm_name))
+        fused = _fuse(network.body.get_submodule(layer_name), network.body.get_submodule(norm_name))
         folded.body.get_submodule(layer_name).load_state_dict(fused)
     return folded.eval()
 
@@ -56,17 +55,22 @@ def with_bias(layer: nn.Module) -> nn.Module:
     return layer
 
 
-def _fuse(layer: Any, norm: Any) -> dict[str, Tensor]:
+def _fuse(layer: nn.Module, norm: nn.Module) -> dict[str, Tensor]:
     """The state of the layer that does what both did."""
+    assert isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d)
     if isinstance(layer, QuantizedLayer):
         return _fuse_quantized(layer, norm)
-    fuse: Any = fuse_linear_bn_eval if isinstance(layer, nn.Linear) else fuse_conv_bn_eval
-    state: dict[str, Tensor] = fuse(layer, norm).state_dict()
-    return state
+    if isinstance(layer, nn.Linear):
+        return fuse_linear_bn_eval(layer, norm).state_dict()
+    assert isinstance(layer, nn.Conv1d | nn.Conv2d)
+    return fuse_conv_bn_eval(layer, norm).state_dict()
 
 
-def _fuse_quantized(layer: QuantizedLayer, norm: Any) -> dict[str, Tensor]:
+def _fuse_quantized(
+    layer: QuantizedLayer, norm: nn.BatchNorm1d | nn.BatchNorm2d
+) -> dict[str, Tensor]:
     """A norm's factor goes into the scale, its sign into the codes: scales stay positive."""
+    assert norm.running_mean is not None and norm.running_var is not None
     factor = (norm.weight / torch.sqrt(norm.running_var + norm.eps)).detach()
     sign = torch.where(factor < 0, -1, 1).to(torch.int8)
     return {

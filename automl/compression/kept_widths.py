@@ -1,4 +1,4 @@
-"""How many units of each width stay when a fraction of them goes, one function per scope."""
+"""Numbers of units that stay of each width when a fraction goes, one function per scope."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ CUTS = (1 / 8, 1 / 4, 3 / 8, 1 / 2, 5 / 8, 3 / 4)
 
 @dataclass(frozen=True)
 class Width:
-    """The scores of the units that are left, their number before the first cut, what it must
-    stay a multiple of, and, where that is measured, what is lost at fewer."""
+    """One width: the `scores` (units,) of the units that are left, the `size` before the first
+    cut, the `multiple` that a size must be of, and, where measured, `options` of fewer units."""
 
     scores: Tensor
     size: int
@@ -37,7 +37,7 @@ def kept_width(width: int, fraction: float, multiple: int) -> int:
 
 
 def least_width(width: int, multiple: int) -> int:
-    """What must stay where widths compete: the multiple from a quarter on, never wider."""
+    """The least width where widths compete: the multiple from a quarter on, never wider."""
     return min(width, multiple * math.ceil(width / 4 / multiple))
 
 
@@ -54,7 +54,7 @@ def even(widths: Sequence[Width], fraction: float) -> list[int]:
 
 
 def ranked(widths: Sequence[Width], fraction: float) -> list[int]:
-    """What is left of each width without the lowest scores of all.
+    """The widths that are left without the lowest scores of all.
 
     Together they lose `fraction` of their sizes at first; none falls under a multiple or a
     quarter of its own.
@@ -86,14 +86,14 @@ SCOPES: dict[str, Callable[[Sequence[Width], float], list[int]]] = {
     "global": ranked,
     "sensitivity": least_missed,
 }
-"""Each says how many units of each width stay; the fraction is of the sizes at first."""
+"""Functions from widths and a fraction of their sizes at first to the widths that stay."""
 
 
 def strongest(scores: Tensor, count: int) -> Tensor:
-    """The units of the highest scores, in their old order."""
+    """The numbers (count,) of the units of the highest `scores` (units,), in their old order."""
     return scores.topk(count).indices.sort().values.cpu()
 
 
 def _budget(widths: Sequence[Width], fraction: float) -> int:
-    """How many units may stay."""
+    """The number of units that may stay."""
     return round((1 - fraction) * sum(w.size for w in widths))

@@ -1,4 +1,4 @@
-"""What each layer loses by each size that it may have, and a budget of size spread by it.
+"""Losses of each layer at each size that it may have, and a budget of size spread by them.
 
 A loss is measured with that layer alone changed; those of several layers are taken to add up.
 """
@@ -26,10 +26,10 @@ Candidate: TypeAlias = tuple[str, float, float, Network]
 """A layer, a value and its size, and the model in which that layer alone has them."""
 
 
-def measured(model: Network, candidates: Iterable[Candidate], context: Context) -> Options:
-    """What each candidate loses against the model, on training rows."""
-    rows = seen_rows(model, context)
-    whole = predict(model.to(context.device), rows)
+def measured(network: Network, candidates: Iterable[Candidate], context: Context) -> Options:
+    """The loss of each candidate against the network, on training rows."""
+    rows = seen_rows(network, context)
+    whole = predict(network.to(context.device), rows)
     variance = whole.var(0).mean().clamp_min(1e-12)
     options: Options = {}
     for layer, value, size, changed in candidates:
@@ -47,8 +47,11 @@ def measured_once(
     context: Context,
     **settings: object,
 ) -> Options:
-    """As `measured`, of the model before a step: once for all trials that begin alike, and
-    shown with each one's result. `settings` are what else the candidates depend on."""
+    """Measure the candidates of the network before a step, once for all trials that begin alike.
+
+    The losses are shown with the result of each trial. `settings` are JSON values on which the
+    candidates depend beside the network.
+    """
     given = json.dumps(settings, sort_keys=True)
     digest = hashlib.sha256(given.encode()).hexdigest()
 
@@ -63,10 +66,10 @@ def measured_once(
 
 
 def spread(options: Options, budget: float) -> dict[str, LayerOption]:
-    """One option for each layer, within the budget together where that can be, at least loss.
+    """Choose an option for each layer, within the budget together where that can be, at least loss.
 
     From the largest of each, the step down that costs least for the size it saves comes next.
-    What the last one saved beyond need goes back to where it helps most.
+    Size that the last step saved beyond need goes back to where it helps most.
     """
     chosen = {layer: max(own, key=lambda option: option.size) for layer, own in options.items()}
     while _size(chosen) > budget:
@@ -91,11 +94,11 @@ def spread(options: Options, budget: float) -> dict[str, LayerOption]:
     return chosen
 
 
-def refreshed(model: Network, context: Context) -> Network:
+def refreshed(network: Network, context: Context) -> Network:
     """A copy whose batch norms are estimated on calibration rows, as those of narrower and of
     low-rank candidates are. Both steps do so at their end, and what they will lose is foretold
     far better (pruned models of digits: a rank correlation of 0.99, else 0.75 to 0.94)."""
-    return recalibrate(copy.deepcopy(model), context, CALIBRATION_ROWS)
+    return recalibrate(copy.deepcopy(network), context, CALIBRATION_ROWS)
 
 
 def in_fewer_bits(network: Network, layers: Iterable[str]) -> Iterator[Candidate]:

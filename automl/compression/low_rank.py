@@ -17,7 +17,8 @@ Choose: TypeAlias = Callable[[Tensor], int]
 
 
 def rank_of_energy(energies: Tensor, share: float) -> int:
-    """The least rank that keeps this share of the energy; at least 1."""
+    """The least rank, at least 1, that keeps this share of `energies` (directions,), the largest
+    first."""
     kept = energies.double().cumsum(0)
     enough = (share - 1e-9) * kept[-1]
     return 1 + int((kept < enough).sum())
@@ -34,10 +35,11 @@ def svd(weight: Tensor, choose: Choose) -> tuple[Tensor, Tensor]:
 def pca(
     weight: Tensor, bias: Tensor, mean: Tensor, covariance: Tensor, choose: Choose
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """`first`, `last` and the bias of `last`, by the principal directions of the outputs.
+    """`first` (rank, inputs), `last` (outputs, rank) and the bias (outputs,) of `last`, by the
+    principal directions of the outputs.
 
-    `mean` and `covariance` are those of the outputs `weight @ x + bias`; their mean is kept
-    exactly.
+    `mean` (outputs,) and `covariance` (outputs, outputs) are those of the outputs
+    `weight @ x + bias`; their mean is kept exactly.
     """
     energies, directions = torch.linalg.eigh(covariance.double())
     rank = min(choose(energies.flip(0).clamp_min(0)), *weight.shape)

@@ -1,8 +1,6 @@
-"""Who reads a layer's results: where an integer convolution needs them rounded."""
+"""Readers of a layer's results, traced: where an integer convolution needs results rounded."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from torch import fx, nn
 
@@ -13,21 +11,21 @@ PASSING = (nn.Identity, nn.ReLU, nn.MaxPool1d, nn.MaxPool2d, nn.Flatten)
 """Layers through which onnxruntime moves a rounding up to the convolution."""
 
 
-def outputs_to_round(model: Network) -> dict[str, str]:
+def outputs_to_round(network: Network) -> dict[str, str]:
     """The convolutions on 8-bit inputs whose results no quantized layer alone reads, each with
     the ReLU directly after it, if there is one.
 
     On coarser inputs integer kernels would not pay: a result that they round otherwise than
     torch may fall to the other side of a step.
     """
-    layers = dict(model.body.named_modules())
+    layers = dict(network.body.named_modules())
     names = [
         name
         for name, layer in layers.items()
         if isinstance(layer, QuantizedLayer) and layer.convolution and layer.steps == 255
     ]
     try:
-        graph = _Tracer().trace(model.body)
+        graph = _Tracer().trace(network.body)
     except Exception:
         # A module whose forward cannot be followed: rounding every result is right, too.
         return dict.fromkeys(names, "")
@@ -46,12 +44,12 @@ class _Tracer(fx.Tracer):
         return is_leaf or isinstance(m, QuantizedLayer)
 
 
-def _follow(node: Any, layers: dict[str, nn.Module]) -> tuple[bool, str]:
-    """Whether a node's results need rounding, and the ReLU that would be part of it."""
+def _follow(node: fx.Node, layers: dict[str, nn.Module]) -> tuple[bool, str]:
+    """Tell if a node's results need rounding, and name the ReLU that would be part of that."""
     relu, is_next = "", True
     while True:
         users = list(node.users)
-        module = layers.get(users[0].target) if users[0].op == "call_module" else None
+        module = layers.get(str(users[0].target)) if users[0].op == "call_module" else None
         if len(users) != 1 or module is None:
             return True, relu
         if isinstance(module, QuantizedLayer):

@@ -127,37 +127,37 @@ class Prune(Step):
             plainer["fine-tuning"] = replace(self, fine_tune_epochs=0)
         return plainer
 
-    def apply(self, model: Network, context: Context) -> Network:
+    def apply(self, network: Network, context: Context) -> Network:
         """Every cut, without training between them."""
-        groups, smaller = self._groups(model, context), model
-        losses = self._losses(model, groups, context)
+        groups, smaller = self._groups(network, context), network
+        losses = self._losses(network, groups, context)
         for number in range(self.rounds):
             smaller = self._narrower(smaller, groups, losses, number, context)
-        return self._shrunk(smaller, model)
+        return self._shrunk(smaller, network)
 
-    def run(self, model: Network, context: Context) -> Generator[Report, None, Network]:
+    def run(self, network: Network, context: Context) -> Generator[Report, None, Network]:
         if not self.fine_tune_epochs:
-            return self.apply(model, context)
-        groups, smaller = self._groups(model, context), model
-        losses = self._losses(model, groups, context)
-        first, done, planned = 0, 0, self._epochs(model, self._evenly_cut(model, groups))
+            return self.apply(network, context)
+        groups, smaller = self._groups(network, context), network
+        losses = self._losses(network, groups, context)
+        first, done, planned = 0, 0, self._epochs(network, self._evenly_cut(network, groups))
         begun = latest_round(context.checkpoints)
         if begun is not None:
             first, done, smaller = begun.number, begun.before, Network(begun.spec)
         for number in range(first, self.rounds):
             if begun is None or number > first:
                 smaller = self._narrower(smaller, groups, losses, number, context)
-            end = self._epochs(model, smaller)
+            end = self._epochs(network, smaller)
             if end > done:
                 epochs = end if number == self.rounds - 1 else max(end, planned)
                 this = Round(number, done, smaller.spec)
                 step = self._training(f"{self.label}_{number}", end - done)
                 smaller = yield from train_round(step, smaller, context, this, self.label, epochs)
             done = end
-        return self._shrunk(smaller, model)
+        return self._shrunk(smaller, network)
 
     def even_widths(self, groups: Sequence[Group]) -> tuple[int, ...]:
-        """How many units of each width stay where all are cut alike, as scope "layer" does."""
+        """The units of each width that stay where all are cut alike, as scope "layer" does."""
         return tuple(
             group.size
             if self._stays(group)
@@ -166,7 +166,7 @@ class Prune(Step):
         )
 
     def least_widths(self, groups: Sequence[Group]) -> tuple[int, ...]:
-        """How many units of each width stay at least, whatever their scores."""
+        """The least number of units of each width that stay, whatever their scores."""
         if self.scope == "layer":
             return self.even_widths(groups)
         return tuple(
@@ -174,19 +174,19 @@ class Prune(Step):
             for group in groups
         )
 
-    def _groups(self, model: Network, context: Context) -> list[Group]:
-        """The widths of a model. Raises Rejected where there is nothing to cut."""
+    def _groups(self, network: Network, context: Context) -> list[Group]:
+        """The widths of a network. Raises Rejected where there is nothing to cut."""
         if not 0 < self.fraction < 1:
             raise Rejected(f"Prune: fraction {self.fraction} is not between 0 and 1")
-        refuse_changed("Prune", model, Resized)
-        groups, refused = list(model.spec.model.groups()), list[str]()
-        if isinstance(model.spec.model, Imported):
-            groups, refused = traced_groups(model, _proof_rows(model, context)[:2])
+        refuse_changed("Prune", network, Resized)
+        groups, refused = list(network.spec.model.groups()), list[str]()
+        if isinstance(network.spec.model, Imported):
+            groups, refused = traced_groups(network, _proof_rows(network, context)[:2])
         for sentence in (f"step {self.label!r}: {reason}" for reason in refused):
             if sentence not in context.notes:
                 context.notes.append(sentence)
         if not groups:
-            family, why = type(model.spec.model).__name__, "; ".join(["", *refused])
+            family, why = type(network.spec.model).__name__, "; ".join(["", *refused])
             raise Rejected(f"Prune: this {family} has no width that can be cut exactly{why}")
         layers = [layer for group in groups for layer in group.makers]
         for name in self.keep:
@@ -196,42 +196,42 @@ class Prune(Step):
             raise Rejected("Prune: keep names every width; leave it one to cut")
         return groups
 
-    def _losses(self, model: Network, groups: Sequence[Group], context: Context) -> Options:
-        """What each width loses when it alone is narrower, where the scope goes by that."""
+    def _losses(self, network: Network, groups: Sequence[Group], context: Context) -> Options:
+        """The loss of each width when it alone is narrower, where the scope goes by that."""
         if self.scope != "sensitivity":
             return {}
-        fresh = refreshed(model, context)
+        fresh = refreshed(network, context)
         candidates = self._each_narrower(fresh, groups, context)
         settings = {"score": self.score, "multiple": self.multiple, "keep": self.keep}
         return measured_once(self, "units", fresh, candidates, context, **settings)
 
     def _each_narrower(
-        self, model: Network, groups: Sequence[Group], context: Context
+        self, network: Network, groups: Sequence[Group], context: Context
     ) -> Iterator[Candidate]:
         free = [group for group in groups if not self._stays(group)]
-        scores = SCORES[self.score](model, free, context, "sensitivity")
+        scores = SCORES[self.score](network, free, context, "sensitivity")
         for group, own in zip(free, scores, strict=True):
-            yield group.makers[0], group.size, group.size, model
+            yield group.makers[0], group.size, group.size, network
             for width in measured_widths(group.size, self._multiple(group)):
                 kept = [
                     strongest(own, width) if other is group else torch.arange(other.size)
                     for other in groups
                 ]
-                alone = narrowed(model, groups, kept, context, CALIBRATION_ROWS)
+                alone = narrowed(network, groups, kept, context, CALIBRATION_ROWS)
                 yield group.makers[0], width, width, alone
 
     def _narrower(
         self,
-        model: Network,
+        network: Network,
         whole: Sequence[Group],
         losses: Options,
         number: int,
         context: Context,
     ) -> Network:
-        """The model after a round's cut; `whole` and `losses` are of the widths at first."""
-        groups = self._groups(model, context)
+        """The network after a round's cut; `whole` and `losses` are of the widths at first."""
+        groups = self._groups(network, context)
         free = [group for group in groups if not self._stays(group)]
-        scores = SCORES[self.score](model, free, context, self.label)
+        scores = SCORES[self.score](network, free, context, self.label)
         sizes = {group.makers[0]: group.size for group in whole}
         fraction = self.fraction
         if number < self.rounds - 1:
@@ -243,23 +243,23 @@ class Prune(Step):
             widths.append(Width(own, size, multiple, losses.get(name, ())))
         best = map(strongest, scores, SCOPES[self.scope](widths, fraction))
         kept = [next(best) if group in free else torch.arange(group.size) for group in groups]
-        return narrowed(model, groups, kept, context)
+        return narrowed(network, groups, kept, context)
 
-    def _shrunk(self, smaller: Network, model: Network) -> Network:
-        if count_parameters(smaller) >= count_parameters(model):
+    def _shrunk(self, smaller: Network, network: Network) -> Network:
+        if count_parameters(smaller) >= count_parameters(network):
             raise Rejected(
                 f"Prune removed nothing: no width can go from one multiple of {self.multiple} to "
                 "a lower one; choose a smaller multiple or a larger fraction"
             )
         return smaller
 
-    def _evenly_cut(self, model: Network, groups: Sequence[Group]) -> Network:
-        """What scope "layer" would leave, to know the number of epochs beforehand."""
-        return cut(model, groups, list(map(torch.arange, self.even_widths(groups))))
+    def _evenly_cut(self, network: Network, groups: Sequence[Group]) -> Network:
+        """The network that scope "layer" would leave, to know the number of epochs beforehand."""
+        return cut(network, groups, list(map(torch.arange, self.even_widths(groups))))
 
-    def _epochs(self, model: Network, smaller: Network) -> int:
-        """The epochs of fine-tuning from a model to a smaller one, over all rounds."""
-        halvings = math.log2(count_parameters(model) / count_parameters(smaller))
+    def _epochs(self, network: Network, smaller: Network) -> int:
+        """The epochs of fine-tuning from a network to a smaller network, over all rounds."""
+        halvings = math.log2(count_parameters(network) / count_parameters(smaller))
         return math.ceil(self.fine_tune_epochs * halvings)
 
     def _training(self, label: str, epochs: int) -> Train:
@@ -274,20 +274,21 @@ class Prune(Step):
 
 
 def narrowed(
-    model: Network,
+    network: Network,
     groups: Sequence[Group],
     kept: Sequence[Tensor],
     context: Context,
     count: int = STATISTICS_ROWS,
 ) -> Network:
-    """The model with only the kept units, its batch norms up to date with `count` rows."""
-    if isinstance(model.spec.model, Imported):
-        smaller = checked_cut(model, groups, kept, _proof_rows(model, context))
+    """The network with only the kept units, given as numbers (units,) for each group; its batch
+    norms are up to date with `count` rows."""
+    if isinstance(network.spec.model, Imported):
+        smaller = checked_cut(network, groups, kept, _proof_rows(network, context))
     else:
-        smaller = cut(model, groups, kept)
+        smaller = cut(network, groups, kept)
     return recalibrate(smaller, context, count)
 
 
-def _proof_rows(model: Network, context: Context) -> Tensor:
+def _proof_rows(network: Network, context: Context) -> Tensor:
     rows = calibration_rows(context.data, PROOF_ROWS)
-    return seen_by(model, rows.inputs, context.data.info)
+    return seen_by(network, rows.inputs, context.data.info)

@@ -23,8 +23,8 @@ TINY = 1e-12
 
 
 def codes_of(scaled: Tensor, bits: int, levels: tuple[int, ...] = ()) -> Tensor:
-    """The nearest codes of weights that are divided by their scale, as floats; `levels` are
-    those of a codebook."""
+    """The nearest codes, as floats, of weights of any shape that are divided by their scale;
+    `levels` are the codes of a codebook."""
     if levels:
         codes = torch.tensor(levels, dtype=scaled.dtype, device=scaled.device)
         return codes[torch.bucketize(scaled.contiguous(), (codes[1:] + codes[:-1]) / 2)]
@@ -34,15 +34,15 @@ def codes_of(scaled: Tensor, bits: int, levels: tuple[int, ...] = ()) -> Tensor:
 
 
 def reach(bits: int, levels: tuple[int, ...] = ()) -> float:
-    """How far from 0 the weights are whose nearest code is the last one: a half step beyond it."""
+    """The distance from 0 up to which the last code is the nearest: a half step beyond the code."""
     if levels:
         return levels[-1] + (levels[-1] - levels[-2]) / 2
     return LIMITS[bits] + (0.5 if bits > 2 else 1)
 
 
 def weight_scale(rows: Tensor, bits: int, levels: tuple[int, ...] = ()) -> Tensor:
-    """Per row of weights (outputs, inputs), a positive scale; below 8 bits that of least
-    squared error among clipped ones."""
+    """A positive scale (outputs,) for each row of weights (outputs, inputs); below 8 bits the
+    scale of least squared error among clipped ones."""
     if bits == 8:
         return _scale_without_overflow(rows)
     if bits == 1 and not levels:
@@ -75,7 +75,7 @@ def codebook(rows: Tensor, bits: int) -> tuple[int, ...]:
 
 
 def _scale_without_overflow(rows: Tensor) -> Tensor:
-    """Per row the least scale with codes in ±127 and no two of one sign beyond 128 together.
+    """The least scale of each row with codes in ±127 and no two of one sign beyond 128 together.
 
     Kernels on processors without VNNI add two products in 16 bits, and 255 × 128 is the most
     that a signed sum of them can hold.
@@ -86,7 +86,7 @@ def _scale_without_overflow(rows: Tensor) -> Tensor:
 
 
 def activation_grid(values: Tensor, bits: int) -> tuple[float, int]:
-    """Scale and zero point of the 2^bits steps that fit some values best, zero among them.
+    """Scale and zero point of the 2^bits steps that fit `values` (values,) best, zero among them.
 
     At 8 bits they reach from the least to the greatest value; below, a clipped range may
     lose less.
@@ -102,5 +102,5 @@ def activation_grid(values: Tensor, bits: int) -> tuple[float, int]:
 
 
 def rounded(values: Tensor, scale: float | Tensor, zero_point: int | Tensor, steps: int) -> Tensor:
-    """Values on a grid of codes 0 to `steps`."""
+    """Values of any shape, rounded to a grid of codes 0 to `steps`, in their shape."""
     return ((values / scale).round() + zero_point).clamp(0, steps).sub(zero_point).mul(scale)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, cast
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor
@@ -119,10 +119,10 @@ class Quantize(Step):
             plainer[name] = replace(self, training=cast(Train, other))
         return plainer
 
-    def run(self, model: Network, context: Context) -> Generator[Report, None, Network]:
-        model = model.to(context.device).eval()
-        layer_edits = self._layer_edits(model, self._widths(model, context))
-        start, training = learned(model, layer_edits, context), self.aware_training()
+    def run(self, network: Network, context: Context) -> Generator[Report, None, Network]:
+        network = network.to(context.device).eval()
+        layer_edits = self._layer_edits(network, self._widths(network, context))
+        start, training = learned(network, layer_edits, context), self.aware_training()
         calibrated = finished(start, context)
         if training.epochs == 0:
             return calibrated
@@ -142,52 +142,52 @@ class Quantize(Step):
         ends = dict.fromkeys((names[0], names[-1]), max(self.bits, self.ends_bits))
         return dict.fromkeys(names, self.bits) | ends
 
-    def _layer_edits(self, model: Network, widths: Mapping[str, int]) -> dict[str, Learned]:
-        layers, layer_edits = quantizable(model), {}
+    def _layer_edits(self, network: Network, widths: Mapping[str, int]) -> dict[str, Learned]:
+        layers, layer_edits = quantizable(network), {}
         for name, bits in widths.items():
-            rows = _weight(layers[name]).detach().flatten(1)
+            rows = layers[name].weight.detach().flatten(1)
             levels = codebook(rows, bits) if self.codebook and bits < 8 else ()
             layer_edits[name] = Learned(bits, self.activation_bits, levels)
         return layer_edits
 
     def _fewest_bits(self) -> int:
-        """That any layer may have."""
+        """The fewest bits that any layer may have."""
         return 1 if self.average_bits else min(self.layer_bits or (self.bits,))
 
     def aware_training(self) -> Train:
-        """What follows the calibration; of no epochs where nothing does."""
+        """The training that follows the calibration; of no epochs where none does."""
         fine = min(self._fewest_bits(), self.activation_bits) >= 4
         short = Train(AdamW(weight_decay=0.0), Warmup(Cosine(1e-3)), epochs=AWARE_EPOCHS)
         usual = replace(short, epochs=0) if fine else short
         return replace(self.training or usual, label=self.label)
 
-    def _widths(self, model: Network, context: Context) -> dict[str, int]:
+    def _widths(self, network: Network, context: Context) -> dict[str, int]:
         """The bits of each layer that can be quantized."""
-        layers = quantizable(model)
+        layers = quantizable(network)
         if not layers:
             raise Rejected("Quantize: there is no layer left to quantize")
         if not self.average_bits:
             return self.given_widths(list(layers))
-        candidates = in_fewer_bits(model, layers)
-        found = measured_once(self, "bits", model, candidates, context)
-        weights = sum(_weight(layer).numel() for layer in layers.values())
+        candidates = in_fewer_bits(network, layers)
+        found = measured_once(self, "bits", network, candidates, context)
+        weights = sum(layer.weight.numel() for layer in layers.values())
         chosen = spread(found, self.average_bits * weights)
         widths = {name: int(option.value) for name, option in chosen.items()}
         context.notes.append(f"bits by layer: {', '.join(f'{n} {b}' for n, b in widths.items())}")
         return widths
 
 
-def learned(model: Network, layer_edits: Mapping[str, Learned], context: Context) -> Network:
-    """The model with layers that see their rounding, scales calibrated; batch norms stay.
+def learned(network: Network, layer_edits: Mapping[str, Learned], context: Context) -> Network:
+    """The network with layers that see their rounding, scales calibrated; batch norms stay.
 
     Layers that read the same tensor round it alike, once for all of them.
     """
-    layers, rows = quantizable(model), seen_rows(model, context)
-    entering, _ = observe(model.body, layers, rows)
-    readers = first_readers(model.body, layers, rows)
-    start = edit_layers(model, layer_edits)
+    layers, rows = quantizable(network), seen_rows(network, context)
+    entering, _ = observe(network.body, layers, rows)
+    readers = first_readers(network.body, layers, rows)
+    start = edit_layers(network, layer_edits)
     start.to(context.device)
-    copy_weights(model, start)
+    copy_weights(network, start)
     for name, made in layer_edits.items():
         layer = cast(LearnedLayer, start.body.get_submodule(name))
         scale, zero_point = activation_grid(entering[name], made.activation_bits)
@@ -201,15 +201,15 @@ def learned(model: Network, layer_edits: Mapping[str, Learned], context: Context
     return start.eval()
 
 
-def finished(model: Network, context: Context) -> Network:
-    """What ships of a network of learned layers: codes, batch norms merged into their scales,
-    and results rounded where integer convolutions need it."""
-    model.eval()
-    names = {n: m for n, m in model.body.named_modules() if isinstance(m, LearnedLayer)}
-    shipped = replace_last_edit(model, {n: _as_quantized(model, n) for n in names}).to(
+def finished(network: Network, context: Context) -> Network:
+    """The network that ships, of a network of learned layers: codes, batch norms merged into
+    their scales, and results rounded where integer convolutions need that."""
+    network.eval()
+    names = {n: m for n, m in network.body.named_modules() if isinstance(m, LearnedLayer)}
+    shipped = replace_last_edit(network, {n: _as_quantized(network, n) for n in names}).to(
         context.device
     )
-    copy_weights(model, shipped)
+    copy_weights(network, shipped)
     for name, layer in names.items():
         shipped.body.get_submodule(name).load_state_dict(_frozen(layer))
     folded = fold_batch_norm(shipped.eval())
@@ -219,8 +219,8 @@ def finished(model: Network, context: Context) -> Network:
     return _with_outputs(folded, context)
 
 
-def _as_quantized(model: Network, name: str) -> Quantized:
-    kept = last_edit(model, name)
+def _as_quantized(network: Network, name: str) -> Quantized:
+    kept = last_edit(network, name)
     assert isinstance(kept, Learned)
     return Quantized(kept.bits, kept.activation_bits)
 
@@ -242,21 +242,21 @@ def _frozen(layer: LearnedLayer) -> dict[str, Tensor]:
     return state
 
 
-def _with_outputs(model: Network, context: Context) -> Network:
+def _with_outputs(network: Network, context: Context) -> Network:
     """Round the results of convolutions that no quantized layer reads at once; a ReLU after
     one is then part of the rounding."""
-    followers = outputs_to_round(model)
+    followers = outputs_to_round(network)
     if not followers:
-        return model
+        return network
     ends = {name: relu or name for name, relu in followers.items()}
-    _, leaving = observe(model.body, set(ends.values()), seen_rows(model, context))
+    _, leaving = observe(network.body, set(ends.values()), seen_rows(network, context))
     layer_edits: dict[str, LayerEdit] = {}
     for name, relu in followers.items():
-        layer_edits[name] = replace(cast(Quantized, last_edit(model, name)), output=True)
+        layer_edits[name] = replace(cast(Quantized, last_edit(network, name)), output=True)
         if relu:
             layer_edits[relu] = Removed()
-    rounding = replace_last_edit(model, layer_edits).to(context.device)
-    copy_weights(model, rounding)
+    rounding = replace_last_edit(network, layer_edits).to(context.device)
+    copy_weights(network, rounding)
     for name, end in ends.items():
         layer = cast(QuantizedLayer, rounding.body.get_submodule(name))
         scale, zero_point = activation_grid(leaving[end], 8)
@@ -265,15 +265,10 @@ def _with_outputs(model: Network, context: Context) -> Network:
     return rounding.eval()
 
 
-def _quality(model: Network, context: Context) -> float:
+def _quality(network: Network, context: Context) -> float:
     """The task's usual metric on the validation rows, more being better."""
     rows, info = context.data.validation, context.data.info
-    answers = predict(Deployed(model, info).to(context.device), torch.from_numpy(rows.inputs))
+    answers = predict(Deployed(network, info).to(context.device), torch.from_numpy(rows.inputs))
     name, metric = next(iter(quality.metrics(len(info.classes)).items()))
     value = quality.measured(answers.cpu().numpy(), rows.targets)[name]
     return value if metric.better == "max" else -value
-
-
-def _weight(layer: Any) -> Tensor:
-    weight: Tensor = layer.weight
-    return weight

@@ -43,8 +43,8 @@ class Quantized(LayerEdit):
 
 @dataclass(frozen=True)
 class Learned(LayerEdit):
-    """The same while it trains: float weights and scales that see their rounding; `levels` are
-    the codes of a codebook."""
+    """A quantized layer while it trains: float weights and scales that see their rounding;
+    `levels` are the codes of a codebook."""
 
     bits: int
     activation_bits: int = 8
@@ -150,7 +150,7 @@ class LearnedLayer(ComputingLayer):
         return self.compute(self._rounded(inputs), weight, self.bias)
 
     def scale(self) -> Tensor:
-        """Per output, the scale of the weights."""
+        """The scale (outputs,) of the weights."""
         if self.bits == 8:
             return weight_scale(self.weight.detach().flatten(1), 8)
         # Each weight of a row adds to its scale's gradient: scaled down as in the paper.
@@ -175,7 +175,7 @@ def _scaled_gradient(values: Tensor, share: float) -> Tensor:
 
 
 def _quantized_in_torch(inputs: Tensor, scale: Tensor, zero_point: Tensor) -> Tensor:
-    """What the exported nodes compute, in torch."""
+    """The computation of the exported nodes, in torch."""
     return rounded(inputs, scale, zero_point.float(), 255)
 
 

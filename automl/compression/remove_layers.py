@@ -40,7 +40,7 @@ class RemoveLayers(Step):
         check_order(self, before)
 
     def number(self, able: int) -> int:
-        """How many blocks go, of so many that can."""
+        """The number of blocks that go, of `able` blocks that can."""
         return self.count if self.fraction is None else max(1, round(self.fraction * able))
 
     def after(self, network: PossibleNetwork) -> list[PossibleNetwork]:
@@ -48,52 +48,52 @@ class RemoveLayers(Step):
             return []
         return network.without_blocks(self.number(len(network.blocks())))
 
-    def apply(self, model: Network, context: Context) -> Network:
-        family = type(model.spec.model).__name__
-        able = len(blocks(model))
+    def apply(self, network: Network, context: Context) -> Network:
+        family = type(network.spec.model).__name__
+        able = len(blocks(network))
         if not able:
             raise Rejected(f"RemoveLayers: this {family} has no block that can go")
-        refuse_changed("RemoveLayers", model)
+        refuse_changed("RemoveLayers", network)
         count = self.number(able)
         for done in range(count):
-            if not blocks(model):
+            if not blocks(network):
                 raise Rejected(
                     f"RemoveLayers: only {done} blocks of this {family} can go, not {count}"
                 )
-            model = least_missed(model, context)
-        return recalibrate(model, context)
+            network = least_missed(network, context)
+        return recalibrate(network, context)
 
 
-def blocks(model: Network) -> tuple[Block, ...]:
+def blocks(network: Network) -> tuple[Block, ...]:
     """The blocks of which any one can go."""
-    return tuple(model.spec.model.blocks(model.spec.input_shape))
+    return tuple(network.spec.model.blocks(network.spec.input_shape))
 
 
-def least_missed(model: Network, context: Context) -> Network:
-    """The model without the block that its answers need least; of equals without the largest."""
+def least_missed(network: Network, context: Context) -> Network:
+    """The network without the block that its answers need least; of equals without the largest."""
     rows, info = calibration_rows(context.data), context.data.info
-    candidates = [without(model, block).to(context.device) for block in blocks(model)]
+    candidates = [without(network, block).to(context.device) for block in blocks(network)]
     return max(candidates, key=lambda one: (_measured(one, rows, info), -count_parameters(one)))
 
 
-def without(model: Network, block: Block) -> Network:
-    """The model that lacks a block, every other weight unchanged."""
+def without(network: Network, block: Block) -> Network:
+    """The network that lacks a block, every other weight unchanged."""
     pattern = re.compile(rf"{re.escape(block.stem)}(\d+)(\..*)")
     state = {}
-    for name, tensor in model.body.state_dict().items():
+    for name, tensor in network.body.state_dict().items():
         found = pattern.fullmatch(name)
         index = int(found[1]) if found else -1
         if found and index > block.index:
             state[f"{block.stem}{index - 1}{found[2]}"] = tensor
         elif index != block.index:
             state[name] = tensor
-    shallower = Network(replace(model.spec, model=block.without))
+    shallower = Network(replace(network.spec, model=block.without))
     shallower.body.load_state_dict(state)
     return shallower
 
 
-def _measured(model: Network, rows: Split, info: DatasetInfo) -> float:
+def _measured(network: Network, rows: Split, info: DatasetInfo) -> float:
     """The task's first metric: accuracy or r², of both of which more is better."""
     metric = next(iter(quality.metrics(len(info.classes)).values()))
-    answers = predict(Deployed(model, info), torch.from_numpy(rows.inputs))
+    answers = predict(Deployed(network, info), torch.from_numpy(rows.inputs))
     return metric(answers.cpu().numpy(), rows.targets)

@@ -41,8 +41,8 @@ class Resized(LayerEdit):
 
 @dataclass(frozen=True)
 class _Kind:
-    """Where a layer makes and reads units: the dimension per tensor; `sizes` says which
-    attributes repeat the length of which dimension."""
+    """A kind of layer: the dimension of each tensor in which units are made and read; `sizes`
+    says which attributes repeat the length of which dimension."""
 
     produced: dict[str, int] = field(default_factory=dict)
     consumed: dict[str, int] = field(default_factory=dict)
@@ -74,12 +74,13 @@ BATCH_NORM = _Kind(
 )
 
 
-def traced_groups(model: Network, rows: Tensor) -> tuple[list[Group], list[str]]:
+def traced_groups(network: Network, rows: Tensor) -> tuple[list[Group], list[str]]:
     """The widths that can be cut, in the order of the layers, and a sentence for each that cannot.
 
-    `rows` are some that the module answers. Raises Rejected where it cannot be traced.
+    `rows` (rows, *input shape) are some that the module answers. Raises Rejected where it cannot
+    be traced.
     """
-    body = copy.deepcopy(model.body).cpu().requires_grad_(True)
+    body = copy.deepcopy(network.body).cpu().requires_grad_(True)
     try:
         graph: Any = DependencyGraph().build_dependency(body, [rows.cpu()], verbose=False)
         traced = list(graph.get_all_groups())
@@ -100,10 +101,10 @@ def traced_groups(model: Network, rows: Tensor) -> tuple[list[Group], list[str]]
     return sorted(groups, key=lambda group: order.index(group.makers[0])), sorted(refused)
 
 
-def resized(model: Network, state: Mapping[str, Tensor]) -> dict[str, LayerEdit]:
-    """The changes of a model of which some layers have the shapes in `state`."""
-    layer_edits = dict(model.spec.layer_edits)
-    for name, layer in model.body.named_modules():
+def resized(network: Network, state: Mapping[str, Tensor]) -> dict[str, LayerEdit]:
+    """The layer edits of a network of which some layers have the shapes in `state`."""
+    layer_edits = dict(network.spec.layer_edits)
+    for name, layer in network.body.named_modules():
         own = {key: state[f"{name}.{key}".lstrip(".")] for key, _ in _tensors(layer)}
         if any(own[key].shape != tensor.shape for key, tensor in _tensors(layer)):
             kind = _kind(layer)
@@ -114,11 +115,11 @@ def resized(model: Network, state: Mapping[str, Tensor]) -> dict[str, LayerEdit]
 
 
 class _Refused(Exception):
-    """Why a width cannot be cut."""
+    """A width cannot be cut, for the reason given."""
 
 
 def _kind(layer: nn.Module) -> _Kind | None:
-    """How a layer is cut, None when it cannot be."""
+    """The kind of a layer, which says how it is cut; None when it cannot be cut."""
     found = None
     if isinstance(layer, nn.Linear):
         found = LINEAR
@@ -168,7 +169,8 @@ def _group(graph: Any, items: Any, names: dict[int, str]) -> Group:
 
 
 def _slices(name: str, item: Any, dims: dict[str, int], layer: nn.Module) -> list[Slice]:
-    """Where a layer's tensors hold the units; none unless in their order, as many for each."""
+    """The slices of a layer's tensors that hold the units; none unless these are in their order,
+    as many entries for each."""
     pairs = sorted(zip(item.idxs, item.root_idxs, strict=True))
     start, block = pairs[0][0], item.root_idxs.count(pairs[0][1])
     held = [(key, dims[key], tensor) for key, tensor in _tensors(layer) if key in dims]

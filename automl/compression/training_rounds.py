@@ -15,7 +15,7 @@ ABOUT = "round.json"
 
 @dataclass(frozen=True)
 class Round:
-    """Which round of a step it is, the epochs before it, and the network that it trains."""
+    """One round of a step: its number, the epochs before it, and the spec that it trains."""
 
     number: int
     before: int
@@ -32,15 +32,15 @@ def latest_round(checkpoints: Checkpoints) -> Round | None:
 
 
 def train_round(
-    step: Step, model: Network, context: Context, this: Round, label: str, epochs: int
+    step: Step, network: Network, context: Context, this: Round, label: str, epochs: int
 ) -> Generator[Report, None, Network]:
-    """Run a training as a round of the step `label`, which has `epochs` over all rounds."""
+    """Run a training as one round of the step `label`, which has `epochs` over all rounds."""
 
     def as_step(report: Report) -> Report:
         return replace(report, step=label, epoch=this.before + report.epoch, epochs=epochs)
 
     checkpoints = _RoundCheckpoints(this, context.checkpoints, as_step)
-    training = step.run(model, replace(context, checkpoints=checkpoints))
+    training = step.run(network, replace(context, checkpoints=checkpoints))
     while True:
         try:
             report = next(training)

@@ -1,4 +1,4 @@
-"""How much each unit of a width matters, one function per kind of score.
+"""Scores of the units of a width by how much they matter, one function per kind of score.
 
 magnitude: https://arxiv.org/abs/1608.08710, batch_norm: https://arxiv.org/abs/1708.06519,
 taylor: https://arxiv.org/abs/1906.10771
@@ -27,19 +27,20 @@ BATCH = 64
 
 
 def magnitude(group: Group, state: dict[str, Tensor]) -> Tensor:
-    """Per unit, the L2 norm of all weights that make it."""
+    """Scores (units,): the L2 norm of all weights that make a unit."""
     made = [(part, state[part.name]) for part in group.produced]
     weights = [_of_units(tensor, part, group.size) for part, tensor in made if tensor.dim() > 1]
     norms: Tensor = torch.linalg.vector_norm(torch.cat(weights, dim=1), dim=1)
     return norms
 
 
-def batch_norm(group: Group, model: Network) -> Tensor:
-    """Per unit, the mean size of the scales that batch norms give it."""
-    state, scales = model.body.state_dict(), []
+def batch_norm(group: Group, network: Network) -> Tensor:
+    """Scores (units,): the mean size of the scales that batch norms give a unit. Raises Rejected
+    where there are none."""
+    state, scales = network.body.state_dict(), []
     for part in group.produced:
         layer, _, tensor = part.name.rpartition(".")
-        if tensor == "weight" and isinstance(model.body.get_submodule(layer), BATCH_NORMS):
+        if tensor == "weight" and isinstance(network.body.get_submodule(layer), BATCH_NORMS):
             scales.append(_of_units(state[part.name], part, group.size).abs())
     if not scales:
         raise Rejected(
@@ -49,13 +50,14 @@ def batch_norm(group: Group, model: Network) -> Tensor:
     return torch.cat(scales, dim=1).mean(1)
 
 
-def taylor(model: Network, groups: Sequence[Group], context: Context) -> list[Tensor]:
-    """Per unit, to first order what the loss of a calibration batch changes without it."""
+def taylor(network: Network, groups: Sequence[Group], context: Context) -> list[Tensor]:
+    """Scores (units,) for each group: to first order the change of the loss of a calibration
+    batch without a unit."""
     info, split = context.data.info, calibration_rows(context.data)
-    inputs = seen_by(model, split.inputs, info).to(context.device)
+    inputs = seen_by(network, split.inputs, info).to(context.device)
     targets = standardised(torch.from_numpy(split.targets), info).to(context.device)
     loss = usual(info).build(info, context.device)
-    probe = copy.deepcopy(model).to(context.device).requires_grad_(True).eval()
+    probe = copy.deepcopy(network).to(context.device).requires_grad_(True).eval()
     parameters = dict(probe.body.named_parameters())
     totals = [torch.zeros(group.size, device=context.device) for group in groups]
     batches = (interleaved(rows, BATCH) for rows in (inputs, targets))
@@ -68,22 +70,24 @@ def taylor(model: Network, groups: Sequence[Group], context: Context) -> list[Te
 
 
 def random(groups: Sequence[Group], seed: int) -> list[Tensor]:
-    """The same numbers for the same seed: a control."""
+    """Scores (units,) for each group: the same numbers for the same seed, a control."""
     generator = torch.Generator().manual_seed(seed)
     return [torch.rand(group.size, generator=generator) for group in groups]
 
 
 SCORES: dict[str, Score] = {
-    "magnitude": lambda model, groups, context, label: [
-        magnitude(group, model.body.state_dict()) for group in groups
+    "magnitude": lambda network, groups, context, label: [
+        magnitude(group, network.body.state_dict()) for group in groups
     ],
-    "batch_norm": lambda model, groups, context, label: [
-        batch_norm(group, model) for group in groups
+    "batch_norm": lambda network, groups, context, label: [
+        batch_norm(group, network) for group in groups
     ],
-    "taylor": lambda model, groups, context, label: taylor(model, groups, context),
-    "random": lambda model, groups, context, label: random(groups, epoch_seed(context.seed, label)),
+    "taylor": lambda network, groups, context, label: taylor(network, groups, context),
+    "random": lambda network, groups, context, label: random(
+        groups, epoch_seed(context.seed, label)
+    ),
 }
-"""Each takes a model, the groups to score, the context and the step's label."""
+"""Functions of a network, the groups to score, the context and the step's label."""
 
 
 def _first_order(group: Group, parameters: dict[str, torch.nn.Parameter]) -> Tensor:

@@ -131,13 +131,13 @@ def layer_losses(config: TrialConfig, runner: RecipeRunner) -> LayerSensitivity 
     weights, spec = (runner.store.read(key, name) for name in MODEL_FILES)
     if weights is None or spec is None:
         return None
-    model = restore(weights, spec).to(runner.device).eval()
-    layers = quantizable(model)
+    network = restore(weights, spec).to(runner.device).eval()
+    layers = quantizable(network)
     if not layers:
         return None
     context = _context(config, runner, key)
     with _threads(runner.num_threads):
-        measured_once(Quantize(), "bits", model, in_fewer_bits(model, layers), context)
+        measured_once(Quantize(), "bits", network, in_fewer_bits(network, layers), context)
     return context.sensitivity["quantize"]
 
 

@@ -1,4 +1,4 @@
-"""One self-contained ONNX file: raw rows in, logits out, nothing in it but what runs."""
+"""Exports a network as a self-contained ONNX file: raw rows in, logits out, nothing idle in it."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ NEUTRAL = {"dilations": 1, "strides": 1, "pads": 0}
 MAX_BATCH = 2**20
 
 
-def export(model: Network, data: Data) -> bytes:
+def export(network: Network, data: Data) -> bytes:
     """The bytes of `model.onnx`: input `input` (batch, raw row), output `logits`, or
     `prediction` of a regression."""
     keep_operators()
     info = data.info
-    deployed = Deployed(fold_batch_norm(model).cpu(), info).eval()
+    deployed = Deployed(fold_batch_norm(network).cpu(), info).eval()
     row = torch.from_numpy(data.train.inputs[:2])
     row = row.long() if info.num_tokens else row.float()
     batch = torch.export.Dim("batch", min=1, max=MAX_BATCH)
@@ -68,16 +68,18 @@ def export(model: Network, data: Data) -> bytes:
 
 @functools.cache
 def leave_out_of_collections() -> None:
-    """For a process that exports again and again: have its garbage collections pass over what the
-    first file has loaded. To walk that takes a third of a second, and every second file brings
-    it about."""
+    """Have this process's garbage collections pass over what the first file has loaded.
+
+    That is for a process that exports again and again: to walk through it takes a third of a
+    second, and every second file brings that about.
+    """
     gc.collect()
     gc.freeze()
 
 
-def _signs(model: Network) -> set[str]:
+def _signs(network: Network) -> set[str]:
     """The initializers of codes that meet no integers."""
-    layers = model.body.named_modules()
+    layers = network.body.named_modules()
     return {
         f"model.body.{n}.codes"
         for n, m in layers
@@ -85,11 +87,11 @@ def _signs(model: Network) -> set[str]:
     }
 
 
-def _widths(model: Network) -> dict[str, int]:
+def _widths(network: Network) -> dict[str, int]:
     """The bits of each initializer of codes that can be packed."""
     return {
         f"model.body.{name}.codes": layer.bits
-        for name, layer in model.body.named_modules()
+        for name, layer in network.body.named_modules()
         if isinstance(layer, CodedLayer) and layer.bits < 8
     }
 
@@ -120,7 +122,7 @@ def _strip(proto: onnx.ModelProto) -> None:
 
 
 def _is_default(node: onnx.NodeProto, attribute: onnx.AttributeProto) -> bool:
-    """Whether an attribute says what its absence would."""
+    """Tell if an attribute says what its absence would."""
     value = onnx.helper.get_attribute_value(attribute)
     if attribute.name in NEUTRAL:
         return set(value) == {NEUTRAL[attribute.name]}

@@ -23,7 +23,8 @@ CODES = {4: np.arange(-8, 8), 2: np.array([-3, -1, 1, 3]), 1: np.array([-1, 1])}
 
 
 def pack(codes: NDArray[np.int8], bits: int, levels: NDArray[Any]) -> NDArray[np.uint8]:
-    """The codes' patterns, their places in `levels`, low bits first, padded to whole bytes."""
+    """The patterns of codes of any shape, (bytes,): their positions in `levels` (levels,), low bits
+    first, padded to whole bytes."""
     patterns = np.searchsorted(levels, codes.ravel()).astype(np.uint8)
     per_byte = 8 // bits
     padded = np.concatenate([patterns, np.zeros(-len(patterns) % per_byte, np.uint8)])
@@ -136,7 +137,7 @@ def _add(graph: Any, name: str, values: NDArray[Any]) -> None:
 
 
 def stored_bits(file: bytes) -> dict[int, int]:
-    """How many weights a file holds at each width, read off the nodes that take codes."""
+    """The number of weights that a file holds at each width, read off the nodes that take codes."""
     graph = onnx.load_from_string(file).graph
     held = {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
     made_by = {output: node for node in graph.node for output in node.output}
@@ -155,7 +156,8 @@ def stored_bits(file: bytes) -> dict[int, int]:
 
 
 def unpacked(graph: Any, held: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """A graph's initializers, those that are packed as the codes that they stand for."""
+    """A graph's initializers by name, each in its shape; packed weights as the codes that they
+    stand for."""
     made_by, whole = {output: node for node in graph.node for output in node.output}, dict(held)
     for node in graph.node:
         if (packed := _packed(node, made_by, held)) is not None:
@@ -177,7 +179,8 @@ class _Packed:
 
 
 def _packed(node: Any, made_by: Mapping[str, Any], held: Mapping[str, Any]) -> _Packed | None:
-    """What a DequantizeLinear or Cast reads, where a table with the levels of few bits made it."""
+    """The codes that a DequantizeLinear or Cast reads, where a table with the levels of few bits
+    made them."""
     last = made_by.get(node.input[0]) if node.op_type in ("DequantizeLinear", "Cast") else None
     found = last
     while found is not None and found.op_type in ("Reshape", "Slice"):

@@ -29,13 +29,13 @@ def pack(proto: onnx.ModelProto) -> None:
 
 
 def least_bytes(count: int, kept: int, size: int) -> int:
-    """What so many numbers of so many bytes each take up at least, of which `kept` are not 0."""
+    """The least bytes of `count` numbers of `size` bytes each, of which `kept` are not 0."""
     bits, gaps = -(-count // 8) + kept * size, kept * (1 + size)
     return min(count * size, bits, gaps)
 
 
 def unpacked(proto: onnx.ModelProto, held: dict[str, Array]) -> dict[str, Array]:
-    """A file's initializers, those that are packed as they were."""
+    """A file's initializers by name, each in its shape; packed tensors as they were."""
     whole = dict(held)
     for node in proto.graph.node:
         if node.domain == DOMAIN:
@@ -58,14 +58,14 @@ class Packing:
 
 @dataclass(frozen=True)
 class _Held:
-    """How a file holds one tensor."""
+    """The tensors and nodes with which a file holds one tensor."""
 
     tensors: list[onnx.TensorProto]
     nodes: list[onnx.NodeProto]
 
 
 def _bits(flat: Array) -> tuple[Array, Array]:
-    """One bit for every number."""
+    """A bit for every number of `flat` (numbers,), as bytes, and the numbers that are not zero."""
     stands = flat != 0
     return np.packbits(stands, bitorder="little"), flat[stands]
 
@@ -75,8 +75,8 @@ def _places_of_bits(mask: Array, count: int) -> Array:
 
 
 def _gaps(flat: Array) -> tuple[Array, Array]:
-    """One byte for every number that is not zero: its distance from the one before. Where that
-    is above 255, zeros are among the numbers."""
+    """A byte for every number of `flat` (numbers,) that is not zero, its distance from the number
+    before, and these numbers. Where a distance is above 255, zeros are among them."""
     places = np.flatnonzero(flat)
     gaps = np.diff(places, prepend=0)
     stops = [np.arange(p - g + 255, p, 255) for p, g in zip(places, gaps) if g > 255]

@@ -1,4 +1,4 @@
-"""What families share: layers by name, blocks of them, and where a block's units show.
+"""Parts that families share: layers by name, blocks of layers, and slices of a block's units.
 
 Group normalisation: https://arxiv.org/abs/1803.08494
 """
@@ -38,7 +38,7 @@ INSTEAD = {1: "MLP for tables", 2: "ConvNet1d for series", 3: "ConvNet for image
 
 
 class Residual(nn.Module):
-    """Adds what a path makes of its input to the input, or to a shortcut of it."""
+    """Adds the outputs of a path to its inputs, or to a shortcut of these; all of one shape."""
 
     def __init__(
         self,
@@ -57,19 +57,19 @@ class Residual(nn.Module):
 
 
 class Transpose(nn.Module):
-    """(rows, steps, channels) from (rows, channels, steps), and back."""
+    """Turns (rows, channels, steps) into (rows, steps, channels), and back."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         return inputs.transpose(1, 2)
 
 
-def check_shape(model: ModelFamily, shape: tuple[int, ...], *dims: int) -> None:
+def check_shape(family: ModelFamily, shape: tuple[int, ...], *dims: int) -> None:
     """Raise UserError when rows do not have one of these numbers of dimensions."""
     if len(shape) not in dims:
         needed = " or ".join(KINDS[number] for number in dims)
         instead = INSTEAD.get(len(shape), "MLP, which takes any shape")
         raise UserError(
-            f"{type(model).__name__} needs {needed}, not rows of shape {shape}; choose {instead}"
+            f"{type(family).__name__} needs {needed}, not rows of shape {shape}; choose {instead}"
         )
 
 
@@ -114,13 +114,13 @@ def convolution(
 
 
 def makers(norm: str, *blocks: str, layer: str = "conv") -> tuple[Slice, ...]:
-    """Where blocks of a `layer` and a `norm` make their units."""
+    """The slices in which blocks of a `layer` and a `norm` make their units."""
     names = [name.format(layer=layer) for name in (f"{layer}.weight", *PER_UNIT[norm])]
     return tuple(Slice(f"{block}.{name}", 0) for block in blocks for name in names)
 
 
 def readers(*layers: str) -> tuple[Slice, ...]:
-    """Where layers read their inputs."""
+    """The slices in which layers read their inputs."""
     return tuple(Slice(f"{layer}.weight", 1) for layer in layers)
 
 
@@ -131,7 +131,8 @@ def check_pools(channels: tuple[int, ...], pools: tuple[int, ...]) -> None:
 
 
 def halvings(blocks: int, size: int, least: int) -> tuple[int, ...]:
-    """How often each of a chain of blocks halves a size: once, while it is `least` or more."""
+    """The number of halvings of a size after each of a chain of blocks: one, while the size is
+    `least` or more."""
     halved = []
     for _ in range(blocks):
         halved.append(int(size >= least))

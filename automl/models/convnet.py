@@ -20,8 +20,8 @@ from automl.models.family import Block, Group, ModelFamily, chain
 
 @dataclass(frozen=True)
 class ConvNet(ModelFamily):
-    """One block per entry of `channels`; each halves the image while both sides keep 2 pixels,
-    or as often as `pools` says.
+    """Blocks, one for each entry of `channels`; each halves the image while both sides keep 2
+    pixels, or as often as `pools` says.
     """
 
     channels: tuple[Count, ...] = (16, 32)

@@ -24,8 +24,8 @@ from automl.models.family import Block, Group, ModelFamily, chain
 
 @dataclass(frozen=True)
 class ConvNet1d(ModelFamily):
-    """One block per entry of `channels`; each halves the series while there are two steps, or
-    as often as `pools` says.
+    """Blocks, one for each entry of `channels`; each halves the series while there are two
+    steps, or as often as `pools` says.
 
     `embedding` numbers stand for each token of a text.
     """

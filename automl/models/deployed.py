@@ -1,9 +1,8 @@
-"""A model between raw rows and answers in the user's units: what is exported."""
+"""A network between raw rows and answers in the user's units, as it is exported."""
 
 from __future__ import annotations
 
-from typing import Any
-
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -13,7 +12,8 @@ from automl.models.family import Network
 
 
 class Inputs(nn.Module):
-    """Raw rows as a model sees them: text as int64, numbers shaped, mean 0 and deviation 1.
+    """Raw rows (rows, *raw row) as a network sees them, (rows, *input shape): text as int64,
+    numbers of mean 0 and deviation 1.
 
     In a table a missing number becomes its column's mean, and a category a one of its own
     (missing or unknown: none).
@@ -41,12 +41,13 @@ class Inputs(nn.Module):
 
 
 class Deployed(nn.Module):
-    """Raw rows to logits, or to predictions in the units of the targets."""
+    """Raw rows (rows, *raw row) to logits (rows, classes), or to predictions (rows, outputs) in the
+    units of the targets."""
 
-    def __init__(self, model: Network, info: DatasetInfo) -> None:
+    def __init__(self, network: Network, info: DatasetInfo) -> None:
         super().__init__()
-        self.inputs = Inputs(info, model.spec.model.scaling(info))
-        self.model = model
+        self.inputs = Inputs(info, network.spec.model.scaling(info))
+        self.model = network
         self.outputs = None if info.classes else _Unscale(info.targets)
 
     def forward(self, rows: Tensor) -> Tensor:
@@ -54,31 +55,34 @@ class Deployed(nn.Module):
         return answers if self.outputs is None else self.outputs(answers)
 
 
-def seen_by(model: Network, rows: NDArray[Any], info: DatasetInfo) -> Tensor:
-    """Raw rows as the model itself sees them."""
-    seen: Tensor = Inputs(info, model.spec.model.scaling(info))(torch.from_numpy(rows))
+def seen_by(network: Network, rows: NDArray[np.generic], info: DatasetInfo) -> Tensor:
+    """Raw rows (rows, *raw row) as the network itself sees them, (rows, *input shape)."""
+    seen: Tensor = Inputs(info, network.spec.model.scaling(info))(torch.from_numpy(rows))
     return seen
 
 
 def standardised(targets: Tensor, info: DatasetInfo) -> Tensor:
-    """Targets as a model learns them: class numbers, or mean 0 and deviation 1."""
+    """Targets as a network learns them: class numbers (rows,), or (rows, outputs) of mean 0 and
+    deviation 1."""
     if info.classes:
         return targets
     mean, std = (torch.tensor(values) for values in vars(info.targets).values())
     return (targets - mean) / std
 
 
-def predict(model: nn.Module, rows: Tensor, batch_size: int = 512) -> Tensor:
-    """Outputs in evaluation mode, without gradients, on the device of the model."""
-    model.eval()
-    device = next((t.device for t in (*model.parameters(), *model.buffers())), rows.device)
+def predict(network: nn.Module, rows: Tensor, batch_size: int = 512) -> Tensor:
+    """Outputs (rows, ...) for `rows` (rows, ...), in evaluation mode, without gradients, on the
+    network's device."""
+    network.eval()
+    device = next((t.device for t in (*network.parameters(), *network.buffers())), rows.device)
     with torch.inference_mode():
-        parts = [model(batch.to(device)) for batch in torch.split(rows, batch_size)]
+        parts = [network(batch.to(device)) for batch in torch.split(rows, batch_size)]
         return torch.cat(parts).clone()
 
 
 class _Columns(nn.Module):
-    """Splits a table's rows into its numbers and, per category, whether a row is of it."""
+    """Splits a table's rows (rows, columns) into numbers (rows, numbers) and, for each category,
+    flags of the rows that are of it (rows, categories)."""
 
     numbers: Tensor
     places: Tensor
@@ -102,7 +106,7 @@ class _Columns(nn.Module):
 
 
 class _Unscale(nn.Module):
-    """From mean 0 and deviation 1 to the targets' own."""
+    """Moves answers (rows, outputs) from mean 0 and deviation 1 to the targets' own."""
 
     mean: Tensor
     std: Tensor

@@ -1,11 +1,11 @@
-"""A model is a family's config and a spec from which the empty module rebuilds exactly."""
+"""Families, specs and networks: a family's config, and all that its empty module depends on."""
 
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import safetensors.torch
 from torch import Tensor, nn
@@ -17,8 +17,8 @@ from automl.errors import Rejected, UserError
 
 @dataclass(frozen=True)
 class Slice:
-    """Where a width shows: dimension `dim` of tensor `name`, `block` entries per unit, the
-    first at `start`."""
+    """A part of a tensor that runs along a width: dimension `dim` of tensor `name`, `block` entries
+    for each unit, the first at `start`."""
 
     name: str
     dim: int
@@ -28,7 +28,7 @@ class Slice:
 
 @dataclass(frozen=True)
 class Group:
-    """One width of a model that can be cut: its size and every tensor that it runs through.
+    """A width of a network that can be cut: its size and every tensor that it runs through.
 
     `produced` are the tensors that make the units (rows, biases, norms), `consumed` those
     that read them. `snap`: whether a size should be a multiple of what runtimes like.
@@ -74,7 +74,8 @@ class ModelFamily(Config):
         )
 
     def scaling(self, info: DatasetInfo) -> Scaling:
-        """What raw inputs are shifted and divided by: the training rows' own moments."""
+        """The shift and divisor of raw inputs: unless a family says more, the training rows' own
+        moments."""
         return info.inputs
 
     @property
@@ -105,7 +106,10 @@ class ModelFamily(Config):
 
 
 class LayerEdit(Config):
-    """What a step made of one layer, so that the empty layer rebuilds: `spec.changes`."""
+    """A change that a step made to one layer, from which the empty layer rebuilds.
+
+    It stands in `spec.layer_edits`.
+    """
 
     def rebuild(self, layer: nn.Module) -> nn.Module:
         """The empty changed layer, given the family's own empty layer."""
@@ -114,7 +118,7 @@ class LayerEdit(Config):
 
 @dataclass(frozen=True)
 class TwoEdits(LayerEdit):
-    """Two changes of one layer, one after the other."""
+    """Two edits of one layer, made in this order."""
 
     first: LayerEdit
     second: LayerEdit
@@ -127,6 +131,7 @@ class TwoEdits(LayerEdit):
 class Spec(Config):
     """All that the empty module depends on, JSON-able.
 
+    The family is called `model` here as in `TrialConfig`, since stored specs hold that name.
     `keeps_zeros`: training leaves the weights that are zero at zero.
     """
 
@@ -139,16 +144,19 @@ class Spec(Config):
 
 
 class Network(nn.Module):
-    """A family's module built from a spec, with the layers in `spec.changes` replaced."""
+    """A family's module built from a spec, with the layers in `spec.layer_edits` replaced.
+
+    Takes rows (rows, *input shape) and gives answers (rows, outputs).
+    """
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
         self.spec = spec
-        model, shape = spec.model, spec.input_shape
+        family, shape = spec.model, spec.input_shape
         if spec.num_tokens:
-            self.body = model.build_text(spec.num_tokens, shape[0], spec.num_outputs)
+            self.body = family.build_text(spec.num_tokens, shape[0], spec.num_outputs)
         else:
-            self.body = model.build(shape, spec.num_outputs)
+            self.body = family.build(shape, spec.num_outputs)
         for name, edit in spec.layer_edits.items():
             self.body.set_submodule(name, edit.rebuild(self.body.get_submodule(name)))
 
@@ -157,63 +165,64 @@ class Network(nn.Module):
         return outputs
 
 
-def edit_layers(model: Network, layer_edits: Mapping[str, LayerEdit]) -> Network:
+def edit_layers(network: Network, layer_edits: Mapping[str, LayerEdit]) -> Network:
     """A new, empty network with these layers changed too; weights are for the caller to set."""
-    known = model.spec.layer_edits
+    known = network.spec.layer_edits
     added = {
         name: TwoEdits(known[name], new) if name in known else new
         for name, new in layer_edits.items()
     }
-    return Network(replace(model.spec, layer_edits={**known, **added}))
+    return Network(replace(network.spec, layer_edits={**known, **added}))
 
 
-def last_edit(model: Network, name: str) -> LayerEdit:
-    """What was done to a layer last."""
-    known = model.spec.layer_edits[name]
+def last_edit(network: Network, name: str) -> LayerEdit:
+    """The last edit of a layer."""
+    known = network.spec.layer_edits[name]
     return known.second if isinstance(known, TwoEdits) else known
 
 
-def replace_last_edit(model: Network, layer_edits: Mapping[str, LayerEdit]) -> Network:
-    """As `change`, with these in the place of what was done to the layers last."""
-    known = dict(model.spec.layer_edits)
+def replace_last_edit(network: Network, layer_edits: Mapping[str, LayerEdit]) -> Network:
+    """A new, empty network with these edits in the place of the layers' last; weights are for the
+    caller to set."""
+    known = dict(network.spec.layer_edits)
     for name, new in layer_edits.items():
         before = known.get(name)
         known[name] = replace(before, second=new) if isinstance(before, TwoEdits) else new
-    return Network(replace(model.spec, layer_edits=known))
+    return Network(replace(network.spec, layer_edits=known))
 
 
-def untrained(model: ModelFamily, info: DatasetInfo) -> Network:
+def untrained(family: ModelFamily, info: DatasetInfo) -> Network:
     """A family's network for a dataset."""
-    return Network(Spec(model, info.input_shape, info.num_outputs, info.num_tokens))
+    return Network(Spec(family, info.input_shape, info.num_outputs, info.num_tokens))
 
 
-def larger(model: ModelFamily, width_factor: float) -> ModelFamily:
-    """A model some times as wide, to teach it. Raises Rejected where it has no widths."""
-    if not model.groups():
-        family = type(model).__name__
-        raise Rejected(f"this {family} has no widths to multiply; name the teacher's `model`")
-    return model.widened(width_factor)
+def larger(family: ModelFamily, width_factor: float) -> ModelFamily:
+    """A family some times as wide, to teach another. Raises Rejected where it has no widths."""
+    if not family.groups():
+        name = type(family).__name__
+        raise Rejected(f"this {name} has no widths to multiply; name the teacher's `model`")
+    return family.widened(width_factor)
 
 
-def dump(model: Network) -> dict[str, bytes]:
-    """The files of a saved model; the spec comes last, as the sign that it is whole."""
+def dump(network: Network) -> dict[str, bytes]:
+    """The files of a saved network, by name; the spec comes last, as the sign that all is there."""
     # Cloned: names that share one tensor, as tied weights do, are kept apart.
-    state = {name: tensor.contiguous().clone() for name, tensor in model.state_dict().items()}
+    state = {name: tensor.contiguous().clone() for name, tensor in network.state_dict().items()}
     return {
         "weights.safetensors": safetensors.torch.save(state),
-        "spec.json": canonical(model.spec).encode(),
+        "spec.json": canonical(network.spec).encode(),
     }
 
 
 def restore(weights: bytes, spec: bytes) -> Network:
-    """The model whose files `dump` made."""
-    model = Network(decode(json.loads(spec)))
-    model.load_state_dict(safetensors.torch.load(weights))
-    return model
+    """The network whose files `dump` made."""
+    network = Network(decode(json.loads(spec)))
+    network.load_state_dict(safetensors.torch.load(weights))
+    return network
 
 
 def copy_weights(source: Network, target: Network) -> None:
-    """Copy every tensor whose name and shape both models share."""
+    """Copy every tensor whose name and shape both networks share."""
     own = target.state_dict()
     shared = {
         name: tensor
@@ -229,8 +238,4 @@ def count_parameters(module: nn.Module) -> int:
 
 def chain(layers: Iterable[tuple[str, nn.Module]]) -> nn.Sequential:
     """Named layers, one after the other."""
-    sequence: Any = nn.Sequential()
-    for name, layer in layers:
-        sequence.add_module(name, layer)
-    assert isinstance(sequence, nn.Sequential)
-    return sequence
+    return nn.Sequential(OrderedDict(layers))

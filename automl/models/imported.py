@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import safetensors.torch
 from torch import nn
@@ -24,13 +24,13 @@ from automl.field_types import Positive
 from automl.models.family import Group, ModelFamily, chain
 
 SPACE_FILE = "space-file-"
-_OF_SPACE_FILES: dict[str, Callable[..., Any]] = {}
+_OF_SPACE_FILES: dict[str, Callable[..., object]] = {}
 """Functions of the space files that this process has run, by the text around them."""
 
 
 @dataclass(frozen=True)
 class Imported(ModelFamily):
-    """Any `nn.Module` that takes a batch and gives (batch, outputs).
+    """Any `nn.Module` that takes rows (rows, *input shape) and gives (rows, outputs).
 
     `factory` is "package.module:function" (the package installed wherever trials run), or a
     function of the space file itself; it is called with `options`. `weights` is a safetensors
@@ -38,9 +38,9 @@ class Imported(ModelFamily):
     were shifted and divided by when it was trained; else the training rows' own are taken.
     """
 
-    factory: Any
+    factory: str | Callable[..., object]
     weights: str = ""
-    options: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, object] = field(default_factory=dict)
     mean: tuple[float, ...] = ()
     std: tuple[Positive, ...] = ()
     paths: ClassVar[tuple[str, ...]] = ("weights",)
@@ -77,16 +77,16 @@ class Imported(ModelFamily):
         return Scaling(*(_spread(name, getattr(self, name), count) for name in ("mean", "std")))
 
     def fingerprint(self) -> str:
-        """With the bytes of the weights, and of the module's own file."""
+        """The config with the bytes of the weights, and of the module's own file."""
         contents = {"weights": content_hash(Path(self.weights)), "source": ""}
         if not self.from_space_file():
-            found = importlib.util.find_spec(self.factory.split(":")[0])
+            found = importlib.util.find_spec(self._name.split(":")[0])
             if found is not None and found.origin is not None:
                 contents["source"] = content_hash(Path(found.origin))
         return canonical({**encode(self), **contents})
 
     def from_space_file(self) -> bool:
-        return bool(self.factory.startswith(SPACE_FILE))
+        return self._name.startswith(SPACE_FILE)
 
     @property
     def comes_trained(self) -> bool:
@@ -101,12 +101,18 @@ class Imported(ModelFamily):
     def with_widths(self, sizes: tuple[int, ...]) -> Imported:
         return self
 
-    def _function(self) -> Callable[..., Any]:
+    @property
+    def _name(self) -> str:
+        """The factory's name, which a function given in its place has got, too."""
+        assert isinstance(self.factory, str)
+        return self.factory
+
+    def _function(self) -> Callable[..., object]:
         if self.from_space_file():
-            return _OF_SPACE_FILES[self.factory]
-        module, name = self.factory.split(":", 1)
+            return _OF_SPACE_FILES[self._name]
+        module, name = self._name.split(":", 1)
         try:
-            function: Callable[..., Any] = getattr(importlib.import_module(module), name)
+            function: Callable[..., object] = getattr(importlib.import_module(module), name)
         except (ImportError, AttributeError) as error:
             raise UserError(f"Imported({self.factory!r}) cannot be imported: {error}") from error
         return function
@@ -119,8 +125,8 @@ class Imported(ModelFamily):
             raise UserError(f"{self.weights} does not fit {self.factory}: {first}") from error
 
 
-def _named(function: Callable[..., Any]) -> str:
-    """What a function is found by again, in this and in other processes."""
+def _named(function: Callable[..., object]) -> str:
+    """The name by which a function is found again, in this and in other processes."""
     name, module = function.__qualname__, function.__module__
     if "<" in name:
         raise UserError(
@@ -136,7 +142,7 @@ def _named(function: Callable[..., Any]) -> str:
 
 
 def _spread(name: str, values: tuple[float, ...], count: int) -> tuple[float, ...]:
-    """One number per channel."""
+    """The values, one for each channel. Raises UserError where there are other numbers of them."""
     if len(values) not in (1, count):
         raise UserError(f"Imported: {name} has {len(values)} numbers; give 1 or {count}")
     return values if len(values) == count else values * count

@@ -242,7 +242,7 @@ def _plain(body: nn.Module) -> dict[str, nn.Module]:
 
 
 def _calls(body: nn.Module, rows: Tensor) -> dict[str, Call]:
-    """What each layer reads and computes of one row, (1, *input shape); none if never called."""
+    """The shape and the products of each layer that is called for one row, (1, *input shape)."""
     calls: dict[str, Call] = {}
 
     def note(name: str, layer: nn.Module, inputs: tuple[Tensor, ...], outputs: Tensor) -> None:

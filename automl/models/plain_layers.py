@@ -126,7 +126,7 @@ def refuse(step: str, layer: str, reason: str) -> None:
 
 
 def _unsafe(layer: nn.Module, shared: set[int]) -> str:
-    """Why a layer cannot be replaced by another that computes the same, or nothing."""
+    """The reason why a layer cannot be replaced by its equal; "" where it can."""
     if type(layer) not in KINDS or "weight" not in dict(layer.named_parameters()):
         return f"is a {type(layer).__name__} whose weight is not its own parameter"
     if has_hooks(layer):

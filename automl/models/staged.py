@@ -1,4 +1,4 @@
-"""What ResNet and MobileNet share: a stem, stages of blocks, an average and a head."""
+"""The frame of ResNet and MobileNet: a stem, stages of blocks, an average and a head."""
 
 from __future__ import annotations
 

@@ -120,7 +120,8 @@ class Transformer(ModelFamily):
 
 
 class _Attention(nn.Module):
-    """Self-attention of as many heads as its linear layers have rows for."""
+    """Self-attention, (rows, tokens, width) to the same, of as many heads as its linear layers have
+    rows for."""
 
     def __init__(self, width: int, heads: int, head_dim: int) -> None:
         super().__init__()
@@ -142,7 +143,7 @@ class _Attention(nn.Module):
 
 
 class _Positions(nn.Module):
-    """Adds to every token what is learned of its place."""
+    """Adds what is learned of each position to its token, (rows, tokens, width)."""
 
     def __init__(self, length: int, width: int) -> None:
         super().__init__()
@@ -153,7 +154,7 @@ class _Positions(nn.Module):
 
 
 class _Mean(nn.Module):
-    """Over the tokens."""
+    """The mean over tokens: (rows, width) of (rows, tokens, width)."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         return inputs.mean(1)

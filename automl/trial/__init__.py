@@ -1,1 +1,1 @@
-"""One trial: a recipe run through the store, exported, gated and measured."""
+"""A single trial: a recipe run through the store, exported, gated and measured."""

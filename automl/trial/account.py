@@ -1,4 +1,4 @@
-"""What a trial took and found on its way, told step by step: seconds, notes, sensitivities."""
+"""The account of a trial, kept step by step: seconds, notes, qualities, sensitivities."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from automl.trial.result import Status, TrialResult
 
 @dataclass(frozen=True)
 class Account:
-    """What a trial took and found so far.
+    """The seconds that a trial took so far, and what it found.
 
     `cost_seconds` are what all its steps took, in whichever trial they ran, its teachers'
     included; `reused_seconds` the part of the `reused_steps`. `stages` are the seconds of what

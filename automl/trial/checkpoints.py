@@ -58,7 +58,7 @@ class Checkpoints:
                 self.store.drop(f"{self.key}@{old}")
 
     def seconds(self) -> float:
-        """What the step took so far, in earlier runs too."""
+        """The seconds that the step took so far, in earlier runs too."""
         return time.perf_counter() - self.started
 
     def clear(self) -> None:

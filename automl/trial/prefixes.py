@@ -1,4 +1,4 @@
-"""The prefixes of one trial's recipe, as the store holds them: networks, reports, and figures."""
+"""The prefixes of a trial's recipe, as the store holds them: networks, reports, and figures."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SENSITIVITY_FILE = "sensitivity.json"
 
 
 class Prefixes:
-    """What the store holds of recipe[:1] … recipe[:n] of one trial.
+    """The results of recipe[:1] … recipe[:n] of one trial in the store.
 
     Under several ranks all of them read, and rank 0 alone writes. Reading raises RuntimeError
     when a file vanished that was there before.
@@ -38,7 +38,7 @@ class Prefixes:
 
     @property
     def num_plain(self) -> int:
-        """How many steps stand before the first compression."""
+        """The number of steps before the first compression."""
         compresses = [step.compresses for step in self.config.recipe]
         return compresses.index(True) if True in compresses else len(compresses)
 
@@ -48,7 +48,8 @@ class Prefixes:
         return self.keys[max(0, self.num_plain - 1)]
 
     def longest(self) -> int:
-        """How many steps need not be run: their result is there, with all that the rest needs."""
+        """The number of steps that need not be run: their result is there, with all that the rest
+        needs."""
         for length in range(len(self.config.recipe), 0, -1):
             needed = [(self.keys[length - 1], "spec.json")]
             if length > self.num_plain:
@@ -68,7 +69,7 @@ class Prefixes:
         return untrained(self.config.model, data.info)
 
     def account(self, length: int) -> Account:
-        """What the trials that made this many steps took and found."""
+        """The account of the trials that made this many steps."""
         if not length:
             return Account()
         key = self.keys[length - 1]

@@ -21,7 +21,7 @@ from automl.space.exploring import Explored
 from automl.space.space import Space, TrialConfig
 
 BYTES = 4
-"""Of a parameter in fp32."""
+"""The bytes of a parameter in fp32."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Largest:
     `num_parameters` is the most that any option has.
     """
 
-    model: Network
+    network: Network
     data: Data
     num_parameters: int
 
@@ -42,11 +42,11 @@ class Largest:
     def export(self) -> bytes:
         """Its file. Raises UserError on a module of the user's that cannot be one."""
         try:
-            return onnx.export(self.model, self.data)
+            return onnx.export(self.network, self.data)
         except Exception as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise UserError(
-                f"{self.model.spec.model} cannot be exported to ONNX: {reason}"
+                f"{self.network.spec.model} cannot be exported to ONNX: {reason}"
             ) from error
 
     def axes(self, objectives: Sequence[str], figures: Mapping[str, float]) -> dict[str, Axis]:
@@ -72,11 +72,11 @@ def largest(space: Space, explored: Explored, cache: Path) -> Largest:
     for _, data in built:
         _check_objectives(space, data.info)
     work = [
-        (bound(replace(config, recipe=()), data.info, 0).macs, count_parameters(model))
-        for config, (model, data) in zip(explored.configs, built, strict=True)
+        (bound(replace(config, recipe=()), data.info, 0).macs, count_parameters(network))
+        for config, (network, data) in zip(explored.configs, built, strict=True)
     ]
-    model, data = built[work.index(max(work))]
-    return Largest(model, data, max(parameters for _, parameters in work))
+    network, data = built[work.index(max(work))]
+    return Largest(network, data, max(parameters for _, parameters in work))
 
 
 def _build(config: TrialConfig, cache: Path) -> tuple[Network, Data]:
@@ -86,8 +86,8 @@ def _build(config: TrialConfig, cache: Path) -> tuple[Network, Data]:
     torch.manual_seed(config.seed)
     rows = torch.from_numpy(data.train.inputs[:2])
     try:
-        model = untrained(config.model, data.info)
-        answers = predict(Deployed(model, data.info), rows)
+        network = untrained(config.model, data.info)
+        answers = predict(Deployed(network, data.info), rows)
     except UserError:
         raise
     except Exception as error:
@@ -100,7 +100,7 @@ def _build(config: TrialConfig, cache: Path) -> tuple[Network, Data]:
             f"{config.model} gives {tuple(answers.shape)} for two rows of shape "
             f"{data.info.input_shape}; the data asks for {wanted}"
         )
-    return model, data
+    return network, data
 
 
 def _check_objectives(space: Space, info: DatasetInfo) -> None:

@@ -1,4 +1,4 @@
-"""One trial: its recipe run through the store, exported, gated and handed to measuring."""
+"""Runs a trial: its recipe through the store, then export, gate and measuring."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Checks of a space with teachers."""
+"""Spaces checked, and one tiny trial run."""
+
+from helpers.command import automl, object_of
 
 from automl.cli import check, tiny_trial
 from automl.home import Home
@@ -45,3 +47,9 @@ def test_a_tiny_trial_trains_its_teachers_for_one_epoch_too(tmp_path, monkeypatc
     assert "recipe.taught.loss.Distill.teacher.model.widths.0" in report.parameters
     steps = ("train", "taught.teacher.train", "taught.teacher.more", "taught")
     assert seen == [(step, 1, 1) for step in steps]
+
+
+def test_check_tells_of_every_parameter(tmp_path):
+    report = object_of(automl("check", "digits", "--run", "--json", cwd=tmp_path))
+    assert report["parameters"]["model"] == "MLP | ConvNet"
+    assert report["trial"].startswith(("complete", "rejected"))

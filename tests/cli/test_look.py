@@ -1,0 +1,47 @@
+"""Searches looked at: listed, their state, and their fronts."""
+
+import socket
+
+import pytest
+from helpers.command import automl, object_of, refused
+
+
+def test_the_front_as_object_table_csv_and_page(searched, tmp_path):
+    at = ("--home", searched.home.path)
+    front = object_of(automl("front", "digits", "--json", *at, cwd=tmp_path))
+    assert front == searched.summary().as_json()
+    assert front["objectives"] == {"accuracy": "max", "size_bytes": "min", "latency_ms": "min"}
+    assert sum(front["trials"].values()) == len(searched.study.records())
+    table = automl("front", "digits", *at, cwd=tmp_path).stdout
+    assert all(member["trial_id"] in table for member in front["front"])
+    assert "●" in table and "automl export digits" in table
+    lines = automl("front", "digits", "--csv", *at, cwd=tmp_path).stdout.splitlines()
+    assert len(lines) == 1 + len(front["front"])
+    automl("front", "digits", "--html", "page.html", *at, cwd=tmp_path)
+    assert "Plotly.newPlot" in (tmp_path / "page.html").read_text()
+
+
+def test_the_front_on_test_rows(searched, tmp_path):
+    done = automl("front", "digits", "--test", "--json", "--home", searched.home.path, cwd=tmp_path)
+    for member in object_of(done)["front"]:
+        assert member["test"]["test"]["size_bytes"] == member["measurement"]["size_bytes"]
+        # Two samples of 359 rows each: more apart than this they would not be of one model.
+        validation = member["measurement"]["accuracy"]
+        assert member["test"]["test"]["accuracy"] == pytest.approx(validation, abs=0.15)
+
+
+def test_list_and_status(searched, tmp_path):
+    at = ("--json", "--home", searched.home.path)
+    row = object_of(automl("status", "digits", *at, cwd=tmp_path))
+    assert row in object_of(automl("list", *at, cwd=tmp_path))["searches"]
+    assert (row["state"], row["unfinished"]) == ("finished", 0)
+    stopped = object_of(automl("stop", "digits", *at, cwd=tmp_path))
+    assert stopped == {"search": "digits", "stopping": False}
+
+
+def test_a_busy_port(here):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        refused(here("ui", "--port", port), f"port {port} cannot be used")

@@ -1,0 +1,48 @@
+"""A model taken away, run without automl, and measured."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import onnxruntime
+from helpers.command import automl, object_of
+from sklearn.datasets import load_digits
+
+
+def test_an_exported_model_runs_with_onnxruntime_alone(searched, tmp_path):
+    home = searched.home.path
+    out = object_of(
+        automl("export", "digits", "--out", "out", "--json", "--home", home, cwd=tmp_path)
+    )
+    folder = tmp_path / "out"
+    assert out["files"] == {path.name: path.stat().st_size for path in folder.iterdir()}
+    measured = json.loads((folder / "measurement.json").read_text())
+    assert measured == out["measurement"]
+    digits = load_digits()
+    rows = measured["test_rows"]
+    session = onnxruntime.InferenceSession(folder / "model.onnx")
+    (logits,) = session.run(["logits"], {"input": digits.data[rows].astype(np.float32)})
+    assert np.mean(logits.argmax(1) == digits.target[rows]) == measured["test"]["accuracy"]
+    validation = next(r for r in searched.front() if r.trial_id == out["trial_id"])
+    assert measured["validation"] == validation.values
+    card = (folder / "README.md").read_text()
+    code = card.split("```python\n")[1].split("```")[0]
+    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
+
+
+def test_the_knee_and_what_is_preferred_are_exported(searched, tmp_path):
+    at = ("--out", "out", "--json", "--home", searched.home.path)
+    prefer = ("--prefer", "accuracy within 100%, size_bytes")
+    smallest = object_of(automl("export", "digits", *prefer, *at, cwd=tmp_path))
+    members = {record.trial_id: record.values for record in searched.front()}
+    least = min(values["size_bytes"] for values in members.values())
+    assert members[smallest["trial_id"]]["size_bytes"] == least
+    assert object_of(automl("export", "digits", "--knee", *at, cwd=tmp_path))["trial_id"] in members
+
+
+def test_one_file_is_measured(searched, tmp_path):
+    automl("export", "digits", "--out", "out", "--home", searched.home.path, cwd=tmp_path)
+    figures = object_of(automl("measure", "out/model.onnx", "--json", cwd=tmp_path))
+    assert figures["size_bytes"] == (tmp_path / "out/model.onnx").stat().st_size
+    assert figures["latency_ms"] > 0

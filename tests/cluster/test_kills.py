@@ -4,13 +4,12 @@ import random
 import time
 
 import pytest
-from helpers.search_process import finished, members, runs, start, wait_for
+from helpers.search_process import finished, members, runs, wait_for
 
 from automl.engine.searches import open_study
 from automl.home import Home
 from automl.space import space_file
 
-__all__ = ["start"]
 NUM_KILLS, NUM_TRIALS = 10, 24
 SETS = ["--set", "model=MLP", "--set", "recipe.train.epochs=8"]
 

@@ -22,10 +22,10 @@ NOTICED_SOON = {
 
 
 class Cluster:
-    """A head, and nodes that come and go; all of it is ended at the end, by process id."""
+    """A head, and nodes that come and go; all are ended at the end, by process id."""
 
-    def __init__(self, place, token=TOKEN, dashboard_port=None, network="127.0.0", **extra):
-        self.place, self.port, self.network = Path(place), free_port(), network
+    def __init__(self, folder, token=TOKEN, dashboard_port=None, network="127.0.0", **extra):
+        self.folder, self.port, self.network = Path(folder), free_port(), network
         self.address, self.nodes = f"{network}.1:{self.port}", []
         self.environment = {**os.environ, **NOTICED_SOON, **extra}
         self.environment["PATH"] = f"{BIN}:{self.environment['PATH']}"
@@ -47,9 +47,9 @@ class Cluster:
             self.sockets.cleanup()
 
     def add(self, *options, num_cpus=1, prefix=(), **extra):
-        """Start a node, the first of them the head, and wait until it is one of the cluster."""
-        place = self.place / f"node{len(self.nodes)}"
-        place.mkdir(parents=True)
+        """Start a node, the first the head, and wait until the cluster has it."""
+        folder = self.folder / f"node{len(self.nodes)}"
+        folder.mkdir(parents=True)
         if self.nodes:
             start = [f"--address={self.address}"]
         else:
@@ -60,10 +60,10 @@ class Cluster:
                 start += [f"--dashboard-agent-listen-port={free_port()}"]
         common = [f"--num-cpus={num_cpus}", "--block", "--disable-usage-stats"]
         command = [*prefix, BIN / "ray", "start", *start, *common, *options]
-        with (place / "log").open("w") as log:
+        with (folder / "log").open("w") as log:
             node = subprocess.Popen(
                 [*map(str, command), f"--node-ip-address={self.network}.{len(self.nodes) + 1}"],
-                cwd=place,
+                cwd=folder,
                 env={**self.environment, **extra},
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -1,0 +1,3 @@
+"""Fixtures of searches in a process of their own."""
+
+from helpers.search_process import start as start

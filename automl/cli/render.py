@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from automl.tracking.pages import formats
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -101,7 +104,7 @@ def explanation(found: Explanation) -> None:
     )
 
 
-def table(rows: list[dict[str, Any]]) -> None:
+def table(rows: Sequence[Mapping[str, object]]) -> None:
     """Rows of the same keys, aligned; wrapped only where the terminal is narrow."""
     from rich import box
     from rich.table import Table
@@ -113,7 +116,7 @@ def table(rows: list[dict[str, Any]]) -> None:
         is_number = isinstance(value, int | float)
         columns.add_column(name, justify="right" if is_number else "left", overflow="fold")
     for row in rows:
-        columns.add_row(*map(_cell, row.values()))
+        columns.add_row(*(_cell(name, value) for name, value in row.items()))
     _console().print(columns)
 
 
@@ -127,11 +130,16 @@ def _console() -> Console:
     return console
 
 
-def _cell(value: Any) -> str:
+def _cell(name: str, value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{count} {name}" for name, count in value.items())
+    from automl.pareto import DIRECTIONS
+
+    figure = name.removeprefix("test_")
+    if figure in DIRECTIONS and isinstance(value, int | float):
+        return formats.figure(figure, value)
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def as_json(value: Any) -> None:
+def as_json(value: object) -> None:
     print(json.dumps(value))

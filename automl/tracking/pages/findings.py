@@ -17,7 +17,7 @@ from automl.study.study import Study
 FRONT, DOMINATED, BREAKS = "front", "dominated", "breaks a constraint"
 UNFINISHED = ("stopped", "rejected", "failed")
 GROUPS = (*reversed(UNFINISHED), BREAKS, DOMINATED, FRONT)
-"""Every trial that ended is in one of them; the last are drawn over the first."""
+"""Every trial that ended is in one group; the last are drawn over the first."""
 
 
 @dataclass(frozen=True)

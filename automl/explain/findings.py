@@ -85,8 +85,9 @@ class LayerSensitivity:
     settings: Mapping[str, object]
 
     @classmethod
-    def decode(cls, data: Mapping[str, object]) -> Self:
+    def decode(cls, written: object) -> Self:
         """The value of what a step wrote into its trial's result."""
+        data = cast(dict[str, object], written)
         layers = cast(dict[str, list[dict[str, float]]], data["layers"])
         options = {name: [Option(**option) for option in own] for name, own in layers.items()}
         settings = {key: value for key, value in data.items() if key not in ("of", "layers")}

@@ -9,6 +9,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from automl import pareto
+from automl.tracking.pages import formats
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -178,7 +179,7 @@ def table(rows: Sequence[Mapping[str, object]]) -> None:
         is_number = isinstance(value, int | float)
         columns.add_column(name, justify="right" if is_number else "left", overflow="fold")
     for row in rows:
-        columns.add_row(*map(_cell, row.values()))
+        columns.add_row(*(_cell(name, value) for name, value in row.items()))
     _console().print(columns)
 
 
@@ -192,9 +193,14 @@ def _console() -> Console:
     return console
 
 
-def _cell(value: object) -> str:
+def _cell(name: str, value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{count} {name}" for name, count in value.items())
+    from automl.pareto import DIRECTIONS
+
+    figure = name.removeprefix("test_")
+    if figure in DIRECTIONS and isinstance(value, int | float):
+        return formats.figure(figure, value)
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 

@@ -1,1 +1,1 @@
-"""One search and one of its models, explained."""
+"""A search and one of its models, explained."""

@@ -43,7 +43,7 @@ MAX_PARAMETERS, MAX_PAIRS = 12, 8
 
 @dataclass(frozen=True)
 class Chosen:
-    """A model to explain: why this one, its config, and the space that it is of."""
+    """A model to explain: why it was chosen, its config, and the space that it is of."""
 
     record: TrialRecord
     why: str

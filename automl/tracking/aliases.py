@@ -5,12 +5,13 @@ from __future__ import annotations
 from automl.study.record import TrialRecord
 from automl.study.selection import choose
 from automl.study.study import Study
+from automl.tracking.pages.formats import named
 
 CHAMPION = "champion"
 
 
 def aliases(study: Study) -> dict[str, TrialRecord]:
-    """The models that have a name of their own; none while the front is empty."""
+    """The models of a search that have a name of their own; none while the front is empty."""
     front = study.front().members
     if not front:
         return {}
@@ -32,6 +33,5 @@ def in_words(record: TrialRecord) -> str:
     """A model's figures in one line."""
     result = record.result
     assert result is not None and result.measurement is not None
-    quality = ", ".join(f"{name} {value:.4g}" for name, value in result.measurement.quality.items())
-    size, latency = record.values["size_bytes"], record.values["latency_ms"]
-    return f"{quality}, {size:,.0f} bytes, {latency:.3g} ms a row"
+    names = (*result.measurement.quality, "size_bytes", "latency_ms")
+    return ", ".join(named(name, record.values[name]) for name in names)

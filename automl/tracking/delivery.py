@@ -23,9 +23,9 @@ LOCK = "mlflow.lock"
 FLUSH_SECONDS, MAX_FLUSH_SECONDS = 1.0, 10.0
 REPORT_SECONDS = 20.0
 SHARE = 0.01
-"""Flushes, and the report's pages, each take at most this share of a core: one that took long is
-followed by a longer pause, and the next flush holds more."""
-AWAY_SECONDS = 15.0
+"""Flushes, and the report's pages, each take at most this share of a core: a long flush is followed
+by a longer pause, and the next flush holds more."""
+MAX_RETRY_SECONDS = 15.0
 
 
 class Delivery:
@@ -69,11 +69,11 @@ class Delivery:
                 # Anything: artifacts may lie in any kind of storage, and the next try may do.
                 self.runs = None
                 hindrance = (str(error) or type(error).__name__).splitlines()[0]
-                pause = min(2 * pause, AWAY_SECONDS)
+                pause = min(2 * pause, MAX_RETRY_SECONDS)
         return hindrance
 
     def _deliver(self) -> None:
-        """Write all that the journal holds; a server that was away is asked first what it has."""
+        """Write all that the journal holds; a server that was absent is asked first what it has."""
         runs = self.runs = self.runs or self._reach()
         while True:
             events, offset = self.journal.read(self.offset)
@@ -111,7 +111,7 @@ class Delivery:
     def _write_report(self, runs: Runs) -> None:
         """Put the pages of the search so far on its run."""
         started = time.monotonic()
-        publish.put_report(runs.client, runs.search_run, self.study, self.write_report)
+        publish.publish_report(runs.client, runs.search_run, self.study, self.write_report)
         self.reported_front = set(runs.front_trials)
         took = time.monotonic() - started
         self.next_report = time.monotonic() + max(REPORT_SECONDS, took / SHARE)

@@ -16,7 +16,7 @@ BATCH_BYTES = 1_000_000
 
 
 class Journal:
-    """The events of one study, in the order in which they happened, and how far each tracking
+    """The events of a search, in the order in which they happened, and how far each tracking
     server has them. One process appends, another reads."""
 
     def __init__(self, folder: Path) -> None:

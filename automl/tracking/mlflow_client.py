@@ -1,4 +1,4 @@
-"""The MLflow client, set so that nobody waits long for a server that is away; a search's run."""
+"""The MLflow client, set so that nobody waits long for an absent server, and a search's run."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class SearchRun:
 
     @classmethod
     def of(cls, study: Study) -> Self | None:
-        """The run that a search was told to last; None when it has none yet."""
+        """The run that a search was last delivered to; None when it has none yet."""
         known = study.attribute("mlflow")
         return None if known is None else cls(**known)
 

@@ -34,7 +34,7 @@ def add_files(study: Study, folder: Path) -> str:
     return ""
 
 
-def put_report(
+def publish_report(
     client: MlflowClient, run: SearchRun, study: Study, write: files.Write = files.write
 ) -> None:
     """Put the pages of a search, as it is now, on its run, and say it in the run's note."""
@@ -58,7 +58,7 @@ def mark_champion(study: Study, record: TrialRecord, shipped: Shipped) -> str:
         registered = registry.open_registry(client, experiment, study.name)
         registered.add(record, run.info.run_id, run.info.end_time, shipped)
         registered.set_alias(CHAMPION, run.info.run_id)
-        put_report(client, search, study)
+        publish_report(client, search, study)
     except Exception as error:
         why = (str(error) or type(error).__name__).splitlines()[0]
         return (

@@ -110,8 +110,8 @@ class Runs:
         return {record.trial_id for record in self.front.members}
 
     def find_trials(self) -> None:
-        """Learn the trials' runs. Of two for one trial, made when the answer to the first request
-        was lost, the one that is written to stays."""
+        """Learn the trials' runs. Of two runs of a trial, made when the answer to the first request
+        was lost, the run that is written to stays."""
         found = defaultdict(list)
         for run in children(self.client, self.experiment, self.parent):
             found[run.data.tags["automl.trial_id"]].append(run)

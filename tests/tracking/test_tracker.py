@@ -264,9 +264,8 @@ def test_what_a_server_missed_is_delivered_after_the_search(study, server):
     act(tracker, range(5))
     server.kill()
     act(tracker, range(5, 10))
-    began = time.monotonic()
     sentence = tracker.close("FINISHED")
-    assert time.monotonic() - began < 15
+    assert not tracker.delivering.thread.is_alive(), "it gave up by itself"
     assert "MLflow has not got everything" in sentence and "automl sync digits" in sentence
     server.start()
     assert acted.tracker(study, server.uri).close("FINISHED") == ""

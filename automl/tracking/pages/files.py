@@ -51,7 +51,7 @@ def _read(study: Study) -> Findings:
 
 
 def _compresses(study: Study) -> dict[str, bool]:
-    """For the label of each step of a study's space: whether the step is a compression."""
+    """Tell by its label whether each step of a search's space is a compression."""
     settings = study.settings
     # A space whose own imports or data are gone still has a report.
     with contextlib.suppress(UserError):

@@ -19,7 +19,7 @@ from automl.trial.result import Status
 FRONT, DOMINATED, BREAKS = "front", "dominated", "breaks a constraint"
 UNFINISHED = (Status.STOPPED, Status.REJECTED, Status.FAILED)
 GROUPS = (*reversed(UNFINISHED), BREAKS, DOMINATED, FRONT)
-"""Every trial that ended is in one of them; the last are drawn over the first."""
+"""Every trial that ended is in one group; the last are drawn over the first."""
 
 
 @dataclass(frozen=True)

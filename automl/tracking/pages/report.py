@@ -32,7 +32,7 @@ class BestAtSize:
 
 @dataclass(frozen=True)
 class Reason:
-    """Trials that ended without a model for one reason, and how one of them told it."""
+    """Trials that ended without a model for the same reason, and its words in an `example`."""
 
     status: str
     count: int

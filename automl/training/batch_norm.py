@@ -35,12 +35,14 @@ class Added(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: FunctionCtx, values: Tensor) -> Tensor:
+        """The sum, of the same shape."""
         total = values.clone()
         dist.all_reduce(total)
         return total
 
     @staticmethod
     def backward(ctx: FunctionCtx, *gradients: Tensor) -> Tensor:
+        """The gradients' sum, of the same shape."""
         total = gradients[0].clone()
         dist.all_reduce(total)
         return total

@@ -44,11 +44,11 @@ class Spread:
         self.trainee, self.module, self.optimizer = trainee, module, optimizer
 
     def batches(self, plan: Plan, epoch: int, count: int) -> Iterator[tuple[float, int, Tensor]]:
-        """The batches that this rank learns from in an epoch, in the form of `Plan.of_epoch`."""
+        """This rank's batches of an epoch: progress, number of rows, row numbers (rows,)."""
         return plan.of_epoch(epoch, count)
 
     def learn(self, part: Part, loss: BatchLoss, divisor: float) -> Tensor:
-        """Add the gradients of a part's loss over `divisor`; returns the loss, a scalar."""
+        """Add the gradients of a part's loss over `divisor`; returns the loss, of shape ()."""
         part_loss = part.loss(loss, self.trainee.outputs(self.module, part.inputs))
         (part_loss / divisor).backward()  # type: ignore[no-untyped-call]
         return part_loss.detach()
@@ -61,7 +61,7 @@ class Spread:
         self.optimizer.zero_grad(set_to_none=True)
 
     def over_ranks(self, loss: Tensor, rows: int) -> tuple[float, int]:
-        """The loss (a scalar) and the rows of all ranks, given those of this rank."""
+        """The loss and the rows of all ranks, given the loss, of shape (), and rows of this one."""
         return loss.item(), rows
 
     def gather(self) -> None:

@@ -55,6 +55,7 @@ class _Staged(Spread):
                 optimizer.state[parameter] = trainee.optimizer.state[parameter]
 
     def learn(self, part: Part, loss: BatchLoss, divisor: float) -> Tensor:
+        """Pass a part through all stages; returns its loss, of shape ()."""
         count = len(part.inputs)
         total = torch.zeros((), device=part.inputs.device)
 

@@ -189,6 +189,7 @@ class _Seen(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: FunctionCtx, values: Tensor) -> Tensor:
+        """The tensor itself, of the same shape."""
         return values.view_as(values)
 
     backward = Added.backward
@@ -199,10 +200,12 @@ class _Joined(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: FunctionCtx, own: Tensor) -> Tensor:
+        """All channels (rows, channels, *space), given those of this rank."""
         parts = [torch.empty_like(own) for _ in range(world_size())]
         dist.all_gather(parts, own.contiguous())
         return torch.cat(parts, dim=1)
 
     @staticmethod
     def backward(ctx: FunctionCtx, *gradients: Tensor) -> Tensor:
+        """The gradients (rows, channels, *space) of this rank's channels."""
         return gradients[0].chunk(world_size(), dim=1)[rank()].contiguous()

@@ -45,7 +45,7 @@ class Config:
         return canonical(self)
 
     def from_space_file(self) -> bool:
-        """Whether what this config does stands in a space file."""
+        """True of a config whose class a space file defines."""
         return type(self).__module__.startswith(SPACE_MODULE_PREFIX)
 
     def check_ranges(self) -> None:
@@ -83,13 +83,13 @@ class Config:
 
 
 def _is_decorated(cls: type[Config]) -> bool:
-    """Whether a class is a dataclass itself, or adds no field to one."""
+    """True of a class that is a dataclass itself, or adds no field to one."""
     is_own = "__dataclass_fields__" in vars(cls)
     return is_own or (is_dataclass(cls) and not adds_fields(cls))
 
 
 def adds_fields(cls: type[Config]) -> bool:
-    """Whether a class annotates fields, beside those of the classes above it."""
+    """True of a class that annotates fields of its own."""
     return any("ClassVar" not in str(hint) for hint in inspect.get_annotations(cls).values())
 
 
@@ -99,7 +99,7 @@ def snake_case(name: str) -> str:
 
 
 def choices(kind: type[K]) -> dict[str, type[K]]:
-    """Every registered class of a kind, by name; the kind itself is none."""
+    """Every registered class below a kind, by name."""
     found: dict[str, type[K]] = {}
     for name, cls in Config.registered.items():
         if issubclass(cls, kind) and cls is not kind and is_dataclass(cls):
@@ -129,10 +129,9 @@ _DECORATED: WeakSet[type[Config]] = WeakSet()
 
 
 def locate(value: K, folders: Sequence[Path]) -> K:
-    """A config whose relative paths, and those of configs in it, are found in the first folder
-    that holds them.
+    """A config with its relative paths, and those of configs in it, put below a folder.
 
-    One that no folder holds is taken to be in the first.
+    That is the first folder that holds the path; where none does, the first of all.
     """
     found: dict[str, Any] = {}
     for name in [f.name for f in fields(value)] if folders else ():  # type: ignore[arg-type]
@@ -194,7 +193,7 @@ def choice(name: str) -> type[Config] | None:
 
 
 def import_choices() -> None:
-    """Have all of ours registered."""
+    """Import all modules of ours that register classes."""
     for folder in FOLDERS_OF_CHOICES:
         package = importlib.import_module(folder)
         for module in pkgutil.iter_modules(package.__path__, f"{folder}."):

@@ -96,7 +96,7 @@ def _checked(cls: type[Config]) -> tuple[dict[str, Any], TypeAdapter[Any]]:
 def _sentence(
     config: Config, name: str, hint: Any, error: ValidationError | None = None
 ) -> UserError:
-    """What is wrong with a field: a number out of its range, or a value unlike the annotation."""
+    """The error of a field: a number out of its range, or a value unlike its annotation."""
     for problem in error.errors() if error else ():
         bound = problem.get("ctx", {})
         if bound.keys() & BOUNDS.keys():
@@ -124,7 +124,7 @@ def _intervals(hint: Any) -> Iterator[Interval]:
 
 
 def _is_plain(value: object) -> bool:
-    """Whether JSON can hold a value, configs by their fields."""
+    """True of a value that JSON can hold, configs by their fields."""
     if isinstance(value, tuple | list):
         return all(map(_is_plain, value))
     if isinstance(value, dict):

@@ -40,39 +40,39 @@ DIRECTIONS: Mapping[str, str] = _Directions()
 
 @dataclass(frozen=True)
 class Axis(Config):
-    """One objective's range, frozen for a search: linear, or logarithmic when `log`."""
+    """The range of an objective, frozen for a search: linear, or logarithmic when `log`."""
 
     worst: float
     best: float
     log: bool = False
 
     def at(self, value: float) -> float:
-        """The coordinate in [0, 1] of a value, 1 best; outside the range it is clipped."""
+        """The coordinate of a value in [0, 1], where 1 is best; beyond the range it is clipped."""
         worst, best = self.worst, self.best
         if self.log:
             value, worst, best = (math.log(max(v, 1e-300)) for v in (value, worst, best))
         return min(1.0, max(0.0, (value - worst) / (best - worst)))
 
-    def value(self, place: float) -> float:
+    def value(self, coordinate: float) -> float:
         """The value at a coordinate: the inverse of `at`."""
         if self.log:
-            return self.worst * math.exp(place * math.log(self.best / self.worst))
-        return self.worst + place * (self.best - self.worst)
+            return self.worst * math.exp(coordinate * math.log(self.best / self.worst))
+        return self.worst + coordinate * (self.best - self.worst)
 
 
 def dominates(a: Values, b: Values, objectives: Sequence[str]) -> bool:
-    """Whether a is nowhere worse than b and somewhere better."""
+    """True if a is nowhere worse than b and somewhere better."""
     pairs = [(_signed(a, name), _signed(b, name)) for name in objectives]
     return all(x >= y for x, y in pairs) and any(x > y for x, y in pairs)
 
 
 def covers(a: Values, b: Values, objectives: Sequence[str]) -> bool:
-    """Whether a is nowhere worse than b."""
+    """True if a is nowhere worse than b."""
     return all(_signed(a, name) >= _signed(b, name) for name in objectives)
 
 
 def front_positions(points: Sequence[Values], objectives: Sequence[str]) -> list[int]:
-    """Positions of the points that no other point dominates; of equal ones the first."""
+    """Positions of the points that no other point dominates; of equal points the first."""
     front: list[int] = []
     for i, point in enumerate(points):
         if any(covers(points[j], point, objectives) for j in front):
@@ -88,7 +88,10 @@ def hypervolume(points: Sequence[Values], axes: Mapping[str, Axis]) -> float:
 
 
 def parse_where(text: str) -> list[tuple[str, str, float]]:
-    """'size_bytes<=20000 and accuracy>=0.95' as (name, operator, number) triples."""
+    """'size_bytes<=20000 and accuracy>=0.95' as (name, operator, number) triples.
+
+    Raises UserError on a text that is none, or names no figure.
+    """
     conditions = []
     for part in re.split(r"\s+and\s+|,", text.strip()):
         match = re.fullmatch(r"\s*(\w+)\s*(<=|>=|<|>)\s*([-+.\deE]+)\s*", part)
@@ -105,12 +108,12 @@ def parse_where(text: str) -> list[tuple[str, str, float]]:
 
 
 def satisfies(values: Values, conditions: Sequence[tuple[str, str, float]]) -> bool:
-    """Whether measured values meet every condition of `parse_where`."""
+    """True if measured values meet every condition of `parse_where`."""
     return all(_COMPARE[operator](values[name], bound) for name, operator, bound in conditions)
 
 
 def violation(values: Values, conditions: Sequence[tuple[str, str, float]]) -> float:
-    """By how much the worst-met condition is missed, as a share of its bound; 0 when all hold."""
+    """The miss of the worst-met condition, as a share of its bound; 0 when all hold."""
     missed = [
         abs(values[name] - bound) / max(abs(bound), 1e-12)
         for name, operator, bound in conditions
@@ -132,7 +135,7 @@ def _signed(values: Values, name: str) -> float:
 
 
 def _volume(points: list[tuple[float, ...]]) -> float:
-    """Slices along the last axis, each the volume of what reaches into it."""
+    """The volume that points in [0, 1] dominate: the sum of slices along the last axis."""
     if not points:
         return 0.0
     if len(points[0]) == 1:

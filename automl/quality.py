@@ -56,7 +56,7 @@ class Metric(Config):
         raise NotImplementedError(f"{type(self).__name__} has no __call__")
 
     def suits(self, num_classes: int) -> bool:
-        """Whether the metric is defined for so many classes; 0 stands for a regression."""
+        """True if the metric is defined for that number of classes; 0 stands for a regression."""
         return num_classes > 0
 
     def chance(self, targets: Targets) -> float:

@@ -1,4 +1,4 @@
-"""Code that a user defines in a space file: what of its text stored results depend on."""
+"""Code that a user writes in a space file: the text that stored results depend on."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Container
 
 
 def fingerprint(text: str) -> str:
-    """The text that a user's own classes depend on: all but the statement building the space."""
+    """The text that a user's own classes depend on: all but the statement that builds the space."""
     tree = ast.parse(text)
     tree.body = [node for node in tree.body if not _builds_space(node)]
     return ast.unparse(tree)
 
 
 def defines_below(text: str, bases: Container[str]) -> bool:
-    """Whether a text defines a class that stands right below one of these names."""
+    """True of a text that defines a class right below a class of one of these names."""
     classes = (node for node in ast.parse(text).body if isinstance(node, ast.ClassDef))
     return any(_last_name(base) in bases for node in classes for base in node.bases)
 

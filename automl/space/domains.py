@@ -1,4 +1,8 @@
-"""Domains: what may stand for a leaf of a trial config, and its place in [0, 1)."""
+"""Domains: ranges and choices that may stand for a leaf of a trial config.
+
+The functions that a space file calls (`Int`, `Float`, `OneOf`, `Repeat`) are typed as returning
+`Any`, so that the fields of configs keep their plain types for editors and type checkers.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from automl.config import Config, encode
 from automl.errors import UserError, unknown
@@ -21,15 +25,16 @@ Suggest: TypeAlias = Callable[[str, "Domain"], ParamValue]
 
 
 class Domain(Config):
-    """What a leaf may be; `likely` is the value that the space's author would bet on, if any."""
+    """Base of the domains of a leaf; `likely` is the author's bet on its value, if any."""
 
-    likely: Any = None
+    likely: ParamValue = None
 
-    def allows(self, value: Any) -> bool:
-        """Whether a suggestion may be this value."""
+    def allows(self, value: object) -> bool:
+        """True of a value that may be suggested."""
         raise NotImplementedError
 
     def check_likely(self, text: str) -> None:
+        """Raise UserError, with the domain as it was written, on a likely value outside of it."""
         if self.likely is not None and not self.allows(self.likely):
             raise UserError(
                 f"{text}: likely is {self.likely!r}, which it cannot be; give one of its values"
@@ -38,6 +43,8 @@ class Domain(Config):
 
 @dataclass(frozen=True)
 class IntDomain(Domain):
+    """Integers from `low` to `high`, both included, in steps of `step`."""
+
     low: int
     high: int
     step: int = 1
@@ -47,13 +54,16 @@ class IntDomain(Domain):
         _check_order("Int", self.low, self.high)
         self.check_likely(f"Int({self.low}, {self.high}, step={self.step})")
 
-    def allows(self, value: Any) -> bool:
-        whole = isinstance(value, int) and not isinstance(value, bool)
-        return whole and self.low <= value <= self.high and (value - self.low) % self.step == 0
+    def allows(self, value: object) -> bool:
+        if not isinstance(value, int) or isinstance(value, bool):
+            return False
+        return self.low <= value <= self.high and (value - self.low) % self.step == 0
 
 
 @dataclass(frozen=True)
 class FloatDomain(Domain):
+    """Numbers from `low` to `high`, uniform or (`log`) uniform in their logarithm."""
+
     low: float
     high: float
     log: bool = False
@@ -65,14 +75,17 @@ class FloatDomain(Domain):
             raise UserError(f"Float({self.low}, {self.high}, log=True): low must be above zero")
         self.check_likely(f"Float({self.low}, {self.high})")
 
-    def allows(self, value: Any) -> bool:
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        return number and self.low <= value <= self.high
+    def allows(self, value: object) -> bool:
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            return False
+        return self.low <= value <= self.high
 
 
 @dataclass(frozen=True)
 class OneOfDomain(Domain):
-    options: tuple[Any, ...]
+    """A choice between options, which are suggested by their names."""
+
+    options: tuple[object, ...]
     label: str = ""
     likely: str | None = None
 
@@ -88,7 +101,7 @@ class OneOfDomain(Domain):
         if self.likely is not None and not self.allows(self.likely):
             raise UserError(unknown("likely option", str(self.likely), names))
 
-    def allows(self, value: Any) -> bool:
+    def allows(self, value: object) -> bool:
         return value in self.names()
 
     def names(self) -> list[str]:
@@ -98,19 +111,21 @@ class OneOfDomain(Domain):
     def _names(self) -> list[str]:
         return [option_name(option) for option in self.options]
 
-    def option(self, name: str) -> Any:
+    def option(self, name: str) -> object:
         return self.options[self.names().index(name)]
 
-    def name_of(self, option: Any) -> Any:
-        """The name of an option that is told by itself or by its name."""
+    def name_of(self, option: object) -> object:
+        """The name of an option, given the option or its name; else what is given."""
         name = option_name(option)
         return name if name in self.names() else option
 
 
 @dataclass(frozen=True)
 class RepeatDomain(Domain):
-    item: Any
-    length: Any
+    """A tuple of `length` copies of `item`; both may hold domains."""
+
+    item: object
+    length: object
 
 
 def Int(low: int, high: int, *, step: int = 1, likely: int | None = None) -> Any:
@@ -123,35 +138,37 @@ def Float(low: float, high: float, *, log: bool = False, likely: float | None = 
     return FloatDomain(low, high, log, likely)
 
 
-def OneOf(*options: Any, label: str = "", likely: Any = None) -> Any:
-    """One of several values or configs, each with its own domains inside.
+def OneOf(*options: object, label: str = "", likely: object = None) -> Any:
+    """A choice between values or configs, each with domains of its own inside.
 
     In a recipe an option may be None (no step) or a tuple of steps (so that orders can be
     searched); the choice is named by `label`, else by the labels of its steps.
     `likely` is an option or its name, e.g. 8, "AdamW" or "None".
     """
     domain = OneOfDomain(options, label)
-    return domain if likely is None else replace(domain, likely=domain.name_of(likely))
+    if likely is None:
+        return domain
+    return replace(domain, likely=cast(str, domain.name_of(likely)))
 
 
-def Repeat(item: Any, length: Any) -> Any:
+def Repeat(item: object, length: object) -> Any:
     """A tuple of `length` copies of `item`, each sampled by itself: width per layer, and depth."""
     return RepeatDomain(item, length)
 
 
-def at(domain: Domain, place: float) -> Any:
-    """The value at a place in [0, 1) of a domain."""
+def at(domain: Domain, position: float) -> ParamValue:
+    """The value at a position in [0, 1) of a domain."""
     match domain:
         case IntDomain(low, high, step):
-            return low + step * int(place * ((high - low) // step + 1))
+            return low + step * int(position * ((high - low) // step + 1))
         case FloatDomain(low, high, log):
-            return low * (high / low) ** place if log else low + place * (high - low)
+            return low * (high / low) ** position if log else low + position * (high - low)
         case OneOfDomain():
-            return domain.names()[int(place * len(domain.options))]
+            return domain.names()[int(position * len(domain.options))]
     raise AssertionError(domain)
 
 
-def option_name(option: Any) -> str:
+def option_name(option: object) -> str:
     """A config's class name, a tuple of steps' labels joined by -, else the JSON text."""
     if isinstance(option, Config):
         return type(option).__name__
@@ -160,8 +177,11 @@ def option_name(option: Any) -> str:
     return "None" if option is None else json.dumps(encode(option))
 
 
-def step_name(item: Any) -> str:
-    """What a recipe's item is called in paths: its label, or its options' labels."""
+def step_name(item: object) -> str:
+    """The name of a recipe's item in paths: its label, or its options' labels.
+
+    Raises UserError on an item that is no step.
+    """
     if isinstance(item, Step):
         return item.label
     if isinstance(item, tuple):

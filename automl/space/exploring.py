@@ -1,15 +1,14 @@
-"""Exploring: configs that together meet every option of a space, each checked."""
+"""Exploration of a space: configs that together meet every option, each checked."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from automl import field_types, pareto
 from automl.config import locate
 from automl.errors import UserError, unknown
-from automl.space.domains import Domain, FloatDomain, IntDomain, OneOfDomain
-from automl.space.sampling import _Draw
+from automl.space.domains import Domain, FloatDomain, IntDomain, OneOfDomain, ParamValue
+from automl.space.sampling import SpaceWalk
 from automl.space.space import Space, TrialConfig
 
 
@@ -25,7 +24,8 @@ class Explored:
 def explore(space: Space, *, lowest: bool = False) -> Explored:
     """Sample every option of every OneOf at least once, numbers at their highest (or lowest).
 
-    Raises UserError when two branches give one path different domains.
+    Raises UserError on a value that cannot work, and when two branches give a path different
+    domains.
     """
     domains: dict[str, Domain] = {}
     configs: list[TrialConfig] = []
@@ -36,7 +36,7 @@ def explore(space: Space, *, lowest: bool = False) -> Explored:
         forced = waiting.pop(0)
         chosen: dict[str, str] = {}
 
-        def suggest(path: str, domain: Domain) -> Any:
+        def suggest(path: str, domain: Domain) -> ParamValue:
             if domains.setdefault(path, domain) != domain:
                 raise UserError(
                     f"{path} has two different domains in two branches of the space; "
@@ -54,11 +54,11 @@ def explore(space: Space, *, lowest: bool = False) -> Explored:
             chosen[path] = choice  # noqa: B023
             return choice
 
-        draw = _Draw(suggest, space)
-        config = draw.trial(space.trial)
+        walk = SpaceWalk(suggest, space)
+        config = walk.trial(space.trial)
         field_types.check(config)
-        configs.append(locate(config, draw.folders))
-        paths |= draw.paths
+        configs.append(locate(config, walk.folders))
+        paths |= walk.paths
     return Explored(tuple(configs), domains, frozenset(paths))
 
 

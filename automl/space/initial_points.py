@@ -5,15 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias, cast
 
 from automl.errors import UserError, unknown
-from automl.space.domains import Domain, FloatDomain, IntDomain, OneOfDomain, Suggest
+from automl.space.domains import (
+    Domain,
+    FloatDomain,
+    IntDomain,
+    OneOfDomain,
+    Params,
+    ParamValue,
+    Suggest,
+)
 from automl.space.exploring import Explored, explore
 from automl.space.sampling import sample
 from automl.space.space import Space
 
-Point = dict[str, Any]
+Point: TypeAlias = dict[str, ParamValue]
+"""Values by their paths; the paths that it leaves out are drawn."""
 
 
 def read(file: Path, space: Space) -> list[Point]:
@@ -27,10 +36,10 @@ def read(file: Path, space: Space) -> list[Point]:
     return check(found, space)
 
 
-def check(points: Any, space: Space) -> list[Point]:
-    """A list of {path: value} dicts, options by their names. What is not given is drawn.
+def check(points: object, space: Space) -> list[Point]:
+    """The points of a list of {path: value} dicts, with options by their names.
 
-    Raises UserError, naming the point by its place, on what the space does not hold.
+    Raises UserError, naming the point by its position, on paths and values outside of the space.
     """
     if not isinstance(points, list | tuple) or not points:
         raise UserError("initial points are a list of {path: value} objects, at least one")
@@ -38,10 +47,10 @@ def check(points: Any, space: Space) -> list[Point]:
     return [_check(point, f"point {i}", space, explored) for i, point in enumerate(points, 1)]
 
 
-def given(point: Mapping[str, Any], suggest: Suggest) -> Suggest:
-    """Suggests what the point says, else what `suggest` does."""
+def given(point: Params, suggest: Suggest) -> Suggest:
+    """A `Suggest` that gives the point's values, and at other paths those of `suggest`."""
 
-    def suggest_given(path: str, domain: Domain) -> Any:
+    def suggest_given(path: str, domain: Domain) -> ParamValue:
         return point[path] if path in point else suggest(path, domain)
 
     return suggest_given
@@ -63,7 +72,7 @@ def _values(domain: Domain) -> str:
     raise AssertionError(domain)
 
 
-def _check(point: Any, name: str, space: Space, explored: Explored) -> Point:
+def _check(point: object, name: str, space: Space, explored: Explored) -> Point:
     if not isinstance(point, Mapping):
         raise UserError(f"{name} is {point!r}; write an object of paths and values")
     checked = {}
@@ -77,16 +86,17 @@ def _check(point: Any, name: str, space: Space, explored: Explored) -> Point:
     return checked
 
 
-def _value(value: Any, where: str, domain: Domain) -> Any:
-    """A value as a suggestion of it would be."""
+def _value(value: object, where: str, domain: Domain) -> ParamValue:
+    """A value in the form in which it would be suggested."""
     suggested = domain.name_of(value) if isinstance(domain, OneOfDomain) else value
     if not domain.allows(suggested):
         raise UserError(f"{where} cannot be {value!r}; it may be {describe(domain)}")
-    return float(suggested) if isinstance(domain, FloatDomain) else suggested
+    allowed = cast(ParamValue, suggested)
+    return float(cast(float, allowed)) if isinstance(domain, FloatDomain) else allowed
 
 
 def _check_met(point: Point, name: str, space: Space, explored: Explored) -> None:
-    """Raise UserError on a path that some way through what the point leaves open goes around."""
+    """Raise UserError on a path of the point that its other values do not always lead to."""
     options = [len(d.options) for d in explored.domains.values() if isinstance(d, OneOfDomain)]
     for turn in range(max(options, default=1)):
         missed = set(point) - _paths_met(point, space, turn)
@@ -98,10 +108,10 @@ def _check_met(point: Point, name: str, space: Space, explored: Explored) -> Non
 
 
 def _paths_met(point: Point, space: Space, turn: int) -> set[str]:
-    """The paths on one way through the space: its open choices take the option of that turn."""
+    """The paths on a way through the space whose open choices take the option number `turn`."""
     met = set()
 
-    def suggest(path: str, domain: Domain) -> Any:
+    def suggest(path: str, domain: Domain) -> ParamValue:
         met.add(path)
         if path in point:
             return point[path]

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import math
 import random
-from typing import Any
 
-from automl.space.domains import Domain, FloatDomain, IntDomain, OneOfDomain, Suggest
+from automl.space.domains import Domain, FloatDomain, IntDomain, OneOfDomain, ParamValue, Suggest
 
 WIDTH = 0.1
 """Near a likely number: a standard deviation of this share of its range."""
 
 
 def likely(suggest: Suggest) -> Suggest:
-    """Suggests the likely value where one is marked, else what `suggest` does."""
+    """A `Suggest` that gives the likely value of each marked leaf, else the one of `suggest`."""
 
-    def suggest_likely(path: str, domain: Domain) -> Any:
+    def suggest_likely(path: str, domain: Domain) -> ParamValue:
         return suggest(path, domain) if domain.likely is None else domain.likely
 
     return suggest_likely
 
 
 def leaning(suggest: Suggest, rng: random.Random, share: float = 0.5) -> Suggest:
-    """Suggests what `suggest` does; of the marked leaves `share` near their likely value instead.
+    """A `Suggest` that moves a `share` of the marked leaves near their likely values.
 
-    Each leaf is decided for by itself, so that every value stays within reach.
+    All other leaves get the value of `suggest`. Each leaf is decided on by itself, so that every
+    value stays within reach.
     """
 
-    def suggest_leaning(path: str, domain: Domain) -> Any:
+    def suggest_leaning(path: str, domain: Domain) -> ParamValue:
         if domain.likely is None or rng.random() >= share:
             return suggest(path, domain)
         return near(domain, domain.likely, rng)
@@ -35,11 +35,12 @@ def leaning(suggest: Suggest, rng: random.Random, share: float = 0.5) -> Suggest
     return suggest_leaning
 
 
-def near(domain: Domain, center: Any, rng: random.Random) -> Any:
-    """An option itself, or a number from a normal distribution around the one given."""
+def near(domain: Domain, center: ParamValue, rng: random.Random) -> ParamValue:
+    """An option itself, or a number from a normal distribution around the number given."""
+    if isinstance(domain, OneOfDomain):
+        return center
+    assert isinstance(center, int | float)
     match domain:
-        case OneOfDomain():
-            return center
         case IntDomain(low, high, step):
             drawn = _normal(rng, center, low, high)
             return low + step * round((drawn - low) / step)

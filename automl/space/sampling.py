@@ -1,13 +1,13 @@
-"""Sampling: one walk through a space, each domain on the way asked of `suggest`."""
+"""Sampling of a space: a walk through it that asks `suggest` for a value of each domain."""
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TypeVar, cast
 
 from automl.config import Config, choice, decode, kind, locate
 from automl.errors import UserError, unknown
@@ -17,6 +17,8 @@ from automl.space.domains import (
     FloatDomain,
     IntDomain,
     OneOfDomain,
+    Params,
+    ParamValue,
     RepeatDomain,
     Suggest,
     at,
@@ -24,43 +26,49 @@ from automl.space.domains import (
 )
 from automl.space.space import Space, TrialConfig
 
+T = TypeVar("T")
+C = TypeVar("C", bound=Config)
 WHOLE = "config"
 
 
 @dataclass(frozen=True)
 class Trace:
-    """A walk through a space: the config that it made, and what it asked on the way.
+    """A config sampled from a space, with the values and the domains met on the way.
 
-    `tail` are the paths asked from the first item of the recipe on that may compress: what can
-    change while the training before it stays as it is.
+    `tail` are the paths met from the first item of the recipe on that may compress: their values
+    can change while the training before them stays as it is.
     """
 
     config: TrialConfig
-    params: dict[str, Any]
+    params: dict[str, ParamValue]
     domains: dict[str, Domain]
     tail: frozenset[str]
 
 
 def trace(space: Space, suggest: Suggest) -> Trace:
-    """A plain config, each domain on the way asked of `suggest(path, domain)`."""
-    draw = _Draw(suggest, space)
-    config = locate(draw.trial(space.trial), draw.folders)
-    return Trace(config, draw.params, draw.domains, frozenset(draw.tail))
+    """A plain config with all that was met: each domain's value is that of `suggest(path, domain)`.
+
+    Raises UserError where the space does not hold together.
+    """
+    walk = SpaceWalk(suggest, space)
+    config = locate(walk.trial(space.trial), walk.folders)
+    return Trace(config, walk.params, walk.domains, frozenset(walk.tail))
 
 
 def sample(space: Space, suggest: Suggest) -> TrialConfig:
+    """The plain config alone; see `trace`."""
     return trace(space, suggest).config
 
 
-def rebuild(space: Space, params: Mapping[str, Any]) -> TrialConfig:
-    """The config of a flat dict, or of one that holds it whole as JSON, under WHOLE."""
+def rebuild(space: Space, params: Params) -> TrialConfig:
+    """The config of a flat dict, which may also hold the config whole as JSON, under WHOLE."""
     if WHOLE in params:
-        config: TrialConfig = decode(json.loads(params[WHOLE]))
+        config: TrialConfig = decode(json.loads(str(params[WHOLE])))
         return config
     return sample(space, replay(params))
 
 
-def _may_compress(item: Any) -> bool:
+def _may_compress(item: object) -> bool:
     if isinstance(item, OneOfDomain):
         item = item.options
     if isinstance(item, tuple | list):
@@ -68,106 +76,113 @@ def _may_compress(item: Any) -> bool:
     return isinstance(item, Step) and item.compresses
 
 
-def replay(params: Mapping[str, Any]) -> Suggest:
-    """Suggests what a flat dict says: the way a config crosses processes."""
+def replay(params: Params) -> Suggest:
+    """A `Suggest` that reads a flat dict: so a config crosses processes."""
     return lambda path, domain: params[path]
 
 
 def uniform(rng: random.Random) -> Suggest:
-    """Suggests at random."""
+    """A `Suggest` that draws at random."""
     return lambda path, domain: at(domain, rng.random())
 
 
-class _Draw:
-    """One walk through a trial's tree, noting every path on the way."""
+class SpaceWalk:
+    """A walk through a space that makes a plain config, and notes every path on the way."""
 
     def __init__(self, suggest: Suggest, space: Space) -> None:
         self.suggest, self.fixed = suggest, space.fixed
         self.folders = [Path(folder) for folder in space.folders]
         self.paths: set[str] = set()
-        self.params: dict[str, Any] = {}
+        self.params: dict[str, ParamValue] = {}
         self.domains: dict[str, Domain] = {}
         self.tail: set[str] = set()
 
     def trial(self, trial: TrialConfig) -> TrialConfig:
-        recipe = tuple(self.recipe(trial.recipe))
+        """The plain config of a trial that may hold domains."""
+        recipe = tuple(self._recipe(trial.recipe))
         check_labels(recipe)
         return TrialConfig(
-            dataset=self.value(trial.dataset, "dataset"),
-            model=self.value(trial.model, "model"),
+            dataset=self._plain(trial.dataset, "dataset"),
+            model=self._plain(trial.model, "model"),
             recipe=recipe,
-            seed=self.value(trial.seed, "seed"),
+            seed=self._plain(trial.seed, "seed"),
         )
 
-    def recipe(self, items: Sequence[Any]) -> Iterator[Step]:
+    def _recipe(self, items: Sequence[object]) -> Iterator[Step]:
         trained: set[str] | None = None
         for item in items:
             if trained is None and _may_compress(item):
                 trained = set(self.params)
-            yield from self.steps(item)
+            yield from self._steps(item)
         if trained is not None:
             self.tail = self.params.keys() - trained
 
-    def ask(self, path: str, domain: Domain) -> Any:
+    def _ask(self, path: str, domain: Domain) -> ParamValue:
         self.domains[path] = domain
         self.params[path] = value = self.suggest(path, domain)
         return value
 
-    def value(self, value: Any, path: str) -> Any:
+    def _plain(self, value: T, path: str) -> T:
+        """A value without domains, of the type that it is annotated with."""
+        return cast(T, self._value(value, path))
+
+    def _value(self, value: object, path: str) -> object:
         self.paths.add(path)
         if isinstance(value, OneOfDomain):
-            name = self.choose(value, path)
+            name = self._choose(value, path)
             option = value.option(name)
             part = name if isinstance(option, Config) else str(value.names().index(name))
-            return self.value(option, f"{path}.{part}")
+            return self._value(option, f"{path}.{part}")
         if path in self.fixed:
             return _fix(path, value, self.fixed[path])
         match value:
             case RepeatDomain(item, length):
-                count = self.value(length, f"{path}.length")
+                count = self._value(length, f"{path}.length")
                 if not isinstance(count, int):
                     raise UserError(f"Repeat at {path}: length is {count!r}, not an integer")
-                return tuple(self.value(item, f"{path}.{i}") for i in range(count))
+                return tuple(self._value(item, f"{path}.{i}") for i in range(count))
             case Domain():
-                return self.ask(path, value)
+                return self._ask(path, value)
             case tuple() | list():
-                return tuple(self.value(item, f"{path}.{i}") for i, item in enumerate(value))
+                return tuple(self._value(item, f"{path}.{i}") for i, item in enumerate(value))
             case dict():
-                return {key: self.value(item, f"{path}.{key}") for key, item in value.items()}
+                return {key: self._value(item, f"{path}.{key}") for key, item in value.items()}
             case Config():
-                return self.config(value, path)
+                return self._config(value, path)
         return value
 
-    def config(self, value: Any, path: str) -> Any:
+    def _config(self, value: C, path: str) -> C:
         drawn = {}
-        for f in fields(value):
+        for f in fields(value):  # type: ignore[arg-type]
             before = getattr(value, f.name)
-            after = self.value(before, f"{path}.{f.name}")
+            after = self._value(before, f"{path}.{f.name}")
             if after is not before:
                 drawn[f.name] = after
-        return replace(value, **drawn) if drawn else value
+        return replace(value, **drawn) if drawn else value  # type: ignore[type-var]
 
-    def steps(self, item: Any) -> Iterator[Step]:
+    def _steps(self, item: object) -> Iterator[Step]:
         if isinstance(item, OneOfDomain):
             path = f"recipe.{step_name(item)}"
             self.paths.add(path)
-            yield from self.steps(item.option(self.choose(item, path)))
+            yield from self._steps(item.option(self._choose(item, path)))
         elif isinstance(item, tuple | list):
             for part in item:
-                yield from self.steps(part)
+                yield from self._steps(part)
         elif item is not None:
-            yield self.config(item, f"recipe.{step_name(item)}")
+            path = f"recipe.{step_name(item)}"
+            assert isinstance(item, Step)
+            yield self._config(item, path)
 
-    def choose(self, domain: OneOfDomain, path: str) -> str:
+    def _choose(self, domain: OneOfDomain, path: str) -> str:
         if path not in self.fixed:
-            return str(self.ask(path, domain))
+            return str(self._ask(path, domain))
         if (name := self.fixed[path]) not in domain.names():
             raise UserError(unknown(f"option of {path}", name, domain.names()))
         return name
 
 
-def _fix(path: str, old: Any, text: str) -> Any:
-    """The value that a `--set` puts in the place of `old`, which must be of its kind.
+def _fix(path: str, old: object, text: str) -> object:
+    """The value that a `--set` puts where `old` stood; it must be of the same kind.
 
     Where a config or None stood, the bare name of a class stands for it with its defaults.
     """
@@ -195,6 +210,8 @@ def _fix(path: str, old: Any, text: str) -> Any:
         case _:
             wanted = type(old)
     if not isinstance(new, wanted):
-        like = f"another {kind(old).__name__}" if is_config else "a like value"
+        like = "a like value"
+        if isinstance(old, Config) and is_config:
+            like = f"another {kind(old).__name__}"
         raise UserError(f"--set {path}={text}: what stands there is {old!r}; give {like}")
     return new

@@ -1,4 +1,4 @@
-"""A search space: a trial config whose leaves may be domains, and what is wanted of it."""
+"""The search space and the trial config, whose leaves may be domains."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_SEED = 2**32 - 1
 
 @dataclass(frozen=True)
 class TrialConfig(Config):
-    """One trial: what is learned from, what learns, and what is done to it, in order."""
+    """The config of a trial: the data, the model, and the steps of its recipe in order."""
 
     dataset: Dataset
     model: ModelFamily
@@ -32,7 +32,7 @@ class TrialConfig(Config):
 
 @dataclass(frozen=True)
 class Space(Config):
-    """A trial config with domains, and what is wanted of it.
+    """A trial config with domains, and the objectives and constraints of its search.
 
     `objectives` are names of metrics or of a file's figures (`pareto.DIRECTIONS`).
     `constraints` read like "size_bytes<=40000". `fixed` maps paths to values that replace the

@@ -18,7 +18,10 @@ from automl.space.space import Space
 
 
 def find(name: str) -> Path:
-    """The file of a space, given its path or the name of a shipped one."""
+    """The file of a space, given its path or the name of a shipped space.
+
+    Raises UserError where there is none.
+    """
     shipped = {p.name.removesuffix(".py"): p for p in _shipped_files()}
     if name in shipped:
         return shipped[name]
@@ -31,7 +34,7 @@ def find(name: str) -> Path:
 
 
 def read(path: Path) -> str:
-    """A space file's text. Raises UserError when it is none."""
+    """The text of a space file. Raises UserError on a file that cannot be read as text."""
     try:
         return path.read_text()
     except (OSError, UnicodeDecodeError) as error:
@@ -44,9 +47,10 @@ def load(
     name: str = "the space file",
     folder: str = "",
 ) -> Space:
-    """Run a space file's text as a module (once per process) and take the Space it builds.
+    """Run a space file's text as a module (once per process) and take the Space that it builds.
 
-    Its relative paths are looked for in `folder`, else beside the shipped spaces.
+    Relative paths are looked for in `folder`, else beside the shipped spaces. Raises UserError,
+    with the line, on a text that does not run or builds no single Space.
     """
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     module_name = f"{SPACE_MODULE_PREFIX}{digest}"

@@ -1,4 +1,4 @@
-"""Every prefix of a recipe is an artifact; this is its key in the store."""
+"""Keys in the store: every prefix of a recipe is an artifact, named by a hash."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ SCHEMA_VERSION = 3
 
 
 def prefix_keys(config: TrialConfig, space_source: str = "") -> list[str]:
-    """The store's key of each prefix recipe[:1] … recipe[:n]; of an empty recipe, its one key.
+    """The store's key of each prefix recipe[:1] … recipe[:n]; of an empty recipe, a single key.
 
-    The hash of dataset, model, steps and seed, and, where a class of the space file is
+    A key is the hash of dataset, model, steps and seed, and, where a class of the space file is
     used, of that file's text (`space_source`, without the statement that builds the space).
     """
     keys: list[str] = []
@@ -49,5 +49,5 @@ def needed_keys(config: TrialConfig, space_source: str = "") -> list[str]:
 
 
 def sibling_config(config: TrialConfig, sibling: Sibling) -> TrialConfig:
-    """What a trial would be that ends in its sibling."""
+    """The config of the trial that would end in a sibling."""
     return replace(config, model=sibling.of(config.model), recipe=sibling.recipe)

@@ -14,20 +14,21 @@ from automl.field_types import Above0To1, Whole
 
 
 class Augmentation(Config):
-    """Changes a batch (rows, *input shape), channels first, with torch's random numbers.
+    """Base of the random changes of a batch, with torch's random numbers.
 
-    `needs_space` is how many dimensions of space or time a row must have at least.
+    `needs_space` is the number of dimensions of space or time that a row must have at least.
     """
 
     needs_space: ClassVar[int] = 1
 
     def __call__(self, rows: Tensor) -> Tensor:
+        """The rows (rows, channels, *space), changed; of the same shape."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class Shift(Augmentation):
-    """Move each row by up to `pixels` (or steps) in each direction; what enters is 0."""
+    """Move each row by up to `pixels` (or steps) in each direction, and fill up with 0."""
 
     pixels: Whole = 2
 
@@ -35,10 +36,10 @@ class Shift(Augmentation):
         for dim in range(2, rows.ndim):
             length = rows.shape[dim]
             shifts = torch.randint(-self.pixels, self.pixels + 1, (len(rows), 1))
-            places = torch.arange(length) - shifts + self.pixels
+            positions = torch.arange(length) - shifts + self.pixels
             shape = [1] * rows.ndim
             shape[0], shape[dim] = len(rows), length
-            index = places.clamp(0, length + 2 * self.pixels - 1).view(shape).to(rows.device)
+            index = positions.clamp(0, length + 2 * self.pixels - 1).view(shape).to(rows.device)
             padding = [0, 0] * (rows.ndim - 1 - dim) + [self.pixels, self.pixels]
             rows = F.pad(rows, padding).gather(dim, index.expand(rows.shape))
         return rows
@@ -57,7 +58,7 @@ class Flip(Augmentation):
 
 @dataclass(frozen=True)
 class RandomErasing(Augmentation):
-    """Set a box of each row to 0, at any place, `share` of each dimension long.
+    """Set a box of each row to 0, anywhere in it, `share` of each dimension long.
 
     https://arxiv.org/abs/1708.04896, https://arxiv.org/abs/1708.04552
     """
@@ -70,8 +71,8 @@ class RandomErasing(Augmentation):
             length = rows.shape[dim]
             size = max(1, round(self.share * length))
             starts = torch.randint(0, length - size + 1, (len(rows), 1))
-            places = torch.arange(length)
-            inside = (places >= starts) & (places < starts + size)
+            positions = torch.arange(length)
+            inside = (positions >= starts) & (positions < starts + size)
             shape = [1] * rows.ndim
             shape[0], shape[dim] = len(rows), length
             erased = erased & inside.view(shape)

@@ -1,4 +1,4 @@
-"""Batch normalisation over the rows of all ranks: sums are added up, gradients of them too.
+"""Batch normalisation over the rows of all ranks: their sums are added up, and the gradients too.
 
 torch's own SyncBatchNorm does not work on a CPU.
 """
@@ -6,48 +6,52 @@ torch's own SyncBatchNorm does not work on a CPU.
 from __future__ import annotations
 
 from types import MethodType
-from typing import Any
+from typing import TypeAlias
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch.autograd.function import FunctionCtx
+
+BatchNorm: TypeAlias = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d | nn.SyncBatchNorm
 
 
 def share_statistics(module: nn.Module) -> None:
     """Have batch norms use the moments of the rows of all ranks, while they train."""
     for norm in module.modules():
-        if isinstance(norm, _BatchNorm):
+        if isinstance(norm, BatchNorm):
             norm.forward = MethodType(_forward, norm)  # type: ignore[method-assign]
 
 
 def keep_own_statistics(module: nn.Module) -> None:
     """Undo `share_statistics`."""
     for norm in module.modules():
-        if isinstance(norm, _BatchNorm):
+        if isinstance(norm, BatchNorm):
             vars(norm).pop("forward", None)
 
 
 class Added(torch.autograd.Function):
-    """The sum of a tensor over all ranks; so is its gradient."""
+    """The sum of a tensor of any shape over all ranks; its gradient is summed likewise."""
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor) -> Tensor:
+    def forward(ctx: FunctionCtx, values: Tensor) -> Tensor:
+        """The sum, of the same shape."""
         total = values.clone()
         dist.all_reduce(total)
         return total
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+    def backward(ctx: FunctionCtx, *gradients: Tensor) -> Tensor:
+        """The gradients' sum, of the same shape."""
         total = gradients[0].clone()
         dist.all_reduce(total)
         return total
 
 
-def _forward(norm: Any, inputs: Tensor) -> Tensor:
+def _forward(norm: BatchNorm, inputs: Tensor) -> Tensor:
+    """Normalise (rows, channels, *space) by the moments of the rows of all ranks."""
     if not norm.training:
-        outputs: Tensor = type(norm).forward(norm, inputs)
-        return outputs
+        return type(norm).forward(norm, inputs)  # type: ignore[arg-type]
     values = inputs if inputs.dtype == torch.float64 else inputs.float()
     dims, shape = [0, *range(2, inputs.dim())], (1, -1, *[1] * (inputs.dim() - 2))
     rows = values.numel() // values.shape[1]
@@ -63,9 +67,9 @@ def _forward(norm: Any, inputs: Tensor) -> Tensor:
     return normalised.to(inputs.dtype)
 
 
-def _remember(norm: Any, mean: Tensor, variance: Tensor) -> None:
-    """Bring the running moments up to date."""
-    if norm.running_mean is None:
+def _remember(norm: BatchNorm, mean: Tensor, variance: Tensor) -> None:
+    """Bring the running moments (channels,) up to date."""
+    if norm.running_mean is None or norm.running_var is None or norm.num_batches_tracked is None:
         return
     norm.num_batches_tracked += 1
     share = 1 / norm.num_batches_tracked.item() if norm.momentum is None else norm.momentum

@@ -1,4 +1,4 @@
-"""A training's batches, in the order and with the changes that seed, step and epoch decide."""
+"""Batches of a training: their order and the changes of their rows follow from the seed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +15,7 @@ from automl.data.dataset import Data
 from automl.models.deployed import Inputs, predict, standardised
 from automl.models.family import Network
 from automl.training.augmentation import Augmentation
-from automl.training.losses import BatchLoss
+from automl.training.losses import BatchLoss, Outputs
 from automl.training.schedules import Schedule
 
 MAX_DEVICE_BYTES = 1_000_000_000
@@ -25,7 +24,10 @@ MAX_ROWS_AT_ONCE = 4096
 
 @dataclass(frozen=True)
 class Plan:
-    """Which rows come when: `share` is this rank's place and the number of ranks."""
+    """The order in which rows are learned from.
+
+    `share` is this rank's number and the number of ranks.
+    """
 
     seed: int
     label: str
@@ -35,7 +37,11 @@ class Plan:
     share: tuple[int, int]
 
     def of_epoch(self, epoch: int, count: int) -> Iterator[tuple[float, int, Tensor]]:
-        """Progress, rows over all ranks, and the numbers of this rank's rows."""
+        """Each batch of an epoch of `count` rows.
+
+        A batch is the progress in [0, 1), the number of its rows over all ranks, and the numbers
+        of this rank's rows (rows,).
+        """
         generator = torch.Generator().manual_seed(epoch_seed(self.seed, self.label, epoch))
         order = torch.randperm(count, generator=generator)
         (rank, ranks), start = self.share, 0
@@ -50,8 +56,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Part:
-    """Some rows of a batch. Under mixup `share` of each row is of `targets`, the rest of
-    `others`."""
+    """Some rows of a batch: `inputs` (rows, *input shape) and `targets` (rows,) or (rows, outputs).
+
+    Under mixup `share` of each row belongs to `targets`, the rest to `others`, of the same shape.
+    `taught` are the teacher's outputs (rows, outputs), if there is a teacher.
+    """
 
     inputs: Tensor
     targets: Tensor
@@ -59,21 +68,22 @@ class Part:
     share: float
     taught: Tensor | None
 
-    def loss(self, loss: BatchLoss, outputs: Any) -> Tensor:
+    def loss(self, loss: BatchLoss, outputs: Outputs) -> Tensor:
+        """The sum of a loss over the rows, a scalar, given the outputs (rows, outputs)."""
         own = loss(outputs, self.targets, self.taught)
         if self.share == 1.0:
             return own
         return self.share * own + (1 - self.share) * loss(outputs, self.others, self.taught)
 
     def of(self, rows: Tensor) -> Part:
-        """The same of some of its rows."""
+        """The part that holds only those rows (rows,) of this part."""
         taught = None if self.taught is None else self.taught[rows]
         inputs, targets, others = self.inputs[rows], self.targets[rows], self.others[rows]
         return Part(inputs, targets, others, self.share, taught)
 
 
 class Batches:
-    """Training rows as a model sees them, with their targets and the teacher's outputs."""
+    """Training rows as a model reads them, with their targets and the teacher's outputs."""
 
     def __init__(
         self,
@@ -96,7 +106,10 @@ class Batches:
         return len(self.targets)
 
     def learn_from(self, teacher: Network) -> None:
-        """Have a teacher's outputs with every batch, all at once where rows stay as they are."""
+        """Add a teacher's outputs to every batch.
+
+        Where rows are never changed, all outputs are computed at once here.
+        """
         self.teacher = teacher.to(self.device).eval()
         scaling = teacher.spec.model.scaling(self.info)
         self.teachers_inputs = Inputs(self.info, scaling).to(self.device)
@@ -104,7 +117,10 @@ class Batches:
             self.taught = predict(nn.Sequential(self.teachers_inputs, teacher), self.raw)
 
     def take(self, rows: Tensor, num_rows: int) -> Iterator[Part]:
-        """A batch, of at most `num_rows` on each rank, in as many parts on all of them."""
+        """A batch of these rows (rows,), in parts of at most `MAX_ROWS_AT_ONCE`.
+
+        `num_rows` is the most that a rank has of the batch: all ranks cut into as many parts.
+        """
         for part in torch.tensor_split(rows, math.ceil(num_rows / MAX_ROWS_AT_ONCE)):
             raw, targets = self._raw(part), self.targets[part.to(self.device)]
             mix, others = _Mix(), targets
@@ -135,7 +151,7 @@ class Batches:
 
 @dataclass(frozen=True)
 class _Mix:
-    """Each row with a share of its partner in it, as mixup draws them."""
+    """Mixup of each row with its partner: (rows, *input shape) in and out."""
 
     share: float = 1.0
     partners: Tensor | None = None
@@ -147,6 +163,6 @@ class _Mix:
 
 
 def epoch_seed(seed: int, *parts: object) -> int:
-    """The seed of an epoch's random numbers."""
+    """A seed for random numbers that follows from the search's and the parts, e.g. an epoch."""
     digest = hashlib.sha256(json.dumps([seed, *parts]).encode()).digest()
     return int.from_bytes(digest[:7], "big")

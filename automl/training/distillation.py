@@ -10,25 +10,32 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.modules.conv import _ConvNd
 
 from automl.data.dataset import DatasetInfo
 from automl.errors import Rejected, UserError
 from automl.field_types import Count, From0To1, NotNegative, Positive
 from automl.models.deployed import predict
 from automl.models.family import ModelFamily, Network, Spec, larger, untrained
+from automl.models.watching import watching
 from automl.recipe import Sibling
 from automl.training.losses import CrossEntropy, Loss, MeanSquaredError
 
+_CONVOLUTIONS = (
+    *(nn.Conv1d, nn.Conv2d, nn.Conv3d),
+    *(nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
+)
+
 
 class Taught(Loss):
-    """A loss of which `weight` is what others teach, softened by `temperature`, and the rest
-    what the labels say; in a regression, numbers of both."""
+    """Base of the losses in which other networks teach.
+
+    `weight` is the share of what they teach, softened by `temperature`; the rest comes from the
+    labels. In a regression both are squared errors.
+    """
 
     temperature: Positive
     weight: From0To1
@@ -38,14 +45,21 @@ class Taught(Loss):
         return super().technique or "teaching"
 
     def weighed(self, outputs: Tensor, targets: Tensor, taught: Tensor) -> Tensor:
+        """The weighed sum of both over the rows, a scalar.
+
+        Outputs and taught are (rows, outputs), targets (rows,) or (rows, outputs).
+        """
         soft = softened_distance(outputs, taught, self.temperature, targets.is_floating_point())
         return self.weight * soft + (1 - self.weight) * from_labels(outputs, targets)
 
 
 @dataclass(frozen=True)
 class Distill(Taught):
-    """The model learns from a teacher that is trained already: the model after an earlier step
-    of its own recipe, of which it is the compressed copy, or a sibling."""
+    """A teacher that is trained already teaches the model.
+
+    The teacher is a sibling, or the model after an earlier step of its own recipe, of which the
+    model is the compressed copy.
+    """
 
     teacher: str | Sibling = "train"
     temperature: Positive = 2.0
@@ -64,12 +78,12 @@ class Distill(Taught):
 
 @dataclass(frozen=True)
 class Joint(Taught):
-    """The model and a larger teacher learn together, both from the labels, the model also from
-    the teacher's answers and, by `hints`, from its hidden layers; then the model alone is kept.
+    """The model and a larger teacher learn together; then the model alone is kept.
 
-    The teacher is `model`, or the model itself with every width times `width_factor`, and
-    begins untrained. Hidden layers are paired by name, and compared after a learned linear map
-    of the model's channels to the teacher's.
+    Both learn from the labels. The model also learns from the teacher's answers and, weighed by
+    `hints`, from its hidden layers. The teacher is `model`, or the model itself with every width
+    times `width_factor`, and begins untrained. Hidden layers are paired by name, and compared
+    after a learned linear map of the model's channels to the teacher's.
     """
 
     width_factor: float = 2.0
@@ -112,9 +126,11 @@ class Joint(Taught):
 
 @dataclass(frozen=True)
 class Mutual(Taught):
-    """The model and `peers` learn together, each from the labels and the answers of all others;
-    the model is kept. Peers are of its family and widths, and begin untrained and unchanged by
-    what steps made of single layers."""
+    """The model and `peers` learn together; then the model alone is kept.
+
+    Each learns from the labels and the answers of all others. Peers are of the model's family and
+    widths. They begin untrained, without the edits that steps made of single layers.
+    """
 
     peers: Count = 1
     temperature: Positive = 1.0
@@ -146,8 +162,11 @@ class Mutual(Taught):
 def softened_distance(
     outputs: Tensor, taught: Tensor, temperature: float, is_regression: bool
 ) -> Tensor:
-    """How far answers are from a teacher's, summed over rows: the divergence of softened classes
-    times the temperature's square, or squared errors averaged over outputs."""
+    """The distance of outputs from a teacher's, both (rows, outputs), summed over rows: a scalar.
+
+    It is the divergence of softened classes times the temperature's square; in a regression the
+    squared errors averaged over outputs.
+    """
     if is_regression:
         return MeanSquaredError()(outputs, taught, None)
     divergence = F.kl_div(
@@ -160,13 +179,16 @@ def softened_distance(
 
 
 def from_labels(outputs: Tensor, targets: Tensor) -> Tensor:
-    """The task's usual loss."""
+    """The task's usual loss, summed over rows: a scalar.
+
+    Outputs are (rows, outputs), targets class numbers (rows,) or numbers (rows, outputs).
+    """
     loss = MeanSquaredError() if targets.is_floating_point() else CrossEntropy()
     return loss(outputs, targets, None)
 
 
 def misfit(teacher: Network) -> str:
-    """What is wrong with a teacher's answers, in a sentence; "" when nothing is."""
+    """A sentence on what is wrong with a teacher's answers; "" when nothing is."""
     name, wanted = type(teacher.spec.model).__name__, teacher.spec.num_outputs
     try:
         answers = predict(teacher, _two_rows(teacher.spec))
@@ -200,20 +222,23 @@ def _are_equal(one: Network, other: Network) -> bool:
 
 
 class _Peers(nn.Module):
-    """The answers of several networks, (networks, rows, outputs)."""
+    """Several networks that answer the same rows."""
 
     def __init__(self, networks: Sequence[Network]) -> None:
         super().__init__()
         self.networks = nn.ModuleList(networks)
 
     def forward(self, inputs: Tensor) -> Tensor:
+        """The answers (networks, rows, outputs) to inputs (rows, *input shape)."""
         return torch.stack([network(inputs) for network in self.networks])
 
 
 @dataclass(frozen=True)
 class _Pair:
-    """A hidden layer that a model and its teacher have, how many channels it gives in each, and
-    in which dimension."""
+    """A hidden layer that a model and its teacher share by name.
+
+    `own` and `theirs` count the channels that it gives in each, along the dimension `dim`.
+    """
 
     name: str
     own: int
@@ -222,8 +247,7 @@ class _Pair:
 
 
 class _Apprentice(nn.Module):
-    """A model and its teacher: the answers of both, and how far apart their hidden layers are,
-    per row."""
+    """A model and its teacher, which answer the same rows."""
 
     def __init__(self, model: Network, teacher: Network, pairs: Sequence[_Pair]) -> None:
         super().__init__()
@@ -231,6 +255,7 @@ class _Apprentice(nn.Module):
         self.regressors = nn.ModuleList(nn.Linear(pair.own, pair.theirs) for pair in pairs)
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Both answers (rows, outputs), and the distance of their hidden layers (rows,)."""
         names = [pair.name for pair in self.pairs]
         answers, own = _watched(self.model, names, inputs)
         teachers, theirs = _watched(self.teacher, names, inputs)
@@ -243,8 +268,10 @@ class _Apprentice(nn.Module):
 
 
 def _pairs(model: Network, teacher: Network) -> list[_Pair]:
-    """The children of both bodies that have one name and one shape but for their channels; the
-    teacher's last gives its answers and is none."""
+    """The children of both bodies that have the same name, and but for channels the same shape.
+
+    The teacher's last child gives the answers, and is in no pair.
+    """
     dims = {name: dim for name, child in teacher.body.named_children() if (dim := _dim(child))}
     names = [name for name in list(dims)[:-1] if name in dict(model.body.named_children())]
     rows, found = _two_rows(model.spec), []
@@ -260,9 +287,11 @@ def _pairs(model: Network, teacher: Network) -> list[_Pair]:
 
 
 def _dim(layer: nn.Module) -> int:
-    """Where a layer's outputs hold its channels: last after a linear layer, second after a
-    convolution; 0 where there is neither."""
-    made = [m for m in layer.modules() if isinstance(m, nn.Linear | _ConvNd)]
+    """The dimension of the channels in a layer's outputs.
+
+    It is the last after a linear layer, the second after a convolution; 0 where there is neither.
+    """
+    made = [m for m in layer.modules() if isinstance(m, (nn.Linear, *_CONVOLUTIONS))]
     if not made:
         return 0
     return -1 if isinstance(made[-1], nn.Linear) else 1
@@ -271,17 +300,9 @@ def _dim(layer: nn.Module) -> int:
 def _watched(
     model: Network, names: Sequence[str], inputs: Tensor
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """A model's answers, and what its layers of these names gave on the way."""
+    """A model's answers (rows, outputs), and the outputs of its layers of these names."""
     seen: dict[str, Tensor] = {}
-
-    def watch(name: str) -> Any:
-        layer = model.body.get_submodule(name)
-        return layer.register_forward_hook(lambda _, __, outputs: seen.update({name: outputs}))
-
-    hooks = [watch(name) for name in names]
-    try:
+    layers = {name: model.body.get_submodule(name) for name in names}
+    with watching(layers, lambda name, layer, read, gave: seen.update({name: gave})):
         answers: Tensor = model(inputs)
-    finally:
-        for hook in hooks:
-            hook.remove()
     return answers, seen

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +23,7 @@ from automl.training.augmentation import Augmentation
 from automl.training.batch_norm import keep_own_statistics
 from automl.training.batches import Batches, Plan, epoch_seed
 from automl.training.distillation import misfit
-from automl.training.losses import BatchLoss, Loss, usual
+from automl.training.losses import BatchLoss, Loss, Outputs, usual
 from automl.training.optimizers import AdamW, Optimizer, keep_zeros
 from automl.training.parallel import Parallelism, SingleDevice, Spread, Trainee
 from automl.training.schedules import Cosine, Fixed, Schedule, Warmup
@@ -36,12 +36,12 @@ BATCH_SCALING = {"none": 0.0, "sqrt": 0.5, "linear": 1.0}
 
 @dataclass(frozen=True)
 class Train(Step):
-    """Train the model as it stands. A second one in a recipe is a fine-tuning: label it.
+    """Train the model as it stands. A second `Train` in a recipe is a fine-tuning: label it.
 
-    `learning_rate` is a warmed-up cosine from the optimizer's usual rate where none is given,
-    `loss` the task's own. `batch_size` counts rows over all ranks; with `batch_scaling`
-    "linear" or "sqrt" the learning rate is that of the first batch, and grows with the batch
-    or its root. `mixup` is the alpha of https://arxiv.org/abs/1710.09412, 0 for none.
+    Where no `learning_rate` is given, it is a warmed-up cosine from the optimizer's usual rate;
+    where no `loss` is given, the task's own. `batch_size` counts rows over all ranks. With
+    `batch_scaling` "linear" or "sqrt" the learning rate holds for the first batch, and grows with
+    the batch or its root. `mixup` is the alpha of https://arxiv.org/abs/1710.09412, 0 for none.
     `precision` is "fp32" or "bf16" (autocast).
     """
 
@@ -175,7 +175,7 @@ class Train(Step):
     def _epoch(
         self, spread: Spread, loss: BatchLoss, batches: Batches, plan: Plan, epoch: int
     ) -> float:
-        """The mean loss over the epoch's rows. Raises ArithmeticError when it is not finite."""
+        """The mean loss over an epoch's rows. Raises ArithmeticError when it is not finite."""
         spread.module.train()
         schedule = self.learning_rate or Warmup(Cosine(self.optimizer.usual_learning_rate))
         scaling, first_size = BATCH_SCALING[self.batch_scaling], self.batch_size.at(0.0)
@@ -195,11 +195,12 @@ class Train(Step):
             )
         return mean_loss
 
-    def _outputs(self, model: nn.Module, inputs: Tensor) -> Any:
+    def _outputs(self, model: nn.Module, inputs: Tensor) -> Outputs:
+        """The outputs for inputs (rows, *input shape), as fp32."""
         if self.channels_last and inputs.ndim == 4:
             inputs = inputs.to(memory_format=torch.channels_last)
         with torch.autocast(inputs.device.type, torch.bfloat16, self.precision == "bf16"):
-            outputs = model(inputs)
+            outputs: Outputs = model(inputs)
         if isinstance(outputs, tuple):
             return tuple(output.float() for output in outputs)
         return outputs.float()
@@ -229,10 +230,10 @@ class Train(Step):
 
     def _compiled(
         self, model: nn.Module, loss: BatchLoss, batches: Batches, context: Context
-    ) -> Any:
+    ) -> nn.Module:
         """The model compiled; where that fails, as it is, and a note of why.
 
-        Compiling happens at the first call, so one is made here, without effect on the model.
+        torch compiles at the first call, which is made here, without effect on the model.
         """
         if not self.compile:
             return model
@@ -242,7 +243,7 @@ class Train(Step):
             return model
         buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
         try:
-            compiled: Any = torch.compile(model)
+            compiled = cast(nn.Module, torch.compile(model))
             _, _, rows = next(self._plan(context).of_epoch(0, len(batches)))
             part = next(batches.take(rows, len(rows)))
             part.loss(loss, self._outputs(compiled.train(), part.inputs)).backward()  # type: ignore[no-untyped-call]
@@ -257,7 +258,7 @@ class Train(Step):
 
 
 def _network(module: nn.Module) -> nn.Module:
-    """The model in what is trained; of a part of one, the part."""
+    """The model in a module that is trained; where it holds no whole model, the module."""
     return next((part for part in module.modules() if isinstance(part, Network)), module)
 
 

@@ -1,4 +1,4 @@
-"""Losses of a training step; `distill.py` has those in which other networks teach."""
+"""Losses of a training step; `distillation.py` has those in which other networks teach."""
 
 from __future__ import annotations
 
@@ -18,12 +18,17 @@ from automl.field_types import From0Below1
 from automl.models.family import Network
 from automl.recipe import Sibling
 
+Outputs: TypeAlias = Tensor | tuple[Tensor, ...]
+"""What is trained answers with (rows, outputs), or with several tensors for a loss that asks so."""
 BatchLoss: TypeAlias = Callable[[Any, Tensor, Tensor | None], Tensor]
+"""The sum over the rows of a batch, a scalar; each loss reads the outputs that it asked for."""
 
 
 class Loss(Config):
-    """A loss over a batch. `teacher` is who teaches, if anyone: an earlier step, by its label,
-    or a sibling."""
+    """Base of the losses over a batch.
+
+    `teacher` is the label of an earlier step, or a sibling, where one teaches.
+    """
 
     teacher: str | Sibling = ""
 
@@ -45,8 +50,11 @@ class Loss(Config):
         return 0.0 if type(self).around is Loss.around else 1.0
 
     def around(self, model: Network, info: DatasetInfo) -> nn.Module:
-        """What is trained and checkpointed: the model, or a module that holds it and what else
-        learns beside it. It is called like the model. Raises Rejected where there is none."""
+        """The module that is trained and checkpointed, which is called like the model.
+
+        It is the model, or holds it and what else learns beside it. Raises Rejected where there
+        can be none.
+        """
         return model
 
     def build(self, info: DatasetInfo, device: str) -> BatchLoss:
@@ -54,17 +62,21 @@ class Loss(Config):
         return self
 
     def __call__(self, outputs: Any, targets: Tensor, taught: Tensor | None) -> Tensor:
-        """The sum over the batch, given what the module `around` the model gives and the
-        teacher's outputs on the same rows.
+        """The sum over the batch, a scalar.
 
-        Targets are class numbers, or (rows, outputs) of mean 0 and deviation 1.
+        `outputs` are what the module `around` the model gives: (rows, outputs) for the model
+        alone. Targets are class numbers (rows,), or (rows, outputs) of mean 0 and deviation 1.
+        `taught` are the teacher's outputs (rows, outputs), where one teaches.
         """
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class CrossEntropy(Loss):
-    """`balanced` weighs each class by the inverse of how often it appears, 1 on average."""
+    """Cross-entropy of classes.
+
+    `balanced` weighs each class by the inverse of its frequency, 1 on average.
+    """
 
     label_smoothing: From0Below1 = 0.0
     balanced: bool = False
@@ -97,6 +109,8 @@ class CrossEntropy(Loss):
 
 @dataclass(frozen=True)
 class MeanSquaredError(Loss):
+    """Squared errors averaged over the outputs of a regression."""
+
     def check(self, info: DatasetInfo) -> None:
         if info.classes:
             raise UserError("MeanSquaredError needs numbers; for classes use CrossEntropy()")
@@ -106,5 +120,5 @@ class MeanSquaredError(Loss):
 
 
 def usual(info: DatasetInfo) -> Loss:
-    """The loss of a task when a step names none."""
+    """The loss of a task where a step names none."""
     return CrossEntropy() if info.classes else MeanSquaredError()

@@ -1,10 +1,10 @@
-"""Optimizers: thin frozen configs over torch's own; the learning rate is the schedule's."""
+"""Optimizers: thin frozen configs over torch's own; the learning rate comes from a schedule."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import nn
@@ -14,22 +14,23 @@ from automl.field_types import Between0And1, From0Below1, NotNegative
 
 
 class Optimizer(Config):
-    """Builds a torch optimizer; subclass it to add one.
+    """Base of the configs that build a torch optimizer; subclass it to add another.
 
-    `usual_learning_rate` is the peak of a `Train` that names none. With `full_batch` every
-    step takes all rows, whatever the batch size.
+    `usual_learning_rate` is the peak of a `Train` that names no learning rate. With `full_batch`
+    every step takes all rows, whatever the batch size.
     """
 
     usual_learning_rate: ClassVar[float] = 1e-3
     full_batch: ClassVar[bool] = False
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """The optimizer of these parameters; every step sets its learning rate."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class GradientDescent(Optimizer):
-    """Plain gradient descent: one step an epoch, on all rows."""
+    """Plain gradient descent: one step per epoch, on all rows."""
 
     usual_learning_rate: ClassVar[float] = 0.3
     full_batch: ClassVar[bool] = True
@@ -120,7 +121,7 @@ class RMSprop(Optimizer):
 
 @dataclass(frozen=True)
 class Adadelta(Optimizer):
-    """Its learning rate is a factor on the step that it finds itself: about 1."""
+    """Adadelta, which finds its step itself: the learning rate is a factor on it, about 1."""
 
     rho: From0Below1 = 0.9
     weight_decay: NotNegative = 0.0
@@ -149,9 +150,8 @@ class Muon(Optimizer):
             (matrices if parameter.ndim == 2 else others).append(parameter)
         parts: list[torch.optim.Optimizer] = []
         if matrices:
-            muon: Any = torch.optim.Muon
             parts.append(
-                muon(
+                torch.optim.Muon(
                     matrices,
                     momentum=self.momentum,
                     weight_decay=self.weight_decay,
@@ -164,10 +164,10 @@ class Muon(Optimizer):
 
 
 def keep_zeros(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Have the weights (not biases or norms) that are zero now be zero after every step."""
+    """Have the weights (not biases or norms) that are zero now stay zero after every step."""
     kept = [(p, p.detach() != 0) for p in model.parameters() if p.ndim > 1]
 
-    def clear(*_: Any) -> None:
+    def clear(*_: object) -> None:
         with torch.no_grad():
             for parameter, mask in kept:
                 parameter.mul_(mask)
@@ -176,7 +176,7 @@ def keep_zeros(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
 
 
 class _Together(torch.optim.Optimizer):
-    """Several optimizers, each for its own parameters, as one."""
+    """Several optimizers, each with parameters of its own, called as a single optimizer."""
 
     def __init__(self, parts: list[torch.optim.Optimizer]) -> None:
         self.parts = parts
@@ -187,12 +187,12 @@ class _Together(torch.optim.Optimizer):
         for part in self.parts:
             part.step()
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: dict[str, object]) -> None:
         super().load_state_dict(state_dict)
         self._share()
 
     def _share(self) -> None:
-        """The parts work on this optimizer's groups and state."""
+        """Have the parts work on this optimizer's groups and state."""
         groups = iter(self.param_groups)
         for part in self.parts:
             part.param_groups = [next(groups) for _ in part.param_groups]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -15,7 +15,7 @@ from automl.config import Config
 from automl.field_types import Count
 from automl.training.batch_norm import share_statistics
 from automl.training.batches import Part, Plan
-from automl.training.losses import BatchLoss
+from automl.training.losses import BatchLoss, Outputs
 
 T = TypeVar("T")
 
@@ -24,29 +24,31 @@ T = TypeVar("T")
 class Trainee:
     """A plain module that is to learn, the same on every rank between epochs, and its optimizer.
 
-    `called` is the module, or what was compiled of it; `build` makes an optimizer for another
-    form of the module or a part of it, `outputs` calls either as the step wants it called.
+    `called` is the module, or its compiled form. `build` makes an optimizer for another form of
+    the module or a part of it. `outputs` calls either as the step wants it called.
     """
 
     module: nn.Module
     called: nn.Module
     optimizer: torch.optim.Optimizer
     build: Callable[[nn.Module], torch.optim.Optimizer]
-    outputs: Callable[[nn.Module, Tensor], Any]
+    outputs: Callable[[nn.Module, Tensor], Outputs]
 
 
 class Spread:
     """A trainee while it learns on the ranks; `gather` brings the plain one up to date."""
 
-    def __init__(self, trainee: Trainee, module: Any, optimizer: torch.optim.Optimizer) -> None:
+    def __init__(
+        self, trainee: Trainee, module: nn.Module, optimizer: torch.optim.Optimizer
+    ) -> None:
         self.trainee, self.module, self.optimizer = trainee, module, optimizer
 
     def batches(self, plan: Plan, epoch: int, count: int) -> Iterator[tuple[float, int, Tensor]]:
-        """What this rank is to learn from in an epoch, as the plan says it."""
+        """This rank's batches of an epoch: progress, number of rows, row numbers (rows,)."""
         return plan.of_epoch(epoch, count)
 
     def learn(self, part: Part, loss: BatchLoss, divisor: float) -> Tensor:
-        """Add the gradients of a part's loss over `divisor`; returns the loss."""
+        """Add the gradients of a part's loss over `divisor`; returns the loss, of shape ()."""
         part_loss = part.loss(loss, self.trainee.outputs(self.module, part.inputs))
         (part_loss / divisor).backward()  # type: ignore[no-untyped-call]
         return part_loss.detach()
@@ -59,24 +61,24 @@ class Spread:
         self.optimizer.zero_grad(set_to_none=True)
 
     def over_ranks(self, loss: Tensor, rows: int) -> tuple[float, int]:
-        """This rank's loss and rows, to those of all."""
+        """The loss and the rows of all ranks, given the loss, of shape (), and rows of this one."""
         return loss.item(), rows
 
     def gather(self) -> None:
         """Bring the plain module up to date on every rank, its optimizer on rank 0 at least."""
 
     def figures(self) -> dict[str, float]:
-        """What is worth a word in the report of an epoch."""
+        """Figures to be added to the report of an epoch, by their names."""
         return {}
 
     def close(self) -> None:
-        """End what works beside the ranks."""
+        """End all threads that work beside the ranks."""
 
 
 class Parallelism(Config):
-    """How one training step uses the ranks of its trial.
+    """Base of the ways in which a training step uses the ranks of its trial.
 
-    `num_workers` is how many Train workers it needs; 0 means the trial's own process.
+    `num_workers` is the number of Train workers that it needs; 0 means the trial's own process.
     """
 
     num_workers: int = 0
@@ -96,7 +98,7 @@ class Parallelism(Config):
 
 @dataclass(frozen=True)
 class SingleDevice(Parallelism):
-    """No spreading; where a trial has several ranks for another step, each does the same."""
+    """No spreading; where a trial has several ranks for another step, each computes the same."""
 
     takes_compiled: ClassVar[bool] = True
 
@@ -123,9 +125,10 @@ class DataParallel(Parallelism):
 
 
 class SharedRows(Spread):
-    """Ranks that learn from different rows."""
+    """A spread over ranks that learn from different rows."""
 
     def over_ranks(self, loss: Tensor, rows: int) -> tuple[float, int]:
+        """The sums, over all ranks, of the loss (a scalar) and of the rows."""
         count = torch.tensor(rows, dtype=torch.float64, device=loss.device)
         both = torch.stack([loss.double(), count])
         dist.all_reduce(both)
@@ -139,20 +142,22 @@ class _Replicated(SharedRows):
 
 
 def rank() -> int:
+    """The number of this process among the ranks of its trial."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
 def world_size() -> int:
+    """The number of ranks of the trial."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
 def lost_peer(error: BaseException) -> bool:
-    """Whether an error is what a rank meets when another one is gone."""
+    """True of an error that a rank meets when another rank is gone."""
     return isinstance(error, dist.DistError) or "gloo" in str(error)
 
 
 def agree(value: T, source: int = 0) -> T:
-    """One rank's value, on every rank."""
+    """The value of the rank `source`, on every rank."""
     if world_size() == 1:
         return value
     box = [value]

@@ -25,12 +25,12 @@ CLOSE_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class ParameterServer(Parallelism):
-    """Each rank learns from its share of a batch and sends the gradients to rank 0, which moves
-    the weights.
+    """Each rank sends the gradients of its share of a batch to rank 0, which moves the weights.
 
-    Without `staleness` the ranks go in step. With it each takes the next share as soon as it has
-    sent the last: its gradients are of weights that have been moved at most so many times since,
-    a share moves them as far as its part of the batch, and batch norms take a share's moments.
+    Without `staleness` the ranks go in step. With it each rank takes the next share as soon as it
+    has sent the last: since its gradients' weights were taken, they have moved at most `staleness`
+    times. A share moves the weights as far as its part of the batch, and batch norms take the
+    moments of a share.
     """
 
     num_workers: Count = 2
@@ -48,10 +48,10 @@ class ParameterServer(Parallelism):
 
 
 class Server:
-    """The weights as one vector, and which rank learns from which share of an epoch's batches.
+    """The weights as a vector (weights,), and which rank learns from which share of an epoch.
 
     A share is out from when it is taken until its gradients have moved the weights. Every method
-    waits until what it does may be done.
+    waits until its work may be done, and raises RuntimeError when the server has ended.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Server:
         self.sent: dict[int, Tensor] = {}
 
     def in_step(self, worker: int, gradient: Tensor, learning_rate: float) -> Tensor:
-        """The weights after all ranks' gradients have moved them."""
+        """The weights (weights,) after all ranks' gradients (weights,) have moved them."""
         with self.changed:
             version, self.sent[worker] = self.version, gradient
             if len(self.sent) == self.num_workers:
@@ -80,7 +80,7 @@ class Server:
             return flat(self.parameters)
 
     def take(self, worker: int, epoch: int, num_shares: int) -> tuple[int, Tensor]:
-        """The next share's number, -1 when none is left, and the weights to learn from."""
+        """The next share's number, -1 when none is left, and the weights (weights,)."""
         with self.changed:
             if epoch != self.epoch:
                 self.epoch, self.next_share = epoch, 0
@@ -92,7 +92,7 @@ class Server:
             return share, flat(self.parameters)
 
     def give(self, worker: int, gradient: Tensor, learning_rate: float) -> None:
-        """Move the weights by the gradients of the share that a rank has out."""
+        """Move the weights by the gradients (weights,) of the share that a rank has out."""
 
         def may() -> bool:
             others = [version for other, version in self.out.items() if other != worker]
@@ -104,14 +104,16 @@ class Server:
             self._move(gradient, learning_rate)
 
     def fail(self, error: BaseException) -> None:
-        """Have all that wait raise an error."""
+        """Have all methods that wait raise an error."""
         with self.changed:
             self.error = error
             self.changed.notify_all()
 
     def _in_time(self, taken: Sequence[int], version: int) -> bool:
-        """Whether shares taken at these versions can all still come in, one after the other from
-        a version on, without one that is too stale."""
+        """True if no share taken at these versions grows too stale.
+
+        From `version` on they come in one after the other.
+        """
         latest = sorted(before + self.staleness for before in taken)
         return all(limit >= version + i for i, limit in enumerate(latest))
 
@@ -130,7 +132,7 @@ class Server:
 
 
 class _Client:
-    """The server, as a rank that does not hold it sees it."""
+    """The server's methods, for a rank that does not hold it: each asks rank 0."""
 
     def __init__(self, parameters: Sequence[Tensor], group: dist.ProcessGroup) -> None:
         self.like, self.group = flat(parameters), group
@@ -164,7 +166,7 @@ class _Client:
 
 
 def _answer(server: Server, worker: int, group: dist.ProcessGroup) -> None:
-    """Do what a rank asks of the server, until it ends."""
+    """Do what a rank asks of the server, until the rank ends."""
     like = flat(server.parameters)
 
     def receive(values: Tensor) -> Tensor:
@@ -192,7 +194,7 @@ def _answer(server: Server, worker: int, group: dist.ProcessGroup) -> None:
 
 
 class _Served(SharedRows):
-    """A copy of the module on each rank; the plain one of rank 0 is what the server moves."""
+    """A copy of the module on each rank; the server moves the plain module of rank 0."""
 
     def __init__(self, trainee: Trainee, staleness: int | None) -> None:
         super().__init__(trainee, copy.deepcopy(trainee.module), trainee.optimizer)
@@ -265,14 +267,14 @@ def _learning(module: nn.Module) -> list[nn.Parameter]:
 
 
 def flat(tensors: Sequence[Tensor]) -> Tensor:
-    """All values, one after the other, in the main memory."""
+    """All values of tensors of any shape, one after the other (values,), in the main memory."""
     return torch.cat([tensor.detach().flatten() for tensor in tensors]).cpu()
 
 
 def spread_out(
     values: Tensor, tensors: Sequence[Tensor], put: Callable[[Tensor, Tensor], None]
 ) -> None:
-    """Put each tensor's part of a vector where it belongs."""
+    """Have `put` write each tensor's part of a vector (values,) into the tensor."""
     sizes = [tensor.numel() for tensor in tensors]
     for tensor, part in zip(tensors, torch.split(values, sizes), strict=True):
         put(tensor, part.view_as(tensor).to(tensor.device))

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
-from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -20,15 +19,15 @@ from automl.errors import Rejected
 from automl.field_types import Count
 from automl.models.family import Network, chain, count_parameters
 from automl.training.batches import Part
-from automl.training.losses import BatchLoss
+from automl.training.losses import BatchLoss, Outputs
 from automl.training.parallel import Parallelism, Spread, Trainee, agree, rank, world_size
 
 
 @dataclass(frozen=True)
 class Pipeline(Parallelism):
-    """Each rank holds a run of a network's layers; a batch goes through as microbatches.
+    """Each rank holds a run of a network's layers; a batch passes through in microbatches.
 
-    There are `num_microbatches` of them, or the next smaller number into which a batch divides.
+    Their number is `num_microbatches`, or the next smaller number by which a batch divides.
     Batch norms take the moments of a microbatch.
     """
 
@@ -43,19 +42,20 @@ class Pipeline(Parallelism):
 
 
 class _Staged(Spread):
-    """The layers of this rank, which are those of the plain module, and their optimizer."""
+    """The layers of this rank, taken from the plain module, and their optimizer."""
 
     def __init__(self, trainee: Trainee, parts: list[nn.Sequential], num_microbatches: int) -> None:
         optimizer = trainee.build(parts[rank()])
         super().__init__(trainee, parts[rank()], optimizer)
         self.parts, self.num_microbatches = parts, num_microbatches
-        self.schedules: dict[tuple[int, torch.Size], Any] = {}
+        self.schedules: dict[tuple[int, torch.Size], ScheduleGPipe] = {}
         self.loss: Callable[[Tensor, Tensor], Tensor]
         for parameter in self.module.parameters():
             if parameter in trainee.optimizer.state:
                 optimizer.state[parameter] = trainee.optimizer.state[parameter]
 
     def learn(self, part: Part, loss: BatchLoss, divisor: float) -> Tensor:
+        """Pass a part through all stages; returns its loss, of shape ()."""
         count = len(part.inputs)
         total = torch.zeros((), device=part.inputs.device)
 
@@ -67,13 +67,14 @@ class _Staged(Spread):
         self.loss = of_rows
         schedule = self._schedule(part.inputs)
         inputs = (part.inputs,) if rank() == 0 else ()
-        is_last = rank() == world_size() - 1
-        target = torch.arange(count, device=part.inputs.device) if is_last else None
-        schedule.step(*inputs, **({"target": target} if is_last else {}))
+        if rank() == world_size() - 1:
+            schedule.step(*inputs, target=torch.arange(count, device=part.inputs.device))
+        else:
+            schedule.step(*inputs)
         return total
 
     def over_ranks(self, loss: Tensor, rows: int) -> tuple[float, int]:
-        """The last rank alone knows the loss."""
+        """The loss (a scalar) that the last rank alone knows, and the rows."""
         dist.broadcast(loss, src=world_size() - 1)
         return loss.item(), rows
 
@@ -86,8 +87,8 @@ class _Staged(Spread):
             part.load_state_dict(weights)
             state.update({p: values for p, values in zip(parameters, kept) if values})
 
-    def _schedule(self, inputs: Tensor) -> Any:
-        """The schedule for batches of a shape; each has buffers of its own."""
+    def _schedule(self, inputs: Tensor) -> ScheduleGPipe:
+        """The schedule for batches of this shape; each schedule has buffers of its own."""
         count = len(inputs)
         divisors = (n for n in range(min(self.num_microbatches, count), 0, -1) if count % n == 0)
         number = next(divisors)
@@ -105,31 +106,43 @@ class _Staged(Spread):
         return self.schedules[number, inputs.shape]
 
     def _shapes(self, inputs: Tensor) -> list[Tensor]:
-        """What each stage reads, and at the end what the last gives; all but the rows themselves
-        want a gradient."""
+        """An example of the inputs of each stage, and of the last stage's outputs.
+
+        All but the rows themselves, the first, ask for a gradient.
+        """
         seen = [inputs]
         for part in self.parts:
             part.eval()
             with torch.no_grad():
                 outputs = self.trainee.outputs(part, seen[-1])
-            seen.append(outputs.contiguous().requires_grad_())
+            seen.append(_whole(outputs).requires_grad_())
             part.train()
         return seen
 
 
 class _Called(nn.Module):
-    """A part of the network, called as the step calls it; only whole memory can be sent."""
+    """A part of the network, called as the step calls it.
 
-    def __init__(self, part: nn.Module, outputs: Callable[[nn.Module, Tensor], Any]) -> None:
+    Its outputs are contiguous, because only those can be sent.
+    """
+
+    def __init__(self, part: nn.Module, outputs: Callable[[nn.Module, Tensor], Outputs]) -> None:
         super().__init__()
         self.part, self.outputs = part, outputs
 
-    def forward(self, inputs: Tensor) -> Any:
-        return self.outputs(self.part, inputs).contiguous()
+    def forward(self, inputs: Tensor) -> Tensor:
+        """The outputs (rows, ...) of this part for its inputs (rows, ...)."""
+        return _whole(self.outputs(self.part, inputs))
+
+
+def _whole(outputs: Outputs) -> Tensor:
+    """The one tensor of a chain's outputs, contiguous."""
+    assert isinstance(outputs, Tensor)
+    return outputs.contiguous()
 
 
 def stages(body: nn.Sequential, number: int) -> list[nn.Sequential]:
-    """A chain cut into runs of layers, the largest of as few parameters as can be.
+    """A chain cut into `number` runs of layers, the largest of as few parameters as can be.
 
     Raises Rejected when there are fewer layers with parameters than runs.
     """

@@ -12,14 +12,17 @@ from automl.field_types import Between0And1, Count, From0Below1, Positive
 
 
 class Schedule(Config):
-    """A learning rate or a batch size over the share of the training that is done."""
+    """Base of a learning rate or a batch size over the course of a training."""
 
     def at(self, progress: float) -> float:
+        """The number when a share `progress` in [0, 1) of the training is done."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class Fixed(Schedule):
+    """The same number throughout."""
+
     value: float
 
     def at(self, progress: float) -> float:
@@ -28,7 +31,7 @@ class Fixed(Schedule):
 
 @dataclass(frozen=True)
 class Exponential(Schedule):
-    """From `initial`, smoothly, to `initial` times `factor`: below 1 decay, above 1 growth."""
+    """A smooth course from `initial` to `initial` times `factor`: below 1 decay, above 1 growth."""
 
     initial: float
     factor: Positive = 0.01
@@ -39,7 +42,7 @@ class Exponential(Schedule):
 
 @dataclass(frozen=True)
 class Staircase(Schedule):
-    """From `initial`, times `factor` at each of `stairs` equal parts but the first."""
+    """A course of `stairs` equal parts: `initial` in the first, then each time times `factor`."""
 
     initial: float
     factor: Positive = 2.0
@@ -51,9 +54,9 @@ class Staircase(Schedule):
 
 @dataclass(frozen=True)
 class Random(Schedule):
-    """A number of its own for each of `intervals` equal parts, even in its logarithm.
+    """A random number for each of `intervals` equal parts, uniform in its logarithm.
 
-    With one interval it is one number for the run; search `seed` to have another each run.
+    A single interval has the same number throughout; search `seed` to have another each trial.
     """
 
     low: float
@@ -73,7 +76,7 @@ class Random(Schedule):
 
 @dataclass(frozen=True)
 class Cosine(Schedule):
-    """From `peak` to `final` along half a cosine. https://arxiv.org/abs/1608.03983"""
+    """A fall from `peak` to `final` along half a cosine. https://arxiv.org/abs/1608.03983"""
 
     peak: float
     final: float = 0.0
@@ -84,9 +87,9 @@ class Cosine(Schedule):
 
 @dataclass(frozen=True)
 class OneCycle(Schedule):
-    """Up to `peak` for a share `rise` of the way, then down to next to nothing, along cosines.
+    """A rise to `peak` for a share `rise` of the way, then a fall to almost nothing: two cosines.
 
-    It starts at peak / 25 and ends at that / 10,000. https://arxiv.org/abs/1708.07120
+    The start is peak / 25, the end the start / 10,000. https://arxiv.org/abs/1708.07120
     """
 
     peak: float
@@ -101,7 +104,7 @@ class OneCycle(Schedule):
 
 @dataclass(frozen=True)
 class Warmup(Schedule):
-    """A linear rise over `share` of the way to where `schedule` starts, and then all of it."""
+    """A linear rise over `share` of the way to the start of `schedule`, and then all of that."""
 
     schedule: Schedule
     share: From0Below1 = 0.1

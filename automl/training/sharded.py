@@ -6,11 +6,12 @@ import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import MethodType
-from typing import Any
+from typing import TypeAlias, TypeGuard
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, Replicate, Shard, distribute_tensor
@@ -28,11 +29,15 @@ from automl.models.family import Network
 from automl.training.batch_norm import Added, share_statistics
 from automl.training.parallel import Parallelism, SharedRows, Spread, Trainee, rank, world_size
 
+Convolution: TypeAlias = nn.Conv1d | nn.Conv2d
+
 
 @dataclass(frozen=True)
 class Sharded(Parallelism):
-    """Each rank takes its share of every batch, and keeps its share of the weights and of the
-    optimizer's state (torch's FSDP2)."""
+    """Each rank takes its share of every batch, of the weights and of the optimizer's state.
+
+    torch's FSDP2 does it.
+    """
 
     num_workers: Count = 2
 
@@ -50,10 +55,10 @@ class Sharded(Parallelism):
 
 @dataclass(frozen=True)
 class TensorParallel(Parallelism):
-    """Each rank computes its share of the units of linear layers, attention and convolutions, on
-    all rows.
+    """Each rank computes its share of the units of a layer, on all rows.
 
-    Where a layer's size does not divide by the ranks, each computes the whole of it.
+    So are linear layers, attention and convolutions cut; a layer whose size does not divide by
+    the ranks is computed whole on each.
     """
 
     num_workers: Count = 2
@@ -90,18 +95,20 @@ class _InPieces(Spread):
 
 
 class _ShardedRows(SharedRows, _InPieces):
-    pass
+    """Pieces on ranks that learn from different rows."""
 
 
-def _whole(value: Any) -> Any:
+def _whole(value: object) -> object:
     return value.full_tensor() if isinstance(value, DTensor) else value
 
 
-def _like(value: Any, parameter: Tensor) -> Any:
-    """What an optimizer keeps of each entry of a parameter, cut as the parameter is."""
-    if isinstance(parameter, DTensor) and getattr(value, "shape", None) == parameter.shape:
-        return distribute_tensor(value, parameter.device_mesh, parameter.placements)
-    return value
+def _like(value: object, parameter: Tensor) -> object:
+    """A value of an optimizer's state; one of a parameter's shape is cut like the parameter."""
+    if not isinstance(parameter, DTensor) or not isinstance(value, Tensor):
+        return value
+    if value.shape != parameter.shape:
+        return value
+    return distribute_tensor(value, parameter.device_mesh, parameter.placements)
 
 
 def _networks(module: nn.Module) -> Iterator[Network]:
@@ -109,7 +116,7 @@ def _networks(module: nn.Module) -> Iterator[Network]:
 
 
 def _shard(module: nn.Module, mesh: DeviceMesh) -> None:
-    """Each block for itself, then what is left."""
+    """Cut each block by itself, then the layers outside of blocks."""
     for network in _networks(module):
         for block in network.body.children():
             if next(block.parameters(), None) is not None:
@@ -121,13 +128,16 @@ def _cut(module: nn.Module, mesh: DeviceMesh) -> None:
     for network in _networks(module):
         parallelize_module(network.body, mesh, _styles(network, mesh.size()))
         for layer in network.body.modules():
-            if type(layer) in (nn.Conv1d, nn.Conv2d) and _divides(layer, mesh.size()):
+            if _divides(layer, mesh.size()):
                 _cut_convolution(layer, mesh)
 
 
 def _styles(network: Network, ranks: int) -> dict[str, ParallelStyle]:
-    """How each linear layer is cut. Where linear layers alone make the units of a group, and read
-    them, the units stay on their ranks in between; other layers give theirs to all at once."""
+    """The way in which each linear layer is cut, by its name.
+
+    Where linear layers alone make the units of a group and read them, the units stay on their
+    ranks in between. Other layers give their units to all ranks at once.
+    """
     linear = {n: layer for n, layer in network.body.named_modules() if type(layer) is nn.Linear}
     styles: dict[str, ParallelStyle] = {}
     for group in network.spec.model.groups():
@@ -142,47 +152,60 @@ def _styles(network: Network, ranks: int) -> dict[str, ParallelStyle]:
     return styles
 
 
-def _divides(layer: Any, ranks: int) -> bool:
-    is_plain: bool = layer.groups == 1 and layer.padding_mode == "zeros"
+def _divides(layer: nn.Module, ranks: int) -> TypeGuard[Convolution]:
+    """True of a plain convolution whose output channels divide by the ranks."""
+    if not isinstance(layer, Convolution) or type(layer) not in (nn.Conv1d, nn.Conv2d):
+        return False
+    is_plain = layer.groups == 1 and layer.padding_mode == "zeros"
     return is_plain and layer.out_channels % ranks == 0
 
 
-def _cut_convolution(layer: Any, mesh: DeviceMesh) -> None:
-    """By its output channels, by hand: computed through DTensor it is silently wrong."""
+def _cut_convolution(layer: Convolution, mesh: DeviceMesh) -> None:
+    """Cut a convolution by its output channels, by hand: through DTensor it is silently wrong."""
     for name, parameter in list(layer.named_parameters()):
         piece = distribute_tensor(parameter.detach(), mesh, [Shard(0)])
         setattr(layer, name, nn.Parameter(piece, requires_grad=parameter.requires_grad))
-    layer.forward = MethodType(_convolve, layer)
+    layer.forward = MethodType(_convolve, layer)  # type: ignore[method-assign]
 
 
-def _convolve(layer: Any, inputs: Tensor) -> Tensor:
-    convolve: Any = F.conv1d if inputs.dim() == 3 else F.conv2d
-    bias = None if layer.bias is None else layer.bias.to_local()
+def _convolve(layer: Convolution, inputs: Tensor) -> Tensor:
+    """All channels (rows, channels, *space) of a convolution whose weights are cut."""
+    convolve: Callable[..., Tensor] = F.conv1d if inputs.dim() == 3 else F.conv2d
+    weight, bias = _own(layer.weight), None if layer.bias is None else _own(layer.bias)
     options = (layer.stride, layer.padding, layer.dilation)
-    own = convolve(_Seen.apply(inputs), layer.weight.to_local(), bias, *options)  # type: ignore[no-untyped-call]
+    own = convolve(_Seen.apply(inputs), weight, bias, *options)  # type: ignore[no-untyped-call]
     outputs: Tensor = _Joined.apply(own)  # type: ignore[no-untyped-call]
     return outputs
 
 
+def _own(parameter: Tensor) -> Tensor:
+    """The piece of a cut parameter that this rank holds."""
+    assert isinstance(parameter, DTensor)
+    return parameter.to_local()
+
+
 class _Seen(torch.autograd.Function):
-    """What every rank reads: its gradient is the sum of theirs."""
+    """A tensor of any shape that every rank reads: its gradient is the sum of theirs."""
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor) -> Tensor:
+    def forward(ctx: FunctionCtx, values: Tensor) -> Tensor:
+        """The tensor itself, of the same shape."""
         return values.view_as(values)
 
     backward = Added.backward
 
 
 class _Joined(torch.autograd.Function):
-    """The channels of all ranks, from those of each."""
+    """The channels of all ranks (rows, channels, ...), from those of each."""
 
     @staticmethod
-    def forward(ctx: Any, own: Tensor) -> Tensor:
+    def forward(ctx: FunctionCtx, own: Tensor) -> Tensor:
+        """All channels (rows, channels, *space), given those of this rank."""
         parts = [torch.empty_like(own) for _ in range(world_size())]
         dist.all_gather(parts, own.contiguous())
         return torch.cat(parts, dim=1)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+    def backward(ctx: FunctionCtx, *gradients: Tensor) -> Tensor:
+        """The gradients (rows, channels, *space) of this rank's channels."""
         return gradients[0].chunk(world_size(), dim=1)[rank()].contiguous()

@@ -1,9 +1,8 @@
-"""A training's state between two epochs: weights and optimizer, as safetensors and JSON."""
+"""State of a training between two epochs: weights and optimizer, as safetensors and JSON."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import safetensors.torch
 import torch
@@ -13,7 +12,7 @@ from automl.recipe import Checkpoints
 
 
 def checkpoint(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, bytes]:
-    """The files of a state; every random number follows from seed and epoch."""
+    """The files of a state, by their names; random numbers need none, as the seed decides them."""
     tensors, numbers = {}, {}
     for index, state in optimizer.state_dict()["state"].items():
         for name, value in state.items():
@@ -31,7 +30,7 @@ def checkpoint(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, 
 
 
 def restore(checkpoints: Checkpoints, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
-    """Load the latest state, if there is one; returns the number of epochs done."""
+    """Load the latest state, if any is kept; returns the number of epochs done."""
     found = checkpoints.load()
     if found is None:
         return 0
@@ -41,7 +40,7 @@ def restore(checkpoints: Checkpoints, model: nn.Module, optimizer: torch.optim.O
         **safetensors.torch.load(files["optimizer.safetensors"]),
         **json.loads(files["optimizer.json"]),
     }
-    state: dict[int, dict[str, Any]] = {}
+    state: dict[int, dict[str, object]] = {}
     for key, value in values.items():
         index, name = key.split(".", 1)
         state.setdefault(int(index), {})[name] = value

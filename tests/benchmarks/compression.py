@@ -377,7 +377,7 @@ def network(key: str) -> Network:
 
 def accuracy(config: TrialConfig) -> float:
     inputs, targets = held_out(config.dataset, config.seed)
-    return 100 * quality.accuracy(runtime.run(runtime.session(file_of(config)), inputs), targets)
+    return 100 * quality.Accuracy()(runtime.run(runtime.session(file_of(config)), inputs), targets)
 
 
 def held_out(data: Dataset, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -143,7 +143,7 @@ def accuracy(config: TrialConfig) -> float:
         np.concatenate([getattr(part, name) for part in parts]) for name in ("inputs", "targets")
     )
     answers = onnx.run(onnx.session(file_of(config)), inputs)
-    return round(100 * quality.accuracy(answers, targets), 3)
+    return round(100 * quality.Accuracy()(answers, targets), 3)
 
 
 if __name__ == "__main__":

@@ -170,7 +170,7 @@ def by_hand(data: Data, epochs: int) -> Iterator[float]:
         model.eval()
         with torch.inference_mode():
             outputs = [model((b.float()[:, None] - mean) / std) for b in torch.split(held, 512)]
-        yield quality.accuracy(torch.cat(outputs).numpy(), truth)
+        yield quality.Accuracy()(torch.cat(outputs).numpy(), truth)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""A chosen model taken apart: its recipe run again step by step, without one technique after the
-other, and with one layer after the other in fewer bits."""
+"""Takes a chosen model apart: its recipe again step by step, without each technique, and with
+each layer in fewer bits."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Bench:
-    """Where trials are run again: one after the other in this process, as their search did."""
+    """A place to run trials again: one after the other in this process, as their search did."""
 
     store: Store
     measure: Measure
@@ -72,7 +72,7 @@ class Bench:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a recipe gives: `figures` of its file, none where it is rejected, with the `reason`."""
+    """The outcome of a recipe: `figures` of its file, none with a `reason` where it is rejected."""
 
     name: str
     status: str
@@ -83,7 +83,8 @@ class Outcome:
 def taken_apart(
     config: TrialConfig, bench: Bench, say: Say
 ) -> tuple[Outcome, list[Outcome], list[Outcome]]:
-    """The model made and measured again; what it is after each step; and without each technique."""
+    """The outcomes of the model made again, of the model after each step, and without each
+    technique."""
     known: dict[str, TrialResult] = {}
 
     def outcome(name: str, variant: TrialConfig, what: str) -> Outcome:
@@ -110,8 +111,10 @@ def prefixes(config: TrialConfig) -> dict[str, TrialConfig]:
 
 
 def techniques(config: TrialConfig) -> dict[str, TrialConfig]:
-    """The recipe without each technique: a step, or what a step takes beside it, a teacher or a
-    training of its own. The first training stays, for without it there is no model."""
+    """The recipe without each technique, by name: without a step, or without what a step names.
+
+    The first training stays, for without it there is no model.
+    """
     found: dict[str, TrialConfig] = {}
     first = next((i for i, step in enumerate(config.recipe) if not step.compresses), -1)
     for i, step in enumerate(config.recipe):
@@ -124,10 +127,10 @@ def techniques(config: TrialConfig) -> dict[str, TrialConfig]:
 
 
 def layer_losses(config: TrialConfig, bench: Bench) -> dict[str, object]:
-    """What each layer loses in fewer bits, alone, of the model before its first compression.
+    """The losses of each layer alone in fewer bits, of the model before its first compression.
 
-    As `sensitivity.measured_once` tells it, and from the store where a step has asked for it.
-    Empty where the model is not in the store, or no layer can be quantized.
+    They are JSON, as a `Sensitivity` gives it, and from the store where a step has asked for
+    them. Empty where the model is not in the store, or no layer can be quantized.
     """
     steps = [step.compresses for step in config.recipe]
     num_before = steps.index(True) if True in steps else len(steps)
@@ -172,7 +175,7 @@ def _context(config: TrialConfig, bench: Bench, key: str) -> Context:
 
 @contextlib.contextmanager
 def _threads(count: int) -> Iterator[None]:
-    """With as many threads as the search's trials had: sums round the same."""
+    """Compute with as many threads as the search's trials had, so that sums round the same."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

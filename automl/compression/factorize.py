@@ -253,11 +253,11 @@ def replaced(network: Network, factors: dict[str, nn.Sequential]) -> Network:
         name: Factored(tuple(described(as_plain(part)) for part in parts))
         for name, parts in factors.items()
     }
-    network = edit_layers(network, layer_edits)
-    copy_weights(network, network)
+    smaller = edit_layers(network, layer_edits)
+    copy_weights(network, smaller)
     for name, parts in factors.items():
-        network.body.get_submodule(name).load_state_dict(parts.state_dict())
-    return network
+        smaller.body.get_submodule(name).load_state_dict(parts.state_dict())
+    return smaller
 
 
 @lru_cache(maxsize=4096)

@@ -104,8 +104,10 @@ def prefixes(config: TrialConfig) -> dict[str, TrialConfig]:
 
 
 def techniques(config: TrialConfig) -> dict[str, TrialConfig]:
-    """The recipe without each technique: a step, or what a step takes beside it, a teacher or a
-    training of its own. The first training stays, for without it there is no model."""
+    """The recipe without each technique, by name: without a step, or without what a step names.
+
+    The first training stays, for without it there is no model.
+    """
     found: dict[str, TrialConfig] = {}
     first = next((i for i, step in enumerate(config.recipe) if not step.compresses), -1)
     for i, step in enumerate(config.recipe):

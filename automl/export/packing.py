@@ -10,19 +10,19 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 
 from automl.export import sparse
+from automl.export.sparse import Array
 
 CODES = {4: np.arange(-8, 8), 2: np.array([-3, -1, 1, 3]), 1: np.array([-1, 1])}
 """The code that each pattern of bits stands for; the first of 4 bits is not used."""
 
 
-def pack(codes: NDArray[np.int8], bits: int, levels: NDArray[Any]) -> NDArray[np.uint8]:
+def pack(codes: NDArray[np.int8], bits: int, levels: Array) -> NDArray[np.uint8]:
     """The patterns of codes of any shape, (bytes,): their positions in `levels` (levels,), low bits
     first, padded to whole bytes."""
     patterns = np.searchsorted(levels, codes.ravel()).astype(np.uint8)
@@ -33,10 +33,10 @@ def pack(codes: NDArray[np.int8], bits: int, levels: NDArray[Any]) -> NDArray[np
     return packed
 
 
-def pack_weights(graph: Any, widths: Mapping[str, int]) -> None:
+def pack_weights(graph: onnx.GraphProto, widths: Mapping[str, int]) -> None:
     """Pack the int8 initializers named in `widths`, each at its bits."""
     initializers = {tensor.name: tensor for tensor in graph.initializer}
-    nodes: list[Any] = []
+    nodes: list[onnx.NodeProto] = []
     for bits in sorted(set(widths.values())):
         nodes += _patterns(graph, bits)
     tables = set[str]()
@@ -57,7 +57,7 @@ def pack_weights(graph: Any, widths: Mapping[str, int]) -> None:
         graph.node.insert(position, node)
 
 
-def scale_at_load(graph: Any, names: Collection[str]) -> None:
+def scale_at_load(graph: onnx.GraphProto, names: Collection[str]) -> None:
     """Write the DequantizeLinear of these codes as Cast and Mul.
 
     onnxruntime computes those when it loads a file, a DequantizeLinear for every batch.
@@ -84,7 +84,7 @@ def _codebook(codes: NDArray[np.int8], bits: int) -> NDArray[np.int8]:
     return np.pad(levels, (0, 2**bits - len(levels)), mode="edge")
 
 
-def _patterns(graph: Any, bits: int) -> list[Any]:
+def _patterns(graph: onnx.GraphProto, bits: int) -> list[onnx.NodeProto]:
     """The nodes that make the patterns in each byte, (256, patterns per byte)."""
     constants = {
         "zero": 0,
@@ -110,7 +110,9 @@ def _patterns(graph: Any, bits: int) -> list[Any]:
     return nodes
 
 
-def _unpacking(graph: Any, name: str, table: str, bits: int, shape: tuple[int, ...]) -> list[Any]:
+def _unpacking(
+    graph: onnx.GraphProto, name: str, table: str, bits: int, shape: tuple[int, ...]
+) -> list[onnx.NodeProto]:
     """The nodes that make int8 codes of packed ones."""
     make, count = onnx.helper.make_node, int(np.prod(shape))
     nodes = [
@@ -131,7 +133,7 @@ def _unpacking(graph: Any, name: str, table: str, bits: int, shape: tuple[int, .
     return nodes
 
 
-def _add(graph: Any, name: str, values: NDArray[Any]) -> None:
+def _add(graph: onnx.GraphProto, name: str, values: Array) -> None:
     if all(tensor.name != name for tensor in graph.initializer):
         graph.initializer.append(onnx.numpy_helper.from_array(values, name))
 
@@ -155,7 +157,7 @@ def stored_bits(file: bytes) -> dict[int, int]:
     return found
 
 
-def unpacked(graph: Any, held: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+def unpacked(graph: onnx.GraphProto, held: dict[str, Array]) -> dict[str, Array]:
     """A graph's initializers by name, each in its shape; packed weights as the codes that they
     stand for."""
     made_by, whole = {output: node for node in graph.node for output in node.output}, dict(held)
@@ -178,7 +180,9 @@ class _Packed:
     shape: tuple[int, ...]
 
 
-def _packed(node: Any, made_by: Mapping[str, Any], held: Mapping[str, Any]) -> _Packed | None:
+def _packed(
+    node: onnx.NodeProto, made_by: Mapping[str, onnx.NodeProto], held: Mapping[str, Array]
+) -> _Packed | None:
     """The codes that a DequantizeLinear or Cast reads, where a table with the levels of few bits
     made them."""
     last = made_by.get(node.input[0]) if node.op_type in ("DequantizeLinear", "Cast") else None

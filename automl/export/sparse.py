@@ -169,8 +169,8 @@ def _packed(tensor: onnx.TensorProto, name: str) -> _Held:
 
 
 def _size(held: _Held) -> int:
-    return sum(_bytes(message) for message in (*held.tensors, *held.nodes))
+    return sum(map(_bytes, held.tensors)) + sum(map(_bytes, held.nodes))
 
 
-def _bytes(message: Any) -> int:
+def _bytes(message: onnx.ModelProto | onnx.TensorProto | onnx.NodeProto) -> int:
     return int(message.ByteSize())

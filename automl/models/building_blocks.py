@@ -6,6 +6,7 @@ Group normalisation: https://arxiv.org/abs/1803.08494
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from torch import Tensor, nn
 
@@ -86,21 +87,24 @@ def normalisation(name: str, width: int, dims: int) -> nn.Module:
     return NORMALISATIONS[name](width, dims)
 
 
+@dataclass(frozen=True)
+class ConvolutionStyle:
+    """Settings that the convolutions of a family share; `dims` are 1 or 2, along which they go."""
+
+    kernel_size: int
+    normalisation: str
+    activation: str = ""
+    dims: int = 2
+
+
 def convolution(
-    inputs: int,
-    outputs: int,
-    kernel_size: int,
-    norm: str,
-    *,
-    act: str = "",
-    dims: int = 2,
-    stride: int = 1,
-    groups: int = 1,
+    inputs: int, outputs: int, style: ConvolutionStyle, *, stride: int = 1, groups: int = 1
 ) -> nn.Sequential:
     """A convolution that keeps the size but for its stride, its normalisation, its activation."""
+    kernel_size, norm = style.kernel_size, style.normalisation
     if kernel_size % 2 == 0:
         raise UserError(f"kernel_size {kernel_size} is even; choose an odd one, e.g. 3 or 5")
-    conv = (nn.Conv1d, nn.Conv2d)[dims - 1](
+    conv = (nn.Conv1d, nn.Conv2d)[style.dims - 1](
         inputs,
         outputs,
         kernel_size,
@@ -109,8 +113,10 @@ def convolution(
         groups=groups,
         bias=norm == "none",
     )
-    layers = [("conv", conv), ("norm", normalisation(norm, outputs, dims))]
-    return chain(layers + ([("activation", activation(act))] if act else []))
+    layers = [("conv", conv), ("norm", normalisation(norm, outputs, style.dims))]
+    if style.activation:
+        layers.append(("activation", activation(style.activation)))
+    return chain(layers)
 
 
 def makers(norm: str, *blocks: str, layer: str = "conv") -> tuple[Slice, ...]:

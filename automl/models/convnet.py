@@ -8,6 +8,7 @@ from torch import nn
 
 from automl.field_types import Count
 from automl.models.building_blocks import (
+    ConvolutionStyle,
     block_groups,
     check_pools,
     check_shape,
@@ -33,14 +34,12 @@ class ConvNet(ModelFamily):
     def build(self, input_shape: tuple[int, ...], num_outputs: int) -> nn.Module:
         check_shape(self, input_shape, 3)
         sizes = (input_shape[0], *self.channels)
+        style = ConvolutionStyle(self.kernel_size, self.normalisation, self.activation)
         layers: list[tuple[str, nn.Module]] = []
         for i, (width, times) in enumerate(
             zip(self.channels, self._pools(input_shape), strict=True)
         ):
-            block = convolution(
-                sizes[i], width, self.kernel_size, self.normalisation, act=self.activation
-            )
-            layers.append((f"block{i}", block))
+            layers.append((f"block{i}", convolution(sizes[i], width, style)))
             if times:
                 layers.append((f"pool{i}", nn.MaxPool2d(2**times)))
         layers += [("average", nn.AdaptiveAvgPool2d(1)), ("flatten", nn.Flatten())]

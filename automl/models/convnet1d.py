@@ -11,6 +11,7 @@ from torch import nn
 
 from automl.field_types import Count
 from automl.models.building_blocks import (
+    ConvolutionStyle,
     Transpose,
     block_groups,
     check_pools,
@@ -71,12 +72,10 @@ class ConvNet1d(ModelFamily):
         self, first: list[tuple[str, nn.Module]], inputs: int, steps: int, num_outputs: int
     ) -> nn.Module:
         sizes = (inputs, *self.channels)
+        style = ConvolutionStyle(self.kernel_size, self.normalisation, self.activation, dims=1)
         layers = list(first)
         for i, (width, times) in enumerate(zip(self.channels, self._pools(steps), strict=True)):
-            block = convolution(
-                sizes[i], width, self.kernel_size, self.normalisation, act=self.activation, dims=1
-            )
-            layers.append((f"block{i}", block))
+            layers.append((f"block{i}", convolution(sizes[i], width, style)))
             if times:
                 layers.append((f"pool{i}", nn.MaxPool1d(2**times)))
         layers += [("average", nn.AdaptiveAvgPool1d(1)), ("flatten", nn.Flatten())]

@@ -11,7 +11,14 @@ from torch import nn
 from automl.config import Config
 from automl.errors import UserError
 from automl.field_types import Count, Whole
-from automl.models.building_blocks import PER_UNIT, check_shape, convolution, makers, readers
+from automl.models.building_blocks import (
+    PER_UNIT,
+    ConvolutionStyle,
+    check_shape,
+    convolution,
+    makers,
+    readers,
+)
 from automl.models.family import Block, Group, ModelFamily, chain
 
 S = TypeVar("S", bound="Staged")
@@ -124,15 +131,9 @@ class Staged(ModelFamily):
         active: bool = True,
     ) -> nn.Sequential:
         """A convolution with the family's settings."""
-        return convolution(
-            inputs,
-            outputs,
-            kernel_size or self.kernel_size,
-            self.normalisation,
-            act=self.activation if active else "",
-            stride=stride,
-            groups=groups,
-        )
+        act = self.activation if active else ""
+        style = ConvolutionStyle(kernel_size or self.kernel_size, self.normalisation, act)
+        return convolution(inputs, outputs, style, stride=stride, groups=groups)
 
     def _with_stage(self: S, i: int, stage: Stage) -> S:
         stages = (*self.stages[:i], stage, *self.stages[i + 1 :])

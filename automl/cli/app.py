@@ -304,10 +304,10 @@ def front(
 
     place = _home(home)
     search = found.Search(found.open_study(place, name), place)
-    summary = search.summary().as_json()
+    summary: dict[str, Any] = search.summary().as_json()
     if test:
         for member, record in zip(summary["front"], search.front(), strict=True):
-            member["test"] = search.test_figures(record)
+            member["test"] = search.test_figures(record).as_json()
     if html is not None:
         from automl.tracking.pages import files as report
 
@@ -348,15 +348,13 @@ def export(
     search = found.Search(found.open_study(place, name), place)
     exported = search.export(out, best=best, knee=knee, prefer=prefer, where=where, trial=trial)
     if as_json:
-        render.as_json(exported)
+        render.as_json(exported.as_json())
         return
-    figures = exported["measurement"]["test"]
-    print(f"trial {exported['trial_id']} in {out}:")
-    for file, size in exported["files"].items():
+    figures = exported.test.figures
+    print(f"trial {exported.record.trial_id} in {out}:")
+    for file, size in exported.files.items():
         print(f"  {file:18} {size:>9} bytes")
-    quality = ", ".join(
-        f"{name} {figures[name]:.4f}" for name in exported["measurement"]["quality"]
-    )
+    quality = ", ".join(f"{name} {figures[name]:.4f}" for name in exported.test.quality)
     print(f"on test rows: {quality}, {figures['latency_ms']:.4f} ms a row")
 
 

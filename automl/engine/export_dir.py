@@ -1,10 +1,11 @@
-"""Taking a model away: a folder with the file, its figures on untouched rows, and a card."""
+"""The export directory: a model's file, its figures on untouched rows, and a card."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,17 +21,60 @@ from automl.study.record import TrialRecord
 from automl.study.study import Study
 
 
+@dataclass(frozen=True)
+class TestFigures:
+    """The figures of a file on the test rows, which nothing has seen before.
+
+    `quality` names the metrics of the task, `intervals` are theirs at 95 %; `rows` are the row
+    numbers of the test split, and `machine` is where latency was measured.
+    """
+
+    quality: tuple[str, ...]
+    figures: Mapping[str, float]
+    intervals: Mapping[str, tuple[float, float]]
+    rows: Sequence[int]
+    machine: Mapping[str, object]
+
+    def as_json(self) -> dict[str, object]:
+        """The object that `front --test --json` gives for each member."""
+        return {
+            "quality": list(self.quality),
+            "test": dict(self.figures),
+            **{f"test_{name}_95": list(ends) for name, ends in self.intervals.items()},
+            "test_rows": list(self.rows),
+            "machine": dict(self.machine),
+        }
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An export directory that was written, with the bytes of each file in it."""
+
+    out: Path
+    record: TrialRecord
+    files: Mapping[str, int]
+    test: TestFigures
+
+    def as_json(self) -> dict[str, object]:
+        """The object that `export --json` prints."""
+        return {
+            "out": str(self.out),
+            "trial_id": self.record.trial_id,
+            "files": dict(self.files),
+            "measurement": _measurement(self.record, self.test),
+        }
+
+
 def export(
     study: Study, record: TrialRecord, config: TrialConfig, cache: Path, file: bytes, out: Path
-) -> dict[str, Any]:
-    """Write the export directory; returns what `export --json` prints."""
-    figures = test_figures(config, cache, file)
-    figures["validation"] = record.values
+) -> Exported:
+    """Write the export directory. Raises UserError when it cannot be written."""
+    test = test_figures(config, cache, file)
     files = {
         "model.onnx": file,
-        "recipe.json": _json({"params": record.params, "config": encode(config)}),
-        "measurement.json": _json(figures),
-        "README.md": card(study, record, figures, file).encode(),
+        "recipe.json": _json({"params": dict(record.params), "config": encode(config)}),
+        "measurement.json": _json(_measurement(record, test)),
+        "README.md": card(study, record, test, file).encode(),
     }
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -38,39 +82,30 @@ def export(
             (out / name).write_bytes(data)
     except OSError as error:
         raise UserError(f"cannot write to --out {out}: {error.strerror}") from None
-    return {
-        "out": str(out),
-        "trial_id": record.trial_id,
-        "files": {name: len(data) for name, data in files.items()},
-        "measurement": figures,
-    }
+    return Exported(out, record, {name: len(data) for name, data in files.items()}, test)
 
 
-def test_figures(config: TrialConfig, cache: Path, file: bytes) -> dict[str, Any]:
-    """Figures of a file on the test rows, which nothing has seen before."""
+def test_figures(config: TrialConfig, cache: Path, file: bytes) -> TestFigures:
+    """Measure a file on the test rows of its dataset."""
     rows = dataset.test_split(config.dataset, config.seed, cache)
     test = measure(file, rows.inputs, rows.targets)
     outputs, targets = onnx.run(onnx.session(file), rows.inputs), np.asarray(rows.targets)
-    intervals = {
-        f"test_{name}_95": list(quality.interval(name, outputs, targets)) for name in test.quality
-    }
-    return {
-        "quality": list(test.quality),
-        "test": {k: v for k, v in test.figures.items() if k != "train_seconds"},
-        **intervals,
-        "test_rows": rows.rows.tolist(),
-        "machine": machine(),
-    }
+    return TestFigures(
+        quality=tuple(test.quality),
+        figures={k: v for k, v in test.figures.items() if k != "train_seconds"},
+        intervals={name: quality.interval(name, outputs, targets) for name in test.quality},
+        rows=rows.rows.tolist(),
+        machine=machine(),
+    )
 
 
-def card(study: Study, record: TrialRecord, figures: dict[str, Any], file: bytes) -> str:
+def card(study: Study, record: TrialRecord, test: TestFigures, file: bytes) -> str:
     """The export's README: what the model is, what it reaches, how to run it."""
-    signature, test = onnx.signature(file), figures["test"]
+    signature = onnx.signature(file)
     rows = [
-        f"| test {name} | {test[name]:.4f} (95 % interval {low:.4f} to {high:.4f}; "
+        f"| test {name} | {test.figures[name]:.4f} (95 % interval {low:.4f} to {high:.4f}; "
         f"validation {record.values[name]:.4f}) |"
-        for name in figures["quality"]
-        for low, high in [figures[f"test_{name}_95"]]
+        for name, (low, high) in test.intervals.items()
     ]
     params = [f"| `{name}` | {value} |" for name, value in record.params.items()]
     return CARD.format(
@@ -78,16 +113,21 @@ def card(study: Study, record: TrialRecord, figures: dict[str, Any], file: bytes
         trial_id=record.trial_id,
         task=_task(signature),
         quality="\n".join(rows),
-        num_rows=len(figures["test_rows"]),
-        size_bytes=test["size_bytes"],
-        latency_ms=f"{test['latency_ms']:.4f}",
-        processor=figures["machine"]["processor"],
+        num_rows=len(test.rows),
+        size_bytes=test.figures["size_bytes"],
+        latency_ms=f"{test.figures['latency_ms']:.4f}",
+        processor=test.machine["processor"],
         takes=_takes(signature),
         output=signature.output,
         num_outputs=signature.num_outputs,
         run=_run(signature),
         params="\n".join(params),
     )
+
+
+def _measurement(record: TrialRecord, test: TestFigures) -> dict[str, object]:
+    """The content of measurement.json."""
+    return {**test.as_json(), "validation": record.values}
 
 
 def _task(signature: Signature) -> str:
@@ -97,7 +137,7 @@ def _task(signature: Signature) -> str:
 
 
 def _takes(signature: Signature) -> str:
-    """What a row is, in words."""
+    """A row of the input in words."""
     shape = ", ".join(map(str, signature.row_shape))
     if signature.is_text:
         return f"takes text: its UTF-8 bytes as int64 of shape (batch, {shape}), 0 after the end"
@@ -158,5 +198,5 @@ that anyone can recompute them. `recipe.json` is how the model was made:
 """
 
 
-def _json(value: Any) -> bytes:
+def _json(value: object) -> bytes:
     return json.dumps(value, indent=1).encode()

@@ -1,4 +1,4 @@
-"""One run of a search on a connected Ray session, from its first trial to its last."""
+"""A run of a search on a connected Ray session, from its first trial to its last."""
 
 from __future__ import annotations
 

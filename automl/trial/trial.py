@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -82,7 +81,7 @@ class _Trial:
         self.parent_quality: dict[str, float] = {}
         self.teachers: dict[str, float] = {}
         self.notes: list[str] = []
-        self.sensitivity: dict[str, Any] = {}
+        self.sensitivity: dict[str, object] = {}
         self.reused_steps = 0
 
     def recipe(self, is_again: bool = False) -> Generator[Report, None, Network]:

@@ -143,7 +143,7 @@ def test_an_export_does_without_its_tracking_server(searched, tmp_path, monkeypa
     place = {**searched.study.attribute("mlflow"), "uri": "http://127.0.0.1:1"}
     monkeypatch.setattr(type(searched.study), "attribute", lambda *_: place)
     exported = searched.export(tmp_path, best="accuracy")
-    assert exported["files"]["model.onnx"]
+    assert exported.files["model.onnx"]
     (sentence,) = capsys.readouterr().err.splitlines()
     assert "does not show the export as the champion yet" in sentence
     assert "automl sync digits" in sentence

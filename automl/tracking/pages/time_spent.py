@@ -29,8 +29,8 @@ def spent(records: Sequence[TrialRecord], compresses: Mapping[str, bool]) -> dic
         rest = max(0.0, record.result.seconds - sum(stages.values()))
         if not stages:
             seconds[LOST, record.result.status] += rest
-        elif record.seconds:
-            before = min(rest, record.seconds)
+        elif record.course.seconds:
+            before = min(rest, record.course.seconds)
             seconds[STEPS, "done before a pause"] += before
             seconds[MEASURING, "measuring, loading"] += rest - before
         else:
@@ -41,7 +41,7 @@ def spent(records: Sequence[TrialRecord], compresses: Mapping[str, bool]) -> dic
 def saved(records: Sequence[TrialRecord]) -> float:
     """Seconds that the steps taken from the store had cost, those of a trial's own left out."""
     return sum(
-        max(0.0, record.result.reused_seconds - record.seconds)
+        max(0.0, record.result.reused_seconds - record.course.seconds)
         for record in records
         if record.result is not None
     )

@@ -40,7 +40,7 @@ WAIT_SECONDS = 300.0
 
 @dataclass(frozen=True)
 class Options:
-    """How one run of a search uses machines; kept with the study for the next one."""
+    """The use of machines by a run of a search; kept with the search for the next run."""
 
     trials: int | None = None
     minutes: float | None = None
@@ -72,27 +72,24 @@ def run(
     store = Store(home.store)
     store.identify()
     with run_lock.hold(study.folder), stop_request.listening(stop_file(study)) as interrupted:
-        slots, max_live = plan(options, workers)
-        _note_run(study, options, slots, clock)
-        limits = DispatcherOptions(slots, max_live, clock.budget.max_trials(), options.reuse)
-        phases = _phases(search, space, store, options, limits, clock)
+        planned = plan(options, workers)
+        _note_run(study, options, planned[0], clock)
+        phases = _phases(search, space, store, options, planned, clock)
         tracker = tracking(study, home, options)
         tracker.opened()
-        live = LiveSearch(
-            home,
-            phases,
-            tracker,
-            watch,
+        gpus, resized = (
             options.gpus_per_trial * max(1, workers),
             partial(_planned, options, workers),
         )
-        watch.began(study, slots, clock.budget)
+        live = LiveSearch(home, phases, tracker, watch, gpus, resized)
+        watch.began(study, planned[0], clock.budget)
         try:
             if not phases.is_over():
+                shared = _shared(study, home, store, options, bench)
                 controller.run(
                     live.events(),
                     phases,
-                    _shared(study, home, store, options, bench),
+                    shared,
                     lambda: interrupted() or phases.is_time_up(),
                     options.trial_minutes,
                 )
@@ -128,10 +125,11 @@ def _phases(
     space: Space,
     store: Store,
     options: Options,
-    limits: DispatcherOptions,
+    planned: tuple[int, int],
     clock: Clock,
 ) -> Phases:
     study, bound_of = search.study, Bounds(search.home.cache)
+    limits = DispatcherOptions(*planned, clock.budget.max_trials(), options.reuse)
     if options.early_stopping:
         limits = replace(limits, rung_entry=partial(rung_entry, study.settings, bound_of))
     dispatcher = Dispatcher(

@@ -111,12 +111,8 @@ def search(
             datasets=warm.datasets(explored),
             warm_start=warm_start or "",
         )
-        study = _created(
-            place,
-            name,
-            path.stem,
-            lambda folder: studies.create(folder, settings, text, file, known, database),
-        )
+        kept = (settings, text, file, known, database)
+        study = _created(place, name, path.stem, lambda folder: studies.create(folder, *kept))
         return run.run(Search(study, place), loaded, chosen, bench, clock, watch)
 
 

@@ -86,13 +86,8 @@ def run(
         try:
             if not phases.is_over():
                 shared = _shared(study, home, store, options, bench)
-                controller.run(
-                    live.events(),
-                    phases,
-                    shared,
-                    lambda: interrupted() or phases.is_time_up(),
-                    options.trial_minutes,
-                )
+                is_asked = partial(phases.should_stop, interrupted)
+                controller.run(live.events(), phases, shared, is_asked, options.trial_minutes)
         finally:
             watch.closed()
         if not interrupted():

@@ -77,11 +77,8 @@ def run(
         phases = _phases(search, space, store, options, planned, clock)
         tracker = tracking(study, home, options)
         tracker.opened()
-        gpus, resized = (
-            options.gpus_per_trial * max(1, workers),
-            partial(_planned, options, workers),
-        )
-        live = LiveSearch(home, phases, tracker, watch, gpus, resized)
+        gpus = options.gpus_per_trial * max(1, workers)
+        live = LiveSearch(home, phases, tracker, watch, gpus, partial(_planned, options, workers))
         watch.began(study, planned[0], clock.budget)
         try:
             if not phases.is_over():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, NoReturn, ParamSpec, TypeVar
 
 import typer
 
@@ -16,7 +16,8 @@ from automl.errors import UserError
 if TYPE_CHECKING:
     from automl.home import Home
 
-F = TypeVar("F", bound=Callable[..., object])
+P = ParamSpec("P")
+R = TypeVar("R")
 HomeOption = Annotated[
     Path | None,
     typer.Option(
@@ -33,7 +34,7 @@ SpaceArgument = Annotated[
 ]
 
 
-def takes_options(command: str) -> Callable[[F], F]:
+def takes_options(command: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Give a function the Typer parameters of a command's declared options, for its `**given`."""
     return show_options(options.declared(command).values(), _annotation)
 

@@ -36,10 +36,12 @@ def search(found: Search, *, as_json: bool, tested: Sequence[TestFigures] = ()) 
     from automl.study import selection
 
     if as_json:
-        summary = found.summary().as_json()
-        for member, figures in zip(summary["front"], tested):
-            member["test"] = figures.as_json()
-        print(json.dumps(summary))
+        summary = found.summary()
+        printed = summary.as_json()
+        if tested:
+            pairs = zip(summary.front, tested, strict=True)
+            printed["front"] = [{**vars(m), "test": figures.as_json()} for m, figures in pairs]
+        print(json.dumps(printed))
         return
     members, objectives = found.front(), found.study.settings.objectives
     front(objectives, members, tested)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from automl.cluster import nodes, session
 from automl.cluster.measuring import MeasurerHandle
@@ -34,7 +34,7 @@ from automl.study import study as studies
 from automl.study.budget import Budget, Clock
 from automl.study.propose import warm_start as warm
 from automl.study.propose.samplers import SAMPLERS
-from automl.study.record import Settings
+from automl.study.record import Params, Settings
 from automl.study.study import Study
 from automl.tracking import server
 from automl.training.parallel import Parallelism
@@ -104,7 +104,8 @@ def search(
             datasets=warm.datasets(explored),
             warm_start=new.warm_start or "",
         )
-        study = _create(place, new.name, settings, text, file, known, database)
+        kept = (settings, text, file, known, database)
+        study = _created(place, new.name, path.stem, lambda folder: studies.create(folder, *kept))
         return run.run(Search(study, place), loaded, chosen, measurer, clock, watch)
 
 
@@ -164,7 +165,7 @@ def _check_servers(options: Options) -> None:
 
 
 def _database(url: str | None) -> str | None:
-    """The database for a study, reached and absolute. Raises UserError."""
+    """The database of a search, reached and absolute. Raises UserError when it cannot be used."""
     if url is not None:
         url = storage.absolute(url)
         storage.database(url)
@@ -176,7 +177,7 @@ def _home(home: str | Path | None) -> Home:
 
 
 def _new_folder(home: Home, name: str | None, stem: str) -> Path:
-    """The folder of a new study: of the name given, else the first free `stem`, `stem-2`, …"""
+    """The folder of a new search: of the name given, else the first free `stem`, `stem-2`, …"""
     known = home.studies()
     if name is not None:
         if check_name(name) in known:
@@ -186,20 +187,11 @@ def _new_folder(home: Home, name: str | None, stem: str) -> Path:
     return home.study(check_name(next(n for n in names if n not in known)))
 
 
-def _create(
-    home: Home,
-    name: str | None,
-    settings: Settings,
-    text: str,
-    reference: bytes,
-    earlier: list[dict[str, Any]],
-    database: str | None,
-) -> Study:
-    """The new study; when its name was free to choose and is taken by now, the next one."""
+def _created(home: Home, name: str | None, stem: str, create: Callable[[Path], Study]) -> Study:
+    """A new search; when its name was free to choose and is taken by now, under the next name."""
     while True:
-        folder = _new_folder(home, name, settings.space_name)
         try:
-            return studies.create(folder, settings, text, reference, earlier, database)
+            return create(_new_folder(home, name, stem))
         except UserError:
             if name is not None:
                 raise
@@ -207,7 +199,7 @@ def _create(
 
 def _initial_points(
     initial_points: Path | Sequence[Mapping[str, object]] | None, space: Space
-) -> tuple[dict[str, Any], ...]:
+) -> tuple[Params, ...]:
     if initial_points is None:
         return ()
     if isinstance(initial_points, Path):
@@ -215,8 +207,8 @@ def _initial_points(
     return tuple(given_points.check(initial_points, space))
 
 
-def _known(warm_start: str | None, home: Home, space: Space) -> list[dict[str, Any]]:
-    """What the new study keeps of the one that it starts from."""
+def _known(warm_start: str | None, home: Home, space: Space) -> list[dict[str, object]]:
+    """The trials that a new search keeps of the search that it starts from."""
     if warm_start is None:
         return []
     return warm.keep(warm.earlier(open_study(home, warm_start), space))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import TypeVar, get_type_hints
+from typing import ParamSpec, TypeVar, get_type_hints
 
 from automl.errors import UserError
 
 T = TypeVar("T")
-F = TypeVar("F", bound=Callable[..., object])
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -75,13 +76,13 @@ def checked(cls: type[T], values: Mapping[str, object]) -> T:
 def show_options(
     options: Iterable[Declared],
     annotation: Callable[[Declared], object] = lambda option: option.type,
-) -> Callable[[F], F]:
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Show options in the signature of a function, in place of its `**options`.
 
     `annotation` makes the annotation of an option's parameter, its type unless given.
     """
 
-    def decorate(function: F) -> F:
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
         signature = inspect.signature(function, eval_str=True)
         own = [p for p in signature.parameters.values() if p.kind != p.VAR_KEYWORD]
         first = [p for p in own if p.kind != p.KEYWORD_ONLY]

@@ -1,4 +1,4 @@
-"""A process that brings one study's journal to MLflow: `python -m automl.engine.mlflow_worker`.
+"""A process that brings a search's journal to MLflow: `python -m automl.engine.mlflow_worker`.
 
 Its input is a line of JSON with the home, the study and the server's URI; it works until that
 input ends, and prints what was in the way at last.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 
 from automl.engine.refit import Refitter
@@ -55,9 +56,9 @@ class Phases:
             self.hypervolumes, self.clock.seconds_for_all(), self.meter.seconds()
         )
 
-    def is_time_up(self) -> bool:
-        """Tell whether the time for refits is over, too."""
-        return self.phase is not Phase.SEARCHING and self.clock.is_up()
+    def should_stop(self, interrupted: Callable[[], bool]) -> bool:
+        """Tell whether no trial is to go on: on request, or as the refits' time is over, too."""
+        return interrupted() or (self.phase is not Phase.SEARCHING and self.clock.is_up())
 
     def next_trial(self) -> TrialRecord | None:
         """The next trial; None while none is due, or `is_over`."""

@@ -1,4 +1,4 @@
-"""One run of a search on a connected Ray session, from its first trial to its last."""
+"""A run of a search on a connected Ray session, from its first trial to its last."""
 
 from __future__ import annotations
 
@@ -53,30 +53,19 @@ def run(
     store = Store(home.store)
     store.identify()
     with run_lock.hold(study.folder), stop_request.listening(stop_file(study)) as interrupted:
-        slots, max_live = plan(options, workers)
-        _note_run(study, options, slots, clock)
-        limits = DispatcherOptions(slots, max_live, clock.budget.max_trials(), options.reuse)
-        phases = _phases(search, space, store, options, limits, clock)
+        planned = plan(options, workers)
+        _note_run(study, options, planned[0], clock)
+        phases = _phases(search, space, store, options, planned, clock)
         tracker = tracking(study, home, options)
         tracker.opened()
-        live = LiveSearch(
-            home,
-            phases,
-            tracker,
-            watch,
-            options.gpus_per_trial * max(1, workers),
-            partial(_planned, options, workers),
-        )
-        watch.began(study, slots, clock.budget)
+        gpus = options.gpus_per_trial * max(1, workers)
+        live = LiveSearch(home, phases, tracker, watch, gpus, partial(_planned, options, workers))
+        watch.began(study, planned[0], clock.budget)
         try:
             if not phases.is_over():
-                controller.run(
-                    live.events(),
-                    phases,
-                    _trial_inputs(study, home, store, options, measurer),
-                    lambda: interrupted() or phases.is_time_up(),
-                    options.trial_minutes,
-                )
+                inputs = _trial_inputs(study, home, store, options, measurer)
+                is_asked = partial(phases.should_stop, interrupted)
+                controller.run(live.events(), phases, inputs, is_asked, options.trial_minutes)
         finally:
             watch.closed()
         if not interrupted():
@@ -109,10 +98,11 @@ def _phases(
     space: Space,
     store: Store,
     options: Options,
-    limits: DispatcherOptions,
+    planned: tuple[int, int],
     clock: Clock,
 ) -> Phases:
     study, bound_of = search.study, Bounds(search.home.cache)
+    limits = DispatcherOptions(*planned, clock.budget.max_trials(), options.reuse)
     if options.early_stopping:
         limits = replace(limits, rung_entry=partial(rung_entry, study.settings, bound_of))
     dispatcher = Dispatcher(

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from automl import user_code
 from automl.errors import UserError, unknown
@@ -53,10 +53,13 @@ class Search:
         where: str | None = None,
         trial: str | None = None,
     ) -> Exported:
-        """Write one model of the front, measured on the test rows, into a folder, and mark it in
-        MLflow as the champion."""
+        """Write one model of the front, measured on the test rows, into a folder.
+
+        In MLflow that model is the champion then. Raises UserError when no model is as wished,
+        or the folder cannot be written.
+        """
         from automl.engine import export_dir
-        from automl.tracking import publish, registry
+        from automl.tracking import publish
 
         record = selection.choose(
             self.study, trial=trial, best=best, knee=knee, prefer=prefer, where=where
@@ -64,11 +67,10 @@ class Search:
         file = self._file(record)
         config, cache = self.config(record), self.home.cache
         exported = export_dir.export(self.study, record, config, cache, file, Path(out))
-        # Who may only read the home can still take a model.
+        # A user who may only read the home can still take a model.
         with contextlib.suppress(OSError):
             self.study.set_attribute("exported", record.trial_id)
-        shipped = registry.Shipped(file, self._rows(config))
-        if why := publish.mark_champion(self.study, record, shipped):
+        if why := publish.mark_champion(self.study, record, self._with_row(file, config)):
             print(why, file=sys.stderr)
         return exported
 
@@ -112,10 +114,8 @@ class Search:
 
     def shipped(self, record: TrialRecord) -> Shipped | None:
         """A model's file, with a row to try it with; None when file or data are gone."""
-        from automl.tracking.registry import Shipped
-
         try:
-            return Shipped(self._file(record), self._rows(self.config(record)))
+            return self._with_row(self._file(record), self.config(record))
         except UserError:
             return None
 
@@ -124,11 +124,13 @@ class Search:
         params = {WHOLE: record.config} if record.config else record.params
         return rebuild(study_space(self.study), params)
 
-    def _rows(self, config: TrialConfig) -> Any:
-        """The first row that trials learn from, raw."""
+    def _with_row(self, file: bytes, config: TrialConfig) -> Shipped:
+        """A file with the first row that its trial learned from, raw."""
         from automl.data import dataset
+        from automl.tracking.registry import Shipped
 
-        return dataset.load(config.dataset, config.seed, self.home.cache).train.inputs[:1]
+        data = dataset.load(config.dataset, config.seed, self.home.cache)
+        return Shipped(file, data.train.inputs[:1])
 
     def _file(self, record: TrialRecord) -> bytes:
         assert record.result is not None
@@ -187,7 +189,7 @@ def statuses(home: Home) -> list[dict[str, object]]:
 
 
 def status(study: Study) -> dict[str, object]:
-    """How far a search is, in one row."""
+    """The progress of a search, in one row."""
     summary = study.summary()
     return {
         "search": study.name,

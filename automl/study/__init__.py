@@ -1,1 +1,1 @@
-"""The study: proposals, results, budgets, in Optuna's storage."""
+"""A search: its proposals, results and budgets, in Optuna's storage."""

@@ -94,7 +94,7 @@ class Clock:
         return self.seconds() + self._refit_seconds(self.seconds())
 
     def end_search(self) -> None:
-        """From now on the time is for refits."""
+        """Note that the search has ended: from now on the time is for refits."""
         self.search_seconds = self.seconds()
 
     def refit_seconds(self) -> float:

@@ -15,10 +15,10 @@ from automl.study.propose import warm_start
 from automl.study.propose.in_the_making import InTheMaking
 from automl.study.propose.knowledge import Happening, happenings
 from automl.study.propose.proposer import Proposal, Proposer, ProposerOptions
-from automl.study.record import TrialRecord
+from automl.study.record import Course, TrialRecord
 from automl.study.slots import Slots
 from automl.study.stopping.rung_entry import Bound, RungEntryOf, no_rung
-from automl.study.stopping.stop_rule import restored
+from automl.study.stopping.stop_rule import StopRule
 from automl.study.study import Study
 from automl.study.trial_id import TrialId
 from automl.study.under_way import Plan, UnderWay
@@ -30,7 +30,7 @@ TIME_UP = "the search's time was up"
 
 @dataclass(frozen=True)
 class DispatcherOptions:
-    """How trials are handed out.
+    """The options of a dispatcher.
 
     `slots` trials work at once, `max_live` are handed out at once, `max_trials` are started in
     all; `reuse` has new compressions proposed of what was trained. `rung_entry` says where a
@@ -64,7 +64,7 @@ class Dispatcher:
         bound_of: Callable[[TrialConfig], Bound],
         options: DispatcherOptions,
     ) -> None:
-        self.study, self.options = study, options
+        self.study, self.options, self.rule = study, options, StopRule()
         self.drawing, self.writing = options.thread("draws"), options.thread("study")
         self.under_way = UnderWay(space, space_source)
         self.making = InTheMaking(is_stored, options.slots)
@@ -120,7 +120,8 @@ class Dispatcher:
     def end(self, trial: TrialId, result: TrialResult) -> TrialRecord:
         """Take how a trial ended: it is written, and the proposer learns of it."""
         record = self._leaving(trial)
-        record = replace(record, result=replace(result, seconds=result.seconds + record.seconds))
+        result = replace(result, seconds=result.seconds + record.course.seconds)
+        record = replace(record, result=result)
         self.under_way.plans.pop(trial, None)
         self.rule.end(trial)
         self.writing(self.study.end, record)
@@ -167,11 +168,8 @@ class Dispatcher:
             id=TrialId(self.num_started),
             params=candidate.params,
             distributions=candidate.distributions,
-            num_draws=proposal.num_draws,
-            drawn_after=proposal.drawn_after,
-            parent=candidate.parent,
-            screened=proposal.screened,
-            handout=self.num_handouts,
+            drawing=proposal.drawing,
+            course=Course(handout=self.num_handouts),
         )
         self.num_started += 1
         self.under_way.plans[record.id] = Plan(candidate.config, proposal.keys)
@@ -181,7 +179,7 @@ class Dispatcher:
     def _hand_out(self, trial: TrialId) -> TrialRecord:
         """Hand out a trial that was started before."""
         self.num_handouts += 1
-        record = replace(self.under_way.take(trial), handout=self.num_handouts)
+        record = self.under_way.take(trial).on_course(handout=self.num_handouts)
         self.writing(self.study.update, record)
         return self._begin(replace(record, is_resumed=True))
 
@@ -192,7 +190,7 @@ class Dispatcher:
 
     def _pause(self, trial: TrialId, seconds: float) -> None:
         record = self._leaving(trial)
-        record = replace(record, seconds=record.seconds + seconds)
+        record = record.on_course(seconds=record.course.seconds + seconds)
         self.under_way.paused[trial] = record
         self._write_rungs(last=trial)
         self._left(record)
@@ -201,7 +199,7 @@ class Dispatcher:
         """Take out a trial that leaves its slot."""
         self.making.end(trial)
         record = self.under_way.take(trial)
-        return replace(record, departure=self.slots.num_departures + 1)
+        return record.on_course(departure=self.slots.num_departures + 1)
 
     def _left(self, record: TrialRecord) -> None:
         self.drawing(self.proposer.learn, record)
@@ -210,7 +208,7 @@ class Dispatcher:
     def _write_rungs(self, last: TrialId | None = None) -> None:
         """Write what changed of trials' rungs, in order but for the `last`."""
         for trial in sorted(self.rule.changed, key=lambda trial: (trial == last, trial)):
-            record = replace(self.under_way.get(trial), rungs=self.rule.state(trial))
+            record = self.under_way.get(trial).on_course(rungs=self.rule.state(trial))
             self.writing(self.study.update, self.under_way.change(record))
         self.rule.changed.clear()
 
@@ -239,15 +237,15 @@ class Dispatcher:
         """
         self.study.tell_ended()
         under_way, slots = self.under_way, self.slots
-        for record in sorted(records, key=lambda record: record.handout):
+        for record in sorted(records, key=lambda record: record.course.handout):
             if record.result is None:
                 waiting = under_way.paused if record.is_paused else under_way.adopted
                 waiting[record.id] = record
         self.num_started = len(records)
-        self.num_handouts = max((record.handout for record in records), default=0)
-        num_departures = max((record.departure for record in records), default=0)
-        states = {record.id: record.rungs for record in records}
-        self.rule = restored(states, under_way.adopted, under_way.paused)
+        self.num_handouts = max((record.course.handout for record in records), default=0)
+        num_departures = max((record.course.departure for record in records), default=0)
+        states = {record.id: record.course.rungs for record in records}
+        self.rule.restore(states, under_way.adopted, under_way.paused)
         ahead = deque(happenings(records))
         num_free = max(0, slots.max_live - len(under_way.adopted))
         for departures in range(num_departures - num_free + 1, num_departures + 1):

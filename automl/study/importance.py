@@ -67,8 +67,10 @@ def complete(records: Sequence[TrialRecord]) -> list[TrialRecord]:
 
 
 def importances(settings: Settings, records: Sequence[TrialRecord]) -> dict[str, list[Importance]]:
-    """For each objective its parameters, the clear ones first, then by share; none of too few
-    trials."""
+    """The parameters of each objective, the clear ones first, then by share.
+
+    There are none of too few trials.
+    """
     known = complete(records)
     if len(known) < MIN_TRIALS:
         return {}
@@ -79,7 +81,7 @@ def importances(settings: Settings, records: Sequence[TrialRecord]) -> dict[str,
 def interactions(
     settings: Settings, records: Sequence[TrialRecord]
 ) -> dict[str, list[Interaction]]:
-    """For each objective the pairs of parameters that enough trials have, the strongest first.
+    """The pairs of parameters that enough trials have, for each objective, the strongest first.
 
     On the objective's axis, bytes and times in logarithms, two linear models are compared: one
     of either parameter (numbers squared, too), and one with their products besides (an F-test

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeAlias
 
@@ -24,7 +24,7 @@ Params: TypeAlias = Mapping[str, ParamValue]
 
 @dataclass(frozen=True)
 class Settings(Config):
-    """What a search was started with; a resumed one goes on with the same.
+    """The settings that a search was started with; a resumed search goes on with the same.
 
     `folder` is where the search was started, `axes` are the ranges of the hypervolume,
     `reference_latency_ms` is the latency of `reference.onnx` when the search began, and
@@ -56,34 +56,50 @@ class Settings(Config):
 
 
 @dataclass(frozen=True)
+class Drawing:
+    """The draw of a proposal.
+
+    `num_draws` counts all draws up to this one, made when `drawn_after` trials had left their
+    slot; `parent` is the trial whose training the proposal was to go on from; `screened` are the
+    proposals refused just before.
+    """
+
+    num_draws: int = 0
+    drawn_after: int = 0
+    parent: TrialId | None = None
+    screened: tuple[Params, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True)
+class Course:
+    """The course of a trial up to now.
+
+    `handout` and `departure` say as which in order the trial was last handed out, and last left
+    its slot, ended or paused; 0 is never. `rungs` is what the stop rule knows of the trial,
+    `seconds` are those that it had worked when it was paused.
+    """
+
+    handout: int = 0
+    departure: int = 0
+    rungs: RungState = field(default=RungState(), repr=False)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
 class TrialRecord:
-    """One trial of a search; `result` is None while the trial runs or is paused.
+    """A trial of a search; `result` is None while the trial runs or is paused.
 
-    Its proposal: `num_draws` counts all draws up to this one, made when `drawn_after` trials had
-    left their slot; `screened` are the proposals refused just before, and `parent` is the trial
-    whose training this one was to go on from.
-
-    Its course: `handout` and `departure` say as which in order the trial was last handed out, and
-    last left its slot, ended or paused; 0 is never. `rungs` is what the stop rule knows of it,
-    `seconds` are those that it had worked when it was paused; `is_resumed` when it is handed out
-    once more. `ended` is when its end was written, in seconds since 1970; 0 before.
-
-    `config` is the whole config as JSON where the parameters, those of the origin, do not tell
-    it: of a refit.
+    `is_resumed` when the trial is handed out once more; `ended` is when its end was written, in
+    seconds since 1970; 0 before. `config` is the whole config as JSON where the parameters, those
+    of the origin, do not tell it: of a refit.
     """
 
     id: TrialId
     params: Params
     distributions: dict[str, BaseDistribution] = field(repr=False)
-    num_draws: int = 0
-    drawn_after: int = 0
-    parent: TrialId | None = None
-    screened: tuple[Params, ...] = field(default=(), repr=False)
+    drawing: Drawing = Drawing()
+    course: Course = Course()
     result: TrialResult | None = None
-    handout: int = 0
-    departure: int = 0
-    rungs: RungState = field(default=RungState(), repr=False)
-    seconds: float = 0.0
     is_resumed: bool = False
     config: str = field(default="", repr=False)
     ended: float = field(default=0.0, compare=False)
@@ -93,9 +109,13 @@ class TrialRecord:
         """The trial's id as users read and write it."""
         return str(self.id)
 
+    def on_course(self, **changes: object) -> TrialRecord:
+        """The record with some fields of its course changed."""
+        return replace(self, course=replace(self.course, **changes))  # type: ignore[arg-type]
+
     @property
     def is_paused(self) -> bool:
-        return self.result is None and self.rungs.paused_at is not None
+        return self.result is None and self.course.rungs.paused_at is not None
 
     @property
     def is_complete(self) -> bool:

@@ -21,7 +21,7 @@ class RungName:
 
 @dataclass(frozen=True)
 class Entry:
-    """What a trial had reached at a rung.
+    """An entry of a rung: what a trial had reached there.
 
     `values` are on the axes, more is better; `violation` is by how much the trial breaks the
     constraints. `key` is that of the prefix in the making: a rung has one entry of each.

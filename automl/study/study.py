@@ -18,8 +18,7 @@ from automl.errors import UserError
 from automl.retry import patient
 from automl.study import storage
 from automl.study.front import Front
-from automl.study.record import Settings, TrialRecord
-from automl.study.rung_state import RungState
+from automl.study.record import Course, Drawing, Params, Settings, TrialRecord
 from automl.study.summary import Member, SearchSummary
 from automl.study.trial_id import Kind, TrialId
 from automl.trial.result import Status
@@ -32,11 +31,11 @@ STATES = {
     Status.REJECTED: TrialState.PRUNED,
     Status.FAILED: TrialState.FAIL,
 }
-COURSE = "course"
-"""The attribute of a trial that holds what changes after its start."""
+DRAWING, COURSE, RESULT = "drawing", "course", "result"
+"""The attributes of a trial: its draw, and its course with, in the same write, its result."""
 REFIT = "refit-"
 """The beginning of the names of a study's attributes that hold refits; a number follows."""
-RUNGS = TypeAdapter(RungState)
+DRAWINGS, COURSES = TypeAdapter(Drawing), TypeAdapter(Course)
 
 
 class EarlierVersion(UserError):
@@ -72,7 +71,7 @@ class Study:
     def refits(self) -> list[TrialRecord]:
         """The refits of the front's members, by number; they are not among the `records`."""
         stored = self._study.user_attrs
-        refits = [_refit(n, kept) for n, kept in stored.items() if n.startswith(REFIT)]
+        refits = [_refit(n, **kept) for n, kept in stored.items() if n.startswith(REFIT)]
         return sorted(refits, key=lambda record: record.id)
 
     def records(self) -> list[TrialRecord]:
@@ -90,11 +89,8 @@ class Study:
             params=dict(record.params),
             distributions=record.distributions,
             user_attrs={
-                "num_draws": record.num_draws,
-                "drawn_after": record.drawn_after,
-                "parent": None if record.parent is None else record.parent.number,
-                "screened": [dict(params) for params in record.screened],
-                "handout": record.handout,
+                DRAWING: DRAWINGS.dump_python(record.drawing, mode="json"),
+                COURSE: COURSES.dump_python(record.course, mode="json"),
             },
         )
         num_tries = 0
@@ -112,13 +108,9 @@ class Study:
     @patient(storage.is_passing)
     def update(self, record: TrialRecord) -> None:
         """Write what has changed of a trial since its start, all at once."""
-        course = {
-            "handout": record.handout,
-            "departure": record.departure,
-            "rungs": RUNGS.dump_python(record.rungs, mode="json"),
-            "seconds": record.seconds,
-            "result": None if record.result is None else encode(record.result),
-        }
+        course = COURSES.dump_python(record.course, mode="json")
+        if record.result is not None:
+            course[RESULT] = encode(record.result)
         trial_id = self._stored.trial_id(record.id.number)
         self._stored.storage.set_trial_user_attr(trial_id, COURSE, course)
 
@@ -154,8 +146,8 @@ class Study:
         self._study.tell(record.id.number, values, state=state, skip_if_finished=True)
 
     @patient(storage.is_passing)
-    def attribute(self, name: str, default: Any = None) -> Any:
-        """A JSON value that was kept with the search under a name."""
+    def attribute(self, name: str, default: Any = None) -> Any:  # type: ignore[explicit-any]
+        """A JSON value of any shape that was kept with the search under a name."""
         return self._study.user_attrs.get(name, default)
 
     @patient(storage.is_passing)
@@ -183,7 +175,7 @@ class Study:
         results = [record.result for record in records if record.result is not None]
         refitted = [record.result for record in refits if record.result is not None]
         counts = Counter(str(result.status) for result in results)
-        counts[Status.SCREENED] = sum(len(record.screened) for record in records)
+        counts[Status.SCREENED] = sum(len(record.drawing.screened) for record in records)
         return SearchSummary(
             search=self.name,
             objectives={n: pareto.DIRECTIONS[n] for n in self.settings.objectives},
@@ -242,33 +234,25 @@ def _member(record: TrialRecord) -> Member:
 
 
 def _record(trial: FrozenTrial) -> TrialRecord:
-    started = trial.user_attrs
-    course = started.get(COURSE, {})
-    result, parent, rungs = course.get("result"), started["parent"], course.get("rungs")
-    ended = trial.datetime_complete
+    stored, ended = trial.user_attrs, trial.datetime_complete
+    result = stored[COURSE].get(RESULT)
     return TrialRecord(
         id=TrialId(trial.number),
         params=trial.params,
         distributions=trial.distributions,
-        num_draws=started["num_draws"],
-        drawn_after=started["drawn_after"],
-        parent=None if parent is None else TrialId(parent),
-        screened=tuple(started["screened"]),
+        drawing=DRAWINGS.validate_python(stored[DRAWING]),
+        course=COURSES.validate_python(stored[COURSE]),
         result=None if result is None else decode(result),
-        handout=course.get("handout", started["handout"]),
-        departure=course.get("departure", 0),
-        rungs=RungState() if rungs is None else RUNGS.validate_python(rungs),
-        seconds=course.get("seconds", 0.0),
         ended=0.0 if ended is None else ended.timestamp(),
     )
 
 
-def _refit(name: str, kept: dict[str, Any]) -> TrialRecord:
+def _refit(name: str, params: Params, config: str, result: object, ended: float) -> TrialRecord:
     return TrialRecord(
         id=TrialId(int(name.removeprefix(REFIT)), Kind.REFIT),
-        params=kept["params"],
+        params=params,
         distributions={},
-        result=None if kept["result"] is None else decode(kept["result"]),
-        config=kept["config"],
-        ended=kept["ended"],
+        result=None if result is None else decode(result),
+        config=config,
+        ended=ended,
     )

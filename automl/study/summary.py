@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from automl.study.record import Params
 
@@ -21,7 +20,7 @@ class Member:
 
 @dataclass(frozen=True)
 class SearchSummary:
-    """How far a search is, and the front that it has found.
+    """The progress of a search, and the front that it has found.
 
     `objectives` says "max" or "min" of each; `trials` counts by status, screened proposals too;
     `seconds` are the search's own, over all its runs; `compute_seconds` those of its trials,
@@ -38,6 +37,6 @@ class SearchSummary:
     slots: int
     front: tuple[Member, ...]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """The object that `front --json` and `search --json` print."""
         return {**asdict(self), "front": [asdict(member) for member in self.front]}

@@ -59,7 +59,7 @@ class UnderWay:
         return self._holding(trial).pop(trial)
 
     def num_taken(self) -> int:
-        """How many slots are taken."""
+        """The number of slots that are taken."""
         return len(self.live) + len(self.adopted)
 
     def all(self) -> list[TrialId]:

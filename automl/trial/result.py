@@ -25,7 +25,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class TrialResult(Config):
-    """How a trial ended. Every status but `complete` comes with a reason.
+    """The end of a trial. Every status but `complete` comes with a reason.
 
     `key` names the model and its `model.onnx` in the store; `parent_quality` is what the last
     training before the first compression reached; `seconds` leave out waiting;

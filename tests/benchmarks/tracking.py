@@ -170,7 +170,8 @@ def ours(uri: str, folder: Path) -> tuple[Callable[[str, int, int], None], Calla
                     TrialId(number), Report("train", epoch, EPOCHS, metrics(number, epoch))
                 )
         else:
-            record = replace(records[number], result=ended(number), departure=number + 1)
+            record = replace(records[number], result=ended(number))
+            record = record.on_course(departure=number + 1)
             study.end(record)
             with waiting():
                 told.finished(record)

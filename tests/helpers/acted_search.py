@@ -79,7 +79,9 @@ def report(tracker: Tracker, number: int, epoch: int) -> None:
 def finish(tracker: Tracker, record: TrialRecord, **result: object) -> None:
     """Each is more accurate and larger than the one before: all are on the front."""
     number = record.id.number
-    ended = replace(record, result=replace(complete(number), **result), departure=number + 1)
+    ended = replace(
+        record.on_course(departure=number + 1), result=replace(complete(number), **result)
+    )
     tracker.study.end(ended)
     tracker.finished(ended)
 

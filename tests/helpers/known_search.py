@@ -103,13 +103,14 @@ def text(page):
 def end(study, result, rungs=NO_RUNGS):
     record = _record(study)
     study.start(record)
-    study.end(replace(record, result=result, rungs=rungs, departure=record.id.number + 1))
+    ended = record.on_course(rungs=rungs, departure=record.id.number + 1)
+    study.end(replace(ended, result=result))
 
 
 def _record(study):
     number = len(study.records())
     params = _params(number)
-    return TrialRecord(TrialId(number), params, {name: DISTRIBUTIONS[name] for name in params}, 1)
+    return TrialRecord(TrialId(number), params, {name: DISTRIBUTIONS[name] for name in params})
 
 
 def _params(number):

@@ -42,4 +42,4 @@ def make_study(folder, *results, settings=SETTINGS, database=None):
 
 def end(study, record, result):
     """Write how a trial ended, in the order of the trials' numbers."""
-    study.end(replace(record, result=result, departure=record.id.number + 1))
+    study.end(replace(record.on_course(departure=record.id.number + 1), result=result))

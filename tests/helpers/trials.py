@@ -85,10 +85,7 @@ def study_of(name: str, count: int, fixed: dict[str, str], folder: Path) -> Any:
             TrialId(number),
             candidate.params,
             candidate.distributions,
-            num_draws=proposal.num_draws,
-            drawn_after=number,
-            parent=candidate.parent,
-            screened=proposal.screened,
+            proposal.drawing,
         )
         study.start(record)
         trial = run(
@@ -100,7 +97,7 @@ def study_of(name: str, count: int, fixed: dict[str, str], folder: Path) -> Any:
             cache,
             code,
         )
-        study.end(replace(record, result=finish(trial), departure=number + 1))
+        study.end(replace(record.on_course(departure=number + 1), result=finish(trial)))
         proposer.learn(study.records()[number])
     home.cache.symlink_to(cache)
     return Search(study, home)

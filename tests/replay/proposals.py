@@ -124,13 +124,13 @@ def _course_of(dispatcher: Dispatcher, bounds: Bounds) -> Callable[[Any], Any]:
 def _proposal(record: TrialRecord) -> dict[str, Any]:
     """`turn` and `left` say as which it was last begun and as which it left, ended or paused."""
     return {
-        "draw": record.num_draws,
-        "parent": record.parent.number if record.parent else None,
-        "turn": record.handout,
-        "left": record.departure,
+        "draw": record.drawing.num_draws,
+        "parent": record.drawing.parent.number if record.drawing.parent else None,
+        "turn": record.course.handout,
+        "left": record.course.departure,
         "end": str(record.result.status) if record.result else "paused",
         "params": record.params,
-        "screened": record.screened,
+        "screened": record.drawing.screened,
     }
 
 

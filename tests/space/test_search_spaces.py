@@ -47,4 +47,4 @@ def test_six_trials_of_it_complete(name, ray_session, tmp_path):
     assert {result.status for result in results} <= {"complete", "rejected"}
     assert found.front()
     exported = found.export(tmp_path / "out")
-    assert (tmp_path / "out/model.onnx").stat().st_size == exported["files"]["model.onnx"]
+    assert (tmp_path / "out/model.onnx").stat().st_size == exported.files["model.onnx"]

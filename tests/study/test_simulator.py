@@ -151,7 +151,7 @@ def test_constraints_hold_through_a_whole_search(start):
     dispatcher = start("s", constraints=("size_bytes<=60000",), max_trials=30)
     ended = [event.record for event in play(dispatcher, {}) if event.record]
     assert ended and all(record.values["size_bytes"] <= 60_000 for record in ended)
-    screened = [params for r in dispatcher.study.records() for params in r.screened]
+    screened = [params for r in dispatcher.study.records() for params in r.drawing.screened]
     sizes = [Bound(dispatcher.under_way.config(params)).size_bytes for params in screened]
     assert sizes and max(sizes) > 60_000
 

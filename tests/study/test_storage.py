@@ -2,7 +2,6 @@
 
 import threading
 import time
-from dataclasses import replace
 
 import pytest
 from helpers.postgresql import running
@@ -31,12 +30,12 @@ def database(request, tmp_path):
 def test_a_study_in_a_database_is_read_back_as_one_in_a_journal_is(database, tmp_path):
     results = [complete(0.9, 1000), None, complete(0.8, 500)]
     study = make_study(tmp_path, *results, database=database)
-    study.update(replace(study.records()[1], seconds=3.5))
+    study.update(study.records()[1].on_course(seconds=3.5))
     study.write_refit(TrialRecord(TrialId(0, Kind.REFIT), {}, {}, config="{}"))
     again = Study(tmp_path / "mine")
     assert again.settings == SETTINGS
     assert [record.result for record in again.records()] == results
-    assert again.records()[1].seconds == 3.5
+    assert again.records()[1].course.seconds == 3.5
     assert [record.trial_id for record in again.refits()] == ["0000-refit"]
     assert again.summary().hypervolume > 0
     assert not (tmp_path / "mine" / storage.JOURNAL).exists()

@@ -180,7 +180,8 @@ def test_what_only_the_study_knows_is_told_when_the_search_goes_on(study, uri):
     for number in range(2):
         record = replace(acted.RECORD, id=TrialId(number))
         study.start(record)
-        study.end(replace(record, result=acted.complete(number), departure=number + 1))
+        ended = replace(record, result=acted.complete(number))
+        study.end(ended.on_course(departure=number + 1))
     acted.tracker(study, uri).close("FINISHED")
     _, _, runs = shown(study, uri)
     assert {run.data.tags["automl.pareto"] for run in runs.values()} == {"true"}

@@ -1,1 +1,1 @@
-"""Which trial comes next."""
+"""The choice of the next trial."""

@@ -57,7 +57,7 @@ class Candidate:
 
 
 def key(params: Params) -> str:
-    """One text for equal parameters."""
+    """A text that equal parameters share."""
     return json.dumps(params, sort_keys=True)
 
 

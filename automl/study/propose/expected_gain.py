@@ -30,6 +30,7 @@ def _expected_above(edges: Array, mean: Array, std: Array) -> Array:
     """E[max(0, min(x, 1) - edge)] for each candidate and edge, (k, edges)."""
 
     def above(levels: Array) -> Array:
+        """E[max(0, x - level)], (k, levels)."""
         z = (mean[:, None] - levels) / std[:, None]
         density = np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
         levelled: Array = std[:, None] * (z * ndtr(z) + density)

@@ -44,6 +44,7 @@ def fit_scales(rows: Array, groups: NDArray[np.int64], targets: Array) -> Scales
     widths[-1] = 2.0
 
     def loss(point: Array) -> tuple[float, Array]:
+        """The loss at a `point` of shape (parameters,), and its slope of that shape."""
         away = (point - usual) / widths
         value, slope = _unlikelihood(point, distances.reshape(num_groups, -1), targets)
         return value + float(away @ away) / 2, slope + away / widths

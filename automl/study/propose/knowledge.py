@@ -30,13 +30,15 @@ class Happening:
 
 def happenings(records: Sequence[TrialRecord]) -> list[Happening]:
     """All that a proposer is to learn of these trials, in the order in which it did."""
-    left = [Happening(record.departure, False, record) for record in records if record.departure]
-    started = [Happening(record.drawn_after, True, record) for record in records]
-    return sorted(left + started, key=lambda h: (h.departures, h.is_start, h.record.num_draws))
+    left = [Happening(r.course.departure, False, r) for r in records if r.course.departure]
+    started = [Happening(r.drawing.drawn_after, True, r) for r in records]
+    return sorted(
+        left + started, key=lambda h: (h.departures, h.is_start, h.record.drawing.num_draws)
+    )
 
 
 class Knowledge:
-    """What is known of a search's trials when the next is proposed.
+    """The knowledge of a search's trials when the next is proposed.
 
     `seen` are the keys of all candidates proposed or screened; `pending` are those that run.
     """
@@ -58,9 +60,9 @@ class Knowledge:
 
     def learn_start(self, record: TrialRecord) -> None:
         """Take in a trial that an earlier run started, as if it were proposed now."""
-        for params in record.screened:
+        for params in record.drawing.screened:
             self.screen(walk(self.space, replay(params)))
-        self.expect(walk(self.space, replay(record.params), record.parent))
+        self.expect(walk(self.space, replay(record.params), record.drawing.parent))
 
     def learn(self, record: TrialRecord) -> None:
         """Take in how a trial ended, or that it is paused."""

@@ -58,7 +58,7 @@ def proposals(
     for happening in happenings(records):
         learn = proposer.learn_start if happening.is_start else proposer.learn
         learn(happening.record)
-    num_departures = max((record.departure for record in records), default=0)
+    num_departures = max((record.course.departure for record in records), default=0)
     drawn = [proposer.propose(num_departures) for _ in range(count)]
     return [_foretold(proposer, one.candidate) for one in drawn if one.is_new]
 

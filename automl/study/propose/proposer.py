@@ -22,7 +22,7 @@ from automl.study.propose.candidates import (
 from automl.study.propose.knowledge import Knowledge
 from automl.study.propose.ranking import Ranker, work
 from automl.study.propose.screening import MAX_IN_A_ROW, WEIGHT_OF_MANY, screen
-from automl.study.record import Params, Settings, TrialRecord
+from automl.study.record import Drawing, Params, Settings, TrialRecord
 from automl.study.stopping.rung_entry import Bound
 
 RANKED = "tpe"
@@ -43,7 +43,7 @@ NUM_CANDIDATES, LEAST_CANDIDATES = 96, 16
 
 @dataclass(frozen=True)
 class ProposerOptions:
-    """How proposals are made: with new compressions of what was trained (`reuse`), for `slots`."""
+    """The options of a proposer: new compressions of what was trained (`reuse`), and the slots."""
 
     reuse: bool = True
     slots: int = 1
@@ -60,18 +60,15 @@ class ProposerOptions:
 
 @dataclass(frozen=True)
 class Proposal:
-    """A trial that is not started yet.
+    """A trial that is not started yet; `keys` name all that it makes.
 
-    `num_draws` counts all draws up to this one, made when `drawn_after` trials had left their
-    slot; `keys` name all that the trial makes; `screened` were refused just before.
+    A proposal that is not new was made before: the space is used up.
     """
 
     candidate: Candidate
     keys: list[str]
-    num_draws: int
-    drawn_after: int
+    drawing: Drawing
     is_new: bool = True
-    screened: tuple[Params, ...] = ()
 
 
 class Proposer:
@@ -105,7 +102,7 @@ class Proposer:
 
     def learn_start(self, record: TrialRecord) -> None:
         """Know of a trial that was started by an earlier run, as of one proposed here."""
-        self.num_draws = record.num_draws
+        self.num_draws = record.drawing.num_draws
         self.known.learn_start(record)
 
     def learn(self, record: TrialRecord) -> None:
@@ -136,7 +133,8 @@ class Proposer:
             self.known.screen(candidate)
         self.known.expect(candidate)
         keys = self.keys_of(candidate.config)
-        return Proposal(candidate, keys, self.num_draws, num_departures, is_new, tuple(screened))
+        drawing = Drawing(self.num_draws, num_departures, candidate.parent, tuple(screened))
+        return Proposal(candidate, keys, drawing, is_new)
 
     def _next(self, refuses: Callable[[Bound], bool]) -> tuple[Candidate, int]:
         """A candidate, and the refusals that it counts as when it is refused."""

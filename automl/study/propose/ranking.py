@@ -193,7 +193,7 @@ class Ranker:
         return params, np.hstack([columns, trained]), coordinates - trained * self.on_quality
 
     def _trained(self, history: History, candidates: Known) -> tuple[Array, Array]:
-        """What trainings should reach, and its doubt, (candidates, 1) each; none of a parent's."""
+        """The ends of trainings, and their doubt, (candidates, 1) each; a parent's end is known."""
         firsts = list(history.trainings.values())
         mean, std = np.zeros((2, len(candidates), 1))
         if any(one.trained for one in firsts):

@@ -1,1 +1,1 @@
-"""Which running trials go on."""
+"""The verdicts on running trials: go on, or pause."""

@@ -103,7 +103,7 @@ class StopRule:
         self.changed.discard(trial)
 
     def state(self, trial: TrialId) -> RungState:
-        """What `restored` needs of a trial."""
+        """The state of a trial, for `restore`."""
         paused = self.paused.get(trial)
         keys = paused.keys if paused else self.running.get(trial, {})
         return RungState(
@@ -111,6 +111,30 @@ class StopRule:
             paused_at=paused.rung if paused else None,
             stopped_by=tuple(Stopper(*by) for by in self.stoppers.get(trial, {}).items()),
         )
+
+    def restore(
+        self,
+        states: Mapping[TrialId, RungState],
+        running: Container[TrialId],
+        paused: Container[TrialId],
+    ) -> None:
+        """Be the rule that gave these states of trials; `running` ones run again.
+
+        Of trials that are neither running nor paused any more, only the entries are left.
+        """
+        keys: dict[TrialId, dict[RungName, str]] = defaultdict(dict)
+        entries = [entered for state in states.values() for entered in state.entries]
+        for entered in sorted(entries, key=lambda entered: entered.order):
+            self._enter(entered.trial, entered.rung, entered.entry)
+            keys[entered.trial][entered.rung] = entered.entry.key
+        for trial, state in states.items():
+            if trial in running:
+                self.running[trial] = keys[trial]
+                if state.stopped_by:
+                    self.stoppers[trial] = {by.trial: by.rung for by in state.stopped_by}
+            elif trial in paused:
+                assert state.paused_at is not None
+                self._wait(trial, state.paused_at, keys[trial])
 
     def _enter(self, trial: TrialId, name: RungName, entry: Entry) -> bool:
         """Enter an entry at a rung; False when the rung has had one of that key."""
@@ -137,30 +161,3 @@ class StopRule:
         self.paused[trial] = _Paused(name, keys)
         self.waiting[name][keys[name]] = trial
         self.nobody_fits.pop(name, None)
-
-
-def restored(
-    states: Mapping[TrialId, RungState],
-    running: Container[TrialId],
-    paused: Container[TrialId],
-    free: int = FREE,
-) -> StopRule:
-    """The rule as it was, from the state of each trial; `running` ones run again.
-
-    Of trials that are neither running nor paused any more, only the entries are left.
-    """
-    rule = StopRule(free)
-    keys: dict[TrialId, dict[RungName, str]] = defaultdict(dict)
-    entries = [entered for state in states.values() for entered in state.entries]
-    for entered in sorted(entries, key=lambda entered: entered.order):
-        rule._enter(entered.trial, entered.rung, entered.entry)
-        keys[entered.trial][entered.rung] = entered.entry.key
-    for trial, state in states.items():
-        if trial in running:
-            rule.running[trial] = keys[trial]
-            if state.stopped_by:
-                rule.stoppers[trial] = {by.trial: by.rung for by in state.stopped_by}
-        elif trial in paused:
-            assert state.paused_at is not None
-            rule._wait(trial, state.paused_at, keys[trial])
-    return rule

@@ -130,9 +130,9 @@ def _point(record: TrialRecord, settings: Settings, front: Container[TrialId]) -
 def _last_report(record: TrialRecord, axes: Mapping[str, Axis]) -> tuple[dict[str, float], str]:
     """Figures of a trial as the stop rule last saw them, and when; times are left out, since they
     are no more than guesses there."""
-    if not record.rungs.entries:
+    if not record.course.rungs.entries:
         return {}, ""
-    last = max(record.rungs.entries, key=lambda entered: entered.order)
+    last = max(record.course.rungs.entries, key=lambda entered: entered.order)
     figures = {
         name: axis.value(place)
         for (name, axis), place in zip(axes.items(), last.entry.values, strict=True)

@@ -37,8 +37,8 @@ def stages(records: Sequence[TrialRecord], compresses: Mapping[str, bool]) -> li
         rest = max(0.0, record.result.seconds - sum(own.values()))
         if not own:
             seconds[LOST, record.result.status] += rest
-        elif record.seconds:
-            before = min(rest, record.seconds)
+        elif record.course.seconds:
+            before = min(rest, record.course.seconds)
             seconds[STEPS, "done before a pause"] += before
             seconds[MEASURING, "measuring, loading"] += rest - before
         else:
@@ -50,7 +50,7 @@ def stages(records: Sequence[TrialRecord], compresses: Mapping[str, bool]) -> li
 def saved(records: Sequence[TrialRecord]) -> float:
     """Seconds that the steps taken from the store had cost, those of a trial's own left out."""
     return sum(
-        max(0.0, record.result.reused_seconds - record.seconds)
+        max(0.0, record.result.reused_seconds - record.course.seconds)
         for record in records
         if record.result is not None
     )

@@ -21,10 +21,9 @@ def searched_for(tmp_path):
             drawn = proposer.propose(number)
             one = record(drawn.candidate, number)
             proposer.learn(one)
-            drawing = {"num_draws": drawn.num_draws, "drawn_after": number}
-            one = replace(one, parent=drawn.candidate.parent, screened=drawn.screened, **drawing)
-            study.start(one)
-            study.end(replace(one, departure=number + 1))
+            started = replace(one, drawing=drawn.drawing, result=None)
+            study.start(started)
+            study.end(replace(started.on_course(departure=number + 1), result=one.result))
         return study, proposer
 
     return search

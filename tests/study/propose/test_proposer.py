@@ -81,15 +81,15 @@ def test_what_breaks_a_constraint_by_its_bound_is_screened_and_counted():
     proposer = Proposer(settings, SPACE, lambda config: [], Large)
     drawn, _ = search(proposer, 20)
     assert {one.candidate.params["model"] for one in drawn} == {"MLP"}
-    screened = [params for one in drawn for params in one.screened]
+    screened = [params for one in drawn for params in one.drawing.screened]
     assert {params["model"] for params in screened} == {"ConvNet"}
 
 
 def test_where_all_is_refused_one_is_tried_after_a_while():
     settings = replace(SETTINGS, constraints=("size_bytes<=5",))
     drawn = proposer_of(settings).propose(0)
-    assert len(drawn.screened) == 50 and drawn.is_new
-    assert drawn.candidate.params not in drawn.screened
+    assert len(drawn.drawing.screened) == 50 and drawn.is_new
+    assert drawn.candidate.params not in drawn.drawing.screened
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random"])

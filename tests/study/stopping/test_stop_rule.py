@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from automl.study.record import Course
 from automl.study.rung_state import Entry, RungName
 from automl.study.stopping.rung import Rung, crowding
-from automl.study.stopping.stop_rule import StopRule, is_rung, restored
-from automl.study.study import RUNGS
+from automl.study.stopping.stop_rule import StopRule, is_rung
+from automl.study.study import COURSES
 from automl.study.trial_id import TrialId
 
 RUNG = RungName("train", "labels", 2)
@@ -141,11 +142,13 @@ def test_a_rule_restored_from_its_states_gives_the_same_verdicts(values):
     for number, v in enumerate(values):
         rule.goes_on(TRIALS[number], RUNG, entry(number, v))
         for changed in rule.changed:
-            text = json.dumps(RUNGS.dump_python(rule.state(changed), mode="json"))
-            states[changed] = RUNGS.validate_python(json.loads(text))
+            course = COURSES.dump_python(Course(rungs=rule.state(changed)), mode="json")
+            read = COURSES.validate_python(json.loads(json.dumps(course)))
+            states[changed] = read.rungs
         rule.changed.clear()
     running = set(rule.running)
-    again = restored(states, running, rule.paused, free=1)
+    again = StopRule(free=1)
+    again.restore(states, running, rule.paused)
     assert again.paused == rule.paused
     assert again.to_resume() == rule.to_resume()
     assert again.running == rule.running and again.stoppers == rule.stoppers

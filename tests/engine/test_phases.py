@@ -1,0 +1,91 @@
+"""A search of two trials, acted out: what is due in each of its phases."""
+
+import pytest
+from helpers.made_up_world import Bound
+from helpers.small_study import SETTINGS
+
+from automl.engine.phases import Phase, Phases
+from automl.engine.refit import Refitter
+from automl.measure.measurement import Measurement
+from automl.recipe import Report
+from automl.space import space_file
+from automl.study.background import Immediately
+from automl.study.budget import Budget, Clock
+from automl.study.dispatcher import TIME_UP, Dispatcher, DispatcherOptions
+from automl.study.study import create
+from automl.trial.result import Status, TrialResult
+
+TEXT = """
+from automl import MLP, Int, Sklearn, Space, Train, TrialConfig
+
+space = Space(
+    TrialConfig(Sklearn("digits"), MLP((Int(8, 64),)), (Train(epochs=1),)),
+    ("accuracy", "size_bytes"),
+)
+"""
+
+
+@pytest.fixture
+def phases(tmp_path):
+    def phases(**budget):
+        study, space = create(tmp_path / "s", SETTINGS, TEXT, b""), space_file.load(TEXT)
+        budget = Budget(**budget)
+        options = DispatcherOptions(2, 2, budget.max_trials(), thread=Immediately)
+        dispatcher = Dispatcher(study, space, "", lambda key: False, Bound, options)
+        under_way = dispatcher.under_way
+        refitter = Refitter(
+            study,
+            dispatcher.writing,
+            under_way.keys,
+            lambda record: under_way.config(record.params),
+            lambda key, name: None,
+        )
+        return Phases(dispatcher, refitter, Clock(budget))
+
+    return phases
+
+
+def complete(trial):
+    """Each trial is smaller and worse than the one before: all are on the front."""
+    figures = {"accuracy": 0.9 - trial.number / 10}
+    measured = Measurement(figures, 1000 - 100 * trial.number, 1.0, 1.0)
+    return TrialResult(Status.COMPLETE, key="k", measurement=measured, seconds=1.0)
+
+
+def test_trials_come_first_then_the_refits_of_the_front_then_nothing(phases):
+    phases = phases(trials=2, refit_minutes=1.0)
+    first, second = phases.next_trial(), phases.next_trial()
+    assert phases.phase is Phase.SEARCHING and phases.next_trial() is None
+    phases.end(first.id, complete(first.id))
+    phases.end(second.id, complete(second.id))
+    assert phases.phase is Phase.REFITTING
+    refits = [phases.next_trial(), phases.next_trial()]
+    assert {refit.id for refit in refits} == {first.id.refit, second.id.refit}
+    assert phases.config_of(refits[0].id).recipe[0].epochs == 2
+    assert phases.goes_on(refits[0].id, Report("train", 1, 2, {}), 1.0)
+    for refit in refits:
+        assert not phases.is_over()
+        phases.end(refit.id, complete(refit.id))
+    assert phases.phase is Phase.OVER and phases.next_trial() is None
+    assert len(phases.hypervolumes) == 2, "refits are not counted among the trials"
+
+
+def test_a_trial_that_the_end_of_the_search_finds_running_gives_way_to_refits(phases):
+    phases = phases(patience=1, refit_minutes=1.0)
+    first, second = phases.next_trial(), phases.next_trial()
+    assert not phases.gives_way(second.id)
+    phases.end(first.id, TrialResult(Status.FAILED, reason="why"))
+    assert phases.gives_way(second.id) and not phases.gives_way(second.id.refit)
+    assert phases.unfinished() == [second.id]
+    stopped = phases.end(second.id, phases.stopped(second.id, 3.0))
+    assert (stopped.result.status, stopped.result.reason) == (Status.STOPPED, TIME_UP)
+    assert phases.phase is Phase.REFITTING and phases.next_trial() is None
+    assert phases.phase is Phase.OVER, "the front is empty"
+
+
+def test_without_time_for_refits_the_search_is_over_when_its_trials_are(phases):
+    phases = phases(trials=1, refit_minutes=0)
+    trial = phases.next_trial()
+    assert not phases.should_stop(lambda: False) and phases.should_stop(lambda: True)
+    phases.end(trial.id, complete(trial.id))
+    assert phases.is_over() and phases.next_trial() is None

@@ -1,4 +1,8 @@
-"""Types of config fields: numbers within a range, and the check that values are as annotated."""
+"""Types of config fields: numbers within a range, and the check that values are as annotated.
+
+pydantic decides whether a value fits. The sentence for the user is made here, of the annotation:
+pydantic's own errors name a branch of a union or an inner item, and no class that would fit.
+"""
 
 from __future__ import annotations
 

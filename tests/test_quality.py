@@ -1,13 +1,15 @@
 """Metrics against scikit-learn's, and one that a space file defines."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.trials import CACHE, drive
+from helpers.trials import CACHE, drive, study_of
 from sklearn import metrics as theirs
 
-from automl import pareto, quality
+from automl import pareto, quality, user_code
 from automl.config import Config
 from automl.errors import UserError
 from automl.space import space_file
@@ -18,7 +20,7 @@ rng = np.random.default_rng(0)
 
 SPACE = """
 import numpy as np
-from automl import MLP, Metric, Sklearn, Space, Train, TrialConfig
+from automl import MLP, Int, Metric, Sklearn, Space, Train, TrialConfig
 
 class BalancedAccuracy(Metric):
     def __call__(self, outputs, targets):
@@ -135,6 +137,37 @@ def test_a_metric_of_a_space_file_is_checked_measured_and_ranked(forgotten, stor
     axes = reference.axes(space.objectives, {"size_bytes": 1000.0})
     assert axes["balanced_accuracy"].worst == pytest.approx(1 / 3)
     assert axes["log_loss"].worst > axes["log_loss"].best == 0
+
+
+LOOK = """
+import sys
+from pathlib import Path
+from automl.engine.searches import open_study
+from automl.home import Home
+from automl.quality import METRICS
+assert "log_loss" not in METRICS
+study = open_study(Home(Path(sys.argv[1])), "own")
+summary = study.summary()
+assert summary["objectives"] == {"balanced_accuracy": "max", "log_loss": "min", "size_bytes": "min"}
+assert summary["front"] and 0 < summary["hypervolume"] <= 1
+"""
+
+
+def test_a_search_by_a_metric_of_its_space_file_is_read_in_another_process(
+    forgotten, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(space_file, "find", lambda name: tmp_path / f"{name}.py")
+    text = SPACE.replace("MLP((8,))", "MLP((Int(8, 16),))").replace("epochs=2", "epochs=20")
+    (tmp_path / "own.py").write_text(text)
+    study_of("own", 3, {}, tmp_path / "home")
+    subprocess.run([sys.executable, "-c", LOOK, tmp_path / "home"], check=True)
+
+
+def test_a_text_that_defines_a_metric_is_told_from_others():
+    names = {"Metric", "Accuracy"}
+    assert user_code.defines_below(SPACE, names)
+    assert user_code.defines_below("class Mine(automl.Accuracy):\n    pass", names)
+    assert not user_code.defines_below("class Mine(Step):\n    pass\nMetric = 3", names)
 
 
 def test_a_metric_that_cannot_be_ranked_is_told(forgotten):

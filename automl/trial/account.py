@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from automl.measure.measurement import Measurement
 from automl.recipe import Context
@@ -29,7 +28,7 @@ class Account:
     teachers: Mapping[str, float] = field(default_factory=dict)
     parent_quality: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    sensitivity: Mapping[str, Any] = field(default_factory=dict)
+    sensitivity: Mapping[str, object] = field(default_factory=dict)
 
     def with_findings(self, context: Context) -> Account:
         """The account with what a step left in its context, whether it came to its end or not."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from automl.config import Config
 from automl.measure.measurement import Measurement
@@ -33,7 +32,7 @@ class TrialResult(Config):
     stages: dict[str, float] = field(default_factory=dict)
     teacher_seconds: float = 0.0
     notes: tuple[str, ...] = ()
-    sensitivity: dict[str, Any] = field(default_factory=dict)
+    sensitivity: dict[str, object] = field(default_factory=dict)
     system: dict[str, float] = field(default_factory=dict)
 
 

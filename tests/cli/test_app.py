@@ -189,7 +189,7 @@ def test_a_bad_space_file_is_one_sentence_and_leaves_nothing(text, sentence, tmp
         (("search", "digits", "--set", "model"), "write PATH=VALUE"),
         (("search", "digits", "--set", "recipe.train.epoch=3"), "did you mean"),
         (("search", "digits", "--sampler", "tpee"), "did you mean 'tpe'"),
-        (("search", "digits", "--warm-start", "nobody"), "has no study"),
+        (("search", "digits", "--warm-start", "nobody"), "has no search"),
         (
             ("search", "digits", "--initial-points", "no.json"),
             "--initial-points no.json cannot be read: [Errno 2]",
@@ -199,9 +199,9 @@ def test_a_bad_space_file_is_one_sentence_and_leaves_nothing(text, sentence, tmp
         (("search", "digits", "--concurrency", 0), "must be above zero"),
         (("search", "digits", "--tracking-uri", "file:./runs"), "neither an http(s) address"),
         (("check", "digitz"), "did you mean 'digits'"),
-        (("front", "nobody"), "has no study"),
-        (("resume", "nobody"), "has no study"),
-        (("export", "nobody", "--out", "out"), "has no study"),
+        (("front", "nobody"), "has no search"),
+        (("resume", "nobody"), "has no search"),
+        (("export", "nobody", "--out", "out"), "has no search"),
         (("measure", "no.onnx"), "there is no file no.onnx"),
     ],
 )

@@ -416,13 +416,13 @@ def ui(
 
     place = _home(home)
     server.check_port(port)
-    studies = [name] if name else place.studies()
+    searches = [found.open_study(place, name)] if name else found.open_studies(place)
     address = f"http://{server.HOST}:{port}"
-    places = {known: found.open_study(place, known).attribute("mlflow", {}) for known in studies}
+    places = {search.name: search.attribute("mlflow", {}) for search in searches}
     pages = {known: server.address(address, at) for known, at in places.items()}
     tables = {known: server.trials_address(address, at) for known, at in places.items() if at}
     if as_json:
-        shown = {"address": server.address(address, {}), "studies": pages, "trials": tables}
+        shown = {"address": server.address(address, {}), "searches": pages, "trials": tables}
         render.as_json(shown)
     else:
         for known, page in pages.items():

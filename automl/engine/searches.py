@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -151,6 +151,13 @@ def open_study(home: Home, name: str) -> Study:
             )
         raise UserError(unknown("search", name, known))
     return Study(home.study(name))
+
+
+def open_studies(home: Home) -> Iterator[Study]:
+    """Open the searches of a home, but for those of an earlier version."""
+    for name in home.studies():
+        with contextlib.suppress(EarlierVersion):
+            yield Study(home.study(name))
 
 
 def stop(home: Home, name: str) -> bool:

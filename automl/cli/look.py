@@ -20,7 +20,7 @@ def list_searches(home: HomeOption = None, as_json: JsonOption = False) -> None:
     from automl.engine import searches
 
     place = home_of(home)
-    rows = [searches.status(searches.open_study(place, name)) for name in place.studies()]
+    rows = searches.statuses(place)
     if as_json:
         render.as_json({"searches": rows})
     elif not rows:
@@ -112,8 +112,8 @@ def ui(
     place = home_of(home)
     server.check_port(port)
     address = f"http://{server.HOST}:{port}"
-    names = [name] if name else place.studies()
-    runs = {known: SearchRun.of(searches.open_study(place, known)) for known in names}
+    studies = [searches.open_study(place, name)] if name else searches.open_studies(place)
+    runs = {study.name: SearchRun.of(study) for study in studies}
     pages = {known: server.address(address, run) for known, run in runs.items()}
     tables = {known: server.trials_address(address, run) for known, run in runs.items() if run}
     if as_json:

@@ -52,7 +52,7 @@ class LiveSearch:
         self.watch.started(record)
 
     def report(self, trial: TrialId, report: Report, seconds: float) -> bool:
-        """Take a report, after so many seconds of work; False ends or pauses the trial."""
+        """Take a report, after some seconds of work; False ends or pauses the trial."""
         self.phases.meter.start(trial, self.gpus, seconds)
         self.tracker.reported(trial, report)
         self.watch.reported(trial, report)
@@ -87,7 +87,7 @@ class LiveSearch:
             self.end(trial, self.phases.stopped(trial))
 
     def look_around(self) -> None:
-        """Use the nodes that have joined, and do without those that have left, now and then."""
+        """Plan anew, now and then, for the nodes that have joined or left the cluster."""
         if time.monotonic() < self.next_look:
             return
         self.next_look = time.monotonic() + LOOK_SECONDS

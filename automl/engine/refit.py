@@ -58,7 +58,7 @@ def refit_config(
 
 
 class Refitter:
-    """Hands out the refits of a front's members, those that hold most of it first.
+    """Hands out the refits of a front's members, first those of the most hypervolume.
 
     They are written beside the search's trials, and run again when they were left running. A
     refit takes no less than its trial did: `least_seconds` holds that. `read` reads a file of a

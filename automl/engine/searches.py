@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -158,6 +158,13 @@ def open_study(home: Home, name: str) -> Study:
     if user_code.defines_below(study.space_text, metrics):
         study_space(study)  # Its metrics are known from then on.
     return study
+
+
+def open_studies(home: Home) -> Iterator[Study]:
+    """Open the searches of a home, but for those of an earlier version."""
+    for name in home.studies():
+        with contextlib.suppress(EarlierVersion):
+            yield Study(home.study(name))
 
 
 def stop(home: Home, name: str) -> bool:

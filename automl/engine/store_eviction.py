@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 
 from automl import user_code
-from automl.engine.searches import open_study, study_space
+from automl.engine.searches import open_studies, study_space
 from automl.errors import UserError
 from automl.home import Home
 from automl.space.sampling import replay, sample
 from automl.space.store_keys import needed_keys
 from automl.store import Store
-from automl.study.study import EarlierVersion, Study
+from automl.study.study import Study
 
 
 def trim(home: Home) -> None:
@@ -24,12 +24,7 @@ def trim(home: Home) -> None:
 def _needed(home: Home) -> set[str]:
     """Keys that must stay in the store: of every search's front and unfinished trials."""
     needed = set()
-    for name in home.studies():
-        try:
-            study = open_study(home, name)
-        except EarlierVersion:
-            # Nothing of such a search can be opened any more.
-            continue
+    for study in open_studies(home):
         needed |= {record.result.key for record in study.front().members if record.result}
         # A search whose data is gone cannot go on, and needs nothing for it.
         with contextlib.suppress(UserError):

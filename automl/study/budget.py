@@ -90,7 +90,7 @@ class Clock:
         return self.now() - self.started
 
     def seconds_for_all(self) -> float:
-        """The seconds so far, with those that the refits would take after them."""
+        """The seconds so far, and the seconds that refits would take after them."""
         return self.seconds() + self._refit_seconds(self.seconds())
 
     def end_search(self) -> None:

@@ -91,7 +91,7 @@ class Dispatcher:
         return self._from_slots() if ready is None else self._start(ready)
 
     def resize(self, slots: int, max_live: int) -> None:
-        """Note that the cluster has grown or shrunk, to so many slots and live trials."""
+        """Note that the cluster has grown or shrunk, and has other slots and live trials now."""
         self.options = replace(self.options, slots=slots, max_live=max_live)
         self.slots.max_live = max_live
         running = {trial: self.under_way.plans[trial].keys for trial in self.under_way.live}
@@ -256,7 +256,7 @@ class Dispatcher:
         self._learn_until(num_departures, ahead)
 
     def _learn_until(self, departures: int, ahead: deque[Happening]) -> None:
-        """Let the proposer learn what happened up to so many departures."""
+        """Let the proposer learn what happened up to a number of departures."""
         while ahead and ahead[0].departures <= departures:
             happening = ahead.popleft()
             proposer = self.proposer

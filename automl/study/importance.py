@@ -27,12 +27,12 @@ from automl.study.record import ParamValue, Settings, TrialRecord
 MIN_TRIALS = 20
 """The complete trials below which nothing is said."""
 NUM_TOP, TOP_SHARE = 5, 0.2
-"""The best are this share of the trials, and at least so many."""
+"""The best trials are this share of all, and at least NUM_TOP."""
 SHUFFLES = 60
 DOUBT = 0.05
 """What is clear would come about by chance at most this often."""
 SPARE_TRIALS = 10
-"""A pair is looked at where so many more trials have both than there are numbers to fit."""
+"""The trials with both of a pair that there must be beyond the numbers to fit."""
 
 
 @dataclass(frozen=True)
@@ -211,7 +211,7 @@ def _pair(
 
 
 def _coded(distribution: BaseDistribution, values: Sequence[ParamValue]) -> Array:
-    """Centred columns, none of those that are the same in all."""
+    """Centred columns, without columns of a single value."""
     columns = code(distribution, values)
     columns = columns - columns.mean(axis=0)
     kept: Array = columns[:, np.abs(columns).max(axis=0) > 1e-9]

@@ -41,7 +41,7 @@ class Slots:
         return True
 
     def fill(self, num_taken: int) -> None:
-        """Give the free slots away, where so many are taken, unless the slots are closed."""
+        """Give the free slots away, `num_taken` being taken, unless the slots are closed."""
         while num_taken + len(self.given) < self.max_live:
             if not (self.is_open and self.give()):
                 return

@@ -4,7 +4,7 @@ import pytest
 from helpers import earlier_search
 from helpers.small_study import complete, make_study
 
-from automl.engine.searches import open_study, statuses
+from automl.engine.searches import open_studies, open_study, statuses
 from automl.engine.store_eviction import trim
 from automl.errors import UserError
 from automl.home import Home
@@ -24,6 +24,10 @@ def test_the_list_names_a_search_of_an_earlier_version_and_shows_the_others(home
     assert (mine["search"], mine["trials"], mine["front"]) == ("mine", {"complete": 1}, 1)
     assert (old["search"], old["state"]) == ("old", "of an earlier version")
     assert mine.keys() == old.keys()
+
+
+def test_all_searches_are_opened_but_those_of_an_earlier_version(home):
+    assert [study.name for study in open_studies(home)] == ["mine"]
 
 
 def test_a_search_of_an_earlier_version_keeps_nothing_from_being_evicted(home, monkeypatch):

@@ -110,7 +110,7 @@ class Proposer:
         self.known.learn(record)
 
     def propose(self, num_departures: int) -> Proposal:
-        """Draw the next trial, when so many have left their slot.
+        """Draw the next trial, when `num_departures` trials have left their slot.
 
         A trial that was proposed before comes only after many tries. The draw runs on one thread:
         more would take the cores from the trials, and small matrices gain nothing.
@@ -163,7 +163,7 @@ class Proposer:
     def _best_of_many(
         self, seed: int, rng: random.Random, refuses: Callable[[Bound], bool]
     ) -> Candidate:
-        """The candidate of most worth, of those that are new and not of no use."""
+        """The candidate of most worth among the new ones that are not refused."""
         known, options = self.known, self.options
         good, parents = known.members(), known.parents() if options.reuse else {}
         considered = [*candidates(self.space, good, parents, rng, options.num_candidates)]

@@ -56,7 +56,7 @@ def datasets(explored: Explored) -> tuple[str, ...]:
 
 
 def keep(records: Sequence[TrialRecord]) -> list[dict[str, object]]:
-    """Records as JSON: a search keeps those that it started from, whatever becomes of theirs."""
+    """Records as JSON: a search keeps a copy of the trials that it was started from."""
     return [
         {
             "number": record.id.number,

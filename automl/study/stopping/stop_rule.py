@@ -52,7 +52,7 @@ class StopRule:
         self.entered: dict[tuple[RungName, str], Entered] = {}
         self.waiting: dict[RungName, dict[str, TrialId]] = defaultdict(dict)
         self.nobody_fits: dict[RungName, int] = {}
-        """How many entries a rung had when none of those that wait there was among its best."""
+        """The entries that a rung had when no trial that waits there was among its best."""
         self.changed: set[TrialId] = set()
 
     def goes_on(
@@ -85,7 +85,7 @@ class StopRule:
         return None
 
     def resume(self, trial: TrialId) -> None:
-        """Let a paused trial go on, and those that it would have stopped."""
+        """Let a paused trial go on, and so the trials that it would have stopped."""
         paused = self.paused.pop(trial)
         del self.waiting[paused.rung][paused.keys[paused.rung]]
         self.running[trial] = paused.keys

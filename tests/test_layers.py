@@ -13,7 +13,7 @@ HOMES = {
     "PIL": ["data"],
     "annotated_types": ["field_types", "engine"],
     "datasets": ["data"],
-    "filelock": ["data", "study"],
+    "filelock": ["data", "study", "tracking"],
     "fsspec": ["store"],
     "grpc": ["cluster"],
     "jinja2": ["tracking"],

@@ -105,7 +105,7 @@ class Explanation:
         """The object that `automl explain --json` prints."""
         model, parameters = self.model, self.parameters
         return {
-            "study": self.search,
+            "search": self.search,
             "trial_id": model.trial_id,
             "chosen": model.why,
             "objectives": list(self.objectives),

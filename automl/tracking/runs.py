@@ -169,7 +169,7 @@ class Runs:
                 "mlflow.parentRunId": self.parent,
                 "automl.kind": "trial",
                 "automl.trial_id": trial,
-                "automl.study": self.study.name,
+                "automl.search": self.study.name,
             }
             if (identity := TrialId.parse(trial)).is_refit:
                 tags["automl.origin"] = str(identity.origin)
@@ -236,8 +236,8 @@ class Runs:
             search = uuid.uuid4().hex
             self.study.set_attribute("mlflow_search", search)
         name = self.study.name
-        tags = {"automl.kind": "search", "automl.study": name, "automl.search": search}
-        known = f"tags.automl.search = '{search}'"
+        tags = {"automl.kind": "search", "automl.search": name, "automl.search_id": search}
+        known = f"tags.automl.search_id = '{search}'"
         found = self.client.search_runs([self.experiment], known, max_results=1)
         run = found[0] if found else self.client.create_run(self.experiment, since, tags, name)
         self.status[run.info.run_id] = run.info.status

@@ -127,7 +127,7 @@ function showFront(data) {
       : `All ${members.length} models of the front are shown; the sliders set limits.`;
     const where = `--where "${conditions.join(" and ")}"`;
     find("take").textContent = !conditions.length ? data.take
-      : count ? `automl export ${data.study} --best ${data.objectives[0]} ${where} --out out` : "";
+      : count ? `automl export ${data.search} --best ${data.objectives[0]} ${where} --out out` : "";
   }
 
   function limit(name) {

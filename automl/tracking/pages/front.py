@@ -49,7 +49,7 @@ def script_data(findings: Findings) -> dict[str, object]:
         "better": {name: pareto.DIRECTIONS[name] for name in names},
         "logarithmic": [name for name in names if name in LOGARITHMIC],
         "limits": {name: [min(own), max(own)] for name, own in values.items()},
-        "study": findings.name,
+        "search": findings.name,
         "take": findings.advice.command if findings.advice else "",
     }
 

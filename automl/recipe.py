@@ -100,7 +100,7 @@ class Context:
 
 @dataclass(frozen=True)
 class Step(Config):
-    """One step of a recipe. A compression overrides `apply`; a step that trains, `run`.
+    """A step of a recipe. A compression overrides `apply`; a step that trains, `run`.
 
     `label` names the step in paths and reports: its class in snake case unless given.
     """

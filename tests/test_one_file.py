@@ -24,7 +24,7 @@ space = Space(
         model={model},
         recipe=(Train({train}), {step}),
     ),
-    objectives=("accuracy", "size_bytes"),
+    objectives={objectives},
 )
 """
 
@@ -33,6 +33,7 @@ USUAL = {
     "model": "MLP((OneOf(16, 24),))",
     "train": "epochs=4",
     "step": "Quantize(OneOf(8, 4))",
+    "objectives": ("accuracy", "size_bytes"),
 }
 
 SILENT_STEP = """
@@ -182,6 +183,15 @@ class Halved(Spread):
         return loss.item() / 2, rows
 """
 
+METRIC = """
+from automl import Metric
+
+class BalancedAccuracy(Metric):
+    def __call__(self, outputs, targets):
+        answers = outputs.argmax(1)
+        return float(np.mean([(answers[targets == c] == c).mean() for c in np.unique(targets)]))
+"""
+
 PARTS = {
     "a step that says nothing": (SILENT_STEP, {"step": "Drop()"}),
     "a step": (STEP, {"step": "Coarse()"}),
@@ -189,6 +199,7 @@ PARTS = {
     "a family": (FAMILY, {"model": "Wide(OneOf(12, 16))"}),
     "a dataset": (DATASET, {"dataset": "Rings()"}),
     "a loss": (LOSS, {"train": "loss=Focal(), epochs=4"}),
+    "a metric": (METRIC, {"objectives": ("balanced_accuracy", "size_bytes")}),
     "a parallelism": (PARALLELISM, {"train": "parallelism=InHalves(), epochs=4"}),
 }
 
@@ -219,14 +230,16 @@ def test_one_file_is_enough_for(part, path, tmp_path):
         assert bound.size_bytes <= record.result.measurement.size_bytes
         assert (bound.size_bytes == 0) == (part == "a step that says nothing")
         assert all(work > 0 for work in bound.steps.values())
-        assert record.screened == ()
+        assert record.drawing.screened == ()
     search.export(tmp_path / "out", trial=records[0].trial_id)
     file = tmp_path / "out" / "model.onnx"
     assert file.stat().st_size == records[0].result.measurement.size_bytes
     found = search.explain(trial=records[0].trial_id, html=tmp_path / "explain.html")
-    assert found["model"]["is_same"]
-    without = [one["name"] for one in found["ablation"]["without"]]
+    assert found.model.is_same
+    without = [outcome.name for outcome in found.ablation.without]
     assert without == list(techniques(search.config(records[0])))
-    assert all(one["status"] == "complete" for one in found["ablation"]["without"])
+    assert all(outcome.status == "complete" for outcome in found.ablation.without)
+    if part == "a metric":
+        assert search.study.settings.axes["balanced_accuracy"].best == 1.0
     if part == "a step":
         assert without == ["coarse", "refinement of coarse"]

@@ -18,7 +18,7 @@ CUTS = (1 / 8, 1 / 4, 3 / 8, 1 / 2, 5 / 8, 3 / 4)
 
 @dataclass(frozen=True)
 class Width:
-    """One width: the `scores` (units,) of the units that are left, the `size` before the first
+    """A width: the `scores` (units,) of the units that are left, the `size` before the first
     cut, the `multiple` that a size must be of, and, where measured, `options` of fewer units."""
 
     scores: Tensor

@@ -15,7 +15,7 @@ ABOUT = "round.json"
 
 @dataclass(frozen=True)
 class Round:
-    """One round of a step: its number, the epochs before it, and the spec that it trains."""
+    """A round of a step: its number, the epochs before it, and the spec that it trains."""
 
     number: int
     before: int

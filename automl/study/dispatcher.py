@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
+from automl.bounds.bound import Bound
 from automl.recipe import Report
 from automl.space.space import Space, TrialConfig
 from automl.study.background import BackgroundThread
@@ -17,7 +18,7 @@ from automl.study.propose.knowledge import Happening, happenings
 from automl.study.propose.proposer import Proposal, Proposer, ProposerOptions
 from automl.study.record import Course, TrialRecord
 from automl.study.slots import Slots
-from automl.study.stopping.rung_entry import Bound, RungEntryOf, no_rung
+from automl.study.stopping.rung_entry import RungEntryOf, no_rung
 from automl.study.stopping.stop_rule import StopRule
 from automl.study.study import Study
 from automl.study.trial_id import TrialId

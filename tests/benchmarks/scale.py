@@ -30,7 +30,7 @@ from typing import Any, ClassVar
 from cells import CACHE
 
 from automl import user_code
-from automl.bounds.bound import Bounds
+from automl.bounds.bound import Bound, Bounds
 from automl.measure.measurement import Measurement, machine
 from automl.pareto import SPAN, Axis
 from automl.recipe import Report
@@ -41,7 +41,7 @@ from automl.study.background import Immediately, P, T
 from automl.study.dispatcher import Dispatcher, DispatcherOptions
 from automl.study.record import Settings, TrialRecord
 from automl.study.simulator import Course, simulate
-from automl.study.stopping.rung_entry import Bound, rung_entry
+from automl.study.stopping.rung_entry import rung_entry
 from automl.study.study import Study, create
 from automl.study.trial_id import TrialId
 from automl.trial.result import Status, TrialResult

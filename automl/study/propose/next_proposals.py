@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from automl.bounds.bound import Bound
 from automl.config import canonical
 from automl.space.space import Space, TrialConfig
 from automl.study.propose import warm_start
@@ -12,7 +13,6 @@ from automl.study.propose.candidates import Candidate
 from automl.study.propose.knowledge import happenings
 from automl.study.propose.proposer import MIN_COMPLETE, Proposer, ProposerOptions
 from automl.study.record import Params
-from automl.study.stopping.rung_entry import Bound
 from automl.study.study import Study
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from threadpoolctl import ThreadpoolController
 
+from automl.bounds.bound import Bound
 from automl.space.initial_points import given
 from automl.space.priors import leaning, likely
 from automl.space.sampling import uniform
@@ -23,7 +24,6 @@ from automl.study.propose.knowledge import Knowledge
 from automl.study.propose.ranking import Ranker, work
 from automl.study.propose.screening import MAX_IN_A_ROW, WEIGHT_OF_MANY, screen
 from automl.study.record import Drawing, Params, Settings, TrialRecord
-from automl.study.stopping.rung_entry import Bound
 
 RANKED = "tpe"
 """The sampler whose draw stands among other candidates."""

@@ -15,6 +15,7 @@ from typing import TypeAlias
 import numpy as np
 
 from automl import pareto, quality
+from automl.bounds.bound import Bound
 from automl.space.exploring import explore
 from automl.space.space import Space
 from automl.study.propose.candidates import Candidate, key
@@ -24,7 +25,6 @@ from automl.study.propose.samplers import distribution
 from automl.study.propose.surrogate import Surrogate
 from automl.study.record import Params, Settings, TrialRecord
 from automl.study.stopping.rung import crowding
-from automl.study.stopping.rung_entry import Bound
 from automl.study.trial_id import TrialId
 
 MAX_ROWS, MAX_SCALE_ROWS = 250, 100

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from automl import pareto, quality
+from automl.bounds.bound import Bound
 from automl.study.record import Settings, TrialRecord
-from automl.study.stopping.rung_entry import Bound
 
 MAX_IN_A_ROW = 50
 """The most refusals in a row: where all that is drawn is refused, the next one is tried."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from automl import pareto
+from automl.bounds.bound import Bound
 from automl.recipe import Report
 from automl.space.space import TrialConfig
 from automl.study.record import Settings
@@ -16,20 +17,6 @@ from automl.training.distillation import Taught
 
 RungEntryOf: TypeAlias = Callable[[TrialConfig, list[str], Report], tuple[RungName, Entry] | None]
 """`rung_entry` of a search: of a trial's config, its keys and a report."""
-
-
-class Bound(Protocol):
-    """Lower bounds of a trial's final file, and its work, known before any training."""
-
-    @property
-    def size_bytes(self) -> int: ...
-
-    @property
-    def macs(self) -> int: ...
-
-    @property
-    def steps(self) -> dict[str, int]:
-        """Each step's work by its label, in multiply-accumulates."""
 
 
 def no_rung(config: TrialConfig, keys: list[str], report: Report) -> None:

@@ -1,15 +1,23 @@
 """The space of the joint table: architecture, training, pruning and bits on digits."""
 
-from automl.compression.prune import Prune
-from automl.compression.quantize import Quantize
-from automl.data.sklearn import Sklearn
-from automl.models.convnet import ConvNet
-from automl.models.mlp import MLP
-from automl.space.domains import Int, OneOf, Repeat
-from automl.space.space import Space, TrialConfig
-from automl.training.loop import Train
-from automl.training.optimizers import AdamW, Nesterov
-from automl.training.schedules import Cosine, Fixed, Warmup
+from automl import (
+    MLP,
+    AdamW,
+    ConvNet,
+    Cosine,
+    Fixed,
+    Int,
+    Nesterov,
+    OneOf,
+    Prune,
+    Quantize,
+    Repeat,
+    Sklearn,
+    Space,
+    Train,
+    TrialConfig,
+    Warmup,
+)
 
 train = Train(
     optimizer=OneOf(AdamW(), Nesterov()),

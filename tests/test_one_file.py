@@ -183,6 +183,29 @@ class Halved(Spread):
         return loss.item() / 2, rows
 """
 
+SCHEDULE = """
+from automl.training.schedules import Schedule
+
+@dataclass(frozen=True)
+class SquareRoot(Schedule):
+    initial: float
+
+    def at(self, progress):
+        return self.initial * (1 - progress) ** 0.5
+"""
+
+AUGMENTATION = """
+from automl.training.augmentation import Augmentation
+
+@dataclass(frozen=True)
+class Dim(Augmentation):
+    least: float = 0.5
+
+    def __call__(self, rows):
+        factors = torch.empty(len(rows), *[1] * (rows.dim() - 1)).uniform_(self.least, 1.0)
+        return rows * factors
+"""
+
 METRIC = """
 from automl import Metric
 
@@ -199,6 +222,8 @@ PARTS = {
     "a family": (FAMILY, {"model": "Wide(OneOf(12, 16))"}),
     "a dataset": (DATASET, {"dataset": "Rings()"}),
     "a loss": (LOSS, {"train": "loss=Focal(), epochs=4"}),
+    "a schedule": (SCHEDULE, {"train": "learning_rate=SquareRoot(0.02), epochs=4"}),
+    "an augmentation": (AUGMENTATION, {"train": "augmentations=(Dim(),), epochs=4"}),
     "a metric": (METRIC, {"objectives": ("balanced_accuracy", "size_bytes")}),
     "a parallelism": (PARALLELISM, {"train": "parallelism=InHalves(), epochs=4"}),
 }

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 @takes_options("check")
 def check(
     space: SpaceArgument,
-    run: Annotated[bool, typer.Option("--run", help="Run one tiny trial of it, here.")] = False,
+    run: Annotated[
+        bool,
+        typer.Option("--run", help="Run the longest recipe, one epoch a training."),
+    ] = False,
     *,
     home: HomeOption = None,
     as_json: JsonOption = False,
@@ -59,7 +62,7 @@ class SpaceReport:
 
 
 def examine(name: str, sets: dict[str, str], home: Home, *, run: bool) -> SpaceReport:
-    """Load a space and its largest model; with `run` run one trial, each training one epoch long.
+    """Load a space and its largest model; with `run` run the longest recipe, in short.
 
     Raises UserError on a space that cannot be searched.
     """
@@ -80,7 +83,8 @@ def examine(name: str, sets: dict[str, str], home: Home, *, run: bool) -> SpaceR
     reference = largest(space, explored, home.cache)
     trial = None
     if run:
-        result = tiny_trial.run(explored.configs[-1], home.cache, user_code.fingerprint(text))
+        longest = max(reversed(explored.configs), key=lambda config: len(config.recipe))
+        result = tiny_trial.run(longest, home.cache, user_code.fingerprint(text))
         if result.status == "failed":
             raise UserError(f"a tiny trial of {path} failed: {result.reason}")
         trial = f"{result.status} {result.reason}".strip()

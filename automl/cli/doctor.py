@@ -11,7 +11,7 @@ from importlib.metadata import version
 from automl.cli import render
 from automl.cli.parameters import HomeOption, JsonOption, home_of, takes_options
 from automl.cluster.placement import Plan, Request, summarize_nodes
-from automl.engine.options import read
+from automl.engine.search_options import read
 from automl.home import Home, make_writable
 
 LIBRARIES = ("frontier-automl", "torch", "ray", "optuna", "mlflow", "onnx", "onnxruntime")

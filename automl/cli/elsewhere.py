@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from automl.cli import render
 from automl.cli.parameters import HomeOption, JsonOption, Name, end, home_of, takes_options
-from automl.engine.options import read
+from automl.engine.search_options import read
 
 
 def stop(name: Name, home: HomeOption = None, as_json: JsonOption = False) -> None:

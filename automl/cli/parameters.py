@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, ParamSpec, TypeVar
 
 import typer
 
-from automl.engine import options
+from automl.engine import search_options
 from automl.engine.declared_options import Declared, show_options
 from automl.errors import UserError
 
@@ -23,7 +23,7 @@ HomeOption = Annotated[
     typer.Option(
         "--home",
         help="Folder of all searches.",
-        rich_help_panel=options.STORAGE,
+        rich_help_panel=search_options.STORAGE,
         show_default="$AUTOML_HOME or ./automl-home",
     ),
 ]
@@ -36,7 +36,7 @@ SpaceArgument = Annotated[
 
 def takes_options(command: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Give a function the Typer parameters of a command's declared options, for its `**given`."""
-    return show_options(options.declared(command).values(), _annotation)
+    return show_options(search_options.declared(command).values(), _annotation)
 
 
 def _annotation(option: Declared) -> object:

@@ -19,7 +19,7 @@ from automl.cli.parameters import (
     end,
     takes_options,
 )
-from automl.engine.options import MACHINE, STORAGE, declared, read
+from automl.engine.search_options import MACHINE, STORAGE, declared, read
 from automl.errors import UserError
 
 if TYPE_CHECKING:

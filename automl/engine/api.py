@@ -18,7 +18,7 @@ from automl.config import choices, import_choices
 from automl.engine import run
 from automl.engine.declared_options import show_options
 from automl.engine.live_search import spent_seconds
-from automl.engine.options import NewSearch, Options, declared, read
+from automl.engine.search_options import NewSearch, Options, declared, read
 from automl.engine.searches import Search, open_study, study_space
 from automl.engine.watch import Watch
 from automl.errors import UserError, unknown

@@ -17,9 +17,9 @@ from automl.cluster.portable_space import PortableSpace
 from automl.cluster.trial_inputs import TrialInputs, num_workers
 from automl.engine import stop_request
 from automl.engine.live_search import LiveSearch, spent_seconds
-from automl.engine.options import Options
 from automl.engine.phases import Phases
 from automl.engine.refit import Refitter
+from automl.engine.search_options import Options
 from automl.engine.searches import Search, stop_file
 from automl.engine.store_eviction import trim
 from automl.engine.watch import Watch

@@ -1,4 +1,4 @@
-"""The dispatcher of a search's trials: a lost one, a paused one that may go on, or a new one."""
+"""The dispatcher of a search's trials: adopted ones, paused ones that may go on, new ones."""
 
 from __future__ import annotations
 

@@ -15,9 +15,9 @@ from automl.tracking import publish, registry
 from automl.tracking.events import Ended, Opened
 from automl.tracking.journal import Journal
 from automl.tracking.mlflow_client import connect
+from automl.tracking.mlflow_runs import Runs
 from automl.tracking.pages import files
 from automl.tracking.registry import Shipped
-from automl.tracking.runs import Runs
 
 LOCK = "mlflow.lock"
 FLUSH_SECONDS, MAX_FLUSH_SECONDS = 1.0, 10.0

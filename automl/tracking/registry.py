@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel
 
-    from automl.tracking.runs import Runs
+    from automl.tracking.mlflow_runs import Runs
 
 FILE = "model.onnx"
 REQUIREMENTS = ["onnxruntime>=1.20", "onnx", "numpy"]

@@ -20,14 +20,9 @@ from automl.errors import Rejected, UserError
 from automl.field_types import Count, From0To1, NotNegative, Positive
 from automl.models.deployed import predict
 from automl.models.family import ModelFamily, Network, Spec, larger, untrained
-from automl.models.watching import watching
 from automl.recipe import Sibling
+from automl.training.hints import Apprentice, hint_pairs, two_rows
 from automl.training.losses import CrossEntropy, Loss, MeanSquaredError
-
-_CONVOLUTIONS = (
-    *(nn.Conv1d, nn.Conv2d, nn.Conv3d),
-    *(nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
-)
 
 
 class Taught(Loss):
@@ -109,12 +104,12 @@ class Joint(Taught):
             raise Rejected("Joint: the teacher's mean and std are not the model's; make them equal")
         if problem := misfit(teacher):
             raise Rejected(f"Joint: {problem}")
-        pairs = _pairs(model, teacher) if self.hints else []
+        pairs = hint_pairs(model, teacher) if self.hints else []
         if self.hints and not pairs:
             raise Rejected(
                 "Joint: the model and its teacher share no hidden layer by name; choose hints=0"
             )
-        return _Apprentice(model, teacher, pairs)
+        return Apprentice(model, teacher, pairs)
 
     def __call__(
         self, outputs: tuple[Tensor, Tensor, Tensor], targets: Tensor, taught: Tensor | None
@@ -191,7 +186,7 @@ def misfit(teacher: Network) -> str:
     """A sentence on what is wrong with a teacher's answers; "" when nothing is."""
     name, wanted = type(teacher.spec.model).__name__, teacher.spec.num_outputs
     try:
-        answers = predict(teacher, _two_rows(teacher.spec))
+        answers = predict(teacher, two_rows(teacher.spec))
     except Exception as error:
         return f"the teacher {name} cannot answer rows of {teacher.spec.input_shape}: {error}"
     if tuple(answers.shape) == (2, wanted):
@@ -213,10 +208,6 @@ def _untrained_beside(model: Network, family: ModelFamily) -> Network:
     return Network(Spec(family, spec.input_shape, spec.num_outputs, spec.num_tokens))
 
 
-def _two_rows(spec: Spec) -> Tensor:
-    return torch.zeros(2, *spec.input_shape, dtype=torch.int64 if spec.num_tokens else None)
-
-
 def _are_equal(one: Network, other: Network) -> bool:
     return all(torch.equal(p, q) for p, q in zip(one.parameters(), other.parameters()))
 
@@ -231,78 +222,3 @@ class _Peers(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """The answers (networks, rows, outputs) to inputs (rows, *input shape)."""
         return torch.stack([network(inputs) for network in self.networks])
-
-
-@dataclass(frozen=True)
-class _Pair:
-    """A hidden layer that a model and its teacher share by name.
-
-    `own` and `theirs` count the channels that it gives in each, along the dimension `dim`.
-    """
-
-    name: str
-    own: int
-    theirs: int
-    dim: int
-
-
-class _Apprentice(nn.Module):
-    """A model and its teacher, which answer the same rows."""
-
-    def __init__(self, model: Network, teacher: Network, pairs: Sequence[_Pair]) -> None:
-        super().__init__()
-        self.model, self.teacher, self.pairs = model, teacher, pairs
-        self.regressors = nn.ModuleList(nn.Linear(pair.own, pair.theirs) for pair in pairs)
-
-    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Both answers (rows, outputs), and the distance of their hidden layers (rows,)."""
-        names = [pair.name for pair in self.pairs]
-        answers, own = _watched(self.model, names, inputs)
-        teachers, theirs = _watched(self.teacher, names, inputs)
-        apart = answers.new_zeros(len(answers))
-        for pair, regressor in zip(self.pairs, self.regressors):
-            hint = theirs[pair.name].detach().movedim(pair.dim, -1)
-            error = regressor(own[pair.name].movedim(pair.dim, -1)) - hint
-            apart = apart + (error**2).flatten(1).mean(1) / len(self.pairs)
-        return answers, teachers, apart
-
-
-def _pairs(model: Network, teacher: Network) -> list[_Pair]:
-    """The children of both bodies that have the same name, and but for channels the same shape.
-
-    The teacher's last child gives the answers, and is in no pair.
-    """
-    dims = {name: dim for name, child in teacher.body.named_children() if (dim := _dim(child))}
-    names = [name for name in list(dims)[:-1] if name in dict(model.body.named_children())]
-    rows, found = _two_rows(model.spec), []
-    with torch.no_grad():
-        own, theirs = (_watched(network.eval(), names, rows)[1] for network in (model, teacher))
-    for name in names:
-        if not all(isinstance(seen.get(name), Tensor) for seen in (own, theirs)):
-            continue
-        mine, hint = (seen[name].movedim(dims[name], -1).shape for seen in (own, theirs))
-        if mine[:-1] == hint[:-1]:
-            found.append(_Pair(name, mine[-1], hint[-1], dims[name]))
-    return found
-
-
-def _dim(layer: nn.Module) -> int:
-    """The dimension of the channels in a layer's outputs.
-
-    It is the last after a linear layer, the second after a convolution; 0 where there is neither.
-    """
-    made = [m for m in layer.modules() if isinstance(m, (nn.Linear, *_CONVOLUTIONS))]
-    if not made:
-        return 0
-    return -1 if isinstance(made[-1], nn.Linear) else 1
-
-
-def _watched(
-    model: Network, names: Sequence[str], inputs: Tensor
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """A model's answers (rows, outputs), and the outputs of its layers of these names."""
-    seen: dict[str, Tensor] = {}
-    layers = {name: model.body.get_submodule(name) for name in names}
-    with watching(layers, lambda name, layer, read, gave: seen.update({name: gave})):
-        answers: Tensor = model(inputs)
-    return answers, seen

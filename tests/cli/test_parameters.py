@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 from automl.cli import parameters, search_commands
 from automl.cli.app import app
-from automl.engine import options
+from automl.engine import search_options
 from automl.engine.declared_options import Shown
-from automl.engine.options import Choice, NewSearch, Options, declared
+from automl.engine.search_options import Choice, NewSearch, Options, declared
 from automl.errors import UserError
 
 TAKERS = ("search", "resume", "submit", "sync", "check", "doctor", "export", "explain")
@@ -45,7 +45,7 @@ def test_search_takes_every_option_and_submit_all_but_the_address():
 
 
 def test_resume_takes_the_options_that_it_may_change():
-    budgets = {f.name for f in fields(options.Budgets)}
+    budgets = {f.name for f in fields(search_options.Budgets)}
     machine = {"address", "concurrency", "cpus_per_trial", "gpus_per_trial"}
     assert set(declared("resume")) == {*budgets, *machine, "tracking_uri"}
 
@@ -59,9 +59,11 @@ def test_options_stand_in_panels():
 def test_a_declared_option_more_is_taken_by_its_commands(monkeypatch):
     @dataclass(frozen=True)
     class More(Options):
-        naps: Annotated[int, Shown(options.BUDGETS, "Breaks in a run.", commands=("search",))] = 3
+        naps: Annotated[
+            int, Shown(search_options.BUDGETS, "Breaks in a run.", commands=("search",))
+        ] = 3
 
-    monkeypatch.setattr(options, "Options", More)
+    monkeypatch.setattr(search_options, "Options", More)
     small, seen = typer.Typer(), []
 
     @small.command("search")

@@ -8,9 +8,9 @@ from typing import Annotated
 import pytest
 
 import automl
-from automl.engine import options
+from automl.engine import search_options
 from automl.engine.declared_options import Shown
-from automl.engine.options import NewSearch, Options, declared, read
+from automl.engine.search_options import NewSearch, Options, declared, read
 from automl.errors import UserError
 from automl.study.budget import Budget
 
@@ -84,9 +84,9 @@ def test_python_shows_the_options_that_it_takes():
 def test_a_field_more_is_an_option_more(monkeypatch):
     @dataclass(frozen=True)
     class More(Options):
-        naps: Annotated[int, Shown(options.BUDGETS, "Breaks.", commands=("resume",))] = 3
+        naps: Annotated[int, Shown(search_options.BUDGETS, "Breaks.", commands=("resume",))] = 3
 
-    monkeypatch.setattr(options, "Options", More)
+    monkeypatch.setattr(search_options, "Options", More)
     assert declared("resume")["naps"].flag == "--naps"
     assert "naps" not in declared("search")
     assert read("resume", {"naps": 5})[0].naps == 5

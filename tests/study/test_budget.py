@@ -89,12 +89,13 @@ def test_gpus_count_while_they_are_reserved():
 )
 def test_the_end_of_the_time_is_for_refits(budget, search_ends, all_ends):
     seconds = [0.0]
-    clock = Clock(budget, now=lambda: seconds[0])
+    clock, ends = Clock(budget, now=lambda: seconds[0]), []
     assert clock.refits() == (budget.refit_minutes != 0)
     for second in range(1, all_ends + 1):
         seconds[0] = float(second)
         ended = [0.0] * 9 if second >= 100 else []
         if clock.search_seconds is None and budget.spent(ended, clock.seconds_for_all()):
-            assert second == search_ends
+            ends.append(second)
             clock.end_search()
         assert clock.is_up() == (second >= all_ends)
+    assert ends == [search_ends]

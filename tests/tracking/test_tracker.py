@@ -208,6 +208,20 @@ def test_a_trial_whose_end_the_study_lost_may_end_again(study, uri):
     )
 
 
+def test_a_refit_is_a_run_that_names_its_trial(study, uri):
+    tracker = acted.tracker(study, uri)
+    act(tracker, range(2))
+    refit = replace(acted.RECORD, id=TrialId(1).refit, config="{}", result=acted.complete(2))
+    study.write_refit(refit)
+    tracker.started(refit)
+    tracker.finished(refit)
+    assert tracker.close("FINISHED") == ""
+    origins = {
+        trial: run.data.tags.get("automl.origin") for trial, run in shown(study, uri)[2].items()
+    }
+    assert origins == {"0000": None, "0001": None, "0001-refit": "0001"}
+
+
 def test_another_server_gets_everything(study, uri, database, tmp_path):
     tell(study, uri, range(2))
     shutil.copy(database, tmp_path / "second.db")

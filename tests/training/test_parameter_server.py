@@ -26,13 +26,13 @@ def serve(num_workers, staleness, pauses):
                 taken[worker].append((epoch, share))
                 time.sleep(pauses[worker] * waits.random())
                 server.give(worker, torch.ones(3, dtype=torch.float64), 0.5)
-            barrier.wait(10)
+            barrier.wait(120)
 
     threads = [threading.Thread(target=work, args=(i,), daemon=True) for i in range(num_workers)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
     assert not any(thread.is_alive() for thread in threads)
     return server, taken
 

@@ -89,7 +89,7 @@ def test_a_store_that_is_away_is_waited_for(store, tmp_path, monkeypatch):
     assert store.read("key", "a") == b"1" and store.read("key", "b") == b"2"
 
 
-def test_a_store_that_does_not_come_back_or_is_another_is_told(store, tmp_path, monkeypatch):
+def test_a_store_that_is_gone_or_replaced_is_told(store, tmp_path, monkeypatch):
     for method in (Store.read, Store.write):
         monkeypatch.setattr(method.retry, "stop", tenacity.stop_before_delay(0.5))
     other = Store(str(tmp_path / "other"), store.identify())

@@ -304,5 +304,5 @@ def test_a_users_step_is_taken_at_its_word():
     assert known.macs == of(MLP((64,)), ONCE).macs
 
 
-def test_what_a_users_step_inherits_is_not_taken_for_its_own_word():
+def test_bounds_ignore_what_a_users_step_inherits():
     assert of(MLP((64,)), ONCE, Sharper(0.5)).size_bytes == 0

@@ -64,7 +64,7 @@ def test_a_killed_driver_is_resumed_without_loss_or_duplicates(killed, start, tm
 
 
 @pytest.mark.slow
-def test_finishes_that_a_kill_cut_off_are_finished_by_the_resumed_search(start, tmp_path):
+def test_refits_that_a_kill_cut_off_are_resumed(start, tmp_path):
     sets = [*SETS[:-2], "--refit-minutes", "2"]
     process = start("search", "digits", "--trials", "6", "--concurrency", "1", *sets)
 
@@ -88,7 +88,7 @@ def test_finishes_that_a_kill_cut_off_are_finished_by_the_resumed_search(start, 
     assert {run.info.status for run in children} == {"FINISHED"}
 
 
-def test_ctrl_c_ends_in_seconds_keeps_what_finished_and_says_how_to_resume(start, tmp_path):
+def test_ctrl_c_ends_in_seconds_and_says_how_to_resume(start, tmp_path):
     process = start("search", "digits", "--trials", "40", *SETS)
     wait_for(lambda: len(finished(tmp_path)) >= 1)
     process.send_signal(signal.SIGINT)

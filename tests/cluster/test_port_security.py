@@ -54,7 +54,7 @@ def test_open_ports_are_named_and_an_unprotected_head_is_told(tmp_path, token, s
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_a_search_is_sent_from_a_laptop_followed_and_found_on_the_cluster(tmp_path):
+def test_a_search_is_submitted_and_followed_from_a_laptop(tmp_path):
     dashboard, home = free_port(), tmp_path / "shared"
     address = f"http://127.0.0.1:{dashboard}"
     laptop = tmp_path / "laptop"

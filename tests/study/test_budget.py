@@ -12,7 +12,7 @@ def test_refits_must_leave_time_to_search_in():
         Budget(minutes=5.0, refit_minutes=5.0)
 
 
-def test_a_resumed_search_has_for_finishes_what_the_killed_one_had_left():
+def test_a_resumed_search_has_the_refit_time_that_remains():
     seconds = [0.0]
     clock = Clock(Budget(trials=9), 100.0, 10.0, now=lambda: seconds[0])
     seconds[0] = 4.0

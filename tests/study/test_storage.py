@@ -24,7 +24,7 @@ def database(request, tmp_path):
     return request.getfixturevalue("postgresql").url
 
 
-def test_a_study_in_a_database_is_read_back_as_one_in_a_journal_is(database, tmp_path):
+def test_a_search_in_a_database_is_read_back(database, tmp_path):
     results = [complete(0.9, 1000), None, complete(0.8, 500)]
     study = make_study(tmp_path, *results, database=database)
     study.update(study.records()[1].on_course(seconds=3.5))
@@ -40,7 +40,7 @@ def test_a_study_in_a_database_is_read_back_as_one_in_a_journal_is(database, tmp
     assert study.records()[1].result == complete(0.7, 100)
 
 
-def test_homes_that_share_a_database_have_their_own_studies_of_a_name(database, tmp_path):
+def test_homes_that_share_a_database_keep_apart(database, tmp_path):
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
     make_study(tmp_path / "one", complete(0.9, 1000), database=database)

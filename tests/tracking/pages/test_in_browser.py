@@ -62,7 +62,7 @@ def test_every_trial_is_a_point_that_tells_its_parameters(browser, show):
     picture(browser, "front-page")
 
 
-def test_a_slider_hides_what_does_not_meet_it_and_says_how_to_take_what_does(browser, show):
+def test_a_slider_filters_models_and_prints_the_command(browser, show):
     show("front.html")
     assert "All 4 models of the front are shown" in text(browser)
     browser.find_element(By.ID, "limit-size_bytes").send_keys(Keys.END)

@@ -153,9 +153,7 @@ assert summary["front"] and 0 < summary["hypervolume"] <= 1
 """
 
 
-def test_a_search_by_a_metric_of_its_space_file_is_read_in_another_process(
-    forgotten, tmp_path, monkeypatch
-):
+def test_a_search_by_an_own_metric_is_read_elsewhere(forgotten, tmp_path, monkeypatch):
     monkeypatch.setattr(space_file, "find", lambda name: tmp_path / f"{name}.py")
     text = SPACE.replace("MLP((8,))", "MLP((Int(8, 16),))").replace("epochs=2", "epochs=20")
     (tmp_path / "own.py").write_text(text)

@@ -14,7 +14,7 @@ def pauses(monkeypatch):
     return pauses
 
 
-def test_what_may_pass_is_tried_for_two_minutes_with_growing_pauses(pauses):
+def test_passing_errors_are_retried_with_growing_pauses(pauses):
     errors = (OSError(str(number)) for number in range(100))
 
     @patient(lambda error: isinstance(error, OSError))

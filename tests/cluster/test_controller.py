@@ -96,7 +96,7 @@ def search(ray_session, tmp_path):
     return search
 
 
-def test_two_trials_with_one_prefix_train_once_also_when_both_start_at_once(search):
+def test_two_trials_that_start_together_train_their_prefix_once(search):
     recorder = Recorder()
     found = search(SHARED_PREFIX, trials=2, sampler="random", watch=recorder)
     results = [record.result for record in found.study.records()]
@@ -105,7 +105,7 @@ def test_two_trials_with_one_prefix_train_once_also_when_both_start_at_once(sear
     assert [epoch for _, epoch in recorder.reports] == list(range(1, 16))
 
 
-def test_a_trial_that_raises_or_diverges_fails_with_its_reason_and_the_search_goes_on(search):
+def test_a_failing_trial_does_not_end_the_search(search):
     found = search(FAILING, trials=4, sampler="random")
     reasons = {
         (r.params["recipe.train.learning_rate.value"], r.params["recipe.fussy"]): r.result
@@ -118,7 +118,7 @@ def test_a_trial_that_raises_or_diverges_fails_with_its_reason_and_the_search_go
     assert "diverged" in reasons["1e+18", "Fussy"].reason
 
 
-def test_a_trial_through_ray_gives_the_very_weights_of_one_in_this_process(search, store):
+def test_a_trial_through_ray_gives_identical_weights(search, store):
     found = search(SHARED_PREFIX.replace("OneOf(None, Quantize())", "Quantize()"), trials=1)
     (record,) = found.study.records()
     assert (record.result.status, record.result.reason) == ("complete", "")
@@ -165,7 +165,7 @@ def test_trials_that_fall_behind_are_paused_and_at_the_end_stopped(search):
             assert store.starting_with(key) == [f"{key}@2"], "none went on unasked"
 
 
-def test_the_fronts_members_are_trained_again_at_the_end_at_the_shape_they_were_cut_to(search):
+def test_the_front_is_refitted_at_its_cut_shapes(search):
     recorder = Recorder()
     text = SHARED_PREFIX.replace("epochs=15), ", "epochs=3), Prune(0.5), ")
     found = search(text, trials=2, refit_minutes=1.0, watch=recorder)
@@ -183,7 +183,7 @@ def test_the_fronts_members_are_trained_again_at_the_end_at_the_shape_they_were_
     assert max(record.values["accuracy"] for record in found.front()) == best
 
 
-def test_a_trial_that_lost_its_process_goes_on_where_it_was_and_says_so(search, tmp_path):
+def test_a_trial_that_lost_its_process_goes_on(search, tmp_path):
     recorder = Recorder()
     text = DYING.format(diary=str(tmp_path / "diary"), times=1)
     found = search(text, trials=1, watch=recorder)
@@ -204,7 +204,7 @@ def test_a_trial_that_loses_every_process_fails_with_the_reason(search, tmp_path
     assert record.result.reason.startswith("it was lost 3 times; the last time its process ended")
 
 
-def test_a_trial_that_hangs_is_ended_with_its_process_and_gives_its_place_away(search):
+def test_a_trial_that_hangs_is_ended(search):
     started = time.monotonic()
     found = search(SLEEPING, trials=2, concurrency=1, trial_minutes=0.05)
     assert time.monotonic() - started < SLEEP_SECONDS

@@ -10,6 +10,7 @@ from helpers.search_process import finished, members, runs, wait_for
 from automl.engine.searches import open_study
 from automl.home import Home
 
+pytestmark = pytest.mark.timeout(600)
 SETS = [
     *("--set", "model=MLP"),
     *("--set", "recipe.train.epochs=2"),
@@ -34,14 +35,14 @@ def killed(start, tmp_path):
     # MLflow is told a few times a minute: the search must take longer than that.
     slow = ("--set", "recipe.train.epochs=100", "--no-early-stopping")
     process = start("search", "digits", "--trials", "9", *SETS, *slow)
-    wait_for(lambda: num_delivered(tmp_path) >= 1, 60)
+    wait_for(lambda: num_delivered(tmp_path) >= 1)
     process.kill()
     process.wait()
     before = finished(tmp_path)
     assert len(before) < 9
     _, children = runs(tmp_path)
     ended = {run.info.run_id: run.info.end_time for run in children if run.info.end_time}
-    wait_for(lambda: not members(process.pid), 20)
+    wait_for(lambda: not members(process.pid))
     with (Home(tmp_path).study("digits") / "journal.log").open("a") as journal:
         journal.write('{"op_code":8,"worker_id":"')
     return before, ended
@@ -50,7 +51,7 @@ def killed(start, tmp_path):
 def test_a_killed_driver_is_resumed_without_loss_or_duplicates(killed, start, tmp_path):
     before, ended = killed
     resumed = start("resume", "digits")
-    assert resumed.wait(60) == 0, resumed.stderr.read()
+    assert resumed.wait(240) == 0, resumed.stderr.read()
     after = finished(tmp_path)
     assert sorted(after) == list(range(9))
     assert {number: after[number] for number in before} == before
@@ -63,7 +64,7 @@ def test_a_killed_driver_is_resumed_without_loss_or_duplicates(killed, start, tm
 
 
 @pytest.mark.slow
-def test_finishes_that_a_kill_cut_off_are_finished_by_the_resumed_search(start, tmp_path):
+def test_refits_that_a_kill_cut_off_are_resumed(start, tmp_path):
     sets = [*SETS[:-2], "--refit-minutes", "2"]
     process = start("search", "digits", "--trials", "6", "--concurrency", "1", *sets)
 
@@ -71,13 +72,13 @@ def test_finishes_that_a_kill_cut_off_are_finished_by_the_resumed_search(start, 
         home = Home(tmp_path)
         return open_study(home, "digits").refits() if "digits" in home.studies() else []
 
-    wait_for(lambda: any(record.result is None for record in refits()), 120)
+    wait_for(lambda: any(record.result is None for record in refits()))
     process.kill()
     process.wait()
     before = {record.id: record.result for record in refits() if record.result}
-    wait_for(lambda: not members(process.pid), 20)
+    wait_for(lambda: not members(process.pid))
     resumed = start("resume", "digits")
-    assert resumed.wait(120) == 0, resumed.stderr.read()
+    assert resumed.wait(240) == 0, resumed.stderr.read()
     after = {record.id: record.result for record in refits()}
     assert {number: after[number] for number in before} == before
     assert {result.status for result in after.values()} == {"complete"}
@@ -87,14 +88,14 @@ def test_finishes_that_a_kill_cut_off_are_finished_by_the_resumed_search(start, 
     assert {run.info.status for run in children} == {"FINISHED"}
 
 
-def test_ctrl_c_ends_in_seconds_keeps_what_finished_and_says_how_to_resume(start, tmp_path):
+def test_ctrl_c_ends_in_seconds_and_says_how_to_resume(start, tmp_path):
     process = start("search", "digits", "--trials", "40", *SETS)
-    wait_for(lambda: len(finished(tmp_path)) >= 1, 60)
+    wait_for(lambda: len(finished(tmp_path)) >= 1)
     process.send_signal(signal.SIGINT)
     assert process.wait(25) == 130
     assert "automl resume digits" in process.stderr.read()
     assert finished(tmp_path)
-    wait_for(lambda: not members(process.pid), 20)
+    wait_for(lambda: not members(process.pid))
     parent, children = runs(tmp_path)
     assert parent.info.status == "KILLED"
     assert "RUNNING" not in {run.info.status for run in children}
@@ -102,9 +103,10 @@ def test_ctrl_c_ends_in_seconds_keeps_what_finished_and_says_how_to_resume(start
 
 def test_stop_ends_a_search_from_another_terminal(start, tmp_path):
     process = start("search", "digits", "--trials", "40", *SETS)
-    wait_for(lambda: len(finished(tmp_path)) >= 1, 60)
+    wait_for(lambda: len(finished(tmp_path)) >= 1)
     second = start("resume", "digits", "--trials", "50")
-    assert second.wait(20) == 2
+    assert second.wait(240) == 2
     assert "being searched by another run" in second.stderr.read()
-    assert start("stop", "digits").wait(10) == 0
-    assert process.wait(25) == 130
+    assert start("stop", "digits").wait(240) == 0
+    assert process.wait(240) == 130
+    assert len(finished(tmp_path)) < 40

@@ -50,11 +50,11 @@ def test_ten_kills_change_nothing(start, tmp_path):
     for kill in range(NUM_KILLS):
         # At a random moment after some more of the study was written.
         size = written(tmp_path) + rng.randrange(1_000, 12_000)
-        wait_for(lambda size=size: written(tmp_path) > size, 120)
+        wait_for(lambda size=size: written(tmp_path) > size)
         time.sleep(rng.uniform(0, 1))
         process.kill()
         process.wait()
-        wait_for(lambda session=process.pid: not members(session), 30)
+        wait_for(lambda session=process.pid: not members(session))
         print(f"kill {kill}: {len(finished(tmp_path, 'kills'))} trials have ended")
         process = start("resume", "kills")
     assert process.wait(400) == 0, process.stderr.read()

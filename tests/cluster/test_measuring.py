@@ -55,7 +55,7 @@ def test_the_measurer_loads_the_space_file_once_and_before_it_measures(ray_sessi
     assert loads.read_text() == "x"
 
 
-def test_a_space_file_that_raises_there_raises_the_same_here_at_each_measurement(ray_session, made):
+def test_a_broken_space_file_raises_at_each_measurement(ray_session, made):
     file, rows = made
     broken = replace(SPACE, text=SPACE.text + "\nraise RuntimeError('not here')\n")
     handle, measurement = MeasurerHandle.calibrated(broken, file, rows)

@@ -28,14 +28,20 @@ def test_a_wrong_or_missing_token_is_one_sentence_within_seconds(head, monkeypat
     with pytest.raises(UserError, match="asks for a token and refuses the one"):
         session.probe(head.address)
     environment = {**head.environment, "HOME": str(tmp_path), "RAY_AUTH_MODE": "token"}
-    for token, why in (("wrong", "refuses the one"), (None, "this user has none")):
+
+    def doctor(token):
         given = {k: v for k, v in environment.items() if k != "RAY_AUTH_TOKEN"}
         given |= {"RAY_AUTH_TOKEN": token} if token else {}
         started = time.monotonic()
         done = automl("doctor", "--address", head.address, cwd=tmp_path, env=given)
+        return done, time.monotonic() - started
+
+    _, usual_seconds = doctor(TOKEN)
+    for token, why in (("wrong", "refuses the one"), (None, "this user has none")):
+        done, seconds = doctor(token)
         assert done.returncode == 2 and why in done.stderr, done.stderr
         assert done.stderr.count("\n") == 1
-        assert time.monotonic() - started < 10
+        assert seconds < usual_seconds + 10
 
 
 @pytest.mark.slow
@@ -54,7 +60,7 @@ def test_open_ports_are_named_and_an_unprotected_head_is_told(tmp_path, token, s
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_a_search_is_sent_from_a_laptop_followed_and_found_on_the_cluster(tmp_path):
+def test_a_search_is_submitted_and_followed_from_a_laptop(tmp_path):
     dashboard, home = free_port(), tmp_path / "shared"
     address = f"http://127.0.0.1:{dashboard}"
     laptop = tmp_path / "laptop"

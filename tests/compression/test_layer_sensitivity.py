@@ -112,7 +112,7 @@ def test_a_loss_is_the_change_of_answers_relative_to_their_variance(build, conte
     assert half.loss == pytest.approx(((answers / 2) ** 2).mean() / answers.var(0).mean())
 
 
-def test_what_is_kept_is_not_measured_again_and_is_shown_all_the_same(build, context):
+def test_kept_sensitivity_is_shown_without_measuring(build, context):
     kept, made = {}, []
 
     def once(name, make):

@@ -198,7 +198,7 @@ def test_every_width_is_found_but_the_output(module, imported):
 
 
 @pytest.mark.parametrize("module", FOUND)
-def test_to_remove_units_is_to_silence_them_and_is_stored(module, imported):
+def test_removing_traced_units_equals_silencing_them(module, imported):
     network = imported(module)
     groups, _ = traced_groups(network, rows())
     kept = [torch.randperm(group.size)[: group.size // 2].sort().values for group in groups]
@@ -268,7 +268,7 @@ def test_changes_of_a_layer_add_up(build, context):
     assert (exact - rounded).abs().max() < 0.1 * exact.abs().max()
 
 
-def test_a_score_that_a_width_does_not_have_is_refused_with_its_layer(imported, context):
+def test_a_missing_score_is_refused_with_its_layer(imported, context):
     with pytest.raises(Rejected, match="no batch norm scales the units of 'b'"):
         Prune(0.5, score="batch_norm").apply(imported(Plain), context)
     pruned = Prune(0.5, score="batch_norm", keep=("b", "c")).apply(imported(Plain), context)

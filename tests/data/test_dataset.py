@@ -234,7 +234,7 @@ def test_a_set_that_fails_leaves_nothing(tmp_path, cache, monkeypatch, kind):
     def fail(*_):
         raise kind
 
-    monkeypatch.setattr(dataset, "_check", fail)
+    monkeypatch.setattr(dataset, "moments", fail)
     with pytest.raises(kind):
         dataset.load(two_classes(tmp_path), 0, cache)
     assert [path.name for path in cache.iterdir()] == ["lock"]

@@ -70,7 +70,7 @@ def test_trials_come_first_then_the_refits_of_the_front_then_nothing(phases):
     assert len(phases.hypervolumes) == 2, "refits are not counted among the trials"
 
 
-def test_a_trial_that_the_end_of_the_search_finds_running_gives_way_to_refits(phases):
+def test_running_trials_give_way_to_refits(phases):
     phases = phases(patience=1, refit_minutes=1.0)
     first, second = phases.next_trial(), phases.next_trial()
     assert not phases.gives_way(second.id)

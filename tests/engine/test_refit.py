@@ -32,7 +32,7 @@ def no_cut(position):
     raise AssertionError(position)
 
 
-def test_a_cut_trial_is_trained_long_at_the_shape_it_was_cut_to_and_quantized_as_before():
+def test_a_refit_trains_the_cut_shape_and_quantizes_it():
     config = TrialConfig(DIGITS, MLP((32,)), RECIPE)
     refit = refit_config(config, {1: Spec(MLP((16,)), (1, 8, 8), 10)}.get)
     assert refit.model == MLP((16,))

@@ -19,7 +19,7 @@ def home(tmp_path):
     return Home(tmp_path)
 
 
-def test_the_list_names_a_search_of_an_earlier_version_and_shows_the_others(home):
+def test_a_list_names_searches_of_earlier_versions(home):
     mine, old = statuses(home)
     assert (mine["search"], mine["trials"], mine["front"]) == ("mine", {"complete": 1}, 1)
     assert (old["search"], old["state"]) == ("old", "of an earlier version")

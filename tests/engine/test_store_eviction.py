@@ -6,21 +6,19 @@ from automl.home import Home
 from automl.store import Store
 
 
-def test_what_the_front_ships_stays_when_there_is_no_room_for_anything(
-    studied, tmp_path, monkeypatch
-):
+def test_without_room_only_the_fronts_files_stay(studied, tmp_path, monkeypatch):
     home = Home(tmp_path / "home")
     shutil.copytree(studied.home.path, home.path)
     store, study = Store(home.store), open_study(home, studied.study.name)
-    ended = {r.trial_id: r.result.key for r in study.records() if r.is_complete}
-    front = {record.trial_id for record in study.front().members}
+    ended = {record.result.key for record in study.records() if record.is_complete}
+    front = {record.result.key for record in study.front().members}
 
     def kept():
-        return {name for name, key in ended.items() if store.has(key, "model.onnx")}
+        return {key for key in ended if store.has(key, "model.onnx")}
 
-    assert kept() == set(ended) > front
+    assert kept() == ended > front
     trim(home)
-    assert kept() == set(ended), "there is room"
+    assert kept() == ended, "there is room"
     monkeypatch.setenv("AUTOML_STORE_GB", "0")
     trim(home)
     assert kept() == front

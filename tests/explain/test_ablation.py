@@ -69,7 +69,7 @@ def test_each_step_but_the_first_training_and_each_teacher_is_a_technique(config
     assert techniques(replace(config, recipe=config.recipe[:1])) == {}
 
 
-def test_what_is_left_out_is_measured_as_a_trial_of_its_own_would_be(config, runner, tmp_path):
+def test_an_ablation_is_measured_like_a_trial(config, runner, tmp_path):
     _, recorded = drive(config, runner.store)
     whole, after, without, said = ablated(config, runner)
     assert sure(whole.figures) == sure(recorded.measurement.figures)
@@ -96,7 +96,7 @@ def test_only_what_comes_after_a_technique_is_done_again(config, runner):
     }
 
 
-def test_a_recipe_that_cannot_be_and_a_file_that_does_not_count_are_told(config, runner):
+def test_rejected_variants_say_why(config, runner):
     after = Train(label="after", epochs=1, loss=Distill(teacher="fine_tune"))
     shrunk = Prune(0.5, multiple=32, label="prune")
     recipe = (config.recipe[0], shrunk, config.recipe[2], after)
@@ -124,7 +124,7 @@ def test_what_layers_lose_is_what_a_step_measures_and_is_kept(config, runner, mo
     assert layer_losses(config, runner).as_json() == result.sensitivity["quantize"]
 
 
-def test_without_a_training_before_the_first_compression_nothing_is_known_of_layers(config, runner):
+def test_without_a_first_training_there_is_no_sensitivity(config, runner):
     assert layer_losses(replace(config, recipe=config.recipe[1:]), runner) is None
     assert layer_losses(config, runner) is None
 

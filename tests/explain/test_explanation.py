@@ -48,7 +48,7 @@ def test_each_technique_is_what_a_trial_without_it_gives(studied, explained, rec
             assert outcome.figures["accuracy"] == alone.measurement.quality["accuracy"]
 
 
-def test_the_parts_of_it(studied, explained, record):
+def test_an_explanation_has_its_parts(studied, explained, record):
     found, _, said = explained
     parameters, comparison = found.parameters, found.answers.comparison
     assert parameters.num_complete >= 20

@@ -103,7 +103,7 @@ def test_in_a_sandboxed_frame_every_chart_is_drawn_and_every_picture_shown(
     browser.get(outer.as_uri())
     browser.switch_to.frame(browser.find_element(By.TAG_NAME, "iframe"))
     wanted = len(known.data(text)["charts"])
-    WebDriverWait(browser, 40).until(
+    WebDriverWait(browser, 120).until(
         lambda b: (
             len(b.find_elements(By.CSS_SELECTOR, ".js-plotly-plot .main-svg .plot, .xy")) >= wanted
         )

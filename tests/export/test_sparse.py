@@ -9,7 +9,7 @@ import torch
 from helpers.trials import finish
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 from torch import nn
 
 from automl.compression.clip import Clip
@@ -19,8 +19,6 @@ from automl.export import sparse
 from automl.models.convnet import ConvNet
 from automl.models.mlp import MLP
 from automl.runtimes import onnx as runtime
-
-TYPES = {np.float32: TensorProto.FLOAT, np.int8: TensorProto.INT8}
 
 
 def file_of(*arrays):

@@ -28,7 +28,7 @@ class Server:
             self.process = subprocess.Popen(
                 command, env=environment, stdout=log, stderr=log, start_new_session=True
             )
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             with suppress(OSError):
                 urllib.request.urlopen(f"{self.uri}/health", timeout=1).close()

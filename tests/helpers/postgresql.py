@@ -33,7 +33,7 @@ class Server:
         command = [self.binaries / "postgres", "-D", self.folder / "data", *options]
         with (self.folder / "log").open("a") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, **_as_postgres())
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not self._is_ready():
             assert time.monotonic() < deadline, (self.folder / "log").read_text()
             time.sleep(0.1)

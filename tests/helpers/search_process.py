@@ -54,7 +54,8 @@ def members(session):
     return found
 
 
-def wait_for(condition, seconds):
+def wait_for(condition, seconds=240):
+    """Wait until a condition holds; the seconds only end a test that hangs."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"

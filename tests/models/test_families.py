@@ -79,7 +79,7 @@ def silenced(network, group, units):
 
 
 @parametrized(SMALL + ODD)
-def test_to_remove_units_is_to_silence_what_makes_them(family, shape):
+def test_removing_units_equals_silencing_them(family, shape):
     network, groups, inputs = built(family, shape), family.groups(), rows(shape)
     network.train()(inputs)
     network.eval()
@@ -94,7 +94,7 @@ def test_to_remove_units_is_to_silence_what_makes_them(family, shape):
 
 
 @pytest.mark.parametrize(("family", "shape", "count"), DEEP)
-def test_to_remove_a_block_is_to_skip_it(family, shape, count):
+def test_removing_a_block_equals_skipping_it(family, shape, count):
     network, inputs = built(family, shape), rows(shape)
     network.train()(inputs)
     network.eval()

@@ -248,7 +248,7 @@ space = Space(TrialConfig(Sklearn("digits"), MLP((16,)), (Polish(),)))
         validate(replace(space, trial=trial))
 
 
-def test_the_tail_of_a_trial_is_what_can_change_while_its_training_stays():
+def test_the_tail_is_what_changes_behind_the_training():
     prune = (Prune(Float(0.1, 0.9)), Train(label="after", epochs=Int(1, 9)))
     recipe = (Train(epochs=Int(1, 9)), OneOf(None, prune, label="cut"), OneOf(None, Quantize()))
     space = Space(TrialConfig(Sklearn("digits"), MLP((Int(1, 9),)), recipe))

@@ -46,7 +46,7 @@ def test_the_weights_of_a_teacher_count_by_what_they_hold(config, tmp_path):
         assert keys[0][1] != keys[1][1]
 
 
-def test_all_that_a_trial_makes_is_its_prefixes_and_its_teachers(config):
+def test_needed_keys_are_prefixes_and_teachers(config):
     inner = Sibling((Train(epochs=1),), MLP((99,)))
     outer = Sibling((Train(loss=Distill(inner)), Train(label="more")), MLP((77,)))
     taught = replace(config, recipe=(*config.recipe, Train(label="taught", loss=Distill(outer))))

@@ -12,7 +12,7 @@ def test_refits_must_leave_time_to_search_in():
         Budget(minutes=5.0, refit_minutes=5.0)
 
 
-def test_a_resumed_search_has_for_finishes_what_the_killed_one_had_left():
+def test_a_resumed_search_has_the_refit_time_that_remains():
     seconds = [0.0]
     clock = Clock(Budget(trials=9), 100.0, 10.0, now=lambda: seconds[0])
     seconds[0] = 4.0
@@ -89,12 +89,13 @@ def test_gpus_count_while_they_are_reserved():
 )
 def test_the_end_of_the_time_is_for_refits(budget, search_ends, all_ends):
     seconds = [0.0]
-    clock = Clock(budget, now=lambda: seconds[0])
+    clock, ends = Clock(budget, now=lambda: seconds[0]), []
     assert clock.refits() == (budget.refit_minutes != 0)
     for second in range(1, all_ends + 1):
         seconds[0] = float(second)
         ended = [0.0] * 9 if second >= 100 else []
         if clock.search_seconds is None and budget.spent(ended, clock.seconds_for_all()):
-            assert second == search_ends
+            ends.append(second)
             clock.end_search()
         assert clock.is_up() == (second >= all_ends)
+    assert ends == [search_ends]

@@ -115,7 +115,7 @@ def test_a_cluster_that_grows_is_filled_and_one_that_shrinks_is_emptied(start):
     assert dispatcher.next().id == TrialId(4)
 
 
-def test_what_was_begun_with_one_slot_is_waited_for_when_there_are_more(start):
+def test_prefixes_begun_before_a_resize_are_waited_for(start):
     dispatcher = start(TWO_PREFIXES, "random", slots=1, max_live=2)
     made = {dispatcher.next().params["recipe.train.epochs"] for _ in range(2)}
     dispatcher.resize(4, 5)
@@ -147,7 +147,7 @@ def test_every_seed_of_a_space_seeds_every_sampler(sampler, start):
 
 
 @pytest.mark.parametrize("sampler", list(SAMPLERS))
-def test_one_slot_proposes_the_same_whether_killed_on_the_way_or_not(sampler, start, tmp_path):
+def test_kills_do_not_change_the_proposals_of_one_slot(sampler, start, tmp_path):
     text = space_file.find("digits").read_text()
 
     def search(kills):

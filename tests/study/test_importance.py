@@ -55,7 +55,7 @@ def by_rate(params):
     return 0.9 - 0.3 * (math.log10(params["rate"]) + 2) ** 2
 
 
-def test_what_decides_an_objective_comes_first_and_chance_is_not_taken_for_a_cause():
+def test_the_deciding_parameters_come_first():
     found = importances(SETTINGS, records(by_rate, 160))
     accuracy, size_bytes = found["accuracy"], found["size_bytes"]
     assert accuracy[0].path == "rate" and accuracy[0].share > 0.4 and accuracy[0].is_clear
@@ -81,7 +81,7 @@ def test_a_parameter_that_only_some_trials_have_may_decide():
     assert {one.path for one in found["accuracy"][:2]} == {"model", "depth"}
 
 
-def test_effects_that_add_up_are_no_interaction_and_bytes_add_up_as_factors():
+def test_effects_that_add_up_are_no_interaction():
     found = interactions(SETTINGS, records(lambda p: by_rate(p) - 0.002 * p["width"]))
     clear = {name: [pair for pair in own if pair.is_clear] for name, own in found.items()}
     assert clear["accuracy"] == []

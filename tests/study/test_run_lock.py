@@ -56,7 +56,7 @@ def test_a_killed_run_holds_nothing(tmp_path):
     assert len(Study(study.folder).records()) == 1
 
 
-def test_a_journal_cut_off_anywhere_is_written_on_and_what_was_whole_is_kept(tmp_path):
+def test_a_journal_cut_off_anywhere_is_written_on(tmp_path):
     """Whether the study was opened before it is held or after."""
     study = make_study(tmp_path, complete(0.9, 1000))
     started_at = (study.folder / JOURNAL).stat().st_size

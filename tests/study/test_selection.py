@@ -33,7 +33,7 @@ def test_choosing_by_figure_condition_and_id(tmp_path):
     assert selection.choose(study, trial="2").id.number == 2
 
 
-def test_the_knee_is_where_one_more_step_gains_little_and_costs_much(tmp_path):
+def test_the_knee_is_where_gains_end(tmp_path):
     """On the axes' scales: bytes count by their logarithm."""
     sizes = (100, 1000, 2000, 100_000)
     accuracies = (0.2, 0.9, 0.91, 0.99)
@@ -46,9 +46,7 @@ def test_the_knee_is_where_one_more_step_gains_little_and_costs_much(tmp_path):
     st.lists(st.integers(10, 100), min_size=2, max_size=8, unique=True),
     st.lists(st.integers(100, 100_000), min_size=8, max_size=8, unique=True),
 )
-def test_of_two_objectives_the_knee_is_the_farthest_beyond_the_line_through_the_ends(
-    accuracies, sizes
-):
+def test_the_knee_of_two_objectives_is_farthest_from_their_line(accuracies, sizes):
     results = [complete(a / 100, size) for a, size in zip(sorted(accuracies), sorted(sizes))]
     front = [TrialRecord(TrialId(i), {}, {}, result=result) for i, result in enumerate(results)]
     axes = SETTINGS.axes

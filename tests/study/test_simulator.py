@@ -94,7 +94,7 @@ def test_one_slot_killed_ten_times_ends_like_one_that_was_not(start, sampler):
     assert story(last) == story(whole)
 
 
-def test_paused_trials_go_on_when_there_is_room_and_all_that_ran_are_accounted_for(start):
+def test_paused_trials_go_on_when_there_is_room(start):
     dispatcher, went_on = start("s", max_trials=90), []
     before = set()
     for _ in play(dispatcher, {}):
@@ -123,7 +123,7 @@ def test_time_that_is_up_ends_a_search_in_the_middle(start):
     assert dispatcher.under_way.all()
 
 
-def test_a_search_ends_when_the_front_stagnates_or_its_gpus_are_used_up(start):
+def test_stagnation_or_used_up_gpu_hours_end_a_search(start):
     patient = list(play(start("p", max_trials=math.inf), {}, budget=Budget(patience=15)))
     front = start("p").study.hypervolumes()
     assert front[-1] <= 1.001 * front[-16] and len(front) > 15
@@ -153,22 +153,26 @@ def test_constraints_hold_through_a_whole_search(start):
     assert ended and all(record.values["size_bytes"] <= 60_000 for record in ended)
     screened = [params for r in dispatcher.study.records() for params in r.drawing.screened]
     sizes = [Bound(dispatcher.under_way.config(params)).size_bytes for params in screened]
-    assert sizes and max(sizes) > 60_000
+    assert sizes and min(sizes) > 60_000
 
 
-@pytest.mark.parametrize("moment", ["update", "_tell"])
-def test_a_crash_between_two_writes_of_a_trials_end_loses_nothing(start, moment, monkeypatch):
+@pytest.mark.parametrize("is_written", [False, True])
+def test_a_crash_around_the_write_of_an_end_loses_nothing(start, is_written, monkeypatch):
     whole, store = start("whole"), {}
     list(play(whole, {}))
     killed = start("killed")
 
-    def crash(*arguments, **fields):
+    def crash(record, update=killed.study.update):
+        if is_written:
+            update(record)
+            if record.result is None:
+                return
         raise KeyboardInterrupt
 
     course = play(killed, store)
     for _ in range(40):
         next(course)
-    monkeypatch.setattr(killed.study, moment, crash)
+    monkeypatch.setattr(killed.study, "update", crash)
     with pytest.raises(KeyboardInterrupt):
         for _ in course:
             pass

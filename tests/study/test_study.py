@@ -66,7 +66,7 @@ def test_the_hypervolume_after_each_ended_trial(make):
     assert 0 < first < last == study.front().hypervolume
 
 
-def test_a_search_in_the_layout_of_an_earlier_version_is_refused_in_one_sentence(tmp_path):
+def test_a_search_of_an_earlier_version_is_refused(tmp_path):
     folder = earlier_search.made(tmp_path / "old")
     with pytest.raises(UserError) as refused:
         Study(folder)

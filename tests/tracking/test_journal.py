@@ -40,7 +40,7 @@ def test_events_come_back_in_order_from_any_offset(opened, filled):
     assert numbers(kept.read(0, end)[0]) == [0, 1, 2]
 
 
-def test_a_line_that_a_kill_cut_off_is_dropped_and_what_follows_is_whole(opened, filled):
+def test_a_journal_drops_a_line_that_was_cut_off(opened, filled):
     with (filled / journal.EVENTS).open("a") as file:
         file.write('{"event":"started","ti')
     kept = opened()
@@ -73,7 +73,7 @@ def test_long_journals_are_read_in_parts_and_a_long_line_whole(opened, filled, m
     assert numbers(kept.all()) == [0, 1, 2, 3]
 
 
-def test_how_far_a_server_has_it_is_remembered_for_that_server_alone(opened, filled):
+def test_progress_is_remembered_for_each_server(opened, filled):
     kept = opened()
     _, end = kept.read(0)
     assert kept.delivered("one") == 0

@@ -40,7 +40,7 @@ def pages(searched):
         start_new_session=True,
     )
     lines = [process.stdout.readline() for _ in range(3)]
-    deadline = time.monotonic() + 50
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError):
             urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1).close()
@@ -48,7 +48,7 @@ def pages(searched):
         time.sleep(0.3)
     yield {name: page.strip() for name, page in (line.split(":", 1) for line in lines)}
     process.terminate()
-    process.wait(20)
+    process.wait(120)
     process.stdout.close()
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
@@ -77,7 +77,7 @@ def test_the_table_shows_the_search_with_its_trials_nested(browser, pages, searc
     assert "digits" in text(browser)
     assert not any(trial_id in text(browser) for trial_id in ids)
     expander[0].click()
-    WebDriverWait(browser, 20).until(lambda b: all(i in text(b) for i in ids))
+    WebDriverWait(browser, 120).until(lambda b: all(i in text(b) for i in ids))
     picture(browser, "runs")
 
 
@@ -98,7 +98,7 @@ def shows(browser, trial_ids):
         return {cell.splitlines()[-1] for cell in cells if cell} == set(trial_ids)
 
     ignored = [StaleElementReferenceException]
-    WebDriverWait(browser, 30, ignored_exceptions=ignored).until(names)
+    WebDriverWait(browser, 120, ignored_exceptions=ignored).until(names)
 
 
 @needs_browser
@@ -109,7 +109,7 @@ def test_the_table_of_trials_is_sorted_and_shows_their_figures(browser, pages, s
     known = [*searched.study.records(), *searched.study.refits()]
     shows(browser, [record.trial_id for record in known])
     headers = ("accuracy", "size_bytes", "latency_ms", "automl.pareto")
-    WebDriverWait(browser, 30).until(lambda b: all(name in text(b) for name in headers))
+    WebDriverWait(browser, 120).until(lambda b: all(name in text(b) for name in headers))
     picture(browser, "trials")
     column = "metrics.`accuracy`"
     shown = [float(row[column]) for row in rows(browser) if row.get(column, "-") != "-"]
@@ -131,7 +131,7 @@ def test_a_typed_query_filters_the_trials(browser, pages, searched):
 def test_the_registered_models_show_their_aliases(browser, pages, searched):
     browser.get(pages["all"].replace("/#/experiments", "/#/models/digits"))
     aliases = ("most-accurate", "smallest", "fastest", "knee")
-    WebDriverWait(browser, 30).until(lambda b: all(alias in text(b) for alias in aliases))
+    WebDriverWait(browser, 120).until(lambda b: all(alias in text(b) for alias in aliases))
     picture(browser, "models")
     assert "mlflow.onnx.load_model" in text(browser)
 

@@ -1,7 +1,9 @@
 """A search's events on a real tracking server: on SQLite, and over HTTP with outages."""
 
+import contextlib
 import json
 import shutil
+import sqlite3
 import time
 from dataclasses import replace
 
@@ -133,7 +135,7 @@ def finished(database, tmp_path_factory):
     return shown(study, uri)
 
 
-def test_what_layers_lose_is_an_artifact_of_the_trial_that_used_it(study, uri, tmp_path):
+def test_sensitivity_is_an_artifact_of_its_trials(study, uri, tmp_path):
     tracker = acted.tracker(study, uri)
     options = [{"value": 8, "size": 64, "loss": 0.0}, {"value": 1, "size": 8, "loss": 0.5}]
     measured = {"quantize": {"of": "bits", "layers": {"block0.linear": options}}}
@@ -175,7 +177,7 @@ def test_a_resumed_search_goes_on_on_the_same_page(study, uri):
     check_nothing_is_lost(study, uri, 4)
 
 
-def test_what_only_the_study_knows_is_told_when_the_search_goes_on(study, uri):
+def test_a_resumed_search_delivers_what_the_journal_missed(study, uri):
     """The search was killed between writing to the study and to the journal."""
     for number in range(2):
         record = replace(acted.RECORD, id=TrialId(number))
@@ -208,6 +210,20 @@ def test_a_trial_whose_end_the_study_lost_may_end_again(study, uri):
     )
 
 
+def test_a_refit_is_a_run_that_names_its_trial(study, uri):
+    tracker = acted.tracker(study, uri)
+    act(tracker, range(2))
+    refit = replace(acted.RECORD, id=TrialId(1).refit, config="{}", result=acted.complete(2))
+    study.write_refit(refit)
+    tracker.started(refit)
+    tracker.finished(refit)
+    assert tracker.close("FINISHED") == ""
+    origins = {
+        trial: run.data.tags.get("automl.origin") for trial, run in shown(study, uri)[2].items()
+    }
+    assert origins == {"0000": None, "0001": None, "0001-refit": "0001"}
+
+
 def test_another_server_gets_everything(study, uri, database, tmp_path):
     tell(study, uri, range(2))
     shutil.copy(database, tmp_path / "second.db")
@@ -218,13 +234,16 @@ def test_another_server_gets_everything(study, uri, database, tmp_path):
 
 def test_a_server_that_lost_everything_gets_it_again(study, uri, database, tmp_path):
     tell(study, uri, range(2))
-    connect(uri)._tracking_client.store.engine.dispose()
-    shutil.copy(database, tmp_path / "mlflow.db")
+    with (
+        contextlib.closing(sqlite3.connect(database)) as empty,
+        contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as served,
+    ):
+        empty.backup(served)
     assert acted.tracker(study, uri).close("FINISHED") == ""
     check_nothing_is_lost(study, uri, 2)
 
 
-def test_of_two_runs_for_one_trial_the_one_written_to_stays(study, uri):
+def test_the_written_one_of_two_runs_stays(study, uri):
     """MLflow made a run, and its answer was lost."""
     tell(study, uri, range(2))
     client, parent, runs = shown(study, uri)

@@ -149,9 +149,7 @@ def test_a_compiled_model_trains(context, build):
     assert context.notes == []
 
 
-def test_where_nothing_compiles_the_model_trains_as_it_is_and_the_reason_is_noted(
-    context, build, monkeypatch
-):
+def test_training_without_a_compiler_works_and_is_noted(context, build, monkeypatch):
     plain = finish(Train(epochs=1).run(build(MLP((8,))), context))
     context.checkpoints.clear()
     torch.compiler.reset()

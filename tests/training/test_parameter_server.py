@@ -26,22 +26,20 @@ def serve(num_workers, staleness, pauses):
                 taken[worker].append((epoch, share))
                 time.sleep(pauses[worker] * waits.random())
                 server.give(worker, torch.ones(3, dtype=torch.float64), 0.5)
-            barrier.wait(10)
+            barrier.wait(120)
 
     threads = [threading.Thread(target=work, args=(i,), daemon=True) for i in range(num_workers)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
     assert not any(thread.is_alive() for thread in threads)
     return server, taken
 
 
 @pytest.mark.parametrize("num_workers", [1, 2, 4])
 @pytest.mark.parametrize("staleness", [0, 1, 3, 8])
-def test_no_gradient_is_staler_than_the_bound_and_each_share_is_learned_once(
-    num_workers, staleness
-):
+def test_staleness_is_bounded_and_shares_are_learned_once(num_workers, staleness):
     server, taken = serve(num_workers, staleness, [0.001, 0.004, 0.001, 0.002])
     assert server.max_staleness <= staleness
     everything = sorted(share for own in taken for share in own)
@@ -50,7 +48,7 @@ def test_no_gradient_is_staler_than_the_bound_and_each_share_is_learned_once(
 
 
 @pytest.mark.parametrize("staleness", [1, 4])
-def test_a_fast_worker_goes_ahead_of_a_slow_one_as_far_as_the_bound_lets_it(staleness):
+def test_a_fast_worker_is_ahead_by_the_bound_at_most(staleness):
     weights = torch.nn.Parameter(torch.zeros(1))
     server = Server([weights], torch.optim.SGD([weights]), 2, staleness)
     assert server.take(1, 0, SHARES)[0] == 0

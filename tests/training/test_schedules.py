@@ -60,7 +60,7 @@ def test_one_cycle_is_torchs():
     assert ours == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_random_schedule_keeps_a_number_for_each_interval_and_repeats_exactly():
+def test_a_random_schedule_repeats_exactly():
     values = [Random(0.01, 1.0, intervals=4, seed=7).at(step / 1000) for step in STEPS]
     assert values == [Random(0.01, 1.0, intervals=4, seed=7).at(step / 1000) for step in STEPS]
     assert [len(set(values[i : i + 250])) for i in range(0, 1000, 250)] == [1] * 4
@@ -68,7 +68,7 @@ def test_a_random_schedule_keeps_a_number_for_each_interval_and_repeats_exactly(
     assert all(0.01 <= value <= 1.0 for value in values)
 
 
-def test_a_random_schedule_with_one_interval_is_another_number_for_another_seed():
+def test_the_seed_decides_a_random_schedule():
     firsts = {Random(16, 128, seed=seed).at(0.0) for seed in range(100)}
     assert len(firsts) == 100
     middle = math.sqrt(16 * 128)

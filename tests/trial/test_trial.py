@@ -36,7 +36,7 @@ def test_a_trial_ends_with_figures_of_the_stored_file(config, store):
     assert result.sensitivity == {}
 
 
-def test_a_second_trial_with_the_same_prefix_does_not_train_it_again(config, store):
+def test_a_shared_prefix_is_trained_once(config, store):
     drive(config, store)
     other = replace(config, recipe=(*config.recipe[:2], Train(label="other", epochs=1)))
     reports, result = drive(other, store)
@@ -44,9 +44,7 @@ def test_a_second_trial_with_the_same_prefix_does_not_train_it_again(config, sto
     assert {r.step for r in reports} == {"other"}
 
 
-def test_sensitivity_is_measured_once_and_carried_by_each_trial_that_used_it(
-    config, store, monkeypatch
-):
+def test_sensitivity_is_measured_once_and_shared(config, store, monkeypatch):
     def trial(*steps):
         return drive(replace(config, recipe=(config.recipe[0], *steps)), store)[1]
 
@@ -62,7 +60,7 @@ def test_sensitivity_is_measured_once_and_carried_by_each_trial_that_used_it(
     assert all(option["loss"] >= 0 for own in found["layers"].values() for option in own)
 
 
-def test_what_the_untrained_model_loses_is_not_taken_for_what_the_next_one_does(config, store):
+def test_sensitivity_is_measured_again_for_a_changed_model(config, store):
     steps = [Prune(0.5, scope="sensitivity", label=label) for label in ("first", "second")]
     recipe = (*steps, config.recipe[0])
     _, result = drive(replace(config, model=MLP((32, 32)), recipe=recipe), store)
@@ -89,9 +87,7 @@ def test_reused_and_fresh_work_give_the_same_bytes(config, store, tmp_path):
     assert store.read(reused.key, "model.onnx") == fresh_store.read(fresh.key, "model.onnx")
 
 
-def test_a_trial_cut_off_goes_on_from_its_last_epoch_and_says_again_what_it_had_said(
-    config, store, tmp_path
-):
+def test_a_resumed_trial_repeats_its_earlier_reports(config, store, tmp_path):
     key, cut_off = prefix_keys(config)[0], run(config, store, None, Path(CACHE.name))
     said = [next(cut_off), next(cut_off)]
     cut_off.close()
@@ -107,7 +103,7 @@ def test_a_trial_cut_off_goes_on_from_its_last_epoch_and_says_again_what_it_had_
     assert not store.starting_with(f"{key}@")
 
 
-def test_a_trial_that_is_handed_out_again_says_what_it_had_said_of_finished_steps(config, store):
+def test_a_resumed_trial_repeats_the_reports_of_finished_steps(config, store):
     whole, first = drive(config, store)
     assert drive(config, store)[0] == []
     again, second = drive(config, store, is_again=True)
@@ -131,7 +127,7 @@ def taught_by(sibling, **options):
     return (Train(epochs=1, loss=Distill(sibling), **options),)
 
 
-def test_a_sibling_is_trained_once_and_charged_to_each_trial_that_it_teaches(config, store):
+def test_a_sibling_is_trained_once_and_charged_to_each_student(config, store):
     sibling = Sibling((Train(epochs=3),), MLP((48,)))
     first_reports, first = drive(replace(config, recipe=taught_by(sibling)), store)
     reports, second = drive(replace(config, model=MLP((8,)), recipe=taught_by(sibling)), store)

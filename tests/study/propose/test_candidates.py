@@ -39,7 +39,7 @@ def test_candidates_are_trials_of_the_space_and_repeat_under_their_seed(space):
         assert candidate.distributions.keys() == candidate.params.keys()
 
 
-def test_a_branch_keeps_the_training_of_its_parent_and_all_else_resembles_the_good(space):
+def test_a_branch_keeps_the_training_of_its_parent(space):
     parent = walk(space, uniform(random.Random(5)))
     good = [parent.params]
     drawn = list(candidates(space, good, {TrialId(7): parent.training}, random.Random(0), 80))

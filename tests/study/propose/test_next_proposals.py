@@ -29,7 +29,7 @@ def searched_for(tmp_path):
     return search
 
 
-def test_they_are_those_that_the_search_would_draw(searched_for):
+def test_next_proposals_are_those_of_the_search(searched_for):
     study, proposer = searched_for(15)
     drawn = [proposer.propose(15).candidate for _ in range(3)]
     found = proposals(study, SPACE, Bound, 3)
@@ -38,11 +38,11 @@ def test_they_are_those_that_the_search_would_draw(searched_for):
     assert [one.parent for one in found] == parents
 
 
-def test_what_they_are_to_give_is_told_in_the_objectives_units(searched_for):
+def test_expectations_are_in_the_units_of_the_objectives(searched_for):
     study, _ = searched_for(25)
     members = {member.trial_id for member in study.front().members}
     for one in proposals(study, SPACE, Bound):
-        assert set(one.expected) == set(NAMES) and one.gain >= 0
+        assert set(one.expected) == set(NAMES) and one.gain > 0
         assert all(low <= likely <= high for low, likely, high in one.expected.values())
         _, accuracy, size_bytes = world(one.params)
         assert one.expected["accuracy"][1] == pytest.approx(accuracy, abs=0.15)

@@ -36,7 +36,7 @@ def test_a_ranked_search_finds_more_than_a_random_one():
     assert volume(ranked) > max(volume(coordinates) for _, coordinates in by_chance)
 
 
-def test_once_trials_have_completed_compressions_of_their_models_are_proposed():
+def test_branches_are_proposed_once_trials_are_complete():
     drawn, _ = search(proposer_of(), 40)
     assert all(one.candidate.parent is None for one in drawn[: NUM_SPREAD + 1])
     assert any(one.candidate.parent is not None for one in drawn)
@@ -60,7 +60,7 @@ def test_without_points_the_first_is_what_the_space_marks_as_likely():
     assert widths[0] == 40 and 3 <= sum(30 <= width <= 50 for width in widths) < 30
 
 
-def test_what_an_earlier_study_knows_is_known_but_not_of_this_ones_front():
+def test_earlier_searches_inform_but_do_not_join_the_front():
     before, _ = search(proposer_of(), 20)
     ended = [record(one.candidate, number) for number, one in enumerate(before)]
     earlier = [replace(one, id=TrialId(one.id.number, Kind.EARLIER)) for one in ended]
@@ -71,7 +71,7 @@ def test_what_an_earlier_study_knows_is_known_but_not_of_this_ones_front():
     assert volume(warm) > volume(cold)
 
 
-def test_what_breaks_a_constraint_by_its_bound_is_screened_and_counted():
+def test_candidates_that_break_a_constraint_are_screened():
     class Large(Bound):
         def __init__(self, config):
             super().__init__(config)
@@ -85,7 +85,7 @@ def test_what_breaks_a_constraint_by_its_bound_is_screened_and_counted():
     assert {params["model"] for params in screened} == {"ConvNet"}
 
 
-def test_where_all_is_refused_one_is_tried_after_a_while():
+def test_one_candidate_is_tried_where_all_are_screened():
     settings = replace(SETTINGS, constraints=("size_bytes<=5",))
     drawn = proposer_of(settings).propose(0)
     assert len(drawn.drawing.screened) == 50 and drawn.is_new

@@ -57,7 +57,7 @@ def test_a_pending_twin_leaves_little_to_gain():
     assert ranker.gains(history, front, new, [new[best]])[best] < gains[best] / 2
 
 
-def test_the_quality_of_a_branch_starts_from_what_its_parent_had_reached():
+def test_the_quality_of_a_branch_starts_from_its_parents():
     """The same compression of a better parent promises more."""
     candidates = drawn(40)
     history, _ = history_of(candidates)
@@ -96,7 +96,7 @@ def test_what_keeps_to_the_constraints_comes_first(is_feasible):
     assert gains[is_small].mean() > gains[~is_small].mean()
 
 
-def test_a_front_is_thinned_so_that_the_space_above_it_stays_small_and_its_ends_stay():
+def test_a_thinned_front_keeps_its_ends_and_its_volume():
     rng = np.random.default_rng(0)
     for axes, kept in ((2, 400), (3, 316), (4, 46), (5, 17)):
         front = rng.random((400, axes))

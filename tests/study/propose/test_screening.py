@@ -45,7 +45,7 @@ def test_nothing_that_is_refused_could_have_joined(front, least, accuracy, size_
     assert not (joins and screen(SETTINGS, members)(Bound(least)))
 
 
-def test_what_is_too_large_or_beaten_in_bytes_by_a_perfect_model_is_refused():
+def test_hopeless_candidates_are_screened():
     small = replace(SETTINGS, constraints=("size_bytes<=2000", "accuracy>=0.9"))
     assert screen(small, [])(Bound(2001)) and not screen(small, [])(Bound(2000))
     assert screen(SETTINGS, [record(1.0, 3000)])(Bound(3000))

@@ -43,7 +43,7 @@ def entered(step, epoch, config=CONFIG, settings=SETTINGS, accuracy=0.55):
     return rung_entry(settings, Bound, config, KEYS, report)
 
 
-def test_an_entry_is_quality_now_and_what_is_known_before_of_bytes_and_work():
+def test_an_entry_holds_quality_and_bounds():
     name, entry = entered("again", 6)
     assert name == RungName("again", "labels", 6) and entry.key == KEYS[1]
     quality, size, work = entry.values
@@ -63,7 +63,7 @@ def test_between_rungs_and_in_a_teachers_training_nothing_is_compared():
     assert entered("train.teacher.train", 2) is None
 
 
-def test_labels_are_labels_however_the_loss_is_named_and_a_teacher_is_another_kind():
+def test_a_distilling_loss_has_a_rung_of_its_own():
     def kind(loss):
         steps = (RECIPE[0], replace(RECIPE[1], loss=loss), RECIPE[2])
         return entered("again", 2, replace(CONFIG, recipe=steps))[0]

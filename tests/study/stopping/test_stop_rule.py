@@ -37,7 +37,7 @@ def test_the_better_half_goes_on_and_the_first_one_always():
     assert verdicts == [True, False, True, True]
 
 
-def test_what_is_dominated_by_none_goes_before_the_dominated_and_the_lonely_before_the_crowded():
+def test_a_rung_ranks_by_dominance_then_by_crowding():
     rung = Rung(free=1)
     for number, values in enumerate([(0, 9), (5, 5), (5.1, 4.9), (9, 0)]):
         rung.add(entry(number, values))
@@ -80,7 +80,7 @@ def test_none_of_the_best_is_dominated_by_one_left_behind(values):
 
 @settings(max_examples=60)
 @given(st.lists(st.tuples(vectors, st.booleans()), min_size=2, max_size=25))
-def test_a_running_trial_that_a_stopped_one_dominates_pauses_at_its_next_report(course):
+def test_a_running_trial_dominated_by_a_stopped_one_pauses(course):
     rule, running = StopRule(free=1), set()
     for number, (values, resumes) in enumerate(course):
         if rule.goes_on(TRIALS[number], RUNG, entry(number, values)):
@@ -122,7 +122,7 @@ def test_a_resumed_trial_does_not_fill_a_rung_twice():
     assert len(rule.rungs[RUNG]) == 3
 
 
-def test_who_goes_on_from_anothers_checkpoint_is_not_judged_by_its_entry():
+def test_a_checkpoint_that_was_judged_is_not_judged_again():
     rule = StopRule(free=1)
     rule.goes_on(TRIALS[0], RUNG, entry(0, (5, 5)))
     assert not rule.goes_on(TRIALS[1], RUNG, entry(1, (1, 1)))

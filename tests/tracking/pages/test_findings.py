@@ -9,11 +9,6 @@ from automl.tracking.pages import findings
 from automl.tracking.pages.findings import BREAKS, DOMINATED, FRONT
 
 
-@pytest.fixture
-def found(tmp_path):
-    return findings.read(known.make(tmp_path), {})
-
-
 def test_every_trial_that_ended_is_in_one_group(found):
     groups = {point.record.trial_id: point.group for point in found.points}
     assert groups == {

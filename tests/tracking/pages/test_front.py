@@ -1,16 +1,11 @@
 import pytest
 from helpers import known_search as known
 
-from automl.tracking.pages import findings, front
+from automl.tracking.pages import front
 from automl.tracking.pages.findings import BREAKS, DOMINATED, FRONT
 
 
-@pytest.fixture
-def found(tmp_path):
-    return findings.read(known.make(tmp_path), {})
-
-
-def test_every_trial_of_which_something_is_known_is_drawn_with_its_parameters(found):
+def test_every_known_trial_is_drawn_with_its_parameters(found):
     figure = front.chart(found)
     traces = {trace.name: trace for trace in figure.data}
     counts = {name: len(trace.customdata) for name, trace in traces.items()}

@@ -9,7 +9,7 @@ from automl.cli import check
 from automl.engine import api
 from automl.home import Home
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 FASHION_MNIST = os.environ.get("FASHION_MNIST", "")
 """The folder with the four IDX files, where there is one."""
 

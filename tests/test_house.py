@@ -11,7 +11,7 @@ RIDDLES = {"What", "How", "Whether", "Where", "Who", "Which", "As", "Of", "Those
 """A docstring opens with a verb or a noun, and names its subject."""
 FENCE = "_patches.py"
 """Files of this ending may use private names, each of the library in its name."""
-MOST_ANY, MOST_DICTS = 150, 25
+MOST_ANY, MOST_DICTS = 60, 10
 
 
 def nodes(path):

@@ -51,7 +51,7 @@ class Config:
     def check_ranges(self) -> None:
         """Raise UserError on values that cannot work together.
 
-        Each value alone is held against its annotation (`field_checks.check`).
+        Each value alone is held against its annotation (`config_checks.check`).
         """
 
     @classmethod

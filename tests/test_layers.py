@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 HOMES = {
     "PIL": ["data"],
-    "annotated_types": ["field_types", "field_checks", "engine"],
+    "annotated_types": ["field_types", "config_checks", "engine"],
     "datasets": ["data"],
     "filelock": ["data", "study", "tracking"],
     "fsspec": ["store"],
@@ -25,7 +25,7 @@ HOMES = {
     "optuna": ["study"],
     "plotly": ["tracking", "explain"],
     "pyarrow": ["data"],
-    "pydantic": ["field_checks", "engine", "study"],
+    "pydantic": ["config_checks", "engine", "study"],
     "pydantic_core": ["config"],
     "ray": ["cluster"],
     "rich": ["cli"],

@@ -83,7 +83,8 @@ class Quantize(Step):
         given = [(name, getattr(self, name)) for name in ("bits", "activation_bits", "ends_bits")]
         for name, bits in (*given, *(("layer_bits", bits) for bits in self.layer_bits)):
             if bits not in LIMITS:
-                raise UserError(f"step {self.label!r}: {name}={bits}; choose one of 8, 4, 2 and 1")
+                widths = ", ".join(map(str, sorted(LIMITS, reverse=True)))
+                raise UserError(f"step {self.label!r}: {name}={bits}; choose one of {widths}")
         if self.layer_bits and self.average_bits:
             raise UserError(
                 f"step {self.label!r} has layer_bits and average_bits; leave out one of them"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from automl import field_checks, pareto
+from automl import config_checks, pareto
 from automl.config import locate
 from automl.errors import UserError, unknown
 from automl.space.domains import Domain, FloatDomain, IntDomain, OneOfDomain, ParamValue
@@ -56,7 +56,7 @@ def explore(space: Space, *, lowest: bool = False) -> Explored:
 
         walk = SpaceWalk(suggest, space)
         config = walk.trial(space.trial)
-        field_checks.check(config)
+        config_checks.check(config)
         configs.append(locate(config, walk.folders))
         paths |= walk.paths
     return Explored(tuple(configs), domains, frozenset(paths))

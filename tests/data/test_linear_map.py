@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from automl import field_checks
+from automl import config_checks
 from automl.data.linear_map import LinearMap
 from automl.errors import UserError
 
@@ -32,4 +32,4 @@ def test_the_seed_decides_the_data():
 )
 def test_sizes_that_cannot_be_are_told(wrong):
     with pytest.raises(UserError, match=rf"LinearMap\(.*: {next(iter(wrong))} must be at least"):
-        field_checks.check(LinearMap(**wrong))
+        config_checks.check(LinearMap(**wrong))

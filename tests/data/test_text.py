@@ -1,7 +1,7 @@
 import pytest
 from helpers.datasets import write_csv, write_jsonl
 
-from automl import field_checks
+from automl import config_checks
 from automl.data.dataset import load
 from automl.data.text import Text
 from automl.errors import UserError
@@ -98,7 +98,7 @@ def test_another_file_or_length_is_told(tmp_path):
     with pytest.raises(UserError, match=r"a.txt is no .csv, .tsv or .jsonl file"):
         Text(write(tmp_path, "a", "a.txt")).load()
     with pytest.raises(UserError, match=r"length must be at least 1, not 0"):
-        field_checks.check(Text(write(tmp_path, "text,label\na,0\n"), length=0))
+        config_checks.check(Text(write(tmp_path, "text,label\na,0\n"), length=0))
 
 
 def test_a_class_that_appears_once_is_told_with_its_line(tmp_path):

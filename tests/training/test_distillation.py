@@ -8,7 +8,7 @@ from helpers.trials import DIGITS, finish, load
 from torch import nn
 from torch.nn import functional as F
 
-from automl import field_checks
+from automl import config_checks
 from automl.data.sklearn import Sklearn
 from automl.errors import Rejected, UserError
 from automl.models.convnet import ConvNet
@@ -322,7 +322,7 @@ def test_what_does_not_suit_the_data_is_told_before_a_trial(loss, sentence):
 )
 def test_numbers_that_cannot_work_are_told(loss, sentence):
     with pytest.raises(UserError, match=sentence):
-        field_checks.check(loss)
+        config_checks.check(loss)
 
 
 def test_a_siblings_recipe_is_checked_as_any():

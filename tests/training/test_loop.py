@@ -5,7 +5,7 @@ import pytest
 import torch
 from helpers.trials import DIGITS, drive, finish, load
 
-from automl import field_checks
+from automl import config_checks
 from automl.compression.quantize import Quantize
 from automl.data.linear_map import LinearMap
 from automl.data.sklearn import Sklearn
@@ -183,7 +183,7 @@ def test_a_step_that_cannot_be_is_told(step, sentence):
 @pytest.mark.parametrize("mixup", [-1, math.nan])
 def test_a_mixup_that_cannot_be_is_told(mixup):
     with pytest.raises(UserError, match="step 'train': mixup must be at least 0, not"):
-        field_checks.check(Train(mixup=mixup))
+        config_checks.check(Train(mixup=mixup))
 
 
 def test_no_epochs_leave_the_model_as_it_is(context, build):

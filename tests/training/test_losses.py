@@ -4,7 +4,7 @@ import pytest
 import torch
 from helpers.trials import DIGITS, load
 
-from automl import field_checks
+from automl import config_checks
 from automl.data.linear_map import LinearMap
 from automl.errors import UserError
 from automl.training.distillation import Distill
@@ -61,9 +61,9 @@ def test_a_loss_refuses_the_other_task():
 )
 def test_a_number_out_of_its_range_is_told(loss, sentence):
     with pytest.raises(UserError, match=sentence):
-        field_checks.check(loss)
+        config_checks.check(loss)
 
 
 def test_numbers_at_the_ends_of_their_ranges_pass():
     for loss in (CrossEntropy(0.99), Distill(weight=0), Distill(weight=1), Distill(temperature=9)):
-        field_checks.check(loss)
+        config_checks.check(loss)

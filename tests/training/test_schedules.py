@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from automl import field_checks
+from automl import config_checks
 from automl.errors import UserError
 from automl.training.schedules import (
     Clipped,
@@ -95,9 +95,9 @@ def test_the_seed_decides_a_random_schedule():
 )
 def test_a_schedule_that_cannot_be_computed_is_told(schedule, sentence):
     with pytest.raises(UserError, match=f"^{type(schedule).__name__}.*{sentence}"):
-        field_checks.check(schedule)
+        config_checks.check(schedule)
 
 
 @pytest.mark.parametrize("schedule", [*CLOSED_FORMS, Random(1, 1), Warmup(Fixed(1), share=0)])
 def test_a_schedule_that_can_be_computed_passes(schedule):
-    field_checks.check(schedule)
+    config_checks.check(schedule)

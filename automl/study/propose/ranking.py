@@ -24,7 +24,7 @@ from automl.study.propose.gaussian_process import Array, Scales
 from automl.study.propose.samplers import distribution
 from automl.study.propose.surrogate import Surrogate
 from automl.study.record import Params, Settings, TrialRecord
-from automl.study.stopping.rung import crowding
+from automl.study.stopping.rung_ranking import crowding
 from automl.study.trial_id import TrialId
 
 MAX_ROWS, MAX_SCALE_ROWS = 250, 100

@@ -10,7 +10,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from automl.study.rung_state import Entered, Entry, RungName, RungState, Stopper
-from automl.study.stopping.rung import FREE, Rung
+from automl.study.stopping.rung_ranking import FREE, Rung
 from automl.study.trial_id import TrialId
 
 FIRST_RUNG_EPOCH = 2

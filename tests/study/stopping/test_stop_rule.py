@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from automl.study.record import Course
 from automl.study.rung_state import Entry, RungName
-from automl.study.stopping.rung import Rung, crowding
+from automl.study.stopping.rung_ranking import Rung, crowding
 from automl.study.stopping.stop_rule import StopRule, is_rung
 from automl.study.study import COURSES
 from automl.study.trial_id import TrialId

@@ -1,4 +1,4 @@
-"""A rung: the entries of trials at the same epoch of the same step, and the best of them."""
+"""A rung: the entries of trials at the same epoch of the same step, ranked by all objectives."""
 
 from __future__ import annotations
 

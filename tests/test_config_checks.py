@@ -7,8 +7,8 @@ from typing import Any, Literal, Optional
 import pytest
 
 from automl.config import Config, import_choices
+from automl.config_checks import check, hints
 from automl.errors import UserError
-from automl.field_checks import check, hints
 from automl.field_types import Above0To1, Count, From0To1, NotNegative, Positive
 from automl.training.optimizers import SGD, AdamW, Optimizer
 

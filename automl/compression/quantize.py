@@ -83,7 +83,8 @@ class Quantize(Step):
         given = [(name, getattr(self, name)) for name in ("bits", "activation_bits", "ends_bits")]
         for name, bits in (*given, *(("layer_bits", bits) for bits in self.layer_bits)):
             if bits not in LIMITS:
-                widths = ", ".join(map(str, sorted(LIMITS, reverse=True)))
+                *most, last = sorted(LIMITS, reverse=True)
+                widths = f"{', '.join(map(str, most))} and {last}"
                 raise UserError(f"step {self.label!r}: {name}={bits}; choose one of {widths}")
         if self.layer_bits and self.average_bits:
             raise UserError(

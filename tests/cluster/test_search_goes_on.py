@@ -1,124 +1,23 @@
 """Faults put into a search over three nodes: what each costs, and how long until work goes on."""
 
-import collections
 import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from pathlib import Path
 
 import pytest
+from helpers.cluster_search import EPOCHS, SPACE, TRIAL, Search, of
 from helpers.raylets import BIN, Cluster, automl, kill, processes, send
 from helpers.trials import load
 from ray._common.utils import get_system_memory
 from ray._private.utils import get_used_memory
 
 from automl.data.sklearn import Sklearn
-from automl.engine.searches import open_study
-from automl.home import Home
 
-WATCHED = Path(__file__).parents[1] / "helpers" / "watched_search.py"
-TRIAL = "ray::_Inner"
-EPOCHS = 40
-SPACE = """
-import os, time
-from dataclasses import dataclass
-from automl import Quantize
-from automl import Sklearn
-from automl import MLP
-from automl.recipe import Report, Step
-from automl import Int, Space, TrialConfig
-from automl import Augmentation
-from automl import Train
-
-@dataclass(frozen=True)
-class Slow(Augmentation):
-    seconds: float = 0.02
-    def __call__(self, rows):
-        with open({diary}, "a") as diary:
-            print(os.getpid(), len(rows), file=diary)
-        time.sleep(self.seconds)
-        return rows
-
-train = Train(epochs={epochs}, augmentations=(Slow(),))
-space = Space(TrialConfig(Sklearn("digits"), MLP((Int(16, 128),)), (train, Quantize())),
-    ("accuracy", "size_bytes"))
-"""
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-
-
-class Search:
-    """A search in a process of its own, its events as they come."""
-
-    def __init__(self, cluster, place, epochs, text=SPACE, **options):
-        space = place / "mine.py"
-        self.diary = place / "diary"
-        text = text.replace("{epochs}", str(epochs)).replace("{diary}", repr(str(self.diary)))
-        space.write_text(text)
-        self.home, self.events = place / "home", []
-        command = [sys.executable, WATCHED, cluster.address, self.home, space, json.dumps(options)]
-        self.process = subprocess.Popen(
-            [*map(str, command)], env=cluster.environment, stdout=subprocess.PIPE, text=True
-        )
-        self.thread = threading.Thread(target=self._read)
-        self.thread.start()
-
-    def _read(self):
-        with self.process.stdout as lines:
-            for line in lines:
-                if line.startswith("{"):
-                    self.events.append(json.loads(line))
-
-    def rows_trained(self):
-        """Rows that went through training, again and again, by the id of the process."""
-        text = self.diary.read_text() if self.diary.exists() else ""
-        counts = collections.Counter()
-        for line in text.splitlines():
-            process, num_rows = line.split()
-            counts[int(process)] += int(num_rows)
-        return counts
-
-    def wait(self, holds, seconds=240):
-        """The first event that holds; the seconds only end a test that hangs."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            for event in list(self.events):
-                if holds(event):
-                    return event
-            assert self.process.poll() is None, "the search has ended"
-            time.sleep(0.05)
-        raise AssertionError(f"it did not happen in {seconds} s: {self.events[-5:]}")
-
-    def busy(self, cluster):
-        """A node, not the head, on which a trial is training."""
-        deadline, before = time.monotonic() + 240, self.rows_trained()
-        while time.monotonic() < deadline:
-            time.sleep(0.1)
-            now = self.rows_trained()
-            training = {process for process in now if now[process] > before[process]}
-            for node in cluster.nodes[1:]:
-                if node.poll() is None and training.intersection(processes(node.pid, TRIAL)):
-                    return node
-            before = now
-        raise AssertionError("no trial is at work but on the head")
-
-    def end(self, seconds=400):
-        assert self.process.wait(seconds) == 0
-        self.thread.join()
-        return open_study(Home(self.home), "mine").records()
-
-    def close(self):
-        send([self.process.pid], signal.SIGKILL)
-        self.process.wait()
-        self.thread.join()
-
-
-def of(name, **about):
-    return lambda event: event["event"] == name and about.items() <= event.items()
 
 
 @pytest.fixture
@@ -345,78 +244,6 @@ def test_a_trial_that_takes_too_much_memory_fails_alone(tmp_path):
     assert reasons["4.0"].status == "failed"
     assert "the last time its node ran out of memory" in reasons["4.0"].reason
     print(reasons["4.0"].reason)
-
-
-def test_a_cluster_that_is_too_small_is_waited_for(tmp_path):
-    with Cluster(tmp_path / "raylets") as cluster:
-        cluster.add()
-        search = Search(cluster, tmp_path, 2, trials=1, cpus_per_trial=2)
-        try:
-            why = search.wait(of("waiting"))["why"]
-            assert "one trial needs 1 × 2 CPUs, the cluster has nodes: 1 of 1 CPUs" in why
-            cluster.add(num_cpus=2)
-            assert search.wait(of("began"))["slots"] == 1
-            (record,) = search.end()
-        finally:
-            search.close()
-    assert record.result.status == "complete"
-
-
-NODE_ID = "f" * 51 + "00000"
-GROWS = {
-    "cluster_name": "grows",
-    "max_workers": 2,
-    "head_node_type": "ray.head.default",
-    "available_node_types": {
-        "ray.head.default": {"resources": {"CPU": 0}, "node_config": {}, "max_workers": 0},
-        "one_cpu": {"resources": {"CPU": 1}, "node_config": {}, "min_workers": 0, "max_workers": 2},
-    },
-    "idle_timeout_minutes": 1,
-    "upscaling_speed": 1.0,
-    "auth": {},
-    "file_mounts": {},
-    **dict.fromkeys(("setup_commands", "initialization_commands", "cluster_synced_files"), ()),
-    **dict.fromkeys(("head_setup_commands", "head_start_ray_commands"), ()),
-    **dict.fromkeys(("worker_setup_commands", "worker_start_ray_commands"), ()),
-}
-
-
-def test_a_cluster_grows_on_demand(tmp_path):
-    """Ray's own autoscaler, its nodes raylets of this machine."""
-    scaling = {
-        "AUTOSCALER_UPDATE_INTERVAL_S": "1",
-        "RAY_FAKE_CLUSTER": "1",
-        "RAY_enable_autoscaler_v2": "1",
-        "RAY_CLOUD_INSTANCE_ID": NODE_ID,
-        "RAY_OVERRIDE_NODE_ID_FOR_TESTING": NODE_ID,
-    }
-    with Cluster(tmp_path / "raylets") as cluster:
-        place = tmp_path / "grows.json"
-        provider = {
-            "type": "external",
-            "module": "ray.autoscaler._private.fake_multi_node.node_provider.FakeMultiNodeProvider",
-            "gcs_address": cluster.address,
-            "head_node_id": NODE_ID,
-            "launch_multiple": True,
-        }
-        place.write_text(json.dumps({**GROWS, "provider": provider}))
-        cluster.add(f"--autoscaling-config={place}", num_cpus=0, **scaling)
-        search = Search(cluster, tmp_path, EPOCHS, trials=6, early_stopping=False)
-        try:
-            why = search.wait(of("waiting"))["why"]
-            assert "for the cluster to grow: one trial needs 1 × 1 CPUs" in why
-            assert search.wait(of("began"))["slots"] == 1
-            asked_at = search.wait(of("waiting"))["at"]
-            began_at = search.wait(of("began"))["at"]
-            grown_at = search.wait(of("resized", slots=2))["at"]
-            records = search.end()
-        finally:
-            search.close()
-    assert {record.result.status for record in records} == {"complete"}
-    print(
-        f"asked to grow: a node after {began_at - asked_at:.1f} s, "
-        f"a second after {grown_at - began_at:.1f} s of work"
-    )
 
 
 def test_a_lost_measurer_costs_no_trial(tmp_path):

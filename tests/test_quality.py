@@ -148,8 +148,8 @@ from automl.quality import METRICS
 assert "log_loss" not in METRICS
 study = open_study(Home(Path(sys.argv[1])), "own")
 summary = study.summary()
-assert summary["objectives"] == {"balanced_accuracy": "max", "log_loss": "min", "size_bytes": "min"}
-assert summary["front"] and 0 < summary["hypervolume"] <= 1
+assert summary.objectives == {"balanced_accuracy": "max", "log_loss": "min", "size_bytes": "min"}
+assert summary.front and 0 < summary.hypervolume <= 1
 """
 
 

@@ -70,7 +70,7 @@ def export(
     study: Study, record: TrialRecord, config: TrialConfig, cache: Path, file: bytes, out: Path
 ) -> Exported:
     """Write the export directory. Raises UserError where it cannot be written."""
-    figures = test_figures(config, cache, file)
+    figures = test_figures(record, config, cache, file)
     files = {
         "model.onnx": file,
         "recipe.json": _json({"params": record.params, "config": encode(config)}),
@@ -87,14 +87,19 @@ def export(
     return Exported(out, record.trial_id, sizes, figures, record.values)
 
 
-def test_figures(config: TrialConfig, cache: Path, file: bytes) -> TestFigures:
-    """Measure a file on the test rows, which nothing has seen before."""
+def test_figures(record: TrialRecord, config: TrialConfig, cache: Path, file: bytes) -> TestFigures:
+    """Measure a record's file on the test rows, which nothing has seen before.
+
+    The metrics are those of its search: another space in this process may have brought more.
+    """
     rows = dataset.test_split(config.dataset, config.seed, cache)
     test = measure(file, rows.inputs, rows.targets)
     outputs, targets = onnx.run(onnx.session(file), rows.inputs), np.asarray(rows.targets)
+    names = [name for name in record.values if name in test.figures and name != "train_seconds"]
+    metrics = [name for name in names if name in test.quality]
     return TestFigures(
-        test={k: v for k, v in test.figures.items() if k != "train_seconds"},
-        intervals={name: quality.METRICS[name].interval(outputs, targets) for name in test.quality},
+        test={name: test.figures[name] for name in names},
+        intervals={name: quality.METRICS[name].interval(outputs, targets) for name in metrics},
         rows=rows.rows.tolist(),
         machine=machine(),
     )

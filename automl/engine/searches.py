@@ -110,7 +110,9 @@ class Search:
         """A model's figures on the test rows, which the search has not seen."""
         from automl.engine import export_dir
 
-        return export_dir.test_figures(self.config(record), self.home.cache, self._file(record))
+        return export_dir.test_figures(
+            record, self.config(record), self.home.cache, self._file(record)
+        )
 
     def shipped(self, record: TrialRecord) -> Shipped | None:
         """A model's file, with a row to try it with; None when file or data are gone."""

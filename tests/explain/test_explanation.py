@@ -70,7 +70,7 @@ def test_its_json_holds_every_part(explained):
     data = found.as_json()
     assert json.loads(json.dumps(data)) == data
     assert list(data) == [
-        *("study", "trial_id", "chosen", "objectives", "quality", "params", "model", "ablation"),
+        *("search", "trial_id", "chosen", "objectives", "quality", "params", "model", "ablation"),
         *("answers", "sensitivity", "num_complete", "importance", "interactions", "next"),
         "findings",
     ]

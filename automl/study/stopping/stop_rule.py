@@ -1,6 +1,6 @@
 """The stop rule, asynchronous successive halving on all objectives: which running trials go on.
 
-ASHA (https://arxiv.org/abs/1810.05934) with pausing, on the rungs of `rung.Rung`.
+ASHA (https://arxiv.org/abs/1810.05934) with pausing, on the rungs of `rung_ranking.Rung`.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ from automl.home import Home, check_name, home_at, make_writable
 from automl.measure.measurement import Reference
 from automl.space import initial_points as given_points
 from automl.space import space_file
+from automl.space.domains import Params
 from automl.space.exploring import explore, validate
 from automl.space.space import Space
 from automl.store import Store
@@ -34,7 +35,7 @@ from automl.study import study as studies
 from automl.study.budget import Budget, Clock
 from automl.study.propose import warm_start as warm
 from automl.study.propose.samplers import SAMPLERS
-from automl.study.record import Params, Settings
+from automl.study.record import Settings
 from automl.study.study import Study
 from automl.tracking import server
 from automl.training.parallel import Parallelism

@@ -19,10 +19,11 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, create_trial
 from scipy.special import fdtrc
 
+from automl.space.domains import ParamValue
 from automl.study.propose.gaussian_process import Array
 from automl.study.propose.ranking import of_note
 from automl.study.propose.surrogate import code
-from automl.study.record import ParamValue, Settings, TrialRecord
+from automl.study.record import Settings, TrialRecord
 
 MIN_TRIALS = 20
 """The complete trials below which nothing is said."""

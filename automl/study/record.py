@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TypeAlias
 
 from optuna.distributions import BaseDistribution
 
@@ -13,13 +12,10 @@ from automl import pareto
 from automl.config import Config
 from automl.measure.measurement import Measurement
 from automl.pareto import Axis
+from automl.space.domains import Params
 from automl.study.rung_state import RungState
 from automl.study.trial_id import TrialId
 from automl.trial.result import TrialResult
-
-ParamValue: TypeAlias = str | int | float | bool | None
-Params: TypeAlias = Mapping[str, ParamValue]
-"""The values that a proposal has at the paths of its space."""
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,10 @@ from automl import pareto
 from automl.config import decode, encode
 from automl.errors import UserError
 from automl.retry import patient
+from automl.space.domains import Params
 from automl.study import storage
 from automl.study.front import Front
-from automl.study.record import Course, Drawing, Params, Settings, TrialRecord
+from automl.study.record import Course, Drawing, Settings, TrialRecord
 from automl.study.summary import Member, SearchSummary
 from automl.study.trial_id import Kind, TrialId
 from automl.trial.result import Status

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from automl.study.record import Params
+from automl.space.domains import Params
 
 
 @dataclass(frozen=True)

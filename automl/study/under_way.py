@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from automl.space.domains import Params
 from automl.space.sampling import replay, sample
 from automl.space.space import Space, TrialConfig
 from automl.space.store_keys import needed_keys
-from automl.study.record import Params, TrialRecord
+from automl.study.record import TrialRecord
 from automl.study.trial_id import TrialId
 
 

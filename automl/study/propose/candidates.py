@@ -11,13 +11,12 @@ from functools import cached_property
 
 from optuna.distributions import BaseDistribution
 
-from automl.space.domains import Domain, FloatDomain, IntDomain, Suggest, at
+from automl.space.domains import Domain, FloatDomain, IntDomain, Params, ParamValue, Suggest, at
 from automl.space.initial_points import given
 from automl.space.priors import leaning
 from automl.space.sampling import trace, uniform
 from automl.space.space import Space, TrialConfig
 from automl.study.propose.samplers import distribution
-from automl.study.record import Params, ParamValue
 from automl.study.trial_id import TrialId
 
 SHARE_BRANCHES, SHARE_RANDOM, SHARE_CROSSED = 0.5, 0.1, 0.2

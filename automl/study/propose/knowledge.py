@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from automl.bounds.bound import Bound
+from automl.space.domains import Params
 from automl.space.sampling import replay
 from automl.space.space import Space, TrialConfig
 from automl.study.front import Front
 from automl.study.propose.candidates import Candidate, key, walk
 from automl.study.propose.ranking import History, observe
 from automl.study.propose.sampler_memory import SamplerMemory
-from automl.study.record import Params, Settings, TrialRecord
+from automl.study.record import Settings, TrialRecord
 from automl.study.trial_id import TrialId
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from automl.bounds.bound import Bound
 from automl.config import canonical
+from automl.space.domains import Params
 from automl.space.space import Space, TrialConfig
 from automl.study.propose import warm_start
 from automl.study.propose.candidates import Candidate
 from automl.study.propose.knowledge import happenings
 from automl.study.propose.proposer import MIN_COMPLETE, Proposer, ProposerOptions
-from automl.study.record import Params
 from automl.study.study import Study
 
 

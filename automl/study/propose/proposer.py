@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from threadpoolctl import ThreadpoolController
 
 from automl.bounds.bound import Bound
+from automl.space.domains import Params
 from automl.space.initial_points import given
 from automl.space.priors import leaning, likely
 from automl.space.sampling import uniform
@@ -23,7 +24,7 @@ from automl.study.propose.candidates import (
 from automl.study.propose.knowledge import Knowledge
 from automl.study.propose.ranking import Ranker, work
 from automl.study.propose.screening import MAX_IN_A_ROW, WEIGHT_OF_MANY, screen
-from automl.study.record import Drawing, Params, Settings, TrialRecord
+from automl.study.record import Drawing, Settings, TrialRecord
 
 RANKED = "tpe"
 """The sampler whose draw stands among other candidates."""

@@ -16,6 +16,7 @@ import numpy as np
 
 from automl import pareto, quality
 from automl.bounds.bound import Bound
+from automl.space.domains import Params
 from automl.space.exploring import explore
 from automl.space.space import Space
 from automl.study.propose.candidates import Candidate, key
@@ -23,7 +24,7 @@ from automl.study.propose.expected_gain import expected_gain
 from automl.study.propose.gaussian_process import Array, Scales
 from automl.study.propose.samplers import distribution
 from automl.study.propose.surrogate import Surrogate
-from automl.study.record import Params, Settings, TrialRecord
+from automl.study.record import Settings, TrialRecord
 from automl.study.stopping.rung_ranking import crowding
 from automl.study.trial_id import TrialId
 

@@ -14,8 +14,8 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from automl.space.domains import Params, ParamValue
 from automl.study.propose.gaussian_process import Array, Process, Scales
-from automl.study.record import Params, ParamValue
 
 ABSENT = -1.0
 

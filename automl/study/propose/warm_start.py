@@ -9,12 +9,12 @@ from dataclasses import replace
 
 from automl.config import decode, encode
 from automl.errors import UserError
-from automl.space.domains import Domain
+from automl.space.domains import Domain, ParamValue
 from automl.space.exploring import Explored, explore
 from automl.space.sampling import trace
 from automl.space.space import Space
 from automl.study.propose.samplers import distribution
-from automl.study.record import ParamValue, TrialRecord
+from automl.study.record import TrialRecord
 from automl.study.study import Study
 from automl.study.trial_id import Kind, TrialId
 from automl.trial.result import Status

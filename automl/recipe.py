@@ -79,13 +79,27 @@ class LayerSensitivity:
 
 
 @dataclass(frozen=True)
+class LayerOutcome:
+    """What a step made of one tensor of weights, or why it left the tensor alone.
+
+    `tensor` is its name in the network's body, such as "head.weight"; `change` says in words what
+    was made of it, such as "8 bits". `change` is empty where the tensor stays, for the `reason`.
+    """
+
+    tensor: str
+    num_weights: int
+    change: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Context:
     """All that a step may use beside the network, and the places for what it found.
 
     `teacher(label)` is the network after that step, `teacher(sibling)` the trained sibling.
     `once(name, make)` gives the bytes that `make` makes of the network before the step, kept for
-    other trials. What the user should know of how a step went is added to `notes`; what it
-    measured of each layer goes, under its label, to `sensitivity`.
+    other trials. What the user should know of how a step went is added to `notes`. Under its
+    label, what it measured of each layer goes to `sensitivity`, what it made of each to `outcomes`.
     """
 
     data: Data
@@ -96,6 +110,7 @@ class Context:
     notes: list[str] = field(default_factory=list)
     once: Callable[[str, Callable[[], bytes]], bytes] = lambda name, make: make()
     sensitivity: dict[str, LayerSensitivity] = field(default_factory=dict)
+    outcomes: dict[str, tuple[LayerOutcome, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,8 @@ class LayerEdit(Config):
     """
 
     def rebuild(self, layer: nn.Module) -> nn.Module:
-        """The empty changed layer, given the family's own empty layer."""
+        """The empty changed layer, given the family's own empty layer: that very object, changed
+        in place, or another that then stands under each of its names."""
         raise NotImplementedError
 
 
@@ -158,11 +159,18 @@ class Network(nn.Module):
         else:
             self.body = family.build(shape, spec.num_outputs)
         for name, edit in spec.layer_edits.items():
-            self.body.set_submodule(name, edit.rebuild(self.body.get_submodule(name)))
+            self._change(self.body.get_submodule(name), edit)
 
     def forward(self, inputs: Tensor) -> Tensor:
         outputs: Tensor = self.body(inputs)
         return outputs
+
+    def _change(self, layer: nn.Module, edit: LayerEdit) -> None:
+        names = [n for n, m in self.body.named_modules(remove_duplicate=False) if m is layer]
+        changed = edit.rebuild(layer)
+        if changed is not layer:
+            for name in names:
+                self.body.set_submodule(name, changed)
 
 
 def edit_layers(network: Network, layer_edits: Mapping[str, LayerEdit]) -> Network:

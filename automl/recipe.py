@@ -79,7 +79,7 @@ class LayerSensitivity:
 
 
 @dataclass(frozen=True)
-class LayerOutcome:
+class LayerOutcome(Config):
     """What a step made of one tensor of weights, or why it left the tensor alone.
 
     `tensor` is its name in the network's body, such as "head.weight"; `change` says in words what

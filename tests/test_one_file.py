@@ -50,6 +50,7 @@ class Drop(Step):
 STEP = """
 from dataclasses import replace
 
+from automl.compression.calibration import seen_rows
 from automl.compression.coded_layer import CodedLayer, per_output
 from automl.compression.fold_batch_norm import fold_batch_norm
 from automl.models.family import LayerEdit, copy_weights, edit_layers
@@ -62,7 +63,7 @@ class Coarse(Step):
     refine: bool = True
 
     def apply(self, network, context):
-        folded = fold_batch_norm(network)
+        folded = fold_batch_norm(network, seen_rows(network, context))
         layers = plain_layers(folded, "Coarse")
         coarse = edit_layers(folded, {name: CoarseEdit(self.bits) for name in layers})
         copy_weights(folded, coarse)

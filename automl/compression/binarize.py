@@ -13,7 +13,7 @@ from typing import ClassVar, cast
 import torch
 from torch import Tensor, nn
 
-from automl.compression.calibration import recalibrate
+from automl.compression.calibration import recalibrate, seen_rows
 from automl.compression.coded_layer import CodedLayer, per_output
 from automl.compression.fold_batch_norm import fold_batch_norm
 from automl.errors import Rejected
@@ -54,7 +54,8 @@ class Binarize(Train):
         for name in names:
             latent = cast(_Latent, trained.body.get_submodule(name))
             trained.body.set_submodule(name, latent.settled())
-        return binarized(fold_batch_norm(recalibrate(trained, context)), names)
+        folded = fold_batch_norm(recalibrate(trained, context), seen_rows(trained, context))
+        return binarized(folded, names)
 
     def _names(self, network: Network) -> list[str]:
         """The layers to binarize. Raises Rejected where there is none, or one cannot be."""

@@ -1,17 +1,29 @@
-"""Batch norm merged into the layer before it: the same function, fewer numbers."""
+"""Batch norm merged into the layer before it: the same function, fewer numbers.
+
+Which layer a norm follows is seen in an evaluation pass, and proven by the answers.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 
-from automl.compression.coded_layer import per_output
+from automl.compression.coded_layer import CodedLayer, per_output
+from automl.compression.proof import answers_alike, some_of
 from automl.compression.quantized_layers import QuantizedLayer
+from automl.models.dataflow import Seen, flow_of
+from automl.models.deployed import device_of
 from automl.models.family import LayerEdit, Network, copy_weights, edit_layers
-from automl.models.plain_layers import KINDS, followed_by_norm
+from automl.models.plain_layers import BATCH_NORMS, KINDS
+
+TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+FOLDABLE = (*KINDS, nn.Conv3d, *TRANSPOSED, QuantizedLayer)
 
 
 @dataclass(frozen=True)
@@ -30,12 +42,91 @@ class Biased(LayerEdit):
         return with_bias(layer)
 
 
-def fold_batch_norm(network: Network) -> Network:
-    """The network in which every batch norm after a convolution or linear layer is merged."""
+def fold_batch_norm(network: Network, rows: Tensor) -> Network:
+    """The network in which every batch norm that reads what one layer gives, and alone reads it,
+    is merged into that layer.
+
+    On some of these rows (rows, *input shape) the answers are as before; a norm of which that
+    cannot be shown stays.
+    """
     network.eval()
-    pairs = followed_by_norm(network.body, (*KINDS, QuantizedLayer))
+    pairs = _followed_by_norm(network, rows)
     if not pairs:
         return network
+    folded = _folded(network, pairs)
+    if _proven(network, folded, rows):
+        return folded
+    folded = network
+    for pair in pairs:
+        further = _folded(folded, [pair])
+        if _proven(network, further, rows):
+            folded = further
+    return folded
+
+
+def with_bias(layer: nn.Module) -> nn.Module:
+    """The same empty layer, with a bias."""
+    if layer.bias is None:
+        layer.bias = nn.Parameter(torch.zeros(_num_outputs(layer)))
+    return layer
+
+
+def depends_on_batch(body: nn.Module) -> str:
+    """A sentence on the first norm whose answers for a row depend on the rows beside it; "" where
+    there is none."""
+    for name, norm in body.named_modules():
+        if isinstance(norm, BATCH_NORMS) and norm.running_mean is None:
+            return (
+                f"layer {name!r} ({type(norm).__name__}) keeps no running statistics, so that the "
+                "answer for a row depends on the rows beside it; build it with "
+                "track_running_stats=True"
+            )
+    return ""
+
+
+def _followed_by_norm(network: Network, rows: Tensor) -> list[tuple[str, str]]:
+    """Names of (layer, batch norm) where the norm reads what the layer gives, both called once
+    and nothing else reading it."""
+    modules = dict(network.body.named_modules())
+    norms = {n: m.num_features for n, m in modules.items() if _has_statistics(m)}
+    layers = {n: _num_outputs(m) for n, m in modules.items() if _owns_weights(m)}
+    if not norms or not layers:
+        return []
+    flow = flow_of(network.body, rows)
+    makers: dict[Seen, str] = {}
+    for name in layers:
+        if call := flow.only_call(name):
+            makers |= dict.fromkeys(call.gave, name)
+    pairs = []
+    for norm_name, width in norms.items():
+        call = flow.only_call(norm_name)
+        name = makers.get(call.read[0]) if call else None
+        if call and name and len(flow.readers(call.read[0])) == 1 and width == layers[name]:
+            pairs.append((name, norm_name))
+    return pairs
+
+
+def _has_statistics(norm: nn.Module) -> bool:
+    """Tell if a module is torch's own batch norm, with running statistics."""
+    return type(norm) in BATCH_NORMS and norm.running_mean is not None
+
+
+def _owns_weights(layer: nn.Module) -> bool:
+    """Tell if a module is a layer whose weights are its own, not made of others at each call."""
+    own = dict(layer.named_parameters(recurse=False))
+    return isinstance(layer, QuantizedLayer) or (isinstance(layer, FOLDABLE) and "weight" in own)
+
+
+def _num_outputs(layer: nn.Module) -> int:
+    if isinstance(layer, QuantizedLayer):
+        return len(layer.scale)
+    size = layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels
+    assert isinstance(size, int)
+    return size
+
+
+def _folded(network: Network, pairs: Sequence[tuple[str, str]]) -> Network:
+    """The network with these norms merged into these layers."""
     layer_edits: dict[str, LayerEdit] = {norm_name: Removed() for _, norm_name in pairs}
     for layer_name, _ in pairs:
         if not isinstance(network.body.get_submodule(layer_name), QuantizedLayer):
@@ -44,38 +135,57 @@ def fold_batch_norm(network: Network) -> Network:
     copy_weights(network, folded)
     for layer_name, norm_name in pairs:
         fused = _fuse(network.body.get_submodule(layer_name), network.body.get_submodule(norm_name))
-        folded.body.get_submodule(layer_name).load_state_dict(fused)
-    return folded.eval()
+        folded.body.get_submodule(layer_name).load_state_dict(fused, strict=False)
+    return folded.to(device_of(network)).eval()
 
 
-def with_bias(layer: nn.Module) -> nn.Module:
-    """The same empty layer, with a bias."""
-    if layer.bias is None:
-        layer.bias = nn.Parameter(torch.zeros(len(layer.weight)))
-    return layer
+def _proven(network: Network, folded: Network, rows: Tensor) -> bool:
+    """Tell if both answer alike where nothing is rounded: the least difference may round a value
+    to the other side of a step."""
+    with _without_rounding(network), _without_rounding(folded):
+        return answers_alike(network, folded, some_of(rows))
+
+
+@contextmanager
+def _without_rounding(network: Network) -> Iterator[None]:
+    """Have quantized layers compute with their inputs as they come, until the body ends."""
+    layers = [m for m in network.modules() if isinstance(m, QuantizedLayer)]
+    for layer in layers:
+        layer.forward = partial(CodedLayer.forward, layer)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del layer.forward
 
 
 def _fuse(layer: nn.Module, norm: nn.Module) -> dict[str, Tensor]:
     """The state of the layer that does what both did."""
-    assert isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d)
+    assert isinstance(layer, FOLDABLE) and isinstance(norm, BATCH_NORMS)
+    mean, variance = norm.running_mean, norm.running_var
+    assert mean is not None and variance is not None
+    factor = torch.ones_like(mean) if norm.weight is None else norm.weight
+    shift = torch.zeros_like(mean) if norm.bias is None else norm.bias
     if isinstance(layer, QuantizedLayer):
-        return _fuse_quantized(layer, norm)
+        return _fuse_codes(layer, factor / torch.sqrt(variance + norm.eps), mean, shift)
+    moments = (mean, variance, norm.eps, factor, shift)
     if isinstance(layer, nn.Linear):
-        return fuse_linear_bn_eval(layer, norm).state_dict()
-    assert isinstance(layer, nn.Conv1d | nn.Conv2d)
-    return fuse_conv_bn_eval(layer, norm).state_dict()
+        weight, bias = fuse_linear_bn_weights(layer.weight, layer.bias, *moments)
+    else:
+        is_transposed = isinstance(layer, TRANSPOSED)
+        weight, bias = fuse_conv_bn_weights(layer.weight, layer.bias, *moments, is_transposed)
+    return {**layer.state_dict(), "weight": weight, "bias": bias}
 
 
-def _fuse_quantized(
-    layer: QuantizedLayer, norm: nn.BatchNorm1d | nn.BatchNorm2d
+def _fuse_codes(
+    layer: QuantizedLayer, factor: Tensor, mean: Tensor, shift: Tensor
 ) -> dict[str, Tensor]:
     """A norm's factor goes into the scale, its sign into the codes: scales stay positive."""
-    assert norm.running_mean is not None and norm.running_var is not None
-    factor = (norm.weight / torch.sqrt(norm.running_var + norm.eps)).detach()
+    factor, shift = factor.detach(), shift.detach()
     sign = torch.where(factor < 0, -1, 1).to(torch.int8)
     return {
         **layer.state_dict(),
         "codes": layer.codes * per_output(sign, layer.codes),
         "scale": (layer.scale * factor.abs()).clamp_min(1e-12),
-        "bias": (layer.bias - norm.running_mean) * factor + norm.bias.detach(),
+        "bias": (layer.bias - mean) * factor + shift,
     }

@@ -12,9 +12,9 @@ from torch import Tensor
 from automl import quality
 from automl.compression.calibration import first_readers, observe, seen_rows
 from automl.compression.coded_layer import per_output
-from automl.compression.fold_batch_norm import Removed, fold_batch_norm
+from automl.compression.fold_batch_norm import fold_batch_norm
 from automl.compression.layer_sensitivity import in_fewer_bits, measured_once, spread
-from automl.compression.output_rounding import outputs_to_round
+from automl.compression.output_rounding import round_outputs
 from automl.compression.quantization_grid import (
     LIMITS,
     activation_grid,
@@ -31,7 +31,6 @@ from automl.compression.quantized_layers import (
 from automl.errors import Rejected, UserError
 from automl.models.deployed import Deployed, predict
 from automl.models.family import (
-    LayerEdit,
     Network,
     copy_weights,
     edit_layers,
@@ -214,11 +213,12 @@ def finished(network: Network, context: Context) -> Network:
     copy_weights(network, shipped)
     for name, layer in names.items():
         shipped.body.get_submodule(name).load_state_dict(_frozen(layer))
-    folded = fold_batch_norm(shipped.eval())
+    rows = seen_rows(shipped, context)
+    folded = fold_batch_norm(shipped.eval(), rows)
     for module in folded.modules():
         if isinstance(module, QuantizedLayer):
             module.round_bias()
-    return _with_outputs(folded, context)
+    return round_outputs(folded, rows)
 
 
 def _as_quantized(network: Network, name: str) -> Quantized:
@@ -242,29 +242,6 @@ def _frozen(layer: LearnedLayer) -> dict[str, Tensor]:
         low = -layer.input_zero_point.float() * state["input_scale"]
         state |= {"input_low": low, "input_high": low + layer.steps * state["input_scale"]}
     return state
-
-
-def _with_outputs(network: Network, context: Context) -> Network:
-    """Round the results of convolutions that no quantized layer reads at once; a ReLU after
-    one is then part of the rounding."""
-    followers = outputs_to_round(network)
-    if not followers:
-        return network
-    ends = {name: relu or name for name, relu in followers.items()}
-    _, leaving = observe(network.body, set(ends.values()), seen_rows(network, context))
-    layer_edits: dict[str, LayerEdit] = {}
-    for name, relu in followers.items():
-        layer_edits[name] = replace(cast(Quantized, last_edit(network, name)), output=True)
-        if relu:
-            layer_edits[relu] = Removed()
-    rounding = replace_last_edit(network, layer_edits).to(context.device)
-    copy_weights(network, rounding)
-    for name, end in ends.items():
-        layer = cast(QuantizedLayer, rounding.body.get_submodule(name))
-        scale, zero_point = activation_grid(leaving[end], 8)
-        layer.output_scale.fill_(scale)
-        layer.output_zero_point.fill_(zero_point)
-    return rounding.eval()
 
 
 def _quality(network: Network, context: Context) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import nn
+from torch import Tensor, nn
 
 
 def has_hooks(layer: nn.Module) -> bool:
@@ -12,3 +12,12 @@ def has_hooks(layer: nn.Module) -> bool:
     compute in them. Seen in torch 2.13; waits for a public way to list a module's hooks.
     """
     return bool(layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks)
+
+
+def times_changed(tensor: Tensor) -> int:
+    """How often a tensor was changed in place, which one object may be between two readers.
+
+    Tensors made in inference mode do not count that. Seen in torch 2.13; waits for a public
+    name of the count.
+    """
+    return 0 if tensor.is_inference() else tensor._version

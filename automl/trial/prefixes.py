@@ -17,6 +17,7 @@ from automl.space.store_keys import prefix_keys, sibling_config
 from automl.store import Store
 from automl.training import parallel
 from automl.trial.account import Account
+from automl.trial.checked_file import check_uncompressed
 from automl.trial.checkpoints import REPORTS_FILE, SECONDS_FILE, decode_reports, encode_reports
 
 PARENT_FILE = "fp32.onnx"
@@ -95,8 +96,17 @@ class Prefixes:
         return self._read(self.parent_key, PARENT_FILE)
 
     def export_parent(self, network: Network, data: Data) -> bytes:
-        """The fp32 file of the network before the first compression, stored with its prefix."""
-        return self._once(self.parent_key, PARENT_FILE, lambda: onnx.export(network, data))
+        """The fp32 file of the network before the first compression, stored with its prefix.
+
+        Raises Rejected where it does not answer as the network does.
+        """
+
+        def checked() -> bytes:
+            file = onnx.export(network, data)
+            check_uncompressed(file, network, data)
+            return file
+
+        return self._once(self.parent_key, PARENT_FILE, checked)
 
     def once(self, position: int) -> Callable[[str, Callable[[], bytes]], bytes]:
         """Bytes made of the network before a step: read where a trial has kept them, else made

@@ -13,7 +13,7 @@ from automl import quality
 from automl.compression.calibration import first_readers, observe, seen_rows
 from automl.compression.coded_layer import per_output
 from automl.compression.fold_batch_norm import Removed, fold_batch_norm
-from automl.compression.layer_sensitivity import in_fewer_bits, measured_once, spread
+from automl.compression.layer_sensitivity import estimated_once, in_fewer_bits, spread
 from automl.compression.output_rounding import outputs_to_round
 from automl.compression.quantization_grid import (
     LIMITS,
@@ -171,7 +171,7 @@ class Quantize(Step):
         if not self.average_bits:
             return self.given_widths(list(layers))
         candidates = in_fewer_bits(network, layers)
-        found = measured_once(self, "bits", network, candidates, context)
+        found = estimated_once(self, "bits", network, candidates, context)
         weights = sum(layer.weight.numel() for layer in layers.values())
         chosen = spread(found, self.average_bits * weights)
         widths = {name: int(option.value) for name, option in chosen.items()}

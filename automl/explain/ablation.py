@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from automl.compression.layer_sensitivity import in_fewer_bits, measured_once
+from automl.compression.layer_sensitivity import estimated_once, in_fewer_bits
 from automl.compression.quantize import Quantize
 from automl.config import canonical
 from automl.data import dataset
@@ -139,7 +139,7 @@ def layer_losses(config: TrialConfig, runner: RecipeRunner) -> LayerSensitivity 
         return None
     context = _context(config, runner, key)
     with _threads(runner.num_threads):
-        measured_once(Quantize(), "bits", network, in_fewer_bits(network, layers), context)
+        estimated_once(Quantize(), "bits", network, in_fewer_bits(network, layers), context)
     return context.sensitivity["quantize"]
 
 

@@ -15,7 +15,7 @@ from automl.compression.calibration import first_readers, observe, reading_numbe
 from automl.compression.changeable import Changeable, changeable, in_words
 from automl.compression.coded_weight import Codes, computing, held
 from automl.compression.fold_batch_norm import fold_batch_norm
-from automl.compression.layer_sensitivity import in_fewer_bits, measured_once, spread
+from automl.compression.layer_sensitivity import estimated_once, in_fewer_bits, spread
 from automl.compression.output_rounding import round_outputs
 from automl.compression.plain_weights import plain
 from automl.compression.quantization_grid import LIMITS, activation_grid
@@ -196,8 +196,8 @@ class Quantize(Step):
         if not self.average_bits:
             ends = [label for label, one in found.weights.items() if isinstance(one.module, KINDS)]
             return self.given_widths(list(found.weights), ends)
-        candidates = in_fewer_bits(network, found.weights)
-        losses = measured_once(self, "bits", network, candidates, context)
+        candidates = in_fewer_bits(found.weights)
+        losses = estimated_once(self, "bits", network, candidates, context)
         numbers = sum(weight.values.numel() for weight in found.weights.values())
         chosen = spread(losses, self.average_bits * numbers)
         widths = {name: int(option.value) for name, option in chosen.items()}

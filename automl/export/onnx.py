@@ -19,6 +19,7 @@ from automl.compression.proof import PROOF_ROWS
 from automl.data.dataset import Data
 from automl.export import packing, sparse
 from automl.export.onnx_patches import keep_operators
+from automl.export.shared_tensors import share
 from automl.models.deployed import Deployed, seen_by
 from automl.models.family import Network
 
@@ -58,6 +59,7 @@ def export(network: Network, data: Data) -> bytes:
     _strip(proto)
     packing.scale_at_load(proto.graph, _signs(deployed.model))
     packing.pack_weights(proto.graph, _widths(deployed.model))
+    share(proto.graph)
     _shorten(proto.graph)
     sparse.pack(proto)
     if info.classes:

@@ -24,7 +24,7 @@ class SearchSummary:
 
     `objectives` says "max" or "min" of each; `trials` counts by status, screened proposals too;
     `seconds` are the search's own, over all its runs; `compute_seconds` those of its trials,
-    refits among them.
+    refits among them; `faults` tell what else raised, such as candidates that could not be drawn.
     """
 
     search: str
@@ -35,6 +35,7 @@ class SearchSummary:
     seconds: float
     compute_seconds: float
     slots: int
+    faults: tuple[str, ...]
     front: tuple[Member, ...]
 
     def as_json(self) -> dict[str, object]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from automl.config import Config
+from automl.errors import traceback_of, words
 from automl.measure.measurement import Measurement
 
 
@@ -33,7 +34,8 @@ class TrialResult(Config):
     `teacher_seconds` are what the siblings took that taught the model, in whichever trial;
     `notes` are what the user should know of how the trial went; `sensitivity` is what its steps
     measured of each layer, by their label; `system` is what the trial took of the process that
-    ended it, from when it came there, unless workers of its own ran it.
+    ended it, from when it came there, unless workers of its own ran it; `traceback` is that of what
+    it raised.
     """
 
     status: Status
@@ -49,6 +51,7 @@ class TrialResult(Config):
     notes: tuple[str, ...] = ()
     sensitivity: dict[str, dict[str, object]] = field(default_factory=dict)
     system: dict[str, float] = field(default_factory=dict)
+    traceback: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         # JSON has the word alone.
@@ -61,4 +64,4 @@ class TrialResult(Config):
 
 def failed(error: BaseException) -> TrialResult:
     """The result of a trial whose recipe raised."""
-    return TrialResult(Status.FAILED, reason=f"{type(error).__name__}: {error}")
+    return TrialResult(Status.FAILED, reason=words(error), traceback=traceback_of(error))

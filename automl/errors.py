@@ -18,7 +18,9 @@ class Rejected(Exception):
 
 
 def words(error: BaseException) -> str:
-    """The words of an error behind the name of its class."""
+    """The words of an error behind the name of its class; a user's mistake is a sentence alone."""
+    if isinstance(error, UserError):
+        return str(error)
     name = type(error).__name__
     try:
         said = str(error).strip()

@@ -11,7 +11,7 @@ from automl.errors import alike, traceback_of, words
 
 @dataclass(frozen=True)
 class Fault:
-    """One kind of fault: what it befell ("candidate"), what did not come of it ("could not be
+    """A kind of fault: the `subject` that it befell ("candidate"), the `outcome` ("could not be
     drawn"), why, and how often; the reason and the traceback are the first one's."""
 
     subject: str

@@ -40,4 +40,5 @@ class SearchSummary:
 
     def as_json(self) -> dict[str, object]:
         """The object that `front --json` and `search --json` print."""
-        return {**asdict(self), "front": [asdict(member) for member in self.front]}
+        front = [asdict(member) for member in self.front]
+        return {**asdict(self), "faults": list(self.faults), "front": front}

@@ -72,6 +72,7 @@ class Knowledge:
         for params in record.drawing.screened:
             if (screened := self.walk(replay(params))) is not None:
                 self.screen(screened)
+        self.seen.update(map(key, record.drawing.undrawn))
         candidate = self.walk(replay(record.params), record.drawing.parent)
         if candidate is not None:
             self.expect(candidate)

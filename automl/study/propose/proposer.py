@@ -125,14 +125,20 @@ class Proposer:
             return self._propose(num_departures)
 
     def _propose(self, num_departures: int) -> Proposal:
-        screened: list[Params] = []
+        screened, undrawn = list[Params](), list[Params]()
         refuses = screen(self.settings, self.known.front.members)
         num_refused = num_undrawn = 0
         while True:
             candidate, weight = self._next(refuses)
-            if candidate is None or (keys := self._keys(candidate)) is None:
+            if candidate is None:
                 num_undrawn += weight
                 self._check_any_can_be(num_undrawn)
+                continue
+            if (keys := self._keys(candidate)) is None:
+                num_undrawn += 1
+                self._check_any_can_be(num_undrawn)
+                undrawn.append(candidate.params)
+                self.known.seen.add(candidate.key)
                 continue
             is_new = candidate.key not in self.known.seen
             is_fit = is_new and not refuses(self.known.bound_of(candidate.config))
@@ -142,7 +148,8 @@ class Proposer:
             screened.append(candidate.params)
             self.known.screen(candidate)
         self.known.expect(candidate)
-        drawing = Drawing(self.num_draws, num_departures, candidate.parent, tuple(screened))
+        others = tuple(screened), tuple(undrawn)
+        drawing = Drawing(self.num_draws, num_departures, candidate.parent, *others)
         return Proposal(candidate, keys, drawing, is_new)
 
     def _keys(self, candidate: Candidate) -> list[str] | None:

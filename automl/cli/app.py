@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import typer
 
-from automl.cli import check, doctor, elsewhere, look, search_commands, take
+from automl.cli import check, doctor, elsewhere, look, search_commands, streams, take
 from automl.cli.parameters import end
 from automl.errors import UserError
 
@@ -39,9 +39,12 @@ for name, (function, panel) in COMMANDS.items():
 
 def main() -> None:
     """Run the command. Exit 2 is the user's mistake, told in one sentence."""
+    streams.open_missing()
     try:
         app()
     except UserError as error:
         end(f"error: {error}", 2)
     except KeyboardInterrupt:
         end("interrupted", 130)
+    finally:
+        streams.flush()

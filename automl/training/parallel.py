@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from automl.config import Config
+from automl.errors import words
 from automl.field_types import Count
 from automl.training.batch_norm import share_statistics
 from automl.training.batches import Part, Plan
@@ -153,7 +154,7 @@ def world_size() -> int:
 
 def lost_peer(error: BaseException) -> bool:
     """True of an error that a rank meets when another rank is gone."""
-    return isinstance(error, dist.DistError) or "gloo" in str(error)
+    return isinstance(error, dist.DistError) or "gloo" in words(error)
 
 
 def agree(value: T, source: int = 0) -> T:

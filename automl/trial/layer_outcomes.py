@@ -32,8 +32,8 @@ class TensorOutcome:
 
     @property
     def reason(self) -> str:
-        """The last reason for which a step left it alone."""
-        return [outcome.reason for outcome in self.by_step.values() if outcome.reason][-1]
+        """The reason of the last step that left it alone."""
+        return [outcome.reason for outcome in self.by_step.values() if not outcome.change][-1]
 
     def as_json(self) -> dict[str, object]:
         steps = {
@@ -108,7 +108,7 @@ def table(outcomes: Outcomes, most: int = 40) -> list[Row]:
     ]
     if rest:
         changed = sum(tensor.is_changed for tensor in rest)
-        became = f"{changed} changed, {len(rest) - changed} as they were"
+        became = f"{changed} changed, {len(rest) - changed} stay"
         weights = _count(rest)
         rows.append(Row(f"{len(rest)} more", weights, _percent(weights, total), became))
     return rows
@@ -142,11 +142,11 @@ def _sentence(
     """The weights that steps left as they were, by reason, the most of them first."""
     groups: dict[str, list[LayerOutcome]] = defaultdict(list)
     for outcome in left:
-        groups[_one_line(outcome.reason)].append(outcome)
+        groups[_because(outcome.reason)].append(outcome)
     ordered = sorted(groups.items(), key=lambda group: -_count(group[1]))
     told = [
-        f"{_names(own)}, {_percent(_count(own), total)} ({reason})"
-        for reason, own in ordered[:MAX_REASONS]
+        f"{_names(own)}, {_percent(_count(own), total)}{because}"
+        for because, own in ordered[:MAX_REASONS]
     ]
     if rest := [outcome for _, own in ordered[MAX_REASONS:] for outcome in own]:
         told.append(f"{len(rest)} more, {_percent(_count(rest), total)}, for other reasons")
@@ -166,8 +166,7 @@ def _names(outcomes: Sequence[LayerOutcome]) -> str:
 
 def _in_words(tensor: TensorOutcome, num_steps: int) -> str:
     words = {
-        label: own.change or f"as it was: {_one_line(own.reason)}"
-        for label, own in tensor.by_step.items()
+        label: own.change or f"stays{_because(own.reason)}" for label, own in tensor.by_step.items()
     }
     if num_steps == 1:
         return next(iter(words.values()))
@@ -183,5 +182,6 @@ def _percent(part: int, total: int) -> str:
     return "under 1 %" if 0 < share < 1 else f"{share:.0f} %"
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+def _because(reason: str) -> str:
+    """A reason in brackets, on one line."""
+    return f" ({' '.join(reason.split())})" if reason else ""

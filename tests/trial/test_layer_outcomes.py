@@ -100,6 +100,25 @@ def test_the_table_has_a_row_for_each_tensor():
     assert row.became == "stays"
 
 
+def test_weights_that_others_replace_are_not_counted_twice():
+    outcomes = {
+        "factorize": [changed("body.weight", 80, "2 factors"), left("head.weight", 30)],
+        "quantize": [
+            changed("body.0.weight", 40),
+            changed("body.1.weight", 30),
+            left("head.weight", 30),
+        ],
+    }
+    assert layer_outcomes.untouched_share(outcomes) == 0.3
+    rows = layer_outcomes.table(outcomes)
+    assert [(row.tensor, row.share) for row in rows] == [
+        ("body.weight", "–"),
+        ("head.weight", "30 %"),
+        ("body.0.weight", "40 %"),
+        ("body.1.weight", "30 %"),
+    ]
+
+
 def test_a_long_table_keeps_the_largest_and_sums_up_the_rest():
     own = [changed(f"layer{i}", 1 + i) if i % 2 else left(f"layer{i}", 1 + i) for i in range(99)]
     rows = layer_outcomes.table({"quantize": own})

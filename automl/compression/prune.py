@@ -13,11 +13,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from automl.compression.calibration import (
-    CALIBRATION_ROWS,
-    calibration_rows,
-    recalibrate,
-)
+from automl.compression.calibration import calibration_rows, recalibrate
 from automl.compression.cut_units import check_order, checked_cut, cut, refuse_changed
 from automl.compression.kept_widths import (
     SCOPES,
@@ -27,7 +23,13 @@ from automl.compression.kept_widths import (
     measured_widths,
     strongest,
 )
-from automl.compression.layer_sensitivity import Candidate, Options, measured_once, refreshed
+from automl.compression.layer_sensitivity import (
+    Candidate,
+    Options,
+    measured_once,
+    measuring_rows,
+    refreshed,
+)
 from automl.compression.traced_widths import Resized, traced_groups
 from automl.compression.training_rounds import Round, latest_round, train_round
 from automl.compression.unit_scores import SCORES
@@ -210,6 +212,7 @@ class Prune(Step):
     ) -> Iterator[Candidate]:
         free = [group for group in groups if not self._stays(group)]
         scores = SCORES[self.score](network, free, context, "sensitivity")
+        rows = measuring_rows(network)
         for group, own in zip(free, scores, strict=True):
             yield group.makers[0], group.size, group.size, network
             for width in measured_widths(group.size, self._multiple(group)):
@@ -217,7 +220,7 @@ class Prune(Step):
                     strongest(own, width) if other is group else torch.arange(other.size)
                     for other in groups
                 ]
-                alone = narrowed(network, groups, kept, context, CALIBRATION_ROWS)
+                alone = narrowed(network, groups, kept, context, rows)
                 yield group.makers[0], width, width, alone
 
     def _narrower(

@@ -39,6 +39,7 @@ from automl.models.deployed import seen_by
 from automl.models.family import Group, Network, count_parameters
 from automl.models.imported import Imported
 from automl.models.possible_network import PossibleNetwork
+from automl.models.residual_blocks import Bypassed
 from automl.recipe import PASSES, STATISTICS_ROWS, Context, Report, Sibling, Step
 from automl.training.loop import Train
 from automl.training.losses import Loss
@@ -180,7 +181,7 @@ class Prune(Step):
         """The widths of a network. Raises Rejected where there is nothing to cut."""
         if not 0 < self.fraction < 1:
             raise Rejected(f"Prune: fraction {self.fraction} is not between 0 and 1")
-        refuse_changed("Prune", network, Resized)
+        refuse_changed("Prune", network, Resized, Bypassed)
         groups, refused = list(network.spec.model.groups()), list[str]()
         if isinstance(network.spec.model, Imported):
             groups, refused = traced_groups(network, _proof_rows(network, context)[:2])

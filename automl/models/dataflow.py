@@ -53,7 +53,7 @@ class Flow:
 
     def seen(self, value: object) -> tuple[Seen, ...]:
         """The tensors of a value, which stay alive, so that none takes another's number."""
-        found = tuple(_tensors(value))
+        found = tuple(tensors_in(value))
         self.tensors |= {id(tensor): tensor for tensor in found}
         return tuple((id(tensor), times_changed(tensor)) for tensor in found)
 
@@ -74,7 +74,7 @@ def flow_of(body: nn.Module, rows: Tensor, single: Collection[str] = ()) -> Flow
     compute within. Raises what the body raises.
     """
     body.eval()
-    watch, handles = _Watch(), []
+    some, watch, handles = rows[:ROWS].to(device_of(body)), _Watch(), []
     try:
         for name, module in body.named_modules():
             is_single = name in single or _is_layer(module)
@@ -82,11 +82,22 @@ def flow_of(body: nn.Module, rows: Tensor, single: Collection[str] = ()) -> Flow
             handles.append(module.register_forward_pre_hook(begin, prepend=True, with_kwargs=True))
             handles.append(module.register_forward_hook(end, with_kwargs=True))
         with torch.no_grad(), watch:
-            body(rows[:ROWS].to(device_of(body)))
+            body(some)
     finally:
         for handle in handles:
             handle.remove()
     return watch.flow
+
+
+def tensors_in(value: object) -> Iterator[Tensor]:
+    """The tensors in a value, nested in tuples, lists and dictionaries."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from tensors_in(tuple(value.values()))
+    elif isinstance(value, tuple | list):
+        for part in value:
+            yield from tensors_in(part)
 
 
 class _Watch(TorchFunctionMode):
@@ -151,14 +162,3 @@ def _is_layer(module: nn.Module) -> bool:
     """Tell if a module is one of torch's that holds no others but parametrizations."""
     held = {name for name, _ in module.named_children()}
     return type(module).__module__.startswith("torch.nn.") and held <= {"parametrizations"}
-
-
-def _tensors(value: object) -> Iterator[Tensor]:
-    """The tensors in a value, nested in tuples, lists and dictionaries."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, Mapping):
-        yield from _tensors(tuple(value.values()))
-    elif isinstance(value, tuple | list):
-        for part in value:
-            yield from _tensors(part)

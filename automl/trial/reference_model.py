@@ -14,10 +14,10 @@ from automl.data import dataset
 from automl.data.dataset import Data, DatasetInfo, Split
 from automl.errors import UserError
 from automl.export import onnx
-from automl.models.deployed import Deployed, predict
+from automl.models.deployed import Deployed, predict, seen_by
 from automl.models.family import Network, count_parameters, untrained
 from automl.pareto import Axis, parse_where
-from automl.space.exploring import Explored
+from automl.space.exploring import Explored, explore
 from automl.space.space import Space, TrialConfig
 
 BYTES = 4
@@ -71,6 +71,7 @@ def largest(space: Space, explored: Explored, cache: Path) -> Largest:
     built = [_build(config, cache) for config in explored.configs]
     for _, data in built:
         _check_objectives(space, data.info)
+    _check_steps(space, explored, built)
     work = [
         (bound(replace(config, recipe=()), data.info, 0).macs, count_parameters(network))
         for config, (network, data) in zip(explored.configs, built, strict=True)
@@ -101,6 +102,23 @@ def _build(config: TrialConfig, cache: Path) -> tuple[Network, Data]:
             f"{data.info.input_shape}; the data asks for {wanted}"
         )
     return network, data
+
+
+def _check_steps(space: Space, explored: Explored, built: Sequence[tuple[Network, Data]]) -> None:
+    """Raise UserError at a step that works on none of the networks that it was met with, where
+    it asks for least."""
+    least = {s.label: s for c in explore(space, lowest=True).configs for s in c.recipe}
+    errors: dict[str, UserError | None] = {}
+    for config, (network, data) in zip(explored.configs, built, strict=True):
+        rows = seen_by(network, data.train.inputs[:2], data.info)
+        for step in config.recipe:
+            try:
+                least.get(step.label, step).check_network(network, rows)
+                errors[step.label] = None
+            except UserError as error:
+                errors.setdefault(step.label, error)
+    for refused in filter(None, errors.values()):
+        raise refused
 
 
 def _check_objectives(space: Space, info: DatasetInfo) -> None:

@@ -9,12 +9,16 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from automl.compression.calibration import calibration_rows, recalibrate
 from automl.compression.cut_units import checked_cut, cut
 from automl.compression.traced_widths import TracedGroup, traced_widths
+from automl.models.deployed import seen_by
 from automl.models.family import Group, Network
 from automl.models.imported import Imported
-from automl.recipe import LayerOutcome
+from automl.models.weights import weights
+from automl.recipe import STATISTICS_ROWS, Context, LayerOutcome
 
+PROOF_ROWS = 64
 TRIED_ROWS = 7
 """Rows that are followed, and of the first proof; the cut that is made is proven on more. A prime,
 so that a number of rows is hardly taken for one of units."""
@@ -30,6 +34,12 @@ class Widths:
     groups: Sequence[Group]
     reasons: dict[str, str] = field(default_factory=dict)
     sentences: list[str] = field(default_factory=list)
+
+    @property
+    def causes(self) -> str:
+        """The first reasons for which widths stay, each after a semicolon; "" of none."""
+        more = [f"and {len(self.sentences) - 3} more"] if len(self.sentences) > 3 else []
+        return "".join(f"; {sentence}" for sentence in (*self.sentences[:3], *more))
 
     def refuse(self, group: Group, reason: str) -> None:
         for part in group.produced:
@@ -81,17 +91,38 @@ def proven_cut(network: Network, widths: Widths, kept: Sequence[Tensor], rows: T
     return smaller
 
 
+def narrowed(
+    network: Network,
+    widths: Widths,
+    kept: Sequence[Tensor],
+    context: Context,
+    count: int = STATISTICS_ROWS,
+) -> Network:
+    """The network with only the kept units, given as numbers (units,) for each width; its batch
+    norms are up to date with `count` rows."""
+    if isinstance(network.spec.model, Imported):
+        smaller = proven_cut(network, widths, kept, proof_rows(network, context))
+    else:
+        smaller = cut(network, widths.groups, kept)
+    return recalibrate(smaller, context, count)
+
+
+def proof_rows(network: Network, context: Context) -> Tensor:
+    """Some calibration rows, as the network sees them."""
+    rows = calibration_rows(context.data, PROOF_ROWS)
+    return seen_by(network, rows.inputs, context.data.info)
+
+
 def outcomes(before: Network, after: Network, widths: Widths) -> tuple[LayerOutcome, ...]:
     """What a cut made of each tensor of weights, or why it stays."""
     made = {(part.name, part.dim) for group in widths.groups for part in group.produced}
-    found, smaller = [], dict(after.body.named_parameters())
-    for name, tensor in before.body.named_parameters():
-        if tensor.dim() > 1 and name in smaller:
+    found, state = [], after.body.state_dict()
+    for weight in weights(before.body):
+        name, tensor = weight.name, weight.values
+        if name in state:
             changes = [
                 f"{old} -> {new} units{' made' if (name, dim) in made else ' read'}"
-                for dim, (old, new) in enumerate(
-                    zip(tensor.shape, smaller[name].shape, strict=True)
-                )
+                for dim, (old, new) in enumerate(zip(tensor.shape, state[name].shape, strict=True))
                 if old != new
             ]
             stays = widths.reasons.get(name, "no width that can be cut runs through it")

@@ -11,12 +11,9 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
-from torch import Tensor
 
 from automl.compression.calibration import (
     CALIBRATION_ROWS,
-    calibration_rows,
-    recalibrate,
 )
 from automl.compression.cut_units import check_order, cut, refuse_changed
 from automl.compression.kept_widths import (
@@ -28,22 +25,21 @@ from automl.compression.kept_widths import (
     strongest,
 )
 from automl.compression.layer_sensitivity import Candidate, Options, measured_once, refreshed
-from automl.compression.proven_widths import Widths, outcomes, proven_cut, widths_of
+from automl.compression.plain_weights import MadePlain, plain
+from automl.compression.proven_widths import Widths, narrowed, outcomes, proof_rows, widths_of
 from automl.compression.traced_widths import Resized
 from automl.compression.training_rounds import Round, latest_round, train_round
 from automl.compression.unit_scores import SCORES
 from automl.data.dataset import DatasetInfo
 from automl.errors import Rejected, UserError, unknown
-from automl.models.deployed import seen_by
 from automl.models.family import Group, Network, count_parameters
 from automl.models.imported import Imported
 from automl.models.possible_network import PossibleNetwork
-from automl.recipe import PASSES, STATISTICS_ROWS, Context, Report, Sibling, Step
+from automl.models.weights import check_names
+from automl.recipe import PASSES, Context, Report, Sibling, Step
 from automl.training.loop import Train
 from automl.training.losses import Loss
 from automl.training.schedules import Schedule
-
-PROOF_ROWS = 64
 
 
 @dataclass(frozen=True)
@@ -130,6 +126,7 @@ class Prune(Step):
 
     def apply(self, network: Network, context: Context) -> Network:
         """Every cut, without training between them."""
+        network = plain(network.to(context.device).eval(), context)
         widths, smaller = self._widths(network, context), network
         losses = self._losses(network, widths, context)
         for number in range(self.rounds):
@@ -139,6 +136,7 @@ class Prune(Step):
     def run(self, network: Network, context: Context) -> Generator[Report, None, Network]:
         if not self.fine_tune_epochs:
             return self.apply(network, context)
+        network = plain(network.to(context.device).eval(), context)
         widths, smaller = self._widths(network, context), network
         losses = self._losses(network, widths, context)
         first, done, planned = 0, 0, self._epochs(network, self._evenly_cut(network, widths))
@@ -179,20 +177,17 @@ class Prune(Step):
         """The widths of a network. Raises Rejected where there is nothing to cut."""
         if not 0 < self.fraction < 1:
             raise Rejected(f"Prune: fraction {self.fraction} is not between 0 and 1")
-        refuse_changed("Prune", network, Resized)
-        widths = widths_of(network, _proof_rows(network, context))
+        refuse_changed("Prune", network, Resized, MadePlain)
+        check_names(network.body, "Prune", self.keep)
+        widths = widths_of(network, proof_rows(network, context))
         self._tell(widths, context)
-        why = _causes(widths.sentences)
         if not widths.groups:
             family = type(network.spec.model).__name__
-            raise Rejected(f"Prune: this {family} has no width that can be cut exactly{why}")
-        layers = [layer for group in widths.groups for layer in group.makers]
-        modules = dict(network.body.named_modules(remove_duplicate=False))
-        for name in self.keep:
-            if name not in layers and name not in modules:
-                raise Rejected(f"Prune: {unknown('layer to keep', name, [*layers, *modules])}")
+            raise Rejected(
+                f"Prune: this {family} has no width that can be cut exactly{widths.causes}"
+            )
         if all(self._stays(group) for group in widths.groups):
-            raise Rejected(f"Prune: keep names every width; leave it one to cut{why}")
+            raise Rejected(f"Prune: keep names every width; leave it one to cut{widths.causes}")
         return widths
 
     def _tell(self, widths: Widths, context: Context) -> None:
@@ -260,7 +255,7 @@ class Prune(Step):
             raise Rejected(
                 f"Prune removed nothing: no width can go from one multiple of {self.multiple} to "
                 "a lower one; choose a smaller multiple or a larger fraction"
-                f"{_causes(widths.sentences)}"
+                f"{widths.causes}"
             )
         for group in widths.groups:
             why = "keep names it" if self._stays(group) else f"no multiple of {self.multiple} fits"
@@ -287,32 +282,5 @@ class Prune(Step):
         return self.multiple if group.snap else 1
 
     def _stays(self, group: Group) -> bool:
-        names = [f"{maker}." for maker in group.makers]
+        names = [f"{name}." for name in (*group.makers, *(part.name for part in group.produced))]
         return any(name.startswith(f"{kept}.") for kept in self.keep for name in names)
-
-
-def narrowed(
-    network: Network,
-    widths: Widths,
-    kept: Sequence[Tensor],
-    context: Context,
-    count: int = STATISTICS_ROWS,
-) -> Network:
-    """The network with only the kept units, given as numbers (units,) for each width; its batch
-    norms are up to date with `count` rows."""
-    if isinstance(network.spec.model, Imported):
-        smaller = proven_cut(network, widths, kept, _proof_rows(network, context))
-    else:
-        smaller = cut(network, widths.groups, kept)
-    return recalibrate(smaller, context, count)
-
-
-def _causes(sentences: Sequence[str]) -> str:
-    """The first reasons for which widths stay, after a semicolon; "" of none."""
-    more = [f"and {len(sentences) - 3} more"] if len(sentences) > 3 else []
-    return "".join(f"; {sentence}" for sentence in (*sentences[:3], *more))
-
-
-def _proof_rows(network: Network, context: Context) -> Tensor:
-    rows = calibration_rows(context.data, PROOF_ROWS)
-    return seen_by(network, rows.inputs, context.data.info)

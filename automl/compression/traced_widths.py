@@ -23,7 +23,7 @@ from automl.compression.width_attributes import (
     tensors_of,
 )
 from automl.errors import Rejected
-from automl.models.family import Group, LayerEdit, Network, Slice
+from automl.models.family import Group, LayerEdit, Network, Slice, TwoEdits
 
 NOT_CALLED = "it is not called in evaluation"
 
@@ -127,10 +127,20 @@ def resized(
             key: shape for key, shape in shapes.items() if getattr(layer, key).shape != shape
         }
         if changed or any(getattr(layer, key) != size for key, size in sizes[name].items()):
-            known = layer_edits.get(name, Resized({}, {}))
-            assert isinstance(known, Resized)
-            layer_edits[name] = Resized(known.shapes | changed, known.sizes | sizes[name])
+            layer_edits[name] = _resized_again(layer_edits.get(name), changed, sizes[name])
     return layer_edits
+
+
+def _resized_again(
+    known: LayerEdit | None, shapes: dict[str, tuple[int, ...]], sizes: dict[str, int]
+) -> LayerEdit:
+    """A layer's edit before the cut, and these shapes and sizes after it."""
+    if isinstance(known, Resized):
+        return Resized(known.shapes | shapes, known.sizes | sizes)
+    if isinstance(known, TwoEdits):
+        return replace(known, second=_resized_again(known.second, shapes, sizes))
+    resized = Resized(shapes, sizes)
+    return resized if known is None else TwoEdits(known, resized)
 
 
 def _join_recurrent(body: nn.Module, trace: Trace) -> None:

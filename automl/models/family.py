@@ -28,6 +28,10 @@ class Slice:
     block: int = 1
     start: int = 0
 
+    def entries(self, units: Tensor) -> Tensor:
+        """The entries (units, block) of some units, given as numbers (units,)."""
+        return self.start + units[:, None] * self.block + torch.arange(self.block)
+
 
 @dataclass(frozen=True)
 class Group:
@@ -44,8 +48,9 @@ class Group:
 
     @property
     def makers(self) -> tuple[str, ...]:
-        """The layers that make the units, by name."""
-        return tuple(dict.fromkeys(part.name.rpartition(".")[0] for part in self.produced))
+        """The layers that make the units, by name; a bare parameter of the body by its own."""
+        layers = (part.name.rpartition(".")[0] or part.name for part in self.produced)
+        return tuple(dict.fromkeys(layers))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import re
+
+COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+LONGEST = 300
 
 
 class UserError(ValueError):
@@ -11,6 +15,13 @@ class UserError(ValueError):
 
 class Rejected(Exception):
     """A trial that ran but does not count, with the reason."""
+
+
+def described(error: BaseException) -> str:
+    """An error as a part of a sentence: one line, without a terminal's colours."""
+    words = " ".join(COLOURS.sub("", str(error)).split())
+    shown = words if len(words) <= LONGEST else f"{words[:LONGEST]}…"
+    return f"{type(error).__name__}: {shown}" if shown else type(error).__name__
 
 
 def unknown(what: str, name: str, known: list[str]) -> str:

@@ -43,12 +43,14 @@ def check(
         render.as_json(facts)
         return
     render.table([{"parameter": k, "values": v} for k, v in facts.pop("parameters").items()])
-    print("\n".join(f"{name}: {value}" for name, value in facts.items()))
+    notes = facts.pop("notes", ())
+    print("\n".join([*(f"{name}: {value}" for name, value in facts.items()), *notes]))
 
 
 @dataclass(frozen=True)
 class SpaceReport:
-    """Facts of a space, each parameter in words; `trial` tells how the tiny trial ended."""
+    """Facts of a space, each parameter in words; `trial` tells how the tiny trial ended, `notes`
+    how modules of the user's were read."""
 
     space: str
     objectives: str
@@ -59,6 +61,7 @@ class SpaceReport:
     largest_model_bytes: int
     parameters: dict[str, str]
     trial: str | None = None
+    notes: tuple[str, ...] | None = None
 
 
 def examine(name: str, sets: dict[str, str], home: Home, *, run: bool) -> SpaceReport:
@@ -98,6 +101,7 @@ def examine(name: str, sets: dict[str, str], home: Home, *, run: bool) -> SpaceR
         largest_model_bytes=len(reference.export()),
         parameters={path: describe(domain) for path, domain in explored.domains.items()},
         trial=trial,
+        notes=reference.notes or None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from torch import nn
+from torch.nn.utils.spectral_norm import SpectralNormLoadStateDictPreHook
 
 
 def has_hooks(layer: nn.Module) -> bool:
@@ -12,3 +13,13 @@ def has_hooks(layer: nn.Module) -> bool:
     compute in them. Seen in torch 2.13; waits for a public way to list a module's hooks.
     """
     return bool(layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks)
+
+
+def forget_spectral_norm(layer: nn.Module) -> None:
+    """Take off the hook that `remove_spectral_norm` leaves, which refuses every later state.
+
+    Seen in torch 2.13; waits for a `remove_spectral_norm` that takes it off.
+    """
+    for key, hook in list(layer._load_state_dict_pre_hooks.items()):
+        if isinstance(getattr(hook, "hook", hook), SpectralNormLoadStateDictPreHook):
+            del layer._load_state_dict_pre_hooks[key]

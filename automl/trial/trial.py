@@ -16,6 +16,7 @@ from automl.export import onnx
 from automl.export.claims import claims
 from automl.measure import gate
 from automl.measure.measurement import Measurement
+from automl.models import foreign
 from automl.models.deployed import Deployed, predict
 from automl.models.family import Network, larger
 from automl.recipe import Context, Report, Sibling
@@ -78,7 +79,7 @@ class _Trial:
         if is_again:
             yield from parallel.agree(self.prefixes.reports(done))
         network = self.prefixes.network(done, self.data)
-        self.account = self.prefixes.account(done)
+        self.account = self.prefixes.account(done).with_notes(foreign.notes(network))
         if done > self.prefixes.num_plain:
             self.parent = self.prefixes.parent()
         for position in range(done, len(self.config.recipe)):

@@ -2,8 +2,9 @@
 
 import pytest
 from torch import nn
+from torch.nn.utils import remove_spectral_norm, spectral_norm
 
-from automl.models.torch_patches import has_hooks
+from automl.models.torch_patches import forget_spectral_norm, has_hooks
 
 
 @pytest.mark.parametrize(
@@ -21,3 +22,11 @@ def test_a_registered_hook_stands_under_the_private_name(name, register):
     assert len(getattr(layer, name)) == 1 and has_hooks(layer)
     handle.remove()
     assert not has_hooks(layer)
+
+
+def test_a_spectral_norm_that_was_removed_leaves_a_state_that_loads():
+    layer = remove_spectral_norm(spectral_norm(nn.Linear(2, 2)))
+    with pytest.raises(RuntimeError, match="weight_orig"):
+        layer.load_state_dict(layer.state_dict())
+    forget_spectral_norm(layer)
+    layer.load_state_dict(layer.state_dict())

@@ -14,7 +14,7 @@ from torch.nn.utils import parametrizations, remove_spectral_norm, remove_weight
 from torch.overrides import TorchFunctionMode
 
 from automl.errors import UserError
-from automl.models.torch_patches import forget_spectral_norm
+from automl.models.torch_patches import forget_spectral_norm, old_norms
 
 CASTS: dict[Callable[..., object], torch.dtype] = {
     Tensor.half: torch.float16,
@@ -70,13 +70,11 @@ def parametrize_norms(module: nn.Module) -> None:
     """Turn the old weight and spectral norms into the parametrized ones, which can be copied and
     taken off."""
     for layer in module.modules():
-        own = {*dict(layer.named_parameters(recurse=False)), *dict(layer.named_buffers())}
-        if isinstance(layer, nn.RNNBase):
-            continue
-        if {"weight_g", "weight_v"} <= own:
-            _parametrize_weight_norm(layer)
-        elif {"weight_orig", "weight_u", "weight_v"} <= own:
-            _parametrize_spectral_norm(layer)
+        for norm, tensor in old_norms(layer):
+            if tensor == "weight" and not isinstance(layer, nn.RNNBase):
+                (_parametrize_weight_norm if norm == "weight" else _parametrize_spectral_norm)(
+                    layer
+                )
 
 
 def compute_in_fp32(module: nn.Module) -> None:

@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 
 from automl.cli import render
-from automl.cli.parameters import JsonOption
+from automl.cli.parameters import HomeOption, JsonOption
 
 
 def convert(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A .pt, .pth or .bin file.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The .safetensors file to write.")],
+    home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write a checkpoint's tensors as safetensors, which `Imported` reads; no code is run."""

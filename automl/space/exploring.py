@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -36,15 +37,16 @@ class Explored:
             if not fine or not own:
                 return error
             found.setdefault(own[0], error)
-        return UserError("; ".join(self._advice(*option, error) for option, error in found.items()))
+        return UserError("; ".join(self._advice(option, found) for option in found))
 
-    def _advice(self, path: str, name: str, error: UserError) -> str:
+    def _advice(self, option: tuple[str, str], errors: Mapping[tuple[str, str], UserError]) -> str:
+        path, name = option
         domain = self.domains[path]
         assert isinstance(domain, OneOfDomain)
-        other = next(option for option in domain.names() if option != name)
-        return (
-            f"{path}={name}: {error}; leave that option out, for instance by --set {path}={other}"
-        )
+        others = [other for other in domain.names() if (path, other) not in errors]
+        fixed = shlex.quote(f"{path}={others[0]}") if others else ""
+        how = f", for instance by --set {fixed}" if fixed else ""
+        return f"{path}={name}: {errors[option]}; leave that option out{how}"
 
 
 def explore(space: Space, *, lowest: bool = False) -> Explored:

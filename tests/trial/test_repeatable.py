@@ -177,8 +177,8 @@ def test_an_option_that_cannot_be_built_is_named():
     with pytest.raises(UserError) as error:
         reference(by_name, kind=OneOf("plain", "raising"), other=OneOf(1, 2))
     assert str(error.value) == (
-        "model.options.kind=raising: Imported('test_repeatable:by_name') raised RuntimeError: "
-        "no luck; leave that option out, for instance by --set model.options.kind=plain"
+        "model.options.kind=\"raising\": Imported('test_repeatable:by_name') raised RuntimeError: "
+        "no luck; leave that option out, for instance by --set 'model.options.kind=\"plain\"'"
     )
 
 

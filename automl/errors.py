@@ -6,6 +6,8 @@ import difflib
 import re
 import traceback
 
+COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+LONGEST = 300
 MAX_TRACEBACK = 20_000
 
 
@@ -37,6 +39,13 @@ def traceback_of(error: BaseException) -> str:
 def alike(reason: str) -> str:
     """The first line of a reason with its numbers masked: equal of reasons that tell the same."""
     return re.sub(r"\d+(\.\d+)?", "0", reason.strip().partition("\n")[0])
+
+
+def described(error: BaseException) -> str:
+    """An error as a part of a sentence: one line, without a terminal's colours."""
+    words = " ".join(COLOURS.sub("", str(error)).split())
+    shown = words if len(words) <= LONGEST else f"{words[:LONGEST]}…"
+    return f"{type(error).__name__}: {shown}" if shown else type(error).__name__
 
 
 def unknown(what: str, name: str, known: list[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import typer
 
-from automl.cli import check, doctor, elsewhere, look, search_commands, streams, take
+from automl.cli import check, convert, doctor, elsewhere, look, search_commands, streams, take
 from automl.cli.parameters import end
 from automl.errors import UserError
 
@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
     "export": (take.export, TAKE),
     "measure": (take.measure, TAKE),
     "check": (check.check, CHECK),
+    "convert": (convert.convert, CHECK),
     "doctor": (doctor.doctor, CHECK),
 }
 app = typer.Typer(

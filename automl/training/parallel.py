@@ -14,6 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 from automl.config import Config
 from automl.errors import words
 from automl.field_types import Count
+from automl.models.family import tensor_state
 from automl.training.batch_norm import share_statistics
 from automl.training.batches import Part, Plan
 from automl.training.losses import BatchLoss, Outputs
@@ -138,7 +139,7 @@ class SharedRows(Spread):
 
 class _Replicated(SharedRows):
     def gather(self) -> None:
-        for tensor in self.trainee.module.state_dict().values():
+        for tensor in tensor_state(self.trainee.module).values():
             dist.broadcast(tensor, src=0)
 
 

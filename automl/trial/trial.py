@@ -14,6 +14,7 @@ from automl.data.dataset import Split
 from automl.errors import Rejected, UserError
 from automl.export import onnx
 from automl.measure.measurement import Measurement
+from automl.models import foreign
 from automl.models.deployed import seen_by
 from automl.models.family import Network, larger
 from automl.recipe import Context, Report, Sibling
@@ -77,7 +78,7 @@ class _Trial:
         if is_again:
             yield from parallel.agree(self.prefixes.reports(done))
         network = self.prefixes.network(done, self.data)
-        self.account = self.prefixes.account(done)
+        self.account = self.prefixes.account(done).with_notes(foreign.notes(network))
         if done > self.prefixes.num_plain:
             self.parent = self.prefixes.parent()
         if not done:

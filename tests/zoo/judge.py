@@ -35,9 +35,9 @@ CLOSE = 0.2
 SAME_CLASS = 0.95
 BELOW_ORACLE = 0.1
 FLOORS = {
-    "prune": 0.7,
-    "prune_global": 0.7,
-    "prune_bits8": 0.7,
+    "prune": 0.5,
+    "prune_global": 0.5,
+    "prune_bits8": 0.5,
     "factorize": 0.5,
     "binarize": 0.5,
     "bits2": 0.5,
@@ -333,18 +333,15 @@ class _Complete:
         return same
 
     def _not_coded(self, bits: int) -> list[str]:
-        """Matrices of whose sizes too few are held as codes; the largest sizes first."""
-        eight = [t.size for t in self.held.codes_of_more(bits)]
-        coded = [t.size for t in self.held.tensors if t.bits <= bits]
-        left = self.num_weights if self.cell.recipe != "prune_bits8" else self._narrow_weights()
-        share = min(1.0, (sum(eight) + sum(coded)) / max(1, left))
-        floats = sorted((sorted(t.shape) for t in self.held.floats()), reverse=True)
-        names = []
+        """Matrices for which the file holds no codes of their size."""
+        coded = [t.size for t in self.held.tensors if t.bits <= max(bits, 8)]
+        left = []
         for name, shape in self.matrices.items():
-            if sorted(shape) in floats:
-                floats.remove(sorted(shape))
-                names.append(name)
-        return names if share < 0.99 else []
+            if (size := int(np.prod(shape))) in coded:
+                coded.remove(size)
+            else:
+                left.append(name)
+        return left
 
     def _narrow_weights(self) -> int:
         narrow = self.cell.network(len(RECIPES[self.cell.recipe]) - 1)

@@ -17,7 +17,7 @@ TRAIN = Train(epochs=8, batch_size=Fixed(32))
 AWARE = Train(AdamW(weight_decay=0.0), Warmup(Cosine(1e-3)), batch_size=Fixed(32), epochs=2)
 """A short quantization-aware training."""
 
-CUT = {"fraction": 0.5, "fine_tune_epochs": 2}
+CUT = {"fraction": 0.5, "fine_tune_epochs": 3, "learning_rate": Warmup(Cosine(3e-3))}
 CLIPPED = 0.5
 
 COMPRESSIONS: dict[str, tuple[Step, ...]] = {

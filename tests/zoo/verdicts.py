@@ -38,8 +38,10 @@ BAD = (
 )
 
 RAW_WORDS = re.compile(
-    r"Traceback|\x1b|\[\d+m|\b[A-Z]\w*(Error|Exception|Fault)\b|tuple index|list index|has no attribute"
-    r"|unexpected keyword|expected a non-empty|must match the size|cannot be multiplied"
+    r"Traceback|\x1b|\[\d+m|\b[A-Z]\w*(Error|Exception|Fault)\b"
+    r"|tuple index|list index|has no attribute"
+    r"|unexpected keyword|unsupported operand|not subscriptable|not callable|"
+    r"expected a non-empty|must match the size|cannot be multiplied"
     r"|\baten[.:]|FakeTensor|torch\.export|ONNXRuntime|non-singleton|contiguous|SymInt|"
     r"operands could not|Got: \d+ Expected"
 )

@@ -6,10 +6,6 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.data import dataset
-from zoo.declared import Declared
-from zoo.recipes import RECIPES
-
 from automl.data import dataset as datasets
 from automl.data.dataset import Data
 from automl.errors import Rejected, UserError
@@ -24,6 +20,9 @@ from automl.trial.prefixes import PARENT_FILE, Prefixes
 from automl.trial.reference_model import largest
 from automl.trial.result import TrialResult
 from automl.trial.trial import run
+from zoo.data import dataset
+from zoo.declared import Declared
+from zoo.recipes import RECIPES
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,13 @@ from functools import cached_property
 
 import numpy as np
 from torch import nn
+
+from automl.trial.result import TrialResult
 from zoo import oracles
 from zoo.cells import Cell, Ended, end_of
 from zoo.held_weights import Held, held
 from zoo.recipes import BITS, CLIPPED, RECIPES
 from zoo.verdicts import Judged, Verdict, refusal
-
-from automl.trial.result import TrialResult
 
 AT_ONCE, ALONE = 64, 8
 EXACT = 2e-3
@@ -216,6 +216,13 @@ class _Complete:
             far = oracles.distance(self.answers, self.trained)
             if same < SAME_CLASS or far > CLOSE:
                 yield f"same class as the trained module on {same:.1%}, {far:.3g} apart"
+        if recipe == "prune_bits8":
+            narrow = self.cell.network(len(RECIPES[recipe]) - 1)
+            expected = oracles.torch_answers(narrow, self.data, self.rows, len(self.rows))
+            same = oracles.agreement(self.answers, expected)
+            far = oracles.distance(self.answers, expected)
+            if same < SAME_CLASS or far > CLOSE:
+                yield f"same class as the cut network on {same:.1%}, {far:.3g} apart"
         floor, opinion = self.floor()
         if accuracy < floor:
             yield f"accuracy {accuracy:.3f} is below {floor:.3f}, {opinion}"
@@ -295,10 +302,11 @@ class _Complete:
                 is_shared = same is not None and tensor.dim() >= 2 and same.shape == tensor.shape
                 if is_shared and not np.isin(tensor, same).all():
                     yield f"{name} is not what was trained"
-        if recipe in ("bits4", "bits2", "bits1"):
-            # The first and the last layer have 8 bits.
+        if recipe in ("bits4", "bits2", "bits1", "binarize"):
             more = self.held.codes_of_more(BITS[recipe])
-            if len(more) > max(2, self._told().count("8 bits")):
+            # Quantize leaves the first and the last layer 8 bits.
+            ends = 0 if recipe == "binarize" else 2
+            if len(more) > max(ends, self._told().count("8 bits")):
                 shapes = ", ".join(str(t.shape) for t in more)
                 yield f"{len(more)} tensors have more than {BITS[recipe]} bits: {shapes}"
 
@@ -312,7 +320,9 @@ class _Complete:
         own, trained = dict(self.net.body.named_parameters()), self.net_trained.body.state_dict()
         before = dict(self.cell.network(0).body.named_parameters())
         for name in self.cell.declared.frozen:
-            if self.cell.recipe == "train" and not np.array_equal(trained[name], before[name].detach()):
+            if self.cell.recipe == "train" and not np.array_equal(
+                trained[name], before[name].detach()
+            ):
                 yield f"{name} is frozen, but was trained"
             is_cut = self.cell.recipe in ("prune", "prune_global")
             if is_cut and name in own and not np.isin(own[name].detach(), trained[name]).all():
@@ -351,12 +361,29 @@ class _Complete:
     def untouched(self) -> float:
         """The share of the weights that the recipe left as they were."""
         if self.cell.recipe in BITS:
-            whole = self._narrow_weights() if self.cell.recipe == "prune_bits8" else self.num_weights
+            whole = (
+                self._narrow_weights() if self.cell.recipe == "prune_bits8" else self.num_weights
+            )
             bits = BITS[self.cell.recipe]
             coded = self.held.within(bits) + sum(t.size for t in self.held.codes_of_more(bits))
             return max(0.0, 1 - coded / max(1, whole))
+        if any("parametrizations" in n or n.endswith("weight_v") for n in self.matrices):
+            return self._same_shapes()
         sizes = {name: int(np.prod(shape)) for name, shape in self.matrices.items()}
         return sum(sizes[name] for name in self.untouched_names) / max(1, self.num_weights)
+
+    def _same_shapes(self) -> float:
+        """The share of the fp32 file's weights whose shapes this file has, too: names do not tell
+        where a norm of weights was made a plain weight."""
+        if self.cell.recipe in ("train", "clip", "remove_layers"):
+            return 0.0
+        before, after = held(self.parent).tensors, [sorted(t.shape) for t in self.held.tensors]
+        same = 0
+        for tensor in before:
+            if sorted(tensor.shape) in after:
+                after.remove(sorted(tensor.shape))
+                same += tensor.size
+        return same / max(1, sum(t.size for t in before))
 
     def unsaid(self) -> list[str]:
         """The untouched matrices of some size that neither notes nor outcomes name."""
@@ -373,7 +400,11 @@ class _Complete:
         own = tensor.removeprefix("body.")
         names = "|".join(re.escape(name) for name in (own, layer) if name)
         quoted = rf"['\"](?:{names})(?:\.\w+)?['\"]"
-        return bool(re.search(rf"{quoted}|(?<![\w.])(?:{names})\.\w+|(?<![\w.])(?:{names})(?=[,:;])", self._told()))
+        return bool(
+            re.search(
+                rf"{quoted}|(?<![\w.])(?:{names})\.\w+|(?<![\w.])(?:{names})(?=[,:;])", self._told()
+            )
+        )
 
     def _says(self, word: str) -> bool:
         return word in self._told()

@@ -15,6 +15,7 @@ import warnings
 from pathlib import Path
 
 import torch
+
 from zoo.cells import Cell, start_of
 from zoo.declared import all_declared
 from zoo.judge import judged

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+
 from zoo.declared import declared
 
 
@@ -65,9 +66,7 @@ class Down(nn.Module):
         self.conv1, self.bn1 = nn.Conv2d(dim, out, 3, 2, 1, bias=False), nn.BatchNorm2d(out)
         self.conv2, self.bn2 = nn.Conv2d(out, out, 3, padding=1, bias=False), nn.BatchNorm2d(out)
         self.relu = nn.ReLU(inplace=True)
-        self.downsample = nn.Sequential(
-            nn.Conv2d(dim, out, 1, 2, bias=False), nn.BatchNorm2d(out)
-        )
+        self.downsample = nn.Sequential(nn.Conv2d(dim, out, 1, 2, bias=False), nn.BatchNorm2d(out))
 
     def forward(self, x: Tensor) -> Tensor:
         out = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from torch import Tensor, nn
+
 from zoo.declared import declared
 
 SIZES: dict[str, Any] = {

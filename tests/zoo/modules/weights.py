@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm as parametrized_spectral_norm
 from torch.nn.utils.parametrizations import weight_norm as parametrized_weight_norm
+
 from zoo.declared import declared
 
 

@@ -102,6 +102,7 @@ if TYPE_CHECKING:
     from automl.training.trainable import Gradual as Gradual
     from automl.training.trainable import Head as Head
     from automl.training.trainable import LoRA as LoRA
+    from automl.training.trainable import Trainable as Trainable
 
 HOMES = {
     **dict.fromkeys(("search", "resume"), "engine.api"),

@@ -22,8 +22,8 @@ PICTURE_NET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 @dataclass(frozen=True)
 class Pictures:
-    """What pictures were when a model was trained: mean and deviation of each channel, black 0 and
-    white 1, and their size (height, width), () where it is not told."""
+    """Pictures as a model was trained on them: mean and deviation of each channel, where black is 0
+    and white 1, and their size (height, width), () where it is not told."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]

@@ -1,4 +1,4 @@
-"""What of a model a training step trains: all of it, its head, one layer after the other, or LoRA.
+"""Choices of what a training step trains: everything, the head, layer after layer, or LoRA.
 
 Gradual unfreezing: https://arxiv.org/abs/1801.06146. LoRA: https://arxiv.org/abs/2106.09685
 """
@@ -13,20 +13,20 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils import parametrize
 
 from automl.config import Config
 from automl.errors import Rejected, UserError
 from automl.field_types import Above0To1, Count, Positive
 from automl.models.family import Network
+from automl.models.plain_layers import BATCH_NORMS
 from automl.recipe import PASSES
 from automl.training.parallel import DataParallel, Parallelism, SingleDevice
 
 
 class Trainable(Config):
-    """Base of the choices of what learns. What came frozen stays so, and after the step all else
-    can learn again.
+    """Base of the choices of what learns. All that came frozen stays so, and after the step the
+    rest can learn again.
 
     `passes` is the work of learning from a row, in those of answering it. What
     `changes_on_the_way` takes one rank: those that share gradients agree on them at the start.
@@ -118,7 +118,7 @@ class LoRA(Trainable):
         layers = [layer for layer in model.body.modules() if _takes_addition(layer, taken)]
         if not layers:
             raise Rejected("LoRA finds no linear layer beside the head that can learn")
-        orders = [list(layer._parameters) for layer in layers]
+        orders = [list(_own(layer)) for layer in layers]
         with _frozen_but(model, head):
             for layer in layers:
                 addition = _LowRank(layer.get_parameter("weight"), self.rank, self.scale)
@@ -149,13 +149,19 @@ def _merge(layer: nn.Module, order: list[str]) -> None:
     """Add a layer's addition to its weight. Its parameters stand in their order again: that is how
     an optimizer's state finds them."""
     parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
+    own = _own(layer)
     for name in order:
-        layer._parameters[name] = layer._parameters.pop(name)
+        delattr(layer, name)
+        layer.register_parameter(name, own[name])
+
+
+def _own(layer: nn.Module) -> dict[str, nn.Parameter]:
+    return dict(layer.named_parameters(recurse=False))
 
 
 def _takes_addition(layer: nn.Module, taken: list[nn.Parameter]) -> bool:
     """Tell if a layer multiplies by a plain matrix of its own that can learn."""
-    weight = layer._parameters.get("weight")
+    weight = _own(layer).get("weight")
     if weight is None or weight.ndim != 2 or isinstance(layer, nn.Embedding | nn.EmbeddingBag):
         return False
     return weight.requires_grad and weight.is_floating_point() and not _is_among(weight, taken)
@@ -209,5 +215,5 @@ def _frozen_but(model: Network, learning: list[nn.Parameter]) -> Iterator[None]:
 def _rest(model: Network) -> None:
     """Have batch norms whose weights do not learn keep their statistics, too."""
     for norm in model.modules():
-        if isinstance(norm, _BatchNorm) and not any(p.requires_grad for p in norm.parameters()):
+        if isinstance(norm, BATCH_NORMS) and not any(p.requires_grad for p in norm.parameters()):
             norm.eval()

@@ -14,11 +14,12 @@ from typing import TypeAlias
 import torch
 
 from automl.compression.calibration import CALIBRATION_ROWS, recalibrate, seen_rows
-from automl.compression.coded_layer import per_output
+from automl.compression.coded_weight import along
 from automl.compression.quantization_grid import LIMITS, codes_of, weight_scale
+from automl.compression.quantized_layers import by_output, outputs_axis
 from automl.models.deployed import predict
 from automl.models.family import Network
-from automl.models.plain_layers import as_plain
+from automl.models.weights import Weight
 from automl.recipe import Context, LayerOption, LayerSensitivity, Step
 
 Options: TypeAlias = dict[str, list[LayerOption]]
@@ -101,19 +102,20 @@ def refreshed(network: Network, context: Context) -> Network:
     return recalibrate(copy.deepcopy(network), context, CALIBRATION_ROWS)
 
 
-def in_fewer_bits(network: Network, layers: Iterable[str]) -> Iterator[Candidate]:
-    """Each layer's weights rounded to each number of bits, one after the other in one copy."""
+def in_fewer_bits(network: Network, weights: Mapping[str, Weight]) -> Iterator[Candidate]:
+    """Each weight rounded to each number of bits, one after the other in one copy."""
     probe = copy.deepcopy(network)
-    for name in layers:
-        weight = as_plain(probe.body.get_submodule(name)).weight
-        kept = weight.detach().clone()
+    for label, weight in weights.items():
+        values = probe.body.get_parameter(weight.name)
+        kept = values.detach().clone()
         for bits in LIMITS:
-            scale = per_output(weight_scale(kept.flatten(1), bits), kept)
+            axis = outputs_axis(weight, bits)
+            scale = along(weight_scale(by_output(kept, axis), bits), kept, axis)
             with torch.no_grad():
-                weight.copy_(codes_of(kept / scale, bits) * scale)
-            yield name, bits, bits * kept.numel(), probe
+                values.copy_(codes_of(kept / scale, bits) * scale)
+            yield label, bits, bits * kept.numel(), probe
         with torch.no_grad():
-            weight.copy_(kept)
+            values.copy_(kept)
 
 
 def _size(chosen: Mapping[str, LayerOption]) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import onnx
 
-from automl.compression.coded_layer import CodedLayer
+from automl.compression.coded_weight import coded_weights
 from automl.export.packing import stored_bits
 from automl.models.family import Network
 
@@ -30,7 +30,7 @@ class Claims:
 
 def claims(network: Network) -> Claims:
     """The claims of a network, collected from its layers."""
-    found = [m.claim() for m in network.modules() if isinstance(m, CodedLayer)]
+    found = [weight.claim() for _, _, weight in coded_weights(network)]
     bits: Counter[int] = Counter()
     for claim in found:
         bits[claim.bits] += claim.num_weights

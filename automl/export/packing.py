@@ -41,6 +41,8 @@ def pack_weights(graph: onnx.GraphProto, widths: Mapping[str, int]) -> None:
         nodes += _patterns(graph, bits)
     tables = set[str]()
     for name, bits in widths.items():
+        if name not in initializers:
+            continue  # it does not reach the answers
         codes = onnx.numpy_helper.to_array(initializers[name])
         table, levels = f"table{bits}", CODES[bits]
         if not np.isin(codes, levels).all():
@@ -68,8 +70,9 @@ def scale_at_load(graph: onnx.GraphProto, names: Collection[str]) -> None:
             continue
         codes, scale = node.input
         factors = onnx.numpy_helper.to_array(held[scale])
-        ones = [1] * (len(held[codes].dims) - 1)
-        _add(graph, f"{scale}.factors", factors.reshape(-1, *ones))
+        shape = [1] * len(held[codes].dims)
+        shape[next((one.i for one in node.attribute if one.name == "axis"), 1)] = -1
+        _add(graph, f"{scale}.factors", factors.reshape(shape))
         make, numbers = onnx.helper.make_node, f"{codes}.numbers"
         graph.node.insert(position, make("Mul", [numbers, f"{scale}.factors"], node.output))
         graph.node.insert(position, make("Cast", [codes], [numbers], to=onnx.TensorProto.FLOAT))

@@ -226,11 +226,13 @@ class _Torchvision(Library):
         return [self._weights()] if self.trained else []
 
     def pictures(self) -> Pictures:
+        models = self._package().models
         try:
-            found = self._package().models.get_model_weights(self.name).DEFAULT.transforms()
+            found = models.get_model_weights(self.name).DEFAULT.transforms()
         except ValueError:
-            known = self._package().models.list_models()
-            raise UserError(unknown("model of torchvision", self.name, known)) from None
+            raise UserError(
+                unknown("model of torchvision", self.name, models.list_models())
+            ) from None
         return Pictures(tuple(found.mean), tuple(found.std), _size(found.crop_size[0]))
 
     def for_pictures(self, num_outputs: int) -> nn.Module:

@@ -38,10 +38,11 @@ from automl import Cosine, Distill, Fixed, OneOf, Pretrained, Prune, Quantize, S
 from automl import TrialConfig, Warmup
 
 learn = {"learning_rate": Warmup(Cosine(3e-4)), "batch_size": Fixed(32), "epochs": 2}
-small = (Prune(0.5), Train(label="distil", loss=Distill("train"), **learn), Quantize(label="int8"))
-recipe = (Train(**learn), OneOf(None, Quantize(OneOf(8, 4)), small, label="compress"))
+distil = Train(label="distil", loss=Distill("train"), **learn)
+small = (Prune(0.5), distil, Quantize(8, activation_bits=None, label="int8"))
+some = OneOf(None, Quantize(OneOf(8, 4), activation_bits=None), small, label="compress")
 text = Text("texts.csv", length=32, tokenizer="encoder")
-space = Space(TrialConfig(text, Pretrained("hf/encoder", "encoder"), recipe))
+space = Space(TrialConfig(text, Pretrained("hf/encoder", "encoder"), (Train(**learn), some)))
 """
 REFERENCE, ORT = "fp32", "onnxruntime's own 8 bits"
 CELLS = {

@@ -181,3 +181,18 @@ def test_a_missing_library_is_told(name, module, extra, monkeypatch):
     sentence = rf"{name} needs the package '{module}'; install it: .*\[{extra}\]"
     with pytest.raises(UserError, match=sentence):
         Pretrained(name, trained=False).build((3, 32, 32), 2)
+
+
+@pytest.mark.parametrize("name", ["timm/resnet18", "torchvision/resnet18"])
+def test_the_weights_of_a_file_fit_another_number_of_classes(name, tmp_path):
+    pytest.importorskip("torchvision")
+    pytest.importorskip("timm")
+    before = Pretrained(name, trained=False).build((3, 32, 32), 10).model.state_dict()
+    file = str(tmp_path / "weights.safetensors")
+    safetensors.torch.save_file(before, file)
+    after = Pretrained(name, file, size=(32, 32)).build((1, 32, 32), 3)
+    assert predict(after, torch.rand(2, 1, 32, 32)).shape == (2, 3)
+    own = after.model.state_dict()
+    assert {n for n in own if not torch.equal(own[n], before[n])} == {"fc.weight", "fc.bias"}
+    with pytest.raises(UserError, match=r"does not fit: layer1.2.conv1.weight is in only one"):
+        Pretrained(name.replace("18", "34"), file).build((3, 32, 32), 3)

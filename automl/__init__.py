@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from automl.models.mlp import MLP as MLP
     from automl.models.mobilenet import MobileNet as MobileNet
     from automl.models.mobilenet import MobileNetStage as MobileNetStage
+    from automl.models.pretrained import Pretrained as Pretrained
     from automl.models.resnet import ResNet as ResNet
     from automl.models.resnet import ResNetStage as ResNetStage
     from automl.models.transformer import Transformer as Transformer
@@ -97,6 +98,11 @@ if TYPE_CHECKING:
     from automl.training.schedules import Warmup as Warmup
     from automl.training.sharded import Sharded as Sharded
     from automl.training.sharded import TensorParallel as TensorParallel
+    from automl.training.trainable import Everything as Everything
+    from automl.training.trainable import Gradual as Gradual
+    from automl.training.trainable import Head as Head
+    from automl.training.trainable import LoRA as LoRA
+    from automl.training.trainable import Trainable as Trainable
 
 HOMES = {
     **dict.fromkeys(("search", "resume"), "engine.api"),

@@ -65,6 +65,10 @@ class Dataset(Config):
         """All rows. Raises UserError, naming the file and the row, on data that cannot be used."""
         raise NotImplementedError
 
+    def tokenizer_json(self) -> str:
+        """The tokenizer that makes a row of a text, as a tokenizer.json; "" where none does."""
+        return ""
+
     def fingerprint(self) -> str:
         """A text that changes whenever the data does: paths count by what they hold.
 

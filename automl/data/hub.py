@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import ModuleType
@@ -15,8 +14,10 @@ from PIL import Image
 from automl.data.arrays import Array
 from automl.data.dataset import Dataset, RawDataset
 from automl.data.image_folder import check_pixels, pixels, stacked
+from automl.data.optional_packages import package
 from automl.data.reading import coded, existing
-from automl.data.text import NUM_TOKENS, cut, padded
+from automl.data.text import checked, tokens
+from automl.data.tokenizer import tokenizer_json
 from automl.errors import UserError
 from automl.field_types import Count
 
@@ -32,9 +33,10 @@ class HuggingFace(Dataset):
     """A dataset by its `name` on the hub, or the folder `path` that `save_to_disk` wrote.
 
     The column `input` is by default the only other column beside `label`. It holds images, which
-    get the `size` (height, width) and `channels`; texts, which are cut at `length` bytes; or lists
-    of numbers, all of equal length. Labels are named classes, integers or texts; decimal numbers
-    are a regression. `test_split` names the test split, where the dataset has it.
+    get the `size` (height, width) and `channels`; texts, which are cut at `length` bytes, or at
+    `length` ids of the `tokenizer`, as of a `Text`; or lists of numbers, all of equal length.
+    Labels are named classes, integers or texts; decimal numbers are a regression. `test_split`
+    names the test split, where the dataset has it.
     """
 
     name: str = ""
@@ -47,7 +49,8 @@ class HuggingFace(Dataset):
     size: tuple[Count, ...] = ()
     channels: int = 3
     length: Count = 128
-    paths: ClassVar[tuple[str, ...]] = ("path",)
+    tokenizer: str = ""
+    paths: ClassVar[tuple[str, ...]] = ("path", "tokenizer")
 
     def load(self) -> RawDataset:
         check_pixels(self, self.size, self.channels)
@@ -83,6 +86,9 @@ class HuggingFace(Dataset):
             inputs, targets, inputs.shape[1:], classes, num_test, (), num_tokens, row_name
         )
 
+    def tokenizer_json(self) -> str:
+        return tokenizer_json(self.tokenizer, self.length) if self.tokenizer else ""
+
     def _splits(self) -> dict[str, datasets.Dataset]:
         if bool(self.name) == bool(self.path):
             raise UserError(f"{self}: give either the name on the hub or the path of a folder")
@@ -104,8 +110,8 @@ class HuggingFace(Dataset):
             images = _images(rows[column], self.size, self.channels, row_name)
             return stacked(images, len(rows), row_name), 0
         if getattr(feature, "dtype", "") in ("string", "large_string"):
-            texts = [cut(t, self.length, row_name(row)) for row, t in enumerate(rows[column])]
-            return padded(texts, self.length), NUM_TOKENS
+            texts = [checked(text, row_name(row)) for row, text in enumerate(rows[column])]
+            return tokens(texts, self.length, self.tokenizer)
         numbers = np.asarray(rows.with_format("numpy")[column][:])
         if numbers.dtype.kind not in "buif" or numbers.ndim < 2:
             raise UserError(
@@ -140,15 +146,8 @@ class Torchvision(Dataset):
 
 
 def _package(user: Dataset, name: str) -> ModuleType:
-    """An optional package. Raises UserError, with how to install it, where it is missing."""
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        kind = type(user).__name__
-        raise UserError(
-            f"{kind} needs the package {name!r}; "
-            f"install it: pip install 'frontier-automl[{kind.lower()}]'"
-        ) from None
+    kind = type(user).__name__
+    return package(name, kind, kind.lower())
 
 
 def _images(

@@ -11,15 +11,19 @@ from PIL import Image
 
 from automl.data.arrays import Array
 from automl.data.dataset import DatasetInfo
+from automl.data.tokenizer import text_of
 
 MAX_PIXELS = 96
 MAX_CHARACTERS, MAX_NUMBERS = 200, 12
 
 
-def previews(rows: Array, info: DatasetInfo) -> list[dict[str, str]]:
-    """Each raw row of (rows, *raw row) as {"picture": a PNG's data URI} or {"text": …}."""
+def previews(rows: Array, info: DatasetInfo, tokenizer: str = "") -> list[dict[str, str]]:
+    """Each raw row of (rows, *raw row) as {"picture": a PNG's data URI} or {"text": …}.
+
+    `tokenizer` is the tokenizer.json of what made a text's rows, where they are no bytes.
+    """
     if info.num_tokens:
-        return [{"text": _text(row)} for row in rows]
+        return [{"text": _text(row, tokenizer)} for row in rows]
     if info.columns:
         return [{"text": _columns(row, info)} for row in rows]
     if len(info.input_shape) == 3 and len(rows):
@@ -39,8 +43,11 @@ def _picture(pixels: NDArray[np.uint8]) -> str:
     return f"data:image/png;base64,{base64.b64encode(written.getvalue()).decode()}"
 
 
-def _text(row: Array) -> str:
-    text = bytes(row[row > 0].astype(np.uint8)).decode(errors="replace")
+def _text(row: Array, tokenizer: str) -> str:
+    if tokenizer:
+        text = text_of(row.tolist(), tokenizer)
+    else:
+        text = bytes(row[row > 0].astype(np.uint8)).decode(errors="replace")
     return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]} …"
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from automl.data.arrays import Array, empty
 from automl.data.dataset import Dataset, RawDataset
 from automl.data.reading import DELIMITERS, coded, existing_file, records
+from automl.data.tokenizer import token_ids, tokenizer_json
 from automl.errors import UserError
 from automl.field_types import Count
 
@@ -23,7 +24,9 @@ NUM_TOKENS = 256
 class Text(Dataset):
     """A .csv or .tsv with a header, or a .jsonl with an object per line; labels are classes.
 
-    A model sees the first `length` bytes of the UTF-8 text, whole characters only, then zeros.
+    A model sees the first `length` bytes of the UTF-8 text, whole characters only, then zeros; or,
+    with a `tokenizer` (a tokenizer.json, or a folder that holds one), the text's first `length`
+    token ids, special ones among them, then those of padding.
     """
 
     path: str
@@ -31,7 +34,8 @@ class Text(Dataset):
     text: str = "text"
     label: str = "label"
     test_path: str = ""
-    paths: ClassVar[tuple[str, ...]] = ("path", "test_path")
+    tokenizer: str = ""
+    paths: ClassVar[tuple[str, ...]] = ("path", "test_path", "tokenizer")
 
     def load(self) -> RawDataset:
         parts = [self._rows(existing_file(path)) for path in (self.path, self.test_path) if path]
@@ -43,12 +47,16 @@ class Text(Dataset):
             path = self.path if row < len(parts[0]) else self.test_path
             return f"line {rows[row][0]} of {path}"
 
-        inputs = padded([text for _, text, _ in rows], self.length)
+        texts = [text for _, text, _ in rows]
+        inputs, num_tokens = tokens(texts, self.length, self.tokenizer)
         shape = (self.length,)
-        return RawDataset(inputs, targets, shape, classes, num_test, (), NUM_TOKENS, row_name)
+        return RawDataset(inputs, targets, shape, classes, num_test, (), num_tokens, row_name)
 
-    def _rows(self, path: Path) -> list[tuple[int, bytes, str]]:
-        """The line number, the cut text and the label of every row."""
+    def tokenizer_json(self) -> str:
+        return tokenizer_json(self.tokenizer, self.length) if self.tokenizer else ""
+
+    def _rows(self, path: Path) -> list[tuple[int, str, str]]:
+        """The line number, the text and the label of every row."""
         if path.suffix not in (*DELIMITERS, ".jsonl"):
             raise UserError(f"{path} is no .csv, .tsv or .jsonl file; save it as one")
         read = _json_lines if path.suffix == ".jsonl" else _table_lines
@@ -57,31 +65,33 @@ class Text(Dataset):
             where = f"line {line} of {path}"
             if not isinstance(label, str | int | float) or not str(label).strip():
                 raise UserError(f"{where} has no label in {self.label!r}; fill or remove it")
-            rows.append((line, cut(text, self.length, where), str(label)))
+            rows.append((line, checked(text, where), str(label)))
         if not rows:
             raise UserError(f"{path} holds no rows; add some")
         return rows
 
 
-def cut(text: object, length: int, where: str) -> bytes:
-    """The whole characters among the first `length` bytes of a text in UTF-8.
-
-    Raises UserError, naming the line, where there is no text.
-    """
+def checked(text: object, where: str) -> str:
+    """The text. Raises UserError, naming the line, where there is none."""
     if not isinstance(text, str) or not text.strip():
         raise UserError(f"{where} has no text; fill or remove it")
     try:
-        return text.encode()[:length].decode(errors="ignore").encode()
+        text.encode()
     except UnicodeEncodeError:
         raise UserError(f"{where} is not UTF-8; save the file in that encoding") from None
+    return text
 
 
-def padded(texts: Sequence[bytes], length: int) -> Array:
-    """The texts as uint8 (rows, length), zeros after the last byte of each."""
+def tokens(texts: Sequence[str], length: int, tokenizer: str) -> tuple[Array, int]:
+    """The texts as numbers (rows, length), and how many different ones there can be: the ids of a
+    tokenizer, or, without one, bytes as uint8, zeros after the last of each."""
+    if tokenizer:
+        return token_ids(texts, tokenizer, length)
     inputs = empty((len(texts), length), np.uint8)
     for row, text in enumerate(texts):
-        inputs[row] = np.frombuffer(text.ljust(length, b"\0"), np.uint8)
-    return inputs
+        whole = text.encode()[:length].decode(errors="ignore").encode()
+        inputs[row] = np.frombuffer(whole.ljust(length, b"\0"), np.uint8)
+    return inputs, NUM_TOKENS
 
 
 def _table_lines(path: Path, text: str, label: str) -> Iterator[tuple[int, object, object]]:

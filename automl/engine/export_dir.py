@@ -77,6 +77,7 @@ def export(
     """Write the export directory. Raises UserError where it cannot be written."""
     assert record.result is not None
     figures = test_figures(record, config, cache, file)
+    tokenizer = config.dataset.tokenizer_json()
     measurement = {
         **figures.as_json(),
         "validation": record.values,
@@ -86,8 +87,10 @@ def export(
         "model.onnx": file,
         "recipe.json": _json({"params": record.params, "config": encode(config)}),
         "measurement.json": _json(measurement),
-        "README.md": card(study, record, figures, file).encode(),
+        "README.md": card(study, record, figures, file, bool(tokenizer)).encode(),
     }
+    if tokenizer:
+        files["tokenizer.json"] = tokenizer.encode()
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, data in files.items():
@@ -117,7 +120,13 @@ def test_figures(record: TrialRecord, config: TrialConfig, cache: Path, file: by
     )
 
 
-def card(study: Study, record: TrialRecord, figures: TestFigures, file: bytes) -> str:
+def card(
+    study: Study,
+    record: TrialRecord,
+    figures: TestFigures,
+    file: bytes,
+    has_tokenizer: bool = False,
+) -> str:
     """The export's README: what the model is, what it reaches, how to run it."""
     assert record.result is not None
     signature = onnx.signature(file)
@@ -127,15 +136,18 @@ def card(study: Study, record: TrialRecord, figures: TestFigures, file: bytes) -
         record=record,
         figures=figures,
         signature=signature,
-        input=_input(signature),
+        input=_input(signature, has_tokenizer),
         notes=record.result.notes,
         layers=layer_outcomes.table(record.result.outcomes),
+        has_tokenizer=has_tokenizer,
     )
 
 
-def _input(signature: Signature) -> str:
+def _input(signature: Signature, has_tokenizer: bool) -> str:
     """A row of the file's input, in words."""
     shape = ", ".join(map(str, signature.row_shape))
+    if has_tokenizer:
+        return f"takes text: the ids that `tokenizer.json` gives, int64 of shape (batch, {shape})"
     if signature.is_text:
         return f"takes text: its UTF-8 bytes as int64 of shape (batch, {shape}), 0 after the end"
     if not signature.columns:

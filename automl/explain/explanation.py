@@ -154,7 +154,8 @@ def _compare_answers(chosen: Chosen, whole: Outcome, runner: RecipeRunner) -> An
     before = ablation.parent_file(config, runner)
     comparison = predictions.compare(before, file, data.validation, data.info.classes)
     positions = [item.position for item in comparison.changed[:MAX_PREVIEWS]]
-    return Answers(comparison, previews(data.validation.inputs[positions], data.info))
+    shown = data.validation.inputs[positions]
+    return Answers(comparison, previews(shown, data.info, config.dataset.tokenizer_json()))
 
 
 def _layer_sensitivity(

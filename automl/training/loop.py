@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, cast
 
@@ -17,7 +17,7 @@ from automl.field_types import NotNegative
 from automl.models.deployed import Deployed, Inputs, predict
 from automl.models.family import Network
 from automl.models.possible_network import PossibleNetwork
-from automl.recipe import PASSES, STATISTICS_ROWS, Context, Report, Sibling, Step
+from automl.recipe import STATISTICS_ROWS, Context, Report, Sibling, Step
 from automl.training import parallel
 from automl.training.augmentation import Augmentation
 from automl.training.batch_norm import keep_own_statistics
@@ -27,6 +27,7 @@ from automl.training.losses import BatchLoss, Loss, Outputs, usual
 from automl.training.optimizers import AdamW, Optimizer, keep_zeros
 from automl.training.parallel import Parallelism, SingleDevice, Spread, Trainee
 from automl.training.schedules import Cosine, Fixed, Schedule, Warmup
+from automl.training.trainable import Everything, Trainable
 from automl.training.training_state import checkpoint, restore
 
 PRECISIONS = ("fp32", "bf16")
@@ -42,7 +43,7 @@ class Train(Step):
     where no `loss` is given, the task's own. `batch_size` counts rows over all ranks. With
     `batch_scaling` "linear" or "sqrt" the learning rate holds for the first batch, and grows with
     the batch or its root. `mixup` is the alpha of https://arxiv.org/abs/1710.09412, 0 for none.
-    `precision` is "fp32" or "bf16" (autocast).
+    `precision` is "fp32" or "bf16" (autocast). `trainable` is what learns.
     """
 
     optimizer: Optimizer = field(default_factory=AdamW)
@@ -57,6 +58,7 @@ class Train(Step):
     channels_last: bool = False
     compile: bool = False
     parallelism: Parallelism = field(default_factory=SingleDevice)
+    trainable: Trainable = field(default_factory=Everything)
     compresses: ClassVar[bool] = False
 
     @property
@@ -73,7 +75,7 @@ class Train(Step):
     def work(self, before: float, after: float, teacher: float, num_rows: int) -> float:
         statistics = STATISTICS_ROWS * before if self.compresses else 0.0
         beside = self.loss.work_beside() if self.loss else 0.0
-        passes = PASSES * (1 + beside) * after
+        passes = self.trainable.passes * (1 + beside) * after
         return statistics + self.epochs * num_rows * (passes + teacher)
 
     def shortest(self) -> Step:
@@ -86,6 +88,7 @@ class Train(Step):
 
     def check(self, before: tuple[Step, ...]) -> None:
         self._check_numbers()
+        self.trainable.check(self.label, self.parallelism)
         labels = [step.label for step in before]
         if isinstance(self.teacher, Sibling):
             self.teacher.check()
@@ -136,10 +139,16 @@ class Train(Step):
                 )
 
     def run(self, model: Network, context: Context) -> Generator[Report, None, Network]:
+        torch.manual_seed(epoch_seed(context.seed, self.label))
+        with self.trainable.chosen(model) as begin_epoch:
+            return (yield from self._run(model, context, begin_epoch))
+
+    def _run(
+        self, model: Network, context: Context, begin_epoch: Callable[[float], None]
+    ) -> Generator[Report, None, Network]:
         info, config = context.data.info, self.loss or usual(context.data.info)
         if not any(parameter.requires_grad for parameter in model.parameters()):
             raise Rejected(f"{self}: nothing of the model is left to train; put it further ahead")
-        torch.manual_seed(epoch_seed(context.seed, self.label))
         module = config.around(model.cpu(), info).to(context.device)
         module = self._formatted(module, torch.channels_last)
 
@@ -159,6 +168,8 @@ class Train(Step):
         try:
             for epoch in range(first_epoch, self.epochs):
                 torch.manual_seed(epoch_seed(context.seed, self.label, epoch, rank))
+                spread.module.train()
+                begin_epoch(epoch / self.epochs)
                 mean_loss = self._epoch(spread, loss, batches, self._plan(context), epoch)
                 spread.gather()
                 metrics = {"loss": mean_loss, **validation.metrics(), **spread.figures()}
@@ -176,7 +187,6 @@ class Train(Step):
         self, spread: Spread, loss: BatchLoss, batches: Batches, plan: Plan, epoch: int
     ) -> float:
         """The mean loss over an epoch's rows. Raises ArithmeticError when it is not finite."""
-        spread.module.train()
         schedule = self.learning_rate or Warmup(Cosine(self.optimizer.usual_learning_rate))
         scaling, first_size = BATCH_SCALING[self.batch_scaling], self.batch_size.at(0.0)
         total, seen, shares = torch.zeros((), device=batches.device), 0, plan.share[1]

@@ -1,0 +1,25 @@
+"""Optional packages, imported when something needs them."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+from automl.errors import UserError
+
+
+def package(name: str, user: str, extra: str) -> ModuleType:
+    """An optional package. Raises UserError, with how to install it, where it is missing or does
+    not import; `user` is what needs it, `extra` what brings it."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise UserError(
+            f"{user} needs the package {name!r}; install it: pip install 'frontier-automl[{extra}]'"
+        ) from None
+    except Exception as error:
+        first = str(error).splitlines()[0]
+        raise UserError(
+            f"{user} needs the package {name!r}, which does not import here ({first}); "
+            "install the build of it that fits your torch"
+        ) from error

@@ -1,0 +1,316 @@
+"""The libraries of pretrained models: transformers, timm and torchvision, read from local files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from automl.data.optional_packages import package
+from automl.data.reading import existing
+from automl.errors import UserError, unknown
+
+PICTURE_NET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""Mean and deviation of ImageNet's channels, which models take that say nothing else."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures as a model was trained on them: mean and deviation of each channel, where black is 0
+    and white 1, and their size (height, width), () where it is not told."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    size: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Library:
+    """A model of a library: its name there, the path of its weights, if given, and options.
+
+    Not `trained`, it is built with random weights.
+    """
+
+    name: str
+    weights: str
+    options: dict[str, object]
+    trained: bool
+
+    def version(self) -> str:
+        """The library and its version, whose code the model is."""
+        raise NotImplementedError
+
+    def files(self) -> list[Path]:
+        """All files that the model depends on. Raises UserError where they are not here."""
+        raise NotImplementedError
+
+    def pictures(self) -> Pictures:
+        raise NotImplementedError
+
+    def for_pictures(self, num_outputs: int) -> nn.Module:
+        """The model of pictures (rows, channels, height, width)."""
+        raise NotImplementedError
+
+    def for_texts(self, num_tokens: int, length: int, num_outputs: int) -> tuple[nn.Module, int]:
+        """The model, called with `input_ids` and `attention_mask`, and the id of padding."""
+        raise UserError(f"{self.name} takes pictures; for texts choose an hf/ model")
+
+
+def library(factory: str, weights: str, options: dict[str, object], trained: bool) -> Library:
+    """The model of "LIBRARY/NAME". Raises UserError on another name."""
+    kind, _, name = factory.partition("/")
+    if kind not in LIBRARIES or not name:
+        raise UserError(
+            f'Pretrained({factory!r}): write "hf/NAME", "timm/NAME" or "torchvision/NAME"'
+        )
+    return LIBRARIES[kind](name, weights, options, trained)
+
+
+@dataclass(frozen=True)
+class _Transformers(Library):
+    """A model of transformers, in a folder as it saves them, or in the hub's cache."""
+
+    def version(self) -> str:
+        return f"transformers {self._package().__version__}"
+
+    def files(self) -> list[Path]:
+        folder = self._folder()
+        described = (folder / name for name in ("config.json", "preprocessor_config.json"))
+        weights = self._weights(folder) if self.trained else []
+        return [file for file in described if file.exists()] + weights
+
+    def pictures(self) -> Pictures:
+        config = self._config(1)
+        file = self._folder() / "preprocessor_config.json"
+        found: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+        mean, std = found.get("image_mean", PICTURE_NET[0]), found.get("image_std", PICTURE_NET[1])
+        size = getattr(config, "image_size", None) or found.get("size")
+        return Pictures(tuple(mean), tuple(std), _size(size))
+
+    def for_pictures(self, num_outputs: int) -> nn.Module:
+        kind = self._package().AutoModelForImageClassification
+        return self._built(kind, self._config(num_outputs))
+
+    def for_texts(self, num_tokens: int, length: int, num_outputs: int) -> tuple[nn.Module, int]:
+        config = self._config(num_outputs)
+        if num_tokens > (known := getattr(config, "vocab_size", num_tokens)):
+            raise UserError(
+                f"{self.name} knows {known} tokens, and the texts have {num_tokens}; "
+                "give the dataset the tokenizer of this model"
+            )
+        if length > (longest := getattr(config, "max_position_embeddings", length)):
+            raise UserError(f"{self.name} reads {longest} tokens at most; give length={longest}")
+        if config.pad_token_id is None:
+            config.pad_token_id = config.eos_token_id or 0
+        kind = self._package().AutoModelForSequenceClassification
+        return self._built(kind, config), config.pad_token_id
+
+    def _built(self, kind: Any, config: Any) -> nn.Module:
+        # Eager attention is plain products and a softmax, of which the smallest file is made.
+        options = {"attn_implementation": "eager"}
+        try:
+            if not self.trained:
+                model: nn.Module = kind.from_config(config, **options)
+                return model
+            self._weights(self._folder())
+            model, found = kind.from_pretrained(
+                self._folder(),
+                config=config,
+                dtype=torch.float32,
+                local_files_only=True,
+                use_safetensors=True,
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
+                **options,
+            )
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            if isinstance(error, UserError):
+                raise
+            raise UserError(f"{self.name} cannot be built: {_first(error)}") from error
+        body = f"{getattr(model, 'base_model_prefix', '')}."
+        missing = [n for n in found["missing_keys"] if n.startswith(body) and "pooler" not in n]
+        if missing:
+            raise UserError(
+                f"the weights of {self.name} do not fit: {len(missing)} are missing, the first "
+                f"is {sorted(missing)[0]}; check its config and options"
+            )
+        return model
+
+    def _config(self, num_outputs: int) -> Any:
+        reader = self._package().AutoConfig
+        try:
+            return reader.from_pretrained(
+                self._folder(), num_labels=num_outputs, local_files_only=True, **self.options
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            if isinstance(error, UserError):
+                raise
+            raise UserError(f"the config of {self.name} is not read: {_first(error)}") from error
+
+    def _folder(self) -> Path:
+        """The folder with config.json. Raises UserError where it is not on this machine."""
+        given = self.weights or (self.name if Path(self.name).is_absolute() else "")
+        if given:
+            folder = existing(given)
+            if not (folder / "config.json").is_file():
+                raise UserError(f"{folder} holds no config.json; give the model's folder")
+            return folder
+        return _cached(self.name, "config.json").parent
+
+    def _weights(self, folder: Path) -> list[Path]:
+        """The files of the weights. Raises UserError where there is none that is safe to read."""
+        if found := sorted(folder.glob("*.safetensors")):
+            return found
+        if pickles := sorted(folder.glob("*.bin")):
+            raise UserError(
+                f"{pickles[0]} is a pickle, which may run any code and is not opened; "
+                "save the model as model.safetensors"
+            )
+        raise UserError(f"{folder} holds no model.safetensors; put it there, or fetch it")
+
+    def _package(self) -> ModuleType:
+        found = package("transformers", f"hf/{self.name}", "pretrained")
+        found.utils.logging.set_verbosity_error()
+        found.utils.logging.disable_progress_bar()
+        return found
+
+
+@dataclass(frozen=True)
+class _Timm(Library):
+    """A model of timm: weights in the hub's cache, under the same name, or in a file."""
+
+    def version(self) -> str:
+        return f"timm {self._package().__version__}"
+
+    def files(self) -> list[Path]:
+        return [self._weights()] if self.trained else []
+
+    def pictures(self) -> Pictures:
+        found = self._package().get_pretrained_cfg(self.name)
+        if found is None:
+            return Pictures(*PICTURE_NET, ())
+        return Pictures(tuple(found.mean), tuple(found.std), tuple(found.input_size[1:]))
+
+    def for_pictures(self, num_outputs: int) -> nn.Module:
+        try:
+            model: nn.Module = self._package().create_model(
+                self.name, pretrained=False, num_classes=num_outputs, **self.options
+            )
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise UserError(f"timm/{self.name} cannot be built: {_first(error)}") from error
+        return _loaded(model, self._weights(), num_outputs) if self.trained else model
+
+    def _weights(self) -> Path:
+        if self.weights:
+            return _safetensors(self.weights)
+        return _cached(f"timm/{self.name}", "model.safetensors")
+
+    def _package(self) -> ModuleType:
+        return package("timm", f"timm/{self.name}", "timm")
+
+
+@dataclass(frozen=True)
+class _Torchvision(Library):
+    """A model of torchvision, with weights in a file: those in its own cache are pickles."""
+
+    def version(self) -> str:
+        return f"torchvision {self._package().__version__}"
+
+    def files(self) -> list[Path]:
+        return [self._weights()] if self.trained else []
+
+    def pictures(self) -> Pictures:
+        models = self._package().models
+        try:
+            found = models.get_model_weights(self.name).DEFAULT.transforms()
+        except ValueError:
+            raise UserError(
+                unknown("model of torchvision", self.name, models.list_models())
+            ) from None
+        return Pictures(tuple(found.mean), tuple(found.std), _size(found.crop_size[0]))
+
+    def for_pictures(self, num_outputs: int) -> nn.Module:
+        model: nn.Module = self._package().models.get_model(
+            self.name, weights=None, num_classes=num_outputs, **self.options
+        )
+        return _loaded(model, self._weights(), num_outputs) if self.trained else model
+
+    def _weights(self) -> Path:
+        if not self.weights:
+            raise UserError(
+                f"torchvision/{self.name} needs weights=FILE.safetensors; "
+                "torchvision's own files are pickles, which are not opened"
+            )
+        return _safetensors(self.weights)
+
+    def _package(self) -> ModuleType:
+        return package("torchvision", f"torchvision/{self.name}", "torchvision")
+
+
+LIBRARIES = {"hf": _Transformers, "timm": _Timm, "torchvision": _Torchvision}
+
+
+def _cached(name: str, file: str) -> Path:
+    """A file of a model in the hub's cache. Raises UserError where it was never fetched."""
+    hub = package("huggingface_hub", name, "pretrained")
+    try:
+        found = hub.try_to_load_from_cache(name, file)
+    except ValueError as error:
+        raise UserError(f"{name!r} names no model: {_first(error)}") from error
+    if not isinstance(found, str):
+        raise UserError(
+            f"{file} of {name} is not on this machine; fetch it once with "
+            f"`hf download {name}`, or name a folder or file that you have: weights=PATH"
+        )
+    return Path(found)
+
+
+def _safetensors(path: str) -> Path:
+    if existing(path).suffix != ".safetensors":
+        raise UserError(f"{path} is no .safetensors file, and no other is opened; save it as one")
+    return Path(path)
+
+
+def _loaded(model: nn.Module, file: Path, num_outputs: int) -> nn.Module:
+    """The model with the weights of a file; a head of another number of classes stays as it is."""
+    state = safetensors.torch.load_file(file)
+    own = model.state_dict()
+    head = [n for n in own if n in state and _is_head(own[n], state[n], num_outputs)]
+    kept = {name: tensor for name, tensor in state.items() if name not in head}
+    try:
+        missing, unexpected = model.load_state_dict(kept, strict=False)
+    except RuntimeError as error:
+        raise UserError(f"{file} does not fit: {_first(error)}") from error
+    wrong = [*unexpected, *(name for name in missing if name not in head)]
+    if wrong:
+        raise UserError(f"{file} does not fit: {wrong[0]} is in only one of file and model")
+    return model
+
+
+def _is_head(own: Tensor, other: Tensor, num_outputs: int) -> bool:
+    """Tell if two weights or biases differ in the number of classes alone."""
+    return own.shape != other.shape and own.shape == (num_outputs, *other.shape[1:])
+
+
+def _size(found: Any) -> tuple[int, ...]:
+    """A size (height, width) as libraries write it: a number, two, or named ones."""
+    match found:
+        case int():
+            return found, found
+        case {"height": int(height), "width": int(width)}:
+            return height, width
+        case {"shortest_edge": int(edge)}:
+            return edge, edge
+        case [int(height), int(width)]:
+            return height, width
+    return ()
+
+
+def _first(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

@@ -19,12 +19,13 @@ from automl.compression.calibration import (
     recalibrate,
     seen_rows,
 )
-from automl.compression.coded_layer import per_output
+from automl.compression.coded_weight import along
 from automl.compression.estimated_losses import Change, estimated
 from automl.compression.quantization_grid import LIMITS, codes_of, weight_scale
+from automl.compression.quantized_layers import by_output, outputs_axis
 from automl.models.deployed import predict
 from automl.models.family import Network, count_parameters
-from automl.models.plain_layers import as_plain
+from automl.models.weights import Weight
 from automl.recipe import Context, LayerOption, LayerSensitivity, Step
 
 Options: TypeAlias = dict[str, list[LayerOption]]
@@ -140,14 +141,15 @@ def refreshed(network: Network, context: Context) -> Network:
     return recalibrate(copy.deepcopy(network), context, measuring_rows(network))
 
 
-def in_fewer_bits(network: Network, layers: Iterable[str]) -> Iterator[Change]:
-    """Each layer's weights rounded to each number of bits."""
-    for name in layers:
-        weight = as_plain(network.body.get_submodule(name)).weight.detach()
+def in_fewer_bits(network: Network, weights: Mapping[str, Weight]) -> Iterator[Change]:
+    """Each weight rounded to each number of bits."""
+    for label, weight in weights.items():
+        values = network.body.get_parameter(weight.name).detach()
         for bits in LIMITS:
-            scale = per_output(weight_scale(weight.flatten(1), bits), weight)
-            rounded = codes_of(weight / scale, bits) * scale
-            yield name, bits, bits * weight.numel(), {f"{name}.weight": rounded}
+            axis = outputs_axis(weight, bits)
+            scale = along(weight_scale(by_output(values, axis), bits), values, axis)
+            rounded = codes_of(values / scale, bits) * scale
+            yield label, bits, bits * values.numel(), {weight.name: rounded}
 
 
 def _size(chosen: Mapping[str, LayerOption]) -> float:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from torch import fx, nn
 
-from automl.compression.quantized_layers import QuantizedLayer
+from automl.compression.coded_weight import coded_weight
+from automl.compression.quantized_layers import runs_on_integers
+from automl.compression.rounded_inputs import INPUT
 from automl.models.family import Network
 
 PASSING = (nn.Identity, nn.ReLU, nn.MaxPool1d, nn.MaxPool2d, nn.Flatten)
@@ -22,7 +24,7 @@ def outputs_to_round(network: Network) -> dict[str, str]:
     names = [
         name
         for name, layer in layers.items()
-        if isinstance(layer, QuantizedLayer) and layer.convolution and layer.steps == 255
+        if runs_on_integers(layer) and not isinstance(layer, nn.Linear)
     ]
     try:
         graph = _Tracer().trace(network.body)
@@ -41,7 +43,7 @@ def outputs_to_round(network: Network) -> dict[str, str]:
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         is_leaf: bool = super().is_leaf_module(m, module_qualified_name)
-        return is_leaf or isinstance(m, QuantizedLayer)
+        return is_leaf or coded_weight(m) is not None
 
 
 def _follow(node: fx.Node, layers: dict[str, nn.Module]) -> tuple[bool, str]:
@@ -52,7 +54,7 @@ def _follow(node: fx.Node, layers: dict[str, nn.Module]) -> tuple[bool, str]:
         module = layers.get(str(users[0].target)) if users[0].op == "call_module" else None
         if len(users) != 1 or module is None:
             return True, relu
-        if isinstance(module, QuantizedLayer):
+        if INPUT in dict(module.named_children()):
             return False, relu
         if not isinstance(module, PASSING):
             return True, relu

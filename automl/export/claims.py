@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from automl.compression.coded_layer import CodedLayer
+from automl.compression.coded_weight import coded_weights
 from automl.export import sparse
 from automl.export.packing import stored_bits
 from automl.export.sparse import Array
@@ -43,18 +43,20 @@ class Claims:
 
 def claims(network: Network) -> Claims:
     """The claims of a network, collected from its layers."""
-    coded = {name: m for name, m in network.named_modules() if isinstance(m, CodedLayer)}
-    found = [layer.claim() for layer in coded.values()]
+    coded = {name: (codes, weight) for name, codes, weight in coded_weights(network)}
+    found = [weight.claim() for _, weight in coded.values()]
     bits: Counter[int] = Counter()
     for claim in found:
         bits[claim.bits] += claim.num_weights
-    own = tuple(f"{name}." for name in coded)
     tensors = [*network.named_parameters(), *network.named_buffers()]
     return Claims(
         bits=dict(bits),
-        codes=tuple((layer.bits, layer.codes.cpu().numpy()) for layer in coded.values()),
+        codes=tuple(
+            (weight.bits, np.moveaxis(codes.cpu().numpy(), weight.axis, 0))
+            for codes, weight in coded.values()
+        ),
         others=tuple(
-            tensor.detach().cpu().numpy() for name, tensor in tensors if not name.startswith(own)
+            tensor.detach().cpu().numpy() for name, tensor in tensors if name not in coded
         ),
         integer_convolutions=sum(claim.is_integer_convolution for claim in found),
     )

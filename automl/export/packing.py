@@ -70,8 +70,9 @@ def scale_at_load(graph: onnx.GraphProto, names: Collection[str]) -> None:
             continue
         codes, scale = node.input
         factors = onnx.numpy_helper.to_array(held[scale])
-        ones = [1] * (len(held[codes].dims) - 1)
-        _add(graph, f"{scale}.factors", factors.reshape(-1, *ones))
+        shape = [1] * len(held[codes].dims)
+        shape[next((one.i for one in node.attribute if one.name == "axis"), 1)] = -1
+        _add(graph, f"{scale}.factors", factors.reshape(shape))
         make, numbers = onnx.helper.make_node, f"{codes}.numbers"
         graph.node.insert(position, make("Mul", [numbers, f"{scale}.factors"], node.output))
         graph.node.insert(position, make("Cast", [codes], [numbers], to=onnx.TensorProto.FLOAT))

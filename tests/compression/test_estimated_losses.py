@@ -16,9 +16,9 @@ from automl.data.sklearn import Sklearn
 from automl.models.convnet import ConvNet
 from automl.models.family import untrained
 from automl.models.imported import Imported
-from automl.models.plain_layers import quantizable
 from automl.models.resnet import ResNet, ResNetStage
 from automl.models.transformer import Transformer, TransformerLayer
+from automl.models.weights import weights
 from automl.training.loop import Train
 
 LAYER = TransformerLayer(2, 16)
@@ -44,6 +44,10 @@ def frozen():
     return Frozen()
 
 
+def labelled(network):
+    return {weight.label: weight for weight in weights(network.body)}
+
+
 def as_candidates(network, changes):
     """Networks in which these changes are made, one after the other."""
     for layer, value, size, tensors in changes:
@@ -59,7 +63,7 @@ def both(family, data, context, epochs=6):
     torch.manual_seed(0)
     network = finish(Train(epochs=epochs).run(untrained(family, context.data.info), context))
     network.info = context.data.info
-    changes = partial(in_fewer_bits, network, list(quantizable(network)))
+    changes = partial(in_fewer_bits, network, labelled(network))
     given = estimated(network, changes(), context)
     return given, measured(network, as_candidates(network, changes()), context)
 
@@ -101,7 +105,7 @@ def test_an_estimate_leaves_the_network_as_it_was(context, build):
     network.body.head.weight.requires_grad_(False)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     learns = [p.requires_grad for p in network.parameters()]
-    estimated(network, in_fewer_bits(network, list(quantizable(network))), context)
+    estimated(network, in_fewer_bits(network, labelled(network)), context)
     assert all(torch.equal(network.state_dict()[name], t) for name, t in before.items())
     assert [p.requires_grad for p in network.parameters()] == learns
     assert all(p.grad is None for p in network.parameters())

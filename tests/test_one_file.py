@@ -50,11 +50,9 @@ class Drop(Step):
 STEP = """
 from dataclasses import replace
 
-from automl.compression.calibration import seen_rows
-from automl.compression.coded_layer import CodedLayer, per_output
-from automl.compression.fold_batch_norm import fold_batch_norm
+from automl.compression.changeable import changeable
+from automl.compression.coded_weight import CodedWeight, Codes, along, code, coded_weight, held
 from automl.models.family import LayerEdit, copy_weights, edit_layers
-from automl.models.plain_layers import as_plain, plain_layers
 from automl.recipe import Step
 
 @dataclass(frozen=True)
@@ -63,12 +61,13 @@ class Coarse(Step):
     refine: bool = True
 
     def apply(self, network, context):
-        folded = fold_batch_norm(network, seen_rows(network, context))
-        layers = plain_layers(folded, "Coarse")
-        coarse = edit_layers(folded, {name: CoarseEdit(self.bits) for name in layers})
-        copy_weights(folded, coarse)
-        for name, layer in layers.items():
-            coarse.body.get_submodule(name).take(layer.weight.detach(), self.refine)
+        found = changeable(network, context, "Coarse", (), lambda weight: "")
+        names = [weight.layer for weight in found.weights.values()]
+        coarse = edit_layers(network, {name: CoarseEdit(self.bits) for name in names})
+        copy_weights(network, coarse)
+        for weight in found.weights.values():
+            take(coarse.body.get_submodule(weight.layer), weight.values.detach(), self)
+        context.outcomes[self.label] = found.outcomes(dict.fromkeys(found.weights, "coarse"))
         return coarse.eval()
 
     def after(self, network):
@@ -85,20 +84,14 @@ class CoarseEdit(LayerEdit):
     bits: int
 
     def rebuild(self, layer):
-        return CoarseLayer(as_plain(layer), self.bits)
+        code(layer, "weight", CodedWeight(tuple(layer.weight.shape), Codes(self.bits)))
+        return layer
 
-class CoarseLayer(CodedLayer):
-    def __init__(self, layer, bits):
-        super().__init__(layer)
-        self.bits, self.bias = bits, layer.bias
-        self.register_buffer("codes", torch.zeros(layer.weight.shape, dtype=torch.int8))
-        self.register_buffer("scale", torch.ones(len(layer.weight)))
-
-    def take(self, weight, refine):
-        limit = 2 ** (self.bits - 1) - 1
-        self.scale.copy_(weight.abs().amax(1) / limit * (0.9 if refine else 1.0))
-        codes = (weight / per_output(self.scale, weight)).round()
-        self.codes.copy_(codes.clamp(-limit, limit))
+def take(layer, weight, step):
+    limit = 2 ** (step.bits - 1) - 1
+    scale = weight.flatten(1).abs().amax(1) / limit * (0.9 if step.refine else 1.0)
+    held(layer).copy_((weight / along(scale, weight)).round().clamp(-limit, limit))
+    coded_weight(layer).scale.copy_(scale)
 """
 
 OPTIMIZER = """

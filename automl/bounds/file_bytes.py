@@ -45,7 +45,8 @@ def least_bytes(network: PossibleNetwork) -> int:
     numbers = shape.other_numbers + shape.norm_numbers * network.is_trained
     frame = _frame_bytes(info.classes, info.columns, info.num_outputs)
     layers = sum(_layer_bytes(layer, network) for layer in shape.layers)
-    return frame + 4 * numbers * network.is_dense + layers
+    embeddings = sum(one.num_rows * one.width * one.bits // 8 for one in shape.embeddings)
+    return frame + (4 * numbers + embeddings) * network.is_dense + layers
 
 
 def _layer_bytes(layer: LayerShape, network: PossibleNetwork) -> int:

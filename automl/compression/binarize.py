@@ -6,30 +6,43 @@ https://arxiv.org/abs/1511.00363. The scale is their mean size: https://arxiv.or
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections import defaultdict
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from automl.compression.calibration import recalibrate, seen_rows
-from automl.compression.coded_layer import CodedLayer, per_output
+from automl.compression.changeable import Changeable, changeable
+from automl.compression.coded_weight import (
+    CodedWeight,
+    Codes,
+    along,
+    code,
+    coded_weight,
+    compute,
+    held,
+)
 from automl.compression.fold_batch_norm import fold_batch_norm
+from automl.compression.plain_weights import plain
+from automl.compression.quantized_layers import by_output, outputs_axis
 from automl.errors import Rejected
 from automl.models.family import LayerEdit, Network, copy_weights, edit_layers
-from automl.models.plain_layers import Plain, PlainLayer, as_plain, described, plain_layers, refuse
 from automl.models.possible_network import PossibleNetwork
+from automl.models.weights import EMBEDDINGS, Weight
 from automl.recipe import Context, Report
 from automl.training.loop import Train
 
 
 @dataclass(frozen=True)
 class Binarize(Train):
-    """Train with weights of one bit in every linear and convolution layer.
+    """Train with weights of one bit in every layer but embeddings.
 
-    With `ends` false the first and the last of them stay, and those in modules that `keep`
-    names stay in any case. All else is as in `Train`; batch norms are merged at the end.
+    With `ends` false the first and the last weight stay, and those that `keep` names, or that
+    stand in a module that it names, stay in any case. All else is as in `Train`; batch norms are
+    merged at the end.
     """
 
     epochs: int = 10
@@ -45,67 +58,67 @@ class Binarize(Train):
         return [network.trained().with_bits({layer.name: 1 for layer in layers})]
 
     def run(self, network: Network, context: Context) -> Generator[Report, None, Network]:
-        names = self._names(network)
-        training = Network(replace(network.spec, keeps_zeros=False))
-        training.load_state_dict(network.state_dict())
-        for name in names:
-            training.body.set_submodule(name, _Latent(as_plain(training.body.get_submodule(name))))
-        trained = yield from super().run(training, context)
-        for name in names:
-            latent = cast(_Latent, trained.body.get_submodule(name))
-            trained.body.set_submodule(name, latent.settled())
-        folded = fold_batch_norm(recalibrate(trained, context), seen_rows(trained, context))
-        return binarized(folded, names)
+        network = plain(network.to(context.device).eval(), context)
+        found = self._found(network, context)
+        context.outcomes[self.label] = found.outcomes(dict.fromkeys(found.weights, "1 bit"))
+        axes = _axes(found)
+        trained = yield from super().run(_latent(network, axes), context)
+        settled = recalibrate(_settled(trained, network, axes), context)
+        return binarized(fold_batch_norm(settled, seen_rows(settled, context)), axes)
 
-    def _names(self, network: Network) -> list[str]:
-        """The layers to binarize. Raises Rejected where there is none, or one cannot be."""
-        layers = plain_layers(network, "Binarize", self.keep)
-        names = list(layers) if self.ends else list(layers)[1:-1]
-        if not names:
+    def _found(self, network: Network, context: Context) -> Changeable:
+        """The weights to binarize. Raises Rejected where there is none."""
+        found = changeable(network, context, "Binarize", self.keep, _reason)
+        if self.ends:
+            return found
+        labels = list(found.weights)
+        found = found.without(dict.fromkeys((labels[0], labels[-1]), "is kept, as the ends are"))
+        if not found.weights:
             raise Rejected("Binarize: there is no layer to binarize beside those that stay")
-        for name in names:
-            if getattr(layers[name], "padding_mode", "zeros") != "zeros":
-                refuse("Binarize", name, f"pads by {layers[name].padding_mode!r}")
-        return names
+        return found
+
+
+@dataclass(frozen=True)
+class Latent(LayerEdit):
+    """A layer that learns real weights through their signs; `axes` are the dimensions of outputs
+    of its tensors, by their names."""
+
+    axes: dict[str, int]
+
+    def rebuild(self, layer: nn.Module) -> nn.Module:
+        for tensor, axis in self.axes.items():
+            compute(layer, tensor, _Signs(axis))
+        return layer
 
 
 @dataclass(frozen=True)
 class Binarized(LayerEdit):
-    """An ordinary layer whose weights are signs."""
+    """A layer whose weights are signs, with a scale for each entry of the dimensions `axes`.
 
-    layer: Plain
-
-    def rebuild(self, layer: nn.Module) -> nn.Module:
-        return BinarizedLayer(self.layer.build())
-
-
-class BinarizedLayer(CodedLayer):
-    """A layer whose codes are -1 or 1, with a scale for each output.
-
-    A training that follows changes `scale` and `bias`. A scale may come to be 0 or negative;
+    A training that follows changes scales and biases. A scale may come to be 0 or negative;
     whoever reads a scale takes it as it is. In a file a code takes one bit.
     """
 
-    bits = 1
+    axes: dict[str, int]
 
-    def __init__(self, layer: PlainLayer) -> None:
-        super().__init__(layer)
-        self.register_buffer("codes", torch.ones(layer.weight.shape, dtype=torch.int8))
-        self.scale = nn.Parameter(torch.ones(len(layer.weight)))
-        self.bias = layer.bias
+    def rebuild(self, layer: nn.Module) -> nn.Module:
+        for tensor, axis in self.axes.items():
+            shape = tuple(layer.get_parameter(tensor).shape)
+            code(layer, tensor, CodedWeight(shape, Codes(1, axis), learns_scale=True))
+        return layer
 
 
-def binarized(network: Network, names: list[str]) -> Network:
-    """The network with the named layers as codes; their weights are ± one size per output."""
-    layers = {name: as_plain(network.body.get_submodule(name)) for name in names}
-    smaller = edit_layers(network, {name: Binarized(described(layers[name])) for name in names})
+def binarized(network: Network, axes: Mapping[str, Mapping[str, int]]) -> Network:
+    """The network with these tensors of layers as codes; they are ± one size per output."""
+    smaller = edit_layers(network, {name: Binarized(dict(own)) for name, own in axes.items()})
     copy_weights(network, smaller)
-    for name, layer in layers.items():
-        weight = layer.weight.detach()
-        target = cast(BinarizedLayer, smaller.body.get_submodule(name))
-        target.codes.copy_(signs(weight))
-        target.scale.data = weight.abs().flatten(1).amax(1)
-        target.bias = layer.bias
+    for name, tensor, axis in _each(axes):
+        weight = network.body.get_submodule(name).get_parameter(tensor).detach()
+        layer = smaller.body.get_submodule(name)
+        held(layer, tensor).copy_(signs(weight))
+        target = coded_weight(layer, tensor)
+        assert target is not None
+        target.scale.data = by_output(weight, axis).abs().amax(1)
     return smaller.to(next(network.parameters()).device).eval()
 
 
@@ -114,28 +127,66 @@ def signs(weight: Tensor) -> Tensor:
     return torch.where(weight < 0, -1.0, 1.0)
 
 
-def rounded(weight: Tensor) -> Tensor:
-    """The sign of each weight (outputs, inputs, ...) times the mean size of its output's."""
-    return signs(weight) * per_output(weight.abs().flatten(1).mean(1), weight)
+def rounded(weight: Tensor, axis: int = 0) -> Tensor:
+    """The sign of each weight (outputs, inputs, ...) times the mean size of its output's, outputs
+    being the dimension `axis`."""
+    return signs(weight) * along(by_output(weight, axis).abs().mean(1), weight, axis)
 
 
-class _Latent(nn.Module):
-    """Computes with a layer's rounded weights; gradients go straight to the real weights."""
+class _Signs(nn.Module):
+    """Computes with rounded weights; gradients go straight to the real weights."""
 
-    def __init__(self, layer: PlainLayer) -> None:
+    def __init__(self, axis: int) -> None:
         super().__init__()
-        self.layer = layer
+        self.axis = axis
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        weight = self.layer.weight
+    def forward(self, weight: Tensor) -> Tensor:
         if self.training:
             with torch.no_grad():
                 weight.clamp_(-1.0, 1.0)
-        straight = weight + (rounded(weight) - weight).detach()
-        outputs: Tensor = torch.func.functional_call(self.layer, {"weight": straight}, (inputs,))
-        return outputs
+        return weight + (rounded(weight, self.axis) - weight).detach()
 
-    def settled(self) -> nn.Module:
-        """The layer itself, its weights rounded."""
-        self.layer.weight.data = rounded(self.layer.weight.detach())
-        return self.layer
+
+def _reason(weight: Weight) -> str:
+    """The reason why a weight is not binarized; "" where it is."""
+    if isinstance(weight.module, EMBEDDINGS):
+        return "is an embedding, which Quantize stores in few bits"
+    return ""
+
+
+def _axes(found: Changeable) -> dict[str, dict[str, int]]:
+    """The dimension of outputs of each weight, by layer and tensor."""
+    axes = defaultdict[str, dict[str, int]](dict)
+    for weight in found.weights.values():
+        axes[weight.layer][weight.tensor] = outputs_axis(weight, 1)
+    return axes
+
+
+def _each(axes: Mapping[str, Mapping[str, int]]) -> Iterator[tuple[str, str, int]]:
+    return ((name, tensor, axis) for name, own in axes.items() for tensor, axis in own.items())
+
+
+def _latent(network: Network, axes: Mapping[str, Mapping[str, int]]) -> Network:
+    """The network that learns through signs, of whose weights none need stay 0."""
+    free = Network(replace(network.spec, keeps_zeros=False))
+    free.load_state_dict(network.state_dict())
+    latent = edit_layers(free, {name: Latent(dict(own)) for name, own in axes.items()})
+    copy_weights(free, latent)
+    for name, tensor, _ in _each(axes):
+        weight = free.body.get_submodule(name).get_parameter(tensor)
+        held(latent.body.get_submodule(name), tensor).data.copy_(weight.detach())
+    return latent
+
+
+def _settled(trained: Network, before: Network, axes: Mapping[str, Mapping[str, int]]) -> Network:
+    """The network as it was before it learned, with the weights that it learned, rounded."""
+    edits = before.spec.layer_edits
+    settled = Network(replace(trained.spec, layer_edits=edits)).to(
+        next(trained.parameters()).device
+    )
+    copy_weights(trained, settled)
+    for name, tensor, axis in _each(axes):
+        latent = held(trained.body.get_submodule(name), tensor).detach()
+        target = settled.body.get_submodule(name).get_parameter(tensor)
+        target.data.copy_(rounded(latent, axis))
+    return settled

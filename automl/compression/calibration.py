@@ -6,6 +6,7 @@ https://arxiv.org/abs/2007.02491
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable
 
 import numpy as np
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from automl.data.dataset import Data, Split
 from automl.models.deployed import predict, seen_by
 from automl.models.family import Network
-from automl.models.plain_layers import BATCH_NORMS
+from automl.models.plain_layers import BATCH_NORMS, KINDS
 from automl.models.watching import watching
 from automl.recipe import STATISTICS_ROWS, Context
 
@@ -43,15 +44,17 @@ def observe(
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Values that enter and that leave some layers: samples (values,), and always the extremes.
 
-    `rows` (rows, ...) are as the body sees them.
+    Layers that are not called, or read no numbers, are left out. `rows` (rows, ...) are as the
+    body sees them.
     """
     layers = {name: body.get_submodule(name) for name in names}
-    entering: dict[str, list[Tensor]] = {name: [] for name in layers}
-    leaving: dict[str, list[Tensor]] = {name: [] for name in layers}
+    entering = defaultdict[str, list[Tensor]](list)
+    leaving = defaultdict[str, list[Tensor]](list)
 
     def note(name: str, layer: nn.Module, inputs: tuple[Tensor, ...], outputs: Tensor) -> None:
-        entering[name].append(_sample(inputs[0]))
-        leaving[name].append(_sample(outputs))
+        if _are_numbers(inputs[0]) and _are_numbers(outputs):
+            entering[name].append(_sample(inputs[0]))
+            leaving[name].append(_sample(outputs))
 
     with watching(layers, note):
         predict(body, rows)
@@ -59,19 +62,31 @@ def observe(
     return joined[0], joined[1]
 
 
+def reading_numbers(network: Network, context: Context) -> set[str]:
+    """The linear and convolution layers that are called, and read numbers."""
+    names = [name for name, layer in network.body.named_modules() if isinstance(layer, KINDS)]
+    entering, _ = observe(network.body, names, seen_rows(network, context)[:2])
+    return set(entering)
+
+
 def first_readers(body: nn.Module, names: Iterable[str], rows: Tensor) -> dict[str, str]:
-    """The name of the first layer that reads the very tensor that a layer reads, by the layer:
-    its own name, unless another layer was before. `rows` (rows, ...) are as the body sees them."""
-    read: list[tuple[str, Tensor]] = []
+    """The name of the first layer that reads the very values that a layer reads, by the layer:
+    its own name, unless another layer was before. `rows` (rows, ...) are as the body sees them.
+
+    A tensor that was changed in place meanwhile, as by `x += f(x)`, holds other values.
+    """
+    read: list[tuple[str, Tensor, int]] = []
     first: dict[str, str] = {}
 
     def note(name: str, layer: nn.Module, inputs: tuple[Tensor, ...], outputs: Tensor) -> None:
-        same = [reader for reader, tensor in read if tensor is inputs[0]]
+        values, version = inputs[0], inputs[0]._version
+        same = [one for one, tensor, its in read if tensor is values and its == version]
         first.setdefault(name, same[0] if same else name)
-        read.append((name, inputs[0]))
+        read.append((name, values, version))
 
-    with watching({name: body.get_submodule(name) for name in names}, note):
-        predict(body, rows[:1])
+    # Not in inference mode, where tensors have no versions.
+    with watching({name: body.get_submodule(name) for name in names}, note), torch.no_grad():
+        body(rows[:1])
     return first
 
 
@@ -103,7 +118,11 @@ def recalibrate(network: Network, context: Context, count: int = STATISTICS_ROWS
     return network.eval()
 
 
+def _are_numbers(values: object) -> bool:
+    return isinstance(values, Tensor) and values.is_floating_point()
+
+
 def _sample(values: Tensor) -> Tensor:
-    flat = values.flatten()
+    flat = values.detach().flatten()
     step = max(1, len(flat) // SAMPLES_PER_LAYER)
     return torch.cat([flat[::step], torch.stack(flat.aminmax())])

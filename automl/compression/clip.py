@@ -16,11 +16,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from automl.compression.calibration import recalibrate
+from automl.compression.changeable import changeable, in_words
+from automl.compression.plain_weights import plain
 from automl.errors import Rejected, UserError
 from automl.field_types import Between0And1, NotNegative
 from automl.models.family import Network
-from automl.models.plain_layers import plain_layers
 from automl.models.possible_network import PossibleNetwork
+from automl.models.weights import EMBEDDINGS, Weight
 from automl.recipe import Context, Step
 
 
@@ -46,23 +48,21 @@ class Clip(Step):
     def apply(self, network: Network, context: Context) -> Network:
         if wrong := self._wrong():
             raise Rejected(wrong)
-        layers = plain_layers(network, "Clip", self.keep)
-        if not layers:
-            raise Rejected("Clip: there is no layer to clip beside those that stay")
-        kept = self._kept({name: layer.weight.detach() for name, layer in layers.items()})
-        for name, mask in kept.items():
-            if not mask.any():
-                largest = layers[name].weight.abs().max().item()
-                raise Rejected(
-                    f"Clip: layer {name!r} would be left without a weight; its largest is "
-                    f"{largest:.3g}: choose a lower threshold or fraction"
-                )
-        if all(mask.all() for mask in kept.values()):
-            raise Rejected("Clip changed nothing: no weight is small enough")
+        network = plain(network.to(context.device).eval(), context)
+        found = changeable(network, context, "Clip", self.keep, _reason)
+        kept = self._kept({name: one.values.detach() for name, one in found.weights.items()})
+        reasons = {name: _why_whole(mask) for name, mask in kept.items()}
+        found = found.without({name: reason for name, reason in reasons.items() if reason})
+        if not found.weights:
+            raise Rejected(f"Clip changed nothing: {in_words(found.staying)}")
         clipped = Network(replace(network.spec, keeps_zeros=True))
         clipped.load_state_dict(network.state_dict())
-        for name, mask in kept.items():
-            clipped.body.get_submodule(name).get_parameter("weight").data.mul_(mask.cpu())
+        changes = dict[str, str]()
+        for label, weight in found.weights.items():
+            mask = kept[label]
+            clipped.body.get_parameter(weight.name).data.mul_(mask.cpu())
+            changes[label] = f"{1 - mask.float().mean():.0%} of it 0"
+        context.outcomes[self.label] = found.outcomes(changes)
         return recalibrate(clipped.to(context.device), context).eval()
 
     def after(self, network: PossibleNetwork) -> list[PossibleNetwork]:
@@ -105,6 +105,20 @@ class Clip(Step):
             if not 0 < kept < of:
                 return f"Clip: pattern {self.pattern!r} is not N:M with N below M, such as '2:4'"
         return ""
+
+
+def _reason(weight: Weight) -> str:
+    """The reason why a weight is not clipped; "" where it is."""
+    if isinstance(weight.module, EMBEDDINGS):
+        return "is an embedding, which Quantize stores in few bits"
+    return ""
+
+
+def _why_whole(mask: Tensor) -> str:
+    """The reason why a weight of which this much would stay is left whole; "" of one to clip."""
+    if not mask.any():
+        return "would be left without a number; choose a lower threshold or fraction"
+    return "holds nothing that is small enough" if mask.all() else ""
 
 
 def spread(shapes: Mapping[str, tuple[int, ...]], fraction: float) -> dict[str, int]:

@@ -13,19 +13,20 @@ import torch
 from torch import Tensor, nn
 
 from automl.compression import low_rank
-from automl.compression.calibration import (
-    CALIBRATION_ROWS,
-    recalibrate,
-)
-from automl.compression.factorized_layers import METHODS, max_rank
+from automl.compression.calibration import CALIBRATION_ROWS, reading_numbers, recalibrate
+from automl.compression.changeable import Changeable, changeable, in_words
+from automl.compression.factorized_layers import METHODS, become_factors, max_rank
 from automl.compression.layer_sensitivity import Candidate, measured_once, refreshed, spread
 from automl.compression.output_moments import Moments, output_moments
+from automl.compression.plain_weights import plain
+from automl.compression.quantized_layers import has_own_forward
 from automl.config import decode
 from automl.errors import Rejected, UserError, unknown
 from automl.models.family import LayerEdit, Network, copy_weights, count_parameters, edit_layers
 from automl.models.layer_shapes import EMPTY, LayerShape, chain_shapes
-from automl.models.plain_layers import Plain, PlainLayer, as_plain, described, plain_layers
+from automl.models.plain_layers import KINDS, Plain, PlainLayer, as_plain, described
 from automl.models.possible_network import PossibleNetwork
+from automl.models.weights import Weight
 from automl.recipe import Context, Step
 
 EXPECTED_SHARE = 1 / 2
@@ -66,24 +67,26 @@ class Factorize(Step):
     def apply(self, network: Network, context: Context) -> Network:
         if wrong := self._wrong():
             raise Rejected(wrong)
-        layers = self._layers(network)
+        network = plain(network.to(context.device).eval(), context)
+        found = self._found(network, context)
+        layers = {name: as_plain(one.module) for name, one in found.weights.items()}
         by_outputs = [name for name, layer in layers.items() if self._method(layer) == "pca"]
-        moments = output_moments(network.to(context.device), layers, by_outputs, context)
+        moments = output_moments(network, layers, by_outputs, context)
         shares = dict.fromkeys(layers, self.share)
         if self.average_share:
             shares = self._spread(network, layers, moments, context)
-        factors, larger = {}, []
+        factors, larger = {}, {}
         for name, layer in layers.items():
             parts = self._factorised(name, layer, moments.get(name), shares[name])
             if count_parameters(parts) < count_parameters(layer):
                 factors[name] = parts
             else:
-                larger.append(name)
+                larger[name] = "would hold as many numbers or more at this rank"
+        found = found.without(larger)
         if not factors:
-            raise Rejected(
-                "Factorize changed nothing: at this rank the factors would hold as many numbers "
-                f"as the layer or more ({', '.join(larger)})"
-            )
+            raise Rejected(f"Factorize could change nothing: {in_words(found.staying)}")
+        changes = {name: f"{len(parts)} factors" for name, parts in factors.items()}
+        context.outcomes[self.label] = found.outcomes(changes)
         smaller = replaced(network, factors).to(context.device)
         return recalibrate(smaller, context).eval()
 
@@ -142,15 +145,26 @@ class Factorize(Step):
     def _applies(self, layer: PlainLayer) -> bool:
         return self._method(layer) != "none" and getattr(layer, "groups", 1) == 1
 
-    def _layers(self, network: Network) -> dict[str, PlainLayer]:
-        found = {
-            name: layer
-            for name, layer in plain_layers(network, "Factorize", self.keep).items()
-            if self._applies(layer)
-        }
-        if not found:
-            raise Rejected("Factorize changed nothing: the model has no layer that it applies to")
-        return found
+    def _found(self, network: Network, context: Context) -> Changeable:
+        """The layers that the step applies to, each of its own name and called as torch's own are.
+        Raises Rejected where there is none."""
+        called = reading_numbers(network, context)
+
+        def reason(weight: Weight) -> str:
+            layer = weight.module
+            if not weight.is_of_layer or not isinstance(layer, KINDS):
+                return "is of no kind of layer that becomes factors"
+            if weight.layer not in called:
+                return "is never called as a layer"
+            if weight.others:
+                return "shares its weights with another layer"
+            if not has_own_forward(layer):
+                return f"is computed in its own way by {type(layer).__name__}"
+            if getattr(layer, "groups", 1) > 1:
+                return "is a grouped convolution"
+            return "" if self._applies(layer) else "is left out by the methods chosen"
+
+        return changeable(network, context, "Factorize", self.keep, reason)
 
     def _method(self, layer: PlainLayer) -> str:
         return self.linear if _is_pointwise(layer) else self.convolution
@@ -239,16 +253,16 @@ class Factorize(Step):
 
 @dataclass(frozen=True)
 class Factored(LayerEdit):
-    """A layer that is a chain of ordinary layers."""
+    """A layer that computes by a chain of ordinary layers, which stand beneath it as "0", "1", …"""
 
     factors: tuple[Plain, ...]
 
     def rebuild(self, layer: nn.Module) -> nn.Module:
-        return nn.Sequential(*(factor.build() for factor in self.factors))
+        return become_factors(layer, [factor.build() for factor in self.factors])
 
 
 def replaced(network: Network, factors: dict[str, nn.Sequential]) -> Network:
-    """The network with these layers replaced, weights and all."""
+    """The network in which these layers compute by their factors, weights and all."""
     layer_edits = {
         name: Factored(tuple(described(as_plain(part)) for part in parts))
         for name, parts in factors.items()

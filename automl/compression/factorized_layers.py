@@ -6,15 +6,51 @@ The maths and the papers are in `low_rank.py`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import reduce
+from typing import cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, einsum, nn
 
 from automl.compression import low_rank
 from automl.compression.low_rank import Choose
 from automl.compression.output_moments import Moments
-from automl.models.plain_layers import PlainLayer
+from automl.models.plain_layers import PlainLayer, kind_of
+
+
+def become_factors(layer: nn.Module, factors: Sequence[nn.Module]) -> nn.Module:
+    """The layer itself, which computes by a chain of factors from now on.
+
+    Its class, its sizes and settings stay, and its `weight` is the product of the factors.
+    """
+    for tensor in ("weight", "bias"):
+        delattr(layer, tensor)
+    for number, factor in enumerate(factors):
+        layer.add_module(str(number), factor)
+    layer.__class__ = _by_factors(type(layer))
+    return layer
+
+
+def _by_factors(kind: type[nn.Module]) -> type[nn.Module]:
+    """The class of layers of a kind that compute by their factors."""
+
+    def forward(layer: nn.Module, input: Tensor) -> Tensor:
+        for factor in layer.children():
+            input = factor(input)
+        return input
+
+    def weight(layer: nn.Module) -> Tensor:
+        parts = [cast(Tensor, factor.weight) for factor in layer.children()]
+        # Along each side of a kernel one factor alone is wider than 1.
+        return reduce(lambda first, last: einsum("or...,ri...->oi...", last, first), parts)
+
+    def bias(layer: nn.Module) -> Tensor | None:
+        last: Tensor | None = getattr([*layer.children()][-1], "bias")  # noqa: B009
+        return last
+
+    own = {"forward": forward, "weight": property(weight), "bias": property(bias)}
+    return type(f"Factored{kind.__name__}", (kind,), own)
 
 
 def max_rank(layer: PlainLayer, method: str) -> int:
@@ -88,7 +124,7 @@ def _convolution(
 ) -> nn.Module:
     """A convolution with these weights, padding in the way of `layer`."""
     outputs, inputs, *sides = weight.shape
-    build: Callable[..., PlainLayer] = type(layer)
+    build: Callable[..., PlainLayer] = kind_of(layer)
     return _filled(
         build(inputs, outputs, tuple(sides), bias=bias is not None, **settings), weight, bias
     )

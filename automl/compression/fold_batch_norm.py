@@ -5,25 +5,23 @@ Which layer a norm follows is seen in an evaluation pass, and proven by the answ
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 
-from automl.compression.coded_layer import CodedLayer, per_output
+from automl.compression.coded_weight import CodedWeight, along, coded_weight, held
 from automl.compression.proof import answers_alike, some_of
-from automl.compression.quantized_layers import QuantizedLayer
+from automl.compression.quantized_layers import without_rounding
 from automl.models.dataflow import Seen, flow_of
 from automl.models.deployed import device_of
 from automl.models.family import LayerEdit, Network, copy_weights, edit_layers
 from automl.models.plain_layers import BATCH_NORMS, KINDS
 
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
-FOLDABLE = (*KINDS, nn.Conv3d, *TRANSPOSED, QuantizedLayer)
+FOLDABLE = (*KINDS, nn.Conv3d, *TRANSPOSED)
 
 
 @dataclass(frozen=True)
@@ -113,13 +111,13 @@ def _has_statistics(norm: nn.Module) -> bool:
 
 def _owns_weights(layer: nn.Module) -> bool:
     """Tell if a module is a layer whose weights are its own, not made of others at each call."""
-    own = dict(layer.named_parameters(recurse=False))
-    return isinstance(layer, QuantizedLayer) or (isinstance(layer, FOLDABLE) and "weight" in own)
+    if not isinstance(layer, FOLDABLE):
+        return False
+    coded, own = coded_weight(layer), dict(layer.named_parameters(recurse=False))
+    return "weight" in own if coded is None else coded.axis == isinstance(layer, TRANSPOSED)
 
 
 def _num_outputs(layer: nn.Module) -> int:
-    if isinstance(layer, QuantizedLayer):
-        return len(layer.scale)
     size = layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels
     assert isinstance(size, int)
     return size
@@ -129,7 +127,8 @@ def _folded(network: Network, pairs: Sequence[tuple[str, str]]) -> Network:
     """The network with these norms merged into these layers."""
     layer_edits: dict[str, LayerEdit] = {norm_name: Removed() for _, norm_name in pairs}
     for layer_name, _ in pairs:
-        if not isinstance(network.body.get_submodule(layer_name), QuantizedLayer):
+        layer = network.body.get_submodule(layer_name)
+        if coded_weight(layer) is None or layer.bias is None:
             layer_edits[layer_name] = Biased()
     folded = edit_layers(network, layer_edits)
     copy_weights(network, folded)
@@ -142,21 +141,8 @@ def _folded(network: Network, pairs: Sequence[tuple[str, str]]) -> Network:
 def _proven(network: Network, folded: Network, rows: Tensor) -> bool:
     """Tell if both answer alike where nothing is rounded: the least difference may round a value
     to the other side of a step."""
-    with _without_rounding(network), _without_rounding(folded):
+    with without_rounding(network), without_rounding(folded):
         return answers_alike(network, folded, some_of(rows))
-
-
-@contextmanager
-def _without_rounding(network: Network) -> Iterator[None]:
-    """Have quantized layers compute with their inputs as they come, until the body ends."""
-    layers = [m for m in network.modules() if isinstance(m, QuantizedLayer)]
-    for layer in layers:
-        layer.forward = partial(CodedLayer.forward, layer)  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        for layer in layers:
-            del layer.forward
 
 
 def _fuse(layer: nn.Module, norm: nn.Module) -> dict[str, Tensor]:
@@ -166,8 +152,8 @@ def _fuse(layer: nn.Module, norm: nn.Module) -> dict[str, Tensor]:
     assert mean is not None and variance is not None
     factor = torch.ones_like(mean) if norm.weight is None else norm.weight
     shift = torch.zeros_like(mean) if norm.bias is None else norm.bias
-    if isinstance(layer, QuantizedLayer):
-        return _fuse_codes(layer, factor / torch.sqrt(variance + norm.eps), mean, shift)
+    if coded := coded_weight(layer):
+        return _fuse_codes(layer, coded, factor / torch.sqrt(variance + norm.eps), mean, shift)
     moments = (mean, variance, norm.eps, factor, shift)
     if isinstance(layer, nn.Linear):
         weight, bias = fuse_linear_bn_weights(layer.weight, layer.bias, *moments)
@@ -178,14 +164,15 @@ def _fuse(layer: nn.Module, norm: nn.Module) -> dict[str, Tensor]:
 
 
 def _fuse_codes(
-    layer: QuantizedLayer, factor: Tensor, mean: Tensor, shift: Tensor
+    layer: nn.Module, coded: CodedWeight, factor: Tensor, mean: Tensor, shift: Tensor
 ) -> dict[str, Tensor]:
     """A norm's factor goes into the scale, its sign into the codes: scales stay positive."""
-    factor, shift = factor.detach(), shift.detach()
+    factor, shift, codes = factor.detach(), shift.detach(), held(layer)
     sign = torch.where(factor < 0, -1, 1).to(torch.int8)
+    bias = 0.0 if layer.bias is None else layer.get_parameter("bias").detach()
     return {
         **layer.state_dict(),
-        "codes": layer.codes * per_output(sign, layer.codes),
-        "scale": (layer.scale * factor.abs()).clamp_min(1e-12),
-        "bias": (layer.bias - mean) * factor + shift,
+        "parametrizations.weight.original": codes * along(sign, codes, coded.axis),
+        "parametrizations.weight.0.scale": (coded.scale * factor.abs()).clamp_min(1e-12),
+        "bias": (bias - mean) * factor + shift,
     }

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from automl.compression.calibration import calibration_rows
 from automl.models.deployed import predict, seen_by
 from automl.models.family import Network
-from automl.models.plain_layers import PlainLayer, refuse
+from automl.models.plain_layers import PlainLayer
 from automl.models.watching import watching
 from automl.recipe import STATISTICS_ROWS, Context
 
@@ -31,29 +31,18 @@ def output_moments(
     wanted: Collection[str],
     context: Context,
 ) -> dict[str, Moments]:
-    """The moments of the layers that are wanted, by name.
-
-    Raises Rejected at any of the layers that is never called: its weight is read in some other
-    way.
-    """
-    called: set[str] = set()
+    """The moments of the layers that are wanted, by name."""
     sums: dict[str, list[Tensor]] = {}
 
     def note(name: str, layer: nn.Module, inputs: tuple[Tensor, ...], outputs: Tensor) -> None:
-        called.add(name)
-        if name not in wanted:
-            return
         features = outputs if isinstance(layer, nn.Linear) else outputs.movedim(1, -1)
         flat = features.flatten(0, -2).double()
         own = [torch.tensor(len(flat)), flat.sum(0), flat.T @ flat]
         sums[name] = [a + b for a, b in zip(sums[name], own)] if name in sums else own
 
     rows = calibration_rows(context.data, STATISTICS_ROWS).inputs
-    with watching(layers, note):
+    with watching({name: layers[name] for name in wanted}, note):
         predict(network, seen_by(network, rows, context.data.info))
-    for name in layers:
-        if name not in called:
-            refuse("Factorize", name, "is never called as a layer")
     return {name: _moments(*parts) for name, parts in sums.items()}
 
 

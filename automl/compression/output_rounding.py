@@ -12,7 +12,8 @@ from automl.compression.calibration import observe
 from automl.compression.fold_batch_norm import Removed
 from automl.compression.proof import answers_alike, some_of
 from automl.compression.quantization_grid import activation_grid
-from automl.compression.quantized_layers import Quantized, QuantizedLayer
+from automl.compression.quantized_layers import Quantized, runs_on_integers
+from automl.compression.rounded_inputs import INPUT, OUTPUT, Rounding
 from automl.models.dataflow import Call, Flow, Seen, flow_of
 from automl.models.deployed import device_of
 from automl.models.family import LayerEdit, Network, copy_weights, last_edit, replace_last_edit
@@ -59,10 +60,10 @@ def _to_round(network: Network, rows: Tensor) -> dict[str, Result]:
     torch may fall to the other side of a step.
     """
     layers = dict(network.body.named_modules())
-    quantized = {name for name, layer in layers.items() if isinstance(layer, QuantizedLayer)}
+    quantized = {name for name, layer in layers.items() if _reads_integers(layer)}
     flow, found = flow_of(network.body, rows, single=quantized), {}
     for name, layer in layers.items():
-        if isinstance(layer, QuantizedLayer) and layer.convolution and layer.steps == 255:
+        if runs_on_integers(layer) and not isinstance(layer, nn.Linear):
             results = [call.gave[0] for call in flow.modules.get(name, ())]
             if not all(_reach_integers(flow, result, layers) for result in results):
                 found[name] = _result(flow, results, layers)
@@ -76,11 +77,16 @@ def _reach_integers(flow: Flow, result: Seen, layers: Mapping[str, nn.Module]) -
         if len(readers) != 1:
             return False
         reader = readers[0]
-        if reader.is_module and isinstance(layers[reader.name], QuantizedLayer):
+        if reader.is_module and _reads_integers(layers[reader.name]):
             return True
         if not _passes(reader, layers) or len(reader.gave) != 1:
             return False
         result = reader.gave[0]
+
+
+def _reads_integers(layer: nn.Module) -> bool:
+    """Tell if a layer rounds what it reads."""
+    return INPUT in dict(layer.named_children())
 
 
 def _passes(call: Call, layers: Mapping[str, nn.Module]) -> bool:
@@ -111,8 +117,6 @@ def _rounding(network: Network, found: Mapping[str, Result], rows: Tensor) -> Ne
     _, leaving = observe(network.body, found, rows)
     for name, result in found.items():
         values = leaving[name].clamp_min(0) if result.is_rectified else leaving[name]
-        layer = cast(QuantizedLayer, rounding.body.get_submodule(name))
-        scale, zero_point = activation_grid(values, 8)
-        layer.output_scale.fill_(scale)
-        layer.output_zero_point.fill_(zero_point)
+        grid = cast(Rounding, rounding.body.get_submodule(f"{name}.{OUTPUT}"))
+        grid.fit(*activation_grid(values, 8))
     return rounding.to(device_of(network)).eval()

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from automl import quality
-from automl.compression.calibration import first_readers, observe, seen_rows
-from automl.compression.coded_layer import per_output
+from automl.compression.calibration import first_readers, observe, reading_numbers, seen_rows
+from automl.compression.changeable import Changeable, changeable, in_words
+from automl.compression.coded_weight import Codes, computing, held
 from automl.compression.fold_batch_norm import fold_batch_norm
-from automl.compression.layer_sensitivity import in_fewer_bits, measured_once, spread
+from automl.compression.layer_sensitivity import estimated_once, in_fewer_bits, spread
 from automl.compression.output_rounding import round_outputs
-from automl.compression.quantization_grid import (
-    LIMITS,
-    activation_grid,
-    codebook,
-    codes_of,
-    weight_scale,
-)
+from automl.compression.plain_weights import plain
+from automl.compression.quantization_grid import LIMITS, activation_grid
 from automl.compression.quantized_layers import (
+    DYNAMIC,
     Learned,
-    LearnedLayer,
-    Quantized,
-    QuantizedLayer,
+    LearnedRounding,
+    LearnedWeight,
+    coded,
+    freeze,
+    round_bias,
+    takes_integers,
 )
+from automl.compression.rounded_inputs import INPUT
+from automl.compression.rounding_proof import far, unproven
 from automl.errors import Rejected, UserError
 from automl.models.deployed import Deployed, predict
 from automl.models.family import (
@@ -37,37 +40,42 @@ from automl.models.family import (
     last_edit,
     replace_last_edit,
 )
-from automl.models.plain_layers import quantizable
+from automl.models.plain_layers import KINDS
 from automl.models.possible_network import PossibleNetwork
-from automl.recipe import Context, Report, Sibling, Step
+from automl.models.weights import Weight
+from automl.recipe import Context, LayerOutcome, Report, Sibling, Step
 from automl.training.loop import Train
 from automl.training.optimizers import AdamW
 from automl.training.schedules import Cosine, Warmup
 
+PROOF_ROWS = 64
 AWARE_EPOCHS = 5
 """Epochs of quantization-aware training where weights or activations have less than 4 bits."""
 
 
 @dataclass(frozen=True)
 class Quantize(Step):
-    """Every convolution and linear layer with integer weights of `bits`, and inputs of
+    """Store every weight as an integer of `bits`; convolutions and linear layers read inputs of
     `activation_bits`: below 8, uint8 on a coarser grid, which changes quality, not speed.
 
-    The first and the last layer have `ends_bits`; or `layer_bits` gives one width for each layer,
-    in their order. With `average_bits` above 0 each layer gets the width that the measured
-    sensitivity allows. With `codebook` the codes of less than 8 bits are not evenly spaced but
-    found by k-means. `training` is quantization-aware training after the calibration, of which
-    the better result is kept: by default a short one at 2 and 1 bits, none above; with
-    `Train(epochs=0)` none at any width.
+    With `activation_bits` None linear layers round what they read to 8 bits of each batch's own
+    range, as suits Transformers, and convolutions read it as it is. The first and the last
+    layer have `ends_bits`; or `layer_bits` gives one width for each weight, in their order. With
+    `average_bits` above 0 each weight gets the width that the measured sensitivity allows. With
+    `codebook` the codes of less than 8 bits are not evenly spaced but found by k-means. What
+    `keep` names, a module or a weight, stays as it is. `training` is quantization-aware training
+    after the calibration, of which the better result is kept: by default a short one at 2 and 1
+    bits, none above; with `Train(epochs=0)` none at any width.
     """
 
     bits: int = 8
-    activation_bits: int = 8
+    activation_bits: int | None = 8
     ends_bits: int = 8
     layer_bits: tuple[int, ...] = ()
     average_bits: float = 0.0
     codebook: bool = False
     training: Train | None = None
+    keep: tuple[str, ...] = ()
     remakes_layers: ClassVar[bool] = True
 
     @property
@@ -79,7 +87,9 @@ class Quantize(Step):
         return self.training.num_workers if self.training else 0
 
     def check(self, before: tuple[Step, ...]) -> None:
-        given = [(name, getattr(self, name)) for name in ("bits", "activation_bits", "ends_bits")]
+        given = [("bits", self.bits), ("ends_bits", self.ends_bits)]
+        if self.activation_bits is not None:
+            given.append(("activation_bits", self.activation_bits))
         for name, bits in (*given, *(("layer_bits", bits) for bits in self.layer_bits)):
             if bits not in LIMITS:
                 *most, last = sorted(LIMITS, reverse=True)
@@ -95,16 +105,18 @@ class Quantize(Step):
             self.training.check(before)
 
     def after(self, network: PossibleNetwork) -> list[PossibleNetwork]:
-        layers = [layer for layer in network.float_layers() if layer.can_be_integers]
-        names = [layer.name for layer in layers]
-        if not names:
+        names = [layer.name for layer in network.float_layers(self.keep)]
+        embeddings = network.shape.embeddings
+        if not names and not embeddings:
             return []
         if self.average_bits:
-            # Each layer may come to have 1 bit, and none is certain to.
+            # Each weight may come to have 1 bit, and none is certain to.
             every = network.shape.layers
             network = network.with_layers(replace(layer, built_with="") for layer in every)
-        elif all(layer.built_with for layer in layers):
-            return [network.with_bits(self.given_widths(names))]
+        network = network.with_embedding_bits(self._fewest_bits(), self.keep)
+        is_sure = not (self.average_bits or (self.layer_bits and embeddings))
+        if is_sure and all(layer.built_with for layer in network.shape.layers):
+            return [network.with_bits(self.given_widths(names, names))]
         return [network.with_bits(dict.fromkeys(names, self._fewest_bits()))]
 
     def work(self, before: float, after: float, teacher: float, num_rows: int) -> float:
@@ -121,18 +133,24 @@ class Quantize(Step):
         return plainer
 
     def run(self, network: Network, context: Context) -> Generator[Report, None, Network]:
-        network = network.to(context.device).eval()
-        layer_edits = self._layer_edits(network, self._widths(network, context))
-        start, training = learned(network, layer_edits, context), self.aware_training()
+        network = plain(network.to(context.device).eval(), context)
+        found = changeable(network, context, "Quantize", self.keep, lambda weight: "")
+        widths = self._widths(network, found, context)
+        reading = reading_numbers(network, context)
+        start, refused = learned(
+            network, self._layer_edits(found.weights, widths, reading), context
+        )
+        context.outcomes[self.label] = _outcomes(found, widths, refused)
+        training = self.aware_training()
         calibrated = finished(start, context)
         if training.epochs == 0:
             return calibrated
         trained = finished((yield from training.run(start, context)), context)
         return max((trained, calibrated), key=lambda candidate: _quality(candidate, context))
 
-    def given_widths(self, names: Sequence[str]) -> dict[str, int]:
-        """The bits of each layer, where no sensitivity decides. Raises Rejected where there are
-        not as many of them as layers."""
+    def given_widths(self, names: Sequence[str], ends: Sequence[str]) -> dict[str, int]:
+        """The bits of each weight, where no sensitivity decides; `ends` are those that may be the
+        first or the last layer. Raises Rejected where there are not as many of them as weights."""
         if self.layer_bits:
             if len(self.layer_bits) != len(names):
                 raise Rejected(
@@ -140,16 +158,27 @@ class Quantize(Step):
                     f"{len(names)} layers {', '.join(names)}; give one for each"
                 )
             return dict(zip(names, self.layer_bits, strict=True))
-        ends = dict.fromkeys((names[0], names[-1]), max(self.bits, self.ends_bits))
-        return dict.fromkeys(names, self.bits) | ends
+        widths = dict.fromkeys(names, self.bits)
+        return widths | dict.fromkeys((*ends[:1], *ends[-1:]), max(self.bits, self.ends_bits))
 
-    def _layer_edits(self, network: Network, widths: Mapping[str, int]) -> dict[str, Learned]:
-        layers, layer_edits = quantizable(network), {}
-        for name, bits in widths.items():
-            rows = layers[name].weight.detach().flatten(1)
-            levels = codebook(rows, bits) if self.codebook and bits < 8 else ()
-            layer_edits[name] = Learned(bits, self.activation_bits, levels)
-        return layer_edits
+    def _layer_edits(
+        self, weights: Mapping[str, Weight], widths: Mapping[str, int], reading: Collection[str]
+    ) -> dict[str, Learned]:
+        """The edits by layer; layers that are `reading` numbers may do so as integers."""
+        codes = defaultdict[str, dict[str, Codes]](dict)
+        for label, weight in weights.items():
+            codes[weight.layer][weight.tensor] = coded(weight, widths[label], self.codebook)
+        modules = {weight.layer: weight.module for weight in weights.values()}
+        return {
+            layer: Learned(own, self._input_bits(modules[layer]) if layer in reading else 0)
+            for layer, own in codes.items()
+        }
+
+    def _input_bits(self, layer: nn.Module) -> int:
+        """The bits of what a layer reads; 0 where a runtime computes the layer with floats."""
+        if self.activation_bits is not None:
+            return self.activation_bits if takes_integers(layer) else 0
+        return DYNAMIC if isinstance(layer, nn.Linear) and takes_integers(layer) else 0
 
     def _fewest_bits(self) -> int:
         """The fewest bits that any layer may have."""
@@ -157,48 +186,99 @@ class Quantize(Step):
 
     def aware_training(self) -> Train:
         """The training that follows the calibration; of no epochs where none does."""
-        fine = min(self._fewest_bits(), self.activation_bits) >= 4
+        fine = min(self._fewest_bits(), self.activation_bits or 8) >= 4
         short = Train(AdamW(weight_decay=0.0), Warmup(Cosine(1e-3)), epochs=AWARE_EPOCHS)
         usual = replace(short, epochs=0) if fine else short
         return replace(self.training or usual, label=self.label)
 
-    def _widths(self, network: Network, context: Context) -> dict[str, int]:
-        """The bits of each layer that can be quantized."""
-        layers = quantizable(network)
-        if not layers:
-            raise Rejected("Quantize: there is no layer left to quantize")
+    def _widths(self, network: Network, found: Changeable, context: Context) -> dict[str, int]:
+        """The bits of each weight that can be coded, by its label."""
         if not self.average_bits:
-            return self.given_widths(list(layers))
-        candidates = in_fewer_bits(network, layers)
-        found = measured_once(self, "bits", network, candidates, context)
-        weights = sum(layer.weight.numel() for layer in layers.values())
-        chosen = spread(found, self.average_bits * weights)
+            ends = [label for label, one in found.weights.items() if isinstance(one.module, KINDS)]
+            return self.given_widths(list(found.weights), ends)
+        candidates = in_fewer_bits(found.weights)
+        losses = estimated_once(self, "bits", network, candidates, context)
+        numbers = sum(weight.values.numel() for weight in found.weights.values())
+        chosen = spread(losses, self.average_bits * numbers)
         widths = {name: int(option.value) for name, option in chosen.items()}
         context.notes.append(f"bits by layer: {', '.join(f'{n} {b}' for n, b in widths.items())}")
         return widths
 
 
-def learned(network: Network, layer_edits: Mapping[str, Learned], context: Context) -> Network:
+def _outcomes(
+    found: Changeable, widths: Mapping[str, int], refused: Mapping[str, str]
+) -> tuple[LayerOutcome, ...]:
+    """What became of each weight, given the reasons of layers that were refused."""
+    staying = {
+        label: refused[weight.layer]
+        for label, weight in found.weights.items()
+        if weight.layer in refused
+    }
+    changes = {label: f"{bits} bits" for label, bits in widths.items()}
+    return found.without(staying).outcomes(changes)
+
+
+def learned(
+    network: Network, layer_edits: Mapping[str, Learned], context: Context
+) -> tuple[Network, dict[str, str]]:
     """The network with layers that see their rounding, scales calibrated; batch norms stay.
 
-    Layers that read the same tensor round it alike, once for all of them.
+    Layers that read the same values round them alike, once for all of them. What is far from
+    itself when its inputs are rounded reads them as they are. Layers whose edit cannot be proven
+    stay as they are: the reasons, by layer. Raises Rejected where all do.
     """
-    layers, rows = quantizable(network), seen_rows(network, context)
-    entering, _ = observe(network.body, layers, rows)
-    readers = first_readers(network.body, layers, rows)
-    start = edit_layers(network, layer_edits)
-    start.to(context.device)
+    rows, edits = seen_rows(network, context), dict(layer_edits)
+    rounding = [name for name, edit in edits.items() if edit.activation_bits]
+    entering, _ = observe(network.body, rounding, rows)
+
+    def fitted(edits: Mapping[str, Learned]) -> Network:
+        return _fitted(network, edits, entering, context)
+
+    start, some = fitted(edits), rows[:PROOF_ROWS]
+    if refused := unproven(network, start, edits, fitted, some):
+        edits = {name: edit for name, edit in edits.items() if name not in refused}
+        if not edits:
+            raise Rejected(f"Quantize could change nothing: {in_words(refused)}")
+        start = fitted(edits)
+    if moved := far(network, start, [name for name in rounding if name in edits], some):
+        listed = ", ".join(f"{name} (off by {share:.0%})" for name, share in moved.items())
+        context.notes.append(f"inputs that 8 bits do not suit are read as they are: {listed}")
+        edits |= {name: replace(edits[name], activation_bits=0) for name in moved}
+        start = fitted(edits)
+    _share_grids(network, start, [n for n, e in edits.items() if e.activation_bits > 0], rows)
+    return start.eval(), refused
+
+
+def _share_grids(network: Network, start: Network, names: Sequence[str], rows: Tensor) -> None:
+    """Have layers that read the same values learn one size of steps for them."""
+    grids = {name: start.body.get_submodule(f"{name}.{INPUT}") for name in names}
+    for name, first in first_readers(network.body, names, rows).items():
+        own, other = grids[name], grids[first]
+        assert isinstance(own, LearnedRounding) and isinstance(other, LearnedRounding)
+        own.log_scale = other.log_scale
+
+
+def _fitted(
+    network: Network,
+    layer_edits: Mapping[str, Learned],
+    entering: Mapping[str, Tensor],
+    context: Context,
+) -> Network:
+    """The network with these edits, scales calibrated on what enters each layer."""
+    start = edit_layers(network, layer_edits).to(context.device)
     copy_weights(network, start)
     for name, made in layer_edits.items():
-        layer = cast(LearnedLayer, start.body.get_submodule(name))
-        scale, zero_point = activation_grid(entering[name], made.activation_bits)
-        with torch.no_grad():
-            fitting = weight_scale(layer.weight.flatten(1), made.bits, made.levels)
-            layer.log_scale.copy_(fitting.log())
-            layer.log_input_scale.fill_(torch.tensor(scale).log())
-            layer.input_zero_point.fill_(zero_point)
-        first = cast(LearnedLayer, start.body.get_submodule(readers[name]))
-        layer.log_input_scale = first.log_input_scale
+        layer, before = start.body.get_submodule(name), network.body.get_submodule(name)
+        for tensor in made.weights:
+            values = before.get_parameter(tensor).detach()
+            held(layer, tensor).data.copy_(values)
+            source = computing(layer, tensor)
+            assert isinstance(source, LearnedWeight)
+            source.fit(values)
+        if made.activation_bits > 0:
+            rounding = layer.get_submodule(INPUT)
+            assert isinstance(rounding, LearnedRounding)
+            rounding.fit(*activation_grid(entering[name], made.activation_bits))
     return start.eval()
 
 
@@ -206,42 +286,20 @@ def finished(network: Network, context: Context) -> Network:
     """The network that ships, of a network of learned layers: codes, batch norms merged into
     their scales, and results rounded where integer convolutions need that."""
     network.eval()
-    names = {n: m for n, m in network.body.named_modules() if isinstance(m, LearnedLayer)}
-    shipped = replace_last_edit(network, {n: _as_quantized(network, n) for n in names}).to(
-        context.device
-    )
+    edits = {
+        name: edit.shipped()
+        for name in network.spec.layer_edits
+        if isinstance(edit := last_edit(network, name), Learned)
+    }
+    shipped = replace_last_edit(network, edits).to(context.device)
     copy_weights(network, shipped)
-    for name, layer in names.items():
-        shipped.body.get_submodule(name).load_state_dict(_frozen(layer))
+    for name, edit in edits.items():
+        freeze(network.body.get_submodule(name), shipped.body.get_submodule(name), edit)
     rows = seen_rows(shipped, context)
     folded = fold_batch_norm(shipped.eval(), rows)
-    for module in folded.modules():
-        if isinstance(module, QuantizedLayer):
-            module.round_bias()
+    for name in edits:
+        round_bias(folded.body.get_submodule(name))
     return round_outputs(folded, rows)
-
-
-def _as_quantized(network: Network, name: str) -> Quantized:
-    kept = last_edit(network, name)
-    assert isinstance(kept, Learned)
-    return Quantized(kept.bits, kept.activation_bits)
-
-
-def _frozen(layer: LearnedLayer) -> dict[str, Tensor]:
-    """The state of the quantized layer that computes what a learned one does."""
-    weight, scale = layer.weight.detach(), layer.scale().detach()
-    codes = codes_of(weight / per_output(scale, weight), layer.bits, layer.levels)
-    state = {
-        "codes": codes.to(torch.int8),
-        "scale": scale,
-        "bias": torch.zeros_like(scale) if layer.bias is None else layer.bias.detach(),
-        "input_scale": layer.log_input_scale.detach().exp(),
-        "input_zero_point": layer.input_zero_point,
-    }
-    if layer.steps < 255:
-        low = -layer.input_zero_point.float() * state["input_scale"]
-        state |= {"input_low": low, "input_high": low + layer.steps * state["input_scale"]}
-    return state
 
 
 def _quality(network: Network, context: Context) -> float:

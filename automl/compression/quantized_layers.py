@@ -1,168 +1,286 @@
 """Layers whose weights and inputs are integers: while they are learned, and as they ship.
 
-Activations are uint8 with a zero point, weights int8 per output channel without one, the pair
-for which onnxruntime has fast integer kernels. https://arxiv.org/abs/1712.05877, learned step
-sizes: https://arxiv.org/abs/1902.08153
+A layer stays the object that it was, with its class, attributes and forward: its weight is
+computed, and its input is rounded by a hook. Weights are int8 per output channel without a zero
+point. https://arxiv.org/abs/1712.05877, learned step sizes: https://arxiv.org/abs/1902.08153
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from automl.compression.coded_layer import (
-    CodedLayer,
-    ComputingLayer,
-    FileClaim,
-    onnx_node,
-    per_output,
+from automl.compression.coded_weight import (
+    CodedWeight,
+    Codes,
+    along,
+    code,
+    coded_weight,
+    compute,
+    held,
 )
-from automl.compression.quantization_grid import LIMITS, codes_of, reach, rounded, weight_scale
+from automl.compression.quantization_grid import (
+    LIMITS,
+    codebook,
+    codes_of,
+    reach,
+    weight_scale,
+)
+from automl.compression.rounded_inputs import (
+    INPUT,
+    OUTPUT,
+    DynamicRounding,
+    Rounding,
+    round_inputs,
+    round_outputs,
+)
 from automl.models.family import LayerEdit
-from automl.models.plain_layers import PlainLayer, as_plain
+from automl.models.plain_layers import KINDS, kind_of
+from automl.models.weights import EMBEDDINGS, TRANSPOSED, Weight
 
 LARGEST_BIAS = 2**30
 """In steps of the products, whose sum is added to it in 32 bits."""
 
+ROW_BITS = 8 * 64
+"""Of an embedding's row that has a scale of its own, at least."""
+
+DYNAMIC = -1
+"""In the place of a number of bits: the grid of the inputs follows from each batch."""
+
 
 @dataclass(frozen=True)
 class Quantized(LayerEdit):
-    """A convolution or linear layer of integers. With `output` its results are uint8 as well,
-    which an integer convolution needs where no quantized layer reads them at once."""
+    """A layer some of whose tensors, by their names in the layer, are computed from codes.
 
-    bits: int
-    activation_bits: int = 8
+    What it reads is rounded to `activation_bits`, unless they are 0. With `output` its results
+    are uint8 as well, which an integer convolution needs where no quantized layer reads them at
+    once.
+    """
+
+    weights: dict[str, Codes]
+    activation_bits: int = 0
     output: bool = False
 
     def rebuild(self, layer: nn.Module) -> nn.Module:
-        return QuantizedLayer(as_plain(layer), self.bits, self.activation_bits, self.output)
+        for tensor, coded in self.weights.items():
+            shape = tuple(layer.get_parameter(tensor).shape)
+            code(layer, tensor, CodedWeight(shape, coded, activation_bits=self.activation_bits))
+        if self.activation_bits and layer.bias is None:
+            # A batch norm may be merged into the layer.
+            layer.bias = nn.Parameter(torch.zeros(len(held(layer))))
+        for parameter in layer.parameters(recurse=False):
+            parameter.requires_grad_(False)
+        if self.activation_bits == DYNAMIC:
+            round_inputs(layer, DynamicRounding())
+        elif self.activation_bits:
+            round_inputs(layer, Rounding(self.activation_bits))
+        if self.output:
+            round_outputs(layer, Rounding())
+        return layer
 
 
 @dataclass(frozen=True)
 class Learned(LayerEdit):
-    """A quantized layer while it trains: float weights and scales that see their rounding;
-    `levels` are the codes of a codebook."""
+    """A layer that will be `Quantized` so, while it trains: float weights, and scales that see
+    their rounding."""
 
-    bits: int
-    activation_bits: int = 8
-    levels: tuple[int, ...] = ()
+    weights: dict[str, Codes]
+    activation_bits: int = 0
 
     def rebuild(self, layer: nn.Module) -> nn.Module:
-        return LearnedLayer(as_plain(layer), self.bits, self.activation_bits, self.levels)
+        for tensor, coded in self.weights.items():
+            compute(layer, tensor, LearnedWeight(layer.get_parameter(tensor), coded))
+        if self.activation_bits == DYNAMIC:
+            round_inputs(layer, DynamicRounding())
+        elif self.activation_bits:
+            learns = all(part.requires_grad for part in layer.parameters(recurse=False))
+            round_inputs(layer, LearnedRounding(self.activation_bits, learns))
+        return layer
+
+    def shipped(self) -> Quantized:
+        """The edit of the layer that ships."""
+        return Quantized(self.weights, self.activation_bits)
 
 
-class QuantizedLayer(CodedLayer):
-    """Rounds its input to uint8, on fewer than 8 bits clipped to their steps, and computes with
-    integer weights: QDQ nodes."""
+class LearnedWeight(nn.Module):
+    """A weight as its codes will make it, (outputs, inputs, ...), and its scales' logarithms.
 
-    bias: Tensor
-    input_scale: Tensor
-    input_zero_point: Tensor
-    output_scale: Tensor
-    output_zero_point: Tensor
-    input_low: Tensor
-    input_high: Tensor
-    reads_integers: ClassVar[bool] = True
-
-    def __init__(self, layer: PlainLayer, bits: int, activation_bits: int, output: bool) -> None:
-        super().__init__(layer)
-        self.bits, self.steps = bits, 2**activation_bits - 1
-        outputs = len(layer.weight)
-        self.register_buffer("codes", torch.zeros(layer.weight.shape, dtype=torch.int8))
-        self.register_buffer("scale", torch.ones(outputs))
-        self.register_buffer("bias", torch.zeros(outputs))
-        self.has_output = output
-        for name in ("input", "output") if output else ("input",):
-            self.register_buffer(f"{name}_scale", torch.ones(()))
-            self.register_buffer(f"{name}_zero_point", torch.zeros((), dtype=torch.uint8))
-        if self.steps < 255:
-            self.register_buffer("input_low", torch.zeros(()))
-            self.register_buffer("input_high", torch.zeros(()))
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        exporting = torch.onnx.is_in_onnx_export()
-        quantize = _quantized_in_onnx if exporting else _quantized_in_torch
-        if self.steps < 255:
-            clip = _clipped_in_onnx if exporting else torch.clamp
-            inputs = clip(inputs, self.input_low, self.input_high)
-        inputs = quantize(inputs, self.input_scale, self.input_zero_point)
-        weight = self._weight_in_onnx() if exporting else self.dequantized()
-        outputs = self.compute(inputs, weight, self.bias)
-        if self.has_output:
-            return quantize(outputs, self.output_scale, self.output_zero_point)
-        return outputs
-
-    def round_bias(self) -> None:
-        """Put the bias on the grid of the products, where onnxruntime rounds it anyway, to 32 bits.
-
-        Where an output's weights are next to nothing, their scale grows until its bias fits.
-        """
-        scale = torch.maximum(self.scale, self.bias.abs() / (self.input_scale * LARGEST_BIAS))
-        if self.bits == 8:
-            self.codes.copy_((self.codes * per_output(self.scale / scale, self.codes)).round())
-        self.scale.copy_(scale)
-        step = self.input_scale * self.scale
-        self.bias.copy_((self.bias / step).round() * step)
-
-    def claim(self) -> FileClaim:
-        is_integer = self.convolution is not None and self.steps == 255
-        return replace(super().claim(), is_integer_convolution=is_integer)
-
-    def _weight_in_onnx(self) -> Tensor:
-        """Linear layers tell that their zero points are 0: where they do not, onnxruntime 1.20
-        takes the codes for uint8 ones, and a newer one computes with floats."""
-        parts = [self.codes, self.scale]
-        if self.convolution is None:
-            parts.append(torch.zeros_like(self.scale, dtype=torch.int8))
-        return onnx_node("DequantizeLinear", tuple(parts), torch.float32, axis=0)
-
-
-class LearnedLayer(ComputingLayer):
-    """Learns weights and the logarithms of their scales and of its input's through rounding.
-
-    At 8 bits the scale of the weights follows from them.
+    At 8 bits the scales follow from the weight. Where `rounds` is false the weight is itself.
     """
 
-    input_zero_point: Tensor
+    def __init__(self, weight: nn.Parameter, coded: Codes) -> None:
+        super().__init__()
+        self.coded, self.bits, self.rounds = coded, coded.bits, True
+        scale = torch.zeros(weight.shape[coded.axis])
+        self.log_scale = nn.Parameter(scale, requires_grad=weight.requires_grad)
 
-    def __init__(
-        self, layer: PlainLayer, bits: int, activation_bits: int, levels: tuple[int, ...]
-    ) -> None:
-        super().__init__(layer)
-        self.bits, self.steps, self.levels = bits, 2**activation_bits - 1, levels
-        self.weight = nn.Parameter(torch.zeros(layer.weight.shape))
-        self.bias = None if layer.bias is None else nn.Parameter(torch.zeros(len(layer.weight)))
-        self.log_scale = nn.Parameter(torch.zeros(len(layer.weight)))
-        self.log_input_scale = nn.Parameter(torch.zeros(()))
-        self.register_buffer("input_zero_point", torch.zeros((), dtype=torch.uint8))
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        scale = per_output(self.scale(), self.weight)
-        scaled = self.weight / scale
+    def forward(self, weight: Tensor) -> Tensor:
+        if not self.rounds:
+            return weight
+        bits, levels = self.bits, self.coded.levels
+        scale = along(self.scale(weight), weight, self.coded.axis)
+        scaled = weight / scale
         # Beyond its last code a weight is clipped: its gradient goes to the scale alone.
-        limit = reach(self.bits, self.levels)
+        limit = reach(bits, levels)
         clipped = scaled.clamp(-limit, limit)
-        codes = codes_of(clipped, self.bits, self.levels)
-        weight = _straight_through(codes, clipped) * scale
-        return self.compute(self._rounded(inputs), weight, self.bias)
+        return _straight_through(codes_of(clipped, bits, levels), clipped) * scale
 
-    def scale(self) -> Tensor:
+    def scale(self, weight: Tensor) -> Tensor:
         """The scale (outputs,) of the weights."""
         if self.bits == 8:
-            return weight_scale(self.weight.detach().flatten(1), 8)
+            return weight_scale(by_output(weight.detach(), self.coded.axis), 8)
         # Each weight of a row adds to its scale's gradient: scaled down as in the paper.
-        share = (self.weight[0].numel() * LIMITS[self.bits]) ** -0.5
+        per_scale = weight.numel() // len(self.log_scale)
+        share = (per_scale * LIMITS[self.bits]) ** -0.5
         return _scaled_gradient(self.log_scale, share).exp()
 
-    def _rounded(self, inputs: Tensor) -> Tensor:
-        share = (inputs[0].numel() * self.steps) ** -0.5
-        scale = _scaled_gradient(self.log_input_scale, share).exp()
-        zero_point = self.input_zero_point.float()
-        shifted = (inputs / scale + zero_point).clamp(0, self.steps)
+    def fit(self, weight: Tensor) -> None:
+        """Take the scales that fit a weight best."""
+        rows = by_output(weight.detach(), self.coded.axis)
+        fitting = weight_scale(rows, self.bits, self.coded.levels)
+        self.log_scale.data.copy_(fitting.log())
+
+
+class LearnedRounding(nn.Module):
+    """Rounds values of any shape, and learns the logarithm of the size of its steps."""
+
+    zero_point: Tensor
+
+    def __init__(self, bits: int, learns: bool) -> None:
+        super().__init__()
+        self.bits, self.steps, self.rounds = bits, 2**bits - 1, True
+        self.log_scale = nn.Parameter(torch.zeros(()), requires_grad=learns)
+        self.register_buffer("zero_point", torch.zeros((), dtype=torch.uint8))
+
+    def forward(self, values: Tensor) -> Tensor:
+        if not self.rounds:
+            return values
+        share = (values[0].numel() * self.steps) ** -0.5
+        scale = _scaled_gradient(self.log_scale, share).exp()
+        zero_point = self.zero_point.float()
+        # Copied, since a module may change what it passed on in place, as `x += f(x)` does.
+        shifted = (values.clone() / scale + zero_point).clamp(0, self.steps)
         return (_straight_through(shifted.round(), shifted) - zero_point) * scale
+
+    def fit(self, scale: float, zero_point: int) -> None:
+        """Take the grid that was calibrated."""
+        self.log_scale.data.fill_(torch.tensor(scale).log())
+        self.zero_point.fill_(zero_point)
+
+
+@contextmanager
+def without_rounding(network: nn.Module, most_bits: int = 8) -> Iterator[None]:
+    """Have layers read, and learned ones compute, what they would round to at most these bits."""
+    parts = [
+        part
+        for part in network.modules()
+        if isinstance(part, LearnedWeight | LearnedRounding | Rounding | DynamicRounding)
+        and part.bits <= most_bits
+    ]
+    for part in parts:
+        part.rounds = False
+    try:
+        yield
+    finally:
+        for part in parts:
+            part.rounds = True
+
+
+def freeze(learned: nn.Module, layer: nn.Module, edit: Quantized) -> None:
+    """Have a quantized layer compute what a learned one does."""
+    with torch.no_grad():
+        for tensor, coded in edit.weights.items():
+            source, weight = (
+                learned.get_submodule(f"parametrizations.{tensor}.0"),
+                held(learned, tensor),
+            )
+            target = coded_weight(layer, tensor)
+            assert isinstance(source, LearnedWeight) and target is not None
+            scale = source.scale(weight)
+            scaled = weight / along(scale, weight, coded.axis)
+            held(layer, tensor).copy_(codes_of(scaled, coded.bits, coded.levels))
+            target.scale.copy_(scale)
+        if edit.activation_bits > 0:
+            rounding, grid = layer.get_submodule(INPUT), learned.get_submodule(INPUT)
+            assert isinstance(rounding, Rounding) and isinstance(grid, LearnedRounding)
+            rounding.fit(grid.log_scale.exp(), grid.zero_point)
+
+
+def round_bias(layer: nn.Module) -> None:
+    """Put the bias on the grid of the products, where onnxruntime rounds it anyway, to 32 bits.
+
+    Where an output's weights are next to nothing, their scale grows until its bias fits.
+    """
+    weight, bias = coded_weight(layer), getattr(layer, "bias", None)
+    rounding = layer._modules.get(INPUT)
+    if weight is None or bias is None or not isinstance(rounding, Rounding):
+        return
+    scale = torch.maximum(weight.scale, bias.detach().abs() / (rounding.scale * LARGEST_BIAS))
+    if weight.bits == 8:
+        codes = held(layer)
+        codes.copy_((codes * along(weight.scale / scale, codes, weight.axis)).round())
+    weight.scale.copy_(scale)
+    step = rounding.scale * scale
+    bias.data.copy_((bias.detach() / step).round() * step)
+
+
+def coded(weight: Weight, bits: int, has_codebook: bool) -> Codes:
+    """How a weight is coded in a number of bits."""
+    values = weight.values.detach()
+    axis = outputs_axis(weight, bits)
+    levels = codebook(by_output(values, axis), bits) if has_codebook and bits < 8 else ()
+    return Codes(bits, axis, levels)
+
+
+def outputs_axis(weight: Weight, bits: int) -> int:
+    """The dimension of a weight whose entries each have a scale.
+
+    It is the dimension of outputs where that is known; rows of an embedding that are short share
+    the scales of their columns; else it is that of the first two along which codes lose less.
+    """
+    values = weight.values.detach()
+    if isinstance(weight.module, EMBEDDINGS):
+        return int(values.shape[1] * bits < ROW_BITS)
+    if weight.is_of_layer and isinstance(weight.module, TRANSPOSED):
+        return int(weight.module.groups == 1)
+    if weight.is_of_layer:
+        return 0
+    errors = []
+    for axis in (0, 1):
+        scale = along(weight_scale(by_output(values, axis), bits), values, axis)
+        errors.append((codes_of(values / scale, bits) * scale - values).square().sum().item())
+    return errors.index(min(errors))
+
+
+def takes_integers(layer: nn.Module) -> bool:
+    """Tell if a runtime can compute a layer with integers."""
+    is_plain = getattr(layer, "padding_mode", "zeros") == "zeros"
+    return isinstance(layer, KINDS) and has_own_forward(layer) and is_plain
+
+
+def has_own_forward(layer: nn.Module) -> bool:
+    """Tell if a linear or convolution layer is computed as torch's own are."""
+    return type(layer).forward is kind_of(layer).forward and "forward" not in vars(layer)
+
+
+def rounds_outputs(layer: nn.Module) -> bool:
+    """Tell if a layer gives rounded outputs."""
+    return OUTPUT in dict(layer.named_children())
+
+
+def runs_on_integers(layer: nn.Module) -> bool:
+    """Tell if a runtime may compute a layer with integers alone: weights, and inputs of 8 bits."""
+    weight = coded_weight(layer)
+    return weight is not None and weight.activation_bits == 8
+
+
+def by_output(weight: Tensor, axis: int) -> Tensor:
+    """A weight as rows (outputs, numbers), the outputs being its dimension `axis`."""
+    return weight.movedim(axis, 0).flatten(1)
 
 
 def _straight_through(values: Tensor, source: Tensor) -> Tensor:
@@ -172,17 +290,3 @@ def _straight_through(values: Tensor, source: Tensor) -> Tensor:
 
 def _scaled_gradient(values: Tensor, share: float) -> Tensor:
     return values * share + (values * (1 - share)).detach()
-
-
-def _quantized_in_torch(inputs: Tensor, scale: Tensor, zero_point: Tensor) -> Tensor:
-    """The computation of the exported nodes, in torch."""
-    return rounded(inputs, scale, zero_point.float(), 255)
-
-
-def _quantized_in_onnx(inputs: Tensor, scale: Tensor, zero_point: Tensor) -> Tensor:
-    codes = onnx_node("QuantizeLinear", (inputs, scale, zero_point), torch.uint8)
-    return onnx_node("DequantizeLinear", (codes, scale, zero_point), torch.float32)
-
-
-def _clipped_in_onnx(inputs: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    return onnx_node("Clip", (inputs, low, high), torch.float32)

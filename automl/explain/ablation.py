@@ -10,13 +10,14 @@ from pathlib import Path
 
 import torch
 
-from automl.compression.layer_sensitivity import in_fewer_bits, measured_once
+from automl.compression.changeable import changeable
+from automl.compression.layer_sensitivity import estimated_once, in_fewer_bits
 from automl.compression.quantize import Quantize
 from automl.config import canonical
 from automl.data import dataset
+from automl.errors import Rejected
 from automl.explain.findings import Ablation, Outcome
 from automl.models.family import Network, restore
-from automl.models.plain_layers import quantizable
 from automl.recipe import Context, LayerSensitivity, Sibling, Step
 from automl.space.space import TrialConfig
 from automl.space.store_keys import prefix_keys
@@ -134,12 +135,13 @@ def layer_losses(config: TrialConfig, runner: RecipeRunner) -> LayerSensitivity 
     if weights is None or spec is None:
         return None
     network = restore(weights, spec).to(runner.device).eval()
-    layers = quantizable(network)
-    if not layers:
-        return None
     context = _context(config, runner, key)
     with _threads(runner.num_threads):
-        measured_once(Quantize(), "bits", network, in_fewer_bits(network, layers), context)
+        try:
+            found = changeable(network, context, "Quantize", (), lambda weight: "")
+        except Rejected:
+            return None
+        estimated_once(Quantize(), "bits", network, in_fewer_bits(found.weights), context)
     return context.sensitivity["quantize"]
 
 

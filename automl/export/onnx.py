@@ -13,12 +13,13 @@ import onnx
 import torch
 
 from automl.compression.calibration import calibration_rows
-from automl.compression.coded_layer import CodedLayer
+from automl.compression.coded_weight import coded_weights
 from automl.compression.fold_batch_norm import fold_batch_norm
 from automl.compression.proof import PROOF_ROWS
 from automl.data.dataset import Data
 from automl.export import packing, sparse
 from automl.export.onnx_patches import keep_operators
+from automl.export.shared_tensors import share
 from automl.models.deployed import Deployed, seen_by
 from automl.models.family import Network
 
@@ -58,6 +59,7 @@ def export(network: Network, data: Data) -> bytes:
     _strip(proto)
     packing.scale_at_load(proto.graph, _signs(deployed.model))
     packing.pack_weights(proto.graph, _widths(deployed.model))
+    share(proto.graph)
     _shorten(proto.graph)
     sparse.pack(proto)
     if info.classes:
@@ -82,21 +84,14 @@ def leave_out_of_collections() -> None:
 
 def _signs(network: Network) -> set[str]:
     """The initializers of codes that meet no integers."""
-    layers = network.body.named_modules()
-    return {
-        f"model.body.{n}.codes"
-        for n, m in layers
-        if isinstance(m, CodedLayer) and not m.reads_integers
-    }
+    found = coded_weights(network)
+    return {f"model.{name}" for name, _, weight in found if not weight.activation_bits}
 
 
 def _widths(network: Network) -> dict[str, int]:
     """The bits of each initializer of codes that can be packed."""
-    return {
-        f"model.body.{name}.codes": layer.bits
-        for name, layer in network.body.named_modules()
-        if isinstance(layer, CodedLayer) and layer.bits < 8
-    }
+    found = coded_weights(network)
+    return {f"model.{name}": weight.bits for name, _, weight in found if weight.bits < 8}
 
 
 def weights(file: bytes) -> dict[str, np.ndarray]:

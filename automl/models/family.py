@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
 import safetensors.torch
+import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from automl.config import Config, canonical, decode
 from automl.data.dataset import DatasetInfo, Scaling
@@ -145,7 +148,7 @@ class Spec(Config):
 
 
 class Network(nn.Module):
-    """A family's module built from a spec, with the layers in `spec.layer_edits` replaced.
+    """A family's module built from a spec, with the layers in `spec.layer_edits` changed.
 
     Takes rows (rows, *input shape) and gives answers (rows, outputs).
     """
@@ -160,17 +163,43 @@ class Network(nn.Module):
             self.body = family.build(shape, spec.num_outputs)
         for name, edit in spec.layer_edits.items():
             self._change(self.body.get_submodule(name), edit)
+        self.computes_weights = any(map(parametrize.is_parametrized, self.body.modules()))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        outputs: Tensor = self.body(inputs)
+        # A weight that is computed is so once, however often a layer is called.
+        with parametrize.cached() if self.computes_weights else nullcontext():
+            outputs: Tensor = self.body(inputs)
         return outputs
 
     def _change(self, layer: nn.Module, edit: LayerEdit) -> None:
-        names = [n for n, m in self.body.named_modules(remove_duplicate=False) if m is layer]
+        modules = dict(self.body.named_modules(remove_duplicate=False))
+        tied = {
+            name: [
+                (module, other)
+                for module in {id(m): m for m in modules.values()}.values()
+                for other, shared in module.named_parameters(recurse=False)
+                if shared is tensor and (module is not layer or other != name)
+            ]
+            for name, tensor in layer.named_parameters(recurse=False)
+        }
         changed = edit.rebuild(layer)
         if changed is not layer:
-            for name in names:
+            for name in [name for name, module in modules.items() if module is layer]:
                 self.body.set_submodule(name, changed)
+        for name, others in tied.items():
+            if parametrize.is_parametrized(layer, name):
+                for module, other in others:
+                    _follow(module, other, layer, name)
+
+
+def _follow(module: nn.Module, tensor: str, layer: nn.Module, name: str) -> None:
+    """Have a module compute its tensor as a layer computes one: the two are tied."""
+    delattr(module, tensor)
+    module.register_buffer(tensor, torch.zeros(0))
+    parametrize.register_parametrization(module, tensor, nn.Identity(), unsafe=True)
+    mine, theirs = module.parametrizations, layer.parametrizations
+    assert isinstance(mine, nn.ModuleDict) and isinstance(theirs, nn.ModuleDict)
+    mine[tensor] = theirs[name]
 
 
 def edit_layers(network: Network, layer_edits: Mapping[str, LayerEdit]) -> Network:

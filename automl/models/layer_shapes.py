@@ -23,7 +23,6 @@ from automl.models.plain_layers import (
     KINDS,
     described,
     followed_by_norm,
-    quantizable,
 )
 from automl.models.watching import watching
 
@@ -52,7 +51,6 @@ class LayerShape:
     weight_shape: tuple[int, ...]
     num_outputs: int
     has_bias: bool
-    can_be_integers: bool
     input_shape: tuple[int, ...]
     macs: int
     least_nonzero: int
@@ -65,7 +63,21 @@ class LayerShape:
 
     def in_any(self, modules: Iterable[str]) -> bool:
         """Tell if the layer is one of these modules, or stands in one."""
-        return any(f"{self.name}.".startswith(f"{module}.") for module in modules)
+        return _is_in(self.name, modules)
+
+
+@dataclass(frozen=True)
+class EmbeddingShape:
+    """An embedding: a row of `width` numbers for each of `num_rows` tokens."""
+
+    name: str
+    num_rows: int
+    width: int
+    bits: int = 32
+
+    def in_any(self, modules: Iterable[str]) -> bool:
+        """Tell if the embedding is one of these modules, or stands in one."""
+        return _is_in(self.name, modules)
 
 
 @dataclass(frozen=True)
@@ -82,6 +94,7 @@ class NetworkShape:
     norm_numbers: int
     attention_macs: int
     begins_without_zeros: bool
+    embeddings: tuple[EmbeddingShape, ...] = ()
 
     @property
     def macs(self) -> int:
@@ -177,7 +190,7 @@ def _of_ours(spec: Spec) -> NetworkShape:
     others = [
         parameter.shape
         for module in network.body.modules()
-        if not isinstance(module, (*KINDS, *BATCH_NORMS))
+        if not isinstance(module, (*KINDS, *BATCH_NORMS, nn.Embedding))
         for parameter in module.parameters(recurse=False)
     ]
     return NetworkShape(
@@ -189,6 +202,11 @@ def _of_ours(spec: Spec) -> NetworkShape:
         norm_numbers=sum(math.prod(shape) for shape in others if len(shape) == 1),
         attention_macs=counted.attention_macs,
         begins_without_zeros=True,
+        embeddings=tuple(
+            EmbeddingShape(name, module.num_embeddings, module.embedding_dim)
+            for name, module in network.body.named_modules()
+            if isinstance(module, nn.Embedding)
+        ),
     )
 
 
@@ -211,13 +229,10 @@ def _of_users(spec: Spec) -> NetworkShape:
 def _layer_shapes(
     network: Network, calls: Mapping[str, Call], surely_used: set[str]
 ) -> Iterator[LayerShape]:
-    integers = quantizable(network)
     for name, layer in network.body.named_modules():
         if isinstance(layer, KINDS):
             shape = _layer_shape(name, layer, *calls.get(name, ((), 0)))
-            yield replace(
-                shape, can_be_integers=name in integers, is_surely_used=name in surely_used
-            )
+            yield replace(shape, is_surely_used=name in surely_used)
 
 
 def _layer_shape(
@@ -230,11 +245,14 @@ def _layer_shape(
         weight_shape=weight_shape,
         num_outputs=weight_shape[0],
         has_bias=layer.bias is not None,
-        can_be_integers=True,
         input_shape=input_shape,
         macs=macs,
         least_nonzero=math.prod(weight_shape),
     )
+
+
+def _is_in(name: str, modules: Iterable[str]) -> bool:
+    return any(f"{name}.".startswith(f"{module}.") for module in modules)
 
 
 def _plain(body: nn.Module) -> dict[str, nn.Module]:

@@ -1,30 +1,19 @@
-"""Ordinary linear and convolution layers: found, refused where unsafe, described, rebuilt."""
+"""Ordinary linear and convolution layers: described, rebuilt, and the norms that follow them."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from torch import nn
 
 from automl.config import Config
-from automl.errors import Rejected, unknown
-from automl.models.family import Network
-from automl.models.torch_patches import has_hooks
+from automl.errors import Rejected
 
 PlainLayer: TypeAlias = nn.Linear | nn.Conv1d | nn.Conv2d
 
 KINDS = (nn.Linear, nn.Conv1d, nn.Conv2d)
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
-
-READING_WEIGHTS = (
-    nn.MultiheadAttention,
-    nn.TransformerEncoderLayer,
-    nn.TransformerDecoderLayer,
-)
-"""Modules of torch that read their layers' weights without calling the layers."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +34,11 @@ def as_plain(layer: nn.Module) -> PlainLayer:
     return layer
 
 
+def kind_of(layer: nn.Module) -> type[PlainLayer]:
+    """The class of `torch.nn` of which a layer is, or of which its class is a subclass."""
+    return next(kind for kind in KINDS if isinstance(layer, kind))
+
+
 def described(layer: PlainLayer) -> Plain:
     """The settings that build a layer like this one."""
     names = ["in_features", "out_features"]
@@ -52,46 +46,7 @@ def described(layer: PlainLayer) -> Plain:
         names = ["in_channels", "out_channels", "kernel_size", "stride", "padding"]
         names += ["dilation", "groups", "padding_mode"]
     settings = {name: getattr(layer, name) for name in names}
-    return Plain(type(layer).__name__, {**settings, "bias": layer.bias is not None})
-
-
-def plain_layers(network: Network, step: str, keep: Iterable[str] = ()) -> dict[str, PlainLayer]:
-    """Every linear and convolution layer by name, but those that `keep` names or that stand
-    in a module that it names.
-
-    Raises Rejected, with the layer's name, at one that cannot be replaced safely.
-    """
-    modules = dict(network.body.named_modules(remove_duplicate=False))
-    for name in keep:
-        if name not in modules:
-            raise Rejected(f"{step}: {unknown('layer', name, list(modules))}")
-    found = {
-        name: module
-        for name, module in modules.items()
-        if isinstance(module, KINDS) and not any(f"{name}.".startswith(f"{k}.") for k in keep)
-    }
-    shared = _shared(network.body)
-    for name, layer in found.items():
-        if reason := _unsafe(layer, shared):
-            refuse(step, name, reason)
-    return found
-
-
-def quantizable(network: Network) -> dict[str, PlainLayer]:
-    """The layers whose weights can be integers, by name.
-
-    Left out: convolutions that pad with other than zeros, and the parts of torch's own
-    attention and Transformer layers, which read each other's weights.
-    """
-    named = dict(network.body.named_modules())
-    closed = tuple(f"{name}." for name, m in named.items() if isinstance(m, READING_WEIGHTS))
-    return {
-        name: m
-        for name, m in named.items()
-        if isinstance(m, KINDS)
-        and getattr(m, "padding_mode", "zeros") == "zeros"
-        and not name.startswith(closed)
-    }
+    return Plain(kind_of(layer).__name__, {**settings, "bias": layer.bias is not None})
 
 
 def followed_by_norm(
@@ -115,28 +70,11 @@ def followed_by_norm(
 
 def _last(name: str, layer: nn.Module) -> tuple[str, nn.Module]:
     """A layer, or of a chain of layers the last."""
-    while isinstance(layer, nn.Sequential) and len(layer):
-        last, layer = list(layer.named_children())[-1]
+    while children := [name for name, _ in layer.named_children() if name.isdigit()]:
+        last, layer = children[-1], layer.get_submodule(children[-1])
         name = f"{name}.{last}"
     return name, layer
 
 
 def refuse(step: str, layer: str, reason: str) -> None:
     raise Rejected(f"{step}: layer {layer!r} {reason}; leave it out with keep=({layer!r},)")
-
-
-def _unsafe(layer: nn.Module, shared: set[int]) -> str:
-    """The reason why a layer cannot be replaced by its equal; "" where it can."""
-    if type(layer) not in KINDS or "weight" not in dict(layer.named_parameters()):
-        return f"is a {type(layer).__name__} whose weight is not its own parameter"
-    if has_hooks(layer):
-        return "has hooks, which would be lost"
-    if any(id(parameter) in shared for parameter in layer.parameters()):
-        return "shares its weights with another layer"
-    return ""
-
-
-def _shared(body: nn.Module) -> set[int]:
-    """The parameters that more than one name leads to."""
-    counts = Counter(id(p) for _, p in body.named_parameters(remove_duplicate=False))
-    return {number for number, count in counts.items() if count > 1}

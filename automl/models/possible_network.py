@@ -86,6 +86,15 @@ class PossibleNetwork:
             replace(one, bits=bits.get(one.name, one.bits)) for one in self.shape.layers
         )
 
+    def with_embedding_bits(self, bits: int, keep: Iterable[str] = ()) -> PossibleNetwork:
+        """The network with this number of bits for each number of an embedding, but of those that
+        `keep` names or that stand in a module that it names."""
+        names = tuple(keep)
+        embeddings = tuple(
+            one if one.in_any(names) else replace(one, bits=bits) for one in self.shape.embeddings
+        )
+        return replace(self, shape=replace(self.shape, embeddings=embeddings))
+
     def with_every_width(self, share: float) -> PossibleNetwork:
         """The network with the least that is left where every width may keep this share.
 

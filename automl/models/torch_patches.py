@@ -5,13 +5,46 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 
-def has_hooks(layer: nn.Module) -> bool:
-    """Tell if someone has registered hooks on a layer.
+def follow_computed_weights(layer: nn.Module) -> None:
+    """Have a recurrent layer read its weights by their names, some of which are computed.
 
-    A layer that is replaced by another loses its hooks, and with them what a user's module may
-    compute in them. Seen in torch 2.13; waits for a public way to list a module's hooks.
+    An `nn.RNNBase` keeps a list of its weights from when it was built, and a parametrization does
+    not change the list. Seen in torch 2.13; waits for https://github.com/pytorch/pytorch/issues/126339.
     """
-    return bool(layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks)
+    if isinstance(layer, nn.RNNBase):
+        vars(layer).pop("_flat_weights", None)
+        names = property(_flat_weights, lambda layer, weights: None)
+        type(layer)._flat_weights = names  # type: ignore[assignment]
+
+
+def _flat_weights(layer: nn.RNNBase) -> list[Tensor]:
+    return [getattr(layer, name) for name in layer._flat_weights_names]
+
+
+def old_norms(layer: nn.Module) -> list[tuple[str, str]]:
+    """The norms of a layer's weights that stand in hooks, as "weight" or "spectral" and a tensor's
+    name.
+
+    Seen in torch 2.13, where these are deprecated for parametrizations; waits until they are gone.
+    """
+    found = []
+    for hook in layer._forward_pre_hooks.values():
+        kind = {"WeightNorm": "weight", "SpectralNorm": "spectral"}.get(type(hook).__name__)
+        if kind is not None:
+            found.append((kind, str(hook.name)))  # type: ignore[attr-defined]
+    return found
+
+
+def forget_spectral_norm(layer: nn.Module) -> None:
+    """Have a layer load its state as any other does, after `remove_spectral_norm`.
+
+    That function leaves a hook behind which asks for the tensors of the norm. Seen in torch 2.13;
+    waits until the old norm is gone.
+    """
+    hooks = layer._load_state_dict_pre_hooks
+    for key, hook in list(hooks.items()):
+        if "SpectralNorm" in type(getattr(hook, "hook", hook)).__name__:
+            del hooks[key]
 
 
 def times_changed(tensor: Tensor) -> int:

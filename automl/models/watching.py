@@ -10,7 +10,7 @@ from typing import TypeAlias
 from torch import Tensor, nn
 
 Note: TypeAlias = Callable[[str, nn.Module, tuple[Tensor, ...], Tensor], None]
-"""Takes a layer's name, the layer, what it was called with, and what it gave."""
+"""Takes a layer's name, the layer, what it was called with in its order, and what it gave."""
 
 
 @contextmanager
@@ -19,7 +19,8 @@ def watching(layers: Mapping[str, nn.Module], note: Note) -> Iterator[None]:
     handles = []
     try:
         for name, layer in layers.items():
-            handles.append(layer.register_forward_hook(partial(_called, note, name)))
+            called = partial(_called, note, name)
+            handles.append(layer.register_forward_hook(called, with_kwargs=True))
         yield
     finally:
         for handle in handles:
@@ -27,6 +28,11 @@ def watching(layers: Mapping[str, nn.Module], note: Note) -> Iterator[None]:
 
 
 def _called(
-    note: Note, name: str, layer: nn.Module, inputs: tuple[Tensor, ...], outputs: Tensor
+    note: Note,
+    name: str,
+    layer: nn.Module,
+    inputs: tuple[Tensor, ...],
+    named: Mapping[str, Tensor],
+    outputs: Tensor,
 ) -> None:
-    note(name, layer, inputs, outputs)
+    note(name, layer, (*inputs, *named.values()), outputs)

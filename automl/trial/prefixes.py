@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import torch
 
+from automl.config import decode, encode
 from automl.data.dataset import Data
 from automl.export import onnx
 from automl.models.family import Network, dump, restore, untrained
@@ -23,6 +24,7 @@ PARENT_FILE = "fp32.onnx"
 MODEL_FILES = ("weights.safetensors", "spec.json")
 QUALITY_FILE = "quality.json"
 SENSITIVITY_FILE = "sensitivity.json"
+OUTCOMES_FILE = "outcomes.json"
 
 
 class Prefixes:
@@ -81,6 +83,7 @@ class Prefixes:
             cost_seconds=seconds,
             parent_quality=json.loads(self._read(key, QUALITY_FILE)),
             sensitivity=json.loads(self.store.read(key, SENSITIVITY_FILE) or b"{}"),
+            outcomes=decode(json.loads(self.store.read(key, OUTCOMES_FILE) or b"{}")),
         )
 
     def reports(self, length: int) -> list[Report]:
@@ -133,6 +136,8 @@ class Prefixes:
         }
         if account.sensitivity:
             files[SENSITIVITY_FILE] = json.dumps(account.sensitivity).encode()
+        if account.outcomes:
+            files[OUTCOMES_FILE] = json.dumps(encode(dict(account.outcomes))).encode()
         if reports:
             files[REPORTS_FILE] = encode_reports(reports)
         self.store.write(self.keys[position], {**files, **dump(network)})

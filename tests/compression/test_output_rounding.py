@@ -4,7 +4,7 @@ from helpers.trials import finish
 from torch import nn
 
 from automl.compression.quantize import Quantize
-from automl.compression.quantized_layers import QuantizedLayer
+from automl.compression.rounded_inputs import OUTPUT
 from automl.export import onnx
 from automl.export.claims import claims
 from automl.measure import gate
@@ -91,8 +91,8 @@ def shipped(build, context):
 
 def rounded(body):
     """The zero points of the results that are rounded, by layer."""
-    layers = {n: m for n, m in body.named_modules() if isinstance(m, QuantizedLayer)}
-    return {n: int(m.output_zero_point) for n, m in layers.items() if m.has_output}
+    found = {n: m for n, m in body.named_modules() if n.endswith(f".{OUTPUT}")}
+    return {n.removesuffix(f".{OUTPUT}"): int(m.zero_point) for n, m in found.items()}
 
 
 @pytest.mark.parametrize("module", [Net, ByShape])

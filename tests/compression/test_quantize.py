@@ -7,10 +7,11 @@ from helpers.trials import finish
 from onnx import load_from_string, numpy_helper
 
 from automl.compression.calibration import seen_rows
-from automl.compression.coded_layer import per_output
+from automl.compression.changeable import changeable
+from automl.compression.coded_weight import along, coded_weights, computing
 from automl.compression.quantization_grid import codes_of
 from automl.compression.quantize import Quantize, learned
-from automl.compression.quantized_layers import QuantizedLayer
+from automl.compression.quantized_layers import Learned, coded
 from automl.errors import Rejected, UserError
 from automl.export import onnx
 from automl.export.claims import broken_claim, claims
@@ -18,7 +19,6 @@ from automl.models.convnet import ConvNet
 from automl.models.deployed import Deployed, predict, seen_by
 from automl.models.family import Network, dump, restore
 from automl.models.mlp import MLP
-from automl.models.plain_layers import quantizable
 from automl.models.resnet import ResNet, ResNetStage
 from automl.models.transformer import Transformer, TransformerLayer
 from automl.runtimes import onnx as runtime
@@ -42,7 +42,8 @@ def trained(build, context):
 
 
 def layers(network):
-    return [m for m in network.modules() if isinstance(m, QuantizedLayer)]
+    """The codes and the coded weight of each layer."""
+    return [(codes, weight) for _, codes, weight in coded_weights(network)]
 
 
 def answers(network, context):
@@ -73,8 +74,8 @@ def test_the_file_computes_what_was_calibrated_in_the_bits_it_claims(
     assert np.abs(own - shipped).max() < 0.05 * np.abs(own).max()
     assert broken_claim(file, runtime.optimised(file), claims(quantized)) == ""
     held = list(onnx.weights(file).values())
-    for layer in layers(quantized):
-        assert any(np.array_equal(weight, layer.codes.numpy()) for weight in held)
+    for codes, _ in layers(quantized):
+        assert any(np.array_equal(weight, codes.numpy()) for weight in held)
 
 
 def test_few_bits_learn_what_rounding_alone_loses(trained, context):
@@ -91,29 +92,31 @@ def test_few_bits_learn_what_rounding_alone_loses(trained, context):
 
 def test_the_first_and_the_last_layer_keep_their_own_width(trained, context):
     quantized = finish(Quantize(bits=4, ends_bits=8).run(trained(ConvNet((16, 16))), context))
-    assert [layer.bits for layer in layers(quantized)] == [8, 4, 8]
+    assert [weight.bits for _, weight in layers(quantized)] == [8, 4, 8]
     quantized = finish(Quantize(bits=4, ends_bits=4).run(trained(ConvNet((16, 16))), context))
-    assert [layer.bits for layer in layers(quantized)] == [4, 4, 4]
+    assert [weight.bits for _, weight in layers(quantized)] == [4, 4, 4]
 
 
 @pytest.mark.parametrize("bits", [4, 2])
 def test_a_codebook_shares_few_codes_and_fits_better_than_even_steps(bits, trained, context):
     network, errors = trained(ConvNet((16, 16))), []
-    weight = network.body.block1.conv.weight.detach().clone()
-    for codebook in (False, True):
-        step = Quantize(bits, codebook=codebook, training=replace(SHORT, epochs=0))
-        start = learned(network, step._layer_edits(network, {"block1.conv": bits}), context)
-        layer = start.body.get_submodule("block1.conv")
-        codes = codes_of(weight / per_output(layer.scale(), weight), bits, layer.levels)
-        assert len(codes.unique()) <= 2**bits
-        errors.append(((codes * per_output(layer.scale(), weight) - weight) ** 2).mean().item())
+    found = changeable(network, context, "Quantize", (), lambda weight: "").weights["block1.conv"]
+    values = found.values.detach().clone()
+    for has_codebook in (False, True):
+        codes = coded(found, bits, has_codebook)
+        start, refused = learned(network, {"block1.conv": Learned({"weight": codes})}, context)
+        assert not refused
+        scale = computing(start.body.get_submodule("block1.conv")).scale(values)
+        rounded = codes_of(values / along(scale, values), bits, codes.levels)
+        assert len(rounded.unique()) <= 2**bits
+        errors.append(((rounded * along(scale, values) - values) ** 2).mean().item())
     assert errors[1] < errors[0]
 
 
 def test_each_layer_may_have_its_own_width(trained, context):
     network, untaught = trained(ConvNet((16, 16))), replace(SHORT, epochs=0)
     step = Quantize(layer_bits=(8, 1, 4), training=untaught)
-    assert [layer.bits for layer in layers(finish(step.run(network, context)))] == [8, 1, 4]
+    assert [weight.bits for _, weight in layers(finish(step.run(network, context)))] == [8, 1, 4]
     with pytest.raises(Rejected, match=r"2 widths for the 3 layers block0\.conv, "):
         finish(Quantize(layer_bits=(8, 8), training=untaught).run(network, context))
 
@@ -127,10 +130,10 @@ def test_an_average_is_kept_and_the_sensitivity_measured_once(trained, context):
 
     step = Quantize(average_bits=2.5, training=replace(SHORT, epochs=0))
     quantized = finish(step.run(network, replace(context, once=once)))
-    weights = sum(layer.codes.numel() for layer in layers(quantized))
-    bits = sum(layer.codes.numel() * layer.bits for layer in layers(quantized))
+    weights = sum(codes.numel() for codes, _ in layers(quantized))
+    bits = sum(codes.numel() * weight.bits for codes, weight in layers(quantized))
     assert weights < bits <= 2.5 * weights
-    assert len({layer.bits for layer in layers(quantized)}) > 1
+    assert len({weight.bits for _, weight in layers(quantized)}) > 1
     assert len(made) == 1 and made[0].startswith("sensitivity_bits_")
 
 
@@ -151,7 +154,7 @@ def test_what_a_block_and_its_shortcut_read_is_rounded_once(trained, context):
     quantized = finish(step.run(trained(SMALL), context))
     block = quantized.body.stage1.block0
     first, shortcut = block.path.first.conv, block.shortcut.conv
-    assert torch.equal(first.input_scale, shortcut.input_scale)
+    assert torch.equal(first.input_rounding.scale, shortcut.input_rounding.scale)
     file = runtime.optimised(onnx.export(quantized, context.data))
     fused = [node.op_type for node in load_from_string(file).graph.node]
     assert "QLinearAdd" in fused
@@ -165,7 +168,7 @@ def test_a_batch_norm_of_negative_weight_turns_codes_not_scales(bits, trained, c
         norm.weight[::2] *= -1
     step = Quantize(bits=bits, ends_bits=bits, training=replace(SHORT, epochs=0))
     quantized = finish(step.run(network, context))
-    assert all((layer.scale > 0).all() for layer in layers(quantized))
+    assert all((weight.scale > 0).all() for _, weight in layers(quantized))
     assert not [m for m in quantized.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     own = answers(quantized, context)
     shipped = runtime.run(
@@ -235,7 +238,9 @@ def test_what_is_not_quantized_keeps_its_weights(build, context):
     assert torch.equal(quantized.body.block0.extra.weight, norm.weight)
 
 
-def test_layers_that_cannot_be_integers_are_left_alone(build, context):
+def test_layers_that_compute_with_floats_are_stored_in_few_bits_all_the_same(build, context):
+    """Attention reads its layers' weights; what is padded by other than zeros is no integers."""
+
     @dataclass(frozen=True)
     class Odd(ConvNet):
         def build(self, input_shape, num_outputs):
@@ -246,7 +251,10 @@ def test_layers_that_cannot_be_integers_are_left_alone(build, context):
             return torch.nn.Sequential(around, flat(2), attend, flat(), head)
 
     quantized = finish(Quantize().run(build(Odd()), context))
-    assert list(quantized.spec.layer_edits) == ["4"]
+    edits = quantized.spec.layer_edits
+    reading = {name for name, edit in edits.items() if edit.activation_bits}
+    assert {*edits} - reading == {"0", "2.self_attn", "2.self_attn.out_proj"}
+    assert [o.tensor for o in context.outcomes["quantize"] if not o.change] == []
     shipped = runtime.session(onnx.export(quantized, context.data))
     rows = context.data.validation.inputs
     assert np.abs(runtime.run(shipped, rows) - answers(quantized, context)).max() < 0.05
@@ -266,7 +274,6 @@ def test_calibration_sees_rows_of_all_the_training_split(build, context):
 
 def test_nothing_left_to_quantize_is_rejected(build, context):
     quantized = finish(Quantize().run(build(MLP((16,))), context))
-    assert quantizable(quantized) == {}
     with pytest.raises(Rejected, match="no layer left"):
         finish(Quantize().run(quantized, context))
 

@@ -1,0 +1,194 @@
+"""Weights of any module: each tensor that its layers multiply with, and what uses it."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+from torch.overrides import TorchFunctionMode
+
+from automl.errors import Rejected, unknown
+
+LINEAR = (nn.Linear,)
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+EMBEDDINGS = (nn.Embedding, nn.EmbeddingBag)
+LAYERS = (*LINEAR, *CONVOLUTIONS, *TRANSPOSED, *EMBEDDINGS)
+"""Layers of torch whose `weight` is always a weight, however few numbers it has."""
+
+FEWEST = 256
+"""Numbers of a tensor that is worth being stored otherwise, unless it is such a layer's."""
+
+NEUTRAL = frozenset(
+    [
+        *("size", "shape", "dim", "ndim", "numel", "__len__", "dtype", "device", "requires_grad"),
+        *("is_floating_point", "is_complex", "is_cuda", "is_sparse", "is_nested", "layout"),
+    ]
+)
+"""What is asked of a tensor without using its numbers."""
+
+ADDING = frozenset(
+    [
+        *("add", "add_", "__add__", "__radd__", "__iadd__", "cat", "concat", "concatenate"),
+        *("stack", "expand", "expand_as", "repeat", "__getitem__", "index_select", "to"),
+    ]
+)
+"""Uses of a table, which is added to or put beside what passes, and not multiplied with it."""
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A tensor of weights: the layer that holds it, its name there, and other names of it."""
+
+    layer: str
+    tensor: str
+    values: nn.Parameter
+    module: nn.Module
+    others: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name in the body, such as "head.weight"."""
+        return f"{self.layer}.{self.tensor}".lstrip(".")
+
+    @property
+    def label(self) -> str:
+        """The name that a user reads: the layer's own where its `weight` is meant."""
+        return self.layer if self.tensor == "weight" and self.layer else self.name
+
+    @property
+    def is_of_layer(self) -> bool:
+        """Tell if the tensor is the `weight` of one of torch's own layers, or of a subclass."""
+        return self.tensor == "weight" and isinstance(self.module, LAYERS)
+
+    def in_any(self, names: Iterable[str]) -> bool:
+        """Tell if the tensor, or a module around it, has one of these names."""
+        own = (self.name, *self.others)
+        return any(f"{one}.".startswith(f"{name}.") for one in own for name in names)
+
+
+def weights(body: nn.Module) -> list[Weight]:
+    """The tensors of at least two dimensions that a body learns, in its order.
+
+    A tensor under several names is listed once. What a parametrization computes is not listed.
+    """
+    names = defaultdict[int, list[str]](list)
+    for name, parameter in body.named_parameters(remove_duplicate=False):
+        names[id(parameter)].append(name)
+    found, seen = [], set[int]()
+    for layer, module in body.named_modules():
+        if isinstance(module, parametrize.ParametrizationList) or ".parametrizations." in layer:
+            continue
+        for tensor, parameter in module.named_parameters(recurse=False):
+            if id(parameter) in seen or not _is_weight(module, tensor, parameter):
+                continue
+            seen.add(id(parameter))
+            own = f"{layer}.{tensor}".lstrip(".")
+            others = tuple(name for name in names[id(parameter)] if name != own)
+            found.append(Weight(layer, tensor, parameter, module, others))
+    return found
+
+
+def uses(body: nn.Module, found: Iterable[Weight], rows: Tensor) -> dict[str, set[str]]:
+    """The functions of torch that take each tensor, by its name, while a body answers `rows`
+    (rows, ...). A tensor on which no answer depends has none."""
+    tensors = {weight.name: weight.values for weight in found}
+    mode = _Uses({id(tensor): name for name, tensor in tensors.items()})
+    frozen = [tensor for tensor in tensors.values() if not tensor.requires_grad]
+    try:
+        for tensor in frozen:
+            tensor.requires_grad_(True)
+        with torch.enable_grad(), mode:
+            answers = body(rows)
+        reached = _reached(answers, list(tensors.values()))
+    finally:
+        for tensor in frozen:
+            tensor.requires_grad_(False)
+    return {name: mode.found[name] for name, is_reached in zip(tensors, reached) if is_reached}
+
+
+def why_unused(weight: Weight, used: Mapping[str, set[str]]) -> str:
+    """The reason why a tensor is no weight of what the network computes; "" where it is one."""
+    own = used.get(weight.name, set())
+    if not own:
+        return "plays no part in the answers"
+    if not weight.is_of_layer and own <= ADDING:
+        return "is added to what passes, not multiplied with it"
+    return ""
+
+
+def check_names(body: nn.Module, step: str, names: Iterable[str]) -> None:
+    """Raise Rejected at a name that is neither a module's nor a tensor's."""
+    known = [name for name, _ in body.named_modules(remove_duplicate=False)]
+    known += [name for name, _ in body.named_parameters(remove_duplicate=False)]
+    for name in names:
+        if name not in known:
+            raise Rejected(f"{step}: {unknown('layer', name, known)}")
+
+
+def by_label(body: nn.Module) -> dict[str, Weight]:
+    """The tensors that a body learns, by the name that a user reads."""
+    return {weight.label: weight for weight in weights(body)}
+
+
+def _reached(answers: Tensor, tensors: list[Tensor]) -> list[bool]:
+    """Tell of each tensor if answers depend on it; true of all where torch cannot tell."""
+    if not answers.requires_grad:
+        return [True] * len(tensors)
+    try:
+        found = torch.autograd.grad(answers.sum(), tensors, allow_unused=True)
+    except RuntimeError:
+        # As where a module changed in place what it had passed to a layer.
+        return [True] * len(tensors)
+    return [gradient is not None for gradient in found]
+
+
+class _Uses(TorchFunctionMode):
+    """Notes which functions take some tensors, by the tensors' `id`."""
+
+    def __init__(self, names: Mapping[int, str]) -> None:
+        super().__init__()
+        self.names, self.found = names, defaultdict[str, set[str]](set)
+
+    def __torch_function__(
+        self,
+        function: Callable[..., object],
+        types: Iterable[type],
+        args: tuple[object, ...] = (),
+        kwargs: Mapping[str, object] | None = None,
+    ) -> object:
+        named = dict(kwargs or {})
+        used = _name(function)
+        if used not in NEUTRAL:
+            for value in _flat((*args, *named.values())):
+                if id(value) in self.names:
+                    self.found[self.names[id(value)]].add(used)
+        return function(*args, **named)
+
+
+def _flat(values: Iterable[object]) -> Iterator[object]:
+    for value in values:
+        if isinstance(value, list | tuple):
+            yield from _flat(value)
+        else:
+            yield value
+
+
+def _name(function: Callable[..., object]) -> str:
+    """The name of a function, or of the attribute of a tensor that is read."""
+    name = getattr(function, "__name__", str(function))
+    if name == "__get__":
+        name = getattr(getattr(function, "__self__", None), "__name__", name)
+    return name
+
+
+def _is_weight(module: nn.Module, tensor: str, parameter: nn.Parameter) -> bool:
+    if tensor == "weight" and isinstance(module, LAYERS):
+        return True
+    wide = sum(size > 1 for size in parameter.shape)
+    return wide > 1 and parameter.numel() >= FEWEST and math.prod(parameter.shape) > 0

@@ -1,0 +1,287 @@
+"""Modules as people have them: what is changed stays right, what cannot be is told by its name."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from helpers.trials import finish
+from torch import nn
+from torch.nn import functional as F
+from torch.nn.utils import parametrizations, spectral_norm, weight_norm
+
+from automl.compression.binarize import Binarize
+from automl.compression.changeable import changeable
+from automl.compression.clip import Clip
+from automl.compression.coded_weight import coded_weights
+from automl.compression.factorize import Factorize
+from automl.compression.quantize import Quantize
+from automl.errors import Rejected
+from automl.export import onnx
+from automl.export.claims import broken_claim, claims
+from automl.models.deployed import Deployed, predict
+from automl.models.family import dump, restore
+from automl.models.imported import Imported
+from automl.runtimes import onnx as runtime
+from automl.training.loop import Train
+from automl.training.schedules import Cosine
+
+
+def chained(*layers):
+    return nn.Sequential(nn.Flatten(), *layers, nn.ReLU(), nn.Linear(64, 10))
+
+
+class Module(nn.Module):
+    """A layer `first`, what a subclass says, and a head."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.head = nn.Linear(64, 64), nn.Linear(64, 10)
+
+    def forward(self, rows):
+        return self.head(self.hidden(rows.flatten(1)).relu())
+
+
+class Tied(Module):
+    def __init__(self):
+        super().__init__()
+        self.second = nn.Linear(64, 64)
+        self.second.weight = self.first.weight
+
+    def hidden(self, rows):
+        return self.second(self.first(rows).relu())
+
+
+class TwoNames(Module):
+    def __init__(self):
+        super().__init__()
+        self.second = self.first
+
+    def hidden(self, rows):
+        return self.second(self.first(rows).relu())
+
+
+class Attention(Module):
+    """torch's own, which reads the weight of a layer that it never calls."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.MultiheadAttention(8, 2, batch_first=True)
+
+    def hidden(self, rows):
+        steps = rows.unflatten(1, (8, 8))
+        return self.first(steps, steps, steps)[0].flatten(1)
+
+
+class Recurrent(Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.LSTM(8, 64, batch_first=True)
+
+    def hidden(self, rows):
+        return self.first(rows.unflatten(1, (8, 8)))[0][:, -1]
+
+
+class Borrowed(Module):
+    """Its layer's weight is read, the layer is not called."""
+
+    def hidden(self, rows):
+        return F.linear(rows, F.normalize(self.first.weight))
+
+
+class Functional(Module):
+    def __init__(self):
+        super().__init__()
+        del self.first
+        self.kernel = nn.Parameter(0.2 * torch.randn(16, 1, 3, 3))
+        self.matrix = nn.Parameter(0.1 * torch.randn(64, 64))
+
+    def hidden(self, rows):
+        image = F.conv2d(rows.unflatten(1, (1, 8, 8)), self.kernel, padding=1).mean(1)
+        return image.flatten(1) @ self.matrix
+
+
+class Keywords(Module):
+    def hidden(self, rows):
+        return self.first(input=rows)
+
+
+class Scaled(nn.Linear):
+    """A layer with a forward of its own."""
+
+    def forward(self, rows):
+        return F.linear(rows, 2 * self.weight, self.bias)
+
+
+class ReadsAttributes(Module):
+    def hidden(self, rows):
+        first = self.first
+        rows = rows.to(first.weight.dtype)
+        return rows + first(rows) if first.in_features == first.out_features else first(rows)
+
+
+class InPlace(Module):
+    """All its branches read one tensor object, at different times."""
+
+    def __init__(self):
+        super().__init__()
+        self.branches = nn.ModuleList(nn.Linear(64, 64) for _ in range(3))
+
+    def hidden(self, rows):
+        values = 0.1 * self.first(rows)
+        for branch in self.branches:
+            values += 3.0 * branch(values).relu()
+        return values
+
+
+class Auxiliary(Module):
+    """A head that is not called in evaluation."""
+
+    def __init__(self):
+        super().__init__()
+        self.aux = nn.Linear(64, 10)
+
+    def forward(self, rows):
+        extra = self.aux(rows.flatten(1)) if self.training else 0.0
+        return super().forward(rows) + extra
+
+    def hidden(self, rows):
+        return self.first(rows)
+
+
+def hooked():
+    layer = nn.Linear(64, 64)
+    layer.register_forward_hook(lambda module, inputs, outputs: 2 * outputs)
+    return chained(layer)
+
+
+class Volume(Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Conv3d(1, 4, 3, padding=1)
+        self.up = nn.ConvTranspose2d(4, 1, 1)
+
+    def hidden(self, rows):
+        values = self.first(rows.unflatten(1, (1, 1, 8, 8))).squeeze(2).relu()
+        return self.up(values).flatten(1)
+
+
+MODULES = [
+    Tied,
+    TwoNames,
+    Attention,
+    Recurrent,
+    Borrowed,
+    Functional,
+    Keywords,
+    ReadsAttributes,
+    InPlace,
+    Auxiliary,
+    Volume,
+    hooked,
+    lambda: chained(Scaled(64, 64)),
+    lambda: chained(weight_norm(nn.Linear(64, 64))),
+    lambda: chained(spectral_norm(nn.Linear(64, 64))),
+    lambda: chained(parametrizations.weight_norm(nn.Linear(64, 64))),
+    lambda: chained(parametrizations.spectral_norm(nn.Linear(64, 64))),
+]
+NAMES = [
+    *(module.__name__ for module in MODULES[:12]),
+    *("own_forward", "old_weight_norm", "old_spectral_norm", "weight_norm", "spectral_norm"),
+]
+FACTORIES = dict(zip(NAMES, MODULES))
+
+
+def made(name):
+    torch.manual_seed(0)
+    return FACTORIES[name]()
+
+
+@pytest.fixture
+def network(build):
+    return lambda name: build(Imported(made, options={"name": name}))
+
+
+def shipped(network, context):
+    rows = context.data.validation.inputs
+    file = onnx.export(network, context.data)
+    assert broken_claim(file, runtime.optimised(file), claims(network)) == ""
+    session = runtime.session(file)
+    answers = runtime.run(session, rows)
+    alone = np.concatenate([runtime.run(session, rows[i : i + 1]) for i in range(8)])
+    assert np.abs(alone - answers[:8]).max() < 0.02 * np.abs(answers).max()
+    return answers
+
+
+def own(network, context):
+    rows = torch.from_numpy(context.data.validation.inputs)
+    return predict(Deployed(network, context.data.info), rows).numpy()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_eight_bits_answer_as_the_module_did(name, network, context):
+    before = network(name)
+    quantized = finish(Quantize().run(before, context))
+    expected = own(before, context)
+    assert np.abs(own(quantized, context) - expected).max() < 0.06 * np.abs(expected).max()
+    assert np.abs(shipped(quantized, context) - expected).max() < 0.06 * np.abs(expected).max()
+    left = {o.tensor: o.reason for o in context.outcomes["quantize"] if not o.change}
+    assert left == ({"aux.weight": "plays no part in the answers"} if name == "Auxiliary" else {})
+    codes = sum(codes.numel() for _, codes, _ in coded_weights(quantized))
+    changed = [o.num_weights for o in context.outcomes["quantize"] if o.change]
+    assert codes == sum(changed)
+    files = dump(quantized)
+    again = restore(files["weights.safetensors"], files["spec.json"])
+    assert np.array_equal(own(again, context), own(quantized, context))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "step",
+    [
+        Quantize(2, ends_bits=2, training=Train(learning_rate=Cosine(1e-3), epochs=1)),
+        Clip(0.5),
+        Binarize(epochs=1),
+        Factorize(share=0.25),
+    ],
+    ids=["2 bits", "Clip", "Binarize", "Factorize"],
+)
+def test_what_is_changed_ships_as_it_computes(step, name, network, context):
+    changed = finish(step.run(network(name), context))
+    answers = own(changed, context)
+    assert np.abs(shipped(changed, context) - answers).max() < 0.05 * np.abs(answers).max()
+
+
+def test_what_is_left_alone_has_its_reason(network, context):
+    Factorize(share=0.25).apply(network("Tied"), context)
+    assert {o.tensor: o.reason for o in context.outcomes["factorize"]} == {
+        "first.weight": "shares its weights with another layer",
+        "head.weight": "",
+    }
+
+
+def test_what_is_kept_stays(network, context):
+    step = Quantize(keep=("first",))
+    quantized = finish(step.run(network("Tied"), context))
+    assert list(quantized.spec.layer_edits) == ["head"]
+    with pytest.raises(Rejected, match="unknown layer 'haed'; did you mean 'head'"):
+        finish(replace(step, keep=("haed",)).run(network("Tied"), context))
+
+
+def test_where_nothing_can_change_all_reasons_are_told(network, context):
+    with pytest.raises(Rejected, match=r"^Step could change nothing: first, head: is odd$"):
+        changeable(network("Tied"), context, "Step", (), lambda weight: "is odd")
+
+
+def test_frozen_layers_stay_frozen(context, build):
+    before = build(Imported(frozen_module))
+    weight = before.body[1].weight.detach().clone()
+    step = Quantize(2, training=Train(learning_rate=Cosine(1e-2), epochs=1))
+    start = [p.requires_grad for p in finish(step.run(before, context)).body[1].parameters()]
+    assert not any(start) and torch.equal(before.body[1].weight, weight)
+
+
+def frozen_module():
+    module = chained(nn.Linear(64, 64))
+    module[1].requires_grad_(False)
+    return module

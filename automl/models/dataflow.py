@@ -71,12 +71,14 @@ def flow_of(body: nn.Module, rows: Tensor, single: Collection[str] = ()) -> Flow
     """The flow of the first of these rows (rows, *input shape) through a body in evaluation mode.
 
     Layers of torch and the modules that `single` names count as one call each, whatever they
-    compute within. Raises what the body raises.
+    compute within; what TorchScript runs is not seen. Raises what the body raises.
     """
     body.eval()
     some, watch, handles = rows[:ROWS].to(device_of(body)), _Watch(), []
     try:
         for name, module in body.named_modules():
+            if isinstance(module, torch.jit.ScriptModule):
+                continue  # it takes no hooks
             is_single = name in single or _is_layer(module)
             begin, end = partial(watch.begin, is_single), partial(watch.end, is_single, name)
             handles.append(module.register_forward_pre_hook(begin, prepend=True, with_kwargs=True))

@@ -1,3 +1,4 @@
+import pytest
 import torch
 from torch import nn
 
@@ -33,3 +34,10 @@ def test_a_body_is_as_it_was_when_its_flow_is_seen():
     body = Body()
     flow_of(body, torch.randn(3, 4))
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in body.modules())
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_what_torchscript_runs_is_passed_over():
+    body = nn.Sequential(nn.Linear(4, 4), torch.jit.script(nn.ReLU()), nn.Linear(4, 4))
+    flow = flow_of(body, torch.randn(3, 4))
+    assert [call.name for call in flow.calls] == ["0", "2"]

@@ -114,10 +114,11 @@ def test_stop_ends_a_search_from_another_terminal(start, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 def test_no_fault_of_a_users_code_ends_a_search(start, tmp_path):
     options = ("--name", "faulty", "--trials", "60", "--refit-minutes", "0.2")
     process = start("search", faulty_space.__file__, *options)
-    _, told = process.communicate(timeout=500)
+    _, told = process.communicate(timeout=900)
     assert process.returncode == 0 and "Traceback" not in told, told
     results = finished(tmp_path, "faulty")
     assert len(results) == 60

@@ -234,7 +234,7 @@ class Dispatcher:
         self.rule.resume(trial)
         return trial
 
-    def _propose(self) -> Future[Proposal] | None:
+    def _propose(self) -> Future[Proposal | None] | None:
         """Have the next trial drawn; None when there are enough."""
         num_drawn = self.num_started + len(self.making.waiting) + self.slots.num_drawing
         if num_drawn >= self.options.max_trials:

@@ -15,17 +15,17 @@ class Slots:
 
     A slot goes to a paused trial that may go on (`to_resume`), else to a proposal (`propose`),
     which is drawn while others run; both give None when there is nobody. At most `max_live`
-    trials are in slots at once.
+    trials are in slots at once. When nothing can be drawn the slots are closed.
     """
 
     def __init__(
         self,
         max_live: int,
         to_resume: Callable[[], TrialId | None],
-        propose: Callable[[], Future[Proposal] | None],
+        propose: Callable[[], Future[Proposal | None] | None],
     ) -> None:
         self.max_live, self.to_resume, self.propose = max_live, to_resume, propose
-        self.given: deque[TrialId | Future[Proposal]] = deque()
+        self.given: deque[TrialId | Future[Proposal | None]] = deque()
         self.num_departures = self.num_drawing = 0
         self.is_open = True
 
@@ -65,6 +65,9 @@ class Slots:
             proposal = holder.result()
             self.given.popleft()
             self.num_drawing -= 1
+            if proposal is None:
+                self.is_open = False
+                return self.first(may_wait)
             return proposal
         self.given.popleft()
         return holder

@@ -15,7 +15,6 @@ from automl.bounds.bound import UNKNOWN, Bounds
 from automl.cluster.searcher import StudySearcher
 from automl.engine.refit import Refitter
 from automl.engine.watch import Watch, guarded
-from automl.errors import UserError
 from automl.faults import Faults
 from automl.recipe import Report
 from automl.space.domains import at
@@ -90,11 +89,15 @@ def test_faults_while_trials_are_drawn_cost_no_trial_and_a_resumed_search_repeat
     assert all(record.result for record in resumed.study.records())
 
 
-def test_a_space_of_which_nothing_can_be_drawn_says_why(tmp_path):
+def test_a_space_of_which_nothing_can_be_drawn_ends_and_says_why(tmp_path):
     refused = faulty_space.Picky(Int(3, 4))
     trial = TrialConfig(Sklearn("digits"), MLP((8,)), (Train(epochs=1), refused))
-    with pytest.raises(UserError, match=r"no further trial can be drawn: .* 3 is refused"):
-        searching(tmp_path / "s", Space(trial, ("accuracy", "size_bytes")))
+    dispatcher = searching(tmp_path / "s", Space(trial, ("accuracy", "size_bytes")))
+    assert dispatcher.next() is None and dispatcher.is_over()
+    dispatcher.close()
+    told = " | ".join(dispatcher.study.summary().faults)
+    assert "could not be drawn: Picky cannot be made: ZeroDivisionError: 3 is refused" in told
+    assert "1 candidate could not be drawn: OSError: the file of 4 is gone" in told
 
 
 def test_a_bound_that_raises_is_unknown_and_loud_where_nobody_listens():

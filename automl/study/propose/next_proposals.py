@@ -60,7 +60,7 @@ def proposals(
         learn(happening.record)
     num_departures = max((record.course.departure for record in records), default=0)
     drawn = [proposer.propose(num_departures) for _ in range(count)]
-    return [_foretold(proposer, one.candidate) for one in drawn if one.is_new]
+    return [_foretold(proposer, one.candidate) for one in drawn if one and one.is_new]
 
 
 def _foretold(proposer: Proposer, candidate: Candidate) -> ForetoldProposal:

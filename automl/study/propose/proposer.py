@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from threadpoolctl import ThreadpoolController
 
 from automl.bounds.bound import Bound
-from automl.errors import UserError
 from automl.faults import Faults
 from automl.space.domains import Params
 from automl.space.initial_points import given
@@ -114,43 +113,41 @@ class Proposer:
         """Take in how a trial ended, or that it is paused."""
         self.known.learn(record)
 
-    def propose(self, num_departures: int) -> Proposal:
+    def propose(self, num_departures: int) -> Proposal | None:
         """Draw the next trial, when `num_departures` trials have left their slot.
 
         A trial that was proposed before comes only after many tries. The draw runs on one thread:
-        more would take the cores from the trials, and small matrices gain nothing. Raises
-        UserError when the user's classes refuse all that is drawn.
+        more would take the cores from the trials, and small matrices gain nothing. None when the
+        user's classes refuse all that is drawn.
         """
         with self.libraries.limit(limits=1, user_api="blas"):
             return self._propose(num_departures)
 
-    def _propose(self, num_departures: int) -> Proposal:
+    def _propose(self, num_departures: int) -> Proposal | None:
         screened, undrawn = list[Params](), list[Params]()
         refuses = screen(self.settings, self.known.front.members)
         num_refused = num_undrawn = 0
-        while True:
+        while num_undrawn < MAX_IN_A_ROW:
             candidate, weight = self._next(refuses)
             if candidate is None:
                 num_undrawn += weight
-                self._check_any_can_be(num_undrawn)
                 continue
             if (keys := self._keys(candidate)) is None:
                 num_undrawn += 1
-                self._check_any_can_be(num_undrawn)
                 undrawn.append(candidate.params)
                 self.known.seen.add(candidate.key)
                 continue
             is_new = candidate.key not in self.known.seen
             is_fit = is_new and not refuses(self.known.bound_of(candidate.config))
             if is_fit or num_refused >= MAX_IN_A_ROW:
-                break
+                self.known.expect(candidate)
+                others = tuple(screened), tuple(undrawn)
+                drawing = Drawing(self.num_draws, num_departures, candidate.parent, *others)
+                return Proposal(candidate, keys, drawing, is_new)
             num_refused += weight
             screened.append(candidate.params)
             self.known.screen(candidate)
-        self.known.expect(candidate)
-        others = tuple(screened), tuple(undrawn)
-        drawing = Drawing(self.num_draws, num_departures, candidate.parent, *others)
-        return Proposal(candidate, keys, drawing, is_new)
+        return None
 
     def _keys(self, candidate: Candidate) -> list[str] | None:
         """The keys of a candidate; None, noted as a fault, where the user's own fingerprint or
@@ -160,11 +157,6 @@ class Proposer:
         except Exception as error:
             self.faults.note("candidate", "could not be drawn", error, candidate.key)
             return None
-
-    def _check_any_can_be(self, num_undrawn: int) -> None:
-        if num_undrawn >= MAX_IN_A_ROW:
-            why = "; ".join(str(fault) for fault in self.faults.kinds.values())
-            raise UserError(f"no further trial can be drawn: {why}")
 
     def _next(self, refuses: Callable[[Bound], bool]) -> tuple[Candidate | None, int]:
         """A candidate, if one could be drawn, and the refusals that it counts as when it is

@@ -88,6 +88,8 @@ class TracedWidths:
 def traced_widths(network: Network, rows: Tensor, outer: bool = True) -> TracedWidths:
     """The widths of a network that `rows` (rows, *input shape) show; `outer` as in
     `unit_labels.reshaped`. Raises Rejected where it cannot be followed."""
+    if any(isinstance(module, torch.jit.ScriptModule) for module in network.body.modules()):
+        raise Rejected("Prune: layers of a TorchScript module stay as they are; leave Prune out")
     try:
         trace = traced(network, rows, outer)
     except Exception as error:
@@ -230,7 +232,7 @@ def _staying(trace: Trace) -> tuple[dict[str, str], list[str]]:
             continue
         made = [dim for dim, own in enumerate(dims) if _among(own, trace.made)]
         unread = [dim for dim, own in enumerate(dims) if not _among(own, trace.read)]
-        for dim in made or unread or range(len(dims)):
+        for dim in made or unread[::-1] or range(len(dims)):
             for root in _roots(trace, dims[dim]):
                 reason = units.reason(root)
                 if reason:

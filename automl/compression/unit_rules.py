@@ -239,6 +239,11 @@ def _cat(known: Followed, call: Call) -> list[Dims]:
     return [dims]
 
 
+@rule("new_zeros", "new_ones", "new_empty", "new_full", "new_empty_strided")
+def _new(known: Followed, call: Call) -> list[Dims]:
+    return [[None] * output.dim() for output in call.outputs]
+
+
 @rule("stack")
 def _stack(known: Followed, call: Call) -> list[Dims]:
     (output,), tensors = call.outputs, call.tensors

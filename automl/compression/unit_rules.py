@@ -6,6 +6,7 @@ has the units that enter it stay.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -35,7 +36,7 @@ class Followed:
 
     outer: bool
     units: UnitLabels = field(default_factory=UnitLabels)
-    known: dict[int, tuple[Tensor, Dims, bool]] = field(default_factory=dict)
+    known: dict[int, tuple[weakref.ref[Tensor], Dims, bool]] = field(default_factory=dict)
     read: list[Labels] = field(default_factory=list)
     made: list[Labels] = field(default_factory=list)
     whole_groups: list[Tensor] = field(default_factory=list)
@@ -44,7 +45,10 @@ class Followed:
     def learn(self, tensor: Tensor, dims: Dims, of_state: bool) -> None:
         """Note the labels of a tensor, and whether only the module's own tensors made it."""
         one: Dims = [None if size == 1 else d for size, d in zip(tensor.shape, dims, strict=True)]
-        self.known[id(tensor)] = (tensor, one, of_state)
+        number = id(tensor)
+        # Another tensor may get its number when this one is gone.
+        gone = weakref.ref(tensor, lambda _: self.known.pop(number, None))
+        self.known[number] = (gone, one, of_state)
 
     def dims(self, tensor: Tensor | None) -> Dims:
         if tensor is None:

@@ -118,7 +118,7 @@ def proof_rows(network: Network, context: Context) -> Tensor:
 
 
 def outcomes(before: Network, after: Network, widths: Widths) -> tuple[LayerOutcome, ...]:
-    """What a cut made of each tensor of weights, or why it stays."""
+    """The outcome of a cut for each tensor of weights, or the reason why it stays."""
     made = {(part.name, part.dim) for group in widths.groups for part in group.produced}
     found, state = [], after.body.state_dict()
     for weight in weights(before.body):

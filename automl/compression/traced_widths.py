@@ -24,6 +24,7 @@ from automl.compression.width_attributes import (
 )
 from automl.errors import Rejected
 from automl.models.family import Group, LayerEdit, Network, Slice, TwoEdits
+from automl.models.torch_patches import unsaved_buffers
 
 NOT_CALLED = "it is not called in evaluation"
 
@@ -218,7 +219,7 @@ def _group(
 
 def saved_of(layer: nn.Module) -> list[str]:
     """The names of a layer's own tensors that are saved, as `tensors_of`."""
-    unsaved = layer._non_persistent_buffers_set
+    unsaved = unsaved_buffers(layer)
     return [name for name, _ in tensors_of(layer) if name not in unsaved]
 
 

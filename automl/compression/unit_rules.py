@@ -27,7 +27,7 @@ from automl.compression.unit_labels import (
 
 @dataclass
 class Followed:
-    """What is known of the tensors of a call so far.
+    """The tensors of a call that are known so far.
 
     `outer` as in `unit_labels.reshaped`. `read` are labels of weights where they read units,
     `made` where they make them; `whole_groups` are the weights of convolutions of which only

@@ -115,7 +115,7 @@ def _embedding(known: Followed, call: Call) -> list[Dims]:
 
 @rule("index")
 def _index(known: Followed, call: Call) -> list[Dims]:
-    """What dimensions beside each other are indexed by stands in their place."""
+    """Indices stand in the place of the dimensions beside each other that they index."""
     dims, chosen = known.dims(call["self"]), call["indices"]
     places = [place for place, index in enumerate(chosen) if index is not None]
     for place in places:

@@ -38,8 +38,10 @@ class Widths:
     @property
     def causes(self) -> str:
         """The first reasons for which widths stay, each after a semicolon; "" of none."""
-        more = [f"and {len(self.sentences) - 3} more"] if len(self.sentences) > 3 else []
-        return "".join(f"; {sentence}" for sentence in (*self.sentences[:3], *more))
+        firsts = {reason: name for name, reason in reversed(self.reasons.items())}
+        every = self.sentences or [f"{name!r} stays: {reason}" for reason, name in firsts.items()]
+        more = [f"and {len(every) - 3} more"] if len(every) > 3 else []
+        return "".join(f"; {sentence}" for sentence in (*every[:3], *more))
 
     def refuse(self, group: Group, reason: str) -> None:
         for part in group.produced:
@@ -61,14 +63,16 @@ def widths_of(network: Network, rows: Tensor) -> Widths:
     # What only goes by halves of its rows the other way round is found the other way round.
     others = traced_widths(network, rows, outer=False).groups
     known = [group for group, _ in refused]
-    fresh = [group for group in others if group not in known and not _overlap(group, proven)]
+    taken = set().union(*map(_entries, proven))
+    fresh = [group for group in others if group not in known and not taken & _entries(group)]
     ignored: list[tuple[TracedGroup, str]] = []
     proven += _proven(network, fresh, rows, ignored)
     order = list(network.body.state_dict())
     proven.sort(key=lambda group: order.index(group.produced[0].name))
     widths = Widths(proven, traced.reasons, traced.sentences)
+    taken = set().union(*map(_entries, proven))
     for group, reason in refused + (ignored if not traced.groups else []):
-        if not _overlap(group, proven):
+        if not taken & _entries(group):
             widths.refuse(group, reason)
     return widths
 
@@ -114,7 +118,7 @@ def proof_rows(network: Network, context: Context) -> Tensor:
 
 
 def outcomes(before: Network, after: Network, widths: Widths) -> tuple[LayerOutcome, ...]:
-    """What a cut made of each tensor of weights, or why it stays."""
+    """The outcome of a cut for each tensor of weights, or the reason why it stays."""
     made = {(part.name, part.dim) for group in widths.groups for part in group.produced}
     found, state = [], after.body.state_dict()
     for weight in weights(before.body):
@@ -169,11 +173,6 @@ def _half(group: Group) -> Tensor:
     """Half of the units, from all over the width."""
     order = torch.randperm(group.size, generator=torch.Generator().manual_seed(0))
     return order[: group.size // 2].sort().values
-
-
-def _overlap(group: Group, others: Sequence[Group]) -> bool:
-    own = _entries(group)
-    return any(own & _entries(other) for other in others)
 
 
 def _entries(group: Group) -> set[tuple[str, int, int]]:

@@ -24,6 +24,7 @@ from automl.compression.width_attributes import (
 )
 from automl.errors import Rejected
 from automl.models.family import Group, LayerEdit, Network, Slice, TwoEdits
+from automl.models.torch_patches import unsaved_buffers
 
 NOT_CALLED = "it is not called in evaluation"
 
@@ -88,6 +89,8 @@ class TracedWidths:
 def traced_widths(network: Network, rows: Tensor, outer: bool = True) -> TracedWidths:
     """The widths of a network that `rows` (rows, *input shape) show; `outer` as in
     `unit_labels.reshaped`. Raises Rejected where it cannot be followed."""
+    if any(isinstance(module, torch.jit.ScriptModule) for module in network.body.modules()):
+        raise Rejected("Prune: layers of a TorchScript module stay as they are; leave Prune out")
     try:
         trace = traced(network, rows, outer)
     except Exception as error:
@@ -216,7 +219,7 @@ def _group(
 
 def saved_of(layer: nn.Module) -> list[str]:
     """The names of a layer's own tensors that are saved, as `tensors_of`."""
-    unsaved = layer._non_persistent_buffers_set
+    unsaved = unsaved_buffers(layer)
     return [name for name, _ in tensors_of(layer) if name not in unsaved]
 
 
@@ -230,7 +233,7 @@ def _staying(trace: Trace) -> tuple[dict[str, str], list[str]]:
             continue
         made = [dim for dim, own in enumerate(dims) if _among(own, trace.made)]
         unread = [dim for dim, own in enumerate(dims) if not _among(own, trace.read)]
-        for dim in made or unread or range(len(dims)):
+        for dim in made or unread[::-1] or range(len(dims)):
             for root in _roots(trace, dims[dim]):
                 reason = units.reason(root)
                 if reason:

@@ -6,6 +6,7 @@ has the units that enter it stay.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -26,7 +27,7 @@ from automl.compression.unit_labels import (
 
 @dataclass
 class Followed:
-    """What is known of the tensors of a call so far.
+    """The tensors of a call that are known so far.
 
     `outer` as in `unit_labels.reshaped`. `read` are labels of weights where they read units,
     `made` where they make them; `whole_groups` are the weights of convolutions of which only
@@ -35,7 +36,7 @@ class Followed:
 
     outer: bool
     units: UnitLabels = field(default_factory=UnitLabels)
-    known: dict[int, tuple[Tensor, Dims, bool]] = field(default_factory=dict)
+    known: dict[int, tuple[weakref.ref[Tensor], Dims, bool]] = field(default_factory=dict)
     read: list[Labels] = field(default_factory=list)
     made: list[Labels] = field(default_factory=list)
     whole_groups: list[Tensor] = field(default_factory=list)
@@ -44,7 +45,10 @@ class Followed:
     def learn(self, tensor: Tensor, dims: Dims, of_state: bool) -> None:
         """Note the labels of a tensor, and whether only the module's own tensors made it."""
         one: Dims = [None if size == 1 else d for size, d in zip(tensor.shape, dims, strict=True)]
-        self.known[id(tensor)] = (tensor, one, of_state)
+        number = id(tensor)
+        # Another tensor may get its number when this one is gone.
+        gone = weakref.ref(tensor, lambda _: self.known.pop(number, None))
+        self.known[number] = (gone, one, of_state)
 
     def dims(self, tensor: Tensor | None) -> Dims:
         if tensor is None:
@@ -237,6 +241,11 @@ def _cat(known: Followed, call: Call) -> list[Dims]:
         beside = _beside(tensors, column, axis) if place == axis else None
         dims.append(beside if place == axis else join_all(known.units, column))
     return [dims]
+
+
+@rule("new_zeros", "new_ones", "new_empty", "new_full", "new_empty_strided")
+def _new(known: Followed, call: Call) -> list[Dims]:
+    return [[None] * output.dim() for output in call.outputs]
 
 
 @rule("stack")

@@ -1,4 +1,4 @@
-"""One call of a module, followed operation by operation: which units of its tensors go together."""
+"""A call of a module, followed operation by operation: which units of its tensors go together."""
 
 from __future__ import annotations
 
@@ -11,19 +11,24 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from automl.compression.layer_rules import spatial
 from automl.compression.unit_labels import ANSWERS, Labels, data, is_data
 from automl.compression.unit_rules import RULES, Call, Followed, entry_by_entry, tensors_in, unknown
 from automl.models.family import Network
+from automl.models.torch_patches import (
+    TorchDispatchMode,
+    named_arguments,
+    operation_name,
+    plain_kernels,
+)
 
 NOT_SAVED = "its units run through the buffer {!r}, which is not saved with the weights"
 
 
 @dataclass(frozen=True)
 class Trace:
-    """What one call of a network showed.
+    """The record of a call of a network.
 
     `labels` are those of each tensor by its name, `lengths` the labels of dimensions that tensors
     had inside the forward of each module, `called` the tensors that the call used. `read` and
@@ -56,7 +61,7 @@ def traced(network: Network, rows: Tensor, outer: bool) -> Trace:
     known.learn(rows, [data(size) for size in rows.shape], of_state=False)
     names = {id(tensor): name for name, tensor in tensors.items()}
     following = _Following(known, names)
-    with torch.no_grad(), _plain_kernels(), _places(network.body, following), following:
+    with torch.no_grad(), plain_kernels(), _places(network.body, following), following:
         answers = network.eval()(rows)
     for labels in known.dims(answers):
         known.units.fix(labels, ANSWERS)
@@ -84,11 +89,7 @@ class _Following(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if parts is not NotImplemented:
                 return parts
         result = func(*args, **kwargs)
-        arguments = dict(zip((a.name for a in func._schema.arguments), args, strict=False))
-        for argument in func._schema.arguments:
-            if argument.has_default_value():
-                arguments.setdefault(argument.name, argument.default_value)
-        call = Call(_base_name(func), {**arguments, **kwargs}, tensors_in([result]))
+        call = Call(operation_name(func), named_arguments(func, args, kwargs), tensors_in([result]))
         self._follow(rule, call)
         return result
 
@@ -123,37 +124,17 @@ class _Following(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def _rule_of(func: Any) -> Callable[[Followed, Call], Any]:
-    name = _base_name(func)
+    name = operation_name(func)
     found = RULES.get(name) or spatial(name)
     if found is None and torch.Tag.pointwise in func.tags:
         found = entry_by_entry
     return found or unknown
 
 
-def _base_name(func: Any) -> str:
-    """The name of an operation, whether it changes its input or not."""
-    name: str = func._schema.name.partition("::")[2]
-    return name if name.endswith("__") else name.rstrip("_")
-
-
 def _own_tensors(body: nn.Module) -> dict[str, Tensor]:
     """The tensors of a module by name, each under its first; mere numbers are left out."""
     own = (*body.named_parameters(), *body.named_buffers())
     return {name: tensor for name, tensor in own if tensor.dim()}
-
-
-@contextmanager
-def _plain_kernels() -> Iterator[None]:
-    """Have torch take the kernels that come down to operations with rules."""
-    fast = torch.backends.mha.get_fastpath_enabled()
-    fused = torch._C._get_mkldnn_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    torch._C._set_mkldnn_enabled(False)
-    try:
-        yield
-    finally:
-        torch._C._set_mkldnn_enabled(fused)
-        torch.backends.mha.set_fastpath_enabled(fast)
 
 
 @contextmanager

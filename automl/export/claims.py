@@ -48,16 +48,14 @@ def claims(network: Network) -> Claims:
     bits: Counter[int] = Counter()
     for claim in found:
         bits[claim.bits] += claim.num_weights
-    own = tuple(name.removesuffix("original") for name, _, _ in coded)
+    own = {name for name, _, _ in coded}
     tensors = [*network.named_parameters(), *network.named_buffers()]
     return Claims(
         bits=dict(bits),
         codes=tuple(
             (weight.bits, codes.movedim(weight.axis, 0).cpu().numpy()) for _, codes, weight in coded
         ),
-        others=tuple(
-            tensor.detach().cpu().numpy() for name, tensor in tensors if name not in coded
-        ),
+        others=tuple(tensor.detach().cpu().numpy() for name, tensor in tensors if name not in own),
         integer_convolutions=sum(claim.is_integer_convolution for claim in found),
     )
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode as TorchDispatchMode
 
 
 def follow_computed_weights(layer: nn.Module) -> None:
@@ -54,3 +60,35 @@ def times_changed(tensor: Tensor) -> int:
     name of the count.
     """
     return 0 if tensor.is_inference() else tensor._version
+
+
+@contextmanager
+def plain_kernels() -> Iterator[None]:
+    """Have torch take the kernels that come down to its ordinary operations."""
+    fast, fused = torch.backends.mha.get_fastpath_enabled(), torch._C._get_mkldnn_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    torch._C._set_mkldnn_enabled(False)  # the public setter warns of what it does not set
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+        torch._C._set_mkldnn_enabled(fused)
+
+
+def operation_name(operation: Any) -> str:
+    """The name of an operation of ATen, whether it changes its input or not."""
+    name: str = operation._schema.name.partition("::")[2]
+    return name if name.endswith("__") else name.rstrip("_")
+
+
+def named_arguments(operation: Any, args: Any, kwargs: Any) -> dict[str, Any]:
+    """All arguments of an operation of ATen, by name."""
+    declared = operation._schema.arguments
+    given = dict(zip((argument.name for argument in declared), args, strict=False))
+    defaults = {a.name: a.default_value for a in declared if a.has_default_value()}
+    return {**defaults, **given, **kwargs}
+
+
+def unsaved_buffers(layer: nn.Module) -> set[str]:
+    """The names of a layer's own buffers that are not saved with its weights."""
+    return set(layer._non_persistent_buffers_set)

@@ -79,8 +79,8 @@ class LayerSensitivity:
 
 
 @dataclass(frozen=True)
-class LayerOutcome:
-    """What a step made of one tensor of weights, or why it left the tensor alone.
+class LayerOutcome(Config):
+    """The outcome of a step for one tensor of weights: what it made of it, or why it stays.
 
     `tensor` is its name in the network's body, such as "head.weight"; `change` says in words what
     was made of it, such as "8 bits". `change` is empty where the tensor stays, for the `reason`.

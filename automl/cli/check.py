@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,6 +22,7 @@ from automl.space.domains import IntDomain, OneOfDomain
 if TYPE_CHECKING:
     from automl.home import Home
     from automl.space.exploring import Explored
+    from automl.trial.layer_outcomes import Outcomes
 
 
 @takes_options("check")
@@ -37,18 +38,26 @@ def check(
     **given: object,
 ) -> None:
     """Validate a space; print its parameters and the size of its largest model."""
+    from automl.trial import layer_outcomes
+
     report = examine(space, assignments(given["sets"]), home_of(home), run=run)
-    facts = {name: value for name, value in asdict(report).items() if value is not None}
+    facts = {name: value for name, value in vars(report).items() if value is not None}
+    notes, outcomes = facts.pop("notes"), facts.pop("outcomes")
     if as_json:
-        render.as_json(facts)
+        render.as_json({**facts, "notes": notes, "layers": layer_outcomes.as_json(outcomes)})
         return
     render.table([{"parameter": k, "values": v} for k, v in facts.pop("parameters").items()])
     print("\n".join(f"{name}: {value}" for name, value in facts.items()))
+    print("\n".join(f"note: {note}" for note in notes), end="\n" * bool(notes))
+    render.layers(outcomes)
 
 
 @dataclass(frozen=True)
 class SpaceReport:
-    """Facts of a space, each parameter in words; `trial` tells how the tiny trial ended."""
+    """Facts of a space, each parameter in words.
+
+    `trial` tells how the tiny trial ended, `notes` and `outcomes` are that trial's.
+    """
 
     space: str
     objectives: str
@@ -59,6 +68,8 @@ class SpaceReport:
     largest_model_bytes: int
     parameters: dict[str, str]
     trial: str | None = None
+    notes: tuple[str, ...] = ()
+    outcomes: Outcomes = field(default_factory=dict)
 
 
 def examine(name: str, sets: dict[str, str], home: Home, *, run: bool) -> SpaceReport:
@@ -81,13 +92,12 @@ def examine(name: str, sets: dict[str, str], home: Home, *, run: bool) -> SpaceR
     explored = validate(space)
     make_writable(home)
     reference = largest(space, explored, home.cache)
-    trial = None
+    result = None
     if run:
         longest = max(reversed(explored.configs), key=lambda config: len(config.recipe))
         result = tiny_trial.run(longest, home.cache, user_code.fingerprint(text))
         if result.status == "failed":
             raise UserError(f"a tiny trial of {path} failed: {result.reason}")
-        trial = f"{result.status} {result.reason}".strip()
     return SpaceReport(
         space=path.stem,
         objectives=", ".join(space.objectives),
@@ -97,7 +107,9 @@ def examine(name: str, sets: dict[str, str], home: Home, *, run: bool) -> SpaceR
         largest_model_parameters=count_parameters(reference.network),
         largest_model_bytes=len(reference.export()),
         parameters={path: describe(domain) for path, domain in explored.domains.items()},
-        trial=trial,
+        trial=f"{result.status} {result.reason}".strip() if result else None,
+        notes=result.notes if result else (),
+        outcomes=result.outcomes if result else {},
     )
 
 

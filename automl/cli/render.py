@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from automl.engine.searches import Search
     from automl.explain.findings import Explanation
     from automl.study.record import TrialRecord
+    from automl.trial.layer_outcomes import Outcomes
 
 Figures = Mapping[str, float]
 ROWS, COLUMNS, MARGIN = 12, 60, 10
@@ -165,6 +166,24 @@ def explanation(found: Explanation) -> None:
         [
             {"recipe": name, **{n: outcome.figures.get(n, outcome.reason) for n in names}}
             for name, outcome in recipes.items()
+        ]
+    )
+    layers(found.outcomes)
+
+
+def layers(outcomes: Outcomes) -> None:
+    """A row for each of the largest tensors of weights: what became of it, or why it stays."""
+    from automl.trial import layer_outcomes
+
+    table(
+        [
+            {
+                "tensor": row.tensor,
+                "weights": row.num_weights,
+                "share": row.share,
+                "what became of it": row.became,
+            }
+            for row in layer_outcomes.table(outcomes, most=20)
         ]
     )
 

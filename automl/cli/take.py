@@ -38,6 +38,8 @@ def export(
         print(f"  {file:18} {size:>9} bytes")
     quality = ", ".join(f"{name} {figures.test[name]:.4f}" for name in figures.intervals)
     print(f"on test rows: {quality}, {figures.test['latency_ms']:.4f} ms a row")
+    for note in exported.notes:
+        print(f"note: {note}")
 
 
 def measure(

@@ -64,7 +64,7 @@ def run_on_workers(
                 return TrialResult(Status.FAILED, reason=f"its workers were lost again: {lost}")
             notes += (f"a worker was lost, all began again from the last checkpoint: {lost}",)
         else:
-            return replace(result, notes=notes + result.notes)
+            return replace(result, notes=result.notes + notes)
 
 
 class _Lost(Exception):

@@ -14,7 +14,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from automl.compression.calibration import recalibrate
+from automl.compression.calibration import recalibrate, seen_rows
 from automl.compression.changeable import Changeable, changeable
 from automl.compression.coded_weight import (
     CodedWeight,
@@ -63,8 +63,8 @@ class Binarize(Train):
         context.outcomes[self.label] = found.outcomes(dict.fromkeys(found.weights, "1 bit"))
         axes = _axes(found)
         trained = yield from super().run(_latent(network, axes), context)
-        settled = _settled(trained, network, axes)
-        return binarized(fold_batch_norm(recalibrate(settled, context)), axes)
+        settled = recalibrate(_settled(trained, network, axes), context)
+        return binarized(fold_batch_norm(settled, seen_rows(settled, context)), axes)
 
     def _found(self, network: Network, context: Context) -> Changeable:
         """The weights to binarize. Raises Rejected where there is none."""

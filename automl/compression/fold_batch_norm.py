@@ -1,16 +1,27 @@
-"""Batch norm merged into the layer before it: the same function, fewer numbers."""
+"""Batch norm merged into the layer before it: the same function, fewer numbers.
+
+Which layer a norm follows is seen in an evaluation pass, and proven by the answers.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 
-from automl.compression.coded_weight import along, coded_weight, held
+from automl.compression.coded_weight import CodedWeight, along, coded_weight, held
+from automl.compression.proof import answers_alike, some_of
+from automl.compression.quantized_layers import without_rounding
+from automl.models.dataflow import Seen, flow_of
+from automl.models.deployed import device_of
 from automl.models.family import LayerEdit, Network, copy_weights, edit_layers
-from automl.models.plain_layers import followed_by_norm
+from automl.models.plain_layers import BATCH_NORMS, KINDS
+
+TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+FOLDABLE = (*KINDS, nn.Conv3d, *TRANSPOSED)
 
 
 @dataclass(frozen=True)
@@ -29,52 +40,139 @@ class Biased(LayerEdit):
         return with_bias(layer)
 
 
-def fold_batch_norm(network: Network) -> Network:
-    """The network in which every batch norm after a convolution or linear layer is merged."""
+def fold_batch_norm(network: Network, rows: Tensor) -> Network:
+    """The network in which every batch norm that reads what one layer gives, and alone reads it,
+    is merged into that layer.
+
+    On some of these rows (rows, *input shape) the answers are as before; a norm of which that
+    cannot be shown stays.
+    """
     network.eval()
-    pairs = followed_by_norm(network.body)
+    pairs = _followed_by_norm(network, rows)
     if not pairs:
         return network
-    layer_edits: dict[str, LayerEdit] = {norm_name: Removed() for _, norm_name in pairs}
-    for layer_name, _ in pairs:
-        if coded_weight(network.body.get_submodule(layer_name)) is None:
-            layer_edits[layer_name] = Biased()
-    folded = edit_layers(network, layer_edits)
-    copy_weights(network, folded)
-    for layer_name, norm_name in pairs:
-        norm = network.body.get_submodule(norm_name)
-        assert isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d)
-        layer, target = (one.body.get_submodule(layer_name) for one in (network, folded))
-        if coded_weight(layer) is not None:
-            _fuse_coded(target, norm)
-        else:
-            target.load_state_dict(_fuse(layer, norm))
-    return folded.eval()
+    folded = _folded(network, pairs)
+    if _proven(network, folded, rows):
+        return folded
+    folded = network
+    for pair in pairs:
+        further = _folded(folded, [pair])
+        if _proven(network, further, rows):
+            folded = further
+    return folded
 
 
 def with_bias(layer: nn.Module) -> nn.Module:
     """The same empty layer, with a bias."""
     if layer.bias is None:
-        layer.bias = nn.Parameter(torch.zeros(len(layer.weight)))
+        layer.bias = nn.Parameter(torch.zeros(_num_outputs(layer)))
     return layer
 
 
-def _fuse(layer: nn.Module, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> dict[str, Tensor]:
+def depends_on_batch(body: nn.Module) -> str:
+    """A sentence on the first norm whose answers for a row depend on the rows beside it; "" where
+    there is none."""
+    for name, norm in body.named_modules():
+        if isinstance(norm, BATCH_NORMS) and norm.running_mean is None:
+            return (
+                f"layer {name!r} ({type(norm).__name__}) keeps no running statistics, so that the "
+                "answer for a row depends on the rows beside it; build it with "
+                "track_running_stats=True"
+            )
+    return ""
+
+
+def _followed_by_norm(network: Network, rows: Tensor) -> list[tuple[str, str]]:
+    """Names of (layer, batch norm) where the norm reads what the layer gives, both called once
+    and nothing else reading it."""
+    modules = dict(network.body.named_modules())
+    norms = {n: m.num_features for n, m in modules.items() if _has_statistics(m)}
+    layers = {n: _num_outputs(m) for n, m in modules.items() if _owns_weights(m)}
+    if not norms or not layers:
+        return []
+    flow = flow_of(network.body, rows)
+    makers: dict[Seen, str] = {}
+    for name in layers:
+        if call := flow.only_call(name):
+            makers |= dict.fromkeys(call.gave, name)
+    pairs = []
+    for norm_name, width in norms.items():
+        call = flow.only_call(norm_name)
+        name = makers.get(call.read[0]) if call else None
+        if call and name and len(flow.readers(call.read[0])) == 1 and width == layers[name]:
+            pairs.append((name, norm_name))
+    return pairs
+
+
+def _has_statistics(norm: nn.Module) -> bool:
+    """Tell if a module is torch's own batch norm, with running statistics."""
+    return type(norm) in BATCH_NORMS and norm.running_mean is not None
+
+
+def _owns_weights(layer: nn.Module) -> bool:
+    """Tell if a module is a layer whose weights are its own, not made of others at each call."""
+    if not isinstance(layer, FOLDABLE):
+        return False
+    coded, own = coded_weight(layer), dict(layer.named_parameters(recurse=False))
+    return "weight" in own if coded is None else coded.axis == isinstance(layer, TRANSPOSED)
+
+
+def _num_outputs(layer: nn.Module) -> int:
+    size = layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels
+    assert isinstance(size, int)
+    return size
+
+
+def _folded(network: Network, pairs: Sequence[tuple[str, str]]) -> Network:
+    """The network with these norms merged into these layers."""
+    layer_edits: dict[str, LayerEdit] = {norm_name: Removed() for _, norm_name in pairs}
+    for layer_name, _ in pairs:
+        layer = network.body.get_submodule(layer_name)
+        if coded_weight(layer) is None or layer.bias is None:
+            layer_edits[layer_name] = Biased()
+    folded = edit_layers(network, layer_edits)
+    copy_weights(network, folded)
+    for layer_name, norm_name in pairs:
+        fused = _fuse(network.body.get_submodule(layer_name), network.body.get_submodule(norm_name))
+        folded.body.get_submodule(layer_name).load_state_dict(fused, strict=False)
+    return folded.to(device_of(network)).eval()
+
+
+def _proven(network: Network, folded: Network, rows: Tensor) -> bool:
+    """Tell if both answer alike where nothing is rounded: the least difference may round a value
+    to the other side of a step."""
+    with without_rounding(network), without_rounding(folded):
+        return answers_alike(network, folded, some_of(rows))
+
+
+def _fuse(layer: nn.Module, norm: nn.Module) -> dict[str, Tensor]:
     """The state of the layer that does what both did."""
+    assert isinstance(layer, FOLDABLE) and isinstance(norm, BATCH_NORMS)
+    mean, variance = norm.running_mean, norm.running_var
+    assert mean is not None and variance is not None
+    factor = torch.ones_like(mean) if norm.weight is None else norm.weight
+    shift = torch.zeros_like(mean) if norm.bias is None else norm.bias
+    if coded := coded_weight(layer):
+        return _fuse_codes(layer, coded, factor / torch.sqrt(variance + norm.eps), mean, shift)
+    moments = (mean, variance, norm.eps, factor, shift)
     if isinstance(layer, nn.Linear):
-        return fuse_linear_bn_eval(layer, norm).state_dict()
-    assert isinstance(layer, nn.Conv1d | nn.Conv2d)
-    return fuse_conv_bn_eval(layer, norm).state_dict()
+        weight, bias = fuse_linear_bn_weights(layer.weight, layer.bias, *moments)
+    else:
+        is_transposed = isinstance(layer, TRANSPOSED)
+        weight, bias = fuse_conv_bn_weights(layer.weight, layer.bias, *moments, is_transposed)
+    return {**layer.state_dict(), "weight": weight, "bias": bias}
 
 
-def _fuse_coded(layer: nn.Module, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> None:
-    """Put a norm's factor into the scale of a layer's codes, its sign into the codes: scales stay
-    positive."""
-    weight = coded_weight(layer)
-    assert weight is not None and norm.running_mean is not None and norm.running_var is not None
-    factor = (norm.weight / torch.sqrt(norm.running_var + norm.eps)).detach()
-    with torch.no_grad():
-        codes, bias = held(layer), layer.get_parameter("bias")
-        codes.mul_(along(torch.where(factor < 0, -1, 1).to(torch.int8), codes, weight.axis))
-        weight.scale.mul_(factor.abs()).clamp_(min=1e-12)
-        bias.copy_((bias - norm.running_mean) * factor + norm.bias)
+def _fuse_codes(
+    layer: nn.Module, coded: CodedWeight, factor: Tensor, mean: Tensor, shift: Tensor
+) -> dict[str, Tensor]:
+    """A norm's factor goes into the scale, its sign into the codes: scales stay positive."""
+    factor, shift, codes = factor.detach(), shift.detach(), held(layer)
+    sign = torch.where(factor < 0, -1, 1).to(torch.int8)
+    bias = 0.0 if layer.bias is None else layer.get_parameter("bias").detach()
+    return {
+        **layer.state_dict(),
+        "parametrizations.weight.original": codes * along(sign, codes, coded.axis),
+        "parametrizations.weight.0.scale": (coded.scale * factor.abs()).clamp_min(1e-12),
+        "bias": (bias - mean) * factor + shift,
+    }

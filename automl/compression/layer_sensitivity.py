@@ -1,6 +1,8 @@
 """Losses of each layer at each size that it may have, and a budget of size spread by them.
 
-A loss is measured with that layer alone changed; those of several layers are taken to add up.
+A loss is of that layer alone changed; those of several layers are taken to add up. It is measured
+by a pass of the whole network for each size of each layer, or, where a size changes numbers in
+some tensors and no shapes, estimated for all of them at once (`estimated_losses.py`).
 """
 
 from __future__ import annotations
@@ -8,13 +10,12 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeAlias
-
-import torch
 
 from automl.compression.calibration import CALIBRATION_ROWS, recalibrate, seen_rows
 from automl.compression.coded_weight import along
+from automl.compression.estimated_losses import Change, estimated
 from automl.compression.quantization_grid import LIMITS, codes_of, weight_scale
 from automl.compression.quantized_layers import by_output, outputs_axis
 from automl.models.deployed import predict
@@ -53,12 +54,34 @@ def measured_once(
     The losses are shown with the result of each trial. `settings` are JSON values on which the
     candidates depend beside the network.
     """
+    return _once(step, of, lambda: measured(network, candidates, context), context, settings)
+
+
+def estimated_once(
+    step: Step,
+    of: str,
+    network: Network,
+    changes: Iterable[Change],
+    context: Context,
+    **settings: object,
+) -> Options:
+    """Estimate the losses of changes as `measured_once` measures those of candidates."""
+    return _once(step, of, lambda: estimated(network, changes, context), context, settings)
+
+
+def _once(
+    step: Step,
+    of: str,
+    find: Callable[[], Options],
+    context: Context,
+    settings: Mapping[str, object],
+) -> Options:
     given = json.dumps(settings, sort_keys=True)
     digest = hashlib.sha256(given.encode()).hexdigest()
 
     def make() -> bytes:
-        options = measured(network, candidates, context).items()
-        return json.dumps({layer: [vars(o) for o in own] for layer, own in options}).encode()
+        found = find().items()
+        return json.dumps({layer: [vars(o) for o in own] for layer, own in found}).encode()
 
     layers = json.loads(context.once(f"sensitivity_{of}_{digest[:16]}.json", make))
     options = {name: [LayerOption(**option) for option in own] for name, own in layers.items()}
@@ -102,20 +125,15 @@ def refreshed(network: Network, context: Context) -> Network:
     return recalibrate(copy.deepcopy(network), context, CALIBRATION_ROWS)
 
 
-def in_fewer_bits(network: Network, weights: Mapping[str, Weight]) -> Iterator[Candidate]:
-    """Each weight rounded to each number of bits, one after the other in one copy."""
-    probe = copy.deepcopy(network)
+def in_fewer_bits(weights: Mapping[str, Weight]) -> Iterator[Change]:
+    """Each weight, by its label, rounded to each number of bits."""
     for label, weight in weights.items():
-        values = probe.body.get_parameter(weight.name)
-        kept = values.detach().clone()
+        values = weight.values.detach()
         for bits in LIMITS:
             axis = outputs_axis(weight, bits)
-            scale = along(weight_scale(by_output(kept, axis), bits), kept, axis)
-            with torch.no_grad():
-                values.copy_(codes_of(kept / scale, bits) * scale)
-            yield label, bits, bits * kept.numel(), probe
-        with torch.no_grad():
-            values.copy_(kept)
+            scale = along(weight_scale(by_output(values, axis), bits), values, axis)
+            rounded = codes_of(values / scale, bits) * scale
+            yield label, bits, bits * values.numel(), {weight.name: rounded}
 
 
 def _size(chosen: Mapping[str, LayerOption]) -> float:

@@ -14,9 +14,9 @@ from automl import quality
 from automl.compression.calibration import first_readers, observe, reading_numbers, seen_rows
 from automl.compression.changeable import Changeable, changeable, in_words
 from automl.compression.coded_weight import Codes, computing, held
-from automl.compression.fold_batch_norm import Removed, fold_batch_norm
-from automl.compression.layer_sensitivity import in_fewer_bits, measured_once, spread
-from automl.compression.output_rounding import outputs_to_round
+from automl.compression.fold_batch_norm import fold_batch_norm
+from automl.compression.layer_sensitivity import estimated_once, in_fewer_bits, spread
+from automl.compression.output_rounding import round_outputs
 from automl.compression.plain_weights import plain
 from automl.compression.quantization_grid import LIMITS, activation_grid
 from automl.compression.quantized_layers import (
@@ -24,18 +24,16 @@ from automl.compression.quantized_layers import (
     Learned,
     LearnedRounding,
     LearnedWeight,
-    Quantized,
     coded,
     freeze,
     round_bias,
     takes_integers,
 )
-from automl.compression.rounded_inputs import INPUT, OUTPUT, Rounding
+from automl.compression.rounded_inputs import INPUT
 from automl.compression.rounding_proof import far, unproven
 from automl.errors import Rejected, UserError
 from automl.models.deployed import Deployed, predict
 from automl.models.family import (
-    LayerEdit,
     Network,
     copy_weights,
     edit_layers,
@@ -198,8 +196,8 @@ class Quantize(Step):
         if not self.average_bits:
             ends = [label for label, one in found.weights.items() if isinstance(one.module, KINDS)]
             return self.given_widths(list(found.weights), ends)
-        candidates = in_fewer_bits(network, found.weights)
-        losses = measured_once(self, "bits", network, candidates, context)
+        candidates = in_fewer_bits(found.weights)
+        losses = estimated_once(self, "bits", network, candidates, context)
         numbers = sum(weight.values.numel() for weight in found.weights.values())
         chosen = spread(losses, self.average_bits * numbers)
         widths = {name: int(option.value) for name, option in chosen.items()}
@@ -297,32 +295,11 @@ def finished(network: Network, context: Context) -> Network:
     copy_weights(network, shipped)
     for name, edit in edits.items():
         freeze(network.body.get_submodule(name), shipped.body.get_submodule(name), edit)
-    folded = fold_batch_norm(shipped.eval())
+    rows = seen_rows(shipped, context)
+    folded = fold_batch_norm(shipped.eval(), rows)
     for name in edits:
         round_bias(folded.body.get_submodule(name))
-    return _with_outputs(folded, context)
-
-
-def _with_outputs(network: Network, context: Context) -> Network:
-    """Round the results of convolutions that no quantized layer reads at once; a ReLU after
-    one is then part of the rounding."""
-    followers = outputs_to_round(network)
-    if not followers:
-        return network
-    ends = {name: relu or name for name, relu in followers.items()}
-    _, leaving = observe(network.body, set(ends.values()), seen_rows(network, context))
-    layer_edits: dict[str, LayerEdit] = {}
-    for name, relu in followers.items():
-        layer_edits[name] = replace(cast(Quantized, last_edit(network, name)), output=True)
-        if relu:
-            layer_edits[relu] = Removed()
-    rounding = replace_last_edit(network, layer_edits).to(context.device)
-    copy_weights(network, rounding)
-    for name, end in ends.items():
-        grid = rounding.body.get_submodule(f"{name}.{OUTPUT}")
-        assert isinstance(grid, Rounding)
-        grid.fit(*activation_grid(leaving[end], 8))
-    return rounding.eval()
+    return round_outputs(folded, rows)
 
 
 def _quality(network: Network, context: Context) -> float:

@@ -174,11 +174,12 @@ class LearnedRounding(nn.Module):
 
 @contextmanager
 def without_rounding(network: nn.Module, most_bits: int = 8) -> Iterator[None]:
-    """Have learned layers not round, where they would to this number of bits or fewer."""
+    """Have layers read, and learned ones compute, what they would round to at most these bits."""
     parts = [
         part
         for part in network.modules()
-        if isinstance(part, LearnedWeight | LearnedRounding) and part.bits <= most_bits
+        if isinstance(part, LearnedWeight | LearnedRounding | Rounding | DynamicRounding)
+        and part.bits <= most_bits
     ]
     for part in parts:
         part.rounds = False

@@ -30,7 +30,7 @@ class Rounding(nn.Module):
 
     def __init__(self, bits: int = 8) -> None:
         super().__init__()
-        self.steps = 2**bits - 1
+        self.bits, self.steps, self.rounds = bits, 2**bits - 1, True
         self.register_buffer("scale", torch.ones(()))
         self.register_buffer("zero_point", torch.zeros((), dtype=torch.uint8))
         if self.steps < 255:
@@ -38,6 +38,8 @@ class Rounding(nn.Module):
             self.register_buffer("high", torch.zeros(()))
 
     def forward(self, values: Tensor) -> Tensor:
+        if not self.rounds:
+            return values
         if not torch.onnx.is_in_onnx_export():
             if self.steps < 255:
                 values = values.clamp(self.low, self.high)
@@ -59,7 +61,13 @@ class Rounding(nn.Module):
 class DynamicRounding(nn.Module):
     """Rounds values of any shape to the 255 steps between their own least and greatest."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.bits, self.rounds = 8, True
+
     def forward(self, values: Tensor) -> Tensor:
+        if not self.rounds:
+            return values
         if torch.onnx.is_in_onnx_export():
             codes, scale, zero_point = torch.onnx.ops.symbolic_multi_out(
                 "DynamicQuantizeLinear",

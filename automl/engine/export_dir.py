@@ -20,6 +20,7 @@ from automl.space.space import TrialConfig
 from automl.study.record import TrialRecord
 from automl.study.study import Study
 from automl.tracking.pages import rendering
+from automl.trial import layer_outcomes
 
 
 @dataclass(frozen=True)
@@ -47,22 +48,26 @@ class TestFigures:
 
 @dataclass(frozen=True)
 class Exported:
-    """A folder that was written: the bytes of its `files`, and the model's figures."""
+    """A folder that was written: the bytes of its `files`, and the model's figures.
+
+    `measurement` is the object in measurement.json; `notes` are those of the trial.
+    """
 
     out: Path
     trial_id: str
     files: Mapping[str, int]
     figures: TestFigures
-    validation: Mapping[str, float]
+    measurement: Mapping[str, object]
+    notes: Sequence[str]
 
     def as_json(self) -> dict[str, object]:
         """The object that `automl export --json` prints."""
-        measurement = {**self.figures.as_json(), "validation": self.validation}
         return {
             "out": str(self.out),
             "trial_id": self.trial_id,
             "files": self.files,
-            "measurement": measurement,
+            "measurement": self.measurement,
+            "notes": list(self.notes),
         }
 
 
@@ -70,12 +75,18 @@ def export(
     study: Study, record: TrialRecord, config: TrialConfig, cache: Path, file: bytes, out: Path
 ) -> Exported:
     """Write the export directory. Raises UserError where it cannot be written."""
+    assert record.result is not None
     figures = test_figures(record, config, cache, file)
     tokenizer = config.dataset.tokenizer_json()
+    measurement = {
+        **figures.as_json(),
+        "validation": record.values,
+        "layers": layer_outcomes.as_json(record.result.outcomes),
+    }
     files = {
         "model.onnx": file,
         "recipe.json": _json({"params": record.params, "config": encode(config)}),
-        "measurement.json": _json({**figures.as_json(), "validation": record.values}),
+        "measurement.json": _json(measurement),
         "README.md": card(study, record, figures, file, bool(tokenizer)).encode(),
     }
     if tokenizer:
@@ -87,7 +98,8 @@ def export(
     except OSError as error:
         raise UserError(f"cannot write to --out {out}: {error.strerror}") from None
     sizes = {name: len(data) for name, data in files.items()}
-    return Exported(out, record.trial_id, sizes, figures, record.values)
+    notes = record.result.notes
+    return Exported(out, record.trial_id, sizes, figures, measurement, notes)
 
 
 def test_figures(record: TrialRecord, config: TrialConfig, cache: Path, file: bytes) -> TestFigures:
@@ -116,6 +128,7 @@ def card(
     has_tokenizer: bool = False,
 ) -> str:
     """The export's README: what the model is, what it reaches, how to run it."""
+    assert record.result is not None
     signature = onnx.signature(file)
     return rendering.render(
         "card.md.j2",
@@ -125,6 +138,8 @@ def card(
         signature=signature,
         input=_input(signature, has_tokenizer),
         has_tokenizer=has_tokenizer,
+        notes=record.result.notes,
+        layers=layer_outcomes.table(record.result.outcomes),
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from automl.compression.changeable import changeable
-from automl.compression.layer_sensitivity import in_fewer_bits, measured_once
+from automl.compression.layer_sensitivity import estimated_once, in_fewer_bits
 from automl.compression.quantize import Quantize
 from automl.config import canonical
 from automl.data import dataset
@@ -141,7 +141,7 @@ def layer_losses(config: TrialConfig, runner: RecipeRunner) -> LayerSensitivity 
             found = changeable(network, context, "Quantize", (), lambda weight: "")
         except Rejected:
             return None
-        measured_once(Quantize(), "bits", network, in_fewer_bits(network, found.weights), context)
+        estimated_once(Quantize(), "bits", network, in_fewer_bits(found.weights), context)
     return context.sensitivity["quantize"]
 
 

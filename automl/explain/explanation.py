@@ -89,6 +89,7 @@ def explain(study: Study, chosen: Chosen, home: Home, say: Say) -> Explanation:
         ablation=ablated,
         answers=_compare_answers(chosen, ablated.whole, runner),
         sensitivity=_layer_sensitivity(record, config, runner),
+        outcomes=record.result.outcomes if record.result else {},
         parameters=_parameters(study),
         proposals=next_proposals.proposals(study, chosen.space, Bounds(home.cache)),
     )

@@ -8,9 +8,10 @@ from typing import TypeAlias, cast
 
 from automl.measure import predictions
 from automl.measure.predictions import ClassComparison, NumberComparison
-from automl.recipe import LayerSensitivity
+from automl.recipe import LayerOutcome, LayerSensitivity
 from automl.study.importance import Importance, Interaction
 from automl.study.propose.next_proposals import ForetoldProposal
+from automl.trial import layer_outcomes
 
 Figures: TypeAlias = Mapping[str, float]
 """Measured figures by name."""
@@ -87,7 +88,8 @@ class Explanation:
     """A search and one of its models, explained.
 
     `quality` is the figure that techniques are judged by besides bytes; `sensitivity` is by the
-    label of the step that measured it; `findings` are all of it in sentences.
+    label of the step that measured it, `outcomes` by the label of the step that told what it made
+    of each layer; `findings` are all of it in sentences.
     """
 
     search: str
@@ -97,6 +99,7 @@ class Explanation:
     ablation: Ablation
     answers: Answers
     sensitivity: Mapping[str, LayerSensitivity]
+    outcomes: Mapping[str, Sequence[LayerOutcome]]
     parameters: Parameters
     proposals: Sequence[ForetoldProposal]
     findings: Sequence[str] = ()
@@ -124,6 +127,7 @@ class Explanation:
             },
             "answers": self.answers.as_json(),
             "sensitivity": {label: own.as_json() for label, own in self.sensitivity.items()},
+            "layers": layer_outcomes.as_json(self.outcomes),
             "num_complete": parameters.num_complete,
             "importance": _plain(parameters.alone),
             "interactions": _plain(parameters.pairs),

@@ -9,6 +9,7 @@ from automl.explain.findings import Explanation
 from automl.measure.predictions import ClassComparison, NumberComparison
 from automl.tracking.pages import rendering
 from automl.tracking.pages.formats import short
+from automl.trial import layer_outcomes
 
 
 def write(explanation: Explanation, file: Path) -> None:
@@ -37,6 +38,7 @@ def document(explanation: Explanation) -> str:
         rows=rows,
         cards=list(zip(comparison.changed, answers.previews)),
         pairs=pairs,
+        layers=layer_outcomes.table(explanation.outcomes),
     )
 
 

@@ -9,6 +9,7 @@ from automl.explain.findings import Explanation, Figures
 from automl.measure.predictions import ClassComparison, NumberComparison
 from automl.pareto import DIRECTIONS
 from automl.tracking.pages.formats import named, parameters, short
+from automl.trial import layer_outcomes
 
 MIN_SHARE = 0.05
 """What matters less than this share is not worth a sentence."""
@@ -16,7 +17,8 @@ MIN_SHARE = 0.05
 
 def sentences(explanation: Explanation) -> list[str]:
     """An explanation's findings, the model first, then the search."""
-    parts = (_model, _techniques, _answers, _layers, _importance, _interactions, _proposal)
+    of_model = (_model, _left_alone, _techniques, _answers, _layers)
+    parts = (*of_model, _importance, _interactions, _proposal)
     return [sentence for part in parts for sentence in part(explanation)]
 
 
@@ -35,6 +37,12 @@ def _model(explanation: Explanation) -> Iterator[str]:
             f"Made and measured again just now, it is not what was recorded: "
             f"{model.difference}. What follows compares with the new figures."
         )
+
+
+def _left_alone(explanation: Explanation) -> Iterator[str]:
+    size = explanation.model.recorded["size_bytes"]
+    for note in layer_outcomes.notes(explanation.outcomes, (), size):
+        yield f"{note}."
 
 
 def _techniques(explanation: Explanation) -> Iterator[str]:

@@ -12,12 +12,15 @@ import numpy as np
 import onnx
 import torch
 
+from automl.compression.calibration import calibration_rows
 from automl.compression.coded_weight import coded_weights
 from automl.compression.fold_batch_norm import fold_batch_norm
+from automl.compression.proof import PROOF_ROWS
 from automl.data.dataset import Data
 from automl.export import packing, sparse
 from automl.export.onnx_patches import keep_operators
-from automl.models.deployed import Deployed
+from automl.export.shared_tensors import share
+from automl.models.deployed import Deployed, seen_by
 from automl.models.family import Network
 
 # torch's exporter reports each optional operator set that is missing; none is needed here.
@@ -34,7 +37,8 @@ def export(network: Network, data: Data) -> bytes:
     `prediction` of a regression."""
     keep_operators()
     info = data.info
-    deployed = Deployed(fold_batch_norm(network).cpu(), info).eval()
+    seen = seen_by(network, calibration_rows(data, PROOF_ROWS).inputs, info)
+    deployed = Deployed(fold_batch_norm(network, seen).cpu(), info).eval()
     row = torch.from_numpy(data.train.inputs[:2])
     row = row.long() if info.num_tokens else row.float()
     batch = torch.export.Dim("batch", min=1, max=MAX_BATCH)
@@ -55,6 +59,7 @@ def export(network: Network, data: Data) -> bytes:
     _strip(proto)
     packing.scale_at_load(proto.graph, _signs(deployed.model))
     packing.pack_weights(proto.graph, _widths(deployed.model))
+    share(proto.graph)
     _shorten(proto.graph)
     sparse.pack(proto)
     if info.classes:

@@ -142,22 +142,28 @@ def _add(graph: onnx.GraphProto, name: str, values: Array) -> None:
 
 
 def stored_bits(file: bytes) -> dict[int, int]:
-    """The number of weights that a file holds at each width, read off the nodes that take codes."""
+    """The number of weights that a file holds at each width, read off the nodes that take codes.
+
+    Codes that several nodes take are counted once.
+    """
     graph = onnx.load_from_string(file).graph
     held = {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
     made_by = {output: node for node in graph.node for output in node.output}
-    found: dict[int, int] = {}
+    found: dict[str, tuple[int, int]] = {}
     for node in graph.node:
         if (packed := _packed(node, made_by, held)) is not None:
-            found[packed.bits] = found.get(packed.bits, 0) + math.prod(packed.shape)
+            found[packed.name] = packed.bits, math.prod(packed.shape)
         if node.op_type not in ("DequantizeLinear", "Cast"):
             continue
         name = node.input[0]
         if name in held and held[name].dtype == np.int8:
-            found[8] = found.get(8, 0) + held[name].size
+            found[name] = 8, held[name].size
         elif name in made_by and made_by[name].domain == sparse.DOMAIN:
-            found[8] = found.get(8, 0) + int(np.prod(held[made_by[name].input[2]]))
-    return found
+            found[name] = 8, int(np.prod(held[made_by[name].input[2]]))
+    bits: dict[int, int] = {}
+    for width, count in found.values():
+        bits[width] = bits.get(width, 0) + count
+    return bits
 
 
 def unpacked(graph: onnx.GraphProto, held: dict[str, Array]) -> dict[str, Array]:
@@ -167,7 +173,8 @@ def unpacked(graph: onnx.GraphProto, held: dict[str, Array]) -> dict[str, Array]
     for node in graph.node:
         if (packed := _packed(node, made_by, held)) is not None:
             bits, count = packed.bits, math.prod(packed.shape)
-            patterns = (whole.pop(packed.name)[:, None] >> np.arange(0, 8, bits)) & (2**bits - 1)
+            patterns = (held[packed.name][:, None] >> np.arange(0, 8, bits)) & (2**bits - 1)
+            whole.pop(packed.name, None)
             codes = held[packed.levels][patterns.ravel()[:count]]
             whole[node.input[0]] = codes.reshape(packed.shape)
     return whole

@@ -6,9 +6,9 @@ runtime calls it once, when it loads the file. A negative zero comes back as a z
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import onnx
@@ -23,9 +23,14 @@ HEAD = '<opset_import: ["" : 20], domain: "sparse">'
 
 def pack(proto: onnx.ModelProto) -> None:
     """Pack, in place, the fp32 and int8 initializers whose packing makes the file smaller."""
-    choices: list[list[str]] = [[], *([name] for name in PACKINGS), [*PACKINGS]]
-    files = [_file(proto, names) for names in choices]
-    proto.CopyFrom(min(files, key=_bytes))
+    ways = {
+        position: _ways(tensor)
+        for position, tensor in enumerate(proto.graph.initializer)
+        if _has_zeros_enough(tensor)
+    }
+    if ways:
+        choices: list[list[str]] = [[], *([name] for name in PACKINGS), [*PACKINGS]]
+        _pack_by(proto, ways, min(choices, key=lambda names: _added(ways, names)))
 
 
 def least_bytes(count: int, kept: int, size: int) -> int:
@@ -63,6 +68,18 @@ class _Held:
     tensors: list[onnx.TensorProto]
     nodes: list[onnx.NodeProto]
 
+    @property
+    def messages(self) -> list[_Message]:
+        return [*self.tensors, *self.nodes]
+
+
+_Ways: TypeAlias = dict[str, _Held]
+"""How a file can hold one tensor, by the name of the packing; "" is whole."""
+
+_Message: TypeAlias = (
+    onnx.TensorProto | onnx.NodeProto | onnx.FunctionProto | onnx.OperatorSetIdProto
+)
+
 
 def _bits(flat: Array) -> tuple[Array, Array]:
     """A bit for every number of `flat` (numbers,), as bytes, and the numbers that are not zero."""
@@ -79,7 +96,8 @@ def _gaps(flat: Array) -> tuple[Array, Array]:
     before, and these numbers. Where a distance is above 255, zeros are among them."""
     places = np.flatnonzero(flat)
     gaps = np.diff(places, prepend=0)
-    stops = [np.arange(p - g + 255, p, 255) for p, g in zip(places, gaps) if g > 255]
+    far = gaps > 255
+    stops = [np.arange(p - g + 255, p, 255) for p, g in zip(places[far], gaps[far])]
     places = np.sort(np.concatenate([places, *stops]))
     return np.diff(places, prepend=0).astype(np.uint8), flat[places]
 
@@ -135,30 +153,66 @@ PACKINGS = {
 """`v` is a zero and then the numbers."""
 
 
-def _file(proto: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
-    """A copy in which every tensor that one of these packings makes smaller is packed."""
-    file = onnx.ModelProto()
-    file.CopyFrom(proto)
-    del file.graph.initializer[:], file.graph.node[:]
-    for tensor in proto.graph.initializer:
-        chosen = min([_whole(tensor), *(_packed(tensor, name) for name in names)], key=_size)
-        file.graph.initializer.extend(chosen.tensors)
-        file.graph.node.extend(chosen.nodes)
-    for name in sorted({node.op_type for node in file.graph.node}):
-        file.functions.append(onnx.parser.parse_function(HEAD + PACKINGS[name].function))
-    if file.functions:
-        file.opset_import.append(onnx.helper.make_opsetid(DOMAIN, 1))
-    file.graph.node.extend(proto.graph.node)
-    return file
+def _pack_by(proto: onnx.ModelProto, ways: Mapping[int, _Ways], names: Collection[str]) -> None:
+    """Pack, in place, every tensor that one of these packings makes smaller. `ways` are those of
+    tensors by their position."""
+    graph, nodes = proto.graph, list[onnx.NodeProto]()
+    for position, held in reversed(_chosen(ways, names).items()):
+        if held.nodes:
+            del graph.initializer[position]
+            for tensor in reversed(held.tensors):
+                graph.initializer.insert(position, tensor)
+            nodes += held.nodes
+    for node in nodes:
+        graph.node.insert(0, node)
+    for name in sorted({node.op_type for node in nodes}):
+        proto.functions.append(_function(name))
+    if nodes:
+        proto.opset_import.append(onnx.helper.make_opsetid(DOMAIN, 1))
 
 
-def _whole(tensor: onnx.TensorProto) -> _Held:
-    return _Held([tensor], [])
+def _chosen(ways: Mapping[int, _Ways], names: Collection[str]) -> dict[int, _Held]:
+    """How each tensor takes the fewest bytes: whole, or by one of these packings."""
+    return {
+        position: min((held for name, held in own.items() if not name or name in names), key=_size)
+        for position, own in ways.items()
+    }
+
+
+def _added(ways: Mapping[int, _Ways], names: Collection[str]) -> int:
+    """The bytes of a file that these tensors and the functions for them take."""
+    held = _chosen(ways, names).values()
+    used = {node.op_type for own in held for node in own.nodes}
+    functions = sum(_entry(_function(name)) for name in used)
+    domain = _entry(onnx.helper.make_opsetid(DOMAIN, 1)) if used else 0
+    return functions + domain + sum(_entry(message) for own in held for message in own.messages)
+
+
+def _entry(message: _Message) -> int:
+    """The bytes of a message in a list: its own, its length, and a byte or two for its field."""
+    size = _bytes(message)
+    length = max(1, -(-size.bit_length() // 7))
+    return size + length + (2 if isinstance(message, onnx.FunctionProto) else 1)
+
+
+def _function(name: str) -> onnx.FunctionProto:
+    return onnx.parser.parse_function(HEAD + PACKINGS[name].function)
+
+
+def _has_zeros_enough(tensor: onnx.TensorProto) -> bool:
+    """Tell if a packing may hold a tensor in fewer bytes, by the number of its zeros alone."""
+    if tensor.data_type not in TYPES:
+        return False
+    array = onnx.numpy_helper.to_array(tensor)
+    kept = int(np.count_nonzero(array))
+    return least_bytes(array.size, kept, array.itemsize) < array.nbytes
+
+
+def _ways(tensor: onnx.TensorProto) -> _Ways:
+    return {"": _Held([tensor], []), **{name: _packed(tensor, name) for name in PACKINGS}}
 
 
 def _packed(tensor: onnx.TensorProto, name: str) -> _Held:
-    if tensor.data_type not in TYPES:
-        return _whole(tensor)
     array = onnx.numpy_helper.to_array(tensor)
     places, values = PACKINGS[name].write(array.ravel())
     numbers = np.concatenate([np.zeros(1, array.dtype), values])
@@ -169,8 +223,8 @@ def _packed(tensor: onnx.TensorProto, name: str) -> _Held:
 
 
 def _size(held: _Held) -> int:
-    return sum(map(_bytes, held.tensors)) + sum(map(_bytes, held.nodes))
+    return sum(map(_bytes, held.messages))
 
 
-def _bytes(message: onnx.ModelProto | onnx.TensorProto | onnx.NodeProto) -> int:
+def _bytes(message: _Message) -> int:
     return int(message.ByteSize())

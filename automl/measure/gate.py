@@ -11,6 +11,8 @@ from automl.runtimes import onnx
 
 MIN_AGREEMENT = 0.99
 NUMBER_TOLERANCE = 0.01
+MOST_WRONG_ALONE = 1
+"""Of a few rows, that is: rounding may move one to another class."""
 
 
 def check(
@@ -20,35 +22,50 @@ def check(
     expected: NDArray[np.float32],
     is_regression: bool = False,
     claimed: Claims | None = None,
+    alone: NDArray[np.float32] | None = None,
 ) -> None:
     """Raise Rejected with the reason when an exported file does not count.
 
     `parent` is the fp32 file of the model before its first compression, None when nothing
     was compressed. `expected` (rows, outputs) are the torch model's outputs for the raw
-    `inputs` (rows, ...). `claimed` is what the model says of its file.
+    `inputs` (rows, ...). `claimed` is what the model says of its file. `alone` (rows, outputs)
+    are its outputs for the first of the inputs, given one at a time.
     """
     if parent is not None and len(file) >= len(parent):
         raise Rejected(f"did not shrink: {len(file)} bytes, its parent has {len(parent)}")
     try:
-        outputs = onnx.run(onnx.session(file), inputs)
+        session = onnx.session(file)
+        outputs = onnx.run(session, inputs)
+        singly = None if alone is None else onnx.run(session, inputs[: len(alone)], batch_size=1)
     except Exception as error:
         raise Rejected(f"does not reload: {error}") from error
     if claimed and (broken := broken_claim(file, onnx.optimised(file), claimed)):
         raise Rejected(f"the file {broken}")
+    if outputs.shape != expected.shape:
+        raise Rejected(f"gives answers of shape {outputs.shape}, the model of {expected.shape}")
     if not np.isfinite(outputs).all():
-        raise Rejected("the exported file gives values that are not finite")
-    if is_regression:
-        same, what = _same_numbers(outputs, expected), "number, within a hundredth of their spread,"
-    else:
-        same, what = outputs.argmax(1) == expected.argmax(1), "class"
-    if (agreement := float(same.mean())) < MIN_AGREEMENT:
+        raise Rejected("gives values that are not finite")
+    what = "number, within a hundredth of their spread," if is_regression else "class"
+    allowed = NUMBER_TOLERANCE * np.maximum(expected.std(0), 1e-6) if is_regression else None
+    if (agreement := float(_same(outputs, expected, allowed).mean())) < MIN_AGREEMENT:
         raise Rejected(
             f"disagrees with the model: same {what} on {agreement:.1%} of the validation rows, "
             f"at least {MIN_AGREEMENT:.0%} is wanted"
         )
+    if singly is not None and alone is not None:
+        same = _same(singly, alone, allowed)
+        if (~same).sum() > MOST_WRONG_ALONE:
+            raise Rejected(
+                f"disagrees with the model where rows come one at a time: same {what} on "
+                f"{same.sum()} of {len(same)} of them"
+            )
 
 
-def _same_numbers(outputs: NDArray[np.float32], expected: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """True (rows,) for each row whose outputs (rows, outputs) all agree."""
-    allowed = NUMBER_TOLERANCE * np.maximum(expected.std(0), 1e-6)
+def _same(
+    outputs: NDArray[np.float32], expected: NDArray[np.float32], allowed: NDArray[np.float32] | None
+) -> NDArray[np.bool_]:
+    """True (rows,) for each row whose outputs (rows, outputs) are of one class, or that all differ
+    by at most what is allowed (outputs,)."""
+    if allowed is None:
+        return np.asarray(outputs.argmax(1) == expected.argmax(1))
     return np.asarray((np.abs(outputs - expected) <= allowed).all(1))

@@ -74,10 +74,16 @@ def predict(network: nn.Module, rows: Tensor, batch_size: int = 512) -> Tensor:
     """Outputs (rows, ...) for `rows` (rows, ...), in evaluation mode, without gradients, on the
     network's device."""
     network.eval()
-    device = next((t.device for t in (*network.parameters(), *network.buffers())), rows.device)
+    device = device_of(network)
     with torch.inference_mode():
         parts = [network(batch.to(device)) for batch in torch.split(rows, batch_size)]
         return torch.cat(parts).clone()
+
+
+def device_of(network: nn.Module) -> torch.device:
+    """The device of a network's numbers; the processor where it has none."""
+    tensors = (*network.parameters(), *network.buffers())
+    return next((tensor.device for tensor in tensors), torch.device("cpu"))
 
 
 class _Columns(nn.Module):

@@ -45,3 +45,12 @@ def forget_spectral_norm(layer: nn.Module) -> None:
     for key, hook in list(hooks.items()):
         if "SpectralNorm" in type(getattr(hook, "hook", hook)).__name__:
             del hooks[key]
+
+
+def times_changed(tensor: Tensor) -> int:
+    """How often a tensor was changed in place, which one object may be between two readers.
+
+    Tensors made in inference mode do not count that. Seen in torch 2.13; waits for a public
+    name of the count.
+    """
+    return 0 if tensor.is_inference() else tensor._version

@@ -13,7 +13,6 @@ from torch.nn.utils import parametrize
 from torch.overrides import TorchFunctionMode
 
 from automl.errors import Rejected, unknown
-from automl.models.family import Network
 
 LINEAR = (nn.Linear,)
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -132,9 +131,9 @@ def check_names(body: nn.Module, step: str, names: Iterable[str]) -> None:
             raise Rejected(f"{step}: {unknown('layer', name, known)}")
 
 
-def numbers(network: Network) -> int:
-    """The numbers of all weights of a network."""
-    return sum(weight.values.numel() for weight in weights(network.body))
+def by_label(body: nn.Module) -> dict[str, Weight]:
+    """The tensors that a body learns, by the name that a user reads."""
+    return {weight.label: weight for weight in weights(body)}
 
 
 def _reached(answers: Tensor, tensors: list[Tensor]) -> list[bool]:

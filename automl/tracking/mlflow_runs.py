@@ -15,6 +15,7 @@ from automl.study.trial_id import TrialId
 from automl.tracking import views
 from automl.tracking.events import Ended, Event, Finished, Opened, Reported, Started
 from automl.tracking.mlflow_client import EXPERIMENT, SearchRun, children
+from automl.trial import layer_outcomes
 from automl.trial.result import Status, TrialResult
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Pending:
     params: dict[str, str] = field(default_factory=dict)
     metrics: list[Value] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
-    artifacts: dict[str, dict[str, dict[str, object]]] = field(default_factory=dict)
+    artifacts: dict[str, dict[str, object]] = field(default_factory=dict)
     status: tuple[str, int] | None = None
 
 
@@ -195,7 +196,9 @@ class Runs:
         if result.notes:
             pending.tags["automl.notes"] = "; ".join(result.notes)[:MAX_TEXT]
         if result.sensitivity:
-            pending.artifacts["sensitivity.json"] = result.sensitivity
+            pending.artifacts["sensitivity.json"] = dict(result.sensitivity)
+        if result.outcomes:
+            pending.artifacts["layers.json"] = layer_outcomes.as_json(result.outcomes)
         pending.status = (ENDS[result.status], event.time)
         for trial in before ^ self.front_trials:
             tag = {"automl.pareto": "true" if trial in self.front_trials else "false"}
@@ -262,6 +265,8 @@ def _figures(result: TrialResult) -> list[tuple[str, float]]:
     figures |= {f"system/{name}": value for name, value in result.system.items()}
     if result.teacher_seconds:
         figures["teacher_seconds"] = result.teacher_seconds
+    if result.outcomes:
+        figures["untouched_share"] = layer_outcomes.untouched_share(result.outcomes)
     if result.measurement is not None:
         figures |= result.measurement.figures
     return [(name, float(value)) for name, value in figures.items()]

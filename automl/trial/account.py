@@ -1,4 +1,4 @@
-"""The account of a trial, kept step by step: seconds, notes, qualities, sensitivities."""
+"""The account of a trial, kept step by step: seconds, notes, qualities, what became of layers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from automl.measure.measurement import Measurement
-from automl.recipe import Context
+from automl.recipe import Context, LayerOutcome
+from automl.trial import layer_outcomes
 from automl.trial.result import Status, TrialResult
 
 
@@ -18,7 +19,8 @@ class Account:
     included; `reused_seconds` the part of the `reused_steps`. `stages` are the seconds of what
     ran in this trial, by label; `teachers` those of its siblings, by their store keys.
     `parent_quality` is what the last training before the first compression reached, by metric.
-    `sensitivity` is JSON, by the label of the step that measured it.
+    `sensitivity` is JSON, by the label of the step that measured it; `outcomes` are by the label
+    of the step that told of its layers.
     """
 
     reused_steps: int = 0
@@ -29,12 +31,17 @@ class Account:
     parent_quality: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     sensitivity: Mapping[str, dict[str, object]] = field(default_factory=dict)
+    outcomes: Mapping[str, tuple[LayerOutcome, ...]] = field(default_factory=dict)
 
     def with_findings(self, context: Context) -> Account:
         """The account with what a step left in its context, whether it came to its end or not."""
         own = {label: one.as_json() for label, one in context.sensitivity.items()}
-        notes, sensitivity = (*self.notes, *context.notes), {**self.sensitivity, **own}
-        return replace(self, notes=notes, sensitivity=sensitivity)
+        return replace(
+            self,
+            notes=(*self.notes, *context.notes),
+            sensitivity={**self.sensitivity, **own},
+            outcomes={**self.outcomes, **context.outcomes},
+        )
 
     def with_step(self, label: str, seconds: float) -> Account:
         """The account with a step that is done."""
@@ -70,6 +77,7 @@ class Account:
         self, key: str, status: Status, reason: str = "", measurement: Measurement | None = None
     ) -> TrialResult:
         """The result of the trial whose last prefix has this store key."""
+        size = None if measurement is None else measurement.size_bytes
         return TrialResult(
             status=status,
             reason=reason,
@@ -80,6 +88,7 @@ class Account:
             reused_seconds=self.reused_seconds,
             stages=dict(self.stages),
             teacher_seconds=self.teacher_seconds,
-            notes=self.notes,
+            notes=layer_outcomes.notes(self.outcomes, self.notes, size),
             sensitivity=dict(self.sensitivity),
+            outcomes=dict(self.outcomes),
         )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import torch
 
+from automl.config import decode, encode
 from automl.data.dataset import Data
 from automl.export import onnx
 from automl.models.family import Network, dump, restore, untrained
@@ -16,12 +17,14 @@ from automl.space.store_keys import prefix_keys, sibling_config
 from automl.store import Store
 from automl.training import parallel
 from automl.trial.account import Account
+from automl.trial.checked_file import check_uncompressed
 from automl.trial.checkpoints import REPORTS_FILE, SECONDS_FILE, decode_reports, encode_reports
 
 PARENT_FILE = "fp32.onnx"
 MODEL_FILES = ("weights.safetensors", "spec.json")
 QUALITY_FILE = "quality.json"
 SENSITIVITY_FILE = "sensitivity.json"
+OUTCOMES_FILE = "outcomes.json"
 
 
 class Prefixes:
@@ -80,6 +83,7 @@ class Prefixes:
             cost_seconds=seconds,
             parent_quality=json.loads(self._read(key, QUALITY_FILE)),
             sensitivity=json.loads(self.store.read(key, SENSITIVITY_FILE) or b"{}"),
+            outcomes=decode(json.loads(self.store.read(key, OUTCOMES_FILE) or b"{}")),
         )
 
     def reports(self, length: int) -> list[Report]:
@@ -92,8 +96,17 @@ class Prefixes:
         return self._read(self.parent_key, PARENT_FILE)
 
     def export_parent(self, network: Network, data: Data) -> bytes:
-        """The fp32 file of the network before the first compression, stored with its prefix."""
-        return self._once(self.parent_key, PARENT_FILE, lambda: onnx.export(network, data))
+        """The fp32 file of the network before the first compression, stored with its prefix.
+
+        Raises Rejected where it does not answer as the network does.
+        """
+
+        def checked() -> bytes:
+            file = onnx.export(network, data)
+            check_uncompressed(file, network, data)
+            return file
+
+        return self._once(self.parent_key, PARENT_FILE, checked)
 
     def once(self, position: int) -> Callable[[str, Callable[[], bytes]], bytes]:
         """Bytes made of the network before a step: read where a trial has kept them, else made
@@ -123,6 +136,8 @@ class Prefixes:
         }
         if account.sensitivity:
             files[SENSITIVITY_FILE] = json.dumps(account.sensitivity).encode()
+        if account.outcomes:
+            files[OUTCOMES_FILE] = json.dumps(encode(dict(account.outcomes))).encode()
         if reports:
             files[REPORTS_FILE] = encode_reports(reports)
         self.store.write(self.keys[position], {**files, **dump(network)})

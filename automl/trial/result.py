@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from automl.config import Config
 from automl.measure.measurement import Measurement
+from automl.recipe import LayerOutcome
 
 
 class Status(StrEnum):
@@ -32,8 +33,9 @@ class TrialResult(Config):
     `reused_seconds` are what the `reused_steps` took when they were made;
     `teacher_seconds` are what the siblings took that taught the model, in whichever trial;
     `notes` are what the user should know of how the trial went; `sensitivity` is what its steps
-    measured of each layer, by their label; `system` is what the trial took of the process that
-    ended it, from when it came there, unless workers of its own ran it.
+    measured of each layer, by their label, `outcomes` what they made of each; `system` is what
+    the trial took of the process that ended it, from when it came there, unless workers of its
+    own ran it.
     """
 
     status: Status
@@ -48,6 +50,7 @@ class TrialResult(Config):
     teacher_seconds: float = 0.0
     notes: tuple[str, ...] = ()
     sensitivity: dict[str, dict[str, object]] = field(default_factory=dict)
+    outcomes: dict[str, tuple[LayerOutcome, ...]] = field(default_factory=dict)
     system: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

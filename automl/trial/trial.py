@@ -13,10 +13,7 @@ from automl.data import dataset
 from automl.data.dataset import Split
 from automl.errors import Rejected, UserError
 from automl.export import onnx
-from automl.export.claims import claims
-from automl.measure import gate
 from automl.measure.measurement import Measurement
-from automl.models.deployed import Deployed, predict
 from automl.models.family import Network, larger
 from automl.recipe import Context, Report, Sibling
 from automl.space.exploring import check
@@ -25,6 +22,7 @@ from automl.space.store_keys import sibling_config
 from automl.store import Store
 from automl.training import parallel
 from automl.trial.account import Account
+from automl.trial.checked_file import check_file
 from automl.trial.checkpoints import Checkpoints
 from automl.trial.prefixes import Prefixes
 from automl.trial.result import Status, TrialResult
@@ -88,18 +86,13 @@ class _Trial:
     def measured(self, network: Network, measure: Measure) -> Measurement:
         """Export, gate and measure the finished network."""
         started = time.perf_counter()
-        rows, info, prefixes = self.data.validation, self.data.info, self.prefixes
+        prefixes = self.prefixes
         file = onnx.export(network, self.data)
         prefixes.store.write(prefixes.keys[-1], {"model.onnx": file})
-        expected = predict(Deployed(network.cpu(), info), torch.from_numpy(rows.inputs)).numpy()
-        gate.check(
-            *(file, self.parent, rows.inputs, expected),
-            is_regression=not info.classes,
-            claimed=claims(network),
-        )
+        check_file(file, network.cpu(), self.data, self.parent)
         seconds = time.perf_counter() - started
         self.account = replace(self.account, stages={**self.account.stages, "export": seconds})
-        measurement = measure(file, rows)
+        measurement = measure(file, self.data.validation)
         return replace(measurement, train_seconds=self.account.train_seconds(prefixes.labels))
 
     def _check(self) -> None:

@@ -162,9 +162,7 @@ def keep(part: str, found: Any) -> None:
 
 
 def summary(parts: Mapping[str, Any]) -> dict[str, Any]:
-    rows = [row for name in ("digits", "mnist", "fashion_mnist") for row in parts.get(name, [])]
-    shares = [row["share_of_bound"] for row in rows if row.get("share_of_bound")]
-    found: dict[str, Any] = {"worst_bytes_over_bound": max(shares)}
+    found: dict[str, Any] = {}
     if "mnist" in parts:
         of = {row["technique"]: row for row in parts["mnist"]}
         found |= {
@@ -323,8 +321,7 @@ def same_classes(older: str, configs: Sequence[TrialConfig]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Row:
-    """One exported file. `parameters` counts its integer weights too; `share_of_bound` is its
-    bytes over those that its weights explain, where they are quantized."""
+    """One exported file. `parameters` counts its integer weights too."""
 
     model: str
     technique: str
@@ -332,7 +329,6 @@ class Row:
     parameters: int
     size_bytes: int
     times_smaller: float
-    share_of_bound: float | None
     accuracy: float
     drop_points: float
     latency_over_fp32: float
@@ -358,7 +354,6 @@ def row(
         parameters=count_parameters(model) + sum(claimed.bits.values()),
         size_bytes=len(file),
         times_smaller=round(parent["size_bytes"] / len(file), 2) if parent else 1.0,
-        share_of_bound=round(len(file) / claimed.max_bytes, 3) if claimed.bits else None,
         accuracy=round(measured, 3),
         drop_points=round(parent["accuracy"] - measured, 2) if parent else 0.0,
         latency_over_fp32=over([file, file_of(fp32)], config),

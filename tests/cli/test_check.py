@@ -1,5 +1,7 @@
 """Spaces checked, and one tiny trial run."""
 
+import re
+
 from helpers.command import automl, object_of
 
 from automl.cli import check, tiny_trial
@@ -22,6 +24,24 @@ space = Space(
         (first, Train(label="taught", loss=OneOf(None, Distill(teacher)), epochs=8)),
     )
 )
+"""
+
+TELLING = """
+from dataclasses import dataclass
+
+from automl import MLP, Sklearn, Space, Step, Train, TrialConfig
+from automl.recipe import LayerOutcome
+
+
+@dataclass(frozen=True)
+class Telling(Step):
+    def apply(self, network, context):
+        head = LayerOutcome("head.weight", 1000, "8 bits")
+        context.outcomes[self.label] = (LayerOutcome("lstm.weight", 4000, reason="LSTM"), head)
+        return network
+
+
+space = Space(TrialConfig(Sklearn("digits"), MLP((8,)), (Train(epochs=1), Telling())))
 """
 
 
@@ -47,6 +67,18 @@ def test_a_tiny_trial_trains_its_teachers_for_one_epoch_too(tmp_path, monkeypatc
     assert "recipe.taught.loss.Distill.teacher.model.widths.0" in report.parameters
     steps = ("train", "taught.teacher.train", "taught.teacher.more", "taught")
     assert seen == [(step, 1, 1) for step in steps]
+
+
+def test_a_tiny_trial_tells_what_became_of_each_layer(tmp_path):
+    (tmp_path / "telling.py").write_text(TELLING)
+    first = "telling left 80 % of the weights as they were: lstm.weight, 80 % (LSTM)"
+    told = object_of(automl("check", "telling.py", "--run", "--json", cwd=tmp_path))
+    assert told["notes"] == [first]
+    assert [own["tensor"] for own in told["layers"]["tensors"]] == ["lstm.weight", "head.weight"]
+    text = automl("check", "telling.py", "--run", cwd=tmp_path).stdout
+    assert f"note: {first}\n" in text
+    assert re.search(r"head.weight +1000 +20 % +8 bits *\n", text)
+    assert "note" not in automl("check", "telling.py", cwd=tmp_path).stdout
 
 
 def test_check_tells_of_every_parameter(tmp_path):

@@ -72,7 +72,7 @@ def test_what_layers_give_tells_more_than_their_weights(family, trained, context
         step = Factorize(linear=method, convolution=method, share=0.5, keep=("head",))
         found[method] = step.apply(copy(whole), context)
         errors[method] = (predict(found[method], rows) - predict(whole, rows)).norm()
-    shapes = [[p.shape for p in fold_batch_norm(n).parameters()] for n in found.values()]
+    shapes = [[p.shape for p in fold_batch_norm(n, rows).parameters()] for n in found.values()]
     assert shapes[0] == shapes[1]
     assert errors["pca"] < 0.9 * errors["svd"]
     if isinstance(family, ResNet | Transformer):
@@ -218,7 +218,7 @@ def test_fine_tuned_and_quantized_factors_are_what_the_file_computes(family, sha
 def test_the_batch_norm_after_a_layer_goes_into_its_last_factor(family, trained, context):
     smaller = Factorize(share=0.3).apply(copy(trained[family]), context)
     rows = seen_by(smaller, context.data.validation.inputs, context.data.info)
-    folded = fold_batch_norm(copy(smaller))
+    folded = fold_batch_norm(copy(smaller), rows)
     assert not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in folded.modules())
     assert torch.allclose(predict(folded, rows), predict(smaller, rows), atol=1e-4)
     assert torch.equal(predict(copy(folded), rows), predict(folded, rows))

@@ -1,15 +1,21 @@
 """What an export holds, beside what tests/cli/test_take.py reads off the command."""
 
+import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from helpers.datasets import write_csv
 from helpers.pretrained import write_tokenizer
 from helpers.trials import study_of
 
+from automl.engine import export_dir
 from automl.quality import METRICS, Accuracy
+from automl.recipe import LayerOutcome
+from automl.study import selection
+from automl.trial import layer_outcomes
 
 FILMS = """
 from automl import ConvNet1d, Space, Text, Train, TrialConfig
@@ -42,3 +48,41 @@ def test_an_export_brings_the_tokenizer_that_makes_its_rows(tmp_path, monkeypatc
     command = [sys.executable, "-c", code]
     ran = subprocess.run(command, cwd=tmp_path / "out", capture_output=True, text=True, check=True)
     assert ran.stdout in ("[0]\n", "[1]\n")
+
+
+def test_an_export_tells_what_became_of_each_layer(studied, tmp_path):
+    record = selection.choose(studied.study, knee=True)
+    file = studied.home.path / "store" / record.result.key / "model.onnx"
+    outcomes = {
+        "quantize": (
+            LayerOutcome("lstm.weight_ih_l0", 12_000, reason="a | of its user's"),
+            LayerOutcome("head.weight", 4_000, "8 bits"),
+        )
+    }
+    notes = layer_outcomes.notes(outcomes, ("not compiled",), None)
+    told = replace(record, result=replace(record.result, outcomes=outcomes, notes=notes))
+    place = (studied.config(record), studied.home.cache, file.read_bytes(), tmp_path)
+    exported = export_dir.export(studied.study, told, *place)
+    layers = json.loads((tmp_path / "measurement.json").read_text())["layers"]
+    assert layers == exported.as_json()["measurement"]["layers"] == layer_outcomes.as_json(outcomes)
+    card = (tmp_path / "README.md").read_text()
+    title, _, classes, _, first, _, second, *_ = card.splitlines()
+    assert (title[:2], classes[:10]) == ("# ", "Classifies")
+    assert first.startswith("Note: quantize left 75 % of the weights as they were: lstm.weight_ih")
+    assert second == "Note: not compiled."
+    assert card.endswith(
+        "| tensor | weights | share | what became of it |\n"
+        "|---|--:|--:|---|\n"
+        "| `lstm.weight_ih_l0` | 12,000 | 75 % | as it was: a \\| of its user's |\n"
+        "| `head.weight` | 4,000 | 25 % | 8 bits |\n"
+    )
+
+
+def test_an_export_of_a_trial_that_tells_nothing_has_no_table_of_layers(studied, tmp_path):
+    record = selection.choose(studied.study, knee=True)
+    silent = replace(record, result=replace(record.result, outcomes={}, notes=()))
+    file = studied.home.path / "store" / record.result.key / "model.onnx"
+    place = (studied.config(record), studied.home.cache, file.read_bytes(), tmp_path)
+    export_dir.export(studied.study, silent, *place)
+    card = (tmp_path / "README.md").read_text()
+    assert "what became of" not in card and "Note:" not in card

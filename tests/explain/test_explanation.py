@@ -12,11 +12,13 @@ from automl.cli.app import main
 from automl.explain.ablation import techniques
 from automl.explain.findings import Ablation, Outcome
 from automl.explain.text import sentences
+from automl.recipe import LayerOutcome
 from automl.space.store_keys import prefix_keys
 from automl.store import Store
 from automl.study import selection
 from automl.tracking import publish
 from automl.tracking.mlflow_client import SearchRun
+from automl.trial import layer_outcomes
 from automl.trial.prefixes import PARENT_FILE
 
 
@@ -71,8 +73,8 @@ def test_its_json_holds_every_part(explained):
     assert json.loads(json.dumps(data)) == data
     assert list(data) == [
         *("search", "trial_id", "chosen", "objectives", "quality", "params", "model", "ablation"),
-        *("answers", "sensitivity", "num_complete", "importance", "interactions", "next"),
-        "findings",
+        *("answers", "sensitivity", "layers", "num_complete", "importance", "interactions"),
+        *("next", "findings"),
     ]
     assert data["model"]["measured"] == found.ablation.whole.figures
     assert data["ablation"]["course"][0]["name"] == "train"
@@ -90,6 +92,19 @@ def test_the_findings_are_sentences_with_the_figures(explained, record):
     assert "same quality and bytes exactly" in text
     assert "Next the search would" in text
     assert all(sentence.endswith(".") for sentence in found.findings)
+
+
+def test_what_was_left_as_it_was_is_a_finding(explained):
+    found, _, _ = explained
+    assert not any(
+        "as they were" in sentence for sentence in sentences(replace(found, outcomes={}))
+    )
+    outcomes = {"quantize": (LayerOutcome("lstm.weight", 9, reason="LSTM"),)}
+    left = replace(found, outcomes=outcomes)
+    text = "\n".join(sentences(left))
+    assert "quantize left 100 % of the weights as they were (36 of the file's" in text
+    assert "lstm.weight, 100 % (LSTM).\n" in text
+    assert left.as_json()["layers"] == layer_outcomes.as_json(outcomes)
 
 
 def test_a_model_that_is_not_what_was_recorded_is_told(explained):

@@ -12,6 +12,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from automl.explain.findings import Answers, Parameters
 from automl.explain.page import document
 from automl.measure.predictions import BeforeAfter, ChangedAnswer, NumberComparison
+from automl.recipe import LayerOutcome
 
 __all__ = ["browser"]
 SANDBOX = """<iframe sandbox="allow-scripts" style="width:1180px;height:{height}px"></iframe>
@@ -33,6 +34,16 @@ def test_all_that_was_found_is_on_the_page(explained):
     pictures = [preview["picture"] for preview in found.answers.previews]
     assert re.findall(r'<img src="(.*?)"', page) == pictures
     assert page.count("<figure") == len(pictures)
+
+
+def test_each_tensor_has_a_row_on_the_page(explained):
+    found, _, _ = explained
+    own = [LayerOutcome(f"layer{i}.weight", 1000 + i, "8 bits") for i in range(50)]
+    page = document(replace(found, outcomes={"quantize": own}))
+    row = '<td>layer49.weight</td><td class="number">1,049</td><td class="number">2 %</td>'
+    assert f"{row}<td>8 bits</td>" in page
+    assert "<td>11 more</td>" in page and "11 changed, 0 as they were" in page
+    assert "What became of each layer" not in document(replace(found, outcomes={}))
 
 
 def test_it_is_whole_in_itself_and_holds_plotly_once(explained):
@@ -66,6 +77,7 @@ def test_names_that_are_html_are_text_on_the_page(explained):
         ablation=replace(found.ablation, after_steps=outcomes, without=outcomes),
         answers=Answers(comparison, [{"text": evil}]),
         sensitivity={evil: next(iter(found.sensitivity.values()))},
+        outcomes={evil: (LayerOutcome(evil, 1, reason=evil), LayerOutcome("head", 1, evil))},
         parameters=replace(parameters, alone=alone),
         proposals=[replace(proposal, changed={evil: evil})],
     )

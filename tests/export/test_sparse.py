@@ -33,6 +33,14 @@ def file_of(*arrays):
     return helper.make_model(graph, opset_imports=opsets, ir_version=10)
 
 
+def packed_by(name, array):
+    """A model that holds an array by this packing wherever that is smaller."""
+    proto = file_of(array)
+    ways = {0: sparse._ways(proto.graph.initializer[0])}
+    sparse._pack_by(proto, ways, [name])
+    return proto
+
+
 def weights(proto):
     held = {t.name: numpy_helper.to_array(t) for t in proto.graph.initializer}
     return sparse.unpacked(proto, held)
@@ -66,7 +74,7 @@ def loaded_as(file, folder):
 def test_every_packing_gives_the_same_numbers_back(shape, dtype, share, seed):
     array = some(shape, dtype, share, seed)
     for name in sparse.PACKINGS:
-        file = sparse._file(file_of(array), [name])
+        file = packed_by(name, array)
         (held,) = weights(file).values()
         assert (held.dtype, held.tobytes()) == (array.dtype, array.tobytes())
         session = onnxruntime.InferenceSession(file.SerializeToString())
@@ -101,7 +109,7 @@ def test_gaps_above_a_byte_are_bridged():
     for places in ([0, 255, 511, 5000], [256], [70_000, 70_001], [99_999], []):
         array = np.zeros(100_000, np.float32)
         array[places] = 3.0
-        proto = sparse._file(file_of(array), ["Gaps"])
+        proto = packed_by("Gaps", array)
         assert proto.functions
         (answer,) = onnxruntime.InferenceSession(proto.SerializeToString()).run(None, {})
         assert np.array_equal(answer, array)
@@ -149,3 +157,24 @@ def test_a_packed_model_answers_as_the_whole_one(
     assert loaded_as(packed, tmp_path) == loaded_as(whole, tmp_path)
     held = [sorted(w.shape for w in export.weights(file).values()) for file in (packed, whole)]
     assert held[0] == held[1]
+
+
+def test_a_dense_file_is_not_touched_and_its_tensors_are_not_packed_to_see(monkeypatch):
+    """A zero here and there cannot pay for its place."""
+    dense = [some((50, 50), dtype, 0.02, 0) for dtype in (np.float32, np.int8)]
+    proto = file_of(*dense)
+    before = proto.SerializeToString()
+    monkeypatch.setattr(sparse, "PACKINGS", {})
+    sparse.pack(proto)
+    assert proto.SerializeToString() == before
+
+
+def test_what_a_packing_adds_is_known_without_writing_the_file():
+    arrays = [some((40, 40), np.float32, share, 0) for share in (0.0, 0.4, 0.9, 0.99)]
+    whole = file_of(*arrays)
+    ways = {i: sparse._ways(t) for i, t in enumerate(whole.graph.initializer)}
+    for names in ([], ["Bits"], ["Gaps"], [*sparse.PACKINGS]):
+        packed = file_of(*arrays)
+        sparse._pack_by(packed, ways, names)
+        told = sparse._added(ways, names) - sparse._added(ways, [])
+        assert abs(packed.ByteSize() - whole.ByteSize() - told) <= 1

@@ -48,3 +48,19 @@ def test_predictions_may_differ_by_a_hundredth_of_their_spread(exported):
     gate.check(file, None, inputs, expected + 0.009 * spread, is_regression=True)
     with pytest.raises(Rejected, match="same number"):
         gate.check(file, None, inputs, expected + 0.011 * spread, is_regression=True)
+
+
+def test_a_file_that_answers_a_row_alone_otherwise_is_rejected(exported):
+    file, inputs, expected = exported
+    gate.check(file, None, inputs, expected, alone=expected[:8])
+    one_wrong, two_wrong = expected[:8].copy(), expected[:8].copy()
+    one_wrong[3], two_wrong[3:5] = -one_wrong[3], -two_wrong[3:5]
+    gate.check(file, None, inputs, expected, alone=one_wrong)
+    with pytest.raises(Rejected, match="come one at a time: same class on 6 of 8 of them"):
+        gate.check(file, None, inputs, expected, alone=two_wrong)
+
+
+def test_a_file_that_gives_another_number_of_answers_is_rejected(exported):
+    file, inputs, expected = exported
+    with pytest.raises(Rejected, match=r"gives answers of shape \(359, 10\), the model of \(2, 1"):
+        gate.check(file, None, inputs, expected[:2])

@@ -265,7 +265,7 @@ def test_few_bits_after_pruning_are_what_the_file_computes(family, shape, bits, 
 def test_every_batch_norm_is_folded(family, shape):
     network = built(family, shape)
     network.train()(rows(shape))
-    folded = fold_batch_norm(network)
-    assert not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in folded.modules())
     inputs = rows(shape)
+    folded = fold_batch_norm(network, inputs)
+    assert not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in folded.modules())
     assert torch.allclose(folded(inputs), network.eval()(inputs), atol=1e-5)

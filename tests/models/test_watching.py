@@ -2,7 +2,6 @@ import pytest
 import torch
 from torch import nn
 
-from automl.models.torch_patches import has_hooks
 from automl.models.watching import watching
 
 
@@ -24,7 +23,7 @@ def test_no_hook_is_left_when_the_body_raises():
     network = hidden()
     with pytest.raises(RuntimeError, match="mat1"), watching({"first": network[0]}, print):
         network(torch.ones(5, 7))
-    assert not has_hooks(network[0])
+    assert not network[0]._forward_hooks
 
 
 def test_no_hook_is_left_when_a_note_raises():
@@ -35,4 +34,4 @@ def test_no_hook_is_left_when_a_note_raises():
 
     with pytest.raises(ArithmeticError), watching({"first": network[0]}, note):
         network(torch.ones(5, 3))
-    assert not has_hooks(network[0])
+    assert not network[0]._forward_hooks

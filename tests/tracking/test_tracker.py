@@ -6,15 +6,18 @@ import shutil
 import sqlite3
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from helpers import acted_search as acted
 from helpers.mlflow_server import Server
 
+from automl.recipe import LayerOutcome
 from automl.study.trial_id import TrialId
 from automl.tracking.events import Reported
 from automl.tracking.journal import Journal
 from automl.tracking.mlflow_client import children, connect
+from automl.trial import layer_outcomes
 
 EPOCHS = 5
 
@@ -135,26 +138,28 @@ def finished(database, tmp_path_factory):
     return shown(study, uri)
 
 
-def test_sensitivity_is_an_artifact_of_its_trials(study, uri, tmp_path):
+def test_what_is_known_of_layers_is_an_artifact_of_its_trials(study, uri, tmp_path):
     tracker = acted.tracker(study, uri)
     options = [{"value": 8, "size": 64, "loss": 0.0}, {"value": 1, "size": 8, "loss": 0.5}]
     measured = {"quantize": {"of": "bits", "layers": {"block0.linear": options}}}
-    for number, found in enumerate((measured, {})):
-        acted.finish(
-            tracker,
-            acted.start(tracker, number),
-            status="failed",
-            measurement=None,
-            sensitivity=found,
-        )
+    left = LayerOutcome("lstm.weight_ih_l0", 30, reason="LSTM")
+    outcomes = {"quantize": (left, LayerOutcome("head.weight", 10, "8 bits"))}
+    for number, found in enumerate(({"sensitivity": measured, "outcomes": outcomes}, {})):
+        record = acted.start(tracker, number)
+        acted.finish(tracker, record, status="failed", measurement=None, **found)
     assert tracker.close("FINISHED") == ""
     client, _, runs = shown(study, uri)
-    (item,) = client.list_artifacts(runs["0000"].info.run_id)
-    file = client.download_artifacts(runs["0000"].info.run_id, item.path, str(tmp_path))
-    with open(file) as text:
-        assert (item.path, json.load(text)) == ("sensitivity.json", measured)
+    run = runs["0000"]
+    paths = [item.path for item in client.list_artifacts(run.info.run_id)]
+    files = [client.download_artifacts(run.info.run_id, path, str(tmp_path)) for path in paths]
+    assert {path: json.loads(Path(file).read_text()) for path, file in zip(paths, files)} == {
+        "layers.json": layer_outcomes.as_json(outcomes),
+        "sensitivity.json": measured,
+    }
+    assert run.data.metrics["untouched_share"] == 0.75
     assert client.list_artifacts(runs["0001"].info.run_id) == []
-    assert runs["0000"].info.status == "FAILED"
+    assert "untouched_share" not in runs["0001"].data.metrics
+    assert run.info.status == "FAILED"
 
 
 def test_a_resumed_search_goes_on_on_the_same_page(study, uri):

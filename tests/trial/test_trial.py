@@ -10,15 +10,16 @@ from automl.compression.binarize import Binarize
 from automl.compression.factorize import Factorize
 from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize
+from automl.config import decode, encode
 from automl.models.linear import Linear
 from automl.models.mlp import MLP
-from automl.recipe import Report, Sibling, Step
+from automl.recipe import LayerOutcome, Report, Sibling, Step
 from automl.space.store_keys import needed_keys, prefix_keys
 from automl.store import Store
 from automl.training.distillation import Distill, Joint, Mutual
 from automl.training.loop import Train
 from automl.trial.checkpoints import Checkpoints
-from automl.trial.prefixes import PARENT_FILE
+from automl.trial.prefixes import OUTCOMES_FILE, PARENT_FILE
 from automl.trial.trial import run
 
 
@@ -76,6 +77,49 @@ def test_a_teachers_sensitivity_is_carried_under_its_own_name(config, store):
     for _ in range(2):
         _, result = drive(replace(config, recipe=taught_by(sibling)), store)
         assert set(result.sensitivity) == {"train.teacher.factorize"}
+
+
+@dataclass(frozen=True)
+class Telling(Step):
+    """Leaves the network as it is, and says so."""
+
+    def apply(self, network, context):
+        context.outcomes[self.label] = (
+            LayerOutcome("head.weight", 320, "5 of 10 units"),
+            LayerOutcome("block0.linear.weight", 2048, reason="it is a test's"),
+        )
+        return network
+
+
+def test_what_became_of_layers_is_told_first_and_kept_with_its_prefix(config, store):
+    telling = replace(config, recipe=(config.recipe[0], Telling(), Quantize()))
+    results = [drive(telling, store)[1] for _ in range(2)]
+    shorter = replace(telling, recipe=(*telling.recipe[:2], Quantize(bits=4)))
+    results.append(drive(shorter, store)[1])
+    assert [result.reused_steps for result in results] == [0, 3, 2]
+    assert [result.status for result in results] == ["complete"] * 3
+    told = results[0].outcomes
+    assert told["telling"][1] == LayerOutcome("block0.linear.weight", 2048, "", "it is a test's")
+    assert results[1].outcomes == told
+    assert results[2].outcomes["telling"] == told["telling"]
+    for result in results:
+        assert decode(json.loads(json.dumps(encode(result)))) == result
+
+
+def test_what_no_step_changed_is_the_first_note_of_a_trial(config, store):
+    recipe = (config.recipe[0], Telling(), replace(Telling(), label="again"))
+    _, result = drive(replace(config, recipe=recipe), store)
+    assert result.status == "rejected"
+    assert result.notes[0].startswith("telling and again left 86 % of the weights as they were: ")
+
+
+def test_a_prefix_that_was_stored_without_outcomes_is_reused(config, store):
+    telling = replace(config, recipe=(config.recipe[0], Telling(), Quantize()))
+    drive(telling, store)
+    for key in prefix_keys(telling):
+        (Path(store.url) / key / OUTCOMES_FILE).unlink(missing_ok=True)
+    _, result = drive(telling, store)
+    assert (result.status, result.reused_steps, result.outcomes) == ("complete", 3, {})
 
 
 def test_reused_and_fresh_work_give_the_same_bytes(config, store, tmp_path):

@@ -61,7 +61,7 @@ def keep(records: Sequence[TrialRecord]) -> list[dict[str, object]]:
         {
             "number": record.id.number,
             "params": dict(record.params),
-            "result": encode(replace(record.result, sensitivity={})),
+            "result": encode(replace(record.result, sensitivity={}, outcomes={})),
         }
         for record in records
         if record.result is not None

@@ -35,7 +35,7 @@ def rung_entry(
     Trials are compared at the same epoch of a step of the same label if they learn from the same
     kind of teacher, or from none: a distillation is slow at first, and is compared with its like.
     Quality is that of now, size is the bound of the final file, and latency goes by the
-    multiply-accumulates.
+    multiply-accumulates. A trial of which neither is known is not compared by them.
     """
     if not is_rung(report.epoch, report.epochs):
         return None
@@ -44,8 +44,10 @@ def rung_entry(
         return None
     position = labels.index(report.step)
     bound = bound_of(config)
-    known = {**report.metrics, "size_bytes": float(bound.size_bytes)}
-    times = {name for name in settings.axes if name.endswith("_ms")}
+    known, times = dict(report.metrics), set[str]()
+    if bound.size_bytes:
+        known["size_bytes"] = float(bound.size_bytes)
+        times = {name for name in settings.axes if name.endswith("_ms")}
     if not known.keys() >= settings.axes.keys() - times:
         return None
     by_work = -math.log(max(1, bound.macs)) / math.log(pareto.SPAN)

@@ -5,6 +5,7 @@ import pytest
 from helpers.small_study import SETTINGS, complete, end
 
 from automl.errors import UserError
+from automl.recipe import LayerOutcome
 from automl.space import space_file
 from automl.space.exploring import explore
 from automl.space.sampling import trace
@@ -32,6 +33,7 @@ recipe = (
 model = OneOf(MLP((Int(8, 64, step=8),)), ConvNet((8,)))
 space = Space(TrialConfig(Sklearn("digits"), model, recipe), ("accuracy", "size_bytes"))
 """
+BULKY = {"sensitivity": {"a": 1}, "outcomes": {"a": (LayerOutcome("weight", 1, "8 bits"),)}}
 WAYS = [
     {
         "model": "MLP",
@@ -72,7 +74,7 @@ def before(tmp_path):
         return record
 
     for i, params in enumerate(WAYS):
-        end(study, start(params), replace(complete(0.9, 1000 + i), sensitivity={"a": 1}))
+        end(study, start(params), replace(complete(0.9, 1000 + i), **BULKY))
     end(study, start(WAYS[0]), TrialResult(Status.STOPPED, reason="worse"))
     end(study, start(WAYS[0]), TrialResult(Status.FAILED, reason="broken"))
     start(WAYS[0])
@@ -133,7 +135,7 @@ def test_a_study_keeps_what_it_started_from(before, tmp_path):
     new = create(tmp_path / "new", before.settings, BEFORE, b"", keep(records))
     end(before, before.records()[5], complete(0.5, 500))
     again = kept(Study(tmp_path / "new"), space)
-    slim = [replace(record.result, sensitivity={}) for record in records]
+    slim = [replace(record.result, sensitivity={}, outcomes={}) for record in records]
     assert [record.result for record in again] == slim
     assert [(r.id.number, r.params) for r in again] == [(r.id.number, r.params) for r in records]
     assert [r.distributions for r in again] == [r.distributions for r in records]

@@ -1,6 +1,7 @@
 """Reports as the stop rule compares them."""
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import pytest
 from helpers.trials import DIGITS
@@ -76,3 +77,15 @@ def test_what_is_known_of_a_constraint_counts():
     limited = replace(SETTINGS, constraints=("size_bytes<=500", "latency_ms<=0.001"))
     assert entered("train", 2, settings=limited)[1].violation == 1.0
     assert entered("train", 2)[1].violation == 0.0
+
+
+def test_a_trial_whose_file_is_not_known_is_compared_by_quality_alone():
+    def entered_with(*names):
+        settings = replace(SETTINGS, axes={name: AXES[name] for name in names})
+        report = Report("train", 2, 20, {"accuracy": 0.55})
+        unknown = partial(Bound, size_bytes=0, macs=0)
+        return rung_entry(settings, unknown, CONFIG, KEYS, report)
+
+    assert entered_with("accuracy", "size_bytes") is None, "unknown bytes are not the fewest"
+    assert entered_with("accuracy", "latency_ms") is None
+    assert entered_with("accuracy")[1].values == (pytest.approx(0.5),)

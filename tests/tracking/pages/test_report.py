@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import pytest
 from helpers import known_search as known
@@ -31,6 +32,13 @@ def test_the_first_sentences_tell_what_was_found_and_what_to_take(found):
     assert f"Take trial {found.advice.record.trial_id} (the best compromise): accuracy" in page
     assert best in page
     assert "1 trial took steps from others" in page and "saved 7.5 s" in page
+
+
+def test_what_is_to_be_known_of_the_model_to_take_is_told(found):
+    record = found.advice.record
+    noted = replace(record, result=replace(record.result, notes=("quantize left 92 %",)))
+    noted = replace(found, advice=replace(found.advice, record=noted))
+    assert f"Of trial {record.trial_id}: quantize left 92 %." in known.text(report.document(noted))
 
 
 def test_the_best_model_at_several_sizes(found):

@@ -1,0 +1,56 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from helpers.trials import drive
+from torch import nn
+
+from automl.compression.quantize import Quantize
+from automl.export import onnx
+from automl.models.imported import Imported
+from automl.models.mlp import MLP
+from automl.space.store_keys import prefix_keys
+from automl.trial.checked_file import check_file
+from automl.trial.prefixes import PARENT_FILE
+
+
+class OtherwiseInFiles(nn.Module):
+    """Computes something else when it is exported."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(64, 10)
+
+    def forward(self, rows):
+        answers = self.linear(rows.flatten(1))
+        return -answers if torch.onnx.is_in_onnx_export() else answers
+
+
+class OfTwoRows(OtherwiseInFiles):
+    """The number of rows of the export stays in the file."""
+
+    def forward(self, rows):
+        return self.linear(rows.flatten(1)) + torch.zeros(len(rows), 10)
+
+
+@pytest.mark.parametrize(
+    ("module", "reason"),
+    [
+        (OtherwiseInFiles, "it disagrees with the model: same class on"),
+        (OfTwoRows, "it does not re"),
+    ],
+)
+def test_a_wrong_uncompressed_file_is_told_before_any_compression(module, reason, config, store):
+    recipe = (config.recipe[0], Quantize())
+    _, result = drive(replace(config, model=Imported(module), recipe=recipe), store)
+    assert result.status == "rejected"
+    assert result.reason.startswith(f"already the uncompressed file is wrong: {reason}")
+    assert store.read(prefix_keys(config)[0], PARENT_FILE) is None
+    assert set(result.stages) == {"train"}
+
+
+def test_a_file_is_held_against_its_network_on_all_rows_or_some(build, context):
+    network = build(MLP((8,)))
+    file = onnx.export(network, context.data)
+    check_file(file, network, context.data)
+    check_file(file, network, context.data, file + b"x", most_rows=10)

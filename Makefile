@@ -10,7 +10,7 @@ NAME_OF := $(BIN)/python -c 'import json, sys; print(json.load(sys.stdin)["searc
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: help demo test test-all replay bench bench-full check format install
+.PHONY: help demo test test-all zoo replay bench bench-full check format install
 
 demo: .venv/installed  ## search the digits space, export a model to out/
 	name=$$($(BIN)/automl search digits --trials $(DEMO_TRIALS) --json | $(NAME_OF)) && \
@@ -24,6 +24,10 @@ test: .venv/installed-dev  ## run the tests
 
 test-all: .venv/installed-dev  ## run the slow tests too
 	$(BIN)/pytest -m ""
+
+# ONLY="plain bert" takes these modules alone, RECIPES="bits8 prune" these recipes.
+zoo: .venv/installed-dev  ## take modules as people have them through twelve recipes, in half an hour
+	$(BIN)/python tests/zoo/run.py $(if $(ONLY),--only $(ONLY)) $(if $(RECIPES),--recipes $(RECIPES))
 
 # What files hold and what is proposed: as recorded, or with BASE=COMMIT as there, to the byte.
 replay: .venv/installed-dev  ## compare files and proposals with those recorded, or with BASE=COMMIT

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 from weakref import WeakSet
 
-from automl.errors import UserError
+from automl.errors import UserError, words
 
 if TYPE_CHECKING:
     from pydantic_core import CoreSchema
@@ -145,7 +145,17 @@ def locate(value: K, folders: Sequence[Path]) -> K:
             new = str(next((place for place in places if place.exists()), places[0]))
         if new is not own:
             found[name] = new
-    return replace(value, **found) if found else value  # type: ignore[type-var]
+    return changed(value, **found) if found else value
+
+
+def changed(value: K, /, **changes: object) -> K:
+    """A config with some fields changed. Raises UserError where its class raises anything."""
+    try:
+        return replace(value, **changes)  # type: ignore[type-var]
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"{type(value).__name__} cannot be made: {words(error)}") from error
 
 
 def encode(value: Any) -> Any:

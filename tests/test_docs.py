@@ -8,10 +8,13 @@ import pytest
 from helpers.trials import drive
 
 from automl import user_code
+from automl.cli import check
+from automl.home import Home
 from automl.space import exploring, space_file
 
 ROOT = Path(__file__).parent.parent
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
+OWN_MODEL = ROOT / "docs" / "your-own-model.md"
 DECISIONS = ROOT / "docs" / "decisions"
 PAGES = [*sorted((ROOT / "docs").rglob("*.md")), CONTRIBUTING]
 FOLDERS = ("automl", "tests", "docs", "deploy", ".ci")
@@ -141,6 +144,15 @@ def test_each_example_for_contributors_runs(block, store):
     reports, result = drive(config, store, space_source=user_code.fingerprint(block))
     assert (result.status, result.reason) == ("complete", "")
     assert reports[-1].metrics["loss"] < reports[0].metrics["loss"]
+
+
+def test_the_module_of_ones_own_is_compressed_as_its_page_says(tmp_path):
+    (block,) = blocks(OWN_MODEL.read_text(), "python")
+    file = tmp_path / "own.py"
+    file.write_text(block)
+    report = check.examine(str(file), {}, Home(tmp_path / "home"), run=True)
+    assert report.trial == "complete"
+    assert set(report.parameters) == {"recipe.shrink", "recipe.quantize.bits"}
 
 
 def test_there_is_an_example_for_contributors():

@@ -38,7 +38,6 @@ HOMES = {
         *("models", "training", "compression", "export", "bounds"),
         *("trial", "explain", "cluster", "cli", "search_spaces"),
     ],
-    "torch_pruning": ["compression"],
     "torchvision": ["data"],
     "typer": ["cli"],
 }

@@ -12,6 +12,7 @@ from automl.config import Config, canonical, parts
 from automl.data import dataset
 from automl.data.dataset import DatasetInfo
 from automl.errors import Rejected
+from automl.faults import Faults
 from automl.models.possible_network import PossibleNetwork, before_any_step
 from automl.recipe import Sibling, Step
 from automl.space.space import TrialConfig
@@ -54,20 +55,36 @@ def bound(config: TrialConfig, info: DatasetInfo, num_rows: int) -> Bound:
     )
 
 
-class Bounds:
-    """The bounds of configs, each kept as long as its config; a dataset is read once."""
+UNKNOWN = Bound(0, 0, {})
 
-    def __init__(self, cache: Path) -> None:
-        self.cache = cache
+
+class Bounds:
+    """The bounds of configs, each kept as long as its config; a dataset is read once.
+
+    With `faults` a bound that raises is noted there and taken to be unknown: a class of the
+    user's may be such that nothing can be told of it before, and its trial runs all the same.
+    """
+
+    def __init__(self, cache: Path, faults: Faults | None = None) -> None:
+        self.cache, self.faults = cache, faults
         self.datasets: dict[tuple[str, int], tuple[DatasetInfo, int]] = {}
         self.bounds: dict[int, Bound] = {}
 
     def __call__(self, config: TrialConfig) -> Bound:
         known = self.bounds.get(id(config))
         if known is None:
-            known = self.bounds[id(config)] = self._bound(config)
+            known = self.bounds[id(config)] = self._known_or_unknown(config)
             weakref.finalize(config, self.bounds.pop, id(config), None).atexit = False
         return known
+
+    def _known_or_unknown(self, config: TrialConfig) -> Bound:
+        try:
+            return self._bound(config)
+        except Exception as error:
+            if self.faults is None:
+                raise
+            self.faults.note("candidate", "could not be bounded", error, canonical(config))
+            return UNKNOWN
 
     def _bound(self, config: TrialConfig) -> Bound:
         key = (canonical(config.dataset), config.seed)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import typer
 
-from automl.cli import check, doctor, elsewhere, look, search_commands, take
+from automl.cli import check, convert, doctor, elsewhere, look, search_commands, streams, take
 from automl.cli.parameters import end
 from automl.errors import UserError
 
@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
     "export": (take.export, TAKE),
     "measure": (take.measure, TAKE),
     "check": (check.check, CHECK),
+    "convert": (convert.convert, CHECK),
     "doctor": (doctor.doctor, CHECK),
 }
 app = typer.Typer(
@@ -39,9 +40,12 @@ for name, (function, panel) in COMMANDS.items():
 
 def main() -> None:
     """Run the command. Exit 2 is the user's mistake, told in one sentence."""
+    streams.open_missing()
     try:
         app()
     except UserError as error:
         end(f"error: {error}", 2)
     except KeyboardInterrupt:
         end("interrupted", 130)
+    finally:
+        streams.flush()

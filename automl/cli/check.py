@@ -56,7 +56,8 @@ def check(
 class SpaceReport:
     """Facts of a space, each parameter in words.
 
-    `trial` tells how the tiny trial ended, `notes` and `outcomes` are that trial's.
+    `trial` tells how the tiny trial ended, `outcomes` are
+    that trial's; `notes` are its own and how modules of the user's were read.
     """
 
     space: str
@@ -108,7 +109,7 @@ def examine(name: str, sets: dict[str, str], home: Home, *, run: bool) -> SpaceR
         largest_model_bytes=len(reference.export()),
         parameters={path: describe(domain) for path, domain in explored.domains.items()},
         trial=f"{result.status} {result.reason}".strip() if result else None,
-        notes=result.notes if result else (),
+        notes=reference.notes + (result.notes if result else ()),
         outcomes=result.outcomes if result else {},
     )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, ParamSpec, TypeVar
 
 import typer
 
+from automl.cli import streams
 from automl.engine import search_options
 from automl.engine.declared_options import Declared, show_options
 from automl.errors import UserError
@@ -72,5 +73,8 @@ def home_of(path: Path | None) -> Home:
 
 def end(sentence: str, code: int) -> NoReturn:
     """End the command with a sentence on standard error."""
-    print(sentence, file=sys.stderr)
+    try:
+        print(sentence, file=sys.stderr)
+    except BrokenPipeError:
+        streams.hang_up(sys.stderr)
     sys.exit(code)

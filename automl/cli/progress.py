@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from automl.cli import streams
 from automl.engine.searches import Search
 from automl.engine.watch import Watch
 from automl.recipe import Report
@@ -27,7 +28,7 @@ class Progress(Watch):
     """A watch that writes to standard error only."""
 
     def __init__(self) -> None:
-        self.console = Console(file=sys.stderr, highlight=False)
+        self.console = _ErrorConsole()
         self.live: Live | None = None
         self.running: dict[TrialId, str] = {}
         self.records: list[TrialRecord] = []
@@ -84,7 +85,12 @@ class Progress(Watch):
         for note in notes:
             self.say(note)
         name = search.study.name
-        if search.interrupted:
+        if search.failed:
+            self.say(
+                f"the search has ended early: all of its first trials failed alike: "
+                f"{search.failed.splitlines()[0]}; mend that, then: automl resume {name}"
+            )
+        elif search.interrupted:
             self.say(f"interrupted; what finished is kept. To go on: automl resume {name}")
         else:
             self.say(f"look: {server.where_to_look(search.study)}")
@@ -124,3 +130,13 @@ class Progress(Watch):
         for trial, doing in list(self.running.items()):
             table.add_row(f"  {trial}", doing)
         return Group(Text(f"{self._remaining()}; {self._summary()}", style="bold"), table)
+
+
+class _ErrorConsole(Console):
+    """Standard error as Rich writes it; when its reader has gone the search goes on."""
+
+    def __init__(self) -> None:
+        super().__init__(file=sys.stderr, highlight=False)
+
+    def on_broken_pipe(self) -> None:
+        streams.hang_up(sys.stderr)

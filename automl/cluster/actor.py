@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Generator
@@ -11,6 +12,7 @@ from typing import TypedDict
 import torch
 from ray import tune
 
+from automl.cluster import sent_back
 from automl.cluster.measuring import MeasurerClient
 from automl.cluster.process_usage import ProcessUsage
 from automl.cluster.trial_inputs import Assignment, TrialInputs
@@ -62,17 +64,20 @@ class TrialActor(tune.Trainable):
         self._begin(config)
 
     def reset_config(self, new_config: ActorConfig) -> bool:
-        self.trial.close()
+        self.cleanup()
         self._begin(new_config)
         return True
 
     def step(self) -> StepResult:
         started = time.perf_counter()
         try:
-            report = next(self.trial)
+            report = sent_back.report(next(self.trial))
         except StopIteration as end:
             return self._end(end.value, started)
-        except Exception as error:
+        except BaseException as error:
+            # A user's code may exit; Ray ends a process that is to go in the same way.
+            if hasattr(error, "ray_terminate_msg"):
+                raise
             return self._end(failed(error), started)
         self.seconds += time.perf_counter() - started
         return {"report": report, "seconds": self.seconds - self.measure.waited_seconds}
@@ -96,7 +101,11 @@ class TrialActor(tune.Trainable):
         """Load nothing, see `save_checkpoint`."""
 
     def cleanup(self) -> None:
-        self.trial.close()
+        """Leave the trial; what it raises then, when all is told of it, stands in Ray's logs."""
+        try:
+            self.trial.close()
+        except Exception:
+            logging.getLogger(__name__).exception("a trial raised when it was left")
 
     def _begin(self, config: ActorConfig) -> None:
         self.seconds = self.measure.waited_seconds = 0.0
@@ -115,7 +124,8 @@ class TrialActor(tune.Trainable):
         seconds = self.seconds - self.measure.waited_seconds
         leave_out_of_collections()
         system = {} if self.has_workers else self.usage.figures().by_name()
-        return {"result": replace(result, seconds=seconds, system=system), "done": True}
+        result = sent_back.result(replace(result, seconds=seconds, system=system))
+        return {"result": result, "done": True}
 
 
 def _is_at_rung(result: StepResult) -> bool:

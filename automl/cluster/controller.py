@@ -69,7 +69,7 @@ def run(
         tune.with_parameters(TrialActor, inputs=inputs),
         param_space={"cpus": inputs.cpus, "gpus": inputs.gpus},
         tune_config=TuneConfig(
-            search_alg=StudySearcher(trials, events.on_start),
+            search_alg=StudySearcher(trials, events.on_start, events.on_end),
             scheduler=StudyScheduler(events.on_report),
             num_samples=-1,
             reuse_actors=True,
@@ -157,7 +157,9 @@ class _Results(DriverOnly, Callback):
 def _error(trial: Trial) -> str:
     """The last error that Tune noted of a trial's actor; its own `get_error` looks elsewhere."""
     file = trial.error_file
-    return Path(file).read_text().rsplit("Failure #", 1)[-1].strip() if file else ""
+    if not file or not Path(file).exists():
+        return "(Ray has not written why)"
+    return Path(file).read_text(errors="replace").rsplit("Failure #", 1)[-1].strip()
 
 
 def _cause(error: str) -> str:

@@ -12,6 +12,7 @@ from automl.space.sampling import WHOLE
 from automl.space.space import TrialConfig
 from automl.study.record import TrialRecord
 from automl.study.trial_id import TrialId
+from automl.trial.result import TrialResult, failed
 
 
 class Trials(Protocol):
@@ -28,7 +29,7 @@ class Trials(Protocol):
         """Tell whether nothing runs, and nothing more will."""
 
     def config_of(self, trial: TrialId) -> TrialConfig:
-        """The config of a trial that is handed out."""
+        """The config of a trial that is handed out. Raises what the user's classes raise."""
 
 
 class DriverOnly:
@@ -42,23 +43,33 @@ class DriverOnly:
 
 
 class StudySearcher(DriverOnly, Searcher):
-    """Hands out trials until there are none to come."""
+    """Hands out trials until there are none to come; one that cannot be, by a class of the user's,
+    ends at once."""
 
-    def __init__(self, trials: Trials, on_start: Callable[[TrialRecord], None]) -> None:
+    def __init__(
+        self,
+        trials: Trials,
+        on_start: Callable[[TrialRecord], None],
+        on_end: Callable[[TrialId, TrialResult], None],
+    ) -> None:
         super().__init__()
-        self.trials, self.on_start = trials, on_start
+        self.trials, self.on_start, self.on_end = trials, on_start, on_end
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        record = self.trials.next_trial()
-        if record is None:
-            return str(Searcher.FINISHED) if self.trials.is_over() else None
-        self.on_start(record)
-        params = {WHOLE: record.config} if record.config else dict(record.params)
-        return {
-            "trial": record.id,
-            "assignment": Assignment(params, record.is_resumed),
-            "num_workers": num_workers(self.trials.config_of(record.id)),
-        }
+        while (record := self.trials.next_trial()) is not None:
+            self.on_start(record)
+            try:
+                workers = num_workers(self.trials.config_of(record.id))
+            except Exception as error:
+                self.on_end(record.id, failed(error))
+                continue
+            params = {WHOLE: record.config} if record.config else dict(record.params)
+            return {
+                "trial": record.id,
+                "assignment": Assignment(params, record.is_resumed),
+                "num_workers": workers,
+            }
+        return str(Searcher.FINISHED) if self.trials.is_over() else None
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False

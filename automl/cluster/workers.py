@@ -14,8 +14,10 @@ from ray.actor import ActorHandle
 from ray.train import RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 
+from automl.cluster import sent_back
 from automl.cluster.measuring import MeasurerClient
 from automl.cluster.trial_inputs import Assignment, TrialInputs
+from automl.errors import words
 from automl.recipe import Report
 from automl.training import parallel
 from automl.trial.result import Status, TrialResult, failed
@@ -140,7 +142,7 @@ def _take(mailbox: ActorHandle, fit: _Fit) -> Report | TrialResult:
             item: Report | TrialResult = ray.get(waiting)
             return item
         if not fit.is_alive():
-            raise _Lost(str(fit.error).strip().splitlines()[0])
+            raise _Lost(words(fit.error).splitlines()[0] if fit.error else "they ended")
 
 
 def _rank(config: _RankConfig) -> None:
@@ -152,12 +154,14 @@ def _rank(config: _RankConfig) -> None:
     trial = config["assignment"].run(inputs, MeasurerClient(inputs.measurer))
     while True:
         try:
-            report = next(trial)
+            report = sent_back.report(next(trial))
         except StopIteration as end:
             if parallel.rank() == 0:
-                ray.get(mailbox.end.remote(end.value))
+                ray.get(mailbox.end.remote(sent_back.result(end.value)))
             return
-        except Exception as error:
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
+            if hasattr(error, "ray_terminate_msg"):
+                raise
             if not parallel.lost_peer(error):
                 ray.get(mailbox.end.remote(failed(error)))
             raise

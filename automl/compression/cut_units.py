@@ -6,18 +6,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from automl.compression.fold_batch_norm import Biased, Removed
+from automl.compression.proof import same
 from automl.compression.traced_widths import resized
 from automl.errors import Rejected, UserError
 from automl.models.deployed import predict
-from automl.models.family import Group, LayerEdit, Network, Slice, last_edit
+from automl.models.family import Group, LayerEdit, Network, last_edit
 from automl.models.imported import Imported
 from automl.recipe import Step
-
-TOLERANCE = 1e-4
-"""How far answers may differ, in shares of the largest."""
 
 
 def check_order(step: Step, before: Sequence[Step]) -> None:
@@ -44,16 +42,17 @@ def cut(network: Network, groups: Sequence[Group], kept: Sequence[Tensor]) -> Ne
         for part in (*group.produced, *group.consumed):
             length = state[part.name].shape[part.dim]
             mask = stay.setdefault((part.name, part.dim), torch.ones(length, dtype=torch.bool))
-            mask[_entries(part, _others(group, units))] = False
+            mask[part.entries(_others(group, units)).flatten()] = False
     for (name, dim), mask in stay.items():
         tensor = state[name]
         state[name] = tensor.index_select(dim, mask.nonzero().flatten().to(tensor.device))
     if isinstance(spec.model, Imported):
-        smaller = Network(replace(spec, layer_edits=resized(network, state)))
+        less = [group.size - len(units) for group, units in zip(groups, kept, strict=True)]
+        smaller = Network(replace(spec, layer_edits=resized(network, state, groups, less)))
     else:
         widths = tuple(len(units) for units in kept)
         smaller = Network(replace(spec, model=spec.model.with_widths(widths)))
-    smaller.body.load_state_dict(state)
+    smaller.body.load_state_dict(_under_all_names(network.body, state))
     return smaller
 
 
@@ -62,52 +61,31 @@ def silence(network: Network, groups: Sequence[Group], kept: Sequence[Tensor]) -
     state = dict(network.body.state_dict())
     for group, units in zip(groups, kept, strict=True):
         for part in group.produced:
-            entries = _entries(part, _others(group, units)).to(state[part.name].device)
+            entries = part.entries(_others(group, units)).flatten().to(state[part.name].device)
             state[part.name] = state[part.name].index_fill(part.dim, entries, 0)
     silent = Network(network.spec)
-    silent.body.load_state_dict(state)
+    silent.body.load_state_dict(_under_all_names(network.body, state))
     return silent
 
 
 def checked_cut(
     network: Network, groups: Sequence[Group], kept: Sequence[Tensor], rows: Tensor
-) -> Network:
+) -> tuple[Network | None, str]:
     """Cut a network, and prove on `rows` (rows, *input shape) that to remove units is to silence
-    what makes them.
-
-    Raises Rejected with the layer's name where it is not.
-    """
-    smaller = _proven(network, groups, kept, rows)
-    if smaller is not None:
-        return smaller
-    for group, units in zip(groups, kept, strict=True):
-        if _proven(network, [group], [units], rows) is None:
-            raise Rejected(_wrong(group.makers[0]))
-    raise Rejected(_wrong(*(group.makers[0] for group in groups)))
-
-
-def _proven(
-    network: Network, groups: Sequence[Group], kept: Sequence[Tensor], rows: Tensor
-) -> Network | None:
-    """The cut network; None where it does not answer as the silenced network does."""
+    what makes them. No network but the reason where it is not."""
     expected = predict(silence(network, groups, kept), rows)
     try:
         smaller = cut(network, groups, kept)
         answers = predict(smaller, rows)
-    except Exception:  # a user's module may raise anything when its layers change their sizes
-        return None
+    except Exception as error:  # a user's module may raise anything when its layers are narrower
+        first = " ".join(str(error).split())[:160]
+        return None, f"the module then raises {type(error).__name__}: {first}"
+    if same(answers, expected):
+        return smaller, ""
     if answers.shape != expected.shape:
-        return None
-    largest = (answers - expected).abs().max()
-    return smaller if largest <= TOLERANCE * expected.abs().max() else None
-
-
-def _wrong(*layers: str) -> str:
-    names = ", ".join(repr(layer) for layer in layers)
-    return (
-        f"Prune: {names} cannot be cut, the module then answers otherwise than with these units "
-        f"at 0 (a size of its own in forward?); leave it whole with keep=({names},)"
-    )
+        shapes = f"{tuple(answers.shape)} instead of {tuple(expected.shape)}"
+        return None, f"the module then gives answers of shape {shapes} (a size in forward?)"
+    return None, "the module then answers otherwise than with these units at 0"
 
 
 def _others(group: Group, units: Tensor) -> Tensor:
@@ -116,5 +94,10 @@ def _others(group: Group, units: Tensor) -> Tensor:
     return gone.nonzero().flatten()
 
 
-def _entries(part: Slice, units: Tensor) -> Tensor:
-    return (part.start + units[:, None] * part.block + torch.arange(part.block)).flatten()
+def _under_all_names(body: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The state in which a tensor of several names is under each what it is under the first."""
+    first: dict[int, str] = {}
+    named = (*body.named_parameters(remove_duplicate=False), *body.named_buffers())
+    return state | {
+        name: state[first.setdefault(id(tensor), name)] for name, tensor in named if name in state
+    }

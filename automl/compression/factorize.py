@@ -13,10 +13,16 @@ import torch
 from torch import Tensor, nn
 
 from automl.compression import low_rank
-from automl.compression.calibration import CALIBRATION_ROWS, reading_numbers, recalibrate
+from automl.compression.calibration import reading_numbers, recalibrate
 from automl.compression.changeable import Changeable, changeable, in_words
 from automl.compression.factorized_layers import METHODS, become_factors, max_rank
-from automl.compression.layer_sensitivity import Candidate, measured_once, refreshed, spread
+from automl.compression.layer_sensitivity import (
+    Candidate,
+    measured_once,
+    measuring_rows,
+    refreshed,
+    spread,
+)
 from automl.compression.output_moments import Moments, output_moments
 from automl.compression.plain_weights import plain
 from automl.compression.quantized_layers import has_own_forward
@@ -231,7 +237,7 @@ class Factorize(Step):
                 if (size := count_parameters(parts)) < least:
                     least = size
                     alone = replaced(network, {name: parts}).to(context.device)
-                    yield name, share, size, recalibrate(alone, context, CALIBRATION_ROWS)
+                    yield name, share, size, recalibrate(alone, context, measuring_rows(network))
 
     def _wrong(self) -> str:
         """The setting that suits no network, in a sentence; "" where there is none."""

@@ -13,13 +13,18 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeAlias
 
-from automl.compression.calibration import CALIBRATION_ROWS, recalibrate, seen_rows
+from automl.compression.calibration import (
+    CALIBRATION_ROWS,
+    interleaved,
+    recalibrate,
+    seen_rows,
+)
 from automl.compression.coded_weight import along
 from automl.compression.estimated_losses import Change, estimated
 from automl.compression.quantization_grid import LIMITS, codes_of, weight_scale
 from automl.compression.quantized_layers import by_output, outputs_axis
 from automl.models.deployed import predict
-from automl.models.family import Network
+from automl.models.family import Network, count_parameters
 from automl.models.weights import Weight
 from automl.recipe import Context, LayerOption, LayerSensitivity, Step
 
@@ -27,10 +32,12 @@ Options: TypeAlias = dict[str, list[LayerOption]]
 Candidate: TypeAlias = tuple[str, float, float, Network]
 """A layer, a value and its size, and the model in which that layer alone has them."""
 
+LEAST_ROWS = 64
+
 
 def measured(network: Network, candidates: Iterable[Candidate], context: Context) -> Options:
     """The loss of each candidate against the network, on training rows."""
-    rows = seen_rows(network, context)
+    rows = interleaved(seen_rows(network, context), measuring_rows(network))[0]
     whole = predict(network.to(context.device), rows)
     variance = whole.var(0).mean().clamp_min(1e-12)
     options: Options = {}
@@ -39,6 +46,13 @@ def measured(network: Network, candidates: Iterable[Candidate], context: Context
         loss = (moved.mean() / variance).item()
         options.setdefault(layer, []).append(LayerOption(value, size, loss))
     return options
+
+
+def measuring_rows(network: Network) -> int:
+    """The number of rows on which candidates are measured: fewer of a network of more than a
+    million weights, of which each has its own passes."""
+    fewer = CALIBRATION_ROWS * 1_000_000 // max(1, count_parameters(network))
+    return min(CALIBRATION_ROWS, max(LEAST_ROWS, fewer))
 
 
 def measured_once(
@@ -54,6 +68,8 @@ def measured_once(
     The losses are shown with the result of each trial. `settings` are JSON values on which the
     candidates depend beside the network.
     """
+    if (rows := measuring_rows(network)) < CALIBRATION_ROWS:
+        settings["rows"] = rows
     return _once(step, of, lambda: measured(network, candidates, context), context, settings)
 
 
@@ -122,7 +138,7 @@ def refreshed(network: Network, context: Context) -> Network:
     """A copy whose batch norms are estimated on calibration rows, as those of narrower and of
     low-rank candidates are. Both steps do so at their end, and what they will lose is foretold
     far better (pruned models of digits: a rank correlation of 0.99, else 0.75 to 0.94)."""
-    return recalibrate(copy.deepcopy(network), context, CALIBRATION_ROWS)
+    return recalibrate(copy.deepcopy(network), context, measuring_rows(network))
 
 
 def in_fewer_bits(weights: Mapping[str, Weight]) -> Iterator[Change]:

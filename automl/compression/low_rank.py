@@ -1,5 +1,8 @@
 """Low-rank approximations of weights: tensors in, smaller tensors out, no modules.
 
+Directions are eigenvectors of products of a matrix with itself, on its shorter side: in fp64
+they are as exact as fp32 weights can tell, and found many times as fast as by an SVD.
+
 Principal directions of a layer's outputs: https://arxiv.org/abs/1505.06798; spatial
 factorisation: https://arxiv.org/abs/1405.3866; Tucker-2: https://arxiv.org/abs/1511.06530
 """
@@ -15,6 +18,9 @@ from torch import Tensor
 Choose: TypeAlias = Callable[[Tensor], int]
 """From the energies of the directions, largest first, to the number of them that is kept."""
 
+TINY = 1e-9
+"""By which nothing is divided that a direction without energy may leave."""
+
 
 def rank_of_energy(energies: Tensor, share: float) -> int:
     """The least rank, at least 1, that keeps this share of `energies` (directions,), the largest
@@ -26,10 +32,13 @@ def rank_of_energy(energies: Tensor, share: float) -> int:
 
 def svd(weight: Tensor, choose: Choose) -> tuple[Tensor, Tensor]:
     """`first` (rank, inputs) and `last` (outputs, rank), whose product is next to `weight`."""
-    u, s, v = torch.linalg.svd(weight.double(), full_matrices=False)
-    rank = choose(s**2)
-    root = s[:rank].sqrt()
-    return (root[:, None] * v[:rank]).to(weight), (u[:, :rank] * root).to(weight)
+    if weight.shape[0] > weight.shape[1]:
+        first, last = svd(weight.T, choose)
+        return last.T.contiguous(), first.T.contiguous()
+    matrix = weight.double()
+    directions, energies = _directions(matrix, choose)
+    root = energies.sqrt().sqrt().clamp_min(TINY)
+    return (directions.T @ matrix / root[:, None]).to(weight), (directions * root).to(weight)
 
 
 def pca(
@@ -41,9 +50,14 @@ def pca(
     `mean` (outputs,) and `covariance` (outputs, outputs) are those of the outputs
     `weight @ x + bias`; their mean is kept exactly.
     """
-    energies, directions = torch.linalg.eigh(covariance.double())
-    rank = min(choose(energies.flip(0).clamp_min(0)), *weight.shape)
-    kept, middle = directions.flip(1)[:, :rank], mean.double()
+    spread, middle = covariance.double(), mean.double()
+    if weight.shape[0] > weight.shape[1]:
+        # Outputs vary in the directions of the weight's columns alone.
+        columns = torch.linalg.qr(weight.double()).Q
+        spread = columns.T @ spread @ columns
+        kept = columns @ _strongest(spread, choose)[0]
+    else:
+        kept, _ = _strongest(spread, choose)
     shift = middle + kept @ (kept.T @ (bias.double() - middle))
     return (kept.T @ weight.double()).to(weight), kept.to(weight), shift.to(weight)
 
@@ -63,13 +77,26 @@ def spatial(weight: Tensor, choose: Choose) -> tuple[Tensor, Tensor]:
 def tucker(weight: Tensor, choose: Choose) -> tuple[Tensor, Tensor, Tensor]:
     """A kernel (outputs, inputs, *sides) as `first` (in rank, inputs), a core (out rank,
     in rank, *sides) and `last` (outputs, out rank)."""
-    last, first = (_directions(weight.double().movedim(mode, 0), choose) for mode in (0, 1))
-    core = torch.einsum("oi...,or,is->rs...", weight.double(), last, first)
+    matrix = weight.double()
+    last, first = (_directions(matrix.movedim(mode, 0).flatten(1), choose)[0] for mode in (0, 1))
+    core = torch.einsum("oi...,or,is->rs...", matrix, last, first)
     return first.T.to(weight), core.to(weight), last.to(weight)
 
 
-def _directions(unfolded: Tensor, choose: Choose) -> Tensor:
-    """The strongest directions of the first dimension, orthonormal, as columns."""
-    u, s, _ = torch.linalg.svd(unfolded.flatten(1), full_matrices=False)
-    kept: Tensor = u[:, : choose(s**2)]
-    return kept
+def _directions(matrix: Tensor, choose: Choose) -> tuple[Tensor, Tensor]:
+    """The strongest directions of a matrix (outputs, inputs) among its outputs, orthonormal, as
+    columns, and their energies; all directions in which there can be any."""
+    outputs, inputs = matrix.shape
+    if outputs <= inputs:
+        return _strongest(matrix @ matrix.T, choose)
+    columns, rest = torch.linalg.qr(matrix)
+    directions, energies = _strongest(rest @ rest.T, choose)
+    return columns @ directions, energies
+
+
+def _strongest(products: Tensor, choose: Choose) -> tuple[Tensor, Tensor]:
+    """Eigenvectors (features, rank) and eigenvalues (rank,) of products (features, features)."""
+    energies, directions = torch.linalg.eigh(products)
+    energies = energies.flip(0).clamp_min(0)
+    rank = choose(energies)
+    return directions.flip(1)[:, :rank], energies[:rank]

@@ -11,14 +11,8 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
-from torch import Tensor
 
-from automl.compression.calibration import (
-    CALIBRATION_ROWS,
-    calibration_rows,
-    recalibrate,
-)
-from automl.compression.cut_units import check_order, checked_cut, cut, refuse_changed
+from automl.compression.cut_units import check_order, cut, refuse_changed
 from automl.compression.kept_widths import (
     SCOPES,
     Width,
@@ -27,22 +21,29 @@ from automl.compression.kept_widths import (
     measured_widths,
     strongest,
 )
-from automl.compression.layer_sensitivity import Candidate, Options, measured_once, refreshed
-from automl.compression.traced_widths import Resized, traced_groups
+from automl.compression.layer_sensitivity import (
+    Candidate,
+    Options,
+    measured_once,
+    measuring_rows,
+    refreshed,
+)
+from automl.compression.plain_weights import MadePlain, plain
+from automl.compression.proven_widths import Widths, narrowed, outcomes, proof_rows, widths_of
+from automl.compression.traced_widths import Resized
 from automl.compression.training_rounds import Round, latest_round, train_round
 from automl.compression.unit_scores import SCORES
 from automl.data.dataset import DatasetInfo
 from automl.errors import Rejected, UserError, unknown
-from automl.models.deployed import seen_by
 from automl.models.family import Group, Network, count_parameters
 from automl.models.imported import Imported
 from automl.models.possible_network import PossibleNetwork
-from automl.recipe import PASSES, STATISTICS_ROWS, Context, Report, Sibling, Step
+from automl.models.residual_blocks import Bypassed
+from automl.models.weights import check_names
+from automl.recipe import PASSES, Context, Report, Sibling, Step
 from automl.training.loop import Train
 from automl.training.losses import Loss
 from automl.training.schedules import Schedule
-
-PROOF_ROWS = 64
 
 
 @dataclass(frozen=True)
@@ -129,24 +130,26 @@ class Prune(Step):
 
     def apply(self, network: Network, context: Context) -> Network:
         """Every cut, without training between them."""
-        groups, smaller = self._groups(network, context), network
-        losses = self._losses(network, groups, context)
+        network = plain(network.to(context.device).eval(), context)
+        widths, smaller = self._widths(network, context), network
+        losses = self._losses(network, widths, context)
         for number in range(self.rounds):
-            smaller = self._narrower(smaller, groups, losses, number, context)
-        return self._shrunk(smaller, network)
+            smaller = self._narrower(smaller, widths, losses, number, context)
+        return self._shrunk(smaller, network, widths, context)
 
     def run(self, network: Network, context: Context) -> Generator[Report, None, Network]:
         if not self.fine_tune_epochs:
             return self.apply(network, context)
-        groups, smaller = self._groups(network, context), network
-        losses = self._losses(network, groups, context)
-        first, done, planned = 0, 0, self._epochs(network, self._evenly_cut(network, groups))
+        network = plain(network.to(context.device).eval(), context)
+        widths, smaller = self._widths(network, context), network
+        losses = self._losses(network, widths, context)
+        first, done, planned = 0, 0, self._epochs(network, self._evenly_cut(network, widths))
         begun = latest_round(context.checkpoints)
         if begun is not None:
             first, done, smaller = begun.number, begun.before, Network(begun.spec)
         for number in range(first, self.rounds):
             if begun is None or number > first:
-                smaller = self._narrower(smaller, groups, losses, number, context)
+                smaller = self._narrower(smaller, widths, losses, number, context)
             end = self._epochs(network, smaller)
             if end > done:
                 epochs = end if number == self.rounds - 1 else max(end, planned)
@@ -154,7 +157,7 @@ class Prune(Step):
                 step = self._training(f"{self.label}_{number}", end - done)
                 smaller = yield from train_round(step, smaller, context, this, self.label, epochs)
             done = end
-        return self._shrunk(smaller, network)
+        return self._shrunk(smaller, network, widths, context)
 
     def even_widths(self, groups: Sequence[Group]) -> tuple[int, ...]:
         """The units of each width that stay where all are cut alike, as scope "layer" does."""
@@ -174,65 +177,68 @@ class Prune(Step):
             for group in groups
         )
 
-    def _groups(self, network: Network, context: Context) -> list[Group]:
+    def _widths(self, network: Network, context: Context) -> Widths:
         """The widths of a network. Raises Rejected where there is nothing to cut."""
         if not 0 < self.fraction < 1:
             raise Rejected(f"Prune: fraction {self.fraction} is not between 0 and 1")
-        refuse_changed("Prune", network, Resized)
-        groups, refused = list(network.spec.model.groups()), list[str]()
-        if isinstance(network.spec.model, Imported):
-            groups, refused = traced_groups(network, _proof_rows(network, context)[:2])
-        for sentence in (f"step {self.label!r}: {reason}" for reason in refused):
+        refuse_changed("Prune", network, Resized, MadePlain, Bypassed)
+        check_names(network.body, "Prune", self.keep)
+        widths = widths_of(network, proof_rows(network, context))
+        self._tell(widths, context)
+        if not widths.groups:
+            family = type(network.spec.model).__name__
+            raise Rejected(
+                f"Prune: this {family} has no width that can be cut exactly{widths.causes}"
+            )
+        if all(self._stays(group) for group in widths.groups):
+            raise Rejected(f"Prune: keep names every width; leave it one to cut{widths.causes}")
+        return widths
+
+    def _tell(self, widths: Widths, context: Context) -> None:
+        for sentence in (f"step {self.label!r}: {reason}" for reason in widths.sentences):
             if sentence not in context.notes:
                 context.notes.append(sentence)
-        if not groups:
-            family, why = type(network.spec.model).__name__, "; ".join(["", *refused])
-            raise Rejected(f"Prune: this {family} has no width that can be cut exactly{why}")
-        layers = [layer for group in groups for layer in group.makers]
-        for name in self.keep:
-            if name not in layers:
-                raise Rejected(f"Prune: {unknown('layer to keep', name, layers)}")
-        if all(self._stays(group) for group in groups):
-            raise Rejected("Prune: keep names every width; leave it one to cut")
-        return groups
 
-    def _losses(self, network: Network, groups: Sequence[Group], context: Context) -> Options:
+    def _losses(self, network: Network, widths: Widths, context: Context) -> Options:
         """The loss of each width when it alone is narrower, where the scope goes by that."""
         if self.scope != "sensitivity":
             return {}
         fresh = refreshed(network, context)
-        candidates = self._each_narrower(fresh, groups, context)
+        candidates = self._each_narrower(fresh, widths, context)
         settings = {"score": self.score, "multiple": self.multiple, "keep": self.keep}
         return measured_once(self, "units", fresh, candidates, context, **settings)
 
     def _each_narrower(
-        self, network: Network, groups: Sequence[Group], context: Context
+        self, network: Network, widths: Widths, context: Context
     ) -> Iterator[Candidate]:
-        free = [group for group in groups if not self._stays(group)]
+        free = [group for group in widths.groups if not self._stays(group)]
         scores = SCORES[self.score](network, free, context, "sensitivity")
+        rows = measuring_rows(network)
         for group, own in zip(free, scores, strict=True):
             yield group.makers[0], group.size, group.size, network
             for width in measured_widths(group.size, self._multiple(group)):
                 kept = [
                     strongest(own, width) if other is group else torch.arange(other.size)
-                    for other in groups
+                    for other in widths.groups
                 ]
-                alone = narrowed(network, groups, kept, context, CALIBRATION_ROWS)
-                yield group.makers[0], width, width, alone
+                alone = narrowed(network, widths, kept, context, rows)
+                if count_parameters(alone) < count_parameters(network):
+                    yield group.makers[0], width, width, alone
 
     def _narrower(
         self,
         network: Network,
-        whole: Sequence[Group],
+        whole: Widths,
         losses: Options,
         number: int,
         context: Context,
     ) -> Network:
         """The network after a round's cut; `whole` and `losses` are of the widths at first."""
-        groups = self._groups(network, context)
+        found = self._widths(network, context) if number else whole
+        groups = found.groups
         free = [group for group in groups if not self._stays(group)]
         scores = SCORES[self.score](network, free, context, self.label)
-        sizes = {group.makers[0]: group.size for group in whole}
+        sizes = {group.makers[0]: group.size for group in whole.groups}
         fraction = self.fraction
         if number < self.rounds - 1:
             fraction = 1 - (1 - fraction) ** ((number + 1) / self.rounds)
@@ -243,19 +249,30 @@ class Prune(Step):
             widths.append(Width(own, size, multiple, losses.get(name, ())))
         best = map(strongest, scores, SCOPES[self.scope](widths, fraction))
         kept = [next(best) if group in free else torch.arange(group.size) for group in groups]
-        return narrowed(network, groups, kept, context)
+        smaller = narrowed(network, found, kept, context)
+        self._tell(found, context)
+        return smaller
 
-    def _shrunk(self, smaller: Network, network: Network) -> Network:
+    def _shrunk(
+        self, smaller: Network, network: Network, widths: Widths, context: Context
+    ) -> Network:
         if count_parameters(smaller) >= count_parameters(network):
             raise Rejected(
                 f"Prune removed nothing: no width can go from one multiple of {self.multiple} to "
                 "a lower one; choose a smaller multiple or a larger fraction"
+                f"{widths.causes}"
             )
+        for group in widths.groups:
+            why = "keep names it" if self._stays(group) else f"no multiple of {self.multiple} fits"
+            for part in group.produced:
+                widths.reasons.setdefault(part.name, why)
+        context.outcomes[self.label] = outcomes(network, smaller, widths)
         return smaller
 
-    def _evenly_cut(self, network: Network, groups: Sequence[Group]) -> Network:
+    def _evenly_cut(self, network: Network, widths: Widths) -> Network:
         """The network that scope "layer" would leave, to know the number of epochs beforehand."""
-        return cut(network, groups, list(map(torch.arange, self.even_widths(groups))))
+        kept = list(map(torch.arange, self.even_widths(widths.groups)))
+        return cut(network, widths.groups, kept)
 
     def _epochs(self, network: Network, smaller: Network) -> int:
         """The epochs of fine-tuning from a network to a smaller network, over all rounds."""
@@ -270,25 +287,5 @@ class Prune(Step):
         return self.multiple if group.snap else 1
 
     def _stays(self, group: Group) -> bool:
-        return bool(set(self.keep) & set(group.makers))
-
-
-def narrowed(
-    network: Network,
-    groups: Sequence[Group],
-    kept: Sequence[Tensor],
-    context: Context,
-    count: int = STATISTICS_ROWS,
-) -> Network:
-    """The network with only the kept units, given as numbers (units,) for each group; its batch
-    norms are up to date with `count` rows."""
-    if isinstance(network.spec.model, Imported):
-        smaller = checked_cut(network, groups, kept, _proof_rows(network, context))
-    else:
-        smaller = cut(network, groups, kept)
-    return recalibrate(smaller, context, count)
-
-
-def _proof_rows(network: Network, context: Context) -> Tensor:
-    rows = calibration_rows(context.data, PROOF_ROWS)
-    return seen_by(network, rows.inputs, context.data.info)
+        names = [f"{name}." for name in (*group.makers, *(part.name for part in group.produced))]
+        return any(name.startswith(f"{kept}.") for kept in self.keep for name in names)

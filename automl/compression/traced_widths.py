@@ -1,25 +1,31 @@
-"""The widths of a user's own module: found by tracing it, kept as the sizes of its layers.
+"""The widths of a user's own module: found by following a call, kept as the sizes of its layers.
 
-Torch-Pruning follows each layer's units through the module's graph. https://arxiv.org/abs/2301.12900
+What is found only proposes what to cut; a proof (automl/compression/cut_units.py) decides.
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+import numpy as np
 import torch
 from torch import Tensor, nn
-from torch_pruning import DependencyGraph
 
+from automl.compression.unit_labels import ANSWERS, READS_ROWS, Labels
+from automl.compression.unit_trace import Trace, traced
+from automl.compression.width_attributes import (
+    Attribute,
+    Place,
+    attributes_of,
+    guesses,
+    tensors_of,
+)
 from automl.errors import Rejected
-from automl.models.family import Group, LayerEdit, Network, Slice
-from automl.models.plain_layers import BATCH_NORMS
+from automl.models.family import Group, LayerEdit, Network, Slice, TwoEdits
 
-CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-TRANSPOSED_CONVOLUTIONS = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+NOT_CALLED = "it is not called in evaluation"
 
 
 @dataclass(frozen=True)
@@ -33,149 +39,214 @@ class Resized(LayerEdit):
         for name, size in self.sizes.items():
             setattr(layer, name, size)
         for name, shape in self.shapes.items():
-            tensor = torch.zeros(shape)
-            is_weight = isinstance(getattr(layer, name), nn.Parameter)
-            setattr(layer, name, nn.Parameter(tensor) if is_weight else tensor)
+            # The tensor stays the same object: frozen, of its type, and shared where it was.
+            tensor = getattr(layer, name)
+            tensor.data = tensor.new_zeros(shape)
         return layer
 
 
 @dataclass(frozen=True)
-class _Kind:
-    """A kind of layer: the dimension of each tensor in which units are made and read; `sizes`
-    says which attributes repeat the length of which dimension."""
+class Entries(Slice):
+    """A part of a tensor of which each unit has the entries of these `numbers`."""
 
-    produced: dict[str, int] = field(default_factory=dict)
-    consumed: dict[str, int] = field(default_factory=dict)
-    sizes: dict[str, tuple[str, int]] = field(default_factory=dict)
+    numbers: tuple[tuple[int, ...], ...] = ()
 
-
-LINEAR = _Kind(
-    {"weight": 0, "bias": 0},
-    {"weight": 1},
-    {"out_features": ("weight", 0), "in_features": ("weight", 1)},
-)
-CONVOLUTION = _Kind(
-    {"weight": 0, "bias": 0},
-    {"weight": 1},
-    {"out_channels": ("weight", 0), "in_channels": ("weight", 1)},
-)
-TRANSPOSED = _Kind(
-    {"weight": 1, "bias": 0},
-    {"weight": 0},
-    {"out_channels": ("weight", 1), "in_channels": ("weight", 0)},
-)
-DEPTHWISE = _Kind(
-    {"weight": 0, "bias": 0},
-    sizes=dict.fromkeys(("out_channels", "in_channels", "groups"), ("weight", 0)),
-)
-BATCH_NORM = _Kind(
-    dict.fromkeys(("weight", "bias", "running_mean", "running_var"), 0),
-    sizes={"num_features": ("weight", 0)},
-)
+    def entries(self, units: Tensor) -> Tensor:
+        return torch.tensor(self.numbers)[units.cpu()]
 
 
-def traced_groups(network: Network, rows: Tensor) -> tuple[list[Group], list[str]]:
-    """The widths that can be cut, in the order of the layers, and a sentence for each that cannot.
+@dataclass(frozen=True)
+class TracedGroup(Group):
+    """A width of a user's module, with the `attributes` of layers that tell its size.
 
-    `rows` (rows, *input shape) are some that the module answers. Raises Rejected where it cannot
-    be traced.
+    `guesses` are those of other modules that may do so, as a number of heads. `aliases` are
+    further names of the makers.
     """
-    body = copy.deepcopy(network.body).cpu().requires_grad_(True)
+
+    attributes: tuple[Attribute, ...] = ()
+    guesses: tuple[Attribute, ...] = ()
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def makers(self) -> tuple[str, ...]:
+        return (*super().makers, *self.aliases)
+
+    def guessed(self) -> TracedGroup:
+        return replace(self, attributes=self.attributes + self.guesses, guesses=())
+
+
+@dataclass(frozen=True)
+class TracedWidths:
+    """The widths that may be cut, in the order of the layers; the reason of each tensor that
+    stays, by name; and a sentence for each width that does for a reason of the module's own."""
+
+    groups: list[TracedGroup]
+    reasons: dict[str, str] = field(default_factory=dict)
+    sentences: list[str] = field(default_factory=list)
+
+
+def traced_widths(network: Network, rows: Tensor, outer: bool = True) -> TracedWidths:
+    """The widths of a network that `rows` (rows, *input shape) show; `outer` as in
+    `unit_labels.reshaped`. Raises Rejected where it cannot be followed."""
     try:
-        graph: Any = DependencyGraph().build_dependency(body, [rows.cpu()], verbose=False)
-        traced = list(graph.get_all_groups())
+        trace = traced(network, rows, outer)
     except Exception as error:
         first = " ".join(str(error).split())[:200]
-        raise Rejected(f"Prune: this module cannot be traced ({first}); leave Prune out") from error
-    names = {id(module): name for name, module in body.named_modules()}
-    names |= {id(parameter): name for name, parameter in body.named_parameters()}
-    groups, refused = [], []
-    for items in traced:
-        if _gives_the_output(graph, items):
-            continue
-        try:
-            groups.append(_group(graph, items, names))
-        except _Refused as reason:
-            refused.append(str(reason))
-    order = list(names.values())
-    return sorted(groups, key=lambda group: order.index(group.makers[0])), sorted(refused)
+        what = f"{type(error).__name__}: {first}"
+        raise Rejected(
+            f"Prune: this module cannot be followed ({what}); leave Prune out"
+        ) from error
+    _join_recurrent(network.body, trace)
+    lengths = _lengths(trace)
+    groups = [
+        _group(network.body, trace, members, lengths)
+        for members in _members(trace)
+        if not all(_among(trace.labels[name][dim], trace.read) for name, dim in members)
+    ]
+    return TracedWidths(groups, *_staying(trace))
 
 
-def resized(network: Network, state: Mapping[str, Tensor]) -> dict[str, LayerEdit]:
-    """The layer edits of a network of which some layers have the shapes in `state`."""
+def resized(
+    network: Network,
+    state: Mapping[str, Tensor],
+    groups: Sequence[Group],
+    less: Sequence[int],
+) -> dict[str, LayerEdit]:
+    """The layer edits of a network whose tensors have the shapes in `state`, since so many units
+    `less` are in each of the groups."""
+    sizes: dict[str, dict[str, int]] = defaultdict(dict)
+    for group, count in zip(groups, less, strict=True):
+        for attribute in group.attributes if isinstance(group, TracedGroup) else ():
+            name, own = attribute.name, sizes[attribute.module]
+            before = getattr(network.body.get_submodule(attribute.module), name)
+            own[name] = own.get(name, before) - count * attribute.step
     layer_edits = dict(network.spec.layer_edits)
     for name, layer in network.body.named_modules():
-        own = {key: state[f"{name}.{key}".lstrip(".")] for key, _ in _tensors(layer)}
-        if any(own[key].shape != tensor.shape for key, tensor in _tensors(layer)):
-            kind = _kind(layer)
-            assert kind is not None
-            sizes = {key: own[tensor].shape[dim] for key, (tensor, dim) in kind.sizes.items()}
-            layer_edits[name] = Resized({key: tuple(t.shape) for key, t in own.items()}, sizes)
+        shapes = {key: tuple(state[f"{name}.{key}".lstrip(".")].shape) for key in saved_of(layer)}
+        changed = {
+            key: shape for key, shape in shapes.items() if getattr(layer, key).shape != shape
+        }
+        if changed or any(getattr(layer, key) != size for key, size in sizes[name].items()):
+            layer_edits[name] = _resized_again(layer_edits.get(name), changed, sizes[name])
     return layer_edits
 
 
-class _Refused(Exception):
-    """A width cannot be cut, for the reason given."""
+def _resized_again(
+    known: LayerEdit | None, shapes: dict[str, tuple[int, ...]], sizes: dict[str, int]
+) -> LayerEdit:
+    """A layer's edit before the cut, and these shapes and sizes after it."""
+    if isinstance(known, Resized):
+        return Resized(known.shapes | shapes, known.sizes | sizes)
+    if isinstance(known, TwoEdits):
+        return replace(known, second=_resized_again(known.second, shapes, sizes))
+    resized = Resized(shapes, sizes)
+    return resized if known is None else TwoEdits(known, resized)
 
 
-def _kind(layer: nn.Module) -> _Kind | None:
-    """The kind of a layer, which says how it is cut; None when it cannot be cut."""
-    found = None
-    if isinstance(layer, nn.Linear):
-        found = LINEAR
-    elif isinstance(layer, BATCH_NORMS) and layer.affine:
-        found = BATCH_NORM
-    elif isinstance(layer, CONVOLUTIONS):
-        depthwise = layer.groups == layer.in_channels == layer.out_channels
-        found = CONVOLUTION if layer.groups == 1 else DEPTHWISE if depthwise else None
-    elif isinstance(layer, TRANSPOSED_CONVOLUTIONS) and layer.groups == 1:
-        found = TRANSPOSED
-    known = {*found.produced, *found.consumed} if found else set()
-    return found if {"weight"} <= {name for name, _ in _tensors(layer)} <= known else None
+def _join_recurrent(body: nn.Module, trace: Trace) -> None:
+    """Layers and directions of a recurrent module have one number of units."""
+    for name, module in body.named_modules():
+        if isinstance(module, nn.RNNBase):
+            keys = [f"{name}.{key}".lstrip(".") for key in vars(module).get("_parameters", {})]
+            hidden = [trace.labels[key][1] for key in keys if "weight_hh" in key]
+            for labels in hidden[1:]:
+                if labels is not None and hidden[0] is not None:
+                    trace.known.units.join(hidden[0], labels)
 
 
-def _tensors(layer: nn.Module) -> list[tuple[str, Tensor]]:
-    """A layer's own tensors, without mere numbers such as a batch norm's count."""
-    own = (*layer.named_parameters(recurse=False), *layer.named_buffers(recurse=False))
-    return [(name, tensor) for name, tensor in own if tensor.dim()]
+def _members(trace: Trace) -> list[dict[Place, list[list[int]]]]:
+    """Widths: for each dimension that one runs through, the entries of each of its units."""
+    units = trace.known.units
+    entries: dict[int, dict[Place, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for name, dims in trace.labels.items():
+        for dim, labels in enumerate(dims):
+            if labels is None or name not in trace.called:
+                continue
+            for number, root in enumerate(units.roots(labels).tolist()):
+                if units.reason(root) is None:
+                    entries[root][name, dim].append(number)
+    alike: dict[tuple[tuple[Place, int], ...], list[dict[Place, list[int]]]] = defaultdict(list)
+    for places in entries.values():
+        alike[tuple((place, len(numbers)) for place, numbers in places.items())].append(places)
+    return [
+        {place: [unit[place] for unit in found] for place in found[0]}
+        for found in alike.values()
+        if len(found) > 1
+    ]
 
 
-def _gives_the_output(graph: Any, items: Any) -> bool:
-    return any(
-        not dependency.target.outputs and graph.is_out_channel_pruning_fn(dependency.handler)
-        for dependency, _ in items
+def _lengths(trace: Trace) -> dict[bytes, dict[str, dict[int, int]]]:
+    """For the units of a width: by module, the lengths that dimensions of them had in it, and how
+    much less each is without a unit."""
+    found: dict[bytes, dict[str, dict[int, int]]] = defaultdict(lambda: defaultdict(dict))
+    for name, dims in trace.lengths.items():
+        for labels in dims:
+            roots = np.unique(trace.known.units.roots(labels))
+            found[roots.tobytes()][name][len(labels)] = len(labels) // len(roots)
+    return found
+
+
+def _group(
+    body: nn.Module,
+    trace: Trace,
+    members: Mapping[Place, list[list[int]]],
+    lengths: Mapping[bytes, Mapping[str, Mapping[int, int]]],
+) -> TracedGroup:
+    sides: tuple[list[Slice], list[Slice]] = ([], [])
+    for place, numbers in members.items():
+        part = Entries(*place, len(numbers[0]), numbers=tuple(map(tuple, numbers)))
+        sides[_among(trace.labels[place[0]][place[1]], trace.read)].append(part)
+    produced, consumed = map(tuple, sides)
+    size = len(next(iter(members.values())))
+    blocks = {place: len(numbers[0]) for place, numbers in members.items()}
+    whole = {id(weight) for weight in trace.known.whole_groups}
+    known = attributes_of(body, blocks, whole)
+    (name, dim), numbers = next(iter(members.items()))
+    own = trace.labels[name][dim]
+    assert own is not None
+    roots = np.unique(trace.known.units.roots(own[[unit[0] for unit in numbers]]))
+    maybe = guesses(body, lengths.get(roots.tobytes(), {}))
+    # Heads and groups are no widths that a runtime sees.
+    wide = min(
+        max(blocks[part.name, part.dim] for part in produced),
+        min((blocks[part.name, part.dim] for part in consumed), default=1),
     )
+    return TracedGroup(size, produced, consumed, wide < 4, tuple(known), tuple(maybe))
 
 
-def _group(graph: Any, items: Any, names: dict[int, str]) -> Group:
-    """Raises _Refused where a layer's units are not cut one by one."""
-    root, size = names[id(items[0].dep.target.module)], len(items[0].idxs)
-    produced: list[Slice] = []
-    consumed: list[Slice] = []
-    for item in items:
-        layer = item.dep.target.module
-        if id(layer) not in names:
+def saved_of(layer: nn.Module) -> list[str]:
+    """The names of a layer's own tensors that are saved, as `tensors_of`."""
+    unsaved = layer._non_persistent_buffers_set
+    return [name for name, _ in tensors_of(layer) if name not in unsaved]
+
+
+def _staying(trace: Trace) -> tuple[dict[str, str], list[str]]:
+    """The reason of each tensor that stays, and a sentence for each width that does."""
+    units, reasons = trace.known.units, dict[str, str]()
+    widths: dict[int, str] = {}
+    for name, dims in trace.labels.items():
+        if name not in trace.called:
+            reasons[name] = NOT_CALLED
             continue
-        name, kind = names[id(layer)], _kind(layer) if isinstance(layer, nn.Module) else None
-        if kind is None:
-            what = f"{type(layer).__name__} {name!r}"
-            raise _Refused(f"{root!r} stays as wide as it is: its units run through {what}")
-        makes = graph.is_out_channel_pruning_fn(item.dep.handler)
-        found = _slices(name, item, kind.produced if makes else kind.consumed, layer)
-        if len(set(item.root_idxs)) < size or not found:
-            raise _Refused(f"{root!r} stays as wide as it is: {name!r} holds its units in no order")
-        (produced if makes else consumed).extend(found)
-    return Group(size, tuple(produced), tuple(consumed))
+        made = [dim for dim, own in enumerate(dims) if _among(own, trace.made)]
+        unread = [dim for dim, own in enumerate(dims) if not _among(own, trace.read)]
+        for dim in made or unread or range(len(dims)):
+            for root in _roots(trace, dims[dim]):
+                reason = units.reason(root)
+                if reason:
+                    reasons.setdefault(name, reason)
+                if reason and reason not in (ANSWERS, READS_ROWS) and dim in made:
+                    widths.setdefault(root, f"{_layer(name)!r} stays as wide as it is: {reason}")
+    return reasons, list(dict.fromkeys(widths.values()))
 
 
-def _slices(name: str, item: Any, dims: dict[str, int], layer: nn.Module) -> list[Slice]:
-    """The slices of a layer's tensors that hold the units; none unless these are in their order,
-    as many entries for each."""
-    pairs = sorted(zip(item.idxs, item.root_idxs, strict=True))
-    start, block = pairs[0][0], item.root_idxs.count(pairs[0][1])
-    held = [(key, dims[key], tensor) for key, tensor in _tensors(layer) if key in dims]
-    in_order = pairs == [(start + i, i // block) for i in range(len(pairs))]
-    fits = all(pairs[-1][0] < tensor.shape[dim] for _, dim, tensor in held)
-    if not (in_order and fits):
-        return []
-    return [Slice(f"{name}.{key}", dim, block, start) for key, dim, _ in held]
+def _roots(trace: Trace, labels: Labels | None) -> list[int]:
+    return [] if labels is None else np.unique(trace.known.units.roots(labels)).tolist()
+
+
+def _among(labels: Labels | None, others: Labels) -> bool:
+    return labels is not None and bool(np.isin(labels, others).any())
+
+
+def _layer(tensor: str) -> str:
+    return tensor.rpartition(".")[0] or tensor

@@ -29,7 +29,8 @@ BATCH = 64
 def magnitude(group: Group, state: dict[str, Tensor]) -> Tensor:
     """Scores (units,): the L2 norm of all weights that make a unit."""
     made = [(part, state[part.name]) for part in group.produced]
-    weights = [_of_units(tensor, part, group.size) for part, tensor in made if tensor.dim() > 1]
+    matrices = [pair for pair in made if pair[1].dim() > 1] or made
+    weights = [_of_units(tensor, part, group.size) for part, tensor in matrices]
     norms: Tensor = torch.linalg.vector_norm(torch.cat(weights, dim=1), dim=1)
     return norms
 
@@ -101,5 +102,5 @@ def _first_order(group: Group, parameters: dict[str, torch.nn.Parameter]) -> Ten
 
 def _of_units(tensor: Tensor, part: Slice, size: int) -> Tensor:
     """A row per unit: all entries of a tensor that belong to it."""
-    own = tensor.narrow(part.dim, part.start, size * part.block)
-    return own.movedim(part.dim, 0).reshape(size, -1)
+    entries = part.entries(torch.arange(size)).flatten().to(tensor.device)
+    return tensor.index_select(part.dim, entries).movedim(part.dim, 0).reshape(size, -1)

@@ -78,7 +78,14 @@ class LiveSearch:
         self.tracker.finished(record)
         self.watch.finished(record)
         if trial.number % TRIM_EVERY_TRIALS == 0:
-            write(trim, self.home)
+            write(self.trim)
+
+    def trim(self) -> None:
+        """Keep the store within its limit, whatever the home's other searches hold."""
+        try:
+            trim(self.home)
+        except Exception as error:
+            self.dispatcher.options.faults.note("clearing of the store", "was given up", error)
 
     def stop_unfinished(self) -> None:
         """Stop what the end of the search finds unfinished."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from automl.engine.refit import Refitter
+from automl.errors import alike
 from automl.recipe import Report
 from automl.space.space import TrialConfig
 from automl.study.budget import Clock, GpuMeter
@@ -13,6 +14,9 @@ from automl.study.dispatcher import Dispatcher
 from automl.study.record import TrialRecord
 from automl.study.trial_id import TrialId
 from automl.trial.result import Status, TrialResult
+
+FIRST_TRIALS = 8
+"""So many trials, or two for each slot, that all fail alike are enough to know."""
 
 
 class Phase(Enum):
@@ -25,7 +29,8 @@ class Phases:
     """Hands out the search's trials while it lasts, then the refits, and takes how each ends.
 
     The search lasts until a budget is spent or the dispatcher is over. `front` is that of trials
-    and refits, `hypervolumes` are those of the trials alone, after each ended one.
+    and refits, `hypervolumes` are those of the trials alone, after each ended one. `first_reasons`
+    are why this run's trials failed, until one did not.
     """
 
     def __init__(self, dispatcher: Dispatcher, refitter: Refitter, clock: Clock) -> None:
@@ -36,6 +41,9 @@ class Phases:
         self.front, self.front_of_trials = study.front(), study.front(study.records())
         self.hypervolumes = study.hypervolumes()
         self.has_searched = False
+        results = [record.result for record in study.records()]
+        self.may_fail_alike = all(one is None or one.status is Status.FAILED for one in results)
+        self.first_reasons: list[str] = []
 
     @property
     def phase(self) -> Phase:
@@ -56,12 +64,23 @@ class Phases:
             self.hypervolumes, self.clock.seconds_for_all(), self.meter.seconds()
         )
 
+    def why_hopeless(self) -> str:
+        """The reason for which all first trials of this run failed; "" unless they did."""
+        enough = max(FIRST_TRIALS, 2 * self.dispatcher.options.slots)
+        first = self.first_reasons[:enough]
+        return first[0] if len(first) == enough and len(set(map(alike, first))) == 1 else ""
+
     def should_stop(self, interrupted: Callable[[], bool]) -> bool:
-        """Tell whether no trial is to go on: on request, or as the refits' time is over, too."""
-        return interrupted() or (self.phase is not Phase.SEARCHING and self.clock.is_up())
+        """Tell whether no trial is to go on: on request, as all fail alike, or as the refits' time
+        is over, too."""
+        if interrupted() or self.why_hopeless():
+            return True
+        return self.phase is not Phase.SEARCHING and self.clock.is_up()
 
     def next_trial(self) -> TrialRecord | None:
         """The next trial; None while none is due, or `is_over`."""
+        if self.why_hopeless():
+            return None
         if self.phase is Phase.SEARCHING:
             return self.dispatcher.next()
         if not self.refitter.has_begun and self.clock.refits():
@@ -76,9 +95,11 @@ class Phases:
         return self.phase is Phase.OVER
 
     def config_of(self, trial: TrialId) -> TrialConfig:
-        """The config of a trial that is handed out."""
-        plans = self.refitter.plans if trial.is_refit else self.dispatcher.under_way.plans
-        return plans[trial].config
+        """The config of a trial that is handed out. Raises what the user's classes raise."""
+        if trial.is_refit:
+            return self.refitter.plans[trial].config
+        under_way = self.dispatcher.under_way
+        return under_way.plan(under_way.live[trial]).config
 
     def goes_on(self, trial: TrialId, report: Report, seconds: float) -> bool:
         """Take a report of a trial, during the search; False pauses the trial."""
@@ -96,7 +117,12 @@ class Phases:
         if not trial.is_refit:
             self.front_of_trials.add(record)
             self.hypervolumes.append(self.front_of_trials.hypervolume)
+            self._note_failure(result)
         return record
+
+    def _note_failure(self, result: TrialResult) -> None:
+        self.may_fail_alike = self.may_fail_alike and result.status is Status.FAILED
+        self.first_reasons = [*self.first_reasons, result.reason] if self.may_fail_alike else []
 
     def stopped(self, trial: TrialId, seconds: float = 0.0) -> TrialResult:
         """The result of a trial that the search's end finds unfinished."""

@@ -15,6 +15,7 @@ from dataclasses import replace
 from automl import pareto
 from automl.config import decode, encode
 from automl.errors import UserError
+from automl.faults import Faults
 from automl.models.family import Spec
 from automl.space.exploring import check
 from automl.space.space import TrialConfig
@@ -62,7 +63,8 @@ class Refitter:
 
     They are written beside the search's trials, and run again when they were left running. A
     refit takes no less than its trial did: `least_seconds` holds that. `read` reads a file of a
-    prefix from the store.
+    prefix from the store. A refit that cannot be planned, by a class of the user's or as the store
+    is away, is among the `faults`.
     """
 
     def __init__(
@@ -72,7 +74,9 @@ class Refitter:
         keys_of: Callable[[TrialConfig], list[str]],
         config_of: Callable[[TrialRecord], TrialConfig],
         read: Callable[[str, str], bytes | None],
+        faults: Faults | None = None,
     ) -> None:
+        self.faults = Faults() if faults is None else faults
         self.study, self.writing, self.read = study, writing, read
         self.keys_of, self.config_of = keys_of, config_of
         self.known = {record.id: record for record in study.refits()}
@@ -94,15 +98,27 @@ class Refitter:
         trials = [record for record in front if not record.id.is_refit]
         for record in sorted(trials, key=lambda r: -_share(r, front, self.study)):
             refit = record.id.refit
-            if refit in self.known:
-                continue
-            config = refit_config(self.config_of(record), self._specs(record))
-            if config is not None:
-                self.queue.append(_record(record, config))
+            if refit not in self.known and (planned := self._planned(record)) is not None:
+                self.queue.append(planned)
                 self.least_seconds[refit] = record.result.seconds if record.result else 0.0
-        for record in self.queue:
-            decoded: TrialConfig = decode(json.loads(record.config))
-            self.plans[record.id] = Plan(decoded, self.keys_of(decoded))
+        self.queue = [record for record in self.queue if self._has_plan(record)]
+
+    def _planned(self, origin: TrialRecord) -> TrialRecord | None:
+        """The refit of a trial; None where there is none."""
+        try:
+            config = refit_config(self.config_of(origin), self._specs(origin))
+        except Exception as error:
+            self.faults.note("refit", "could not be planned", error)
+            return None
+        return None if config is None else _record(origin, config)
+
+    def _has_plan(self, refit: TrialRecord) -> bool:
+        try:
+            config: TrialConfig = decode(json.loads(refit.config))
+            self.plans[refit.id] = Plan(config, self.keys_of(config))
+        except Exception as error:
+            self.faults.note("refit", "could not be planned", error)
+        return refit.id in self.plans
 
     def next(self, seconds_left: float = math.inf) -> TrialRecord | None:
         """The next refit that can be expected to end in time.

@@ -21,9 +21,9 @@ from automl.engine.phases import Phases
 from automl.engine.refit import Refitter
 from automl.engine.search_options import Options
 from automl.engine.searches import Search, stop_file
-from automl.engine.store_eviction import trim
-from automl.engine.watch import Watch
+from automl.engine.watch import Watch, guarded
 from automl.errors import UserError
+from automl.faults import Faults
 from automl.home import Home
 from automl.space.exploring import explore
 from automl.space.space import Space
@@ -50,12 +50,13 @@ def run(
 ) -> Search:
     """Run trials until the budget is spent or someone stops the search."""
     study, home, workers = search.study, search.home, most_workers(space)
-    store = Store(home.store)
+    store, faults = Store(home.store), Faults(study.faults())
+    watch = guarded(watch, faults)
     store.identify()
     with run_lock.hold(study.folder), stop_request.listening(stop_file(study)) as interrupted:
         planned = plan(options, workers)
         _note_run(study, options, planned[0], clock)
-        phases = _phases(search, space, store, options, planned, clock)
+        phases = _phases(search, space, store, options, planned, clock, faults)
         tracker = tracking(study, home, options)
         tracker.opened()
         gpus = options.gpus_per_trial * max(1, workers)
@@ -68,17 +69,23 @@ def run(
                 controller.run(live.events(), phases, inputs, is_asked, options.trial_minutes)
         finally:
             watch.closed()
-        if not interrupted():
+        ended = replace(search, interrupted=interrupted(), failed=phases.why_hopeless())
+        is_finished = not (ended.interrupted or ended.failed)
+        if is_finished:
             live.stop_unfinished()
+        live.trim()
         phases.dispatcher.close()
-        if not interrupted():
+        if is_finished:
             study.set_attribute("state", "finished")
-        trim(home)
-        undelivered = tracker.close("KILLED" if interrupted() else "FINISHED")
-        ended = replace(search, interrupted=interrupted())
-    why = "" if ended.interrupted else f"the search has ended: {phases.why_over() or NOTHING_LEFT}"
-    watch.ended(ended, [note for note in (why, undelivered) if note])
+        undelivered = tracker.close(_run_status(ended))
+    why = f"the search has ended: {phases.why_over() or NOTHING_LEFT}" if is_finished else ""
+    watch.ended(ended, [note for note in (*map(str, study.faults()), why, undelivered) if note])
     return ended
+
+
+def _run_status(ended: Search) -> str:
+    """MLflow's word for how a run has ended."""
+    return "KILLED" if ended.interrupted else "FAILED" if ended.failed else "FINISHED"
 
 
 def _note_run(study: Study, options: Options, slots: int, clock: Clock) -> None:
@@ -100,9 +107,11 @@ def _phases(
     options: Options,
     planned: tuple[int, int],
     clock: Clock,
+    faults: Faults,
 ) -> Phases:
-    study, bound_of = search.study, Bounds(search.home.cache)
-    limits = DispatcherOptions(*planned, clock.budget.max_trials(), options.reuse)
+    study, bound_of = search.study, Bounds(search.home.cache, faults)
+    trials = clock.budget.max_trials()
+    limits = DispatcherOptions(*planned, trials, options.reuse, faults=faults)
     if options.early_stopping:
         limits = replace(limits, rung_entry=partial(rung_entry, study.settings, bound_of))
     dispatcher = Dispatcher(
@@ -114,7 +123,7 @@ def _phases(
         limits,
     )
     keys_of = dispatcher.under_way.keys
-    refitter = Refitter(study, dispatcher.writing, keys_of, search.config, store.read)
+    refitter = Refitter(study, dispatcher.writing, keys_of, search.config, store.read, faults)
     return Phases(dispatcher, refitter, clock)
 
 
@@ -174,7 +183,7 @@ def _is_stored(store: Store, key: str) -> bool:
     """Tell whether a prefix is made; in doubt it is made again."""
     try:
         return store.has(key, "spec.json")
-    except OSError:
+    except Exception:  # Of any kind, as filesystems are.
         return False
 
 

@@ -30,11 +30,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Search:
-    """A search that was made: look at its front, take a model."""
+    """A search that was made: look at its front, take a model.
+
+    It was `interrupted` if someone ended its last run, which else may have `failed` for a reason
+    that all of its first trials shared.
+    """
 
     study: Study
     home: Home
     interrupted: bool = False
+    failed: str = ""
 
     def summary(self) -> SearchSummary:
         """The search in figures; `as_json` of that is what `automl front --json` prints."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from automl.engine.searches import Search
+from automl.faults import Faults
 from automl.recipe import Report
 from automl.study.budget import Budget
 from automl.study.record import TrialRecord
@@ -34,3 +37,27 @@ class Watch:
     def closed(self) -> None: ...
 
     def ended(self, search: Search, notes: list[str]) -> None: ...
+
+
+def guarded(watch: Watch, faults: Faults) -> Watch:
+    """A watcher that is told nothing more once it has raised, which ends no search."""
+    return cast(Watch, _Guarded(watch, faults))
+
+
+class _Guarded:
+    """Passes every call on to a watcher."""
+
+    def __init__(self, watch: Watch, faults: Faults) -> None:
+        self.watch, self.faults = watch, faults
+
+    def __getattr__(self, name: str) -> object:
+        tell = getattr(self.watch, name)
+
+        def guarded(*told: object) -> None:
+            try:
+                tell(*told)
+            except Exception as error:
+                self.faults.note("watcher", f"raised when told {name!r}", error)
+                self.watch = Watch()
+
+        return guarded

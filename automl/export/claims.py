@@ -56,7 +56,7 @@ def claims(network: Network) -> Claims:
             (weight.bits, codes.movedim(weight.axis, 0).cpu().numpy()) for _, codes, weight in coded
         ),
         others=tuple(
-            tensor.detach().cpu().numpy() for name, tensor in tensors if not name.startswith(own)
+            tensor.detach().cpu().numpy() for name, tensor in tensors if name not in coded
         ),
         integer_convolutions=sum(claim.is_integer_convolution for claim in found),
     )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import gc
+import itertools
 import json
 import logging
 import warnings
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import onnx
@@ -17,45 +19,37 @@ from automl.compression.coded_weight import coded_weights
 from automl.compression.fold_batch_norm import fold_batch_norm
 from automl.compression.proof import PROOF_ROWS
 from automl.data.dataset import Data
+from automl.errors import Rejected
 from automl.export import packing, sparse
+from automl.export.complaints import FIXED_ROWS, complaint
+from automl.export.free_length import free_length
 from automl.export.onnx_patches import keep_operators
 from automl.export.shared_tensors import share
 from automl.models.deployed import Deployed, seen_by
 from automl.models.family import Network
 
-# torch's exporter reports each optional operator set that is missing; none is needed here.
-logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+# torch's exporter reports each optional operator set that is missing; none is needed here. What
+# it cannot do is raised, and told in our own words.
+for name in ("torch.onnx", "torch.export", "torch.fx.experimental.symbolic_shapes"):
+    logging.getLogger(name).setLevel(logging.CRITICAL)
 warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
 
 OPSET = 20
 NEUTRAL = {"dilations": 1, "strides": 1, "pads": 0}
 MAX_BATCH = 2**20
+BFLOAT16 = onnx.TensorProto.BFLOAT16
 
 
 def export(network: Network, data: Data) -> bytes:
     """The bytes of `model.onnx`: input `input` (batch, raw row), output `logits`, or
-    `prediction` of a regression."""
-    keep_operators()
+    `prediction` of a regression. Raises Rejected on a module that cannot be one."""
     info = data.info
     seen = seen_by(network, calibration_rows(data, PROOF_ROWS).inputs, info)
     deployed = Deployed(fold_batch_norm(network, seen).cpu(), info).eval()
     row = torch.from_numpy(data.train.inputs[:2])
     row = row.long() if info.num_tokens else row.float()
-    batch = torch.export.Dim("batch", min=1, max=MAX_BATCH)
-    with torch.no_grad():
-        program = torch.onnx.export(
-            deployed,
-            (row,),
-            dynamo=True,
-            verbose=False,
-            opset_version=OPSET,
-            input_names=["input"],
-            output_names=["logits" if info.classes else "prediction"],
-            dynamic_shapes=({0: batch},),
-            external_data=False,
-        )
-    assert program is not None
-    proto = program.model_proto
+    proto = _traced(deployed, row, "logits" if info.classes else "prediction")
+    _compute_in_fp32(proto)
     _strip(proto)
     packing.scale_at_load(proto.graph, _signs(deployed.model))
     packing.pack_weights(proto.graph, _widths(deployed.model))
@@ -82,6 +76,35 @@ def leave_out_of_collections() -> None:
     gc.freeze()
 
 
+def _traced(deployed: Deployed, row: torch.Tensor, output: str) -> onnx.ModelProto:
+    """The graph of a module for any number of rows, as torch's exporter gives it.
+
+    Raises Rejected where there is none.
+    """
+    keep_operators()
+    batch = torch.export.Dim("batch", min=1, max=MAX_BATCH)
+    try:
+        with torch.no_grad(), free_length(deployed.model.body):
+            program = torch.onnx.export(
+                deployed,
+                (row,),
+                dynamo=True,
+                verbose=False,
+                opset_version=OPSET,
+                input_names=["input"],
+                output_names=[output],
+                dynamic_shapes=({0: batch},),
+                external_data=False,
+            )
+    except Exception as error:
+        raise Rejected(f"cannot be exported to ONNX: {complaint(error)}") from error
+    assert program is not None
+    proto = program.model_proto
+    if not proto.graph.input[0].type.tensor_type.shape.dim[0].dim_param:
+        raise Rejected(f"cannot be exported to ONNX: {FIXED_ROWS}")
+    return proto
+
+
 def _signs(network: Network) -> set[str]:
     """The initializers of codes that meet no integers."""
     found = coded_weights(network)
@@ -101,6 +124,42 @@ def weights(file: bytes) -> dict[str, np.ndarray]:
     return packing.unpacked(proto.graph, sparse.unpacked(proto, held))
 
 
+def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    """A graph, and those inside: the bodies of loops and branches."""
+    yield graph
+    for node in graph.node:
+        for inner in _bodies(node):
+            yield from _graphs(inner)
+
+
+def _bodies(node: onnx.NodeProto) -> list[onnx.GraphProto]:
+    """The graphs that a node runs."""
+    return [a.g for a in node.attribute if a.type == onnx.AttributeProto.GRAPH]
+
+
+def _compute_in_fp32(proto: onnx.ModelProto) -> None:
+    """Turn bfloat16, for which runtimes lack most operators, into fp32."""
+    for graph in _graphs(proto.graph):
+        _widen(graph.initializer)
+        for node in graph.node:
+            for attribute in node.attribute:
+                if attribute.name == "to" and attribute.i == BFLOAT16:
+                    attribute.i = onnx.TensorProto.FLOAT
+                if attribute.type == onnx.AttributeProto.TENSOR:
+                    _widen([attribute.t])
+        for value in (*graph.input, *graph.output):
+            if value.type.tensor_type.elem_type == BFLOAT16:
+                value.type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+
+
+def _widen(tensors: Iterable[onnx.TensorProto]) -> None:
+    """Give tensors of bfloat16 the same numbers in fp32."""
+    for tensor in tensors:
+        if tensor.data_type == BFLOAT16:
+            numbers = onnx.numpy_helper.to_array(tensor).astype(np.float32)
+            tensor.CopyFrom(onnx.numpy_helper.from_array(numbers, tensor.name))
+
+
 def _strip(proto: onnx.ModelProto) -> None:
     """Take out what no runtime needs: names of nodes, documentation, inferred shapes.
 
@@ -108,19 +167,21 @@ def _strip(proto: onnx.ModelProto) -> None:
     defaults and shapes would stay, so that all of it is done here.
     """
     proto.producer_name = proto.producer_version = proto.doc_string = ""
-    graph = proto.graph
-    graph.name = "g"
-    graph.doc_string = ""
-    for messages in (proto.metadata_props, proto.functions, graph.value_info, graph.metadata_props):
+    for messages in (proto.metadata_props, proto.functions):
         del messages[:]
-    for item in (*graph.node, *graph.initializer, *graph.input, *graph.output):
-        item.doc_string = ""
-        del item.metadata_props[:]
-    for node in graph.node:
-        node.name = ""
-        kept = [attribute for attribute in node.attribute if not _is_default(node, attribute)]
-        del node.attribute[:]
-        node.attribute.extend(kept)
+    for graph in _graphs(proto.graph):
+        graph.name = "g"
+        graph.doc_string = ""
+        for messages in (graph.value_info, graph.metadata_props):
+            del messages[:]
+        for item in (*graph.node, *graph.initializer, *graph.input, *graph.output):
+            item.doc_string = ""
+            del item.metadata_props[:]
+        for node in graph.node:
+            node.name = ""
+            kept = [attribute for attribute in node.attribute if not _is_default(node, attribute)]
+            del node.attribute[:]
+            node.attribute.extend(kept)
 
 
 def _is_default(node: onnx.NodeProto, attribute: onnx.AttributeProto) -> bool:
@@ -134,12 +195,21 @@ def _is_default(node: onnx.NodeProto, attribute: onnx.AttributeProto) -> bool:
 
 
 def _shorten(graph: onnx.GraphProto) -> None:
-    """Rename every value but the inputs and outputs to a short number."""
-    kept = {value.name for value in (*graph.input, *graph.output)}
-    names = [t.name for t in graph.initializer] + [o for node in graph.node for o in node.output]
-    short = {name: format(i, "x") for i, name in enumerate(n for n in names if n not in kept)}
-    for tensor in graph.initializer:
-        tensor.name = short.get(tensor.name, tensor.name)
+    """Rename every value but the inputs and outputs to a short number, in bodies too."""
+    kept = {value.name: value.name for value in (*graph.input, *graph.output)}
+    _rename(graph, kept, (format(i, "x") for i in itertools.count()))
+
+
+def _rename(graph: onnx.GraphProto, known: Mapping[str, str], free: Iterator[str]) -> None:
+    """Give the values that a graph makes the next free names; a body also reads values of the
+    graphs around it, whose new names are `known`."""
+    made = [v.name for v in (*graph.initializer, *graph.input)]
+    made += [output for node in graph.node for output in node.output if output]
+    names = {**known, **{name: next(free) for name in made if name not in known}}
+    for value in (*graph.initializer, *graph.input, *graph.output):
+        value.name = names[value.name]
     for node in graph.node:
         for values in (node.input, node.output):
-            values[:] = [short.get(name, name) for name in values]
+            values[:] = [names.get(name, name) for name in values]
+        for body in _bodies(node):
+            _rename(body, names, free)

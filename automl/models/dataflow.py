@@ -53,7 +53,7 @@ class Flow:
 
     def seen(self, value: object) -> tuple[Seen, ...]:
         """The tensors of a value, which stay alive, so that none takes another's number."""
-        found = tuple(_tensors(value))
+        found = tuple(tensors_in(value))
         self.tensors |= {id(tensor): tensor for tensor in found}
         return tuple((id(tensor), times_changed(tensor)) for tensor in found)
 
@@ -71,22 +71,35 @@ def flow_of(body: nn.Module, rows: Tensor, single: Collection[str] = ()) -> Flow
     """The flow of the first of these rows (rows, *input shape) through a body in evaluation mode.
 
     Layers of torch and the modules that `single` names count as one call each, whatever they
-    compute within. Raises what the body raises.
+    compute within; what TorchScript runs is not seen. Raises what the body raises.
     """
     body.eval()
-    watch, handles = _Watch(), []
+    some, watch, handles = rows[:ROWS].to(device_of(body)), _Watch(), []
     try:
         for name, module in body.named_modules():
+            if isinstance(module, torch.jit.ScriptModule):
+                continue  # it takes no hooks
             is_single = name in single or _is_layer(module)
             begin, end = partial(watch.begin, is_single), partial(watch.end, is_single, name)
             handles.append(module.register_forward_pre_hook(begin, prepend=True, with_kwargs=True))
             handles.append(module.register_forward_hook(end, with_kwargs=True))
         with torch.no_grad(), watch:
-            body(rows[:ROWS].to(device_of(body)))
+            body(some)
     finally:
         for handle in handles:
             handle.remove()
     return watch.flow
+
+
+def tensors_in(value: object) -> Iterator[Tensor]:
+    """The tensors in a value, nested in tuples, lists and dictionaries."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from tensors_in(tuple(value.values()))
+    elif isinstance(value, tuple | list):
+        for part in value:
+            yield from tensors_in(part)
 
 
 class _Watch(TorchFunctionMode):
@@ -151,14 +164,3 @@ def _is_layer(module: nn.Module) -> bool:
     """Tell if a module is one of torch's that holds no others but parametrizations."""
     held = {name for name, _ in module.named_children()}
     return type(module).__module__.startswith("torch.nn.") and held <= {"parametrizations"}
-
-
-def _tensors(value: object) -> Iterator[Tensor]:
-    """The tensors in a value, nested in tuples, lists and dictionaries."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, Mapping):
-        yield from _tensors(tuple(value.values()))
-    elif isinstance(value, tuple | list):
-        for part in value:
-            yield from _tensors(part)

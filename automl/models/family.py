@@ -28,6 +28,10 @@ class Slice:
     block: int = 1
     start: int = 0
 
+    def entries(self, units: Tensor) -> Tensor:
+        """The entries (units, block) of some units, given as numbers (units,)."""
+        return self.start + units[:, None] * self.block + torch.arange(self.block)
+
 
 @dataclass(frozen=True)
 class Group:
@@ -44,8 +48,9 @@ class Group:
 
     @property
     def makers(self) -> tuple[str, ...]:
-        """The layers that make the units, by name."""
-        return tuple(dict.fromkeys(part.name.rpartition(".")[0] for part in self.produced))
+        """The layers that make the units, by name; a bare parameter of the body by its own."""
+        layers = (part.name.rpartition(".")[0] or part.name for part in self.produced)
+        return tuple(dict.fromkeys(layers))
 
 
 @dataclass(frozen=True)
@@ -244,7 +249,7 @@ def larger(family: ModelFamily, width_factor: float) -> ModelFamily:
 def dump(network: Network) -> dict[str, bytes]:
     """The files of a saved network, by name; the spec comes last, as the sign that all is there."""
     # Cloned: names that share one tensor, as tied weights do, are kept apart.
-    state = {name: tensor.contiguous().clone() for name, tensor in network.state_dict().items()}
+    state = {name: tensor.contiguous().clone() for name, tensor in tensor_state(network).items()}
     return {
         "weights.safetensors": safetensors.torch.save(state),
         "spec.json": canonical(network.spec).encode(),
@@ -254,16 +259,29 @@ def dump(network: Network) -> dict[str, bytes]:
 def restore(weights: bytes, spec: bytes) -> Network:
     """The network whose files `dump` made."""
     network = Network(decode(json.loads(spec)))
-    network.load_state_dict(safetensors.torch.load(weights))
+    load_tensor_state(network, safetensors.torch.load(weights))
     return network
+
+
+def tensor_state(module: nn.Module) -> dict[str, Tensor]:
+    """A module's state without the extra state that is no tensor: the factory makes that anew."""
+    state = module.state_dict().items()
+    return {name: value for name, value in state if isinstance(value, Tensor)}
+
+
+def load_tensor_state(module: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Load a state that `tensor_state` gave; extra state stays as the factory made it."""
+    own = module.state_dict().items()
+    extra = {name: value for name, value in own if not isinstance(value, Tensor)}
+    module.load_state_dict({**extra, **state})
 
 
 def copy_weights(source: Network, target: Network) -> None:
     """Copy every tensor whose name and shape both networks share."""
-    own = target.state_dict()
+    own = tensor_state(target)
     shared = {
         name: tensor
-        for name, tensor in source.state_dict().items()
+        for name, tensor in tensor_state(source).items()
         if name in own and own[name].shape == tensor.shape
     }
     target.load_state_dict(shared, strict=False)

@@ -12,15 +12,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
-import safetensors.torch
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from automl import user_code
 from automl.config import SPACE_MODULE_PREFIX, canonical, encode
 from automl.data.content_hash import content_hash
 from automl.data.dataset import DatasetInfo, Scaling
-from automl.errors import UserError
+from automl.errors import UserError, described
 from automl.field_types import Positive
+from automl.models import foreign, weight_files
 from automl.models.family import Group, ModelFamily, chain
 
 SPACE_FILE = "space-file-"
@@ -36,6 +37,8 @@ class Imported(ModelFamily):
     function of the space file itself; it is called with `options`. `weights` is a safetensors
     file of its state. `mean` and `std`, one number or one per channel, are what raw inputs
     were shifted and divided by when it was trained; else the training rows' own are taken.
+    Where the module gives several things, `output` is the name of the one to take, or its place:
+    "1". Else that is `logits`, or the first of a tuple.
     """
 
     factory: str | Callable[..., object]
@@ -43,6 +46,7 @@ class Imported(ModelFamily):
     options: dict[str, object] = field(default_factory=dict)
     mean: tuple[float, ...] = ()
     std: tuple[Positive, ...] = ()
+    output: str = ""
     paths: ClassVar[tuple[str, ...]] = ("weights",)
 
     def __post_init__(self) -> None:
@@ -53,22 +57,15 @@ class Imported(ModelFamily):
                 f'Imported({self.factory!r}): write "package.module:function", or give a function'
             )
 
+    def __str__(self) -> str:
+        name = self._name.split(":")[1] if self.from_space_file() else repr(self._name)
+        return f"Imported({name})"
+
     def build(self, input_shape: tuple[int, ...], num_outputs: int) -> nn.Module:
-        try:
-            module = self._function()(**self.options)
-        except UserError:
-            raise
-        except Exception as error:
-            raise UserError(f"{self.factory} raised {type(error).__name__}: {error}") from error
-        if not isinstance(module, nn.Module):
-            raise UserError(f"{self.factory} gave {type(module).__name__}, not a torch.nn.Module")
-        if self.weights:
-            self._load_weights(module)
-        # What is changed in a module is named, and a bare layer has no name of its own.
-        return module if list(module.children()) else chain([("layer", module)])
+        return self._build(torch.zeros(2, *input_shape), num_outputs)
 
     def build_text(self, num_tokens: int, length: int, num_outputs: int) -> nn.Module:
-        return self.build((length,), num_outputs)
+        return self._build(torch.ones(2, length, dtype=torch.int64), num_outputs)
 
     def scaling(self, info: DatasetInfo) -> Scaling:
         if not self.mean and not self.std:
@@ -107,22 +104,42 @@ class Imported(ModelFamily):
         assert isinstance(self.factory, str)
         return self.factory
 
+    def _build(self, rows: Tensor, num_outputs: int) -> nn.Module:
+        """The module for such rows (rows, *input shape), with its weights."""
+        own = foreign.unwrapped(self._made(), str(self))
+        # What is changed in a module is named, and a bare layer has no name of its own.
+        module = own if list(own.children()) else chain([("layer", own)])
+        foreign.compute_in_fp32(module)
+        foreign.initialise(module, rows)
+        if self.weights:
+            foreign.add_note(module, weight_files.load(own, Path(self.weights), str(self)))
+        foreign.parametrize_norms(module)
+        foreign.answer_with(module, self.output, num_outputs, str(self))
+        return module
+
+    def _made(self) -> nn.Module:
+        """The module that the factory gives."""
+        function = self._function()
+        try:
+            module = function(**self.options)
+        except UserError:
+            raise
+        except Exception as error:
+            lacks = "; install it wherever trials run" if isinstance(error, ImportError) else ""
+            raise UserError(f"{self} raised {described(error)}{lacks}") from error
+        if not isinstance(module, nn.Module):
+            raise UserError(f"{self} gave {type(module).__name__}, not a torch.nn.Module")
+        return module
+
     def _function(self) -> Callable[..., object]:
         if self.from_space_file():
             return _OF_SPACE_FILES[self._name]
         module, name = self._name.split(":", 1)
         try:
             function: Callable[..., object] = getattr(importlib.import_module(module), name)
-        except (ImportError, AttributeError) as error:
-            raise UserError(f"Imported({self.factory!r}) cannot be imported: {error}") from error
-        return function
-
-    def _load_weights(self, module: nn.Module) -> None:
-        try:
-            module.load_state_dict(safetensors.torch.load_file(self.weights))
         except Exception as error:
-            first = " ".join(str(error).split())[:300]
-            raise UserError(f"{self.weights} does not fit {self.factory}: {first}") from error
+            raise UserError(f"{self} cannot be imported: {described(error)}") from error
+        return function
 
 
 def _named(function: Callable[..., object]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from automl import config_checks, pareto
@@ -14,11 +16,37 @@ from automl.space.space import Space, TrialConfig
 
 @dataclass(frozen=True)
 class Explored:
-    """Configs that together meet every option of a space, and all that was met."""
+    """Configs that together meet every option of a space, and all that was met.
+
+    `chosen` are the options of each config, by the path of their OneOf.
+    """
 
     configs: tuple[TrialConfig, ...]
+    chosen: tuple[dict[str, str], ...]
     domains: dict[str, Domain]
     paths: frozenset[str]
+
+    def blamed(self, errors: Mapping[int, UserError]) -> UserError:
+        """The error of configs that cannot be, by their number, that names the options which only
+        these have: the others can do without."""
+        fine = [options for number, options in enumerate(self.chosen) if number not in errors]
+        met = {option for options in fine for option in options.items()}
+        found: dict[tuple[str, str], UserError] = {}
+        for number, error in errors.items():
+            own = [option for option in self.chosen[number].items() if option not in met]
+            if not fine or not own:
+                return error
+            found.setdefault(own[0], error)
+        return UserError("; ".join(self._advice(option, found) for option in found))
+
+    def _advice(self, option: tuple[str, str], errors: Mapping[tuple[str, str], UserError]) -> str:
+        path, name = option
+        domain = self.domains[path]
+        assert isinstance(domain, OneOfDomain)
+        others = [other for other in domain.names() if (path, other) not in errors]
+        fixed = shlex.quote(f"{path}={others[0]}") if others else ""
+        how = f", for instance by --set {fixed}" if fixed else ""
+        return f"{path}={name}: {errors[option]}; leave that option out{how}"
 
 
 def explore(space: Space, *, lowest: bool = False) -> Explored:
@@ -29,6 +57,7 @@ def explore(space: Space, *, lowest: bool = False) -> Explored:
     """
     domains: dict[str, Domain] = {}
     configs: list[TrialConfig] = []
+    options: list[dict[str, str]] = []
     paths: set[str] = set()
     queued: set[tuple[str, str]] = set()
     waiting: list[dict[str, str]] = [{}]
@@ -58,8 +87,9 @@ def explore(space: Space, *, lowest: bool = False) -> Explored:
         config = walk.trial(space.trial)
         config_checks.check(config)
         configs.append(locate(config, walk.folders))
+        options.append(chosen)
         paths |= walk.paths
-    return Explored(tuple(configs), domains, frozenset(paths))
+    return Explored(tuple(configs), tuple(options), domains, frozenset(paths))
 
 
 def validate(space: Space) -> Explored:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TypeVar, cast
 
-from automl.config import Config, choice, decode, kind, locate
+from automl.config import Config, changed, choice, decode, kind, locate
 from automl.errors import UserError, unknown
 from automl.recipe import Step, check_labels
 from automl.space.domains import (
@@ -158,7 +158,7 @@ class SpaceWalk:
             after = self._value(before, f"{path}.{f.name}")
             if after is not before:
                 drawn[f.name] = after
-        return replace(value, **drawn) if drawn else value  # type: ignore[type-var]
+        return changed(value, **drawn) if drawn else value
 
     def _steps(self, item: object) -> Iterator[Step]:
         if isinstance(item, OneOfDomain):

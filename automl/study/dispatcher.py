@@ -6,9 +6,10 @@ import math
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from automl.bounds.bound import Bound
+from automl.faults import Faults
 from automl.recipe import Report
 from automl.space.space import Space, TrialConfig
 from automl.study.background import BackgroundThread
@@ -20,7 +21,7 @@ from automl.study.record import Course, TrialRecord
 from automl.study.slots import Slots
 from automl.study.stopping.rung_entry import RungEntryOf, no_rung
 from automl.study.stopping.stop_rule import StopRule
-from automl.study.study import Study
+from automl.study.study import FAULTS, Study
 from automl.study.trial_id import TrialId
 from automl.study.under_way import Plan, UnderWay
 from automl.trial.result import TrialResult
@@ -35,7 +36,8 @@ class DispatcherOptions:
 
     `slots` trials work at once, `max_live` are handed out at once, `max_trials` are started in
     all; `reuse` has new compressions proposed of what was trained. `rung_entry` says where a
-    report is compared, and `thread` is what draws and writes beside the search's loop.
+    report is compared, and `thread` is what draws and writes beside the search's loop. `faults`
+    has what raised, and is written with the trials.
     """
 
     slots: int = 1
@@ -44,6 +46,7 @@ class DispatcherOptions:
     reuse: bool = True
     rung_entry: RungEntryOf = no_rung
     thread: type[BackgroundThread] = BackgroundThread
+    faults: Faults = field(default_factory=Faults)
 
 
 class Dispatcher:
@@ -77,6 +80,7 @@ class Dispatcher:
             bound_of,
             warm_start.kept(study, space),
             ProposerOptions(options.reuse, options.slots),
+            options.faults,
         )
         self.num_started = self.num_handouts = 0
         self._take_over(study.records())
@@ -126,6 +130,7 @@ class Dispatcher:
         self.under_way.plans.pop(trial, None)
         self.rule.end(trial)
         self.writing(self.study.end, record)
+        self.write_faults()
         self._left(record)
         return record
 
@@ -141,9 +146,15 @@ class Dispatcher:
         """Give no more slots away: the trials that run are to be the last."""
         self.slots.is_open = False
 
+    def write_faults(self) -> None:
+        """Write what has raised since this was last done."""
+        if (faults := self.options.faults.take_changed()) is not None:
+            self.writing(self.study.set_attribute, FAULTS, faults)
+
     def close(self) -> None:
         """Wait until all is drawn and written."""
         self.drawing.close()
+        self.write_faults()
         self.writing.close()
 
     def _from_slots(self) -> TrialRecord | None:
@@ -186,7 +197,7 @@ class Dispatcher:
 
     def _begin(self, record: TrialRecord) -> TrialRecord:
         self.under_way.live[record.id] = record
-        self.making.begin(record.id, self.under_way.plan(record).keys)
+        self.making.begin(record.id, self.under_way.keys_of(record))
         return record
 
     def _pause(self, trial: TrialId, seconds: float) -> None:
@@ -218,7 +229,7 @@ class Dispatcher:
         trial = self.rule.to_resume()
         if trial is None:
             return None
-        if self.making.has_any(self.under_way.plan(self.under_way.paused[trial]).keys):
+        if self.making.has_any(self.under_way.keys_of(self.under_way.paused[trial])):
             return None
         self.rule.resume(trial)
         return trial

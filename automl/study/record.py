@@ -57,13 +57,14 @@ class Drawing:
 
     `num_draws` counts all draws up to this one, made when `drawn_after` trials had left their
     slot; `parent` is the trial whose training the proposal was to go on from; `screened` are the
-    proposals refused just before.
+    proposals refused just before, `undrawn` those that a class of the user's raised on.
     """
 
     num_draws: int = 0
     drawn_after: int = 0
     parent: TrialId | None = None
     screened: tuple[Params, ...] = field(default=(), repr=False)
+    undrawn: tuple[Params, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from automl import pareto
 from automl.config import decode, encode
 from automl.errors import UserError
+from automl.faults import Fault
 from automl.retry import patient
 from automl.space.domains import Params
 from automl.study import storage
@@ -34,6 +35,8 @@ STATES = {
 }
 DRAWING, COURSE, RESULT = "drawing", "course", "result"
 """The attributes of a trial: its draw, and its course with, in the same write, its result."""
+FAULTS = "faults"
+"""The attribute that holds what raised in the search's own process."""
 REFIT = "refit-"
 """The beginning of the names of a study's attributes that hold refits; a number follows."""
 DRAWINGS, COURSES = TypeAdapter(Drawing), TypeAdapter(Course)
@@ -155,6 +158,10 @@ class Study:
     def set_attribute(self, name: str, value: object) -> None:
         self._study.set_user_attr(name, value)
 
+    def faults(self) -> list[Fault]:
+        """The faults of the search's own process, which did not end it."""
+        return [Fault(**kept) for kept in self.attribute(FAULTS, [])]
+
     def front(self, records: Iterable[TrialRecord] | None = None) -> Front:
         """The front of some records; of all, refits too, unless given."""
         known = [*self.records(), *self.refits()] if records is None else records
@@ -186,6 +193,7 @@ class Study:
             seconds=self.attribute("seconds", 0.0),
             compute_seconds=sum(result.seconds for result in results + refitted),
             slots=self.attribute("slots", 1),
+            faults=tuple(map(str, self.faults())),
             front=tuple(map(_member, front.members)),
         )
 

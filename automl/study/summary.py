@@ -24,7 +24,7 @@ class SearchSummary:
 
     `objectives` says "max" or "min" of each; `trials` counts by status, screened proposals too;
     `seconds` are the search's own, over all its runs; `compute_seconds` those of its trials,
-    refits among them.
+    refits among them; `faults` tell what else raised, such as candidates that could not be drawn.
     """
 
     search: str
@@ -35,8 +35,10 @@ class SearchSummary:
     seconds: float
     compute_seconds: float
     slots: int
+    faults: tuple[str, ...]
     front: tuple[Member, ...]
 
     def as_json(self) -> dict[str, object]:
         """The object that `front --json` and `search --json` print."""
-        return {**asdict(self), "front": [asdict(member) for member in self.front]}
+        front = [asdict(member) for member in self.front]
+        return {**asdict(self), "faults": list(self.faults), "front": front}

@@ -47,6 +47,14 @@ class UnderWay:
             self.plans[record.id] = Plan(config, self.keys(config))
         return self.plans[record.id]
 
+    def keys_of(self, record: TrialRecord) -> list[str]:
+        """The keys of what a trial makes; none where it cannot be planned any more, as when data
+        is gone: whoever is to run it asks for its plan, and ends it with the reason."""
+        try:
+            return self.plan(record).keys
+        except Exception:
+            return []
+
     def change(self, record: TrialRecord) -> TrialRecord:
         """Put a record in the place of the one that the trial had."""
         self._holding(record.id)[record.id] = record

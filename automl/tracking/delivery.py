@@ -9,6 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from automl.errors import words
 from automl.study.record import TrialRecord
 from automl.study.study import Study
 from automl.tracking import publish, registry
@@ -46,6 +47,7 @@ class Delivery:
         self.offset = 0
         self.is_ended = False
         self.reported_front: set[str] | None = None
+        self.raised = ""
         self.next_report = time.monotonic() + REPORT_SECONDS
 
     def work(self, closing: threading.Event) -> str:
@@ -64,11 +66,12 @@ class Delivery:
                 pause = (time.thread_time() - spent) / SHARE
                 pause = min(max(pause, FLUSH_SECONDS), MAX_FLUSH_SECONDS)
                 self._report_if_due()
-                hindrance = ""
+                refused = self.runs.refused if self.runs else []
+                hindrance = "; ".join(filter(None, (self.raised, *refused)))
             except Exception as error:
                 # Anything: artifacts may lie in any kind of storage, and the next try may do.
                 self.runs = None
-                hindrance = (str(error) or type(error).__name__).splitlines()[0]
+                hindrance = words(error).splitlines()[0]
                 pause = min(2 * pause, MAX_RETRY_SECONDS)
         return hindrance
 
@@ -111,7 +114,8 @@ class Delivery:
     def _write_report(self, runs: Runs) -> None:
         """Put the pages of the search so far on its run."""
         started = time.monotonic()
-        publish.publish_report(runs.client, runs.search_run, self.study, self.write_report)
+        client, run = runs.client, runs.search_run
+        self.raised = publish.publish_report(client, run, self.study, self.write_report)
         self.reported_front = set(runs.front_trials)
         took = time.monotonic() - started
         self.next_report = time.monotonic() + max(REPORT_SECONDS, took / SHARE)

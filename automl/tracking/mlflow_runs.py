@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from collections import Counter, defaultdict
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from automl.errors import words
 from automl.study.record import TrialRecord
 from automl.study.study import Study
 from automl.study.trial_id import TrialId
@@ -46,7 +48,7 @@ class Pending:
     params: dict[str, str] = field(default_factory=dict)
     metrics: list[Value] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
-    artifacts: dict[str, dict[str, object]] = field(default_factory=dict)
+    artifacts: dict[str, str] = field(default_factory=dict)
     status: tuple[str, int] | None = None
 
 
@@ -73,6 +75,8 @@ class Runs:
         self.records: dict[str, TrialRecord] = {}
         self.ended: dict[str, int] = {}
         """When each trial ended."""
+        self.refused: list[str] = []
+        """The batches that the server refused, and why."""
 
     def take(self, event: Event) -> None:
         """Prepare what an event changes on the server."""
@@ -127,20 +131,31 @@ class Runs:
 
     def flush(self) -> None:
         """Write all that is pending, one batch per run."""
-        from mlflow.entities import Metric, Param, RunTag
-
         for run_id, pending in self.pending.items():
+            self._write(run_id, pending)
+            for name, content in pending.artifacts.items():
+                self.client.log_text(run_id, content, name)
+            if pending.status is not None:
+                self._set_status(run_id, *pending.status)
+        self.pending.clear()
+
+    def _write(self, run_id: str, pending: Pending) -> None:
+        """Write a batch; one that the server refuses must not hold up the others."""
+        from mlflow.entities import Metric, Param, RunTag
+        from mlflow.exceptions import MlflowException
+
+        try:
             self.client.log_batch(
                 run_id,
                 [Metric(*metric) for metric in pending.metrics],
                 [Param(key, value) for key, value in pending.params.items()],
                 [RunTag(key, value) for key, value in pending.tags.items()],
             )
-            for name, content in pending.artifacts.items():
-                self.client.log_dict(run_id, content, name)
-            if pending.status is not None:
-                self._set_status(run_id, *pending.status)
-        self.pending.clear()
+        except MlflowException as error:
+            if error.error_code != "INVALID_PARAMETER_VALUE":
+                raise
+            self.refused.append(f"run {run_id}: {words(error)}".splitlines()[0])
+            self.client.set_tag(run_id, "automl.refused", words(error)[:MAX_TEXT])
 
     def _set_status(self, run_id: str, status: str, now: int) -> None:
         if status == "RUNNING":
@@ -196,9 +211,12 @@ class Runs:
         if result.notes:
             pending.tags["automl.notes"] = "; ".join(result.notes)[:MAX_TEXT]
         if result.sensitivity:
-            pending.artifacts["sensitivity.json"] = dict(result.sensitivity)
+            pending.artifacts["sensitivity.json"] = json.dumps(result.sensitivity, indent=2)
         if result.outcomes:
-            pending.artifacts["layers.json"] = layer_outcomes.as_json(result.outcomes)
+            layers = layer_outcomes.as_json(result.outcomes)
+            pending.artifacts["layers.json"] = json.dumps(layers, indent=2)
+        if result.traceback:
+            pending.artifacts["traceback.txt"] = result.traceback
         pending.status = (ENDS[result.status], event.time)
         for trial in before ^ self.front_trials:
             tag = {"automl.pareto": "true" if trial in self.front_trials else "false"}

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from automl.errors import traceback_of, words
 from automl.study.record import TrialRecord
 from automl.study.study import Study
 from automl.tracking import registry, views
@@ -16,6 +17,8 @@ from automl.tracking.registry import Shipped
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+FAULTS_FILE = "faults.txt"
 
 
 def add_files(study: Study, folder: Path) -> str:
@@ -36,12 +39,23 @@ def add_files(study: Study, folder: Path) -> str:
 
 def publish_report(
     client: MlflowClient, run: SearchRun, study: Study, write: files.Write = files.write
-) -> None:
-    """Put the pages of a search, as it is now, on its run, and say it in the run's note."""
+) -> str:
+    """Put the pages of a search, as it is now, on its run, and say it in the run's note.
+
+    Returns what a page raised, or ""; the traceback is then put there, too.
+    """
+    raised, tracebacks = "", "\n\n".join(f"{f}\n{f.traceback}" for f in study.faults())
     with tempfile.TemporaryDirectory() as folder:
-        write(study, Path(folder))
+        try:
+            write(study, Path(folder))
+        except Exception as error:
+            raised = words(error)
+            (Path(folder) / "pages-traceback.txt").write_text(traceback_of(error))
+        if tracebacks:
+            (Path(folder) / FAULTS_FILE).write_text(tracebacks)
         client.log_artifacts(run.run_id, folder)
     client.set_tag(run.run_id, "mlflow.note.content", views.note(study, run))
+    return f"its pages: {raised}" if raised else ""
 
 
 def mark_champion(study: Study, record: TrialRecord, shipped: Shipped) -> str:

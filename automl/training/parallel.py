@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from automl.config import Config
+from automl.errors import words
 from automl.field_types import Count
+from automl.models.family import tensor_state
 from automl.training.batch_norm import share_statistics
 from automl.training.batches import Part, Plan
 from automl.training.losses import BatchLoss, Outputs
@@ -137,7 +139,7 @@ class SharedRows(Spread):
 
 class _Replicated(SharedRows):
     def gather(self) -> None:
-        for tensor in self.trainee.module.state_dict().values():
+        for tensor in tensor_state(self.trainee.module).values():
             dist.broadcast(tensor, src=0)
 
 
@@ -153,7 +155,7 @@ def world_size() -> int:
 
 def lost_peer(error: BaseException) -> bool:
     """True of an error that a rank meets when another rank is gone."""
-    return isinstance(error, dist.DistError) or "gloo" in str(error)
+    return isinstance(error, dist.DistError) or "gloo" in words(error)
 
 
 def agree(value: T, source: int = 0) -> T:

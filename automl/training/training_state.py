@@ -8,6 +8,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from automl.models.family import load_tensor_state, tensor_state
 from automl.recipe import Checkpoints
 
 
@@ -20,8 +21,7 @@ def checkpoint(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, 
                 tensors[f"{index}.{name}"] = value.contiguous()
             else:
                 numbers[f"{index}.{name}"] = value
-    state = model.state_dict().items()
-    weights = {name: tensor.contiguous().clone() for name, tensor in state}
+    weights = {name: tensor.contiguous().clone() for name, tensor in tensor_state(model).items()}
     return {
         "weights.safetensors": safetensors.torch.save(weights),
         "optimizer.safetensors": safetensors.torch.save(tensors),
@@ -35,7 +35,7 @@ def restore(checkpoints: Checkpoints, model: nn.Module, optimizer: torch.optim.O
     if found is None:
         return 0
     epoch, files = found
-    model.load_state_dict(safetensors.torch.load(files["weights.safetensors"]))
+    load_tensor_state(model, safetensors.torch.load(files["weights.safetensors"]))
     values = {
         **safetensors.torch.load(files["optimizer.safetensors"]),
         **json.loads(files["optimizer.json"]),

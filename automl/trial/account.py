@@ -43,6 +43,10 @@ class Account:
             outcomes={**self.outcomes, **context.outcomes},
         )
 
+    def with_notes(self, notes: tuple[str, ...]) -> Account:
+        """The account with notes of how the model was read."""
+        return replace(self, notes=(*self.notes, *notes))
+
     def with_step(self, label: str, seconds: float) -> Account:
         """The account with a step that is done."""
         stages = {**self.stages, label: seconds}

@@ -20,11 +20,16 @@ FLOAT_BYTES = 4
 
 @dataclass(frozen=True)
 class TensorOutcome:
-    """A tensor's outcome in each step that told of it; `num_weights` is what the last one saw."""
+    """A tensor's outcome in each step that told of it; `num_weights` is what the last one saw.
+
+    A tensor `is_replaced` where a step put others in its place, of which later steps told: their
+    weights count, and not its own.
+    """
 
     tensor: str
     num_weights: int
     by_step: Mapping[str, LayerOutcome]
+    is_replaced: bool = False
 
     @property
     def is_changed(self) -> bool:
@@ -32,8 +37,8 @@ class TensorOutcome:
 
     @property
     def reason(self) -> str:
-        """The last reason for which a step left it alone."""
-        return [outcome.reason for outcome in self.by_step.values() if outcome.reason][-1]
+        """The reason of the last step that left it alone."""
+        return [outcome.reason for outcome in self.by_step.values() if not outcome.change][-1]
 
     def as_json(self) -> dict[str, object]:
         steps = {
@@ -59,8 +64,14 @@ def by_tensor(outcomes: Outcomes) -> list[TensorOutcome]:
     for label, own in outcomes.items():
         for outcome in own:
             found[outcome.tensor][label] = outcome
+    last = {outcome.tensor for outcome in list(outcomes.values())[-1]} if outcomes else set()
     return [
-        TensorOutcome(tensor, list(steps.values())[-1].num_weights, steps)
+        TensorOutcome(
+            tensor,
+            list(steps.values())[-1].num_weights,
+            steps,
+            tensor not in last and any(one.startswith(_layer(tensor)) for one in last),
+        )
         for tensor, steps in found.items()
     ]
 
@@ -68,7 +79,7 @@ def by_tensor(outcomes: Outcomes) -> list[TensorOutcome]:
 def untouched_share(outcomes: Outcomes) -> float:
     """The share of all weights that no step changed."""
     tensors = by_tensor(outcomes)
-    left = sum(tensor.num_weights for tensor in tensors if not tensor.is_changed)
+    left = _count([tensor for tensor in tensors if not tensor.is_changed])
     return left / max(1, _count(tensors))
 
 
@@ -102,13 +113,14 @@ def table(outcomes: Outcomes, most: int = 40) -> list[Row]:
     if rest:
         shown, rest = largest[: most - 1], largest[most - 1 :]
     rows = [
-        Row(t.tensor, t.num_weights, _percent(t.num_weights, total), _in_words(t, num_steps))
-        for t in tensors
-        if t in shown
+        Row(tensor.tensor, tensor.num_weights, share, _in_words(tensor, num_steps))
+        for tensor in tensors
+        if tensor in shown
+        for share in ["–" if tensor.is_replaced else _percent(tensor.num_weights, total)]
     ]
     if rest:
         changed = sum(tensor.is_changed for tensor in rest)
-        became = f"{changed} changed, {len(rest) - changed} as they were"
+        became = f"{changed} changed, {len(rest) - changed} stay"
         weights = _count(rest)
         rows.append(Row(f"{len(rest)} more", weights, _percent(weights, total), became))
     return rows
@@ -142,11 +154,11 @@ def _sentence(
     """The weights that steps left as they were, by reason, the most of them first."""
     groups: dict[str, list[LayerOutcome]] = defaultdict(list)
     for outcome in left:
-        groups[_one_line(outcome.reason)].append(outcome)
+        groups[_because(outcome.reason)].append(outcome)
     ordered = sorted(groups.items(), key=lambda group: -_count(group[1]))
     told = [
-        f"{_names(own)}, {_percent(_count(own), total)} ({reason})"
-        for reason, own in ordered[:MAX_REASONS]
+        f"{_names(own)}, {_percent(_count(own), total)}{because}"
+        for because, own in ordered[:MAX_REASONS]
     ]
     if rest := [outcome for _, own in ordered[MAX_REASONS:] for outcome in own]:
         told.append(f"{len(rest)} more, {_percent(_count(rest), total)}, for other reasons")
@@ -166,8 +178,7 @@ def _names(outcomes: Sequence[LayerOutcome]) -> str:
 
 def _in_words(tensor: TensorOutcome, num_steps: int) -> str:
     words = {
-        label: own.change or f"as it was: {_one_line(own.reason)}"
-        for label, own in tensor.by_step.items()
+        label: own.change or f"stays{_because(own.reason)}" for label, own in tensor.by_step.items()
     }
     if num_steps == 1:
         return next(iter(words.values()))
@@ -175,7 +186,16 @@ def _in_words(tensor: TensorOutcome, num_steps: int) -> str:
 
 
 def _count(tensors: Sequence[LayerOutcome] | Sequence[TensorOutcome]) -> int:
-    return sum(tensor.num_weights for tensor in tensors)
+    return sum(
+        tensor.num_weights
+        for tensor in tensors
+        if not (isinstance(tensor, TensorOutcome) and tensor.is_replaced)
+    )
+
+
+def _layer(tensor: str) -> str:
+    """The start of the names of all tensors in a tensor's layer."""
+    return tensor.rpartition(".")[0] + "."
 
 
 def _percent(part: int, total: int) -> str:
@@ -183,5 +203,6 @@ def _percent(part: int, total: int) -> str:
     return "under 1 %" if 0 < share < 1 else f"{share:.0f} %"
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+def _because(reason: str) -> str:
+    """A reason in brackets, on one line."""
+    return f" ({' '.join(reason.split())})" if reason else ""

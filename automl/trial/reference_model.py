@@ -10,44 +10,65 @@ import torch
 
 from automl import pareto, quality
 from automl.bounds.bound import bound
+from automl.config import canonical
 from automl.data import dataset
 from automl.data.dataset import Data, DatasetInfo, Split
-from automl.errors import UserError
+from automl.errors import Rejected, UserError, described
 from automl.export import onnx
-from automl.models.deployed import Deployed, predict
-from automl.models.family import Network, count_parameters, untrained
+from automl.export.complaints import FIXED_ROWS
+from automl.models import foreign
+from automl.models.deployed import Deployed, predict, seen_by
+from automl.models.family import ModelFamily, Network, count_parameters, untrained
+from automl.models.imported import Imported
 from automl.pareto import Axis, parse_where
-from automl.space.exploring import Explored
-from automl.space.space import Space, TrialConfig
+from automl.runtimes import onnx as runtime
+from automl.space.exploring import Explored, explore
+from automl.space.space import Space
+from automl.trial.repeatable import check_any_rows, check_repeatable
 
 BYTES = 4
 """The bytes of a parameter in fp32."""
+
+COUNTS = (1, 3)
+"""The numbers of rows for which the file must run: the exporter saw two."""
 
 
 @dataclass(frozen=True)
 class Largest:
     """The untrained model of most work among a space's options, and the data it is for.
 
-    `num_parameters` is the most that any option has.
+    `num_parameters` is the most that any option has; `notes` are what the user should know of
+    how modules were read.
     """
 
     network: Network
     data: Data
     num_parameters: int
+    notes: tuple[str, ...] = ()
 
     @property
     def rows(self) -> Split:
         return self.data.validation
 
     def export(self) -> bytes:
-        """Its file. Raises UserError on a module of the user's that cannot be one."""
+        """Its file. Raises UserError on a module of the user's that cannot be one, for any number
+        of rows."""
+        model = self.network.spec.model
         try:
-            return onnx.export(self.network, self.data)
-        except Exception as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise UserError(
-                f"{self.network.spec.model} cannot be exported to ONNX: {reason}"
-            ) from error
+            file = onnx.export(self.network, self.data)
+        except Rejected as error:
+            raise UserError(f"{model} {error}") from error
+        deployed = Deployed(self.network, self.data.info)
+        for count in COUNTS:
+            rows = self.rows.inputs[:count]
+            expected = predict(deployed, torch.from_numpy(rows))
+            try:
+                answers = runtime.run(runtime.session(file), rows)
+            except Exception as error:
+                raise UserError(f"the file of {model} cannot run: {described(error)}") from error
+            if answers.shape != tuple(expected.shape):
+                raise UserError(f"{model} cannot be exported to ONNX: {FIXED_ROWS}")
+        return file
 
     def axes(self, objectives: Sequence[str], figures: Mapping[str, float]) -> dict[str, Axis]:
         """Each objective's range: quality from chance to perfect, the rest by SPAN, from the
@@ -68,39 +89,83 @@ def largest(space: Space, explored: Explored, cache: Path) -> Largest:
 
     Raises UserError when the data, a model, a step or an objective does not suit the others.
     """
-    built = [_build(config, cache) for config in explored.configs]
+    built = _built(explored, cache)
     for _, data in built:
         _check_objectives(space, data.info)
+    _check_steps(space, explored, built)
     work = [
         (bound(replace(config, recipe=()), data.info, 0).macs, count_parameters(network))
         for config, (network, data) in zip(explored.configs, built, strict=True)
     ]
     network, data = built[work.index(max(work))]
-    return Largest(network, data, max(parameters for _, parameters in work))
+    notes = [note for one, _ in built for note in foreign.notes(one)]
+    if isinstance(network.spec.model, Imported):
+        notes += check_any_rows(network, data)
+    num_parameters = max(parameters for _, parameters in work)
+    return Largest(network, data, num_parameters, tuple(dict.fromkeys(notes)))
 
 
-def _build(config: TrialConfig, cache: Path) -> tuple[Network, Data]:
-    data = dataset.load(config.dataset, config.seed, cache)
-    for step in config.recipe:
-        step.check_data(data.info)
-    torch.manual_seed(config.seed)
+def _built(explored: Explored, cache: Path) -> list[tuple[Network, Data]]:
+    """The model of each config, and its data. Raises UserError on those that cannot be, with the
+    options to leave out where others can."""
+    built: list[tuple[Network, Data]] = []
+    networks: dict[str, Network] = {}
+    errors: dict[int, UserError] = {}
+    for number, config in enumerate(explored.configs):
+        try:
+            data = dataset.load(config.dataset, config.seed, cache)
+            for step in config.recipe:
+                step.check_data(data.info)
+            key = canonical(replace(config, recipe=()))
+            if key not in networks:
+                networks[key] = _answering(config.model, config.seed, data)
+            built.append((networks[key], data))
+        except UserError as error:
+            errors[number] = error
+    if errors:
+        raise explored.blamed(errors)
+    return built
+
+
+def _answering(model: ModelFamily, seed: int, data: Data) -> Network:
+    """The untrained network of a family, which has answered rows of the data."""
+    torch.manual_seed(seed)
     rows = torch.from_numpy(data.train.inputs[:2])
     try:
-        network = untrained(config.model, data.info)
+        network = untrained(model, data.info)
         answers = predict(Deployed(network, data.info), rows)
     except UserError:
         raise
     except Exception as error:
         raise UserError(
-            f"{config.model} cannot answer rows of shape {data.info.input_shape}: {error}"
+            f"{model} cannot answer rows of shape {data.info.input_shape}: {described(error)}"
         ) from error
     wanted = (2, data.info.num_outputs)
     if tuple(answers.shape) != wanted:
         raise UserError(
-            f"{config.model} gives {tuple(answers.shape)} for two rows of shape "
+            f"{model} gives {tuple(answers.shape)} for two rows of shape "
             f"{data.info.input_shape}; the data asks for {wanted}"
         )
-    return network, data
+    if isinstance(model, Imported):
+        check_repeatable(network, data, seed)
+    return network
+
+
+def _check_steps(space: Space, explored: Explored, built: Sequence[tuple[Network, Data]]) -> None:
+    """Raise UserError at a step that works on none of the networks that it was met with, where
+    it asks for least."""
+    least = {s.label: s for c in explore(space, lowest=True).configs for s in c.recipe}
+    errors: dict[str, UserError | None] = {}
+    for config, (network, data) in zip(explored.configs, built, strict=True):
+        rows = seen_by(network, data.train.inputs[:2], data.info)
+        for step in config.recipe:
+            try:
+                least.get(step.label, step).check_network(network, rows)
+                errors[step.label] = None
+            except UserError as error:
+                errors.setdefault(step.label, error)
+    for refused in filter(None, errors.values()):
+        raise refused
 
 
 def _check_objectives(space: Space, info: DatasetInfo) -> None:

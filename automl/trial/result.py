@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from automl.config import Config
+from automl.errors import traceback_of, words
 from automl.measure.measurement import Measurement
 from automl.recipe import LayerOutcome
 
@@ -35,7 +36,7 @@ class TrialResult(Config):
     `notes` are what the user should know of how the trial went; `sensitivity` is what its steps
     measured of each layer, by their label, `outcomes` what they made of each; `system` is what
     the trial took of the process that ended it, from when it came there, unless workers of its
-    own ran it.
+    own ran it; `traceback` is that of what it raised.
     """
 
     status: Status
@@ -52,6 +53,7 @@ class TrialResult(Config):
     sensitivity: dict[str, dict[str, object]] = field(default_factory=dict)
     outcomes: dict[str, tuple[LayerOutcome, ...]] = field(default_factory=dict)
     system: dict[str, float] = field(default_factory=dict)
+    traceback: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         # JSON has the word alone.
@@ -64,4 +66,4 @@ class TrialResult(Config):
 
 def failed(error: BaseException) -> TrialResult:
     """The result of a trial whose recipe raised."""
-    return TrialResult(Status.FAILED, reason=f"{type(error).__name__}: {error}")
+    return TrialResult(Status.FAILED, reason=words(error), traceback=traceback_of(error))

@@ -14,6 +14,8 @@ from automl.data.dataset import Split
 from automl.errors import Rejected, UserError
 from automl.export import onnx
 from automl.measure.measurement import Measurement
+from automl.models import foreign
+from automl.models.deployed import seen_by
 from automl.models.family import Network, larger
 from automl.recipe import Context, Report, Sibling
 from automl.space.exploring import check
@@ -76,9 +78,11 @@ class _Trial:
         if is_again:
             yield from parallel.agree(self.prefixes.reports(done))
         network = self.prefixes.network(done, self.data)
-        self.account = self.prefixes.account(done)
+        self.account = self.prefixes.account(done).with_notes(foreign.notes(network))
         if done > self.prefixes.num_plain:
             self.parent = self.prefixes.parent()
+        if not done:
+            self._check_network(network)
         for position in range(done, len(self.config.recipe)):
             network = yield from self._step(position, network)
         return network
@@ -102,6 +106,15 @@ class _Trial:
             check(self.config)
             for step in self.config.recipe:
                 step.check_data(self.data.info)
+        except UserError as error:
+            raise Rejected(str(error)) from None
+
+    def _check_network(self, network: Network) -> None:
+        """Raise Rejected where a step cannot work on the untrained network, before it trains."""
+        rows = seen_by(network, self.data.train.inputs[:2], self.data.info)
+        try:
+            for step in self.config.recipe:
+                step.check_network(network, rows)
         except UserError as error:
             raise Rejected(str(error)) from None
 

@@ -180,12 +180,28 @@ MORE = Train(label="more", epochs=1)
         (training(loss=Joint(model=OTHER)), r"data asks for \(10,\); choose a teacher of as many"),
         (training(loss=MeanSquaredError()), "needs numbers; for classes use CrossEntropy"),
         (space_of(Train(augmentations=(Flip(),)), dataset=SERIES), "Flip, which does not suit"),
+        (
+            space_of(Train(), RemoveLayers(Int(1, 3)), model=Linear()),
+            "step 'remove_layers': this Linear has no block that can go",
+        ),
+        (space_of(Train(), RemoveLayers(), model=Imported(one)), "of its modules that are called"),
         (space_of(Train(), model=OTHER), r"gives \(2, 7\) .*; the data asks for \(2, 10\)"),
     ],
 )
 def test_what_the_check_can_know_it_tells(space, sentence, tmp_path):
     with pytest.raises(UserError, match=sentence):
         largest(space, validate(space), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        space_of(Train(), RemoveLayers(), model=OneOf(Linear(), MLP((8, 8)))),
+        space_of(Train(), RemoveLayers(Int(1, 9)), model=MLP((8, 8))),
+    ],
+)
+def test_a_step_that_works_on_some_of_the_models_is_let_be(space, tmp_path):
+    largest(space, validate(space), tmp_path)
 
 
 def test_the_command_tells_it_with_exit_code_2(tmp_path, monkeypatch, capsys):

@@ -286,3 +286,28 @@ def test_files_are_measured_on_the_named_machine(tmp_path):
             env=cluster.environment,
         )
     assert done.returncode == 2 and "no node of the cluster has this resource" in done.stderr
+
+
+@pytest.mark.slow
+def test_no_fault_of_a_users_code_ends_a_search(start, tmp_path):
+    options = ("--name", "faulty", "--trials", "60", "--refit-minutes", "0.2")
+    process = start("search", faulty_space.__file__, *options)
+    _, told = process.communicate(timeout=500)
+    assert process.returncode == 0 and "Traceback" not in told, told
+    results = finished(tmp_path, "faulty")
+    assert len(results) == 60 and all(
+        result.reason or result.is_complete for result in results.values()
+    )
+    statuses = {result.status for result in results.values()}
+    assert {"complete", "failed"} <= statuses
+    assert all(result.traceback for result in results.values() if is_raised(result))
+    assert "candidates could not be drawn: Picky cannot be made: ZeroDivisionError" in told
+    assert "could not be bounded: LookupError: nothing is known of 5" in told
+    resumed = start("resume", "faulty", "--trials", "64")
+    assert resumed.wait(300) == 0, resumed.stderr.read()
+    assert len(finished(tmp_path, "faulty")) == 64
+
+
+def is_raised(result):
+    """True of a trial that failed by what its code raised, not by the end of its process."""
+    return result.status == "failed" and "lost 3 times" not in result.reason

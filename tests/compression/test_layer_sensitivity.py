@@ -13,6 +13,8 @@ from automl.compression.layer_sensitivity import (
     estimated_once,
     in_fewer_bits,
     measured,
+    measured_once,
+    measuring_rows,
     spread,
 )
 from automl.compression.quantization_grid import LIMITS
@@ -107,6 +109,15 @@ def test_a_loss_is_the_change_of_answers_relative_to_their_variance(build, conte
     answers = predict(network, seen_rows(network, context))
     assert same == LayerOption(1, 2, 0.0)
     assert half.loss == pytest.approx(((answers / 2) ** 2).mean() / answers.var(0).mean())
+
+
+def test_a_large_network_is_measured_on_fewer_rows_and_they_are_told(build, context):
+    small, large, larger = build(FAMILY), build(MLP((1024, 1024))), build(MLP((4096, 4096)))
+    assert [measuring_rows(network) for network in (small, large, larger)] == [512, 455, 64]
+    for network, rows in ((small, {}), (large, {"rows": 455})):
+        own = replace(context, sensitivity={})
+        measured_once(Step(), "units", network, [("head", 1, 1, network)], own)
+        assert own.sensitivity["step"].settings == rows
 
 
 def test_kept_sensitivity_is_shown_without_measuring(build, context):

@@ -87,7 +87,7 @@ def test_heads_are_cut_to_any_number_and_widths_to_multiples_of_eight(build, con
         (Prune(0.5), MLP((8,)), "removed nothing"),
         (Prune(0.5), Linear(), "this Linear has no width"),
         (Prune(0.5), ConvNet(normalisation="group"), "this ConvNet has no width"),
-        (Prune(0.5, keep=("blok0",)), MLP((16,)), "unknown layer to keep 'blok0'; did you mean"),
+        (Prune(0.5, keep=("blok0",)), MLP((16,)), "unknown layer 'blok0'; did you mean"),
         (Prune(0.5, keep=("block0.linear",)), MLP((16,)), "keep names every width"),
         (Prune(0.5, score="batch_norm"), Transformer(), r"scales the units of 'layer0\.attend"),
         (Prune(0.5, score="batch_norm"), MLP((16,), normalisation="none"), "e.g. magnitude"),

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from helpers.trials import DIGITS, finish, load
+from helpers.trials import DIGITS, drive, finish, load
 from torch import nn
 
 from automl import quality
@@ -17,7 +17,8 @@ from automl.measure import gate
 from automl.models.convnet import ConvNet
 from automl.models.convnet1d import ConvNet1d
 from automl.models.deployed import Deployed, predict
-from automl.models.family import count_parameters, untrained
+from automl.models.family import count_parameters, dump, restore, untrained
+from automl.models.imported import Imported
 from automl.models.linear import Linear
 from automl.models.mlp import MLP
 from automl.models.mobilenet import MobileNet, MobileNetStage
@@ -27,6 +28,7 @@ from automl.runtimes import onnx as runtime
 from automl.training.loop import Train
 from automl.training.schedules import Cosine
 
+ROWS = torch.zeros(2, 1, 8, 8)
 CHAIN = (
     Train(learning_rate=Cosine(0.01), epochs=4),
     RemoveLayers(),
@@ -76,7 +78,7 @@ def test_two_that_go_are_one_and_then_measured_anew_another(build, context):
 )
 def test_as_many_go_as_the_step_says(step, depth, build, context):
     network = build(MLP((16, 16, 16, 16, 16)))
-    assert len(blocks(network)) == 4
+    assert len(blocks(network, ROWS)) == 4
     smaller = step.apply(network, context)
     assert smaller.spec.model == MLP((16,) * depth)
     assert count_parameters(smaller) < count_parameters(network)
@@ -106,10 +108,10 @@ def test_after_quantizing_no_layer_goes(build, context):
 
 def test_pooling_stays_where_its_block_goes(build):
     network = build(ConvNet((8, 8, 8)))
-    (first, last) = blocks(network)
+    (first, last) = blocks(network, ROWS)
     assert first.without == ConvNet((8, 8), pools=(2, 0))
     assert last.without == ConvNet((8, 8), pools=(1, 1))
-    (again,) = blocks(without(network, first))
+    (again,) = blocks(without(network, first), ROWS)
     assert again.without == ConvNet((8,), pools=(2,))
 
 
@@ -162,3 +164,112 @@ def test_only_a_first_stage_may_have_no_block():
     for stages in ((ResNetStage(8, 0),), (ResNetStage(8), ResNetStage(8, 0))):
         with pytest.raises(UserError, match="it needs one block or more"):
             ResNet(stages).build((1, 8, 8), 10)
+
+
+class Layer(nn.Module):
+    """A layer of an encoder that gives a tuple, and whose attribute is read."""
+
+    def __init__(self, gives_tuple, kind):
+        super().__init__()
+        self.norm, self.up, self.down = nn.LayerNorm(8), nn.Linear(8, 16), nn.Linear(16, 8)
+        self.gives_tuple, self.kind = gives_tuple, kind
+
+    def forward(self, rows):
+        rows = rows + self.down(self.up(self.norm(rows)).relu())
+        return (rows, None) if self.gives_tuple else rows
+
+
+class Encoder(nn.Module):
+    def __init__(self, depth=3, gives_tuple=True):
+        super().__init__()
+        self.layers = nn.ModuleList(Layer(gives_tuple, "full") for _ in range(depth))
+        self.head = nn.Linear(64, 10)
+
+    def forward(self, rows):
+        rows = rows[:, 0]
+        for layer in self.layers:
+            assert layer.kind == "full"
+            made = layer(rows)
+            rows = made[0] if isinstance(made, tuple) else made
+        return self.head(rows.flatten(1))
+
+
+class ReadsInside(Encoder):
+    """Reads what stands in its first block, which therefore cannot go."""
+
+    def forward(self, rows):
+        return super().forward(rows) * len(self.layers[0].up.weight) / 16
+
+
+def encoder(depth=3, gives_tuple=True):
+    return Encoder(depth, gives_tuple)
+
+
+def reads_inside():
+    return ReadsInside()
+
+
+@pytest.mark.parametrize("gives_tuple", [True, False])
+@pytest.mark.parametrize("index", [0, 2])
+def test_a_residual_block_of_ones_own_module_that_does_nothing_goes(
+    index, gives_tuple, build, context
+):
+    options = {"gives_tuple": gives_tuple}
+    network = build(Imported(encoder, options=options))
+    for other in {0, 1, 2} - {index}:
+        nn.init.normal_(network.body.layers[other].down.weight)
+    network = finish(Train(learning_rate=Cosine(0.01), epochs=3).run(network, context))
+    for parameter in network.body.layers[index].down.parameters():
+        nn.init.zeros_(parameter)
+    rows = torch.from_numpy(context.data.validation.inputs)
+    before = predict(Deployed(network, context.data.info), rows)
+    smaller = RemoveLayers().apply(network, context)
+    assert torch.equal(predict(Deployed(smaller, context.data.info), rows), before)
+    assert count_parameters(smaller.body.layers[index]) == 0
+    assert {outcome.tensor for outcome in context.outcomes["remove_layers"]} == {
+        f"layers.{index}.{name}" for name, _ in network.body.layers[index].named_parameters()
+    }
+    files = dump(smaller)
+    again = restore(files["weights.safetensors"], files["spec.json"])
+    assert torch.equal(predict(Deployed(again, context.data.info), rows), before)
+    file = onnx.export(smaller, context.data)
+    gate.check(file, onnx.export(network, context.data), rows.numpy(), before.numpy())
+
+
+def test_a_block_that_forward_reads_otherwise_stays(build, context):
+    smaller = RemoveLayers(count=2).apply(build(Imported(reads_inside)), context)
+    assert [count_parameters(layer) > 0 for layer in smaller.body.layers] == [True, False, False]
+
+
+def test_a_module_without_its_blocks_can_be_cut_and_quantized(build, context):
+    network = RemoveLayers().apply(build(Imported(encoder)), context)
+    network = RemoveLayers().apply(network, context)
+    cut = Prune(0.5).apply(network, context)
+    quantized = finish(Quantize().run(cut, context))
+    assert count_parameters(cut) < count_parameters(network)
+    inputs = context.data.validation.inputs
+    expected = predict(Deployed(quantized, context.data.info), torch.from_numpy(inputs)).numpy()
+    gate.check(onnx.export(quantized, context.data), None, inputs, expected)
+
+
+@pytest.mark.parametrize(
+    ("family", "step", "sentence"),
+    [
+        (Linear(), RemoveLayers(), "this Linear has no block that can go"),
+        (Imported(encoder, options={"depth": 1}), RemoveLayers(), "of its modules that are called"),
+        (Imported(encoder), RemoveLayers(3), "only 2 blocks of this Imported can go, not 3"),
+        (Imported(reads_inside), RemoveLayers(2), "only 1 blocks of this Imported can go, not 2"),
+        (MLP((16, 16)), RemoveLayers(2), "only 1 blocks of this MLP can go, not 2"),
+    ],
+)
+def test_what_cannot_go_is_told_of_the_untrained_network(family, step, sentence, build):
+    with pytest.raises(UserError, match=f"step 'remove_layers': .*{sentence}"):
+        step.check_network(build(family), ROWS)
+    RemoveLayers().check_network(build(Imported(encoder)), ROWS)
+
+
+def test_a_trial_in_which_no_block_can_go_trains_nothing(config, store):
+    recipe = (config.recipe[0], RemoveLayers())
+    _, result = drive(replace(config, model=Linear(), recipe=recipe), store)
+    assert result.status == "rejected" and "no block that can go" in result.reason
+    assert result.stages == {}

@@ -73,7 +73,7 @@ def test_an_export_tells_what_became_of_each_layer(studied, tmp_path):
     assert card.endswith(
         "| tensor | weights | share | what became of it |\n"
         "|---|--:|--:|---|\n"
-        "| `lstm.weight_ih_l0` | 12,000 | 75 % | as it was: a \\| of its user's |\n"
+        "| `lstm.weight_ih_l0` | 12,000 | 75 % | stays (a \\| of its user's) |\n"
         "| `head.weight` | 4,000 | 25 % | 8 bits |\n"
     )
 

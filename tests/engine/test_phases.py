@@ -4,7 +4,7 @@ import pytest
 from helpers.made_up_world import Bound
 from helpers.small_study import SETTINGS
 
-from automl.engine.phases import Phase, Phases
+from automl.engine.phases import FIRST_TRIALS, Phase, Phases
 from automl.engine.refit import Refitter
 from automl.measure.measurement import Measurement
 from automl.recipe import Report
@@ -12,7 +12,7 @@ from automl.space import space_file
 from automl.study.background import Immediately
 from automl.study.budget import Budget, Clock
 from automl.study.dispatcher import TIME_UP, Dispatcher, DispatcherOptions
-from automl.study.study import create
+from automl.study.study import Study, create
 from automl.trial.result import Status, TrialResult
 
 TEXT = """
@@ -28,7 +28,8 @@ space = Space(
 @pytest.fixture
 def phases(tmp_path):
     def phases(**budget):
-        study, space = create(tmp_path / "s", SETTINGS, TEXT, b""), space_file.load(TEXT)
+        folder, space = tmp_path / "s", space_file.load(TEXT)
+        study = Study(folder) if folder.exists() else create(folder, SETTINGS, TEXT, b"")
         budget = Budget(**budget)
         options = DispatcherOptions(2, 2, budget.max_trials(), thread=Immediately)
         dispatcher = Dispatcher(study, space, "", lambda key: False, Bound, options)
@@ -89,3 +90,45 @@ def test_without_time_for_refits_the_search_is_over_when_its_trials_are(phases):
     assert not phases.should_stop(lambda: False) and phases.should_stop(lambda: True)
     phases.end(trial.id, complete(trial.id))
     assert phases.is_over() and phases.next_trial() is None
+
+
+def failing(phases, reasons):
+    """Trials of a search that fail, one after the other, as long as there are some."""
+    for reason in reasons:
+        record = phases.next_trial()
+        if record is None:
+            return
+        phases.end(record.id, TrialResult(Status.FAILED, reason=reason))
+
+
+def test_a_search_whose_first_trials_all_fail_alike_ends(phases):
+    phases = phases(trials=20)
+    failing(phases, [f"ValueError: no {number} units\nat all" for number in range(9)])
+    assert len(phases.hypervolumes) == FIRST_TRIALS
+    assert phases.why_hopeless() == "ValueError: no 0 units\nat all"
+    assert phases.should_stop(lambda: False) and phases.next_trial() is None
+    assert not phases.is_over(), "the search may be resumed"
+
+
+def test_one_other_end_among_the_first_trials_is_enough_to_go_on(phases):
+    differing = phases(trials=20)
+    failing(differing, [*["one reason"] * 7, *["another reason"] * 9])
+    assert not differing.why_hopeless() and len(differing.hypervolumes) == 16
+
+
+def test_a_search_that_had_a_model_is_not_given_up(phases):
+    phases = phases(trials=20)
+    trial = phases.next_trial()
+    phases.end(trial.id, complete(trial.id))
+    failing(phases, ["one reason"] * 12)
+    assert not phases.why_hopeless()
+
+
+def test_a_resumed_search_counts_its_failures_anew(phases):
+    first = phases(trials=20)
+    failing(first, ["one reason"] * 9)
+    again = phases(trials=20)
+    failing(again, ["one reason"] * 7)
+    assert not again.why_hopeless() and len(again.hypervolumes) == 15
+    failing(again, ["one reason"])
+    assert again.why_hopeless()

@@ -42,7 +42,7 @@ def test_each_tensor_has_a_row_on_the_page(explained):
     page = document(replace(found, outcomes={"quantize": own}))
     row = '<td>layer49.weight</td><td class="number">1,049</td><td class="number">2 %</td>'
     assert f"{row}<td>8 bits</td>" in page
-    assert "<td>11 more</td>" in page and "11 changed, 0 as they were" in page
+    assert "<td>11 more</td>" in page and "11 changed, 0 stay" in page
     assert "What became of each layer" not in document(replace(found, outcomes={}))
 
 

@@ -146,7 +146,6 @@ def test_tables_norms_and_idle_layers_are_no_dead_weight(bits, context):
     step = Quantize(bits=bits, training=Train(epochs=0))
     quantized = finish(step.run(network, context))
     file, claimed = onnx.export(quantized, context.data), claims(quantized)
-    assert 64 in [codes.size for _, codes in claimed.codes]
     assert broken_claim(file, runtime.optimised(file), claimed) == ""
 
 
@@ -165,7 +164,7 @@ class Twice(nn.Module):
 
 def test_codes_that_are_read_twice_count_once_and_a_twin_of_a_weight_may_stay(context):
     network = untrained(Imported(Twice), context.data.info).eval()
-    quantized = finish(Quantize().run(network, context))
+    quantized = finish(Quantize(keep=("table",)).run(network, context))
     file, claimed = onnx.export(quantized, context.data), claims(quantized)
     assert broken_claim(file, runtime.optimised(file), claimed) == ""
     assert "weights" in broken_claim(file, runtime.optimised(file), replace(claimed, others=()))

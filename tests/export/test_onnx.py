@@ -38,3 +38,41 @@ def test_the_file_says_what_it_takes_and_what_its_logits_mean(build, context):
     signature = runtime.signature(onnx.export(build(MLP((8,))), context.data))
     assert signature.row_shape == (64,)
     assert signature.classes == tuple("0123456789")
+
+
+def test_the_body_of_a_branch_reads_what_is_around_it_by_its_new_name():
+    helper, number = onnx_library.helper, onnx_library.TensorProto.FLOAT
+    body = [
+        helper.make_graph(
+            [
+                helper.make_node(
+                    operator, ["seen", "a_long_name"], ["made"], name="n", doc_string="d"
+                )
+            ],
+            f"body of {operator}",
+            [],
+            [helper.make_tensor_value_info("made", number, [None])],
+        )
+        for operator in ("Add", "Sub")
+    ]
+    value = onnx_library.numpy_helper.from_array(np.float32([1, 2]), "a_long_name")
+    positive = onnx_library.numpy_helper.from_array(np.float32(0), "nothing")
+    nodes = [
+        helper.make_node("Identity", ["input"], ["seen"]),
+        helper.make_node("ReduceSum", ["input"], ["sum"], keepdims=0),
+        helper.make_node("Greater", ["sum", "nothing"], ["is_positive"]),
+        helper.make_node(
+            "If", ["is_positive"], ["logits"], then_branch=body[0], else_branch=body[1]
+        ),
+    ]
+    row, answer = (helper.make_tensor_value_info(n, number, [2]) for n in ("input", "logits"))
+    graph = helper.make_graph(nodes, "graph", [row], [answer], [value, positive])
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", onnx.OPSET)])
+    onnx._strip(proto)
+    onnx._shorten(proto.graph)
+    onnx_library.checker.check_model(proto)
+    assert b"name" not in proto.SerializeToString()
+    session = runtime.session(proto.SerializeToString())
+    for rows, expected in (([3, 4], [4, 6]), ([-3, -4], [-4, -6])):
+        (answers,) = session.run(None, {"input": np.float32(rows)})
+        assert answers.tolist() == expected

@@ -19,6 +19,7 @@ from automl.study.record import Settings, TrialRecord
 from automl.study.study import Study, create
 from automl.study.trial_id import TrialId
 from automl.tracking.delivery import Delivery
+from automl.tracking.pages import files
 from automl.tracking.registry import Shipped
 from automl.tracking.tracker import Tracker
 from automl.trial.result import Status, TrialResult
@@ -36,13 +37,13 @@ def study(folder: Path) -> Study:
     return create(folder, settings, "text", b"file")
 
 
-def tracker(study: Study, uri: str) -> Tracker:
+def write_front(study: Study, folder: Path) -> None:
+    (folder / "front.html").write_text(f"{len(study.records())} trials")
+
+
+def tracker(study: Study, uri: str, write_report: files.Write = write_front) -> Tracker:
     """Its artifacts are beside the study, unless a server has them."""
     artifacts = None if uri.startswith("http") else study.folder.parent / "artifacts"
-
-    def write_report(study: Study, folder: Path) -> None:
-        (folder / "front.html").write_text(f"{len(study.records())} trials")
-
     delivery = Delivery(study, uri, artifacts, write_report, lambda r: shipped(r.id.number))
     return Tracker(study, InThread(delivery))
 

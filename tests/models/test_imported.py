@@ -167,7 +167,9 @@ def test_what_is_wrong_is_told_in_one_sentence(package, tmp_path):
     with pytest.raises(UserError, match=r'write "package\.module:function"'):
         Imported("my_package_of_nets")
     safetensors.torch.save_file({"a": torch.zeros(1)}, tmp_path / "w.safetensors")
-    with pytest.raises(UserError, match=r"w\.safetensors does not fit my_package_of_nets:net"):
+    with pytest.raises(
+        UserError, match=r"w\.safetensors does not fit Imported\('my_package_of_nets:net'\)"
+    ):
         untrained(Imported("my_package_of_nets:net", str(tmp_path / "w.safetensors")), info)
 
 

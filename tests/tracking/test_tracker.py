@@ -12,7 +12,8 @@ import pytest
 from helpers import acted_search as acted
 from helpers.mlflow_server import Server
 
-from automl.recipe import LayerOutcome
+from automl.faults import Fault
+from automl.recipe import LayerOutcome, Report
 from automl.study.trial_id import TrialId
 from automl.tracking.events import Reported
 from automl.tracking.journal import Journal
@@ -295,3 +296,46 @@ def test_what_a_server_missed_is_delivered_after_the_search(study, server):
     server.start()
     assert acted.tracker(study, server.uri).close("FINISHED") == ""
     check_nothing_is_lost(study, server.uri, 10)
+
+
+def test_a_traceback_is_an_artifact_of_its_trial(study, uri, tmp_path):
+    tracker = acted.tracker(study, uri)
+    record = acted.start(tracker, 0)
+    acted.finish(tracker, record, status="failed", measurement=None, traceback="Traceback …\nhere")
+    assert tracker.close("FINISHED") == ""
+    client, _, runs = shown(study, uri)
+    (item,) = client.list_artifacts(runs["0000"].info.run_id)
+    file = client.download_artifacts(runs["0000"].info.run_id, item.path, str(tmp_path))
+    assert item.path == "traceback.txt"
+    assert Path(file).read_text(encoding="utf-8") == "Traceback …\nhere"
+
+
+def test_an_error_of_a_page_stops_nothing_else(study, uri):
+    study.set_attribute("faults", [vars(Fault("refit", "could not be planned", "why", "where"))])
+
+    def write_report(study, folder):
+        (folder / "front.html").write_text("a page")
+        raise KeyError("no such figure")
+
+    tracker = acted.tracker(study, uri, write_report)
+    act(tracker, [0])
+    told = tracker.close("FINISHED")
+    assert "MLflow has not got everything (its pages: KeyError: 'no such figure')" in told
+    client, parent, runs = shown(study, uri)
+    assert [run.info.status for run in (parent, *runs.values())] == ["FINISHED", "FINISHED"]
+    names = {item.path for item in client.list_artifacts(parent.info.run_id)}
+    assert names == {"front.html", "pages-traceback.txt", "faults.txt"}
+
+
+def test_a_batch_that_the_server_refuses_holds_up_no_other(study, uri):
+    tracker = acted.tracker(study, uri)
+    tracker.opened()
+    record = acted.start(tracker, 0)
+    tracker.reported(record.id, Report("no/../path", 1, 1, {"loss": 1.0}))
+    acted.finish(tracker, record)
+    act(tracker, [1])
+    assert "Invalid value" in tracker.close("FINISHED")
+    _, parent, runs = shown(study, uri)
+    assert {run.info.status for run in (parent, *runs.values())} == {"FINISHED"}
+    assert "no/../path" in runs["0000"].data.tags["automl.refused"]
+    assert runs["0001"].data.metrics["accuracy"] > 0

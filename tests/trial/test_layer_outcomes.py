@@ -92,10 +92,31 @@ def test_the_table_has_a_row_for_each_tensor():
     ]
     assert [row.became for row in rows] == [
         "prune: 8 of 16 units; quantize: 8 bits",
-        "prune: as it was: keep names it; quantize: 8 bits",
+        "prune: stays (keep names it); quantize: 8 bits",
     ]
     (row,) = layer_outcomes.table({"quantize": [left("a", 1, "it\nraised")]})
-    assert row.became == "as it was: it raised"
+    assert row.became == "stays (it raised)"
+    (row,) = layer_outcomes.table({"quantize": [left("a", 1, "")]})
+    assert row.became == "stays"
+
+
+def test_weights_that_others_replace_are_not_counted_twice():
+    outcomes = {
+        "factorize": [changed("body.weight", 80, "2 factors"), left("head.weight", 30)],
+        "quantize": [
+            changed("body.0.weight", 40),
+            changed("body.1.weight", 30),
+            left("head.weight", 30),
+        ],
+    }
+    assert layer_outcomes.untouched_share(outcomes) == 0.3
+    rows = layer_outcomes.table(outcomes)
+    assert [(row.tensor, row.share) for row in rows] == [
+        ("body.weight", "–"),
+        ("head.weight", "30 %"),
+        ("body.0.weight", "40 %"),
+        ("body.1.weight", "30 %"),
+    ]
 
 
 def test_a_long_table_keeps_the_largest_and_sums_up_the_rest():
@@ -104,7 +125,7 @@ def test_a_long_table_keeps_the_largest_and_sums_up_the_rest():
     assert len(rows) == 40
     assert [row.tensor for row in rows[:-1]] == [f"layer{i}" for i in range(60, 99)]
     assert (rows[-1].tensor, rows[-1].num_weights) == ("60 more", sum(range(61)))
-    assert rows[-1].became == "30 changed, 30 as they were"
+    assert rows[-1].became == "30 changed, 30 stay"
     assert len(layer_outcomes.table({"quantize": own[:40]})) == 40
 
 

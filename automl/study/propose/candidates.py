@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 from optuna.distributions import BaseDistribution
 
@@ -66,25 +67,34 @@ def walk(space: Space, suggest: Suggest, parent: TrialId | None = None) -> Candi
     return Candidate(made.params, made.domains, made.tail, made.config, parent)
 
 
+class Walk(Protocol):
+    """A walk through a search's space; None where a class of the user's refuses to be made so."""
+
+    def __call__(self, suggest: Suggest, parent: TrialId | None = None) -> Candidate | None: ...
+
+
 def candidates(
-    space: Space,
+    walk: Walk,
     good: Sequence[Params],
     parents: Mapping[TrialId, Params],
     rng: random.Random,
     count: int,
 ) -> Iterator[Candidate]:
     """Draw relatives of the good trials, compressions of what the parents had trained, and others
-    at random: `count` in all. A parent is given by the parameters of its training."""
+    at random: `count` in all, but for those that cannot be. A parent is given by the parameters
+    of its training."""
     trained = sorted(parents)
     for _ in range(count):
         kind = rng.random()
         if kind < SHARE_RANDOM or not good:
-            yield walk(space, leaning(uniform(rng), rng, LEANING_SHARE))
+            drawn = walk(leaning(uniform(rng), rng, LEANING_SHARE))
         elif trained and kind < SHARE_RANDOM + SHARE_BRANCHES:
             parent = rng.choice(trained)
-            yield walk(space, given(parents[parent], related(good, rng)), parent)
+            drawn = walk(given(parents[parent], related(good, rng)), parent)
         else:
-            yield walk(space, related(good, rng))
+            drawn = walk(related(good, rng))
+        if drawn is not None:
+            yield drawn
 
 
 def stratified(number: int, seed: str, total: int) -> Suggest:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from automl.bounds.bound import Bound
-from automl.space.domains import Params
+from automl.errors import UserError
+from automl.faults import Faults
+from automl.space.domains import Params, Suggest
 from automl.space.sampling import replay
 from automl.space.space import Space, TrialConfig
 from automl.study.front import Front
@@ -42,12 +44,18 @@ class Knowledge:
     """The knowledge of a search's trials when the next is proposed.
 
     `seen` are the keys of all candidates proposed or screened; `pending` are those that run.
+    `faults` has the candidates that could not be drawn.
     """
 
     def __init__(
-        self, settings: Settings, space: Space, bound_of: Callable[[TrialConfig], Bound]
+        self,
+        settings: Settings,
+        space: Space,
+        bound_of: Callable[[TrialConfig], Bound],
+        faults: Faults,
     ) -> None:
         self.settings, self.space, self.bound_of = settings, space, bound_of
+        self.faults = faults
         self.sampler = SamplerMemory(settings)
         self.history = History()
         self.front = Front(settings)
@@ -62,14 +70,27 @@ class Knowledge:
     def learn_start(self, record: TrialRecord) -> None:
         """Take in a trial that an earlier run started, as if it were proposed now."""
         for params in record.drawing.screened:
-            self.screen(walk(self.space, replay(params)))
-        self.expect(walk(self.space, replay(record.params), record.drawing.parent))
+            if (screened := self.walk(replay(params))) is not None:
+                self.screen(screened)
+        self.seen.update(map(key, record.drawing.undrawn))
+        candidate = self.walk(replay(record.params), record.drawing.parent)
+        if candidate is not None:
+            self.expect(candidate)
 
     def learn(self, record: TrialRecord) -> None:
         """Take in how a trial ended, or that it is paused."""
         self.sampler.learn(record)
         self._observe(record, self.pending.pop(key(record.params), None))
         self.front.add(record)
+
+    def walk(self, suggest: Suggest, parent: TrialId | None = None) -> Candidate | None:
+        """The candidate that these suggestions make; None, noted as a fault, where a class of the
+        user's refuses to be made so."""
+        try:
+            return walk(self.space, suggest, parent)
+        except UserError as error:
+            self.faults.note("candidate", "could not be drawn", error)
+            return None
 
     def expect(self, candidate: Candidate) -> None:
         """Note that a candidate is proposed."""
@@ -96,6 +117,9 @@ class Knowledge:
         return {one.trial: one.candidate.training for one in known if one.candidate.tail}
 
     def _observe(self, record: TrialRecord, known: tuple[Candidate, Bound] | None = None) -> None:
-        if record.is_complete:
-            known = known or self.bounded(walk(self.space, replay(record.params)))
+        if not record.is_complete:
+            return
+        if known is None and (candidate := self.walk(replay(record.params))) is not None:
+            known = self.bounded(candidate)
+        if known is not None:
             self.history.add(observe(record, *known, self.settings))

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from threadpoolctl import ThreadpoolController
 
 from automl.bounds.bound import Bound
+from automl.errors import UserError
+from automl.faults import Faults
 from automl.space.domains import Params
 from automl.space.initial_points import given
 from automl.space.priors import leaning, likely
@@ -19,7 +21,6 @@ from automl.study.propose.candidates import (
     Candidate,
     candidates,
     stratified,
-    walk,
 )
 from automl.study.propose.knowledge import Knowledge
 from automl.study.propose.ranking import Ranker, work
@@ -91,9 +92,12 @@ class Proposer:
         bound_of: Callable[[TrialConfig], Bound],
         earlier: Sequence[TrialRecord] = (),
         options: ProposerOptions = ProposerOptions(),
+        faults: Faults | None = None,
     ) -> None:
         self.settings, self.space, self.keys_of, self.options = settings, space, keys_of, options
-        self.known, self.ranker = Knowledge(settings, space, bound_of), Ranker(settings, space)
+        self.faults = Faults() if faults is None else faults
+        self.known = Knowledge(settings, space, bound_of, self.faults)
+        self.ranker = Ranker(settings, space)
         self.num_draws = 0
         self.libraries = ThreadpoolController()
         for record in earlier:
@@ -114,17 +118,28 @@ class Proposer:
         """Draw the next trial, when `num_departures` trials have left their slot.
 
         A trial that was proposed before comes only after many tries. The draw runs on one thread:
-        more would take the cores from the trials, and small matrices gain nothing.
+        more would take the cores from the trials, and small matrices gain nothing. Raises
+        UserError when the user's classes refuse all that is drawn.
         """
         with self.libraries.limit(limits=1, user_api="blas"):
             return self._propose(num_departures)
 
     def _propose(self, num_departures: int) -> Proposal:
-        screened: list[Params] = []
+        screened, undrawn = list[Params](), list[Params]()
         refuses = screen(self.settings, self.known.front.members)
-        num_refused = 0
+        num_refused = num_undrawn = 0
         while True:
             candidate, weight = self._next(refuses)
+            if candidate is None:
+                num_undrawn += weight
+                self._check_any_can_be(num_undrawn)
+                continue
+            if (keys := self._keys(candidate)) is None:
+                num_undrawn += 1
+                self._check_any_can_be(num_undrawn)
+                undrawn.append(candidate.params)
+                self.known.seen.add(candidate.key)
+                continue
             is_new = candidate.key not in self.known.seen
             is_fit = is_new and not refuses(self.known.bound_of(candidate.config))
             if is_fit or num_refused >= MAX_IN_A_ROW:
@@ -133,47 +148,65 @@ class Proposer:
             screened.append(candidate.params)
             self.known.screen(candidate)
         self.known.expect(candidate)
-        keys = self.keys_of(candidate.config)
-        drawing = Drawing(self.num_draws, num_departures, candidate.parent, tuple(screened))
+        others = tuple(screened), tuple(undrawn)
+        drawing = Drawing(self.num_draws, num_departures, candidate.parent, *others)
         return Proposal(candidate, keys, drawing, is_new)
 
-    def _next(self, refuses: Callable[[Bound], bool]) -> tuple[Candidate, int]:
-        """A candidate, and the refusals that it counts as when it is refused."""
+    def _keys(self, candidate: Candidate) -> list[str] | None:
+        """The keys of a candidate; None, noted as a fault, where the user's own fingerprint or
+        property of a config raises."""
+        try:
+            return self.keys_of(candidate.config)
+        except Exception as error:
+            self.faults.note("candidate", "could not be drawn", error, candidate.key)
+            return None
+
+    def _check_any_can_be(self, num_undrawn: int) -> None:
+        if num_undrawn >= MAX_IN_A_ROW:
+            why = "; ".join(str(fault) for fault in self.faults.kinds.values())
+            raise UserError(f"no further trial can be drawn: {why}")
+
+    def _next(self, refuses: Callable[[Bound], bool]) -> tuple[Candidate | None, int]:
+        """A candidate, if one could be drawn, and the refusals that it counts as when it is
+        refused."""
         number, self.num_draws = self.num_draws, self.num_draws + 1
         seed = (self.settings.seed * 100_003 + number) % 2**32
         rng, points = random.Random(seed), self.settings.initial_points or ({},)
         if number < len(points):
-            return walk(self.space, given(points[number], likely(uniform(rng)))), 1
+            return self.known.walk(given(points[number], likely(uniform(rng)))), 1
         if self.settings.sampler != RANKED:
-            return self.known.sampler.ask(self.space, seed, LEANING_SHARE), 1
+            return self.known.sampler.ask(self.known.walk, seed, LEANING_SHARE), 1
         if number < len(points) + self.num_spread:
             return self._cheap(number, rng), 1
         if len(self.known.history.observations) < MIN_COMPLETE:
-            return walk(self.space, leaning(uniform(rng), rng, LEANING_SHARE)), 1
+            return self.known.walk(leaning(uniform(rng), rng, LEANING_SHARE)), 1
         return self._best_of_many(seed, rng, refuses), WEIGHT_OF_MANY
 
-    def _cheap(self, number: int, rng: random.Random) -> Candidate:
+    def _cheap(self, number: int, rng: random.Random) -> Candidate | None:
         """The candidate of least work among some that spread evenly over the space: the first
         trials are to say something soon."""
         spread = [
-            walk(self.space, leaning(stratified(number, seed, NUM_SPREAD), rng, LEANING_SHARE))
+            self.known.walk(leaning(stratified(number, seed, NUM_SPREAD), rng, LEANING_SHARE))
             for seed in (f"{self.settings.seed} {choice}" for choice in range(CHOICES))
         ]
-        return min(spread, key=lambda candidate: work(*self.known.bounded(candidate)))
+        drawn = [self.known.bounded(candidate) for candidate in spread if candidate is not None]
+        return min(drawn, key=lambda known: work(*known))[0] if drawn else None
 
     def _best_of_many(
         self, seed: int, rng: random.Random, refuses: Callable[[Bound], bool]
-    ) -> Candidate:
-        """The candidate of most worth among the new ones that are not refused."""
+    ) -> Candidate | None:
+        """The candidate of most worth among the new ones that are not refused; another one where
+        there is none of these."""
         known, options = self.known, self.options
         good, parents = known.members(), known.parents() if options.reuse else {}
-        considered = [*candidates(self.space, good, parents, rng, options.num_candidates)]
+        considered = [*candidates(known.walk, good, parents, rng, options.num_candidates)]
         if self.num_draws % options.ask_every == 0:
-            considered.insert(0, known.sampler.ask(self.space, seed, 0.0))
+            asked = known.sampler.ask(known.walk, seed, 0.0)
+            considered = considered if asked is None else [asked, *considered]
         new = {c.key: c for c in considered if c.key not in known.seen}
         fit = [pair for pair in map(known.bounded, new.values()) if not refuses(pair[1])]
         if not fit:
-            return considered[0]
+            return considered[0] if considered else None
         pending = list(known.pending.values())[-MAX_PENDING:]
         front = known.history.coordinates(known.front.members, len(self.settings.axes))
         return fit[self.ranker.best_first(known.history, front, fit, pending)[0]][0]

@@ -10,8 +10,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from automl import pareto
 from automl.space.priors import leaning
-from automl.space.space import Space
-from automl.study.propose.candidates import Candidate, walk
+from automl.study.propose.candidates import Candidate, Walk
 from automl.study.propose.samplers import SAMPLERS, suggest_from, take_over
 from automl.study.record import Settings, TrialRecord
 from automl.study.study import STATES
@@ -32,13 +31,13 @@ class SamplerMemory:
         self.entries: dict[object, FrozenTrial] = {}
         self.study: optuna.Study | None = None
 
-    def ask(self, space: Space, seed: int, leaning_share: float) -> Candidate:
+    def ask(self, walk: Walk, seed: int, leaning_share: float) -> Candidate | None:
         """Have the sampler draw, leaning to what the space marks as likely."""
         study = self.study = self.study or self._made()
         study.sampler = SAMPLERS[self.settings.sampler](seed)
         trial = study.ask()
         suggest = leaning(suggest_from(trial), random.Random(seed), leaning_share)
-        candidate = walk(space, suggest)
+        candidate = walk(suggest)
         study.tell(trial, state=TrialState.FAIL)
         return candidate
 

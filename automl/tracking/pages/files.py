@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from matplotlib.figure import Figure
 
-from automl.errors import UserError
+from automl.errors import UserError, words
 from automl.pareto import DIRECTIONS
 from automl.space import space_file
 from automl.space.exploring import explore
@@ -27,17 +27,27 @@ Write: TypeAlias = Callable[[Study, Path], object]
 
 
 def write(study: Study, folder: Path) -> list[Path]:
-    """Write every page and table of a search into a folder; returns the files."""
+    """Write every page and table of a search into a folder; returns the files.
+
+    Raises ExceptionGroup of what some of them raised, when all others are written.
+    """
     found = _read(study)
-    pages = {
-        "report.html": report.document(found),
-        "front.html": front_page.document(found),
-        "front.csv": table(found.front),
-        "front.json": json.dumps(found.summary.as_json(), indent=1),
+    pages: dict[str, Callable[[], str]] = {
+        "report.html": lambda: report.document(found),
+        "front.html": lambda: front_page.document(found),
+        "front.csv": lambda: table(found.front),
+        "front.json": lambda: json.dumps(found.summary.as_json(), indent=1),
     }
+    raised: list[Exception] = []
     for name, content in pages.items():
-        (folder / name).write_text(content, encoding="utf-8", newline="")
+        try:
+            (folder / name).write_text(content(), encoding="utf-8", newline="")
+        except Exception as error:
+            raised.append(error)
+            error.add_note(f"so there is no {name}")
     _picture(found).savefig(folder / "front.png", dpi=120)
+    if raised:
+        raise ExceptionGroup("; ".join(map(words, raised)), raised)
     return [folder / name for name in (*pages, "front.png")]
 
 

@@ -1,4 +1,5 @@
 import random
+from functools import partial
 
 import pytest
 
@@ -32,7 +33,9 @@ def test_candidates_are_trials_of_the_space_and_repeat_under_their_seed(space):
     parents = [walk(space, uniform(random.Random(seed))) for seed in range(3)]
     good, trained = [one.params for one in parents], [one.training for one in parents]
     parents = {TrialId(number): training for number, training in enumerate(trained)}
-    drawn, again = (list(candidates(space, good, parents, random.Random(0), 60)) for _ in "ab")
+    drawn, again = (
+        list(candidates(partial(walk, space), good, parents, random.Random(0), 60)) for _ in "ab"
+    )
     assert [c.key for c in drawn] == [c.key for c in again]
     for candidate in drawn:
         assert sample(space, replay(candidate.params)) == candidate.config
@@ -42,7 +45,9 @@ def test_candidates_are_trials_of_the_space_and_repeat_under_their_seed(space):
 def test_a_branch_keeps_the_training_of_its_parent(space):
     parent = walk(space, uniform(random.Random(5)))
     good = [parent.params]
-    drawn = list(candidates(space, good, {TrialId(7): parent.training}, random.Random(0), 80))
+    drawn = list(
+        candidates(partial(walk, space), good, {TrialId(7): parent.training}, random.Random(0), 80)
+    )
     branches = [c for c in drawn if c.parent is not None]
     assert {c.parent for c in branches} == {TrialId(7)} and len(branches) > 25
     for branch in branches:

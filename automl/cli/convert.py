@@ -1,0 +1,29 @@
+"""The command that makes a file of tensors of what torch has saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from automl.cli import render
+from automl.cli.parameters import HomeOption, JsonOption
+
+
+def convert(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A .pt, .pth or .bin file.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The .safetensors file to write.")],
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a checkpoint's tensors as safetensors, which `Imported` reads; no code is run."""
+    from automl.models import weight_files
+
+    left_out = weight_files.convert(file, out)
+    if as_json:
+        render.as_json({"file": str(out), "left_out": left_out})
+        return
+    print(f"{out} holds the tensors of {file}")
+    if left_out:
+        print(f"left out: {', '.join(left_out)}")

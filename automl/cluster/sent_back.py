@@ -1,0 +1,37 @@
+"""Reports and results as a trial sends them back: plain values, on which no search stumbles."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+
+from automl.config import decode, encode
+from automl.recipe import Report
+from automl.trial.result import Status, TrialResult, failed
+
+
+def report(said: object) -> Report:
+    """A report in plain numbers. Raises what a step's own report of something else raises."""
+    if not isinstance(said, Report):
+        raise TypeError(f"a step gave {type(said).__name__} where a Report is due")
+    metrics = {str(name): float(value) for name, value in said.metrics.items()}
+    return Report(str(said.step), int(said.epoch), int(said.epochs), metrics)
+
+
+def result(ended: TrialResult) -> TrialResult:
+    """A result that can be written and ranked: of JSON values, and figures that are finite.
+
+    Else the trial is failed, or rejected, with the reason.
+    """
+    try:
+        ended = replace(ended, notes=tuple(map(str, ended.notes)))
+        plain: TrialResult = decode(json.loads(json.dumps(encode(ended))))
+    except Exception as error:
+        return failed(error)
+    figures = plain.measurement.figures if plain.measurement else {}
+    for name, value in figures.items():
+        if not math.isfinite(value):
+            reason = f"its {name} is {value}, no finite number"
+            return replace(plain, status=Status.REJECTED, reason=reason, measurement=None)
+    return plain

@@ -1,0 +1,55 @@
+"""Commands whose output nobody reads, or whose streams were closed: no traceback."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+COMMAND = [sys.executable, "-c", "from automl.cli.app import main; main()"]
+
+
+def ended(arguments, **streams):
+    done = subprocess.run([*COMMAND, *arguments], text=True, timeout=120, **streams)
+    return done.returncode
+
+
+@pytest.fixture
+def nobody():
+    """The end of a pipe that nobody reads."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    yield writer
+    os.close(writer)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["list", "--json"]])
+def test_a_command_whose_reader_has_gone_ends_quietly(words, nobody, tmp_path):
+    told = tmp_path / "stderr"
+    arguments = [*words, *(["--home", str(tmp_path)] if words[0] == "list" else [])]
+    with told.open("w") as stderr:
+        assert ended(arguments, stdout=nobody, stderr=stderr) == 1
+    assert told.read_text() == ""
+
+
+def test_an_error_that_nobody_reads_keeps_its_exit_code(nobody, tmp_path):
+    arguments = ["front", "none", "--home", str(tmp_path)]
+    assert ended(arguments, stdout=subprocess.DEVNULL, stderr=nobody) == 2
+
+
+def test_closed_streams_are_no_fault(tmp_path):
+    line = " ".join([*map(repr, COMMAND), "list", "--json", "--home", repr(str(tmp_path))])
+    assert subprocess.run(f"{line} 2>&-", shell=True, stdout=subprocess.DEVNULL).returncode == 0
+    assert subprocess.run(f"{line} >&-", shell=True, stderr=subprocess.DEVNULL).returncode == 0
+
+
+def test_the_progress_of_a_search_may_have_no_reader(nobody):
+    code = (
+        "from automl.cli.progress import Progress\n"
+        "progress = Progress()\n"
+        "for number in range(3): progress.say(str(number))\n"
+        "print('the search goes on')"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=nobody, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "the search goes on\n")

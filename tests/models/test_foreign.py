@@ -1,0 +1,244 @@
+"""Modules as people have them: wrapped, in half precision, lazy, with more than one output."""
+
+import copy
+import sys
+from collections import namedtuple
+from dataclasses import dataclass
+
+import pytest
+import torch
+from helpers.trials import DIGITS, load
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from automl.errors import UserError
+from automl.export import onnx
+from automl.models import foreign
+from automl.models.deployed import Deployed, predict
+from automl.models.family import dump, restore, untrained
+from automl.models.imported import Imported
+from automl.runtimes import onnx as runtime
+
+
+def plain():
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 10))
+
+
+def compiled():
+    return torch.compile(plain())
+
+
+def parallel():
+    return nn.DataParallel(plain())
+
+
+def half():
+    class Half(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = nn.Linear(64, 16), nn.Linear(16, 10)
+            self.to(torch.bfloat16)
+
+        def forward(self, x):
+            x = self.first(x.flatten(1).bfloat16()).relu().to(dtype=self.last.weight.dtype)
+            return self.last(x + torch.ones(16, dtype=torch.bfloat16)).float()
+
+    return Half()
+
+
+def double():
+    return plain().double()
+
+
+def casts_inside():
+    class Casts(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(64, 10)
+
+        def forward(self, x):
+            return F.linear(x.flatten(1).bfloat16(), self.layer.weight.bfloat16()).float()
+
+    return Casts()
+
+
+def lazy():
+    return nn.Sequential(nn.LazyConv2d(4, 3), nn.LazyBatchNorm2d(), nn.Flatten(), nn.LazyLinear(10))
+
+
+def extra_state():
+    class Versioned(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net, self.version = plain(), {"made": "2026"}
+
+        def get_extra_state(self):
+            return self.version
+
+        def set_extra_state(self, state):
+            self.version = state
+
+        def forward(self, x, mask=None):
+            return self.net(x if mask is None else x * mask)
+
+    return Versioned()
+
+
+def old_norms():
+    first = nn.utils.weight_norm(nn.Linear(64, 16))
+    return nn.Sequential(nn.Flatten(), first, nn.utils.spectral_norm(nn.Linear(16, 10)))
+
+
+def length_of_rows():
+    class Length(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.token, self.layer = nn.Parameter(torch.randn(1, 64)), nn.Linear(128, 10)
+
+        def forward(self, x):
+            return self.layer(torch.cat([self.token.expand(len(x), -1), x.flatten(1)], 1))
+
+    return Length()
+
+
+def recurrent():
+    class Recurrent(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.gru = nn.GRU(8, 12, batch_first=True, bidirectional=True)
+            self.cell, self.head = nn.GRUCell(24, 12), nn.Linear(12, 10)
+
+        def forward(self, x):
+            x, _ = self.gru(x.squeeze(1))
+            h = x.new_zeros(len(x), 12)
+            for step in range(0, x.size(1), 4):
+                h = self.cell(x[:, step], h)
+            return self.head(h)
+
+    return Recurrent()
+
+
+@pytest.mark.filterwarnings("ignore:`torch.nn.utils.weight_norm` is deprecated")
+@pytest.mark.parametrize(
+    "factory",
+    [
+        *(compiled, parallel, half, double, casts_inside, lazy),
+        *(extra_state, old_norms, length_of_rows, recurrent),
+    ],
+    ids=lambda factory: factory.__name__,
+)
+def test_it_is_saved_copied_and_exported_for_any_number_of_rows(factory):
+    data = load(DIGITS)
+    network = untrained(Imported(factory), data.info).eval()
+    files = dump(network)
+    again = restore(files["weights.safetensors"], files["spec.json"]).eval()
+    rows = data.validation.inputs[:5]
+    expected = predict(Deployed(network, data.info), torch.from_numpy(rows))
+    for other in (again, copy.deepcopy(network)):
+        assert torch.equal(predict(Deployed(other, data.info), torch.from_numpy(rows)), expected)
+    session = runtime.session(onnx.export(network, data))
+    for count in (1, 3, 5):
+        answers = torch.from_numpy(runtime.run(session, rows[:count]))
+        exact = factory is not casts_inside
+        assert torch.allclose(answers, expected[:count], atol=1e-4 if exact else 0.05)
+
+
+def test_wrappers_leave_the_layers_their_names():
+    for factory in (compiled, parallel):
+        assert "1.weight" in untrained(Imported(factory), load(DIGITS).info).body.state_dict()
+
+
+def test_half_precision_is_computed_in_fp32_and_told():
+    network = untrained(Imported(half), load(DIGITS).info)
+    assert {p.dtype for p in network.parameters()} == {torch.float32}
+    assert foreign.notes(network) == (
+        "this module is bfloat16; it is computed and exported in fp32",
+    )
+    assert torch.zeros(1).bfloat16().dtype == torch.bfloat16
+
+
+@pytest.mark.filterwarnings("ignore:`torch.nn.utils.weight_norm` is deprecated")
+def test_old_norms_become_new_ones_that_answer_alike():
+    torch.manual_seed(0)
+    own = old_norms().eval()
+    torch.manual_seed(0)
+    network = untrained(Imported(old_norms), load(DIGITS).info).eval()
+    rows = torch.randn(3, 1, 8, 8)
+    assert torch.allclose(network(rows), own(rows), atol=1e-6)
+    assert not hasattr(network.body[1], "weight_g")
+
+
+def scripted():
+    return torch.jit.script(plain())
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")
+def test_torchscript_is_told():
+    with pytest.raises(UserError, match=r"that is TorchScript; give the module it was made from"):
+        untrained(Imported(scripted), load(DIGITS).info)
+
+
+Pair = namedtuple("Pair", ["features", "logits"])
+
+
+@dataclass
+class Output:
+    features: Tensor
+    scores: Tensor
+
+
+class Several(nn.Module):
+    def __init__(self, kind):
+        super().__init__()
+        self.kind, self.body, self.head = kind, nn.Linear(64, 16), nn.Linear(16, 10)
+
+    def forward(self, x):
+        features = self.body(x.flatten(1)).relu()
+        scores = self.head(features)
+        return {
+            "tuple": lambda: (scores, features),
+            "features_first": lambda: [features, scores],
+            "pair": lambda: Pair(features, scores),
+            "dict": lambda: {"features": features, "logits": scores},
+            "dataclass": lambda: Output(features, scores),
+            "nothing": lambda: None,
+        }[self.kind]()
+
+
+def several(kind):
+    return Several(kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "output"),
+    [
+        *(("tuple", ""), ("features_first", "1"), ("pair", ""), ("dict", "")),
+        ("dataclass", "scores"),
+    ],
+)
+def test_one_of_several_outputs_is_taken(kind, output):
+    network = untrained(Imported(several, options={"kind": kind}, output=output), load(DIGITS).info)
+    rows = torch.randn(3, 1, 8, 8)
+    features = network.body.body(rows.flatten(1)).relu()
+    assert torch.equal(network(rows), network.body.head(features))
+    assert set(network.body.state_dict()) == set(Several(kind).state_dict())
+
+
+@pytest.mark.parametrize(
+    ("kind", "output", "sentence"),
+    [
+        ("features_first", "", r"has more than one output; it gives list of '0' \(2, 16\), '1' "),
+        ("dataclass", "", r"it gives Output of 'features' .*, 'scores' .*output=\"NAME\""),
+        ("dict", "score", r"has no output 'score'; it gives dict of 'features'"),
+        ("nothing", "", "it gives NoneType of no tensors"),
+    ],
+)
+def test_outputs_that_are_not_found_are_listed(kind, output, sentence):
+    network = untrained(Imported(several, options={"kind": kind}, output=output), load(DIGITS).info)
+    with pytest.raises(UserError, match=sentence):
+        network(torch.randn(2, 1, 8, 8))
+
+
+def test_the_package_of_this_file_keeps_its_own_len():
+    onnx.export(untrained(Imported(length_of_rows), load(DIGITS).info), load(DIGITS))
+    assert "len" not in vars(sys.modules[__name__])

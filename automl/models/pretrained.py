@@ -42,6 +42,9 @@ class Pretrained(Imported):
             raise UserError(f"{self.factory}: size is (height, width) in pixels")
         self._library()
 
+    def __str__(self) -> str:
+        return f"Pretrained({self.factory!r})"
+
     def build(self, input_shape: tuple[int, ...], num_outputs: int) -> nn.Module:
         if len(input_shape) != 3:
             raise UserError(f"{self.factory} takes pictures or texts, not rows of {input_shape}")

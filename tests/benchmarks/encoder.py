@@ -96,7 +96,7 @@ def made_up() -> bytes:
     letters = [*"abcdefghijklmnopqrstuvwxyz"]
     words = ["".join(rng.choice(letters, rng.integers(3, 9))) for _ in range(NUM_WORDS)]
     frequency = 1 / np.arange(5, NUM_WORDS + 5)
-    shares = [frequency * rng.lognormal(0, 0.35, NUM_WORDS) for _ in range(2)]
+    shares = [frequency * rng.lognormal(0, 0.7, NUM_WORDS) for _ in range(2)]
     lines = ["text,label"]
     for row in range(NUM_TEXTS):
         share = shares[row % 2] / shares[row % 2].sum()

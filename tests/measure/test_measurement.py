@@ -4,10 +4,13 @@ import sys
 
 import numpy as np
 import pytest
+from helpers.trials import load
 
+from automl.data.sklearn import Sklearn
 from automl.export import onnx
 from automl.measure.measurement import Reference, measure
 from automl.models.convnet import ConvNet
+from automl.models.family import untrained
 from automl.models.mlp import MLP
 from automl.runtimes import onnx as runtime
 
@@ -28,6 +31,15 @@ def test_latency_is_told_in_units_of_the_reference(build, context):
     rows = context.data.validation
     figures = measure(file, rows.inputs, rows.targets, Reference(file, 1000.0))
     assert figures.latency_ms == pytest.approx(1000.0, rel=0.5)
+
+
+def test_a_reference_of_rows_of_another_shape_is_timed_on_its_own(build, context):
+    file = onnx.export(build(MLP((16,))), context.data)
+    iris = load(Sklearn("iris"))
+    other = onnx.export(untrained(MLP((16,)), iris.info), iris)
+    rows = context.data.validation
+    figures = measure(file, rows.inputs, rows.targets, Reference(other, 1000.0))
+    assert 0 < figures.latency_ms < 100_000
 
 
 def test_measuring_needs_neither_torch_nor_ray(build, context, tmp_path):

@@ -137,15 +137,9 @@ def card(
         figures=figures,
         signature=signature,
         input=_input(signature, has_tokenizer),
-<<<<<<< HEAD
-        has_tokenizer=has_tokenizer,
-        notes=record.result.notes,
-        layers=layer_outcomes.table(record.result.outcomes),
-=======
         notes=record.result.notes,
         layers=layer_outcomes.table(record.result.outcomes),
         has_tokenizer=has_tokenizer,
->>>>>>> main
     )
 
 

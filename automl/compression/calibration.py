@@ -17,6 +17,7 @@ from automl.data.dataset import Data, Split
 from automl.models.deployed import predict, seen_by
 from automl.models.family import Network
 from automl.models.plain_layers import BATCH_NORMS, KINDS
+from automl.models.torch_patches import times_changed
 from automl.models.watching import watching
 from automl.recipe import STATISTICS_ROWS, Context
 
@@ -79,7 +80,7 @@ def first_readers(body: nn.Module, names: Iterable[str], rows: Tensor) -> dict[s
     first: dict[str, str] = {}
 
     def note(name: str, layer: nn.Module, inputs: tuple[Tensor, ...], outputs: Tensor) -> None:
-        values, version = inputs[0], inputs[0]._version
+        values, version = inputs[0], times_changed(inputs[0])
         same = [one for one, tensor, its in read if tensor is values and its == version]
         first.setdefault(name, same[0] if same else name)
         read.append((name, values, version))

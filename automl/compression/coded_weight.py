@@ -129,12 +129,23 @@ def coded_weight(layer: nn.Module, tensor: str = "weight") -> CodedWeight | None
 
 
 def coded_weights(module: nn.Module) -> Iterator[tuple[str, Tensor, CodedWeight]]:
-    """The codes of a module, each once: their name in its state, they, and what they stand for."""
-    for name, source in module.named_modules():
+    """The codes of a module: their name in its state, they, and what they stand for.
+
+    Those of tied weights come under each of their names.
+    """
+    for name, source in module.named_modules(remove_duplicate=False):
         if isinstance(source, parametrize.ParametrizationList):
             weight = source[0]
             if isinstance(weight, CodedWeight):
                 yield f"{name}.original", source.original, weight
+
+
+def each_once(module: nn.Module) -> dict[str, tuple[Tensor, CodedWeight]]:
+    """The codes of a module and what they stand for, by the first of their names."""
+    found: dict[int, tuple[str, Tensor, CodedWeight]] = {}
+    for name, codes, weight in coded_weights(module):
+        found.setdefault(id(weight), (name, codes, weight))
+    return {name: (codes, weight) for name, codes, weight in found.values()}
 
 
 def along(values: Tensor, weight: Tensor, axis: int = 0) -> Tensor:

@@ -216,7 +216,7 @@ def round_bias(layer: nn.Module) -> None:
     Where an output's weights are next to nothing, their scale grows until its bias fits.
     """
     weight, bias = coded_weight(layer), getattr(layer, "bias", None)
-    rounding = layer._modules.get(INPUT)
+    rounding = dict(layer.named_children()).get(INPUT)
     if weight is None or bias is None or not isinstance(rounding, Rounding):
         return
     scale = torch.maximum(weight.scale, bias.detach().abs() / (rounding.scale * LARGEST_BIAS))

@@ -137,9 +137,9 @@ def card(
         figures=figures,
         signature=signature,
         input=_input(signature, has_tokenizer),
+        has_tokenizer=has_tokenizer,
         notes=record.result.notes,
         layers=layer_outcomes.table(record.result.outcomes),
-        has_tokenizer=has_tokenizer,
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from automl.compression.coded_weight import coded_weights
+from automl.compression.coded_weight import coded_weights, each_once
 from automl.export import sparse
 from automl.export.packing import stored_bits
 from automl.export.sparse import Array
@@ -43,17 +43,17 @@ class Claims:
 
 def claims(network: Network) -> Claims:
     """The claims of a network, collected from its layers."""
-    coded = list(coded_weights(network))
-    found = [weight.claim() for _, _, weight in coded]
+    coded = list(each_once(network).values())
+    found = [weight.claim() for _, weight in coded]
     bits: Counter[int] = Counter()
     for claim in found:
         bits[claim.bits] += claim.num_weights
-    own = {name for name, _, _ in coded}
+    own = {name for name, _, _ in coded_weights(network)}
     tensors = [*network.named_parameters(), *network.named_buffers()]
     return Claims(
         bits=dict(bits),
         codes=tuple(
-            (weight.bits, codes.movedim(weight.axis, 0).cpu().numpy()) for _, codes, weight in coded
+            (weight.bits, codes.movedim(weight.axis, 0).cpu().numpy()) for codes, weight in coded
         ),
         others=tuple(tensor.detach().cpu().numpy() for name, tensor in tensors if name not in own),
         integer_convolutions=sum(claim.is_integer_convolution for claim in found),

@@ -11,7 +11,7 @@ from torch import nn
 
 from automl.compression.binarize import Binarize
 from automl.compression.clip import Clip
-from automl.compression.coded_weight import coded_weight, coded_weights, held
+from automl.compression.coded_weight import coded_weight, coded_weights, each_once, held
 from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize
 from automl.errors import Rejected, UserError
@@ -36,7 +36,7 @@ STEP = Binarize(learning_rate=Cosine(0.01), epochs=4)
 
 def binary_layers(network):
     """The codes and the coded weight of each layer."""
-    return [(codes, weight) for _, codes, weight in coded_weights(network)]
+    return list(each_once(network).values())
 
 
 def binary_names(network):

@@ -13,7 +13,7 @@ from torch.nn.utils import parametrizations, spectral_norm, weight_norm
 from automl.compression.binarize import Binarize
 from automl.compression.changeable import changeable
 from automl.compression.clip import Clip
-from automl.compression.coded_weight import coded_weights
+from automl.compression.coded_weight import each_once
 from automl.compression.factorize import Factorize
 from automl.compression.quantize import Quantize
 from automl.errors import Rejected
@@ -125,13 +125,13 @@ class InPlace(Module):
 
     def __init__(self):
         super().__init__()
-        self.branches = nn.ModuleList(nn.Linear(64, 64) for _ in range(3))
+        self.branches = nn.ModuleList(nn.Linear(16, 16) for _ in range(3))
 
     def hidden(self, rows):
-        values = 0.1 * self.first(rows)
+        values = 0.1 * self.first(rows).unflatten(1, (16, 4)).transpose(1, 2)
         for branch in self.branches:
             values += 3.0 * branch(values).relu()
-        return values
+        return values.flatten(1)
 
 
 class Auxiliary(Module):
@@ -227,7 +227,7 @@ def test_eight_bits_answer_as_the_module_did(name, network, context):
     assert np.abs(shipped(quantized, context) - expected).max() < 0.06 * np.abs(expected).max()
     left = {o.tensor: o.reason for o in context.outcomes["quantize"] if not o.change}
     assert left == ({"aux.weight": "plays no part in the answers"} if name == "Auxiliary" else {})
-    codes = sum(codes.numel() for _, codes, _ in coded_weights(quantized))
+    codes = sum(codes.numel() for codes, _ in each_once(quantized).values())
     changed = [o.num_weights for o in context.outcomes["quantize"] if o.change]
     assert codes == sum(changed)
     files = dump(quantized)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from automl.compression.clip import Clip, largest, largest_of_each, spread
-from automl.compression.coded_weight import coded_weights
+from automl.compression.coded_weight import each_once
 from automl.compression.factorize import Factorize
 from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize
@@ -114,7 +114,7 @@ def test_a_pattern_holds_for_convolutions_after_training_and_8_bits(build, conte
     clipped = Clip(pattern="2:4").apply(build(ResNet((ResNetStage(16),))), context)
     tuned = finish(Train(epochs=2).run(clipped, context))
     quantized = finish(Quantize().run(tuned, context))
-    codes = [codes for _, codes, _ in coded_weights(quantized)]
+    codes = [codes for codes, _ in each_once(quantized).values()]
     assert len(codes) == 4
     for weight in (*(layer.weight for layer in layers(tuned)), *codes):
         if weight.shape[1] % 4 == 0:

@@ -10,7 +10,7 @@ from helpers.families import DATASETS, IMAGE, SERIES, SMALL, built, parametrized
 from helpers.trials import DIGITS, drive, finish, load
 from torch import nn
 
-from automl.compression.coded_weight import coded_weights
+from automl.compression.coded_weight import each_once
 from automl.compression.factorize import Factored, Factorize
 from automl.compression.factorized_layers import METHODS, Moments
 from automl.compression.fold_batch_norm import fold_batch_norm
@@ -27,6 +27,7 @@ from automl.models.mlp import MLP
 from automl.models.plain_layers import KINDS, described
 from automl.models.resnet import ResNet, ResNetStage
 from automl.models.transformer import Transformer
+from automl.models.weights import weights
 from automl.recipe import Context
 from automl.runtimes import onnx as runtime
 from automl.space.space import TrialConfig
@@ -205,9 +206,9 @@ def test_fine_tuned_and_quantized_factors_are_what_the_file_computes(family, sha
     assert not any(torch.equal(p, q) for p, q in zip(tuned.parameters(), before))
     quantized = finish(Quantize().run(tuned, context))
     factors = sum(len(edit.factors) for edit in smaller.spec.layer_edits.values())
-    layers = list(coded_weights(quantized))
+    layers = each_once(quantized)
     assert len(layers) > factors - len(smaller.spec.layer_edits)
-    assert not any(isinstance(m, nn.Conv1d | nn.Conv2d | nn.Linear) for m in quantized.modules())
+    assert not [weight.name for weight in weights(quantized.body) if weight.is_of_layer]
     raw = data.validation.inputs[:256]
     own = predict(Deployed(copy(quantized), data.info), torch.from_numpy(raw)).numpy()
     shipped = runtime.run(runtime.session(onnx.export(quantized, data)), raw)
@@ -301,5 +302,5 @@ def test_layers_are_factorised_after_pruning_and_before_quantizing(build, contex
         Factorize(share=0.2).apply(finish(Quantize().run(smaller, context)), context)
     pruned = Prune(0.5).apply(build(MLP((64,))), context)
     again = Factorize(share=0.2).apply(pruned, context)
-    assert again.body.block0.linear[0].weight.shape == (6, 64)
-    assert again.body.block0.linear[1].weight.shape == (32, 6)
+    factors = [tuple(factor.weight.shape) for factor in again.body.block0.linear.children()]
+    assert factors == [(6, 64), (32, 6)]

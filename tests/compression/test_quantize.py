@@ -8,7 +8,7 @@ from onnx import load_from_string, numpy_helper
 
 from automl.compression.calibration import seen_rows
 from automl.compression.changeable import changeable
-from automl.compression.coded_weight import along, coded_weights, computing
+from automl.compression.coded_weight import along, computing, each_once
 from automl.compression.quantization_grid import codes_of
 from automl.compression.quantize import Quantize, learned
 from automl.compression.quantized_layers import Learned, coded
@@ -43,7 +43,7 @@ def trained(build, context):
 
 def layers(network):
     """The codes and the coded weight of each layer."""
-    return [(codes, weight) for _, codes, weight in coded_weights(network)]
+    return list(each_once(network).values())
 
 
 def answers(network, context):

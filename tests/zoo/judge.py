@@ -49,6 +49,9 @@ LEAST_LEARNED = 0.5
 """An accuracy of the trained module below which the zoo itself is at fault."""
 
 MOST_UNTOUCHED = 0.5
+OVERSTATED = 0.1
+"""Of the shares of weights that outcomes and the file tell to be changed."""
+
 DEPENDS = r"depend\w* on the (other rows|batch|rows)"
 """A note that tells of answers which differ by what else is asked at once."""
 
@@ -185,6 +188,7 @@ class _Complete:
         yield from self._wrong_against_trained()
         yield from self._wrong_size()
         yield from self._wrong_weights()
+        yield from self._wrong_outcomes()
         yield from self._moved_frozen()
 
     def _wrong_answers(self) -> Iterator[str]:
@@ -313,6 +317,15 @@ class _Complete:
                 shapes = ", ".join(str(t.shape) for t in more)
                 yield f"{len(more)} tensors have more than {BITS[recipe]} bits: {shapes}"
 
+    def _wrong_outcomes(self) -> Iterator[str]:
+        """Shares of changed weights that the only compression tells, and the file does not show."""
+        own = [one for step in self.result.outcomes.values() for one in step]
+        if len(self.result.outcomes) == 1 and (total := sum(one.num_weights for one in own)):
+            told = sum(one.num_weights for one in own if one.change) / total
+            if told - (1 - self.untouched) > OVERSTATED:
+                shown = 1 - self.untouched
+                yield f"{told:.0%} of the weights are told to be changed, the file shows {shown:.0%}"
+
     def _zeros(self) -> float:
         own = oracles.matrices(self.net)
         zeros = sum(int((weight == 0).sum()) for weight in own.values())
@@ -389,27 +402,22 @@ class _Complete:
         return same / max(1, sum(t.size for t in before))
 
     def unsaid(self) -> list[str]:
-        """The untouched matrices of some size that neither notes nor outcomes name."""
+        """The untouched matrices of some size of which neither notes nor outcomes give a reason;
+        or "its first note", where that does not tell of what was left."""
+        own = [one for step in self.result.outcomes.values() for one in step]
+        reasons = {one.tensor for one in own if one.reason and not one.change}
         sizes = {name: int(np.prod(shape)) for name, shape in self.matrices.items()}
         large = [n for n in self.untouched_names if sizes[n] > 0.05 * self.num_weights]
-        return [name for name in large if not self._names(name)] or (
-            [] if large else ["the rest"] if not self._told() else []
-        )
-
-    def _names(self, tensor: str) -> bool:
-        """Tell if notes or outcomes name a tensor or its layer."""
-        layer = tensor.removeprefix("body.").partition(".parametrizations.")[0]
-        layer = layer if ".parametrizations." in tensor else layer.rpartition(".")[0]
-        own = tensor.removeprefix("body.")
-        names = "|".join(re.escape(name) for name in (own, layer) if name)
-        quoted = rf"['\"](?:{names})(?:\.\w+)?['\"]"
-        return bool(
-            re.search(
-                rf"{quoted}|(?<![\w.])(?:{names})\.\w+|(?<![\w.])(?:{names})(?=[,:;])", self._told()
-            )
-        )
+        missing = [name for name in large if _layer(name) not in map(_layer, reasons)]
+        first = self.result.notes[0] if self.result.notes else ""
+        return missing if "left" in first else [*missing, "it in the first note"]
 
     def _told(self) -> str:
         """All that the result tells of how it went."""
-        outcomes = getattr(self.result, "outcomes", "")
-        return " ".join([*self.result.notes, str(outcomes)])
+        return " ".join([*self.result.notes, str(self.result.outcomes)])
+
+
+def _layer(tensor: str) -> str:
+    """The layer that a tensor of a network or of its body belongs to."""
+    name = tensor.removeprefix("body.").partition(".parametrizations.")[0]
+    return name if ".parametrizations." in tensor else name.rpartition(".")[0]

@@ -104,14 +104,17 @@ class Finding:
         return {"layers": {1, 2}}
 
 
-class Moody(Metric):
-    """Raises on some answers, and gives no number on others."""
+if not __name__.startswith("helpers"):
+    # A test's own process would measure everything by it.
 
-    def __call__(self, outputs, targets):
-        mood = int(abs(float(outputs[0, 0])) * 1e4) % 9
-        if mood == 0:
-            raise ArithmeticError("in a mood")
-        return float("inf") if mood == 1 else 0.5
+    class Moody(Metric):
+        """Raises on some answers, and gives no number on others."""
+
+        def __call__(self, outputs, targets):
+            mood = int(abs(float(outputs[0, 0])) * 1e4) % 9
+            if mood == 0:
+                raise ArithmeticError("in a mood")
+            return float("inf") if mood == 1 else 0.5
 
 
 FAULTS = ("unpicklable", "wordless", "exit", "interrupt", "no report", "odd report", "odd finding")

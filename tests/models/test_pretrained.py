@@ -101,7 +101,7 @@ def test_pictures_of_any_size_are_scaled_and_resized_by_its_own_config(size, tmp
     data = pictures(tmp_path, size)
     scaling = model.scaling(load(data).info)
     assert np.allclose(scaling.mean, (127.5, 102.0, 76.5)) and np.allclose(scaling.std, 63.75)
-    _, result = drive(TrialConfig(data, model, (Train(epochs=1),)), store)
+    _, result = drive(TrialConfig(data, model, (Train(epochs=1), Quantize())), store)
     assert (result.status, result.reason) == ("complete", "")
 
 

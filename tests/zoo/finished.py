@@ -180,8 +180,9 @@ class Finished:
 
     @cached_property
     def told(self) -> str:
-        """All that the result tells of how it went."""
-        return " ".join([*self.result.notes, *map(str, self.outcomes)])
+        """All that the user is told of how it went."""
+        notes = (*self.ended.start_notes, *self.result.notes)
+        return " ".join([*notes, *map(str, self.outcomes)])
 
     def unsaid(self) -> list[str]:
         """The untouched matrices of some size of which outcomes give no reason; and the first

@@ -99,7 +99,7 @@ def _floor(cell: Finished) -> tuple[float, str]:
         return cell.accuracy_of(net) - BELOW_ORACLE, "by plain clipping of each matrix"
     if recipe == "remove_layers" and blocks:
         best = oracles.best_without(cell.net_trained, blocks, cell.accuracy_of)
-        return best - BELOW_ORACLE, "by skipping one declared block"
+        return min(best, cell.trained_accuracy) - BELOW_ORACLE, "by skipping one declared block"
     return share, "a share of the trained module's"
 
 

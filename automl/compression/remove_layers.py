@@ -17,10 +17,10 @@ from torch import Tensor
 from automl import quality
 from automl.compression.calibration import calibration_rows, recalibrate, seen_rows
 from automl.compression.cut_units import check_order, refuse_changed
-from automl.data.dataset import DatasetInfo, Split
+from automl.data.dataset import Data, DatasetInfo, Split
 from automl.errors import Rejected, UserError
 from automl.field_types import Above0To1, Count
-from automl.models.deployed import Deployed, device_of, predict
+from automl.models.deployed import Deployed, device_of, predict, seen_by
 from automl.models.family import (
     Block,
     ModelFamily,
@@ -53,7 +53,8 @@ class RemoveLayers(Step):
     def check(self, before: tuple[Step, ...]) -> None:
         check_order(self, before)
 
-    def check_network(self, network: Network, rows: Tensor) -> None:
+    def check_network(self, network: Network, data: Data) -> None:
+        rows = seen_by(network, data.train.inputs[:2], data.info)
         able = [one for one in blocks(network, rows) if _answers(without(network, one), rows)]
         count, can_go = self.number(len(able)), _most_that_go(network, able)
         if can_go < count:

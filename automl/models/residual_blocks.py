@@ -117,6 +117,6 @@ def _are_several(names: list[str]) -> bool:
 
 
 def _outermost(names: Iterable[str]) -> list[str]:
-    """Those names that stand in no other of them."""
+    """The names that stand in no other of them."""
     every = list(names)
     return [name for name in every if not any(name in _inside(every, other) for other in every)]

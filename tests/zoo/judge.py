@@ -323,8 +323,8 @@ class _Complete:
         if len(self.result.outcomes) == 1 and (total := sum(one.num_weights for one in own)):
             told = sum(one.num_weights for one in own if one.change) / total
             if told - (1 - self.untouched) > OVERSTATED:
-                shown = 1 - self.untouched
-                yield f"{told:.0%} of the weights are told to be changed, the file shows {shown:.0%}"
+                shown = f"the file shows {1 - self.untouched:.0%}"
+                yield f"{told:.0%} of the weights are told to be changed, {shown}"
 
     def _zeros(self) -> float:
         own = oracles.matrices(self.net)

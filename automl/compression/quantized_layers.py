@@ -40,6 +40,7 @@ from automl.compression.rounded_inputs import (
 )
 from automl.models.family import LayerEdit
 from automl.models.plain_layers import KINDS, kind_of
+from automl.models.torch_patches import has_hooks
 from automl.models.weights import EMBEDDINGS, TRANSPOSED, Weight
 
 LARGEST_BIAS = 2**30
@@ -257,8 +258,9 @@ def outputs_axis(weight: Weight, bits: int) -> int:
 
 
 def takes_integers(layer: nn.Module) -> bool:
-    """Tell if a runtime can compute a layer with integers."""
-    is_plain = getattr(layer, "padding_mode", "zeros") == "zeros"
+    """Tell if a runtime can compute a layer with integers: nothing stands between its product and
+    what it gives."""
+    is_plain = getattr(layer, "padding_mode", "zeros") == "zeros" and not has_hooks(layer)
     return isinstance(layer, KINDS) and has_own_forward(layer) and is_plain
 
 

@@ -22,6 +22,7 @@ from automl.data.dataset import Data
 from automl.errors import Rejected
 from automl.export import packing, sparse
 from automl.export.complaints import FIXED_ROWS, complaint
+from automl.export.dynamic_inputs import compute_with_integers
 from automl.export.free_length import free_length
 from automl.export.onnx_patches import keep_operators
 from automl.export.shared_tensors import share
@@ -51,6 +52,7 @@ def export(network: Network, data: Data) -> bytes:
     proto = _traced(deployed, row, "logits" if info.classes else "prediction")
     _compute_in_fp32(proto)
     _strip(proto)
+    compute_with_integers(proto.graph)
     packing.scale_at_load(proto.graph, _signs(deployed.model))
     packing.pack_weights(proto.graph, _widths(deployed.model))
     share(proto.graph)

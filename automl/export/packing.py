@@ -8,7 +8,7 @@ for each width, and for each layer that has a codebook.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,23 +62,99 @@ def pack_weights(graph: onnx.GraphProto, widths: Mapping[str, int]) -> None:
 def scale_at_load(graph: onnx.GraphProto, names: Collection[str]) -> None:
     """Write the DequantizeLinear of these codes as Cast and Mul.
 
-    onnxruntime computes those when it loads a file, a DequantizeLinear for every batch.
+    onnxruntime computes those when it loads a file, a DequantizeLinear for every batch. Where
+    rows of codes are looked up, as of an embedding, the rows found are scaled, for every batch:
+    then the codes alone stay in memory.
     """
     held = {tensor.name: tensor for tensor in graph.initializer}
-    for position, node in reversed(list(enumerate(graph.node))):
-        if node.op_type != "DequantizeLinear" or node.input[0] not in names:
-            continue
-        codes, scale = node.input
-        factors = onnx.numpy_helper.to_array(held[scale])
-        shape = [1] * len(held[codes].dims)
-        shape[next((one.i for one in node.attribute if one.name == "axis"), 1)] = -1
-        _add(graph, f"{scale}.factors", factors.reshape(shape))
-        make, numbers = onnx.helper.make_node, f"{codes}.numbers"
-        graph.node.insert(position, make("Mul", [numbers, f"{scale}.factors"], node.output))
-        graph.node.insert(position, make("Cast", [codes], [numbers], to=onnx.TensorProto.FLOAT))
-        graph.node.remove(node)
-        if not any(scale in other.input for other in graph.node):
-            graph.initializer.remove(held[scale])
+    nodes, done = list(graph.node), dict[tuple[str, str], str]()
+    readers = _readers(graph)
+    del graph.node[:]
+    replaced = {
+        output: node
+        for node in nodes
+        if node.op_type == "DequantizeLinear" and node.input[0] in names
+        for output in node.output
+        if all(_looks_up(reader, output) for reader in readers.get(output, []))
+    }
+    for node in nodes:
+        if node.op_type == "Gather" and node.input[0] in replaced:
+            graph.node.extend(_scaled_rows(graph, node, replaced[node.input[0]], held))
+        elif node.op_type == "DequantizeLinear" and node.input[0] in names:
+            if node.output[0] not in replaced:
+                graph.node.extend(_scaled(graph, node, held, done))
+        else:
+            graph.node.append(node)
+    left = {name for node in graph.node for name in node.input}
+    for scale in {node.input[1] for node in nodes if node.op_type == "DequantizeLinear"} - left:
+        graph.initializer.remove(held[scale])
+
+
+def _readers(graph: onnx.GraphProto) -> dict[str, list[onnx.NodeProto]]:
+    found: dict[str, list[onnx.NodeProto]] = {}
+    for node in graph.node:
+        for name in node.input:
+            found.setdefault(name, []).append(node)
+    return found
+
+
+def _looks_up(node: onnx.NodeProto, table: str) -> bool:
+    """Tell if a node takes rows of a table."""
+    return (
+        node.op_type == "Gather"
+        and node.input[0] == table
+        and not any(attribute.name == "axis" and attribute.i for attribute in node.attribute)
+    )
+
+
+def _axis(node: onnx.NodeProto) -> int:
+    """The dimension along which a DequantizeLinear scales."""
+    return next((attribute.i for attribute in node.attribute if attribute.name == "axis"), 1)
+
+
+def _scaled(
+    graph: onnx.GraphProto,
+    node: onnx.NodeProto,
+    held: Mapping[str, onnx.TensorProto],
+    done: dict[tuple[str, str], str],
+) -> list[onnx.NodeProto]:
+    """The nodes that scale codes when a file is loaded; codes that were so before are once."""
+    make, (codes, scale) = onnx.helper.make_node, node.input
+    if (codes, scale) in done:
+        return [make("Identity", [done[codes, scale]], node.output)]
+    done[codes, scale] = node.output[0]
+    shape = [1] * len(held[codes].dims)
+    shape[_axis(node)] = -1
+    factors = onnx.numpy_helper.to_array(held[scale]).reshape(shape)
+    _add(graph, f"{scale}.factors", factors)
+    return [
+        make("Cast", [codes], [f"{codes}.numbers"], to=onnx.TensorProto.FLOAT),
+        make("Mul", [f"{codes}.numbers", f"{scale}.factors"], node.output),
+    ]
+
+
+def _scaled_rows(
+    graph: onnx.GraphProto,
+    lookup: onnx.NodeProto,
+    node: onnx.NodeProto,
+    held: Mapping[str, onnx.TensorProto],
+) -> list[onnx.NodeProto]:
+    """The nodes that look up rows of codes, and scale those that were found."""
+    make, (codes, scale) = onnx.helper.make_node, node.input
+    found, (rows,) = lookup.input[1], lookup.output
+    nodes = [
+        make("Gather", [codes, found], [f"{rows}.codes"]),
+        make("Cast", [f"{rows}.codes"], [f"{rows}.numbers"], to=onnx.TensorProto.FLOAT),
+    ]
+    if _axis(node):
+        return [*nodes, make("Mul", [f"{rows}.numbers", scale], [rows])]
+    if f"{scale}.column" not in {tensor.name for tensor in graph.initializer}:
+        _add(graph, f"{scale}.column", onnx.numpy_helper.to_array(held[scale])[:, None])
+    return [
+        *nodes,
+        make("Gather", [f"{scale}.column", found], [f"{rows}.scale"]),
+        make("Mul", [f"{rows}.numbers", f"{rows}.scale"], [rows]),
+    ]
 
 
 def _codebook(codes: NDArray[np.int8], bits: int) -> NDArray[np.int8]:
@@ -150,10 +226,11 @@ def stored_bits(file: bytes) -> dict[int, int]:
     held = {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
     made_by = {output: node for node in graph.node for output in node.output}
     found: dict[str, tuple[int, int]] = {}
+    readers = _readers(graph)
     for node in graph.node:
-        if (packed := _packed(node, made_by, held)) is not None:
+        if (packed := _packed(node, made_by, readers, held)) is not None:
             found[packed.name] = packed.bits, math.prod(packed.shape)
-        if node.op_type not in ("DequantizeLinear", "Cast"):
+        if not _reads_codes(node, readers):
             continue
         name = node.input[0]
         if name in held and held[name].dtype == np.int8:
@@ -170,8 +247,9 @@ def unpacked(graph: onnx.GraphProto, held: dict[str, Array]) -> dict[str, Array]
     """A graph's initializers by name, each in its shape; packed weights as the codes that they
     stand for."""
     made_by, whole = {output: node for node in graph.node for output in node.output}, dict(held)
+    readers = _readers(graph)
     for node in graph.node:
-        if (packed := _packed(node, made_by, held)) is not None:
+        if (packed := _packed(node, made_by, readers, held)) is not None:
             bits, count = packed.bits, math.prod(packed.shape)
             patterns = (held[packed.name][:, None] >> np.arange(0, 8, bits)) & (2**bits - 1)
             whole.pop(packed.name, None)
@@ -190,12 +268,22 @@ class _Packed:
     shape: tuple[int, ...]
 
 
+def _reads_codes(node: onnx.NodeProto, readers: Mapping[str, Sequence[onnx.NodeProto]]) -> bool:
+    """Tell if a node makes numbers of codes, or hands them on to one that computes with them."""
+    if node.op_type in ("Gather", "Transpose"):
+        kinds = {reader.op_type for reader in readers.get(node.output[0], [])}
+        return bool(kinds & {"Cast", "MatMulInteger"})
+    return node.op_type in ("DequantizeLinear", "Cast")
+
+
 def _packed(
-    node: onnx.NodeProto, made_by: Mapping[str, onnx.NodeProto], held: Mapping[str, Array]
+    node: onnx.NodeProto,
+    made_by: Mapping[str, onnx.NodeProto],
+    readers: Mapping[str, Sequence[onnx.NodeProto]],
+    held: Mapping[str, Array],
 ) -> _Packed | None:
-    """The codes that a DequantizeLinear or Cast reads, where a table with the levels of few bits
-    made them."""
-    last = made_by.get(node.input[0]) if node.op_type in ("DequantizeLinear", "Cast") else None
+    """The codes that a node reads, where a table with the levels of few bits made them."""
+    last = made_by.get(node.input[0]) if _reads_codes(node, readers) else None
     found = last
     while found is not None and found.op_type in ("Reshape", "Slice"):
         found = made_by.get(found.input[0])

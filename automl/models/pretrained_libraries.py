@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
 import safetensors.torch
 import torch
@@ -18,6 +18,10 @@ from automl.errors import UserError, unknown
 
 PICTURE_NET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """Mean and deviation of ImageNet's channels, which models take that say nothing else."""
+
+
+OfTransformers: TypeAlias = Any
+"""A class or a config of transformers, which is not there for type checkers."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ class _Transformers(Library):
     def pictures(self) -> Pictures:
         config = self._config(1)
         file = self._folder() / "preprocessor_config.json"
-        found: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+        found = json.loads(file.read_text()) if file.exists() else {}
         mean, std = found.get("image_mean", PICTURE_NET[0]), found.get("image_std", PICTURE_NET[1])
         size = getattr(config, "image_size", None) or found.get("size")
         return Pictures(tuple(mean), tuple(std), _size(size))
@@ -111,7 +115,7 @@ class _Transformers(Library):
         kind = self._package().AutoModelForSequenceClassification
         return self._built(kind, config), config.pad_token_id
 
-    def _built(self, kind: Any, config: Any) -> nn.Module:
+    def _built(self, kind: OfTransformers, config: OfTransformers) -> nn.Module:
         # Eager attention is plain products and a softmax, of which the smallest file is made.
         options = {"attn_implementation": "eager"}
         try:
@@ -142,7 +146,7 @@ class _Transformers(Library):
             )
         return model
 
-    def _config(self, num_outputs: int) -> Any:
+    def _config(self, num_outputs: int) -> OfTransformers:
         reader = self._package().AutoConfig
         try:
             return reader.from_pretrained(
@@ -298,7 +302,7 @@ def _is_head(own: Tensor, other: Tensor, num_outputs: int) -> bool:
     return own.shape != other.shape and own.shape == (num_outputs, *other.shape[1:])
 
 
-def _size(found: Any) -> tuple[int, ...]:
+def _size(found: object) -> tuple[int, ...]:
     """A size (height, width) as libraries write it: a number, two, or named ones."""
     match found:
         case int():

@@ -11,6 +11,14 @@ from torch._ops import OpOverload as OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode as TorchDispatchMode
 
 
+def has_hooks(layer: nn.Module) -> bool:
+    """Tell if someone has registered hooks on a layer, which may change what it gives.
+
+    Seen in torch 2.13; waits for a public way to list a module's hooks.
+    """
+    return bool(layer._forward_hooks or layer._forward_pre_hooks)
+
+
 def follow_computed_weights(layer: nn.Module) -> None:
     """Have a recurrent layer read its weights by their names, some of which are computed.
 

@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from helpers.trials import finish
+from helpers.families import DATASETS, TEXT, built
+from helpers.trials import finish, load
+from onnx import load_from_string
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrizations, spectral_norm, weight_norm
@@ -13,7 +15,7 @@ from torch.nn.utils import parametrizations, spectral_norm, weight_norm
 from automl.compression.binarize import Binarize
 from automl.compression.changeable import changeable
 from automl.compression.clip import Clip
-from automl.compression.coded_weight import each_once
+from automl.compression.coded_weight import coded_weight, each_once
 from automl.compression.factorize import Factorize
 from automl.compression.quantize import Quantize
 from automl.errors import Rejected
@@ -22,6 +24,7 @@ from automl.export.claims import broken_claim, claims
 from automl.models.deployed import Deployed, predict
 from automl.models.family import dump, restore
 from automl.models.imported import Imported
+from automl.models.transformer import Transformer, TransformerLayer
 from automl.runtimes import onnx as runtime
 from automl.training.loop import Train
 from automl.training.schedules import Cosine
@@ -150,9 +153,9 @@ class Auxiliary(Module):
 
 
 def hooked():
-    layer = nn.Linear(64, 64)
+    layer = nn.Conv2d(1, 4, 3, padding=1)
     layer.register_forward_hook(lambda module, inputs, outputs: 2 * outputs)
-    return chained(layer)
+    return nn.Sequential(layer, nn.ReLU(), nn.Flatten(), nn.Linear(256, 10))
 
 
 class Volume(Module):
@@ -271,6 +274,38 @@ def test_what_is_kept_stays(network, context):
 def test_where_nothing_can_change_all_reasons_are_told(network, context):
     with pytest.raises(Rejected, match=r"^Step could change nothing: first, head: is odd$"):
         changeable(network("Tied"), context, "Step", (), lambda weight: "is odd")
+
+
+@pytest.mark.parametrize("bits", [8, 4, 1])
+@pytest.mark.parametrize("width", [16, 600])
+def test_an_embedding_is_stored_in_few_bits_and_looked_up_as_codes(bits, width, context):
+    data = load(DATASETS[TEXT])
+    family = Transformer((TransformerLayer(2, 16),), width=width)
+    network = built(family, TEXT, len(data.info.classes))
+    step = Quantize(bits, ends_bits=bits, training=Train(epochs=0))
+    quantized = finish(step.run(network, replace(context, data=data)))
+    coded = coded_weight(quantized.body.embedding)
+    assert coded.bits == bits and coded.axis == (0 if width * bits >= 512 else 1)
+    file = onnx.export(quantized, data)
+    assert broken_claim(file, runtime.optimised(file), claims(quantized)) == ""
+    rows = data.validation.inputs[:64]
+    answers = predict(Deployed(quantized, data.info), torch.from_numpy(rows)).numpy()
+    given = runtime.run(runtime.session(file), rows)
+    assert np.abs(given - answers).max() < 0.02 * np.abs(answers).max()
+    # What stays in memory are the codes: no table of fp32 numbers is made at load.
+    kept = load_from_string(runtime.optimised(file)).graph.initializer
+    assert not [t for t in kept if t.data_type == 1 and list(t.dims) == [256, width]]
+
+
+@pytest.mark.parametrize("name", ["ReadsAttributes", "Recurrent", "Attention"])
+def test_inputs_may_be_rounded_by_their_own_range(name, network, context):
+    before = network(name)
+    quantized = finish(Quantize(activation_bits=None).run(before, context))
+    expected = own(before, context)
+    assert np.abs(shipped(quantized, context) - expected).max() < 0.06 * np.abs(expected).max()
+    optimised = load_from_string(runtime.optimised(onnx.export(quantized, context.data)))
+    kinds = [node.op_type for node in optimised.graph.node]
+    assert {"MatMulIntegerToFloat", "DynamicQuantizeMatMul", "MatMulInteger"} & set(kinds)
 
 
 def test_frozen_layers_stay_frozen(context, build):

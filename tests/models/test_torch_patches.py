@@ -1,5 +1,6 @@
 """Each private name of torch that the package reads still means what it meant."""
 
+import pytest
 import torch
 from torch import nn
 from torch.nn.utils import parametrize, remove_spectral_norm, spectral_norm, weight_norm
@@ -7,6 +8,7 @@ from torch.nn.utils import parametrize, remove_spectral_norm, spectral_norm, wei
 from automl.models.torch_patches import (
     follow_computed_weights,
     forget_spectral_norm,
+    has_hooks,
     old_norms,
     times_changed,
 )
@@ -50,3 +52,13 @@ def test_changes_in_place_are_counted():
     assert times_changed(tensor) == 1
     with torch.inference_mode():
         assert times_changed(torch.zeros(2)) == 0
+
+
+@pytest.mark.parametrize("register", ["register_forward_hook", "register_forward_pre_hook"])
+def test_a_registered_hook_is_found(register):
+    layer = nn.Linear(2, 2)
+    assert not has_hooks(layer)
+    handle = getattr(layer, register)(lambda *call: None)
+    assert has_hooks(layer)
+    handle.remove()
+    assert not has_hooks(layer)

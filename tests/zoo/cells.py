@@ -17,7 +17,7 @@ from automl.space.exploring import validate
 from automl.space.space import Space, TrialConfig
 from automl.store import Store
 from automl.trial.prefixes import PARENT_FILE, Prefixes
-from automl.trial.reference_model import largest
+from automl.trial.reference_model import Largest, largest
 from automl.trial.result import TrialResult
 from automl.trial.trial import run
 from zoo.data import dataset
@@ -27,13 +27,17 @@ from zoo.recipes import RECIPES
 
 @dataclass(frozen=True)
 class Ended:
-    """The end of a cell: a result, or a refusal in words, or the text of what was raised."""
+    """The end of a cell: a result, or a refusal in words, or the text of what was raised.
+
+    `start_notes` are what a search tells of the module before its first trial.
+    """
 
     result: TrialResult | None = None
     reports: tuple[Report, ...] = ()
     refused: str = ""
     at_start: bool = False
     raised: str = ""
+    start_notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ class Cell:
 def end_of(cell: Cell) -> Ended:
     """Run a cell to its end, whatever that is."""
     try:
-        _start(cell)
+        start_notes = _start(cell).notes
     except UserError as error:
         return Ended(refused=str(error), at_start=True)
     except Exception as error:
@@ -96,7 +100,7 @@ def end_of(cell: Cell) -> Ended:
     except Exception as error:
         return Ended(raised=_words(error))
     refused = "" if result.is_complete else f"{result.reason}"
-    return Ended(result, tuple(reports), refused)
+    return Ended(result, tuple(reports), refused, start_notes=start_notes)
 
 
 def start_of(cell: Cell) -> Ended:
@@ -112,7 +116,7 @@ def start_of(cell: Cell) -> Ended:
     return Ended()
 
 
-def _start(cell: Cell):
+def _start(cell: Cell) -> Largest:
     space = Space(cell.config)
     return largest(space, validate(space), cell.cache)
 

@@ -42,11 +42,20 @@ def main(name: str, folder: Path, recipes: list[str]) -> None:
                 verdict = refusal(declared, recipe, whole.refused, at_start=True)
                 found = Judged(name, recipe, verdict, f"at the start: {whole.refused}")
             else:
-                found = judged(Cell(declared, recipe, folder))
+                found = _judged(Cell(declared, recipe, folder))
             out.write(json.dumps(vars(found)) + "\n")
             out.flush()
     # Threads of libraries that never end would keep the process.
     os._exit(0)
+
+
+def _judged(cell: Cell) -> Judged:
+    """The verdict on a cell; where the judge itself fails, that is told as the worst."""
+    try:
+        return judged(cell)
+    except Exception as error:
+        why = f"the judge failed: {type(error).__name__}: {error}"
+        return Judged(cell.declared.name, cell.recipe, Verdict.SILENTLY_WRONG, why)
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ def without_block(net: nn.Module, name: str) -> Callable[[], None]:
     def skip(block: nn.Module, inputs: tuple[Tensor, ...], output: object) -> object:
         return (inputs[0], *output[1:]) if isinstance(output, tuple) else inputs[0]
 
-    return net.get_submodule(name).register_forward_hook(skip).remove
+    return net.body.get_submodule(name).register_forward_hook(skip).remove
 
 
 def best_without(

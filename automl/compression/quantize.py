@@ -26,6 +26,7 @@ from automl.compression.quantized_layers import (
     LearnedWeight,
     coded,
     freeze,
+    is_slow_in_integers,
     round_bias,
     takes_integers,
 )
@@ -49,6 +50,9 @@ from automl.training.optimizers import AdamW
 from automl.training.schedules import Cosine, Warmup
 
 PROOF_ROWS = 64
+
+SLOW = ", computed with floats, which is faster for such groups"
+"""What is said of a layer that integer kernels would slow down."""
 AWARE_EPOCHS = 5
 """Epochs of quantization-aware training where weights or activations have less than 4 bits."""
 
@@ -214,7 +218,10 @@ def _outcomes(
         for label, weight in found.weights.items()
         if weight.layer in refused
     }
-    changes = {label: f"{bits} bits" for label, bits in widths.items()}
+    changes = {
+        label: f"{bits} bits" + SLOW * is_slow_in_integers(found.weights[label].module)
+        for label, bits in widths.items()
+    }
     return found.without(staying).outcomes(changes)
 
 

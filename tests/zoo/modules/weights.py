@@ -204,9 +204,9 @@ class LowRankAdapters(nn.Module):
         return self.head(self.b(self.a(x).relu()).relu())
 
 
-@declared("text")
+@declared("text", prune="'mid' stays")
 class SharedEmbedding(nn.Module):
-    """An embedding that is the output layer as well: tied weights, mixed into the features."""
+    """An embedding that is the output layer as well: no unit of the layer between can go alone."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -11,7 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from automl import quality
-from automl.compression.calibration import first_readers, observe, reading_numbers, seen_rows
+from automl.compression.calibration import (
+    first_readers,
+    reading_numbers,
+    seen_rows,
+    values_entering,
+)
 from automl.compression.changeable import Changeable, changeable, in_words
 from automl.compression.coded_weight import Codes, computing, held
 from automl.compression.fold_batch_norm import fold_batch_norm
@@ -236,7 +241,8 @@ def learned(
     """
     rows, edits = seen_rows(network, context), dict(layer_edits)
     rounding = [name for name, edit in edits.items() if edit.activation_bits]
-    entering, _ = observe(network.body, rounding, rows)
+    on_grids = [name for name in rounding if edits[name].activation_bits > 0]
+    entering = values_entering(network, on_grids, context)
 
     def fitted(edits: Mapping[str, Learned]) -> Network:
         return _fitted(network, edits, entering, context)

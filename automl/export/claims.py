@@ -94,14 +94,14 @@ def _in_words(bits: dict[int, int]) -> str:
 
 def _unread(graph: onnx.GraphProto) -> int:
     """The number of initializers that no node reads."""
-    read = {output.name for output in graph.output}.union(*map(_reads, graph.node))
+    read = {output.name for output in graph.output}.union(*map(reads, graph.node))
     return sum(tensor.name not in read for tensor in graph.initializer)
 
 
-def _reads(node: onnx.NodeProto) -> set[str]:
+def reads(node: onnx.NodeProto) -> set[str]:
     """The names that a node reads, those of the graphs within it too."""
     inner = [attribute.g for attribute in node.attribute if attribute.HasField("g")]
-    return set(node.input).union(*(_reads(other) for graph in inner for other in graph.node))
+    return set(node.input).union(*(reads(other) for graph in inner for other in graph.node))
 
 
 def _copied(proto: onnx.ModelProto, claimed: Claims) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import numpy as np
 import torch
@@ -23,8 +23,11 @@ from automl.models.watching import watching
 from automl.recipe import STATISTICS_ROWS, Context
 
 CALIBRATION_ROWS = 512
+LEAST_ROWS = 64
 BATCH = 256
 SAMPLES_PER_LAYER = 65536
+LARGE = 10_000_000
+"""Numbers of a network above which a pass of many rows through it is dear."""
 
 
 def calibration_rows(data: Data, count: int = CALIBRATION_ROWS) -> Split:
@@ -35,9 +38,16 @@ def calibration_rows(data: Data, count: int = CALIBRATION_ROWS) -> Split:
     return Split(train.inputs[chosen], train.targets[chosen], train.rows[chosen])
 
 
+def enough_rows(network: Network) -> int:
+    """The number of rows to calibrate on: fewer of a large network, whose layers read many numbers
+    of each."""
+    numbers = sum(tensor.numel() for tensor in (*network.parameters(), *network.buffers()))
+    return max(LEAST_ROWS, CALIBRATION_ROWS * LARGE // max(LARGE, numbers))
+
+
 def seen_rows(network: Network, context: Context) -> Tensor:
     """Calibration rows as the network sees them, (rows, *input shape), on the context's device."""
-    rows = calibration_rows(context.data)
+    rows = calibration_rows(context.data, enough_rows(network))
     return seen_by(network, rows.inputs, context.data.info).to(context.device)
 
 
@@ -58,6 +68,8 @@ def observe(
     body sees them.
     """
     layers = {name: body.get_submodule(name) for name in names}
+    if not layers:
+        return {}, {}
     entering = defaultdict[str, list[Tensor]](list)
     leaving = defaultdict[str, list[Tensor]](list)
 
@@ -70,6 +82,16 @@ def observe(
         predict(body, rows)
     joined = [{n: torch.cat(parts) for n, parts in side.items()} for side in (entering, leaving)]
     return joined[0], joined[1]
+
+
+def values_entering(
+    network: Network, names: Collection[str], context: Context
+) -> dict[str, Tensor]:
+    """Samples of the values that enter some layers, (values,) each, by which a grid is chosen."""
+    rows = seen_rows(network, context)
+    if names and enough_rows(network) < CALIBRATION_ROWS:
+        context.notes.append(f"calibrated on {len(rows)} rows: a large network needs no more")
+    return observe(network.body, names, rows)[0]
 
 
 def reading_numbers(network: Network, context: Context) -> set[str]:

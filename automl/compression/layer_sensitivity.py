@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from automl.compression.calibration import (
     CALIBRATION_ROWS,
+    LEAST_ROWS,
     interleaved,
     recalibrate,
     seen_rows,
@@ -31,8 +32,6 @@ from automl.recipe import Context, LayerOption, LayerSensitivity, Step
 Options: TypeAlias = dict[str, list[LayerOption]]
 Candidate: TypeAlias = tuple[str, float, float, Network]
 """A layer, a value and its size, and the model in which that layer alone has them."""
-
-LEAST_ROWS = 64
 
 
 def measured(network: Network, candidates: Iterable[Candidate], context: Context) -> Options:

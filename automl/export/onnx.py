@@ -31,7 +31,7 @@ from automl.models.family import Network
 
 # torch's exporter reports each optional operator set that is missing; none is needed here. What
 # it cannot do is raised, and told in our own words.
-for name in ("torch.onnx", "torch.export", "torch.fx.experimental.symbolic_shapes"):
+for name in ("torch.onnx", "torch.export", "torch.fx.experimental.symbolic_shapes", "onnxscript"):
     logging.getLogger(name).setLevel(logging.CRITICAL)
 warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
 

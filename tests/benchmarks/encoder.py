@@ -5,8 +5,9 @@ python tests/benchmarks/encoder.py [--texts FILE.csv] [--encoder FOLDER] [CELL .
 
 Without a file of texts (columns `text` and `label`) 2,000 are made up; without a folder of a
 pretrained encoder (config.json, model.safetensors, tokenizer.json) one is made, of MiniLM's shape
-and with random weights. Each cell runs in a process of its own, whose peak memory is told; what
-was trained is kept: run again, it goes on. The last line is all of it as JSON.
+and with random weights. Each cell runs on one thread in a process of its own, whose peak memory is
+told; the milliseconds of all files are taken in one loop. What was trained is kept: run again, it
+goes on. All cells together are written to results/encoder.json.
 """
 
 from __future__ import annotations
@@ -24,10 +25,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from cells import CACHE, STORE
 
 from automl.data import dataset
-from automl.measure.measurement import Measurement, Reference, machine, measure
+from automl.measure.latency import latency_ms
+from automl.measure.measurement import Measurement, machine, measure
+from automl.runtimes import onnx
 from automl.space import space_file
 from automl.space.exploring import explore
 from automl.space.space import TrialConfig
@@ -44,6 +48,15 @@ some = OneOf(None, Quantize(OneOf(8, 4), activation_bits=None), small, label="co
 text = Text("texts.csv", length=32, tokenizer="encoder")
 space = Space(TrialConfig(text, Pretrained("hf/encoder", "encoder"), (Train(**learn), some)))
 """
+LOAD = """
+import resource, sys
+import numpy, onnxruntime
+loaded = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
+(row,) = loaded.get_inputs()
+loaded.run(None, {row.name: numpy.ones((1, row.shape[1]), numpy.int64)})
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+RESULTS = Path(__file__).with_name("results") / "encoder.json"
 REFERENCE, ORT = "fp32", "onnxruntime's own 8 bits"
 CELLS = {
     REFERENCE: (0, 0),
@@ -53,6 +66,8 @@ CELLS = {
 }
 """The number of steps after the training, and the bits of a sole `Quantize`."""
 NUM_TEXTS, NUM_WORDS, VOCABULARY = 2_000, 4_000, 30_522
+SPREAD = 1.0
+"""Of the logarithms of the words' shares in a class: what two epochs learn well, not wholly."""
 
 
 def main() -> None:
@@ -69,10 +84,16 @@ def main() -> None:
     found = {}
     for name in given.cells:
         command = [sys.executable, *sys.argv, "--alone", name]
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         found[name] = json.loads(done.stdout.splitlines()[-1])
         print(name, found[name], flush=True)
-    print(json.dumps({"cells": found, "machine": machine()}))
+    complete = [name for name in found if found[name]["status"] == "complete"]
+    for name, ms in zip(complete, timed([folder / f"{name}.onnx" for name in complete])):
+        found[name] |= {"ms": round(ms, 3), "load_peak_mb": load_peak_mb(folder / f"{name}.onnx")}
+    told = json.dumps({"cells": found, "machine": machine()}, indent=1)
+    print(told)
+    if {*CELLS, ORT} <= {*found}:
+        RESULTS.write_text(f"{told}\n")
 
 
 def prepared(texts: Path | None, encoder: Path | None) -> Path:
@@ -96,7 +117,7 @@ def made_up() -> bytes:
     letters = [*"abcdefghijklmnopqrstuvwxyz"]
     words = ["".join(rng.choice(letters, rng.integers(3, 9))) for _ in range(NUM_WORDS)]
     frequency = 1 / np.arange(5, NUM_WORDS + 5)
-    shares = [frequency * rng.lognormal(0, 0.7, NUM_WORDS) for _ in range(2)]
+    shares = [frequency * rng.lognormal(0, SPREAD, NUM_WORDS) for _ in range(2)]
     lines = ["text,label"]
     for row in range(NUM_TEXTS):
         share = shares[row % 2] / shares[row % 2].sum()
@@ -126,28 +147,31 @@ def make_encoder(folder: Path) -> None:
 def cell(name: str, folder: Path) -> dict[str, Any]:
     """The figures of one cell; that of onnxruntime is made of the fp32 file.
 
-    `cpu_seconds` are those of the whole process, imports included, which a busy machine lets be.
+    `cpu_seconds` are those of the whole trial, which a busy machine lets be; `peak_mb` is of the
+    whole process.
     """
+    torch.set_num_threads(1)
     config = configs(folder)[REFERENCE if name == ORT else name]
-    started = time.perf_counter()
+    started, began = time.perf_counter(), time.process_time()
     stages, file, status = driven(config)
     rows = dataset.test_split(config.dataset, config.seed, CACHE)
     if name == ORT:
-        started = time.perf_counter()
+        started, began = time.perf_counter(), time.process_time()
         file, stages = quantized_by_onnxruntime(file), {}
         stages["quantize"] = time.perf_counter() - started
     if status != "complete":
         return {"status": status}
-    began = time.perf_counter()
-    found = measure(file, rows.inputs, rows.targets, reference(folder, name))
-    stages["measure"] = time.perf_counter() - began
+    measuring = time.perf_counter()
+    found = measure(file, rows.inputs, rows.targets)
+    stages["measure"] = time.perf_counter() - measuring
+    (folder / f"{name}.onnx").write_bytes(file)
     return {
+        "status": status,
         "accuracy": round(found.quality["accuracy"], 4),
         "bytes": len(file),
-        "ms": round(found.latency_ms, 3),
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "peak_mb": peak_mb(),
         "seconds": round(time.perf_counter() - started, 1),
-        "cpu_seconds": round(time.process_time(), 1),
+        "cpu_seconds": round(time.process_time() - began, 1),
         "stages": {label: round(seconds, 1) for label, seconds in stages.items()},
     }
 
@@ -176,14 +200,22 @@ def driven(config: TrialConfig) -> tuple[dict[str, float], bytes, str]:
     return dict(result.stages), file, f"{result.status} {result.reason}".strip()
 
 
-def reference(folder: Path, name: str) -> Reference | None:
-    """The fp32 file, which each other is timed in turn with."""
-    if name == REFERENCE:
-        return None
-    config = configs(folder)[REFERENCE]
-    _, file, _ = driven(config)
-    rows = dataset.test_split(config.dataset, config.seed, CACHE)
-    return Reference(file, measure(file, rows.inputs[:64], rows.targets[:64]).latency_ms)
+def timed(files: list[Path]) -> list[float]:
+    """Milliseconds of one row through each file, all taken in one loop."""
+    sessions = [onnx.session(file) for file in files]
+    length = sessions[0].get_inputs()[0].shape[1]
+    row = np.random.default_rng(0).integers(5, 1_000, (1, length))
+    return latency_ms(sessions, row)
+
+
+def load_peak_mb(file: Path) -> int:
+    """The peak memory of a process that loads a file and answers one row."""
+    command = [sys.executable, "-c", LOAD, str(file)]
+    return int(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+
+
+def peak_mb() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 def quantized_by_onnxruntime(file: bytes) -> bytes:

@@ -6,7 +6,16 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from automl.compression.calibration import calibration_rows, recalibrate
+from automl.compression import calibration
+from automl.compression.calibration import (
+    CALIBRATION_ROWS,
+    LEAST_ROWS,
+    calibration_rows,
+    enough_rows,
+    recalibrate,
+    seen_rows,
+    values_entering,
+)
 from automl.data.dataset import Split
 from automl.models.convnet import ConvNet
 from automl.models.deployed import seen_by
@@ -28,6 +37,17 @@ def test_rows_come_evenly_from_all_training_rows(context):
     assert np.bincount(rows.targets).min() >= 8
     assert set(rows.rows) < set(data.train.rows)
     assert np.array_equal(calibration_rows(data, 10**6).rows, data.train.rows)
+
+
+def test_a_large_network_is_calibrated_on_fewer_rows_and_that_is_told(build, context, monkeypatch):
+    network = build(MLP((8,)))
+    assert enough_rows(network) == CALIBRATION_ROWS
+    monkeypatch.setattr(calibration, "LARGE", 10)
+    assert len(seen_rows(network, context)) == LEAST_ROWS
+    assert values_entering(network, [], context) == {} and context.notes == []
+    name = next(name for name, layer in network.body.named_modules() if type(layer) is nn.Linear)
+    assert set(values_entering(network, [name], context)) == {name}
+    assert context.notes == ["calibrated on 64 rows: a large network needs no more"]
 
 
 @pytest.mark.parametrize("family", [MLP((16,)), ConvNet((8, 8))])

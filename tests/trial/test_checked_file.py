@@ -5,11 +5,14 @@ import torch
 from helpers.trials import drive
 from torch import nn
 
+from automl.compression import calibration
 from automl.compression.quantize import Quantize
 from automl.export import onnx
+from automl.measure import gate
 from automl.models.imported import Imported
 from automl.models.mlp import MLP
 from automl.space.store_keys import prefix_keys
+from automl.trial import checked_file
 from automl.trial.checked_file import check_file
 from automl.trial.prefixes import PARENT_FILE
 
@@ -53,4 +56,15 @@ def test_a_file_is_held_against_its_network_on_all_rows_or_some(build, context):
     network = build(MLP((8,)))
     file = onnx.export(network, context.data)
     check_file(file, network, context.data)
-    check_file(file, network, context.data, file + b"x", most_rows=10)
+    check_file(file, network, context.data, file + b"x", takes_all_rows=False)
+
+
+def test_a_file_of_a_large_network_is_held_against_it_on_some_rows(build, context, monkeypatch):
+    network = build(MLP((8,)))
+    compared = []
+    monkeypatch.setattr(gate, "check", lambda *given, **more: compared.append(len(given[2])))
+    monkeypatch.setattr(checked_file, "MOST_ROWS", 10)
+    check_file(b"", network, context.data)
+    monkeypatch.setattr(calibration, "LARGE", 10)
+    check_file(b"", network, context.data)
+    assert compared == [len(context.data.validation.inputs), 10]

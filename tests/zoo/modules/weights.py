@@ -259,10 +259,10 @@ def hooked() -> nn.Module:
 class FrozenBackbone(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.a, self.b = nn.Conv2d(3, 32, 3, padding=1), nn.Conv2d(32, 48, 3, padding=1)
-        self.c, self.head = nn.Linear(48, 48), nn.Linear(48, 8)
+        self.a, self.b = nn.Conv2d(3, 64, 3, 2, 1), nn.Conv2d(64, 64, 3, 2, 1)
+        self.c, self.head = nn.Linear(1024, 48), nn.Linear(48, 8)
         for parameter in (*self.a.parameters(), *self.b.parameters()):
             parameter.requires_grad = False
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.c(self.b(self.a(x).relu()).relu().mean((2, 3))).relu())
+        return self.head(self.c(self.b(self.a(x).relu()).relu().flatten(1)).relu())

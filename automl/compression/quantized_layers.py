@@ -32,7 +32,6 @@ from automl.compression.quantization_grid import (
 )
 from automl.compression.rounded_inputs import (
     INPUT,
-    OUTPUT,
     DynamicRounding,
     Rounding,
     round_inputs,
@@ -233,7 +232,7 @@ def round_bias(layer: nn.Module) -> None:
 
 
 def coded(weight: Weight, bits: int, has_codebook: bool) -> Codes:
-    """How a weight is coded in a number of bits."""
+    """The way in which a weight is coded in a number of bits."""
     values = weight.values.detach()
     axis = outputs_axis(weight, bits)
     levels = codebook(by_output(values, axis), bits) if has_codebook and bits < 8 else ()
@@ -266,7 +265,7 @@ def takes_integers(layer: nn.Module) -> bool:
     is_plain = getattr(layer, "padding_mode", "zeros") == "zeros" and not has_hooks(layer)
     return (
         isinstance(layer, KINDS)
-        and has_own_forward(layer)
+        and computes_as_torch(layer)
         and is_plain
         and not is_slow_in_integers(layer)
     )
@@ -285,14 +284,9 @@ def is_slow_in_integers(layer: nn.Module) -> bool:
     return not is_depthwise and layer.in_channels // layer.groups < NARROW_GROUP
 
 
-def has_own_forward(layer: nn.Module) -> bool:
+def computes_as_torch(layer: nn.Module) -> bool:
     """Tell if a linear or convolution layer is computed as torch's own are."""
     return type(layer).forward is kind_of(layer).forward and "forward" not in vars(layer)
-
-
-def rounds_outputs(layer: nn.Module) -> bool:
-    """Tell if a layer gives rounded outputs."""
-    return OUTPUT in dict(layer.named_children())
 
 
 def runs_on_integers(layer: nn.Module) -> bool:

@@ -12,16 +12,11 @@ from torch import nn
 from automl.compression.calibration import first_metric, reading_numbers
 from automl.compression.changeable import Changeable, changeable
 from automl.compression.coded_weight import Codes
+from automl.compression.integer_kernels import is_slow_in_integers, takes_integers
 from automl.compression.layer_sensitivity import estimated_once, in_fewer_bits, spread
 from automl.compression.plain_weights import plain
 from automl.compression.quantization_grid import LIMITS
-from automl.compression.quantized_layers import (
-    DYNAMIC,
-    Learned,
-    coded,
-    is_slow_in_integers,
-    takes_integers,
-)
+from automl.compression.quantized_layers import DYNAMIC, Learned, coded
 from automl.compression.rounded_network import finished, learned
 from automl.errors import Rejected, UserError
 from automl.models.family import (

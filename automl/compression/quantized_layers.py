@@ -38,8 +38,6 @@ from automl.compression.rounded_inputs import (
     round_outputs,
 )
 from automl.models.family import LayerEdit
-from automl.models.plain_layers import KINDS, kind_of
-from automl.models.torch_patches import has_hooks
 from automl.models.weights import EMBEDDINGS, TRANSPOSED, Weight
 
 LARGEST_BIAS = 2**30
@@ -47,9 +45,6 @@ LARGEST_BIAS = 2**30
 
 ROW_BITS = 8 * 64
 """Of an embedding's row that has a scale of its own, at least."""
-
-NARROW_GROUP = 32
-"""Channels from which on a group of a convolution is computed faster with integers."""
 
 DYNAMIC = -1
 """In the place of a number of bits: the grid of the inputs follows from each batch."""
@@ -257,42 +252,6 @@ def outputs_axis(weight: Weight, bits: int) -> int:
         scale = along(weight_scale(by_output(values, axis), bits), values, axis)
         errors.append((codes_of(values / scale, bits) * scale - values).square().sum().item())
     return errors.index(min(errors))
-
-
-def takes_integers(layer: nn.Module) -> bool:
-    """Tell if a runtime can compute a layer with integers: nothing stands between its product and
-    what it gives."""
-    is_plain = getattr(layer, "padding_mode", "zeros") == "zeros" and not has_hooks(layer)
-    return (
-        isinstance(layer, KINDS)
-        and computes_as_torch(layer)
-        and is_plain
-        and not is_slow_in_integers(layer)
-    )
-
-
-def is_slow_in_integers(layer: nn.Module) -> bool:
-    """Tell if onnxruntime computes a layer faster with floats: a convolution of narrow groups.
-
-    Its integer kernels took 1.1 times as long with 16 channels in a group, 2.3 with 4, and 7.5
-    with 1 that gives two; 0.65 with 32. Where each channel is a group and gives one, they have
-    a kernel of their own.
-    """
-    if not isinstance(layer, nn.Conv1d | nn.Conv2d) or layer.groups == 1:
-        return False
-    is_depthwise = layer.groups == layer.in_channels == layer.out_channels
-    return not is_depthwise and layer.in_channels // layer.groups < NARROW_GROUP
-
-
-def computes_as_torch(layer: nn.Module) -> bool:
-    """Tell if a linear or convolution layer is computed as torch's own are."""
-    return type(layer).forward is kind_of(layer).forward and "forward" not in vars(layer)
-
-
-def runs_on_integers(layer: nn.Module) -> bool:
-    """Tell if a runtime may compute a layer with integers alone: weights, and inputs of 8 bits."""
-    weight = coded_weight(layer)
-    return weight is not None and weight.activation_bits == 8
 
 
 def by_output(weight: Tensor, axis: int) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,13 +15,10 @@ from automl.models.torch_patches import follow_computed_weights
 ONNX_VERSION = 19
 """The operator version of QuantizeLinear that every recent onnxruntime knows."""
 
-BYTES_PER_OUTPUT = 8
-"""Of a scale and a bias."""
-
 
 @dataclass(frozen=True)
 class Codes(Config):
-    """How a tensor is coded: a scale for each entry of dimension `axis`, codes of `bits`.
+    """The codes of a tensor: a scale for each entry of dimension `axis`, integers of `bits`.
 
     `levels` are the codes of a codebook.
     """
@@ -30,20 +26,6 @@ class Codes(Config):
     bits: int
     axis: int = 0
     levels: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class FileClaim:
-    """A claim of one weight on a file that holds it.
-
-    The file has `num_weights` of `bits` each; `num_bytes` are those of the weights, their
-    scales and biases. An integer convolution is to run as such.
-    """
-
-    bits: int
-    num_weights: int
-    num_bytes: float
-    is_integer_convolution: bool = False
 
 
 class CodedWeight(nn.Module):
@@ -79,12 +61,10 @@ class CodedWeight(nn.Module):
             return self._in_onnx(codes)
         return codes * along(self.scale, codes, self.axis)
 
-    def claim(self) -> FileClaim:
-        """The claim of the weight on its file."""
-        count = math.prod(self.shape)
-        num_bytes = count * self.bits / 8 + BYTES_PER_OUTPUT * len(self.scale)
-        is_integer_convolution = len(self.shape) > 2 and self.activation_bits == 8
-        return FileClaim(self.bits, count, num_bytes, is_integer_convolution)
+    @property
+    def is_integer_convolution(self) -> bool:
+        """Tell if a runtime is to compute the layer as an integer convolution."""
+        return len(self.shape) > 2 and self.activation_bits == 8
 
     def _in_onnx(self, codes: Tensor) -> Tensor:
         """Linear layers of integers tell that their zero points are 0: where they do not,
@@ -116,7 +96,7 @@ def held(layer: nn.Module, tensor: str = "weight") -> Tensor:
 
 
 def computing(layer: nn.Module, tensor: str = "weight") -> nn.Module | None:
-    """What computes a layer's tensor; None of a tensor that is the layer's own."""
+    """The module that computes a layer's tensor; None of a tensor that is the layer's own."""
     if not parametrize.is_parametrized(layer, tensor):
         return None
     return layer.get_submodule(f"parametrizations.{tensor}.0")

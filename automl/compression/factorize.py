@@ -16,6 +16,7 @@ from automl.compression import low_rank
 from automl.compression.calibration import reading_numbers, recalibrate
 from automl.compression.changeable import Changeable, changeable, in_words
 from automl.compression.factorized_layers import METHODS, become_factors, max_rank
+from automl.compression.integer_kernels import computes_as_torch
 from automl.compression.layer_sensitivity import (
     Candidate,
     measured_once,
@@ -25,7 +26,6 @@ from automl.compression.layer_sensitivity import (
 )
 from automl.compression.output_moments import Moments, output_moments
 from automl.compression.plain_weights import plain
-from automl.compression.quantized_layers import has_own_forward
 from automl.config import decode
 from automl.errors import Rejected, UserError, unknown
 from automl.models.family import LayerEdit, Network, copy_weights, count_parameters, edit_layers
@@ -164,7 +164,7 @@ class Factorize(Step):
                 return "is never called as a layer"
             if weight.others:
                 return "shares its weights with another layer"
-            if not has_own_forward(layer):
+            if not computes_as_torch(layer):
                 return f"is computed in its own way by {type(layer).__name__}"
             if getattr(layer, "groups", 1) > 1:
                 return "is a grouped convolution"

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from automl.compression.calibration import observe
 from automl.compression.fold_batch_norm import Removed
+from automl.compression.integer_kernels import runs_on_integers
 from automl.compression.proof import answers_alike, some_of
 from automl.compression.quantization_grid import activation_grid
-from automl.compression.quantized_layers import Quantized, runs_on_integers
+from automl.compression.quantized_layers import Quantized
 from automl.compression.rounded_inputs import INPUT, OUTPUT, Rounding
 from automl.models.dataflow import Call, Flow, Seen, flow_of
 from automl.models.deployed import device_of

@@ -7,28 +7,18 @@ from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, cast
 
-import torch
 from torch import nn
 
-from automl import quality
-from automl.compression.calibration import (
-    reading_numbers,
-)
+from automl.compression.calibration import first_metric, reading_numbers
 from automl.compression.changeable import Changeable, changeable
 from automl.compression.coded_weight import Codes
+from automl.compression.integer_kernels import is_slow_in_integers, takes_integers
 from automl.compression.layer_sensitivity import estimated_once, in_fewer_bits, spread
 from automl.compression.plain_weights import plain
 from automl.compression.quantization_grid import LIMITS
-from automl.compression.quantized_layers import (
-    DYNAMIC,
-    Learned,
-    coded,
-    is_slow_in_integers,
-    takes_integers,
-)
+from automl.compression.quantized_layers import DYNAMIC, Learned, coded
 from automl.compression.rounded_network import finished, learned
 from automl.errors import Rejected, UserError
-from automl.models.deployed import Deployed, predict
 from automl.models.family import (
     Network,
 )
@@ -139,7 +129,8 @@ class Quantize(Step):
         if training.epochs == 0:
             return calibrated
         trained = finished((yield from training.run(start, context)), context)
-        return max((trained, calibrated), key=lambda candidate: _quality(candidate, context))
+        rows, info = context.data.validation, context.data.info
+        return max((trained, calibrated), key=lambda one: first_metric(one, rows, info))
 
     def given_widths(self, names: Sequence[str], ends: Sequence[str]) -> dict[str, int]:
         """The bits of each weight, where no sensitivity decides; `ends` are those that may be the
@@ -201,7 +192,7 @@ class Quantize(Step):
 def _outcomes(
     found: Changeable, widths: Mapping[str, int], refused: Mapping[str, str]
 ) -> tuple[LayerOutcome, ...]:
-    """What became of each weight, given the reasons of layers that were refused."""
+    """The outcome of each weight, given the reasons of layers that were refused."""
     staying = {
         label: refused[weight.layer]
         for label, weight in found.weights.items()
@@ -212,12 +203,3 @@ def _outcomes(
         for label, bits in widths.items()
     }
     return found.without(staying).outcomes(changes)
-
-
-def _quality(network: Network, context: Context) -> float:
-    """The task's usual metric on the validation rows, more being better."""
-    rows, info = context.data.validation, context.data.info
-    answers = predict(Deployed(network, info).to(context.device), torch.from_numpy(rows.inputs))
-    name, metric = next(iter(quality.metrics(len(info.classes)).items()))
-    value = quality.measured(answers.cpu().numpy(), rows.targets)[name]
-    return value if metric.better == "max" else -value

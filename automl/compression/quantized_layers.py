@@ -32,15 +32,12 @@ from automl.compression.quantization_grid import (
 )
 from automl.compression.rounded_inputs import (
     INPUT,
-    OUTPUT,
     DynamicRounding,
     Rounding,
     round_inputs,
     round_outputs,
 )
 from automl.models.family import LayerEdit
-from automl.models.plain_layers import KINDS, kind_of
-from automl.models.torch_patches import has_hooks
 from automl.models.weights import EMBEDDINGS, TRANSPOSED, Weight
 
 LARGEST_BIAS = 2**30
@@ -48,9 +45,6 @@ LARGEST_BIAS = 2**30
 
 ROW_BITS = 8 * 64
 """Of an embedding's row that has a scale of its own, at least."""
-
-NARROW_GROUP = 32
-"""Channels from which on a group of a convolution is computed faster with integers."""
 
 DYNAMIC = -1
 """In the place of a number of bits: the grid of the inputs follows from each batch."""
@@ -233,7 +227,7 @@ def round_bias(layer: nn.Module) -> None:
 
 
 def coded(weight: Weight, bits: int, has_codebook: bool) -> Codes:
-    """How a weight is coded in a number of bits."""
+    """The way in which a weight is coded in a number of bits."""
     values = weight.values.detach()
     axis = outputs_axis(weight, bits)
     levels = codebook(by_output(values, axis), bits) if has_codebook and bits < 8 else ()
@@ -258,47 +252,6 @@ def outputs_axis(weight: Weight, bits: int) -> int:
         scale = along(weight_scale(by_output(values, axis), bits), values, axis)
         errors.append((codes_of(values / scale, bits) * scale - values).square().sum().item())
     return errors.index(min(errors))
-
-
-def takes_integers(layer: nn.Module) -> bool:
-    """Tell if a runtime can compute a layer with integers: nothing stands between its product and
-    what it gives."""
-    is_plain = getattr(layer, "padding_mode", "zeros") == "zeros" and not has_hooks(layer)
-    return (
-        isinstance(layer, KINDS)
-        and has_own_forward(layer)
-        and is_plain
-        and not is_slow_in_integers(layer)
-    )
-
-
-def is_slow_in_integers(layer: nn.Module) -> bool:
-    """Tell if onnxruntime computes a layer faster with floats: a convolution of narrow groups.
-
-    Its integer kernels took 1.1 times as long with 16 channels in a group, 2.3 with 4, and 7.5
-    with 1 that gives two; 0.65 with 32. Where each channel is a group and gives one, they have
-    a kernel of their own.
-    """
-    if not isinstance(layer, nn.Conv1d | nn.Conv2d) or layer.groups == 1:
-        return False
-    is_depthwise = layer.groups == layer.in_channels == layer.out_channels
-    return not is_depthwise and layer.in_channels // layer.groups < NARROW_GROUP
-
-
-def has_own_forward(layer: nn.Module) -> bool:
-    """Tell if a linear or convolution layer is computed as torch's own are."""
-    return type(layer).forward is kind_of(layer).forward and "forward" not in vars(layer)
-
-
-def rounds_outputs(layer: nn.Module) -> bool:
-    """Tell if a layer gives rounded outputs."""
-    return OUTPUT in dict(layer.named_children())
-
-
-def runs_on_integers(layer: nn.Module) -> bool:
-    """Tell if a runtime may compute a layer with integers alone: weights, and inputs of 8 bits."""
-    weight = coded_weight(layer)
-    return weight is not None and weight.activation_bits == 8
 
 
 def by_output(weight: Tensor, axis: int) -> Tensor:

@@ -44,10 +44,9 @@ class Claims:
 def claims(network: Network) -> Claims:
     """The claims of a network, collected from its layers."""
     coded = list(each_once(network).values())
-    found = [weight.claim() for _, weight in coded]
     bits: Counter[int] = Counter()
-    for claim in found:
-        bits[claim.bits] += claim.num_weights
+    for codes, weight in coded:
+        bits[weight.bits] += codes.numel()
     own = {name for name, _, _ in coded_weights(network)}
     tensors = [*network.named_parameters(), *network.named_buffers()]
     return Claims(
@@ -56,7 +55,7 @@ def claims(network: Network) -> Claims:
             (weight.bits, codes.movedim(weight.axis, 0).cpu().numpy()) for codes, weight in coded
         ),
         others=tuple(tensor.detach().cpu().numpy() for name, tensor in tensors if name not in own),
-        integer_convolutions=sum(claim.is_integer_convolution for claim in found),
+        integer_convolutions=sum(weight.is_integer_convolution for _, weight in coded),
     )
 
 

@@ -42,10 +42,9 @@ def alike(reason: str) -> str:
 
 
 def described(error: BaseException) -> str:
-    """An error as a part of a sentence: one line, without a terminal's colours."""
-    words = " ".join(COLOURS.sub("", str(error)).split())
-    shown = words if len(words) <= LONGEST else f"{words[:LONGEST]}…"
-    return f"{type(error).__name__}: {shown}" if shown else type(error).__name__
+    """The words of an error as a part of a sentence: one line, without a terminal's colours."""
+    line = " ".join(COLOURS.sub("", words(error)).split())
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]}…"
 
 
 def unknown(what: str, name: str, known: list[str]) -> str:

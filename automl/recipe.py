@@ -11,8 +11,6 @@ from automl.config import Config, snake_case
 from automl.errors import UserError
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from automl.data.dataset import Data, DatasetInfo
     from automl.models.family import ModelFamily, Network
     from automl.models.possible_network import PossibleNetwork
@@ -39,7 +37,7 @@ class Checkpoints(Protocol):
 
     def load(self) -> tuple[int, dict[str, bytes]] | None: ...
 
-    def save(self, report: Report, files: dict[str, bytes]) -> None: ...
+    def save(self, report: Report, make: Callable[[], dict[str, bytes]]) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -188,9 +186,8 @@ class Step(Config):
     def check_data(self, info: DatasetInfo) -> None:
         """Raise UserError when the step cannot work on such data."""
 
-    def check_network(self, network: Network, rows: Tensor) -> None:
-        """Raise UserError when the step cannot work on a network like this untrained one, to which
-        some rows (rows, *input shape) are given."""
+    def check_network(self, network: Network, data: Data) -> None:
+        """Raise UserError when the step cannot work on a network like this untrained one."""
 
 
 @dataclass(frozen=True)

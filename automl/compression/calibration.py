@@ -13,11 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from automl.data.dataset import Data, Split
-from automl.models.deployed import predict, seen_by
+from automl import quality
+from automl.data.dataset import Data, DatasetInfo, Split
+from automl.models.dataflow import Seen, flow_of
+from automl.models.deployed import Deployed, device_of, predict, seen_by
 from automl.models.family import Network
 from automl.models.plain_layers import BATCH_NORMS, KINDS
-from automl.models.torch_patches import times_changed
 from automl.models.watching import watching
 from automl.recipe import STATISTICS_ROWS, Context
 
@@ -48,6 +49,14 @@ def seen_rows(network: Network, context: Context) -> Tensor:
     """Calibration rows as the network sees them, (rows, *input shape), on the context's device."""
     rows = calibration_rows(context.data, enough_rows(network))
     return seen_by(network, rows.inputs, context.data.info).to(context.device)
+
+
+def first_metric(network: Network, rows: Split, info: DatasetInfo) -> float:
+    """The task's first metric on some rows: accuracy or r², of both of which more is better."""
+    metric = next(iter(quality.metrics(len(info.classes)).values()))
+    deployed = Deployed(network, info).to(device_of(network))
+    answers = predict(deployed, torch.from_numpy(rows.inputs))
+    return metric(answers.cpu().numpy(), rows.targets)
 
 
 def observe(
@@ -93,23 +102,18 @@ def reading_numbers(network: Network, context: Context) -> set[str]:
 
 
 def first_readers(body: nn.Module, names: Iterable[str], rows: Tensor) -> dict[str, str]:
-    """The name of the first layer that reads the very values that a layer reads, by the layer:
-    its own name, unless another layer was before. `rows` (rows, ...) are as the body sees them.
+    """The name of the first of these layers that reads the very values that a layer reads, by the
+    layer; layers that are not called are left out. `rows` (rows, ...) are as the body sees them.
 
     A tensor that was changed in place meanwhile, as by `x += f(x)`, holds other values.
     """
-    read: list[tuple[str, Tensor, int]] = []
-    first: dict[str, str] = {}
-
-    def note(name: str, layer: nn.Module, inputs: tuple[Tensor, ...], outputs: Tensor) -> None:
-        values, version = inputs[0], times_changed(inputs[0])
-        same = [one for one, tensor, its in read if tensor is values and its == version]
-        first.setdefault(name, same[0] if same else name)
-        read.append((name, values, version))
-
-    # Not in inference mode, where tensors have no versions.
-    with watching({name: body.get_submodule(name) for name in names}, note), torch.no_grad():
-        body(rows[:1])
+    flow, readers, first = flow_of(body, rows), dict[Seen, str](), dict[str, str]()
+    for name in names:
+        read = [call.read[0] for call in flow.modules.get(name, ())]
+        for values in read:
+            readers.setdefault(values, name)
+        if read:
+            first[name] = readers[read[0]]
     return first
 
 

@@ -35,7 +35,7 @@ class Changeable:
         return replace(self, weights=left, staying={**self.staying, **reasons})
 
     def outcomes(self, changes: Mapping[str, str]) -> tuple[LayerOutcome, ...]:
-        """What became of each weight, given what was made of those that are changed."""
+        """The outcome of each weight, given what was made of those that are changed."""
         return tuple(
             LayerOutcome(
                 weight.name,

@@ -12,10 +12,12 @@ from automl.compression.fold_batch_norm import Biased, Removed
 from automl.compression.proof import same
 from automl.compression.traced_widths import resized
 from automl.errors import Rejected, UserError
-from automl.models.deployed import predict
+from automl.models.deployed import device_of, predict
 from automl.models.family import Group, LayerEdit, Network, last_edit
 from automl.models.imported import Imported
 from automl.recipe import Step
+
+TRAINED_ROWS = 3
 
 
 def check_order(step: Step, before: Sequence[Step]) -> None:
@@ -77,6 +79,7 @@ def checked_cut(
     try:
         smaller = cut(network, groups, kept)
         answers = predict(smaller, rows)
+        _train_once(smaller, rows[:TRAINED_ROWS])
     except Exception as error:  # a user's module may raise anything when its layers are narrower
         first = " ".join(str(error).split())[:160]
         return None, f"the module then raises {type(error).__name__}: {first}"
@@ -86,6 +89,20 @@ def checked_cut(
         shapes = f"{tuple(answers.shape)} instead of {tuple(expected.shape)}"
         return None, f"the module then gives answers of shape {shapes} (a size in forward?)"
     return None, "the module then answers otherwise than with these units at 0"
+
+
+def _train_once(network: Network, rows: Tensor) -> None:
+    """Raise what a module raises while it trains, as one does whose auxiliary head reads units that
+    are gone: evaluation does not call such a head."""
+    buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    device = device_of(network)
+    try:
+        with torch.no_grad():
+            network.train()(rows.to(device))
+    finally:
+        network.eval()
+        for name, buffer in network.named_buffers():
+            buffer.copy_(buffers[name])
 
 
 def _others(group: Group, units: Tensor) -> Tensor:

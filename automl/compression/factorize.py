@@ -29,7 +29,7 @@ from automl.compression.quantized_layers import has_own_forward
 from automl.config import decode
 from automl.errors import Rejected, UserError, unknown
 from automl.models.family import LayerEdit, Network, copy_weights, count_parameters, edit_layers
-from automl.models.layer_shapes import EMPTY, LayerShape, chain_shapes
+from automl.models.layer_shapes import EMPTY, LayerShape, chain_shapes, is_in
 from automl.models.plain_layers import KINDS, Plain, PlainLayer, as_plain, described
 from automl.models.possible_network import PossibleNetwork
 from automl.models.weights import Weight
@@ -111,7 +111,7 @@ class Factorize(Step):
     def _least_of(self, layer: LayerShape) -> tuple[LayerShape, ...]:
         """The factors of a layer at the least ranks; where ranks depend on weights, a layer of
         as many numbers and products; the layer itself where it stays."""
-        if layer.bits < 32 or layer.in_any(self.keep) or not layer.input_shape:
+        if layer.bits < 32 or is_in(layer.name, self.keep) or not layer.input_shape:
             return (layer,)
         step, text = self.at_least_ranks(), layer.built_with
         parts = _factor_shapes(step, layer.name, text, layer.input_shape)

@@ -19,8 +19,8 @@ from automl.models.dataflow import Seen, flow_of
 from automl.models.deployed import device_of
 from automl.models.family import LayerEdit, Network, copy_weights, edit_layers
 from automl.models.plain_layers import BATCH_NORMS, KINDS
+from automl.models.weights import TRANSPOSED
 
-TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 FOLDABLE = (*KINDS, nn.Conv3d, *TRANSPOSED)
 
 
@@ -67,19 +67,6 @@ def with_bias(layer: nn.Module) -> nn.Module:
     if layer.bias is None:
         layer.bias = nn.Parameter(torch.zeros(_num_outputs(layer)))
     return layer
-
-
-def depends_on_batch(body: nn.Module) -> str:
-    """A sentence on the first norm whose answers for a row depend on the rows beside it; "" where
-    there is none."""
-    for name, norm in body.named_modules():
-        if isinstance(norm, BATCH_NORMS) and norm.running_mean is None:
-            return (
-                f"layer {name!r} ({type(norm).__name__}) keeps no running statistics, so that the "
-                "answer for a row depends on the rows beside it; build it with "
-                "track_running_stats=True"
-            )
-    return ""
 
 
 def _followed_by_norm(network: Network, rows: Tensor) -> list[tuple[str, str]]:

@@ -11,16 +11,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, TypeAlias
 
-import torch
 from torch import Tensor
 
-from automl import quality
-from automl.compression.calibration import calibration_rows, recalibrate, seen_rows
+from automl.compression.calibration import (
+    calibration_rows,
+    first_metric,
+    recalibrate,
+    seen_rows,
+)
 from automl.compression.cut_units import check_order, refuse_changed
-from automl.data.dataset import DatasetInfo, Split
+from automl.data.dataset import Data
 from automl.errors import Rejected, UserError
 from automl.field_types import Above0To1, Count
-from automl.models.deployed import Deployed, device_of, predict
+from automl.models.deployed import predict, seen_by
 from automl.models.family import (
     Block,
     ModelFamily,
@@ -53,7 +56,8 @@ class RemoveLayers(Step):
     def check(self, before: tuple[Step, ...]) -> None:
         check_order(self, before)
 
-    def check_network(self, network: Network, rows: Tensor) -> None:
+    def check_network(self, network: Network, data: Data) -> None:
+        rows = seen_by(network, data.train.inputs[:2], data.info)
         able = [one for one in blocks(network, rows) if _answers(without(network, one), rows)]
         count, can_go = self.number(len(able)), _most_that_go(network, able)
         if can_go < count:
@@ -119,7 +123,7 @@ def least_missed(network: Network, context: Context) -> tuple[AnyBlock, Network]
     for block in blocks(network, seen):
         candidate = without(network, block).to(context.device)
         if _answers(candidate, seen[:2]):
-            worth = _measured(candidate, rows, info), -count_parameters(candidate)
+            worth = first_metric(candidate, rows, info), -count_parameters(candidate)
             if best is None or worth > best[0]:
                 best = worth, block, candidate
     return best[1:] if best else None
@@ -180,11 +184,3 @@ def _answers(network: Network, rows: Tensor) -> bool:
     except Exception:  # a user's module may raise anything where a block is missing
         return False
     return answers.shape == (len(rows), network.spec.num_outputs)
-
-
-def _measured(network: Network, rows: Split, info: DatasetInfo) -> float:
-    """The task's first metric: accuracy or r², of both of which more is better."""
-    metric = next(iter(quality.metrics(len(info.classes)).values()))
-    deployed = Deployed(network, info).to(device_of(network))
-    answers = predict(deployed, torch.from_numpy(rows.inputs))
-    return metric(answers.cpu().numpy(), rows.targets)

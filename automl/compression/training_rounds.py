@@ -64,7 +64,7 @@ class _RoundCheckpoints:
             return None
         return found[0] - self.this.before, found[1]
 
-    def save(self, report: Report, files: dict[str, bytes]) -> None:
+    def save(self, report: Report, make: Callable[[], dict[str, bytes]]) -> None:
         about = {name: encode(value) for name, value in vars(self.this).items()}
-        whole = {ABOUT: json.dumps(about).encode(), **files}
-        self.whole.save(self.as_step(report), whole)
+        whole = {ABOUT: json.dumps(about).encode()}
+        self.whole.save(self.as_step(report), lambda: {**whole, **make()})

@@ -7,7 +7,7 @@ has the units that enter it stay.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -23,6 +23,7 @@ from automl.compression.unit_labels import (
     join_all,
     reshaped,
 )
+from automl.models.dataflow import tensors_in
 
 
 @dataclass
@@ -89,7 +90,7 @@ class Call:
 
     @property
     def tensors(self) -> list[Tensor]:
-        return tensors_in(self.args.values())
+        return list(tensors_in(self.args))
 
     def axes(self, name: str = "dim") -> list[int]:
         """Dimensions of the first argument, as numbers from 0 on; all where none is named."""
@@ -103,17 +104,6 @@ Rule: TypeAlias = Callable[[Followed, Call], list[Dims]]
 """A function from what is known and a call to the labels of the call's outputs."""
 
 RULES: dict[str, Rule] = {}
-
-
-def tensors_in(values: Iterable[Any]) -> list[Tensor]:
-    """The tensors among some values, and in the lists among them."""
-    found: list[Tensor] = []
-    for value in values:
-        if isinstance(value, Tensor):
-            found.append(value)
-        elif isinstance(value, list | tuple):
-            found += tensors_in(value)
-    return found
 
 
 def unknown(known: Followed, call: Call) -> list[Dims]:

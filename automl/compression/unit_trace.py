@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,9 +13,11 @@ from torch import Tensor, nn
 
 from automl.compression.layer_rules import spatial
 from automl.compression.unit_labels import ANSWERS, Labels, data, is_data
-from automl.compression.unit_rules import RULES, Call, Followed, entry_by_entry, tensors_in, unknown
+from automl.compression.unit_rules import RULES, Call, Followed, Rule, entry_by_entry, unknown
+from automl.models.dataflow import tensors_in
 from automl.models.family import Network
 from automl.models.torch_patches import (
+    OpOverload,
     TorchDispatchMode,
     named_arguments,
     operation_name,
@@ -81,7 +82,13 @@ class _Following(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.lengths: dict[str, list[Labels]] = defaultdict(list)
         self._seen: set[tuple[str, bytes]] = set()
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(
+        self,
+        func: OpOverload,
+        types: Sequence[type],
+        args: tuple[object, ...] = (),
+        kwargs: Mapping[str, object] | None = None,
+    ) -> object:
         kwargs, rule = kwargs or {}, _rule_of(func)
         if rule is unknown:
             with self:
@@ -89,11 +96,13 @@ class _Following(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if parts is not NotImplemented:
                 return parts
         result = func(*args, **kwargs)
-        call = Call(operation_name(func), named_arguments(func, args, kwargs), tensors_in([result]))
+        call = Call(
+            operation_name(func), named_arguments(func, args, kwargs), list(tensors_in(result))
+        )
         self._follow(rule, call)
         return result
 
-    def _follow(self, rule: Callable[[Followed, Call], Any], call: Call) -> None:
+    def _follow(self, rule: Rule, call: Call) -> None:
         known, inputs = self.known, call.tensors
         self.called.update(self.names[id(t)] for t in inputs if id(t) in self.names)
         if not call.outputs or not any(id(tensor) in known.known for tensor in inputs):
@@ -123,7 +132,7 @@ class _Following(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return f"{type(module).__name__} {name!r}"
 
 
-def _rule_of(func: Any) -> Callable[[Followed, Call], Any]:
+def _rule_of(func: OpOverload) -> Rule:
     name = operation_name(func)
     found = RULES.get(name) or spatial(name)
     if found is None and torch.Tag.pointwise in func.tags:
@@ -142,10 +151,10 @@ def _places(body: nn.Module, following: _Following) -> Iterator[None]:
     """Keep the modules whose forward runs on the stack of `following`."""
     handles = []
 
-    def enter(name: str) -> Callable[[nn.Module, Any], None]:
+    def enter(name: str) -> Callable[[nn.Module, object], None]:
         return lambda module, inputs: following.stack.append((name, module))
 
-    def leave(module: nn.Module, inputs: Any, outputs: Any) -> None:
+    def leave(module: nn.Module, inputs: object, outputs: object) -> None:
         following.stack.pop()
 
     try:

@@ -9,15 +9,14 @@ from typing import TypeAlias
 from torch import Tensor, nn
 
 from automl.models.plain_layers import BATCH_NORMS
+from automl.models.weights import CONVOLUTIONS, TRANSPOSED
 
 Place: TypeAlias = tuple[str, int]
 """A dimension of a tensor, by the tensor's name."""
 
-CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _SIZES: dict[tuple[type[nn.Module], ...], dict[str, Place]] = {
     (nn.Linear,): {"out_features": ("weight", 0), "in_features": ("weight", 1)},
-    _TRANSPOSED: {"out_channels": ("weight", 1), "in_channels": ("weight", 0)},
+    TRANSPOSED: {"out_channels": ("weight", 1), "in_channels": ("weight", 0)},
     BATCH_NORMS: {"num_features": ("running_mean", 0)},
     (nn.RNNBase,): {"hidden_size": ("weight_hh_l0", 1), "input_size": ("weight_ih_l0", 1)},
     (nn.RNNCellBase,): {"hidden_size": ("weight_hh", 1), "input_size": ("weight_ih", 1)},

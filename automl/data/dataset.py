@@ -283,10 +283,8 @@ def _read(folder: Path, name: str) -> Split:
 
 
 def _input_scaling(raw: RawDataset, inputs: Array) -> Scaling:
-    """The scaling of training inputs: per channel of an image or a series, per column of a row.
-
-    Text has none.
-    """
+    """The scaling of training inputs: per channel of an image or a series, per column of a row,
+    and none of text."""
     if raw.num_tokens:
         return Scaling((), ())
     pieces = (inputs[rows] for rows in chunks(inputs))

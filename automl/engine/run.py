@@ -73,10 +73,9 @@ def run(
         is_finished = not (ended.interrupted or ended.failed)
         if is_finished:
             live.stop_unfinished()
+            study.set_attribute("state", "finished")
         live.trim()
         phases.dispatcher.close()
-        if is_finished:
-            study.set_attribute("state", "finished")
         undelivered = tracker.close(_run_status(ended))
     why = f"the search has ended: {phases.why_over() or NOTHING_LEFT}" if is_finished else ""
     watch.ended(ended, [note for note in (*map(str, study.faults()), why, undelivered) if note])

@@ -33,12 +33,7 @@ def check(
     """
     if parent is not None and len(file) >= len(parent):
         raise Rejected(f"did not shrink: {len(file)} bytes, its parent has {len(parent)}")
-    try:
-        session = onnx.session(file)
-        outputs = onnx.run(session, inputs)
-        singly = None if alone is None else onnx.run(session, inputs[: len(alone)], batch_size=1)
-    except Exception as error:
-        raise Rejected(f"does not reload: {error}") from error
+    outputs, singly = _answers(file, inputs, 0 if alone is None else len(alone))
     if claimed and (broken := broken_claim(file, onnx.optimised(file), claimed)):
         raise Rejected(f"the file {broken}")
     if outputs.shape != expected.shape:
@@ -52,13 +47,26 @@ def check(
             f"disagrees with the model: same {what} on {agreement:.1%} of the validation rows, "
             f"at least {MIN_AGREEMENT:.0%} is wanted"
         )
-    if singly is not None and alone is not None:
+    if alone is not None:
         same = _same(singly, alone, allowed)
         if (~same).sum() > MOST_WRONG_ALONE:
             raise Rejected(
                 f"disagrees with the model where rows come one at a time: same {what} on "
                 f"{same.sum()} of {len(same)} of them"
             )
+
+
+def _answers(
+    file: bytes, inputs: NDArray[np.generic], num_alone: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The file's answers (rows, outputs) together, and those for the first rows one at a time."""
+    try:
+        session = onnx.session(file)
+        outputs = onnx.run(session, inputs)
+        alone = onnx.run(session, inputs[:num_alone], batch_size=1) if num_alone else outputs[:0]
+        return outputs, alone
+    except Exception as error:
+        raise Rejected(f"does not reload: {error}") from error
 
 
 def _same(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
@@ -133,7 +132,7 @@ class _Answer:
     num_outputs: int
     name: str
 
-    def __call__(self, module: nn.Module, inputs: tuple[Any, ...], given: object) -> Tensor:
+    def __call__(self, module: nn.Module, inputs: tuple[object, ...], given: object) -> Tensor:
         if isinstance(given, Tensor):
             return given
         parts = _parts(given)
@@ -172,11 +171,11 @@ class _Fp32Casts:
     kinds: frozenset[torch.dtype]
     modes: list[TorchFunctionMode] = field(default_factory=list)
 
-    def enter(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
+    def enter(self, module: nn.Module, inputs: tuple[object, ...]) -> None:
         self.modes.append(_CastsToFp32(self.kinds))
         self.modes[-1].__enter__()  # type: ignore[no-untyped-call]
 
-    def leave(self, module: nn.Module, inputs: tuple[Any, ...], given: object) -> None:
+    def leave(self, module: nn.Module, inputs: tuple[object, ...], given: object) -> None:
         self.modes.pop().__exit__(None, None, None)  # type: ignore[no-untyped-call]
 
 

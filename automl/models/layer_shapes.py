@@ -18,12 +18,7 @@ from torch.overrides import TorchFunctionMode
 from automl.config import canonical, decode
 from automl.models.family import ModelFamily, Network, Spec
 from automl.models.imported import Imported
-from automl.models.plain_layers import (
-    BATCH_NORMS,
-    KINDS,
-    described,
-    followed_by_norm,
-)
+from automl.models.plain_layers import BATCH_NORMS, KINDS, described, followed_by_norm
 from automl.models.watching import watching
 
 EMPTY = "meta"
@@ -61,10 +56,6 @@ class LayerShape:
     def num_weights(self) -> int:
         return math.prod(self.weight_shape)
 
-    def in_any(self, modules: Iterable[str]) -> bool:
-        """Tell if the layer is one of these modules, or stands in one."""
-        return _is_in(self.name, modules)
-
 
 @dataclass(frozen=True)
 class EmbeddingShape:
@@ -74,10 +65,6 @@ class EmbeddingShape:
     num_rows: int
     width: int
     bits: int = 32
-
-    def in_any(self, modules: Iterable[str]) -> bool:
-        """Tell if the embedding is one of these modules, or stands in one."""
-        return _is_in(self.name, modules)
 
 
 @dataclass(frozen=True)
@@ -144,6 +131,11 @@ def chain_shapes(
     )
 
 
+def is_in(name: str, modules: Iterable[str]) -> bool:
+    """Tell if a layer of this name is one of these modules, or stands in one."""
+    return any(f"{name}.".startswith(f"{module}.") for module in modules)
+
+
 class _Shapes(TorchFunctionMode):
     """Counts the products of attention; skips what takes most of the time of empty tensors.
 
@@ -186,7 +178,7 @@ def _of_ours(spec: Spec) -> NetworkShape:
         network = Network(spec).eval()
         row = torch.empty(1, *spec.input_shape, dtype=torch.int64 if spec.num_tokens else None)
         calls = _calls(network.body, row)
-    folded = {layer for layer, _ in followed_by_norm(network.body)}
+    folded = followed_by_norm(network.body)
     others = [
         parameter.shape
         for module in network.body.modules()
@@ -249,10 +241,6 @@ def _layer_shape(
         macs=macs,
         least_nonzero=math.prod(weight_shape),
     )
-
-
-def _is_in(name: str, modules: Iterable[str]) -> bool:
-    return any(f"{name}.".startswith(f"{module}.") for module in modules)
 
 
 def _plain(body: nn.Module) -> dict[str, nn.Module]:

@@ -8,7 +8,6 @@ from typing import TypeAlias
 from torch import nn
 
 from automl.config import Config
-from automl.errors import Rejected
 
 PlainLayer: TypeAlias = nn.Linear | nn.Conv1d | nn.Conv2d
 
@@ -49,23 +48,18 @@ def described(layer: PlainLayer) -> Plain:
     return Plain(kind_of(layer).__name__, {**settings, "bias": layer.bias is not None})
 
 
-def followed_by_norm(
-    body: nn.Module, kinds: tuple[type[nn.Module], ...] = KINDS
-) -> list[tuple[str, str]]:
-    """Names of (layer, batch norm) that directly follow each other in a Sequential.
-
-    The layer is of one of these kinds; of a chain of layers before a norm it is the last.
-    """
-    pairs = []
+def followed_by_norm(body: nn.Module) -> list[str]:
+    """Names of layers that a batch norm directly follows in a Sequential; of a chain of layers
+    before a norm the last."""
+    found = []
     for prefix, parent in body.named_modules():
         if isinstance(parent, nn.Sequential):
             children = [(f"{prefix}.{name}".lstrip("."), m) for name, m in parent.named_children()]
-            for (name, layer), (norm_name, norm) in zip(children, children[1:], strict=False):
+            for (name, layer), (_, norm) in zip(children, children[1:], strict=False):
                 name, layer = _last(name, layer)
-                is_norm = isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d)
-                if is_norm and isinstance(layer, kinds):
-                    pairs.append((name, norm_name))
-    return pairs
+                if isinstance(norm, BATCH_NORMS) and isinstance(layer, KINDS):
+                    found.append(name)
+    return found
 
 
 def _last(name: str, layer: nn.Module) -> tuple[str, nn.Module]:
@@ -74,7 +68,3 @@ def _last(name: str, layer: nn.Module) -> tuple[str, nn.Module]:
         last, layer = children[-1], layer.get_submodule(children[-1])
         name = f"{name}.{last}"
     return name, layer
-
-
-def refuse(step: str, layer: str, reason: str) -> None:
-    raise Rejected(f"{step}: layer {layer!r} {reason}; leave it out with keep=({layer!r},)")

@@ -10,7 +10,7 @@ from functools import lru_cache
 from automl.config import canonical
 from automl.data.dataset import DatasetInfo
 from automl.models.family import Block, Group, ModelFamily
-from automl.models.layer_shapes import LayerShape, NetworkShape, family_of, network_shape
+from automl.models.layer_shapes import LayerShape, NetworkShape, family_of, is_in, network_shape
 
 MOST_NETWORKS = 24
 """That a step may leave of one by removing blocks; where more could be left, none is known."""
@@ -58,7 +58,7 @@ class PossibleNetwork:
         """The layers whose weights are fp32, but those that `keep` names or that stand in a
         module that it names."""
         names = tuple(keep)
-        return [one for one in self.shape.layers if one.bits == 32 and not one.in_any(names)]
+        return [one for one in self.shape.layers if one.bits == 32 and not is_in(one.name, names)]
 
     def with_layers(self, layers: Iterable[LayerShape], family_text: str = "") -> PossibleNetwork:
         """The network with other layers, and of the same share of the expected work."""
@@ -91,7 +91,8 @@ class PossibleNetwork:
         `keep` names or that stand in a module that it names."""
         names = tuple(keep)
         embeddings = tuple(
-            one if one.in_any(names) else replace(one, bits=bits) for one in self.shape.embeddings
+            one if is_in(one.name, names) else replace(one, bits=bits)
+            for one in self.shape.embeddings
         )
         return replace(self, shape=replace(self.shape, embeddings=embeddings))
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias
 
-import safetensors.torch
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from automl.data.optional_packages import package
 from automl.data.reading import existing
-from automl.errors import UserError, unknown
+from automl.errors import UserError, described, unknown
+from automl.models.pretrained_files import cached, loaded, safetensors_file
 
 PICTURE_NET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """Mean and deviation of ImageNet's channels, which models take that say nothing else."""
@@ -85,9 +85,9 @@ class _Transformers(Library):
 
     def files(self) -> list[Path]:
         folder = self._folder()
-        described = (folder / name for name in ("config.json", "preprocessor_config.json"))
+        settings = (folder / name for name in ("config.json", "preprocessor_config.json"))
         weights = self._weights(folder) if self.trained else []
-        return [file for file in described if file.exists()] + weights
+        return [file for file in settings if file.exists()] + weights
 
     def pictures(self) -> Pictures:
         config = self._config(1)
@@ -136,7 +136,7 @@ class _Transformers(Library):
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             if isinstance(error, UserError):
                 raise
-            raise UserError(f"{self.name} cannot be built: {_first(error)}") from error
+            raise UserError(f"{self.name} cannot be built: {described(error)}") from error
         body = f"{getattr(model, 'base_model_prefix', '')}."
         missing = [n for n in found["missing_keys"] if n.startswith(body) and "pooler" not in n]
         if missing:
@@ -155,7 +155,7 @@ class _Transformers(Library):
         except (OSError, ValueError, KeyError, TypeError) as error:
             if isinstance(error, UserError):
                 raise
-            raise UserError(f"the config of {self.name} is not read: {_first(error)}") from error
+            raise UserError(f"the config of {self.name} is not read: {described(error)}") from error
 
     def _folder(self) -> Path:
         """The folder with config.json. Raises UserError where it is not on this machine."""
@@ -165,7 +165,7 @@ class _Transformers(Library):
             if not (folder / "config.json").is_file():
                 raise UserError(f"{folder} holds no config.json; give the model's folder")
             return folder
-        return _cached(self.name, "config.json").parent
+        return cached(self.name, "config.json").parent
 
     def _weights(self, folder: Path) -> list[Path]:
         """The files of the weights. Raises UserError where there is none that is safe to read."""
@@ -207,13 +207,13 @@ class _Timm(Library):
                 self.name, pretrained=False, num_classes=num_outputs, **self.options
             )
         except (RuntimeError, TypeError, ValueError) as error:
-            raise UserError(f"timm/{self.name} cannot be built: {_first(error)}") from error
-        return _loaded(model, self._weights(), num_outputs) if self.trained else model
+            raise UserError(f"timm/{self.name} cannot be built: {described(error)}") from error
+        return loaded(model, self._weights(), num_outputs) if self.trained else model
 
     def _weights(self) -> Path:
         if self.weights:
-            return _safetensors(self.weights)
-        return _cached(f"timm/{self.name}", "model.safetensors")
+            return safetensors_file(self.weights)
+        return cached(f"timm/{self.name}", "model.safetensors")
 
     def _package(self) -> ModuleType:
         return package("timm", f"timm/{self.name}", "timm")
@@ -243,7 +243,7 @@ class _Torchvision(Library):
         model: nn.Module = self._package().models.get_model(
             self.name, weights=None, num_classes=num_outputs, **self.options
         )
-        return _loaded(model, self._weights(), num_outputs) if self.trained else model
+        return loaded(model, self._weights(), num_outputs) if self.trained else model
 
     def _weights(self) -> Path:
         if not self.weights:
@@ -251,55 +251,13 @@ class _Torchvision(Library):
                 f"torchvision/{self.name} needs weights=FILE.safetensors; "
                 "torchvision's own files are pickles, which are not opened"
             )
-        return _safetensors(self.weights)
+        return safetensors_file(self.weights)
 
     def _package(self) -> ModuleType:
         return package("torchvision", f"torchvision/{self.name}", "torchvision")
 
 
 LIBRARIES = {"hf": _Transformers, "timm": _Timm, "torchvision": _Torchvision}
-
-
-def _cached(name: str, file: str) -> Path:
-    """A file of a model in the hub's cache. Raises UserError where it was never fetched."""
-    hub = package("huggingface_hub", name, "pretrained")
-    try:
-        found = hub.try_to_load_from_cache(name, file)
-    except ValueError as error:
-        raise UserError(f"{name!r} names no model: {_first(error)}") from error
-    if not isinstance(found, str):
-        raise UserError(
-            f"{file} of {name} is not on this machine; fetch it once with "
-            f"`hf download {name}`, or name a folder or file that you have: weights=PATH"
-        )
-    return Path(found)
-
-
-def _safetensors(path: str) -> Path:
-    if existing(path).suffix != ".safetensors":
-        raise UserError(f"{path} is no .safetensors file, and no other is opened; save it as one")
-    return Path(path)
-
-
-def _loaded(model: nn.Module, file: Path, num_outputs: int) -> nn.Module:
-    """The model with the weights of a file; a head of another number of classes stays as it is."""
-    state = safetensors.torch.load_file(file)
-    own = model.state_dict()
-    head = [n for n in own if n in state and _is_head(own[n], state[n], num_outputs)]
-    kept = {name: tensor for name, tensor in state.items() if name not in head}
-    try:
-        missing, unexpected = model.load_state_dict(kept, strict=False)
-    except RuntimeError as error:
-        raise UserError(f"{file} does not fit: {_first(error)}") from error
-    wrong = [*unexpected, *(name for name in missing if name not in head)]
-    if wrong:
-        raise UserError(f"{file} does not fit: {wrong[0]} is in only one of file and model")
-    return model
-
-
-def _is_head(own: Tensor, other: Tensor, num_outputs: int) -> bool:
-    """Tell if two weights or biases differ in the number of classes alone."""
-    return own.shape != other.shape and own.shape == (num_outputs, *other.shape[1:])
 
 
 def _size(found: object) -> tuple[int, ...]:
@@ -314,7 +272,3 @@ def _size(found: object) -> tuple[int, ...]:
         case [int(height), int(width)]:
             return height, width
     return ()
-
-
-def _first(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

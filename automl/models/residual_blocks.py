@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from automl.models.dataflow import Flow, ModuleCall, flow_of, tensors_in
 from automl.models.family import LayerEdit
+from automl.models.weights import CONVOLUTIONS, TRANSPOSED
 
 ADDITIONS = ("add", "add_", "__add__", "__iadd__", "__radd__", "addcmul", "addcmul_", "lerp")
 PRODUCTS = (
@@ -17,8 +18,8 @@ PRODUCTS = (
 )
 MAKING_PRODUCTS = (
     *(nn.Linear, nn.Bilinear, nn.MultiheadAttention, nn.RNNBase, nn.RNNCellBase),
-    *(nn.Conv1d, nn.Conv2d, nn.Conv3d),
-    *(nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
+    *CONVOLUTIONS,
+    *TRANSPOSED,
 )
 
 
@@ -117,6 +118,6 @@ def _are_several(names: list[str]) -> bool:
 
 
 def _outermost(names: Iterable[str]) -> list[str]:
-    """Those names that stand in no other of them."""
+    """The names that stand in no other of them."""
     every = list(names)
     return [name for name in every if not any(name in _inside(every, other) for other in every)]

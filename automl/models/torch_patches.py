@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._ops import OpOverload as OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode as TorchDispatchMode
 
 
@@ -62,7 +62,7 @@ def forget_spectral_norm(layer: nn.Module) -> None:
 
 
 def times_changed(tensor: Tensor) -> int:
-    """How often a tensor was changed in place, which one object may be between two readers.
+    """The number of times that a tensor was changed in place, as it may be between two readers.
 
     Tensors made in inference mode do not count that. Seen in torch 2.13; waits for a public
     name of the count.
@@ -83,13 +83,15 @@ def plain_kernels() -> Iterator[None]:
         torch._C._set_mkldnn_enabled(fused)
 
 
-def operation_name(operation: Any) -> str:
+def operation_name(operation: OpOverload) -> str:
     """The name of an operation of ATen, whether it changes its input or not."""
     name: str = operation._schema.name.partition("::")[2]
     return name if name.endswith("__") else name.rstrip("_")
 
 
-def named_arguments(operation: Any, args: Any, kwargs: Any) -> dict[str, Any]:
+def named_arguments(
+    operation: OpOverload, args: Sequence[object], kwargs: Mapping[str, object]
+) -> dict[str, object]:
     """All arguments of an operation of ATen, by name."""
     declared = operation._schema.arguments
     given = dict(zip((argument.name for argument in declared), args, strict=False))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
-from torch.overrides import TorchFunctionMode
 
 from automl.errors import Rejected, unknown
+from automl.models.dataflow import flow_of
 
 LINEAR = (nn.Linear,)
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -23,14 +23,6 @@ LAYERS = (*LINEAR, *CONVOLUTIONS, *TRANSPOSED, *EMBEDDINGS)
 
 FEWEST = 256
 """Numbers of a tensor that is worth being stored otherwise, unless it is such a layer's."""
-
-NEUTRAL = frozenset(
-    [
-        *("size", "shape", "dim", "ndim", "numel", "__len__", "dtype", "device", "requires_grad"),
-        *("is_floating_point", "is_complex", "is_cuda", "is_sparse", "is_nested", "layout"),
-    ]
-)
-"""What is asked of a tensor without using its numbers."""
 
 ADDING = frozenset(
     [
@@ -95,29 +87,33 @@ def weights(body: nn.Module) -> list[Weight]:
 
 
 def uses(body: nn.Module, found: Iterable[Weight], rows: Tensor) -> dict[str, set[str]]:
-    """The functions of torch that take each tensor, by its name, while a body answers `rows`
-    (rows, ...). A tensor on which no answer depends has none."""
+    """The functions outside of torch's own layers that take each tensor, by its name, while a body
+    answers `rows` (rows, ...). Tensors on which no answer depends are left out."""
     tensors = {weight.name: weight.values for weight in found}
-    mode = _Uses({id(tensor): name for name, tensor in tensors.items()})
+    calls = flow_of(body, rows).calls
     frozen = [tensor for tensor in tensors.values() if not tensor.requires_grad]
     try:
         for tensor in frozen:
             tensor.requires_grad_(True)
-        with torch.enable_grad(), mode:
+        with torch.enable_grad():
             answers = body(rows)
         reached = _reached(answers, list(tensors.values()))
     finally:
         for tensor in frozen:
             tensor.requires_grad_(False)
-    return {name: mode.found[name] for name, is_reached in zip(tensors, reached) if is_reached}
+    return {
+        name: {call.name for call in calls if id(tensor) in (number for number, _ in call.read)}
+        for (name, tensor), is_reached in zip(tensors.items(), reached, strict=True)
+        if is_reached
+    }
 
 
 def why_unused(weight: Weight, used: Mapping[str, set[str]]) -> str:
     """The reason why a tensor is no weight of what the network computes; "" where it is one."""
-    own = used.get(weight.name, set())
-    if not own:
+    own = used.get(weight.name)
+    if own is None:
         return "plays no part in the answers"
-    if not weight.is_of_layer and own <= ADDING:
+    if own and not weight.is_of_layer and own <= ADDING:
         return "is added to what passes, not multiplied with it"
     return ""
 
@@ -146,45 +142,6 @@ def _reached(answers: Tensor, tensors: list[Tensor]) -> list[bool]:
         # As where a module changed in place what it had passed to a layer.
         return [True] * len(tensors)
     return [gradient is not None for gradient in found]
-
-
-class _Uses(TorchFunctionMode):
-    """Notes which functions take some tensors, by the tensors' `id`."""
-
-    def __init__(self, names: Mapping[int, str]) -> None:
-        super().__init__()
-        self.names, self.found = names, defaultdict[str, set[str]](set)
-
-    def __torch_function__(
-        self,
-        function: Callable[..., object],
-        types: Iterable[type],
-        args: tuple[object, ...] = (),
-        kwargs: Mapping[str, object] | None = None,
-    ) -> object:
-        named = dict(kwargs or {})
-        used = _name(function)
-        if used not in NEUTRAL:
-            for value in _flat((*args, *named.values())):
-                if id(value) in self.names:
-                    self.found[self.names[id(value)]].add(used)
-        return function(*args, **named)
-
-
-def _flat(values: Iterable[object]) -> Iterator[object]:
-    for value in values:
-        if isinstance(value, list | tuple):
-            yield from _flat(value)
-        else:
-            yield value
-
-
-def _name(function: Callable[..., object]) -> str:
-    """The name of a function, or of the attribute of a tensor that is read."""
-    name = getattr(function, "__name__", str(function))
-    if name == "__get__":
-        name = getattr(getattr(function, "__self__", None), "__name__", name)
-    return name
 
 
 def _is_weight(module: nn.Module, tensor: str, parameter: nn.Parameter) -> bool:

@@ -62,8 +62,7 @@ def explore(space: Space, *, lowest: bool = False) -> Explored:
     queued: set[tuple[str, str]] = set()
     waiting: list[dict[str, str]] = [{}]
     while waiting:
-        forced = waiting.pop(0)
-        chosen: dict[str, str] = {}
+        forced, chosen = waiting.pop(0), dict[str, str]()
 
         def suggest(path: str, domain: Domain) -> ParamValue:
             if domains.setdefault(path, domain) != domain:

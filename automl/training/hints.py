@@ -13,11 +13,7 @@ from torch import Tensor, nn
 
 from automl.models.family import Network, Spec
 from automl.models.watching import watching
-
-_CONVOLUTIONS = (
-    *(nn.Conv1d, nn.Conv2d, nn.Conv3d),
-    *(nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
-)
+from automl.models.weights import CONVOLUTIONS, TRANSPOSED
 
 
 def two_rows(spec: Spec) -> Tensor:
@@ -82,7 +78,7 @@ def _dim(layer: nn.Module) -> int:
 
     It is the last after a linear layer, the second after a convolution; 0 where there is neither.
     """
-    made = [m for m in layer.modules() if isinstance(m, (nn.Linear, *_CONVOLUTIONS))]
+    made = [m for m in layer.modules() if isinstance(m, (nn.Linear, *CONVOLUTIONS, *TRANSPOSED))]
     if not made:
         return 0
     return -1 if isinstance(made[-1], nn.Linear) else 1

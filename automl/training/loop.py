@@ -175,7 +175,7 @@ class Train(Step):
                 metrics = {"loss": mean_loss, **validation.metrics(), **spread.figures()}
                 report = Report(self.label, epoch + 1, self.epochs, metrics)
                 if parallel.rank() == 0:
-                    context.checkpoints.save(report, checkpoint(module, optimizer))
+                    context.checkpoints.save(report, lambda: checkpoint(module, optimizer))
                 yield report
         finally:
             spread.close()

@@ -17,7 +17,7 @@ from automl.errors import Rejected, UserError, described
 from automl.export import onnx
 from automl.export.complaints import FIXED_ROWS
 from automl.models import foreign
-from automl.models.deployed import Deployed, predict, seen_by
+from automl.models.deployed import Deployed, predict
 from automl.models.family import ModelFamily, Network, count_parameters, untrained
 from automl.models.imported import Imported
 from automl.pareto import Axis, parse_where
@@ -157,10 +157,9 @@ def _check_steps(space: Space, explored: Explored, built: Sequence[tuple[Network
     least = {s.label: s for c in explore(space, lowest=True).configs for s in c.recipe}
     errors: dict[str, UserError | None] = {}
     for config, (network, data) in zip(explored.configs, built, strict=True):
-        rows = seen_by(network, data.train.inputs[:2], data.info)
         for step in config.recipe:
             try:
-                least.get(step.label, step).check_network(network, rows)
+                least.get(step.label, step).check_network(network, data)
                 errors[step.label] = None
             except UserError as error:
                 errors.setdefault(step.label, error)

@@ -11,6 +11,7 @@ from automl.data.dataset import Data
 from automl.errors import UserError, described
 from automl.models.deployed import predict, seen_by
 from automl.models.family import Network, load_tensor_state, tensor_state, untrained
+from automl.models.plain_layers import BATCH_NORMS
 from automl.models.watching import watching
 
 NUM_ROWS = 2
@@ -55,7 +56,17 @@ def check_any_rows(network: Network, data: Data) -> list[str]:
     together, alone = parts[0], torch.cat(parts[1:])
     if together.shape == alone.shape and _alike(together, alone):
         return []
-    return ["the answer for a row depends on the rows beside it (a batch norm without statistics?)"]
+    return [f"the answer for a row depends on the rows beside it{_why(network.body)}"]
+
+
+def _why(body: nn.Module) -> str:
+    """The cause of that, and what to do, after a colon: the first norm without statistics, if
+    there is one."""
+    for name, norm in body.named_modules():
+        if isinstance(norm, BATCH_NORMS) and norm.running_mean is None:
+            what = f"layer {name!r} ({type(norm).__name__}) keeps no running statistics"
+            return f": {what}; build it with track_running_stats=True"
+    return ""
 
 
 def _alike(answers: Tensor, expected: Tensor) -> bool:

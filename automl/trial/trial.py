@@ -15,7 +15,6 @@ from automl.errors import Rejected, UserError
 from automl.export import onnx
 from automl.measure.measurement import Measurement
 from automl.models import foreign
-from automl.models.deployed import seen_by
 from automl.models.family import Network, larger
 from automl.recipe import Context, Report, Sibling
 from automl.space.exploring import check
@@ -111,10 +110,9 @@ class _Trial:
 
     def _check_network(self, network: Network) -> None:
         """Raise Rejected where a step cannot work on the untrained network, before it trains."""
-        rows = seen_by(network, self.data.train.inputs[:2], self.data.info)
         try:
             for step in self.config.recipe:
-                step.check_network(network, rows)
+                step.check_network(network, self.data)
         except UserError as error:
             raise Rejected(str(error)) from None
 

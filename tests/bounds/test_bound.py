@@ -65,7 +65,7 @@ class Forgetful:
     def load(self):
         return None
 
-    def save(self, epoch, files):
+    def save(self, report, make):
         pass
 
 

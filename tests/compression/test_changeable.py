@@ -320,3 +320,26 @@ def frozen_module():
     module = chained(nn.Linear(64, 64))
     module[1].requires_grad_(False)
     return module
+
+
+@pytest.mark.parametrize(
+    ("groups", "outputs", "is_integer"),
+    [(1, 64, 1), (2, 64, 1), (16, 64, 0), (64, 64, 1), (64, 128, 0)],
+)
+def test_convolutions_of_narrow_groups_compute_with_floats(
+    groups, outputs, is_integer, context, build
+):
+    network = build(Imported(grouped, options={"groups": groups, "outputs": outputs}))
+    quantized = finish(Quantize().run(network, context))
+    assert claims(quantized).integer_convolutions == 1 + is_integer
+    change = {o.tensor: o.change for o in context.outcomes["quantize"]}["1.weight"]
+    assert change == "8 bits" + ", computed with floats, which is faster for such groups" * (
+        not is_integer
+    )
+    answers = own(quantized, context)
+    assert np.abs(shipped(quantized, context) - answers).max() < 0.05 * np.abs(answers).max()
+
+
+def grouped(groups, outputs):
+    layers = nn.Conv2d(1, 64, 1), nn.Conv2d(64, outputs, 3, padding=1, groups=groups), nn.ReLU()
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(outputs, 10))

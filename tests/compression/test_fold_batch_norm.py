@@ -7,11 +7,11 @@ from torch import nn
 
 from automl.compression.binarize import Binarize
 from automl.compression.coded_weight import each_once
-from automl.compression.fold_batch_norm import depends_on_batch, fold_batch_norm
+from automl.compression.fold_batch_norm import fold_batch_norm
 from automl.compression.quantize import Quantize
 from automl.models.convnet import ConvNet
 from automl.models.deployed import predict, seen_by
-from automl.models.family import Network, dump, restore
+from automl.models.family import dump, restore
 from automl.models.imported import Imported
 from automl.models.mlp import MLP
 
@@ -244,12 +244,3 @@ def test_compressed_the_same_norms_are_folded(factory, step, build, context):
         )
         assert (after - before).abs().max() < 0.05 * before.abs().max()
         assert each_once(smaller)
-
-
-def test_it_is_said_where_an_answer_depends_on_the_rows_beside_it(build):
-    network: Network = build(Imported(without_statistics))
-    assert depends_on_batch(network.body) == (
-        "layer 'norm' (BatchNorm2d) keeps no running statistics, so that the answer for a row "
-        "depends on the rows beside it; build it with track_running_stats=True"
-    )
-    assert depends_on_batch(build(Imported(as_attributes)).body) == ""

@@ -10,8 +10,9 @@ from automl.compression.calibration import seen_rows
 from automl.compression.changeable import changeable
 from automl.compression.coded_weight import along, computing, each_once
 from automl.compression.quantization_grid import codes_of
-from automl.compression.quantize import Quantize, learned
+from automl.compression.quantize import Quantize
 from automl.compression.quantized_layers import Learned, coded
+from automl.compression.rounded_network import learned
 from automl.errors import Rejected, UserError
 from automl.export import onnx
 from automl.export.claims import broken_claim, claims

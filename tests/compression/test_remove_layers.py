@@ -262,10 +262,10 @@ def test_a_module_without_its_blocks_can_be_cut_and_quantized(build, context):
         (MLP((16, 16)), RemoveLayers(2), "only 1 blocks of this MLP can go, not 2"),
     ],
 )
-def test_what_cannot_go_is_told_of_the_untrained_network(family, step, sentence, build):
+def test_what_cannot_go_is_told_of_the_untrained_network(family, step, sentence, build, context):
     with pytest.raises(UserError, match=f"step 'remove_layers': .*{sentence}"):
-        step.check_network(build(family), ROWS)
-    RemoveLayers().check_network(build(Imported(encoder)), ROWS)
+        step.check_network(build(family), context.data)
+    RemoveLayers().check_network(build(Imported(encoder)), context.data)
 
 
 def test_a_trial_in_which_no_block_can_go_trains_nothing(config, store):

@@ -348,3 +348,26 @@ def sequence():
         *(nn.Conv2d(16, 32, 3), nn.BatchNorm2d(32), nn.ReLU()),
         *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10)),
     )
+
+
+class WithAuxiliaryHead(nn.Module):
+    """Its second head reads the first layer's units, in training alone."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Linear(64, 32), nn.Linear(32, 32)
+        self.aux, self.head = nn.Linear(32, 10), nn.Linear(32, 10)
+
+    def forward(self, rows):
+        first = self.first(rows.flatten(1)).relu()
+        early = self.aux(first) if self.training else 0.0
+        return self.head(self.second(first).relu()) + early
+
+
+def test_units_that_only_a_training_reads_stay(build, context):
+    network = build(Imported(WithAuxiliaryHead))
+    smaller = Prune(0.5).apply(network, context)
+    assert [len(layer.weight) for layer in (smaller.body.first, smaller.body.second)] == [32, 16]
+    assert smaller.train()(torch.randn(4, 1, 8, 8)).shape == (4, 10)
+    stays = {o.tensor: o.reason for o in context.outcomes["prune"]}["first.weight"]
+    assert "the module then raises RuntimeError" in stays

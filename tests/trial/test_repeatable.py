@@ -86,6 +86,11 @@ def of_the_batch():
     return OfTheBatch()
 
 
+def without_statistics():
+    norm = nn.BatchNorm2d(1, track_running_stats=False)
+    return nn.Sequential(nn.Identity(), norm, nn.Flatten(), nn.Linear(64, 10))
+
+
 def for_two_rows():
     class ForTwoRows(Net):
         def forward(self, x):
@@ -170,7 +175,12 @@ def test_what_cannot_be_a_file_is_told_in_one_line(factory, sentence):
 def test_answers_that_depend_on_the_batch_are_noted():
     assert reference(plain).notes == ()
     (note,) = reference(of_the_batch).notes
-    assert note.startswith("the answer for a row depends on the rows beside it")
+    assert note == "the answer for a row depends on the rows beside it"
+    (note,) = reference(without_statistics).notes
+    assert note == (
+        "the answer for a row depends on the rows beside it: layer '1' (BatchNorm2d) keeps no "
+        "running statistics; build it with track_running_stats=True"
+    )
 
 
 def test_an_option_that_cannot_be_built_is_named():

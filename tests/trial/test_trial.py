@@ -13,12 +13,11 @@ from automl.compression.quantize import Quantize
 from automl.config import decode, encode
 from automl.models.linear import Linear
 from automl.models.mlp import MLP
-from automl.recipe import LayerOutcome, Report, Sibling, Step
+from automl.recipe import LayerOutcome, Sibling, Step
 from automl.space.store_keys import needed_keys, prefix_keys
 from automl.store import Store
 from automl.training.distillation import Distill, Joint, Mutual
 from automl.training.loop import Train
-from automl.trial.checkpoints import Checkpoints
 from automl.trial.prefixes import OUTCOMES_FILE, PARENT_FILE
 from automl.trial.trial import run
 
@@ -260,14 +259,6 @@ def test_a_recipe_may_start_with_a_compression_and_is_reused_too(config, store):
     assert (first.status, second.status) == ("complete", "complete")
     assert (first.reused_steps, second.reused_steps) == (0, 2)
     assert first.measurement.size_bytes == second.measurement.size_bytes
-
-
-def test_an_older_writer_does_not_drop_a_newer_checkpoint(store):
-    ahead, behind = Checkpoints(store, "key"), Checkpoints(store, "key")
-    files = {"weights.safetensors": b"w", "optimizer.safetensors": b"o", "optimizer.json": b"{}"}
-    ahead.save(Report("train", 5, 9, {}), files)
-    behind.save(Report("train", 3, 9, {}), files)
-    assert ahead.load()[0] == 5
 
 
 def test_a_compression_that_does_not_shrink_is_rejected_with_the_reason(config, store):

@@ -102,8 +102,9 @@ def _tensor(array: Array) -> HeldTensor:
         return HeldTensor(array.shape, next(bits for bits in WIDTHS if values <= 2**bits))
     sides = [array.reshape(len(array), -1), array.swapaxes(0, 1).reshape(array.shape[1], -1)]
     if array.ndim == 3:
-        # Of a recurrent layer: directions, then rows.
-        sides.append(array.reshape(-1, array.shape[2]))
+        # Of a recurrent layer: directions, then rows. Of positions: one, then rows and columns.
+        rows = array.reshape(-1, array.shape[2])
+        sides += [rows, rows.T]
     found = [bits for bits in WIDTHS if any(_on_grids(rows, bits) for rows in sides)]
     return HeldTensor(array.shape, min(found, default=FLOAT))
 

@@ -12,12 +12,13 @@ import os
 import resource
 import sys
 import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
 
 from zoo.cells import Cell, start_of
-from zoo.declared import all_declared
+from zoo.declared import Declared, all_declared
 from zoo.judge import judged
 from zoo.verdicts import Judged, Verdict, refusal
 
@@ -30,23 +31,30 @@ def main(name: str, folder: Path, recipes: list[str]) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    declared = all_declared()[name]
-    whole = start_of(Cell(declared, "train", folder))
     with open(folder / f"{name}.jsonl", "a") as out:
+        cells = cells_judged(all_declared()[name], folder, recipes)
         for recipe in recipes:
             out.write(json.dumps({"begun": recipe}) + "\n")
             out.flush()
-            if whole.raised:
-                found = Judged(name, recipe, Verdict.RAW_EXCEPTION, f"at the start: {whole.raised}")
-            elif whole.refused:
-                verdict = refusal(declared, recipe, whole.refused, at_start=True)
-                found = Judged(name, recipe, verdict, f"at the start: {whole.refused}")
-            else:
-                found = _judged(Cell(declared, recipe, folder))
-            out.write(json.dumps(vars(found)) + "\n")
+            out.write(json.dumps(vars(next(cells))) + "\n")
             out.flush()
     # Threads of libraries that never end would keep the process.
     os._exit(0)
+
+
+def cells_judged(declared: Declared, folder: Path, recipes: Sequence[str]) -> Iterator[Judged]:
+    """The verdict on each cell of a module. What a search does once at its start is done first:
+    where that ends it, no cell is run."""
+    start = start_of(Cell(declared, "train", folder))
+    for recipe in recipes:
+        if start.raised:
+            why = f"at the start: {start.raised}"
+            yield Judged(declared.name, recipe, Verdict.RAW_EXCEPTION, why)
+        elif start.refused:
+            verdict = refusal(declared, recipe, start.refused, at_start=True)
+            yield Judged(declared.name, recipe, verdict, f"at the start: {start.refused}")
+        else:
+            yield _judged(Cell(declared, recipe, folder))
 
 
 def _judged(cell: Cell) -> Judged:

@@ -17,18 +17,18 @@ EXACT = 2e-3
 KERNELS = 0.06
 """The same where integers are rounded, and a kernel may flip a step."""
 
-CLOSE = 0.2
+CLOSE = 0.06
 """How far answers at 8 bits may be from those of the module before."""
 
 SAME_CLASS = 0.95
 BELOW_ORACLE = 0.1
 FLOORS = {
-    **dict.fromkeys(("prune", "prune_global", "prune_bits8"), 0.5),
+    **dict.fromkeys(("prune", "prune_global", "prune_bits8"), 0.8),
     **dict.fromkeys(("factorize", "binarize", "bits2", "bits1"), 0.5),
 }
 """The least share of the trained module's accuracy, where no oracle gives a better floor."""
 
-LEAST_LEARNED = 0.5
+LEAST_LEARNED = 0.45
 """An accuracy of the trained module below which the zoo itself is at fault."""
 
 MEASURED_APART = 0.006

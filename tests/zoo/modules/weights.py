@@ -204,9 +204,9 @@ class LowRankAdapters(nn.Module):
         return self.head(self.b(self.a(x).relu()).relu())
 
 
-@declared("text")
+@declared("text", prune="'mid' stays")
 class SharedEmbedding(nn.Module):
-    """An embedding that is the output layer as well: tied weights, mixed into the features."""
+    """An embedding that is the output layer as well: no unit of the layer between can go alone."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -259,10 +259,10 @@ def hooked() -> nn.Module:
 class FrozenBackbone(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.a, self.b = nn.Conv2d(3, 32, 3, padding=1), nn.Conv2d(32, 48, 3, padding=1)
-        self.c, self.head = nn.Linear(48, 48), nn.Linear(48, 8)
+        self.a, self.b = nn.Conv2d(3, 64, 3, 2, 1), nn.Conv2d(64, 64, 3, 2, 1)
+        self.c, self.head = nn.Linear(1024, 48), nn.Linear(48, 8)
         for parameter in (*self.a.parameters(), *self.b.parameters()):
             parameter.requires_grad = False
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.c(self.b(self.a(x).relu()).relu().mean((2, 3))).relu())
+        return self.head(self.c(self.b(self.a(x).relu()).relu().flatten(1)).relu())

@@ -37,7 +37,7 @@ def check(
     as_json: JsonOption = False,
     **given: object,
 ) -> None:
-    """Validate a space; print its parameters and the size of its largest model."""
+    """Validate a space; print its parameters, its largest model and the memory of a trial."""
     from automl.trial import layer_outcomes
 
     report = examine(space, assignments(given["sets"]), home_of(home), run=run)
@@ -56,7 +56,8 @@ def check(
 class SpaceReport:
     """Facts of a space, each parameter in words.
 
-    `trial` tells how the tiny trial ended, `outcomes` are
+    `trial_memory_bytes` are what a trial of the largest model holds at its peak, Python and what
+    layers give for a batch not counted. `trial` tells how the tiny trial ended, `outcomes` are
     that trial's; `notes` are its own and how modules of the user's were read.
     """
 
@@ -67,6 +68,7 @@ class SpaceReport:
     training_rows: int
     largest_model_parameters: int
     largest_model_bytes: int
+    trial_memory_bytes: int
     parameters: dict[str, str]
     trial: str | None = None
     notes: tuple[str, ...] = ()
@@ -85,6 +87,7 @@ def examine(name: str, sets: dict[str, str], home: Home, *, run: bool) -> SpaceR
     from automl.space import space_file
     from automl.space.exploring import validate
     from automl.space.initial_points import describe
+    from automl.trial.memory import trial_bytes
     from automl.trial.reference_model import largest
 
     path = space_file.find(name)
@@ -107,6 +110,7 @@ def examine(name: str, sets: dict[str, str], home: Home, *, run: bool) -> SpaceR
         training_rows=len(reference.data.train.targets),
         largest_model_parameters=count_parameters(reference.network),
         largest_model_bytes=len(reference.export()),
+        trial_memory_bytes=trial_bytes(reference.num_parameters, reference.data),
         parameters={path: describe(domain) for path, domain in explored.domains.items()},
         trial=f"{result.status} {result.reason}".strip() if result else None,
         notes=reference.notes + (result.notes if result else ()),

@@ -46,7 +46,7 @@ def _bytes_each(tensor: onnx.TensorProto) -> int:
 
 
 def _key(array: Array) -> tuple[object, ...]:
-    """What is the same of equal tensors, and of a matrix and its transpose."""
+    """A value that is the same for equal tensors, and for a matrix and its transpose."""
     corners = array.flat[0].tobytes(), array.flat[-1].tobytes()
     return (str(array.dtype), *sorted(array.shape), *corners)
 

@@ -172,7 +172,7 @@ def _pack_by(proto: onnx.ModelProto, ways: Mapping[int, _Ways], names: Collectio
 
 
 def _chosen(ways: Mapping[int, _Ways], names: Collection[str]) -> dict[int, _Held]:
-    """How each tensor takes the fewest bytes: whole, or by one of these packings."""
+    """The form in which each tensor takes the fewest bytes: whole, or by one of these packings."""
     return {
         position: min((held for name, held in own.items() if not name or name in names), key=_size)
         for position, own in ways.items()

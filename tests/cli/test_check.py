@@ -84,4 +84,5 @@ def test_a_tiny_trial_tells_what_became_of_each_layer(tmp_path):
 def test_check_tells_of_every_parameter(tmp_path):
     report = object_of(automl("check", "digits", "--run", "--json", cwd=tmp_path))
     assert report["parameters"]["model"] == "MLP | ConvNet"
+    assert report["trial_memory_bytes"] > 32 * report["largest_model_parameters"]
     assert report["trial"].startswith(("complete", "rejected"))

@@ -7,6 +7,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from automl.export import sparse
+from automl.export.packing import CODES, pack_weights
 from zoo.cells import Cell
 from zoo.declared import all_declared
 from zoo.held_weights import held
@@ -133,8 +135,11 @@ def test_a_file_that_was_tampered_with_is_silently_wrong(tmp_path, monkeypatch):
 
 
 def file_of(weight):
-    """A file that multiplies its input by a matrix."""
-    nodes = [helper.make_node("MatMul", ["x", "w"], ["y"])]
+    """A file that multiplies its input by a matrix of floats, or of codes."""
+    nodes = [
+        helper.make_node("Cast", ["w"], ["numbers"], to=TensorProto.FLOAT),
+        helper.make_node("MatMul", ["x", "numbers"], ["y"]),
+    ]
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", weight.shape[0]])
     y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["rows", weight.shape[1]])
     graph = helper.make_graph(nodes, "g", [x], [y], [onnx.numpy_helper.from_array(weight, "w")])
@@ -143,15 +148,15 @@ def file_of(weight):
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
-def test_weights_on_a_grid_are_counted_at_their_bits(bits):
+def test_codes_are_counted_at_their_bits(bits):
     rng = np.random.default_rng(0)
-    most = {1: 1, 2: 2, 4: 7, 8: 127}[bits]
-    codes = rng.integers(-most, most + 1, (40, 300))
-    codes = np.where(codes == 0, 1, codes) if bits < 4 else codes
-    weight = (codes * rng.uniform(0.1, 1.0, (40, 1))).astype(np.float32)
-    for array in (weight, np.ascontiguousarray(weight.T)):
-        (tensor,) = held(file_of(array)).tensors
-        assert (tensor.size, tensor.bits) == (12_000, bits)
+    codes = rng.choice(CODES.get(bits, np.arange(-127, 128)), (40, 301)).astype(np.int8)
+    model = onnx.load_from_string(file_of(codes))
+    if bits < 8:
+        pack_weights(model.graph, {"w": bits})
+    found = held(model.SerializeToString())
+    assert [(t.size, t.bits) for t in found.tensors] == [(12_040, bits)]
+    assert found.within(bits) == 12_040 and found.floats() == []
 
 
 def test_floats_are_no_codes():
@@ -159,3 +164,13 @@ def test_floats_are_no_codes():
     found = held(file_of(weight))
     assert [t.bits for t in found.tensors] == [32]
     assert found.within(8) == 0 and found.initializer_bytes == 960
+
+
+def test_zeros_that_are_not_stored_are_weights_all_the_same():
+    weight = np.random.default_rng(0).normal(size=(60, 80)).astype(np.float32)
+    weight[np.abs(weight) < 1.5] = 0
+    model = onnx.load_from_string(file_of(weight))
+    sparse.pack(model)
+    found = held(model.SerializeToString())
+    assert [t.size for t in found.tensors] == [4800]
+    assert found.initializer_bytes < 4 * 4800

@@ -134,9 +134,9 @@ def _weights(cell: Finished) -> Iterator[str]:
     """Weights that are too many, of too many bits, or other ones than those that were trained."""
     recipe, own, trained = cell.recipe, cell.net.state_dict(), cell.net_trained.state_dict()
     if recipe in ("prune", "prune_global", "prune_bits8", "factorize", "remove_layers"):
-        before, after = (sum(t.size for t in h.tensors) for h in (cell.held_before, cell.held))
+        before, after = cell.held_before.initializer_bytes, cell.held.initializer_bytes
         if after >= before:
-            yield f"the file holds {after} weights, the fp32 file {before}"
+            yield f"the file holds {after} bytes of numbers, the fp32 file {before}"
     if recipe in ("clip", "remove_layers"):
         for name in cell.sizes:
             same = name in own and own[name].shape == trained[name].shape

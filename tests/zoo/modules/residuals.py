@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from zoo.declared import declared
 
 
-@declared("images", blocks="")
+@declared("images")
 class InplaceBranches(nn.Module):
     """Branches added in place: all of them read one and the same tensor object."""
 
@@ -109,7 +109,7 @@ class ReluOfTheSkip(nn.Module):
         return self.head(x.mean((2, 3)))
 
 
-@declared("images", blocks="layers.0 layers.1 layers.2")
+@declared("images")
 class ListWalkedByHand(nn.Module):
     """A list of layers, each added where its shape allows it."""
 

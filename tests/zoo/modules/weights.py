@@ -158,7 +158,7 @@ class Addmm(nn.Module):
         return torch.addmm(self.bias, x.reshape(-1, x.size(-1)), self.weight).view(shape)
 
 
-@declared("series")
+@declared("series", factorize="no kind of layer")
 class TransposedLinear(nn.Module):
     """Linear layers of a library's own make, over the last dimension."""
 

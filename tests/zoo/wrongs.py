@@ -23,7 +23,7 @@ CLOSE = 0.06
 SAME_CLASS = 0.95
 BELOW_ORACLE = 0.1
 FLOORS = {
-    **dict.fromkeys(("prune", "prune_global", "prune_bits8"), 0.8),
+    **dict.fromkeys(("prune", "prune_global", "prune_bits8"), 0.7),
     **dict.fromkeys(("factorize", "binarize", "bits2", "bits1"), 0.5),
 }
 """The least share of the trained module's accuracy, where no oracle gives a better floor."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from automl import pareto, quality
@@ -25,6 +27,9 @@ from automl.runtimes import onnx as runtime
 from automl.space.exploring import Explored, explore
 from automl.space.space import Space
 from automl.trial.repeatable import check_any_rows, check_repeatable
+
+USUAL_NUMBERS = (1, 4, 8, 16, 32, 64, 128, 256)
+"""Of rows, as people write them into a forward."""
 
 BYTES = 4
 """The bytes of a parameter in fp32."""
@@ -137,6 +142,10 @@ def _answering(model: ModelFamily, seed: int, data: Data) -> Network:
     except UserError:
         raise
     except Exception as error:
+        if number := _number_of_rows(model, data):
+            raise UserError(
+                f"{model} answers {number} rows at once and not 2: {FIXED_ROWS}"
+            ) from error
         raise UserError(
             f"{model} cannot answer rows of shape {data.info.input_shape}: {described(error)}"
         ) from error
@@ -149,6 +158,20 @@ def _answering(model: ModelFamily, seed: int, data: Data) -> Network:
     if isinstance(model, Imported):
         check_repeatable(network, data, seed)
     return network
+
+
+def _number_of_rows(model: ModelFamily, data: Data) -> int:
+    """The usual number of rows that a user's module answers, and perhaps no other; 0 of none."""
+    if not isinstance(model, Imported):
+        return 0
+    for number in USUAL_NUMBERS:
+        rows = torch.from_numpy(
+            np.resize(data.train.inputs, (number, *data.train.inputs.shape[1:]))
+        )
+        with contextlib.suppress(Exception):
+            predict(Deployed(untrained(model, data.info), data.info), rows)
+            return number
+    return 0
 
 
 def _check_steps(space: Space, explored: Explored, built: Sequence[tuple[Network, Data]]) -> None:

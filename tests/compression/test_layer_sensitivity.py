@@ -113,8 +113,8 @@ def test_a_loss_is_the_change_of_answers_relative_to_their_variance(build, conte
 
 def test_a_large_network_is_measured_on_fewer_rows_and_they_are_told(build, context):
     small, large, larger = build(FAMILY), build(MLP((1024, 1024))), build(MLP((4096, 4096)))
-    assert [measuring_rows(network) for network in (small, large, larger)] == [512, 455, 64]
-    for network, rows in ((small, {}), (large, {"rows": 455})):
+    assert [measuring_rows(network) for network in (small, large, larger)] == [512, 453, 64]
+    for network, rows in ((small, {}), (large, {"rows": 453})):
         own = replace(context, sensitivity={})
         measured_once(Step(), "units", network, [("head", 1, 1, network)], own)
         assert own.sensitivity["step"].settings == rows

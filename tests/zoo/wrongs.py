@@ -165,7 +165,8 @@ def _weights(cell: Finished) -> Iterator[str]:
 def _outcomes(cell: Finished) -> Iterator[str]:
     """Shares of changed weights that the only compression tells, and the file does not show."""
     total = sum(one.num_weights for one in cell.outcomes)
-    if len(cell.result.outcomes) == 1 and total:
+    # Clip tells of each tensor how much of it is 0, were it little.
+    if len(cell.result.outcomes) == 1 and total and cell.recipe != "clip":
         told = sum(one.num_weights for one in cell.outcomes if one.change) / total
         if told > 1 - cell.untouched + OVERSTATED:
             shown = 1 - cell.untouched

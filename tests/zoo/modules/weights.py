@@ -105,12 +105,13 @@ class FrequencyFilter(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.a, self.head = nn.Conv2d(3, 32, 3, padding=1), nn.Linear(32, 8)
+        self.a, self.head = nn.Conv2d(3, 32, 3, padding=1), nn.Linear(32 * 16, 8)
         self.filter = nn.Parameter(torch.randn(32, 16, 9, 2) * 0.1)
 
     def forward(self, x: Tensor) -> Tensor:
         x = torch.fft.rfft2(self.a(x)) * torch.view_as_complex(self.filter)
-        return self.head(torch.fft.irfft2(x, s=(16, 16)).relu().mean((2, 3)))
+        x = torch.fft.irfft2(x, s=(16, 16)).relu()
+        return self.head(F.adaptive_avg_pool2d(x, 4).flatten(1))
 
 
 @declared("images")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from automl.compression.coded_weight import coded_weights, each_once
 from automl.export import sparse
-from automl.export.packing import stored_bits
+from automl.export.packing import reads, stored_bits
 from automl.export.sparse import Array
 from automl.models.family import Network
 
@@ -95,12 +95,6 @@ def _unread(graph: onnx.GraphProto) -> int:
     """The number of initializers that no node reads."""
     read = {output.name for output in graph.output}.union(*map(reads, graph.node))
     return sum(tensor.name not in read for tensor in graph.initializer)
-
-
-def reads(node: onnx.NodeProto) -> set[str]:
-    """The names that a node reads, those of the graphs within it too."""
-    inner = [attribute.g for attribute in node.attribute if attribute.HasField("g")]
-    return set(node.input).union(*(reads(other) for graph in inner for other in graph.node))
 
 
 def _copied(proto: onnx.ModelProto, claimed: Claims) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import onnx
 
+from automl.export.packing import reads
+
 NEUTRAL = {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 1}
 
 
@@ -24,11 +26,11 @@ def compute_with_integers(graph: onnx.GraphProto) -> None:
             graph.node.append(node)
         else:
             graph.node.extend(_with_integers(node, rounded, weight))
-    read = {name for node in graph.node for name in node.input}
+    read = set[str]().union(*map(reads, graph.node))
     left = [n for n in graph.node if n.op_type != "DequantizeLinear" or n.output[0] in read]
     del graph.node[:]
     graph.node.extend(left)
-    read = {name for node in graph.node for name in node.input}
+    read = set[str]().union(*map(reads, graph.node))
     for tensor in [t for t in graph.initializer if t.name not in read]:
         graph.initializer.remove(tensor)
 

@@ -85,15 +85,22 @@ def scale_at_load(graph: onnx.GraphProto, names: Collection[str]) -> None:
                 graph.node.extend(_scaled(graph, node, held, done))
         else:
             graph.node.append(node)
-    left = {name for node in graph.node for name in node.input}
+    left = set[str]().union(*map(reads, graph.node))
     for scale in {node.input[1] for node in nodes if node.op_type == "DequantizeLinear"} - left:
         graph.initializer.remove(held[scale])
 
 
+def reads(node: onnx.NodeProto) -> set[str]:
+    """The names that a node reads, those of the graphs within it too."""
+    inner = [attribute.g for attribute in node.attribute if attribute.HasField("g")]
+    return set(node.input).union(*(reads(other) for graph in inner for other in graph.node))
+
+
 def _readers(graph: onnx.GraphProto) -> dict[str, list[onnx.NodeProto]]:
+    """The nodes that read each name, those with a graph that reads it too."""
     found: dict[str, list[onnx.NodeProto]] = {}
     for node in graph.node:
-        for name in node.input:
+        for name in reads(node):
             found.setdefault(name, []).append(node)
     return found
 

@@ -85,6 +85,17 @@ class Recurrent(Module):
         return self.first(rows.unflatten(1, (8, 8)))[0][:, -1]
 
 
+class Bags(Module):
+    """Its embedding is looked up in the body of a loop of the file."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.EmbeddingBag(32, 64, mode="mean")
+
+    def hidden(self, rows):
+        return self.first((rows * 4).clamp(0, 31).long())
+
+
 class Borrowed(Module):
     """Its layer's weight is read, the layer is not called."""
 
@@ -174,6 +185,7 @@ MODULES = [
     TwoNames,
     Attention,
     Recurrent,
+    Bags,
     Borrowed,
     Functional,
     Keywords,
@@ -189,7 +201,7 @@ MODULES = [
     lambda: chained(parametrizations.spectral_norm(nn.Linear(64, 64))),
 ]
 NAMES = [
-    *(module.__name__ for module in MODULES[:12]),
+    *(module.__name__ for module in MODULES[:13]),
     *("own_forward", "old_weight_norm", "old_spectral_norm", "weight_norm", "spectral_norm"),
 ]
 FACTORIES = dict(zip(NAMES, MODULES))

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from automl.compression.coded_weight import coded_weights, each_once
 from automl.export import sparse
-from automl.export.packing import reads, stored_bits
+from automl.export.graph_names import reads
+from automl.export.packing import stored_bits
 from automl.export.sparse import Array
 from automl.models.family import Network
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import onnx
 
-from automl.export.packing import reads
+from automl.export.graph_names import reads
 
 NEUTRAL = {"alpha": 1.0, "beta": 1.0, "transA": 0, "transB": 1}
 

@@ -25,6 +25,7 @@ from automl.export.complaints import FIXED_ROWS, complaint
 from automl.export.dynamic_inputs import compute_with_integers
 from automl.export.free_length import free_length
 from automl.export.onnx_patches import keep_operators
+from automl.export.scaled_codes import scale_at_load
 from automl.export.shared_tensors import share
 from automl.export.turned_codes import store_turned
 from automl.models.deployed import Deployed, seen_by
@@ -54,7 +55,7 @@ def export(network: Network, data: Data) -> bytes:
     _compute_in_fp32(proto)
     _strip(proto)
     compute_with_integers(proto.graph)
-    packing.scale_at_load(proto.graph, _signs(deployed.model))
+    scale_at_load(proto.graph, _signs(deployed.model))
     store_turned(proto.graph)
     packing.pack_weights(proto.graph, _widths(deployed.model))
     share(proto.graph)

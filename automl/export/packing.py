@@ -8,7 +8,7 @@ for each width, and for each layer that has a codebook.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ import onnx
 from numpy.typing import NDArray
 
 from automl.export import sparse
+from automl.export.graph_names import add_tensor, readers_of
 from automl.export.sparse import Array
 
 CODES = {4: np.arange(-8, 8), 2: np.array([-3, -1, 1, 3]), 1: np.array([-1, 1])}
@@ -49,119 +50,14 @@ def pack_weights(graph: onnx.GraphProto, widths: Mapping[str, int]) -> None:
             table, levels = f"{name}.table", _codebook(codes, bits)
         if table not in tables:
             tables.add(table)
-            _add(graph, f"{table}.levels", levels.astype(np.int8))
+            add_tensor(graph, f"{table}.levels", levels.astype(np.int8))
             inputs = [f"{table}.levels", f"patterns{bits}"]
             nodes.append(onnx.helper.make_node("Gather", inputs, [table]))
-        _add(graph, f"{name}.packed", pack(codes, bits, levels))
+        add_tensor(graph, f"{name}.packed", pack(codes, bits, levels))
         nodes += _unpacking(graph, name, table, bits, codes.shape)
         graph.initializer.remove(initializers[name])
     for position, node in enumerate(nodes):
         graph.node.insert(position, node)
-
-
-def scale_at_load(graph: onnx.GraphProto, names: Collection[str]) -> None:
-    """Write the DequantizeLinear of these codes as Cast and Mul.
-
-    onnxruntime computes those when it loads a file, a DequantizeLinear for every batch. Where
-    rows of codes are looked up, as of an embedding, the rows found are scaled, for every batch:
-    then the codes alone stay in memory.
-    """
-    held = {tensor.name: tensor for tensor in graph.initializer}
-    nodes, done = list(graph.node), dict[tuple[str, str], str]()
-    readers = _readers(graph)
-    del graph.node[:]
-    replaced = {
-        output: node
-        for node in nodes
-        if node.op_type == "DequantizeLinear" and node.input[0] in names
-        for output in node.output
-        if all(_looks_up(reader, output) for reader in readers.get(output, []))
-    }
-    for node in nodes:
-        if node.op_type == "Gather" and node.input[0] in replaced:
-            graph.node.extend(_scaled_rows(graph, node, replaced[node.input[0]], held))
-        elif node.op_type == "DequantizeLinear" and node.input[0] in names:
-            if node.output[0] not in replaced:
-                graph.node.extend(_scaled(graph, node, held, done))
-        else:
-            graph.node.append(node)
-    left = set[str]().union(*map(reads, graph.node))
-    for scale in {node.input[1] for node in nodes if node.op_type == "DequantizeLinear"} - left:
-        graph.initializer.remove(held[scale])
-
-
-def reads(node: onnx.NodeProto) -> set[str]:
-    """The names that a node reads, those of the graphs within it too."""
-    inner = [attribute.g for attribute in node.attribute if attribute.HasField("g")]
-    return set(node.input).union(*(reads(other) for graph in inner for other in graph.node))
-
-
-def _readers(graph: onnx.GraphProto) -> dict[str, list[onnx.NodeProto]]:
-    """The nodes that read each name, those with a graph that reads it too."""
-    found: dict[str, list[onnx.NodeProto]] = {}
-    for node in graph.node:
-        for name in reads(node):
-            found.setdefault(name, []).append(node)
-    return found
-
-
-def _looks_up(node: onnx.NodeProto, table: str) -> bool:
-    """Tell if a node takes rows of a table."""
-    return (
-        node.op_type == "Gather"
-        and node.input[0] == table
-        and not any(attribute.name == "axis" and attribute.i for attribute in node.attribute)
-    )
-
-
-def _axis(node: onnx.NodeProto) -> int:
-    """The dimension along which a DequantizeLinear scales."""
-    return next((attribute.i for attribute in node.attribute if attribute.name == "axis"), 1)
-
-
-def _scaled(
-    graph: onnx.GraphProto,
-    node: onnx.NodeProto,
-    held: Mapping[str, onnx.TensorProto],
-    done: dict[tuple[str, str], str],
-) -> list[onnx.NodeProto]:
-    """The nodes that scale codes when a file is loaded; codes that were so before are once."""
-    make, (codes, scale) = onnx.helper.make_node, node.input
-    if (codes, scale) in done:
-        return [make("Identity", [done[codes, scale]], node.output)]
-    done[codes, scale] = node.output[0]
-    shape = [1] * len(held[codes].dims)
-    shape[_axis(node)] = -1
-    factors = onnx.numpy_helper.to_array(held[scale]).reshape(shape)
-    _add(graph, f"{scale}.factors", factors)
-    return [
-        make("Cast", [codes], [f"{codes}.numbers"], to=onnx.TensorProto.FLOAT),
-        make("Mul", [f"{codes}.numbers", f"{scale}.factors"], node.output),
-    ]
-
-
-def _scaled_rows(
-    graph: onnx.GraphProto,
-    lookup: onnx.NodeProto,
-    node: onnx.NodeProto,
-    held: Mapping[str, onnx.TensorProto],
-) -> list[onnx.NodeProto]:
-    """The nodes that look up rows of codes, and scale those that were found."""
-    make, (codes, scale) = onnx.helper.make_node, node.input
-    found, (rows,) = lookup.input[1], lookup.output
-    nodes = [
-        make("Gather", [codes, found], [f"{rows}.codes"]),
-        make("Cast", [f"{rows}.codes"], [f"{rows}.numbers"], to=onnx.TensorProto.FLOAT),
-    ]
-    if _axis(node):
-        return [*nodes, make("Mul", [f"{rows}.numbers", scale], [rows])]
-    if f"{scale}.column" not in {tensor.name for tensor in graph.initializer}:
-        _add(graph, f"{scale}.column", onnx.numpy_helper.to_array(held[scale])[:, None])
-    return [
-        *nodes,
-        make("Gather", [f"{scale}.column", found], [f"{rows}.scale"]),
-        make("Mul", [f"{rows}.numbers", f"{rows}.scale"], [rows]),
-    ]
 
 
 def _codebook(codes: NDArray[np.int8], bits: int) -> NDArray[np.int8]:
@@ -181,7 +77,7 @@ def _patterns(graph: onnx.GraphProto, bits: int) -> list[onnx.NodeProto]:
         f"number{bits}": 2**bits,
     }
     for name, value in constants.items():
-        _add(graph, name, np.array(value, np.int64))
+        add_tensor(graph, name, np.array(value, np.int64))
     chain = [
         ("Range", ["zero", "all", "one"]),
         ("Reshape", ["", "column"]),
@@ -209,19 +105,14 @@ def _unpacking(
     if count % (8 // bits):
         # The last byte holds patterns that stand for nothing.
         for label, value in (("flat", [-1]), ("start", [0]), ("end", [count])):
-            _add(graph, f"{name}.{label}", np.array(value, np.int64))
+            add_tensor(graph, f"{name}.{label}", np.array(value, np.int64))
         nodes.append(make("Reshape", [source, f"{name}.flat"], [f"{name}.all"]))
         ends = [f"{name}.start", f"{name}.end"]
         nodes.append(make("Slice", [f"{name}.all", *ends], [f"{name}.used"]))
         source = f"{name}.used"
-    _add(graph, f"{name}.shape", np.array(shape, np.int64))
+    add_tensor(graph, f"{name}.shape", np.array(shape, np.int64))
     nodes.append(make("Reshape", [source, f"{name}.shape"], [name]))
     return nodes
-
-
-def _add(graph: onnx.GraphProto, name: str, values: Array) -> None:
-    if all(tensor.name != name for tensor in graph.initializer):
-        graph.initializer.append(onnx.numpy_helper.from_array(values, name))
 
 
 def stored_bits(file: bytes) -> dict[int, int]:
@@ -233,7 +124,7 @@ def stored_bits(file: bytes) -> dict[int, int]:
     held = {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
     made_by = {output: node for node in graph.node for output in node.output}
     found: dict[str, tuple[int, int]] = {}
-    readers = _readers(graph)
+    readers = readers_of(graph)
     for node in graph.node:
         if (packed := _packed(node, made_by, readers, held)) is not None:
             found[packed.name] = packed.bits, math.prod(packed.shape)
@@ -254,7 +145,7 @@ def unpacked(graph: onnx.GraphProto, held: dict[str, Array]) -> dict[str, Array]
     """A graph's initializers by name, each in its shape; packed weights as the codes that they
     stand for."""
     made_by, whole = {output: node for node in graph.node for output in node.output}, dict(held)
-    readers = _readers(graph)
+    readers = readers_of(graph)
     for node in graph.node:
         if (packed := _packed(node, made_by, readers, held)) is not None:
             bits, count = packed.bits, math.prod(packed.shape)

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnx
 
-from automl.export.packing import reads
+from automl.export.graph_names import reads
 
 Readers = Mapping[str, Sequence[onnx.NodeProto]]
 

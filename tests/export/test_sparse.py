@@ -6,10 +6,11 @@ import onnx.reference
 import onnxruntime
 import pytest
 import torch
+from helpers.held_arrays import file_of
 from helpers.trials import finish
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onnx import helper, numpy_helper
+from onnx import numpy_helper
 from torch import nn
 
 from automl.compression.clip import Clip
@@ -19,18 +20,6 @@ from automl.export import sparse
 from automl.models.convnet import ConvNet
 from automl.models.mlp import MLP
 from automl.runtimes import onnx as runtime
-
-
-def file_of(*arrays):
-    """A model that gives what it holds."""
-    held = [numpy_helper.from_array(array, f"w{i}") for i, array in enumerate(arrays)]
-    nodes = [helper.make_node("Identity", [t.name], [f"y{i}"]) for i, t in enumerate(held)]
-    outputs = [
-        helper.make_tensor_value_info(f"y{i}", t.data_type, t.dims) for i, t in enumerate(held)
-    ]
-    graph = helper.make_graph(nodes, "g", [], outputs, held)
-    opsets = [helper.make_opsetid("", 20)]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=10)
 
 
 def packed_by(name, array):

@@ -45,9 +45,9 @@ def enough_rows(network: Network) -> int:
     return max(LEAST_ROWS, CALIBRATION_ROWS * LARGE // max(LARGE, numbers))
 
 
-def seen_rows(network: Network, context: Context) -> Tensor:
+def seen_rows(network: Network, context: Context, most: int = CALIBRATION_ROWS) -> Tensor:
     """Calibration rows as the network sees them, (rows, *input shape), on the context's device."""
-    rows = calibration_rows(context.data, enough_rows(network))
+    rows = calibration_rows(context.data, min(most, enough_rows(network)))
     return seen_by(network, rows.inputs, context.data.info).to(context.device)
 
 
@@ -97,7 +97,7 @@ def values_entering(
 def reading_numbers(network: Network, context: Context) -> set[str]:
     """The linear and convolution layers that are called, and read numbers."""
     names = [name for name, layer in network.body.named_modules() if isinstance(layer, KINDS)]
-    entering, _ = observe(network.body, names, seen_rows(network, context)[:2])
+    entering, _ = observe(network.body, names, seen_rows(network, context, 2))
     return set(entering)
 
 

@@ -56,7 +56,7 @@ def changeable(
     """
     check_names(network.body, step, keep)
     every = weights(network.body)
-    used = uses(network.body, every, seen_rows(network, context)[:ROWS])
+    used = uses(network.body, every, seen_rows(network, context, ROWS))
     found, staying = dict[str, Weight](), dict[str, str]()
     for weight in every:
         reason = "is kept" if weight.in_any(keep) else why_unused(weight, used) or refuse(weight)

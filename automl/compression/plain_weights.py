@@ -36,7 +36,7 @@ def plain(network: Network, context: Context) -> Network:
     names = [name for name, layer in network.body.named_modules() if _is_computed(layer)]
     if not names:
         return network
-    rows = seen_rows(network, context)[:ROWS]
+    rows = seen_rows(network, context, ROWS)
     predict(network, rows)  # the old norms compute a weight only when its layer is called
     made = edit_layers(network, {name: MadePlain() for name in names}).to(context.device)
     copy_weights(network, made)

@@ -20,9 +20,12 @@ from automl.errors import UserError
 from automl.space.domains import IntDomain, OneOfDomain
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from automl.home import Home
     from automl.space.exploring import Explored
     from automl.trial.layer_outcomes import Outcomes
+    from automl.trial.result import TrialResult
 
 
 @takes_options("check")
@@ -80,8 +83,6 @@ def examine(name: str, sets: dict[str, str], home: Home, *, run: bool) -> SpaceR
 
     Raises UserError on a space that cannot be searched.
     """
-    from automl import user_code
-    from automl.cli import tiny_trial
     from automl.home import make_writable
     from automl.models.family import count_parameters
     from automl.space import space_file
@@ -96,12 +97,7 @@ def examine(name: str, sets: dict[str, str], home: Home, *, run: bool) -> SpaceR
     explored = validate(space)
     make_writable(home)
     reference = largest(space, explored, home.cache)
-    result = None
-    if run:
-        longest = max(reversed(explored.configs), key=lambda config: len(config.recipe))
-        result = tiny_trial.run(longest, home.cache, user_code.fingerprint(text))
-        if result.status == "failed":
-            raise UserError(f"a tiny trial of {path} failed: {result.reason}")
+    result = _tiny_trial(explored, text, path, home) if run else None
     return SpaceReport(
         space=path.stem,
         objectives=", ".join(space.objectives),
@@ -116,6 +112,18 @@ def examine(name: str, sets: dict[str, str], home: Home, *, run: bool) -> SpaceR
         notes=reference.notes + (result.notes if result else ()),
         outcomes=result.outcomes if result else {},
     )
+
+
+def _tiny_trial(explored: Explored, text: str, path: Path, home: Home) -> TrialResult:
+    """The end of the longest recipe of a space, in short. Raises UserError where it fails."""
+    from automl import user_code
+    from automl.cli import tiny_trial
+
+    longest = max(reversed(explored.configs), key=lambda config: len(config.recipe))
+    result = tiny_trial.run(longest, home.cache, user_code.fingerprint(text))
+    if result.status == "failed":
+        raise UserError(f"a tiny trial of {path} failed: {result.reason}")
+    return result
 
 
 def _configurations(explored: Explored) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-from automl.errors import UserError
+from automl.errors import UserError, described
 
 
 def package(name: str, user: str, extra: str) -> ModuleType:
@@ -18,8 +18,7 @@ def package(name: str, user: str, extra: str) -> ModuleType:
             f"{user} needs the package {name!r}; install it: pip install 'frontier-automl[{extra}]'"
         ) from None
     except Exception as error:
-        first = str(error).splitlines()[0]
         raise UserError(
-            f"{user} needs the package {name!r}, which does not import here ({first}); "
+            f"{user} needs the package {name!r}, which does not import here ({described(error)}); "
             "install the build of it that fits your torch"
         ) from error

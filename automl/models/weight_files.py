@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -57,7 +56,9 @@ def convert(file: Path, out: Path) -> list[str]:
         held = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(f"there is no file {file}; check the path") from None
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror}") from error
+    except Exception as error:  # bytes that are no file of torch's may raise anything in its reader
         raise UserError(
             f"{file} holds more than tensors, or is no file of torch's: where you trust it, save "
             "`module.state_dict()` of it, and convert that"
@@ -67,7 +68,10 @@ def convert(file: Path, out: Path) -> list[str]:
         raise UserError(f"{file} holds no tensors by name; save `module.state_dict()`")
     # Cloned: safetensors refuses tensors that share memory.
     whole = {name: tensor.detach().contiguous().clone() for name, tensor in state.items()}
-    safetensors.torch.save_file(whole, out)
+    try:
+        out.write_bytes(safetensors.torch.save(whole))
+    except OSError as error:
+        raise UserError(f"{out} cannot be written: {error.strerror}") from error
     return left_out
 
 

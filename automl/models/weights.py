@@ -120,7 +120,7 @@ def why_unused(weight: Weight, used: Mapping[str, set[str]]) -> str:
 
 def check_names(body: nn.Module, step: str, names: Iterable[str]) -> None:
     """Raise Rejected at a name that is neither a module's nor a tensor's."""
-    known = [name for name, _ in body.named_modules(remove_duplicate=False)]
+    known = [name for name, _ in body.named_modules(remove_duplicate=False) if name]
     known += [name for name, _ in body.named_parameters(remove_duplicate=False)]
     for name in names:
         if name not in known:

@@ -281,6 +281,8 @@ def test_what_is_kept_stays(network, context):
     assert list(quantized.spec.layer_edits) == ["head"]
     with pytest.raises(Rejected, match="unknown layer 'haed'; did you mean 'head'"):
         finish(replace(step, keep=("haed",)).run(network("Tied"), context))
+    with pytest.raises(Rejected, match="unknown layer 'nope'; known: first, "):
+        finish(replace(step, keep=("nope",)).run(network("Tied"), context))
 
 
 def test_where_nothing_can_change_all_reasons_are_told(network, context):

@@ -84,3 +84,18 @@ def test_a_file_that_is_none_is_told(tmp_path):
     (tmp_path / "w.safetensors").write_text("no tensors")
     with pytest.raises(UserError, match="is no safetensors file that can be read"):
         weight_files.load(net(), tmp_path / "w.safetensors", "net")
+
+
+@pytest.mark.parametrize("held", [b"", b"hi\n", b"PK\x03\x04", b"\x80\x02."])
+def test_bytes_that_are_no_file_of_torch_are_told(held, tmp_path):
+    (tmp_path / "w.pt").write_bytes(held)
+    with pytest.raises(UserError, match="is no file of torch's"):
+        weight_files.convert(tmp_path / "w.pt", tmp_path / "w.safetensors")
+
+
+def test_paths_that_cannot_be_are_told(tmp_path):
+    torch.save({"w": torch.ones(2)}, tmp_path / "w.pt")
+    with pytest.raises(UserError, match="cannot be read: Is a directory"):
+        weight_files.convert(tmp_path, tmp_path / "w.safetensors")
+    with pytest.raises(UserError, match="cannot be written: No such file or directory"):
+        weight_files.convert(tmp_path / "w.pt", tmp_path / "none" / "w.safetensors")

@@ -65,7 +65,7 @@ CELLS = {
 }
 """The number of steps after the training, and the bits of a sole `Quantize`."""
 NUM_TEXTS, NUM_WORDS, VOCABULARY = 2_000, 4_000, 30_522
-SPREAD = 1.0
+SPREAD = 0.5
 """Of the logarithms of the words' shares in a class: what two epochs learn well, not wholly."""
 
 

@@ -24,7 +24,7 @@ from automl.export import packing, sparse
 from automl.export.complaints import FIXED_ROWS, complaint
 from automl.export.dynamic_inputs import compute_with_integers
 from automl.export.free_length import free_length
-from automl.export.onnx_patches import keep_operators
+from automl.export.onnx_patches import keep_operators, masks_as_they_are
 from automl.export.scaled_codes import scale_at_load
 from automl.export.shared_tensors import share
 from automl.export.turned_codes import store_turned
@@ -89,7 +89,7 @@ def _traced(deployed: Deployed, row: torch.Tensor, output: str) -> onnx.ModelPro
     keep_operators()
     batch = torch.export.Dim("batch", min=1, max=MAX_BATCH)
     try:
-        with torch.no_grad(), free_length(deployed.model.body):
+        with torch.no_grad(), free_length(deployed.model.body), masks_as_they_are():
             program = torch.onnx.export(
                 deployed,
                 (row,),

@@ -19,7 +19,7 @@ MISSING = (
 )
 """Fields that are missing values in a column of any kind."""
 MISSING_NUMBERS = (
-    *("?", "-", "--", ".", "*", "x", "none", "missing", "unknown", "na", "n.a.", "tbd"),
+    *("?", "-", "--", ".", "*", "none", "missing", "unknown", "na", "n.a.", "tbd"),
     *("#div/0!", "#value!", "#ref!", "#num!", "#name?", "#null!"),
 )
 """Texts, in small letters, that are missing values among numbers."""
@@ -37,7 +37,7 @@ _DECLARED: dict[str, tuple[Callable[[pa.DataType], bool], ...]] = {
     "booleans": (types.is_boolean,),
     "integers": (types.is_integer,),
     "numbers": (types.is_floating, types.is_decimal),
-    "texts": (types.is_string, types.is_large_string, types.is_string_view, types.is_dictionary),
+    "texts": (types.is_string, types.is_large_string, types.is_string_view),
     "dates or times": (types.is_temporal,),
     "only missing values": (types.is_null,),
     "bytes that are no UTF-8 text": (types.is_binary, types.is_large_binary),
@@ -63,10 +63,14 @@ class Cells:
         return found
 
 
-def declared(column: pa.ChunkedArray, is_category: bool = False) -> Cells:
-    """A column of a file that declares types. Raises ArrowInvalid on texts that are not UTF-8."""
+def declared(column: pa.ChunkedArray) -> Cells:
+    """A column of a file that declares types; a dictionary's values are categories.
+
+    Raises ArrowInvalid on texts that are not UTF-8.
+    """
     column.validate(full=True)
-    if types.is_dictionary(column.type):
+    is_category = types.is_dictionary(column.type)
+    if is_category:
         column = column.cast(column.type.value_type)
     found = (kind for kind, tests in _DECLARED.items() if any(is_a(column.type) for is_a in tests))
     kind = next(found, f"values of the type {column.type}")

@@ -73,6 +73,11 @@ def _check_classes(source: str, raw: RawDataset) -> None:
         )
     if len(names) < 2:
         raise UserError(f"{source}: there is only the class {names[0]!r}; two are needed")
+    if len(names) > max(2, len(targets) / 2):
+        raise UserError(
+            f"{source}: there are {len(names)} different labels in {len(targets)} rows, such as "
+            f"{names[0]!r}; classes repeat: choose another target"
+        )
     learned = targets[: raw.num_learned]
     counts = np.bincount(learned, minlength=len(names))
     least = 1 + (not raw.num_validation) + (not raw.num_test)

@@ -157,7 +157,8 @@ class HuggingFace(Dataset):
         if getattr(feature, "dtype", "") in ("string", "large_string"):
             texts = [checked(text, row_name(row)) for row, text in enumerate(rows[column])]
             return tokens(texts, self.length, self.tokenizer)
-        numbers = np.asarray(rows.with_format("numpy")[column][:])
+        # Of itself the format makes float32 of float64, without a word on what that loses.
+        numbers = np.asarray(rows.with_format("numpy", dtype=np.float64)[column][:])
         if numbers.dtype.kind not in "buif" or numbers.ndim < 2:
             raise UserError(
                 f"{self}: column {column!r} holds {feature}; images, texts and lists of numbers "

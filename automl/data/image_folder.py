@@ -151,8 +151,8 @@ def _images(path: Path) -> list[tuple[str, Path]]:
 def _decode(path: Path, size: tuple[int, ...], channels: int) -> NDArray[np.uint8]:
     try:
         # Cameras write notes that Pillow warns of; the pixels are right.
-        with warnings.catch_warnings(), Image.open(path) as image:
-            warnings.simplefilter("ignore", UserWarning)
+        silent = warnings.catch_warnings(action="ignore", category=UserWarning)
+        with silent, Image.open(path) as image:
             return pixels(image, size, channels)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UserError(f"{path} does not decode ({error}); replace or remove it") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from automl.data.text_files import ending, text_lines
 from automl.errors import UserError
 
 _COMMENTS = ("#", "%")
+_WORD = re.compile(r"'[^']*'|\"[^\"]*\"|\S+")
+"""A word of a header, which may be quoted and hold blanks."""
 _MISSING_LABELS = ("", "?", "nan")
 
 
@@ -138,7 +141,7 @@ def _ts_lines(path: Path) -> Iterator[_Row]:
     for line, text in _lines(path):
         if text.startswith("@"):
             name, *words = text[1:].lower().split() or [""]
-            header[name] = text.split()[1:] if name == "classlabel" else words
+            header[name] = _WORD.findall(text)[1:] if name == "classlabel" else words
             continue
         if "data" not in header:
             raise UserError(f"line {line} of {path} stands before @data; add that to the header")

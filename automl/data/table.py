@@ -109,6 +109,11 @@ class Table(Dataset):
                 f"{_row_name(files, int(missing.argmax()))} has no value in the target column "
                 f"{self.target!r}{why}; fill or remove it"
             )
+        if not self.task and (first := _first_of_counted(parts[0])) is not None:
+            raise UserError(
+                f"Table(target={self.target!r}): the column counts the rows from {first}; choose "
+                "another target, or set task='regression'"
+            )
         if (self.task or self._task(parts[0])) == "classification":
             classes, targets = coded(_labels(parts))
             return targets, classes
@@ -211,13 +216,21 @@ def _check_precision(path: str, name: str, column: Cells, rounded: NDArray[np.fl
 
 
 def _counts_rows(name: str, column: Cells) -> str:
-    """A note on a column that only numbers the rows; "" of any other."""
-    if column.kind != "integers" or column.values.null_count:
+    """A note on a column that only counts the rows; "" of any other."""
+    first = _first_of_counted(column)
+    if first is None:
         return ""
+    return f"column {name!r} counts the rows from {first}; drop=({name!r},) leaves it out"
+
+
+def _first_of_counted(column: Cells) -> int | None:
+    """The first of integers that grow by one from row to row; None of any others, or of few."""
+    if column.kind != "integers" or column.values.null_count:
+        return None
     numbers = column.values.to_numpy()
     if len(numbers) <= MAX_INTEGER_CLASSES or (np.diff(numbers) != 1).any():
-        return ""
-    return f"column {name!r} counts the rows from {numbers[0]}; drop=({name!r},) leaves it out"
+        return None
+    return int(numbers[0])
 
 
 def _row_name(files: Sequence[TableFile], row: int) -> str:

@@ -129,14 +129,15 @@ def _parquet(path: Path) -> tuple[pa.Table, list[str]]:
     """The columns of a Parquet file, and the names of those that are pandas' index."""
     try:
         table = parquet.ParquetFile(path, memory_map=True).read()
+        about = table.schema.pandas_metadata
+        about = about if isinstance(about, dict) else {}
         table = table.rename_columns([name.strip() for name in table.column_names])
-        about = table.schema.pandas_metadata or {}
-        index = [name for name in about.get("index_columns", ()) if isinstance(name, str)]
+        index = [n.strip() for n in about.get("index_columns", ()) if isinstance(n, str)]
     except (pa.ArrowException, OSError, ValueError) as error:
         why = " ".join(str(error).split())
         raise UserError(f"{path} cannot be read: {why}; correct it or save it again") from None
     categories = {
-        str(column.get("field_name") or column.get("name"))
+        str(column.get("field_name") or column.get("name")).strip()
         for column in about.get("columns", ())
         if column.get("pandas_type") == "categorical"
     }
@@ -221,7 +222,7 @@ def _cells(path: str, table: pa.Table, first: Path, texts: Collection[str]) -> d
         except pa.ArrowInvalid as error:
             why = " ".join(str(error).split())
             raise UserError(
-                f"{path}: column {name!r} cannot be read: {why}; save it again"
+                f"{path}: column {name!r} holds texts that are not UTF-8 ({why}); write them anew"
             ) from None
     if any(one.has_decimal_commas for one in found.values()):
         for name, column in zip(table.column_names, table.columns, strict=True):

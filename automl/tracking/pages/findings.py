@@ -6,7 +6,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from automl import pareto
+from automl import conditions, pareto
 from automl.pareto import Axis
 from automl.study.front import Front
 from automl.study.record import Settings, TrialRecord
@@ -100,30 +100,32 @@ class Findings:
 def read(study: Study, compresses: Mapping[str, bool]) -> Findings:
     records = [*study.records(), *study.refits()]
     ended = [record for record in records if record.result is not None]
-    front = study.front(ended).members
-    members = {record.id for record in front}
+    front = study.front(ended)
+    members = {record.id for record in front.members}
     first = min((record.ended for record in ended), default=0.0)
     runs = study.attribute("runs") or [(first, 0.0)]
     return Findings(
         name=study.name,
         settings=study.settings,
         summary=study.summary(),
-        points=[_point(record, study.settings, members) for record in ended],
-        front=front,
-        advice=advise(study, front),
+        points=[_point(record, study.settings, front, members) for record in ended],
+        front=front.members,
+        advice=advise(study, front.members),
         is_over=study.attribute("state") == "finished",
         runs=[(began, before) for began, before in runs],
         compresses=compresses,
     )
 
 
-def _point(record: TrialRecord, settings: Settings, front: Container[TrialId]) -> Point:
+def _point(
+    record: TrialRecord, settings: Settings, front: Front, members: Container[TrialId]
+) -> Point:
     assert record.result is not None
     if record.result.measurement is None:
         return Point(record, record.result.status, *_last_report(record, settings.axes))
-    if record.id in front:
+    if record.id in members:
         return Point(record, FRONT, record.values)
-    feasible = pareto.satisfies(record.values, settings.conditions)
+    feasible = conditions.satisfies(record.values, front.limits)
     return Point(record, DOMINATED if feasible else BREAKS, record.values)
 
 

@@ -1,5 +1,6 @@
 """Trials and searches driven in the test's own process."""
 
+import atexit
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from automl.trial.trial import run
 DIGITS = Sklearn("digits")
 
 CACHE = tempfile.TemporaryDirectory(prefix="automl-cache-")
+atexit.register(CACHE.cleanup)
 """Where the tests of a process keep their datasets."""
 
 

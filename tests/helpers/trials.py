@@ -19,8 +19,8 @@ from automl.trial.trial import run
 DIGITS = Sklearn("digits")
 
 CACHE = tempfile.TemporaryDirectory(prefix="automl-cache-")
-atexit.register(CACHE.cleanup)
 """Where the tests of a process keep their datasets."""
+atexit.register(CACHE.cleanup)
 
 
 def load(data: Dataset, seed: int = 0) -> Data:

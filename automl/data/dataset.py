@@ -8,6 +8,7 @@ import inspect
 import json
 import shutil
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
@@ -120,6 +121,12 @@ def summary(dataset: Dataset, seed: int, cache: Path) -> DataSummary:
     folder = _prepared(dataset, seed, cache)
     found = SUMMARIES.validate_json((folder / "summary.json").read_bytes())
     return replace(found, source=str(dataset))
+
+
+def summaries(datasets: Iterable[tuple[Dataset, int]], cache: Path) -> list[DataSummary]:
+    """A summary of each different dataset, with the seed of its split."""
+    found = [summary(dataset, seed, cache) for dataset, seed in datasets]
+    return list({(one.source, one.num_train): one for one in found}.values())
 
 
 def test_split(dataset: Dataset, seed: int, cache: Path) -> Split:

@@ -27,7 +27,7 @@ from automl.data.summary import DataSummary, summarise
 VALIDATION_SHARE = 0.2
 TEST_SHARE = 0.2
 MAX_VALIDATION_ROWS = 5_000
-CACHE_VERSION = 3
+CACHE_VERSION = 4
 
 
 class Dataset(Config):

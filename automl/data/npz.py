@@ -158,6 +158,14 @@ def _check_rows(path: str, arrays: _Arrays, part: str) -> None:
             f"{path}: '{part}targets' is {targets.dtype} of the shape {targets.shape}; classes are "
             "integers (rows,), a regression's outputs are floats (rows, outputs)"
         )
+    if targets.dtype.kind == "f" and targets.ndim == 1 and not part:
+        different = np.unique(targets)
+        is_whole = np.isfinite(different).all() and (different == np.rint(different)).all()
+        if is_whole and 1 < len(different) <= MAX_LISTED:
+            raise UserError(
+                f"{path}: 'targets' are {len(different)} whole numbers such as {different[0]}; for "
+                "classes save targets.astype(int), for a regression targets.reshape(-1, 1)"
+            )
     if targets.dtype.kind == "f" and targets.ndim == 2 and targets.shape[1] > 1:
         is_one_hot = ((targets == 0) | (targets == 1)).all() and (targets.sum(1) == 1).all()
         if is_one_hot:

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from automl.cli import streams
+from automl.data.summary import DataSummary
 from automl.engine.searches import Search
 from automl.engine.watch import Watch
 from automl.recipe import Report
@@ -33,6 +34,9 @@ class Progress(Watch):
         self.live: Live | None = None
         self.running: dict[TrialId, str] = {}
         self.records: list[TrialRecord] = []
+
+    def read(self, data: DataSummary) -> None:
+        self.say(data.short_text())
 
     def connecting(self) -> None:
         self.say("starting Ray …")

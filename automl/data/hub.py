@@ -73,10 +73,11 @@ class HuggingFace(Dataset):
             rows = _package(self, "datasets").concatenate_datasets(
                 [part.select_columns(columns) for part in parts]
             )
+            rows.data.validate(full=True)
         except (TypeError, ValueError) as error:
             raise UserError(
                 f"{self}: the splits {', '.join(names)} hold {chosen!r} or {self.label!r} of "
-                f"unlike types ({described(error)}); make them alike"
+                f"unlike types, or damaged ({described(error)}); make them alike"
             ) from None
         inputs, num_tokens = self._inputs(rows, chosen, row_name)
         targets, classes = _targets(rows, self.label, row_name)
@@ -138,14 +139,17 @@ class HuggingFace(Dataset):
         if bool(self.name) == bool(self.path):
             raise UserError(f"{self}: give either the name on the hub or the path of a folder")
         package = _package(self, "datasets")
+        folder = str(existing(self.path)) if self.path else ""
         try:
             if self.name:
                 found = package.load_dataset(self.name, self.config or None)
             else:
-                found = package.load_from_disk(str(existing(self.path)))
-        # `datasets` raises IndexError for a dataset without rows.
-        except (IndexError, OSError, ValueError) as error:
-            raise UserError(f"{self} cannot be loaded: {error}; check its name and rows") from None
+                found = package.load_from_disk(folder)
+        # Of any kind: files that are damaged raise whatever their reader runs into.
+        except Exception as error:
+            raise UserError(
+                f"{self} cannot be loaded: {described(error)}; check its name and rows"
+            ) from error
         return found if isinstance(found, dict) else {self.split: found}
 
     def _inputs(self, rows: datasets.Dataset, column: str, row_name: _RowName) -> tuple[Array, int]:

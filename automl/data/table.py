@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -24,6 +25,7 @@ from automl.errors import UserError
 MAX_CATEGORIES = 100
 MAX_INTEGER_CLASSES = 20
 MAX_LISTED = 30
+_NUMBER_IN = re.compile(r"[^\w\d]*\d[\d.,]*\D{0,4}").fullmatch
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,12 @@ class Table(Dataset):
             if not columns[-1].categories:
                 _check_precision(self.path, name, parts[0], inputs[: counts[0], number])
         targets, classes = self._targets(files)
-        counted = [note for name in names if (note := _counts_rows(name, files[0].columns[name]))]
+        told = [
+            note
+            for column in columns
+            for note in (_counts_rows(column.name, files[0].columns[column.name]), _signs(column))
+            if note
+        ]
         return RawDataset(
             inputs,
             targets,
@@ -70,7 +77,7 @@ class Table(Dataset):
             columns=tuple(columns),
             row_name=lambda row: _row_name(files, row),
             target=self.target,
-            notes=tuple(dict.fromkeys([*(n for file in files for n in file.notes), *counted])),
+            notes=tuple(dict.fromkeys([*(n for file in files for n in file.notes), *told])),
         )
 
     def _files(self) -> list[TableFile]:
@@ -81,9 +88,7 @@ class Table(Dataset):
             raise UserError(_no_column(f"Table(target={self.target!r})", self.target, train))
         if not self.test_path:
             return [train]
-        # Texts that happen to be numbers in the test file are still texts.
-        texts = {name for name, column in train.columns.items() if column.kind == "texts"}
-        test = table_file.read(self.test_path, keep, drop, texts)
+        test = table_file.read(self.test_path, keep, drop, train)
         for name in sorted({*train.columns} ^ {*test.columns}):
             raise UserError(
                 f"column {name!r} is not in both {self.path} and {self.test_path}; add or drop it"
@@ -215,6 +220,17 @@ def _check_precision(path: str, name: str, column: Cells, rounded: NDArray[np.fl
     check_precision(lambda _: f"{path}: column {name!r}", numbers, rounded[known][:, None])
 
 
+def _signs(column: Column) -> str:
+    """A note on many categories that are numbers with signs or units; "" of any other."""
+    first = next(iter(column.categories), "")
+    if len(column.categories) <= MAX_INTEGER_CLASSES or not all(map(_NUMBER_IN, column.categories)):
+        return ""
+    return (
+        f"column {column.name!r} holds {len(column.categories)} categories such as {first!r}; if "
+        "they are numbers, write them without signs and units"
+    )
+
+
 def _counts_rows(name: str, column: Cells) -> str:
     """A note on a column that only counts the rows; "" of any other."""
     first = _first_of_counted(column)
@@ -224,10 +240,10 @@ def _counts_rows(name: str, column: Cells) -> str:
 
 
 def _first_of_counted(column: Cells) -> int | None:
-    """The first of integers that grow by one from row to row; None of any others, or of few."""
+    """The least of integers that count the rows in any order; None of any others, or of few."""
     if column.kind != "integers" or column.values.null_count:
         return None
-    numbers = column.values.to_numpy()
+    numbers = np.sort(column.values.to_numpy())
     if len(numbers) <= MAX_INTEGER_CLASSES or (np.diff(numbers) != 1).any():
         return None
     return int(numbers[0])

@@ -116,7 +116,7 @@ def tokens(texts: Sequence[str], length: int, tokenizer: str) -> tuple[Array, in
 
 def _table_lines(path: Path, text: str, label: str) -> Iterator[tuple[int, object, object]]:
     delimiter = delimiter_of(path)
-    lines = records(path, delimiter)
+    lines = records(path, delimiter, strict=True)
     _, header = next(lines, (1, []))
     names = [name.strip() for name in header]
     for field, name in (("text", text), ("label", label)):

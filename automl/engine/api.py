@@ -16,11 +16,12 @@ from automl.cluster import nodes, session
 from automl.cluster.measuring import MeasurerHandle
 from automl.cluster.portable_space import PortableSpace
 from automl.config import choices, import_choices
+from automl.data.dataset import summaries
 from automl.engine import run
 from automl.engine.declared_options import show_options
 from automl.engine.live_search import spent_seconds
 from automl.engine.search_options import NewSearch, Options, declared, read
-from automl.engine.searches import Search, open_study, study_space
+from automl.engine.searches import Search, check_data, open_study, study_space
 from automl.engine.watch import Watch
 from automl.errors import UserError, unknown
 from automl.home import Home, check_name, home_at, make_writable
@@ -86,6 +87,8 @@ def search(
     _new_folder(place, new.name, path.stem)
     exporting = _in_background(reference.export)
     watch = watch or Watch()
+    for found in summaries([(one.dataset, one.seed) for one in explored.configs], place.cache):
+        watch.read(found)
     watch.connecting()
     with session.connected(chosen.address):
         clock = Clock(budget)
@@ -132,6 +135,7 @@ def resume(
     chosen, _ = read("resume", options, study.attribute("options", {}))
     space = study_space(study)
     validate(space)
+    check_data(study)
     make_writable(place)
     models = Store(place.store)
     models.identify()

@@ -176,6 +176,8 @@ def test_a_users_mistake_is_one_sentence(make, sentence):
     ("path", "text", "sentence"),
     [
         ("dataset", '{"type": "AdamW"}', "give another Dataset"),
+        ("dataset", '{"type": "Sklearn"', r"that is no JSON \(.*close all brackets, and put names"),
+        ("dataset", "{'type': 'Sklearn'}", r"that is no JSON \(.*into double quotes"),
         ("dataset", '{"type": "Dataset"}', "no class named 'Dataset'"),
         ("dataset", '{"type": "Table", "path": 5, "target": "y"}', "Table.path is 5"),
         ("dataset", '{"type": "Table", "path": null, "target": "y"}', "Table.path is None"),

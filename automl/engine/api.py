@@ -113,7 +113,7 @@ def search(
             datasets=warm.datasets(explored),
             warm_start=new.warm_start or "",
             reference=known_of_it,
-            reference_point=point,
+            reference_params=point,
         )
         kept = (settings, text, file, known, database)
         study = _created(place, new.name, path.stem, lambda folder: studies.create(folder, *kept))

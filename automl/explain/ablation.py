@@ -106,7 +106,7 @@ def ablate(
 
 
 def course(config: TrialConfig, origin: TrialConfig | None) -> list[tuple[str, TrialConfig]]:
-    """What a model went through, each step by its name: a recipe up to each of its steps.
+    """The way of a model, each step by its name: a recipe up to each of its steps.
 
     A refit's begins with its origin's: the first training, and the cuts to the shape that was
     trained again, with the trainings after them.

@@ -225,7 +225,7 @@ def _importance(explanation: Explanation) -> Iterator[str]:
 
 
 def _one_choice(explanation: Explanation) -> Iterator[str]:
-    """What single choices did, from pairs of trials that differ in nothing else."""
+    """Tell what single choices did, from pairs of trials that differ in nothing else."""
     pairs = explanation.parameters.one_choice
     if not pairs:
         yield "No two of its trials differ in one choice alone."

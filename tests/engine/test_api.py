@@ -52,6 +52,13 @@ def test_a_search_ends_at_the_first_model_that_meets_its_goal(space, tmp_path):
         api.resume("own", home=home, until="rmse<1")
 
 
+def test_a_goal_may_name_a_metric_of_the_space_file(forgotten, space, tmp_path):
+    own = "from automl import MacroF1\n\nclass Mine(MacroF1):\n    beta = 3.0\n"
+    space.write_text(own + SPACE)
+    with pytest.raises(UserError, match="at character 7 'high' stands in place of a number"):
+        api.search(space, until="mine>=high", home=tmp_path / "home")
+
+
 @pytest.mark.slow
 def test_a_goal_is_kept_with_the_options_and_a_resumed_search_goes_on_to_it(space, tmp_path):
     home, watch = tmp_path / "home", Notes()

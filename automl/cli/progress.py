@@ -61,7 +61,8 @@ class Progress(Watch):
         self.running[record.id] = "waiting"
 
     def reported(self, trial: TrialId, report: Report) -> None:
-        figures = ", ".join(f"{name} {value:.4g}" for name, value in report.metrics.items())
+        shown = {"loss", *self.study.settings.objectives} & report.metrics.keys()
+        figures = ", ".join(f"{name} {report.metrics[name]:.4g}" for name in sorted(shown))
         self.running[trial] = f"{report.step} {report.epoch}/{report.epochs}: {figures}"
 
     def paused(self, trial: TrialId) -> None:

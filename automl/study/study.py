@@ -20,6 +20,7 @@ from automl.retry import patient
 from automl.space.domains import Params
 from automl.study import storage
 from automl.study.front import Front
+from automl.study.goal import Goal
 from automl.study.record import Course, Drawing, Settings, TrialRecord
 from automl.study.summary import Member, SearchSummary
 from automl.study.trial_id import Kind, TrialId
@@ -179,7 +180,7 @@ class Study:
     def summary(self) -> SearchSummary:
         """The search so far, in figures."""
         records, refits = self.records(), self.refits()
-        front = self.front([*records, *refits])
+        front, goal = self.front([*records, *refits]), Goal.of(self)
         results = [record.result for record in records if record.result is not None]
         refitted = [record.result for record in refits if record.result is not None]
         counts = Counter(str(result.status) for result in results)
@@ -193,6 +194,8 @@ class Study:
             seconds=self.attribute("seconds", 0.0),
             compute_seconds=sum(result.seconds for result in results + refitted),
             slots=self.attribute("slots", 1),
+            until=str(goal),
+            met_by=None if goal.met_by is None else goal.met_by.trial_id,
             faults=tuple(map(str, self.faults())),
             front=tuple(map(_member, front.members)),
         )

@@ -163,7 +163,9 @@ class Phases:
     def _learn_pace(self, record: TrialRecord) -> None:
         """Have the proposer leave out what is too long for the time that a trial has."""
         seconds = self.timetable.training_seconds()
-        if record.is_complete and seconds < math.inf:
+        assert record.result is not None
+        has_pace = record.is_complete or record.result.reason.startswith(NO_TIME)
+        if has_pace and seconds < math.inf:
             dispatcher = self.dispatcher
             config = dispatcher.under_way.config_of(record)
             dispatcher.drawing(dispatcher.proposer.afford, record, config, seconds)

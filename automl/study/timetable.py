@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from statistics import median
 
 from automl.study.budget import Clock, GpuMeter
@@ -11,9 +12,11 @@ from automl.trial.time_limit import Countdown, TimeLimit
 
 TRIALS_EACH = 5
 """A trial takes no more than this part of the time, so that a first model is there by then."""
-FINISHING_SHARE, MAX_FINISHING_SECONDS = 0.05, 30.0
+FINISHING_SHARE, MOST_FINISHING_SECONDS = 0.05, 30.0
 """What export, gate and measuring are taken to need until some trial has shown it: a share of the
 time, and the most."""
+LATEST = 5
+"""The latest trials that show what finishing takes."""
 GRACE = 2.0
 """When time is up, trials may take so many times what finishing usually takes."""
 
@@ -61,7 +64,7 @@ class Timetable:
     def refit_limit(self, seconds_left: float, seconds_of_trial: float, rounds: int) -> TimeLimit:
         """The time of a refit, of those that are left, when `rounds` of them are due."""
         fair = max(seconds_left / max(1, rounds), 2 * seconds_of_trial)
-        return self._limit(seconds_left, fair)
+        return replace(self._limit(seconds_left, fair), takes_stored=False)
 
     def expected_seconds(self, slots: int, trials_left: float) -> float:
         """The seconds until the budget is spent, by what trials took so far; infinite while that
@@ -71,7 +74,7 @@ class Timetable:
 
     def is_worth_starting(self, slots: int) -> bool:
         """Tell whether there is time for another trial, by what others took."""
-        return self.seconds_left(slots) > self._least_seconds()
+        return self.seconds_left(slots) > self._finishing_seconds() + self._least_seconds()
 
     def is_finishing(self, slots: int) -> bool:
         """Tell whether time was up a moment ago: trials that were cut off need some more."""
@@ -98,5 +101,5 @@ class Timetable:
 
     def _finishing_seconds(self) -> float:
         if self.finishing:
-            return max(self.finishing)
-        return min(FINISHING_SHARE * (self.whole or math.inf), MAX_FINISHING_SECONDS)
+            return max(self.finishing[-LATEST:])
+        return min(FINISHING_SHARE * (self.whole or 0.0), MOST_FINISHING_SECONDS)

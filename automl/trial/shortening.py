@@ -53,13 +53,15 @@ class Shortening:
     later: Sequence[Step] = ()
 
     def longest(self) -> TrialConfig | None:
-        """The longest config that fits; None where the shortest does not.
+        """The longest config that fits into the trial's share of the time; the shortest where
+        only all the time that is left is enough, and None where that is not.
 
         A training that is stored is taken before one that is not, unless the latter is more than
         twice as long.
         """
         left = self.pace.time.training_seconds_left()
         best: tuple[float, TrialConfig] | None = None
+        shortest = None
         for share, shorter in self._shorter():
             if best is not None and share < best[0] / 2:
                 break
@@ -69,7 +71,9 @@ class Shortening:
                 return shorter
             if fits and best is None:
                 best = share, shorter
-        return best[1] if best else None
+            is_possible = self._seconds(shorter, first, share) <= self.pace.time.seconds_left()
+            shortest = shorter if is_possible else None
+        return best[1] if best else shortest
 
     def words(self, shorter: TrialConfig) -> str:
         """The length that a training came to have, in a few words."""
@@ -94,11 +98,12 @@ class Shortening:
         share = self._least_rows() / (step.epochs * step.row_share * len(data.train.targets))
         least = share * self.pace.passes * self.pace.seconds_per_pass
         needed = share * self.pace.all_passes * self.pace.seconds_per_pass
-        times = (needed + own_time.limit.finishing_seconds) / max(0.1, own_time.seconds)
+        left = max(0.1, own_time.seconds_left())
+        times = (needed + own_time.limit.finishing_seconds) / left
         return (
             f"{NO_TIME}: an epoch takes about {self._epoch_seconds():.0f} s, its first "
-            f"{LEAST_BATCHES} batches {least:.0f} s, and the search has {own_time.seconds:.0f} s "
-            f"for a trial; give about {max(2, round(times))} times the time, or smaller models"
+            f"{LEAST_BATCHES} batches {least:.0f} s, and the search has {left:.0f} s left; "
+            f"give about {max(2, round(times))} times the time, or smaller models"
         )
 
     def _shorter(self) -> Iterator[tuple[float, TrialConfig]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -50,13 +51,15 @@ class TimeLimit:
 
     `left` counts down to the end of all training. A trial is to take no more than `fair_seconds`,
     so that others have their share; of these it needs `finishing_seconds` for export, gate and
-    measuring. With less than `least_seconds` left it does not begin.
+    measuring. With less than `least_seconds` left it does not begin. Where it `takes_stored` a
+    shortened training that another trial has made will do.
     """
 
     left: Countdown
     fair_seconds: float
     finishing_seconds: float = 0.0
     least_seconds: float = 0.0
+    takes_stored: bool = True
 
     def seconds(self) -> float:
         """The seconds that a trial which begins now is to take."""
@@ -71,14 +74,25 @@ class TrialTime:
         self.limit = limit
         self.now = limit.left.now if limit else time.monotonic
         self.seconds, self.started = limit.seconds() if limit else 0.0, self.now()
+        self.has_ended = False
+
+    def end(self) -> None:
+        """Have all training end now."""
+        self.has_ended = True
 
     def is_too_late(self) -> bool:
         """Tell whether it is not worth to begin."""
-        return self.limit is not None and self.limit.left.seconds_left() < self.limit.least_seconds
+        return self.limit is not None and self.seconds_left() < self.limit.least_seconds
 
     def is_up(self) -> bool:
         """Tell whether no training is to go on."""
-        return self.limit is not None and self.limit.left.seconds_left() <= 0
+        return self.seconds_left() <= 0
+
+    def seconds_left(self) -> float:
+        """The seconds until all training ends."""
+        if self.has_ended:
+            return 0.0
+        return self.limit.left.seconds_left() if self.limit else math.inf
 
     def training_seconds_left(self) -> float:
         """The seconds that the trial's trainings are to take from now on."""

@@ -235,15 +235,12 @@ class _Trial:
         return Pace(self.time, max(1.0, own), every, may_shorten)
 
     def _shorten(self, position: int, pace: Pace) -> Report:
-        """Make the trainings from a step on fit into their time; returns a report that says so.
-
-        Raises NoTime where none fits.
-        """
+        """Make the trainings from a step on fit into their time; returns a report that says so."""
         args = self.config, position, pace, self.data, self._num_stored, self.later
         choice = Shortening(*args)
         shorter = parallel.agree(choice.longest() if parallel.rank() == 0 else None)
         if shorter is None:
-            raise NoTime(parallel.agree(choice.no_time()))
+            return self._train_no_more(position, parallel.agree(choice.no_time()))
         note = parallel.agree(choice.sentence(shorter))
         self._become(shorter)
         self.fitted = position
@@ -252,8 +249,20 @@ class _Trial:
         assert isinstance(step, Train)
         return Report(step.label, 0, step.epochs, {}, note)
 
+    def _train_no_more(self, position: int, why: str) -> Report:
+        """Have the recipe go on without training from a step on.
+
+        Raises NoTime where nothing was trained before.
+        """
+        if not any(isinstance(step, Train) for step in self.config.recipe[:position]):
+            raise NoTime(why)
+        self.time.end()
+        return Report(self.config.recipe[position].label, 0, 0, {}, why)
+
     def _num_stored(self, config: TrialConfig) -> int:
         """The number of steps of a config that need not be run."""
+        if self.time.limit is None or not self.time.limit.takes_stored:
+            return 0
         return Prefixes(config, self.prefixes.store, self.prefixes.space_source).longest()
 
     def _become(self, config: TrialConfig) -> None:
@@ -274,7 +283,8 @@ class _Trial:
         take what comes of it for what its config says."""
         self.is_cut, self.prefixes = True, self.prefixes.apart(position)
         done = parallel.agree(pace.done)
-        words = f"{CUT_SHORT} after {done:.0%} of {self.config.recipe[position].label}"
+        when = f"after {done:.0%} of" if done else "before"
+        words = f"{CUT_SHORT} {when} {self.config.recipe[position].label}"
         self._note(f"{words}: time was up", words)
 
     def _note(self, note: str, words: str) -> None:

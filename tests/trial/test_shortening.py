@@ -142,7 +142,13 @@ def test_a_trial_without_time_says_what_to_change(config, store):
     assert (ended.status, CLOCK[0]) == ("stopped", 40)
     assert ended.reason.startswith(f"{NO_TIME}: an epoch takes about 375 s")
     assert "its first 20 batches 337 s" in ended.reason
-    assert "the search has 100 s for a trial; give about 4 times the time" in ended.reason
+    assert "the search has 60 s left; give about 6 times the time" in ended.reason
+
+
+def test_a_trial_takes_more_than_its_share_where_that_alone_gives_a_model(config, store):
+    slower = replace(config, recipe=(slow("train", seconds=20.0), Quantize()))
+    _, ended = drive(slower, store, limit=limit(100, left=1000))
+    assert (ended.status, ended.shortened) == ("complete", "train 1 of 12 epochs")
 
 
 def test_a_trial_that_comes_too_late_does_not_begin(config, store):
@@ -161,3 +167,11 @@ def test_a_teacher_is_shortened_with_its_pupil(config, store):
     assert {r.step for r in reports} == {"train", "train.teacher.train"}
     _, ended = drive(taught, store, limit=limit(1000, jam=30))
     assert ended.status == "complete" and "cut short" in ended.shortened
+
+
+def test_without_time_to_fine_tune_a_trained_model_is_finished(config, store):
+    """The machine comes to be slower when the fine-tuning begins."""
+    recipe = slow("train"), Prune(0.5), slow("fine_tune", 4, seconds=10.0), Quantize()
+    slower = replace(config, recipe=recipe)
+    _, ended = drive(slower, store, limit=limit(12 * 18 + 90, jam=12 * 18))
+    assert (ended.status, ended.shortened) == ("complete", f"{CUT_SHORT} before fine_tune")

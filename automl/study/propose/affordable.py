@@ -1,8 +1,9 @@
-"""What a search with little time can afford: trials that train for an epoch at least."""
+"""Candidates that a search with little time can afford: one epoch of them fits, at least."""
 
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 
 from automl.bounds.bound import Bound
 from automl.recipe import Step
@@ -14,28 +15,40 @@ from automl.trial.result import TrialResult
 class Affordable:
     """Refuses candidates of which not even one epoch fits into the time of a trial.
 
-    Nothing is refused until a trial has shown how fast this machine is; the fastest one counts.
-    A candidate of which no work is known is never refused.
+    The pace is each family's own, by its fastest trial; until a trial of a family has shown it,
+    none of the family is refused. A candidate of which no work is known is never refused.
     """
 
     def __init__(self) -> None:
-        self.most_work, self.seconds_per_work = math.inf, math.inf
+        self.seconds = math.inf
+        self.seconds_per_work = defaultdict[str, float](lambda: math.inf)
+        self.too_much_work = defaultdict[str, float](lambda: math.inf)
 
     def learn(self, config: TrialConfig, bound: Bound, result: TrialResult, seconds: float) -> None:
-        """Take in what a trial took for its trainings; another has these seconds for its own."""
+        """Take in how a trial ended; another has these seconds for its trainings.
+
+        One that is not complete had no time, and none of as much work has.
+        """
+        self.seconds, family = seconds, type(config.model).__name__
+        if not result.is_complete:
+            least = min(self.too_much_work[family], one_epoch(config, bound))
+            self.too_much_work[family] = least or math.inf
+            return
         trained = [step.label for step in config.recipe if _epochs(step)]
         labels = [label for label in trained if label in result.stages]
         work = sum(bound.steps.get(label, 0) for label in labels)
         took = sum(result.stages[label] for label in labels)
         if work and took:
-            self.seconds_per_work = min(self.seconds_per_work, took / work)
-            self.most_work = seconds / self.seconds_per_work
+            self.seconds_per_work[family] = min(self.seconds_per_work[family], took / work)
 
     def refuses(self, candidate: Candidate, bound: Bound) -> bool:
         """Tell whether an epoch of each training takes longer than a trial may."""
-        if self.most_work == math.inf or candidate.parent is not None:
+        if self.seconds == math.inf or candidate.parent is not None:
             return False
-        return one_epoch(candidate.config, bound) > self.most_work
+        family = type(candidate.config.model).__name__
+        work, pace = one_epoch(candidate.config, bound), self.seconds_per_work[family]
+        is_too_slow = pace < math.inf and work * pace > self.seconds
+        return is_too_slow or work >= self.too_much_work[family]
 
 
 def one_epoch(config: TrialConfig, bound: Bound) -> float:

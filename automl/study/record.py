@@ -97,8 +97,8 @@ class TrialRecord:
     """A trial of a search; `result` is None while the trial runs or is paused.
 
     `is_resumed` when the trial is handed out once more; `ended` is when its end was written, in
-    seconds since 1970; 0 before. `config` is the whole config as JSON where the parameters, those
-    of the origin, do not tell it: of a refit.
+    seconds since 1970; 0 before. `config` is the whole config as JSON where the parameters do not
+    tell it: of a refit, whose parameters are the origin's, and of a trial that was shortened.
     """
 
     id: TrialId

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from automl import pareto
 from automl.config import decode, encode
-from automl.errors import UserError
+from automl.errors import UserError, alike
 from automl.faults import Fault
 from automl.retry import patient
 from automl.space.domains import Params
@@ -177,6 +177,18 @@ class Study:
                 volumes.append(front.hypervolume)
         return volumes
 
+    def why_without_model(self) -> str:
+        """The reason why a search that has ended has no model; "" if it has one."""
+        records = self.records()
+        if any(record.is_complete for record in records):
+            return ""
+        reasons = [record.result.reason for record in records if record.result is not None]
+        if not reasons:
+            return "no trial had the time to end"
+        [(usual, count)] = Counter(map(alike, reasons)).most_common(1)
+        told = next(reason for reason in reasons if alike(reason) == usual).splitlines()[0]
+        return f"none of its trials is complete, {count} of {len(reasons)} ended so: {told}"
+
     def summary(self) -> SearchSummary:
         """The search so far, in figures."""
         records, refits = self.records(), self.refits()
@@ -242,19 +254,22 @@ def taken(name: str) -> UserError:
 
 def _member(record: TrialRecord) -> Member:
     assert record.result is not None
-    return Member(record.trial_id, record.params, record.values, record.result.seconds)
+    result = record.result
+    return Member(record.trial_id, record.params, record.values, result.seconds, result.shortened)
 
 
 def _record(trial: FrozenTrial) -> TrialRecord:
     stored, ended = trial.user_attrs, trial.datetime_complete
-    result = stored[COURSE].get(RESULT)
+    kept = stored[COURSE].get(RESULT)
+    result = None if kept is None else decode(kept)
     return TrialRecord(
         id=TrialId(trial.number),
         params=trial.params,
         distributions=trial.distributions,
         drawing=DRAWINGS.validate_python(stored[DRAWING]),
         course=COURSES.validate_python(stored[COURSE]),
-        result=None if result is None else decode(result),
+        result=result,
+        config=result.config if result else "",
         ended=0.0 if ended is None else ended.timestamp(),
     )
 

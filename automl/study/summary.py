@@ -10,12 +10,17 @@ from automl.space.domains import Params
 
 @dataclass(frozen=True)
 class Member:
-    """A model of the front: its trial, the trial's parameters, figures and seconds."""
+    """A model of the front: its trial, the trial's parameters, figures and seconds.
+
+    `shortened` says how its training came to be shorter, for want of time, than the parameters
+    tell.
+    """
 
     trial_id: str
     params: Params
     measurement: Mapping[str, float]
     seconds: float
+    shortened: str = ""
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,16 @@ from automl.recipe import Report
 from automl.space.space import TrialConfig
 from automl.study.budget import Clock, GpuMeter
 from automl.study.dispatcher import Dispatcher
+from automl.study.goal import Goal
 from automl.study.record import TrialRecord
 from automl.study.timetable import Timetable
 from automl.study.trial_id import TrialId
 from automl.trial.result import Status, TrialResult
-from automl.trial.time_limit import NO_TIME, TimeLimit
+from automl.trial.time_limit import NO_TIME, TIME_UP, TimeLimit
 
 FIRST_TRIALS = 8
 """So many trials, or two for each slot, that all fail alike are enough to know."""
+GOAL_MET = "another trial met the search's goal"
 
 
 class Phase(Enum):
@@ -31,7 +33,8 @@ class Phase(Enum):
 class Phases:
     """Hands out the search's trials while it lasts, then the refits, and takes how each ends.
 
-    The search lasts until a budget is spent or the dispatcher is over. `front` is that of trials
+    The search lasts until a budget is spent, a model meets the goal or the dispatcher is over;
+    after a goal that was met there are no refits. `front` is that of trials
     and refits, `hypervolumes` are those of the trials alone, after each ended one. `first_reasons`
     are why this run's trials failed, until one did not.
     """
@@ -47,6 +50,7 @@ class Phases:
         self.front, self.front_of_trials = study.front(), study.front(study.records())
         self.hypervolumes = study.hypervolumes()
         self.has_searched = False
+        self.goal = Goal(clock.budget.until, study.settings, [*study.records(), *study.refits()])
         results = [record.result for record in study.records()]
         self.may_fail_alike = all(one is None or _has_failed(one) for one in results)
         self.first_reasons: list[str] = []
@@ -60,14 +64,15 @@ class Phases:
             self.dispatcher.close_slots()
         if not self.has_searched:
             return Phase.SEARCHING
-        is_refitting = self.clock.refits() and not self.refitter.is_over()
+        may_refit = self.clock.refits() and self.goal.met_by is None
+        is_refitting = may_refit and not self.refitter.is_over()
         runs = is_refitting or self.dispatcher.under_way.live
         return Phase.REFITTING if runs else Phase.OVER
 
     def why_over(self) -> str:
-        """Name the budget that is spent, or of which too little is left; "" while there is some
-        of each."""
-        spent = self.clock.budget.spent(
+        """Name the goal that is met, or the budget that is spent or too short for another trial;
+        "" while there is some of each."""
+        spent = self.goal.ending() or self.clock.budget.spent(
             self.hypervolumes, self.clock.seconds_for_all(), self.meter.seconds()
         )
         if spent or self.dispatcher.under_way.live:
@@ -81,9 +86,9 @@ class Phases:
         return first[0] if len(first) == enough and len(set(map(alike, first))) == 1 else ""
 
     def should_stop(self, interrupted: Callable[[], bool]) -> bool:
-        """Tell whether no trial is to go on: on request, as all fail alike, or as the refits' time
-        is over, too."""
-        if interrupted() or self.why_hopeless():
+        """Tell whether no trial is to go on: on request, as all fail alike, as the goal is met, or
+        as the refits' time is over, too."""
+        if interrupted() or self.why_hopeless() or self.goal.met_by is not None:
             return True
         if self.phase is Phase.SEARCHING:
             return False
@@ -91,7 +96,7 @@ class Phases:
 
     def next_trial(self) -> TrialRecord | None:
         """The next trial; None while none is due, or `is_over`."""
-        if self.why_hopeless():
+        if self.why_hopeless() or self.goal.met_by is not None:
             return None
         if self.phase is Phase.SEARCHING:
             return self.dispatcher.next() if self._is_worth_starting() else None
@@ -153,6 +158,7 @@ class Phases:
         record = makers.end(trial, result)
         self.timetable.learn(result)
         self.front.add(record)
+        self.goal.take(record)
         if not trial.is_refit:
             self.front_of_trials.add(record)
             self.hypervolumes.append(self.front_of_trials.hypervolume)
@@ -177,6 +183,8 @@ class Phases:
     def stopped(self, trial: TrialId, seconds: float = 0.0) -> TrialResult:
         """The result of a trial that the search's end finds unfinished."""
         reason = self.dispatcher.why_unfinished(trial)
+        if reason == TIME_UP and self.goal.met_by is not None:
+            reason = GOAL_MET
         return TrialResult(Status.STOPPED, reason=reason, seconds=seconds)
 
     def unfinished(self) -> list[TrialId]:

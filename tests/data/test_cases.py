@@ -575,6 +575,11 @@ def test_long_numbers_that_differ_are_two_classes(tmp_path):
 
 
 TEXTS_TOLD = {
+    "long names": (
+        "a.csv",
+        '"a\nb","' + "x" * 999 + '"\n1,2\n',
+        r"names no column 'text' but a b, x{60}; tell which holds the text",
+    ),
     "NaN": ("a.jsonl", '{"text": "a", "label": NaN}\n', r"line 1 .* has no label in 'label'"),
     "nan": ("a.csv", "text,label\na,nan\n", r"line 2 .* has no label in 'label'; fill or remove"),
     "zero": ("a.jsonl", '{"text": "a\\u0000b", "label": 1}\n', r"line 1 .* the character zero"),

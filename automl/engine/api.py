@@ -64,7 +64,6 @@ def search(
     """
     chosen, new = read("search", options)
     budget, place = chosen.budget(), _home(home)
-    wanted_end = conditions.parse_any(budget.until)
     if new.sampler not in SAMPLERS:
         raise UserError(unknown("sampler", new.sampler, list(SAMPLERS)))
     _check_servers(chosen)
@@ -75,7 +74,7 @@ def search(
         fixed["seed"] = str(new.seed)
     fixed |= _parallelism(space_file.load(text, fixed, str(path)), new)
     loaded = space_file.load(text, fixed, str(path))
-    explored = validate(loaded)
+    explored, wanted_end = validate(loaded), conditions.parse_any(budget.until)
     wanted = _initial_points(new.initial_points, loaded)
     known = _known(new.warm_start, place, loaded)
     make_writable(place)
@@ -116,7 +115,7 @@ def search(
             datasets=warm.datasets(explored),
             warm_start=new.warm_start or "",
             reference=known_of_it,
-            reference_point=point,
+            reference_params=point,
         )
         kept = (settings, text, file, known, database)
         study = _created(place, new.name, path.stem, lambda folder: studies.create(folder, *kept))

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 class Search:
     """A search that was made: look at its front, take a model.
 
-    It was `interrupted` if someone ended its last run, which else may have `failed` for a reason
-    that all of its first trials shared.
+    It was `interrupted` if someone ended its last run, which else may have `failed`: it ended
+    without a model, or was given up, for the reason given.
     """
 
     study: Study
@@ -205,7 +205,9 @@ def statuses(home: Home) -> list[dict[str, object]]:
         try:
             rows.append(status(open_study(home, name)))
         except EarlierVersion:
-            empty = dict.fromkeys(("unfinished", "front", "hypervolume", "seconds"), "")
+            empty = dict.fromkeys(
+                ("unfinished", "shortened", "front", "hypervolume", "seconds"), ""
+            )
             rows.append({"search": name, "state": "of an earlier version", "trials": {}, **empty})
     return rows
 
@@ -218,6 +220,10 @@ def status(study: Study) -> dict[str, object]:
         "state": state(study),
         "trials": {name: count for name, count in summary.trials.items() if count},
         "unfinished": sum(record.result is None for record in study.records()),
+        "shortened": sum(
+            record.result is not None and bool(record.result.shortened)
+            for record in study.records()
+        ),
         "front": len(summary.front),
         "hypervolume": round(summary.hypervolume, 4),
         "seconds": round(summary.seconds, 1),

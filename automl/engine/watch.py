@@ -37,6 +37,9 @@ class Watch:
 
     def finished(self, record: TrialRecord) -> None: ...
 
+    def looked(self, seconds_left: float) -> None:
+        """See, every few seconds, how long the search is expected to take; infinite if unknown."""
+
     def closed(self) -> None: ...
 
     def ended(self, search: Search, notes: list[str]) -> None: ...

@@ -17,7 +17,7 @@ from automl.data.image_folder import check_pixels, pixels, stacked
 from automl.data.optional_packages import package
 from automl.data.precision import check_precision
 from automl.data.raw_dataset import RawDataset
-from automl.data.reading import coded, existing
+from automl.data.reading import coded, existing, listed
 from automl.data.text import checked, checked_label, tokens
 from automl.data.tokenizer import tokenizer_json
 from automl.errors import UserError, described
@@ -126,7 +126,7 @@ class HuggingFace(Dataset):
         others = [name for name in features if name != self.label]
         chosen = self.input or (others[0] if len(others) == 1 else "")
         if chosen not in others or len(others) == len(features):
-            raise UserError(f"{self}: choose `input` and `label` of {', '.join(features)}")
+            raise UserError(f"{self}: choose `input` and `label` of {listed([*features])}")
         for part in parts[1:]:
             for name in sorted({chosen, self.label} - {*part.features}):
                 raise UserError(f"{self}: column {name!r} is not in all splits; add it there")

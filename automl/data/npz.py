@@ -18,7 +18,7 @@ from automl.data.arrays import Array, empty
 from automl.data.dataset import Dataset
 from automl.data.precision import check_precision
 from automl.data.raw_dataset import RawDataset
-from automl.data.reading import coded, existing
+from automl.data.reading import coded, existing, listed
 from automl.errors import UserError, described
 from automl.field_types import Count
 
@@ -31,7 +31,7 @@ _DAMAGED = (
 )
 _COLOURS = (1, 3, 4)
 _LEAST_IMAGE = 8
-MAX_LISTED = 20
+MAX_CLASS_FLOATS = 20
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,10 @@ def _read(path: Path) -> _Arrays:
         if not isinstance(array, np.ndarray):
             raise UserError(f"{path}: {name!r} is no array; save it again")
     if "inputs" not in arrays:
-        named = ", ".join(held[:MAX_LISTED]) or "no array"
-        raise UserError(f"{path} holds {named}; name the arrays inputs and targets")
+        raise UserError(
+            f"{path} holds {listed(held) if held else 'no array'}; "
+            "name the arrays inputs and targets"
+        )
     return arrays
 
 
@@ -161,7 +163,7 @@ def _check_rows(path: str, arrays: _Arrays, part: str) -> None:
     if targets.dtype.kind == "f" and targets.ndim == 1 and not part:
         different = np.unique(targets)
         is_whole = np.isfinite(different).all() and (different == np.rint(different)).all()
-        if is_whole and 1 < len(different) <= MAX_LISTED:
+        if is_whole and 1 < len(different) <= MAX_CLASS_FLOATS:
             raise UserError(
                 f"{path}: 'targets' are {len(different)} whole numbers such as {different[0]}; for "
                 "classes save targets.astype(int), for a regression targets.reshape(-1, 1)"

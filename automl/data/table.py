@@ -18,13 +18,12 @@ from automl.data.cells import NUMERIC, Cells
 from automl.data.dataset import Dataset
 from automl.data.precision import check_precision
 from automl.data.raw_dataset import Column, RawDataset
-from automl.data.reading import coded, is_number
+from automl.data.reading import coded, is_number, listed, shown
 from automl.data.table_file import TableFile
 from automl.errors import UserError
 
 MAX_CATEGORIES = 100
 MAX_INTEGER_CLASSES = 20
-MAX_LISTED = 30
 _NUMBER_IN = re.compile(r"[^\w\d]*\d[\d.,]*\D{0,4}").fullmatch
 
 
@@ -125,7 +124,7 @@ class Table(Dataset):
         if parts[0].kind == "texts":
             raise UserError(
                 f"Table(target={self.target!r}): the column holds texts such as "
-                f"{str(parts[0].values[0])!r}; a regression needs numbers"
+                f"{shown(str(parts[0].values[0]))}; a regression needs numbers"
             )
         numbers = values(parts, ())
         _check_precision(self.path, self.target, parts[0], numbers[: len(parts[0].values)])
@@ -205,7 +204,7 @@ def _categories(name: str, column: Cells, path: str) -> tuple[str, ...]:
         # Among numbers, it is the text that is no number that should be seen.
         example = min(texts, key=is_number)
         raise UserError(
-            f"{path}: column {name!r} holds {len(texts)} different texts such as {example!r}; "
+            f"{path}: column {name!r} holds {len(texts)} different texts such as {shown(example)}; "
             f"drop it, or make numbers or at most {MAX_CATEGORIES} categories of it"
         )
     return tuple(texts)
@@ -226,8 +225,8 @@ def _signs(column: Column) -> str:
     if len(column.categories) <= MAX_INTEGER_CLASSES or not all(map(_NUMBER_IN, column.categories)):
         return ""
     return (
-        f"column {column.name!r} holds {len(column.categories)} categories such as {first!r}; if "
-        "they are numbers, write them without signs and units"
+        f"column {column.name!r} holds {len(column.categories)} categories such as {shown(first)}; "
+        "if they are numbers, write them without signs and units"
     )
 
 
@@ -257,12 +256,9 @@ def _row_name(files: Sequence[TableFile], row: int) -> str:
 def _no_column(said: str, name: str, file: TableFile) -> str:
     """The sentence on a name that is no column of a file."""
     names = file.names
-    listed = ", ".join(names[:MAX_LISTED]) + f" and {len(names) - MAX_LISTED} more" * (
-        len(names) > MAX_LISTED
-    )
     hint = ""
     if all(map(is_number, names)):
         hint = "; these are numbers: give the file a first line with the names of its columns"
     elif len(names) == 1:
         hint = "; separate the fields by commas, semicolons, tabs, bars or single blanks"
-    return f"{said}: {file.path} has no column {name!r}; choose of {listed}{hint}"
+    return f"{said}: {file.path} has no column {name!r}; choose of {listed(names)}{hint}"

@@ -59,20 +59,6 @@ def test_a_goal_may_name_a_metric_of_the_space_file(forgotten, space, tmp_path):
         api.search(space, until="mine>=high", home=tmp_path / "home")
 
 
-@pytest.mark.slow
-def test_a_goal_is_kept_with_the_options_and_a_resumed_search_goes_on_to_it(space, tmp_path):
-    home, watch = tmp_path / "home", Notes()
-    until = "accuracy>=0.99 and size_bytes<=900"
-    options = {"concurrency": 1, "refit_minutes": 0.0, "home": home, "watch": watch}
-    api.search(space, trials=2, until=until, **options)
-    assert "no model meets accuracy >= 0.99 and size_bytes <= 900: trial" in watch.notes[-1]
-    again = api.resume("own", trials=4, home=home, watch=watch)
-    assert len(again.study.records()) == 4
-    assert "no model meets accuracy >= 0.99" in watch.notes[-1]
-    with pytest.raises(UserError, match="has ended: trial"):
-        api.resume("own", trials=20, until="size_bytes<=100000", home=home)
-
-
 @pytest.mark.parametrize(
     ("until", "sentence"),
     [

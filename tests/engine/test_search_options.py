@@ -66,6 +66,13 @@ def test_options_not_given_are_as_they_were():
     assert (now.trials, now.reuse, now.cpus_per_trial, now.minutes) == (9, False, 2.0, None)
 
 
+def test_a_goal_is_kept_until_it_is_taken_off():
+    before, _ = read("search", {"until": "accuracy>=0.9"})
+    kept, _ = read("resume", {"trials": 9, "until": None}, vars(before))
+    assert kept.budget().until == "accuracy>=0.9"
+    assert read("resume", {"until": ""}, vars(kept))[0].budget().until == ""
+
+
 def test_each_budget_is_an_option():
     given = {f.name: 0.5 + i for i, f in enumerate(fields(Budget)) if f.type.startswith("float")}
     given |= {f.name: i + 1 for i, f in enumerate(fields(Budget)) if f.name not in given}

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from automl.data.arrays import Array
-from automl.data.dataset import Dataset, RawDataset
+from automl.data.dataset import Dataset
 from automl.data.image_folder import check_pixels, pixels, stacked
 from automl.data.optional_packages import package
+from automl.data.raw_dataset import RawDataset
 from automl.data.reading import coded, existing
 from automl.data.text import checked, tokens
 from automl.data.tokenizer import tokenizer_json
@@ -83,7 +84,14 @@ class HuggingFace(Dataset):
         targets, classes = _targets(rows, self.label, row_name)
         num_test = len(rows) - len(parts[0])
         return RawDataset(
-            inputs, targets, inputs.shape[1:], classes, num_test, (), num_tokens, row_name
+            inputs,
+            targets,
+            inputs.shape[1:],
+            classes,
+            num_test,
+            num_tokens=num_tokens,
+            row_name=row_name,
+            target=self.label,
         )
 
     def tokenizer_json(self) -> str:

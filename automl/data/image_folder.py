@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from automl.data.arrays import Array, empty
-from automl.data.dataset import Dataset, RawDataset
+from automl.data.dataset import Dataset
+from automl.data.raw_dataset import RawDataset
 from automl.data.reading import coded, existing, visible_files
 from automl.errors import UserError
 from automl.field_types import Count

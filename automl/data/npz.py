@@ -14,7 +14,8 @@ from typing import ClassVar
 import numpy as np
 
 from automl.data.arrays import Array, empty
-from automl.data.dataset import Dataset, RawDataset
+from automl.data.dataset import Dataset
+from automl.data.raw_dataset import RawDataset
 from automl.data.reading import existing
 from automl.errors import UserError
 from automl.field_types import Count

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.data.arrays import empty
-from automl.data.dataset import Dataset, RawDataset
+from automl.data.dataset import Dataset
+from automl.data.raw_dataset import RawDataset
 from automl.data.reading import DELIMITERS, coded, existing_file, is_number
 from automl.errors import UserError
 

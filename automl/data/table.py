@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from pyarrow import compute, csv, parquet, types
 
 from automl.data.arrays import Array, empty
-from automl.data.dataset import Column, Dataset, RawDataset
+from automl.data.dataset import Dataset
+from automl.data.raw_dataset import Column, RawDataset
 from automl.data.reading import DELIMITERS, coded, existing_file, is_number, records
 from automl.errors import UserError
 
@@ -67,7 +68,14 @@ class Table(Dataset):
         shape = (sum(len(column.categories) or 1 for column in columns),)
         row_name = partial(_row_name, paths, counts[0])
         return RawDataset(
-            inputs, targets, shape, classes, sum(counts[1:]), tuple(columns), row_name=row_name
+            inputs,
+            targets,
+            shape,
+            classes,
+            num_test=sum(counts[1:]),
+            columns=tuple(columns),
+            row_name=row_name,
+            target=self.target,
         )
 
     def _features(self, names: list[str]) -> list[str]:

@@ -11,7 +11,8 @@ from typing import ClassVar
 import numpy as np
 
 from automl.data.arrays import Array, empty
-from automl.data.dataset import Dataset, RawDataset
+from automl.data.dataset import Dataset
+from automl.data.raw_dataset import RawDataset
 from automl.data.reading import DELIMITERS, coded, existing_file, records
 from automl.data.tokenizer import token_ids, tokenizer_json
 from automl.errors import UserError
@@ -50,7 +51,16 @@ class Text(Dataset):
         texts = [text for _, text, _ in rows]
         inputs, num_tokens = tokens(texts, self.length, self.tokenizer)
         shape = (self.length,)
-        return RawDataset(inputs, targets, shape, classes, num_test, (), num_tokens, row_name)
+        return RawDataset(
+            inputs,
+            targets,
+            shape,
+            classes,
+            num_test,
+            num_tokens=num_tokens,
+            row_name=row_name,
+            target=self.label,
+        )
 
     def tokenizer_json(self) -> str:
         return tokenizer_json(self.tokenizer, self.length) if self.tokenizer else ""

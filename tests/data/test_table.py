@@ -7,7 +7,8 @@ import pytest
 from helpers.datasets import mixed_table, write_csv
 from pyarrow import parquet
 
-from automl.data.dataset import Column, load
+from automl.data.dataset import load
+from automl.data.raw_dataset import Column
 from automl.data.table import Table
 from automl.errors import UserError
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -33,6 +34,10 @@ class Progress(Watch):
         self.live: Live | None = None
         self.running: dict[TrialId, str] = {}
         self.records: list[TrialRecord] = []
+
+    def found(self, lines: Sequence[str]) -> None:
+        for line in lines:
+            self.say(line)
 
     def connecting(self) -> None:
         self.say("starting Ray …")

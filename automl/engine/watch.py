@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 from automl.engine.searches import Search
@@ -15,6 +16,8 @@ from automl.study.trial_id import TrialId
 
 class Watch:
     """Sees nothing of a search; a watcher overrides the methods of what it wants to see."""
+
+    def found(self, lines: Sequence[str]) -> None: ...
 
     def connecting(self) -> None: ...
 

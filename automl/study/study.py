@@ -194,7 +194,7 @@ class Study:
             compute_seconds=sum(result.seconds for result in results + refitted),
             slots=self.attribute("slots", 1),
             faults=tuple(map(str, self.faults())),
-            front=tuple(map(_member, front.members)),
+            front=tuple(map(member, front.members)),
         )
 
 
@@ -237,7 +237,7 @@ def taken(name: str) -> UserError:
     )
 
 
-def _member(record: TrialRecord) -> Member:
+def member(record: TrialRecord) -> Member:
     assert record.result is not None
     return Member(record.trial_id, record.params, record.values, record.result.seconds)
 

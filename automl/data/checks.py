@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 from numpy.typing import NDArray
 
 from automl.data.arrays import Array, chunks
 from automl.data.raw_dataset import RawDataset
+from automl.data.reading import check_unicode
 from automl.errors import UserError
 
 MIN_ROWS = 10
@@ -19,11 +22,20 @@ def check(source: str, raw: RawDataset) -> None:
         raise UserError(
             f"{source}: it has {raw.num_learned} rows to learn from; at least {MIN_ROWS} are needed"
         )
+    _check_names(source, raw)
     _check_finite(source, raw)
     if raw.classes:
         _check_classes(source, raw)
     else:
         _check_outputs(source, raw.targets[: raw.num_learned])
+
+
+def _check_names(source: str, raw: RawDataset) -> None:
+    for kind, names in (("class", raw.classes), ("column", [c.name for c in raw.columns])):
+        if twice := [name for name, count in Counter(names).items() if count > 1]:
+            raise UserError(f"{source}: it names the {kind} {twice[0]!r} twice; rename one")
+        for name in names:
+            check_unicode(name, f"{source}: the name of {kind} {name!r}")
 
 
 def _check_finite(source: str, raw: RawDataset) -> None:
@@ -61,6 +73,11 @@ def _check_classes(source: str, raw: RawDataset) -> None:
         )
     if len(names) < 2:
         raise UserError(f"{source}: there is only the class {names[0]!r}; two are needed")
+    if len(names) > max(2, len(targets) / 2):
+        raise UserError(
+            f"{source}: there are {len(names)} different labels in {len(targets)} rows, such as "
+            f"{names[0]!r}; classes repeat: choose another target"
+        )
     learned = targets[: raw.num_learned]
     counts = np.bincount(learned, minlength=len(names))
     least = 1 + (not raw.num_validation) + (not raw.num_test)

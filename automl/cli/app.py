@@ -96,7 +96,7 @@ def main() -> None:
     """Run the command. Exit 2 is the user's mistake, told in one sentence."""
     streams.open_missing()
     try:
-        sys.exit(app(prog_name=NAME, standalone_mode=False))
+        sys.exit(app(prog_name=NAME, standalone_mode=False) or 0)
     except typer.TyperException as error:
         _refuse(error)
     except UserError as error:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from automl.data import detect_folder, detect_table
+from automl.data import detect_folder, detect_table, table_file
 from automl.data.archive import is_archive
 from automl.data.detected import Detected, Wanted
 from automl.data.npz import Npz
 from automl.data.series import Series
+from automl.data.text_files import ending
 from automl.errors import UserError
 
 SPACE_SUFFIX = ".py"
-TABLES = (".csv", ".tsv", ".parquet", ".jsonl", ".csv.gz", ".tsv.gz", ".jsonl.gz")
 
 
 def is_data(path: str) -> bool:
@@ -23,7 +23,7 @@ def is_data(path: str) -> bool:
 def detect(path: str, wanted: Wanted) -> Detected:
     """The dataset at a path. Raises UserError, with what to say, where it cannot be told."""
     name = Path(path).name.lower()
-    if name.endswith(TABLES):
+    if ending(Path(path)) in (*table_file.ENDINGS, detect_table.JSON_LINES):
         return detect_table.detect(path, wanted)
     if wanted.target or wanted.task:
         given = f"--target {wanted.target}" if wanted.target else f"--task {wanted.task}"

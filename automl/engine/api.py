@@ -191,7 +191,7 @@ def _database(url: str | None) -> str | None:
 
 
 def _watch() -> Watch:
-    """What watches a search that nobody else does: in a notebook its cell shows the search."""
+    """The watch of a search that has none: in a notebook the cell shows the search."""
     return NotebookWatch() if in_notebook() else Watch()
 
 

@@ -63,7 +63,7 @@ class Shape:
         return next(sizes, LARGEST_BATCH)
 
     def epochs(self, preset: Preset) -> int:
-        """As many as take the usual number of steps, within bounds."""
+        """The epochs that make the usual number of steps, within bounds."""
         usual = USUAL_STEPS * self.batch() / self.num_rows
         return round(preset.training * min(MOST_EPOCHS, max(FEWEST_EPOCHS, usual)))
 

@@ -62,6 +62,13 @@ class Condition:
             return Limit(self.figure, ">=", known - slack)
         return Limit(self.figure, "<=", known + slack)
 
+    def told(self, reference: Mapping[str, float]) -> str:
+        """The condition, with the number that it stands for where it is relative."""
+        limit = self.limit(reference)
+        if limit is None or not self.of_reference:
+            return str(self)
+        return f"{self} ({limit.comparison} {limit.bound:.6g})"
+
 
 @dataclass(frozen=True)
 class Wish:

@@ -155,7 +155,7 @@ def _may_be_missing(strays: Mapping[str, int], rows: Mapping[str, int], num_numb
 def _commas(
     name: str, texts: list[str], delimiter: str
 ) -> tuple[Callable[[str], float | None], str]:
-    """What makes a number of a text, by what commas mean in a column, and that in words."""
+    """The way to make a number of a text, by what commas mean in a column, and that in words."""
     with_commas = [text for text in texts if "," in text]
     decimal = [text for text in with_commas if _DECIMAL_COMMA.fullmatch(text)]
     grouped = [text for text in with_commas if _GROUPED_BY_COMMAS.fullmatch(text)]

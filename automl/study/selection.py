@@ -72,8 +72,7 @@ def advise(study: Study, front: Sequence[TrialRecord]) -> Advice | None:
         return Advice(_named(study, exported), "exported last", take)
     if not front:
         return None
-    until = study.attribute("options", {}).get("until")
-    goal = Goal(until, study.settings, [*study.records(), *study.refits()])
+    goal = Goal.of(study)
     if goal.met_by is not None:
         take = f"{command} --trial {goal.met_by.trial_id} --out out"
         return Advice(goal.met_by, f"it meets {goal}", take)

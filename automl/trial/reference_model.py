@@ -90,7 +90,7 @@ class Largest:
         return file
 
     def known(self, measured: Measurement) -> dict[str, float]:
-        """What the figures of its file say of it: not its quality, unless it came trained."""
+        """The figures of its file that are its own: not its quality, unless it came trained."""
         if self.network.spec.model.comes_trained:
             return measured.figures
         return {name: measured.figures[name] for name in pareto.FILE_OBJECTIVES}

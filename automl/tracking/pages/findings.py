@@ -9,6 +9,7 @@ from functools import cached_property
 from automl import conditions, pareto
 from automl.pareto import Axis
 from automl.study.front import Front
+from automl.study.goal import Goal
 from automl.study.record import Settings, TrialRecord
 from automl.study.selection import Advice, advise
 from automl.study.study import Study
@@ -42,7 +43,8 @@ class Findings:
 
     `points` are by number, refits last; `advice` is the model to take; `runs` says when each run
     of the search began, in seconds since 1970, and how many seconds had been searched before;
-    `compresses` tells for each step's label whether the step is a compression.
+    `compresses` tells for each step's label whether the step is a compression; `constraints` and
+    `goal` tell what a model was to keep, and whether one met the goal.
     """
 
     name: str
@@ -54,6 +56,8 @@ class Findings:
     is_over: bool
     runs: list[tuple[float, float]]
     compresses: Mapping[str, bool]
+    constraints: list[str]
+    goal: str
 
     @property
     def records(self) -> list[TrialRecord]:
@@ -104,6 +108,7 @@ def read(study: Study, compresses: Mapping[str, bool]) -> Findings:
     members = {record.id for record in front.members}
     first = min((record.ended for record in ended), default=0.0)
     runs = study.attribute("runs") or [(first, 0.0)]
+    goal = Goal.of(study)
     return Findings(
         name=study.name,
         settings=study.settings,
@@ -114,6 +119,8 @@ def read(study: Study, compresses: Mapping[str, bool]) -> Findings:
         is_over=study.attribute("state") == "finished",
         runs=[(began, before) for began, before in runs],
         compresses=compresses,
+        constraints=[c.told(front.reference.figures) for c in study.settings.conditions],
+        goal=goal.ending() or goal.missed(),
     )
 
 

@@ -178,7 +178,8 @@ def _settings(findings: Findings) -> list[tuple[str, object]]:
     rows = {
         "space": settings.space_name,
         "objectives": ", ".join(goals),
-        "constraints": " and ".join(settings.constraints),
+        "constraints": " and ".join(findings.constraints),
+        "goal": findings.goal,
         "fixed": ", ".join(f"{path}={value}" for path, value in settings.fixed.items()),
         "seed": settings.seed,
         "sampler": settings.sampler,

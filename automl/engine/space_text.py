@@ -21,6 +21,8 @@ BATCHES = ((1_000, 16), (4_000, 32), (16_000, 64), (100_000, 128))
 """Batch sizes by the number of rows below which they are taken."""
 LARGEST_BATCH = 512
 WIDTH = 96
+NARROWEST = 16
+"""The units of a layer that a cut can halve: what is left is a multiple of 8."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def write(dataset: Dataset, data: Data, preset: Preset, opening: Sequence[str]) 
 # The rows, and what is predicted.
 dataset = {config(dataset)}
 
-# The models that are tried: Int(8, 64, step=8) stands for any width between the two.
+# The models that are tried: Int(16, 64, step=8) stands for any width between the two.
 model = {_choice(_families(shape, preset))}
 
 # The first training of each model.
@@ -150,7 +152,7 @@ def _choice(options: Sequence[str]) -> str:
 def _families(shape: Shape, preset: Preset) -> list[str]:
     """The texts of the families for such data, the cheapest first."""
     widest, deepest = preset.widest, preset.deepest
-    width = f"Int(8, {widest}, step=8)"
+    width = f"Int({NARROWEST}, {widest}, step=8)"
     depth = f"Int(1, {deepest})"
     transformer = f"""Transformer(
         width=OneOf(16, 32),
@@ -158,7 +160,6 @@ def _families(shape: Shape, preset: Preset) -> list[str]:
     )"""
     families = {
         "table": [
-            "Linear()",
             f'MLP(widths=Repeat({width}, {depth}), activation=OneOf("relu", "silu"))',
         ],
         "text": [
@@ -175,8 +176,7 @@ def _families(shape: Shape, preset: Preset) -> list[str]:
             f"ResNet(stages=Repeat(ResNetStage({width}, Int(1, 2)), Int(2, 3)))",
         ],
     }[shape.kind]
-    # A table's families are both cheap.
-    return families if preset.every_family or shape.kind == "table" else families[:1]
+    return families if preset.every_family else families[:1]
 
 
 def _training_options(shape: Shape) -> str:

@@ -116,15 +116,18 @@ HOMES = {
 """The modules of the names that are no classes of a space."""
 
 
-def __getattr__(name: str) -> Any:
-    """A name of this package. Raises AttributeError where there is none."""
-    if name in HOMES:
-        return getattr(importlib.import_module(f"automl.{HOMES[name]}"), name)
-    if name[:1].isupper():
-        from automl.config import Config, import_choices
+if not TYPE_CHECKING:
+    # A type checker is to miss a name that stands nowhere above.
 
-        import_choices()
-        found = Config.registered.get(name)
-        if found is not None and found.__module__.startswith("automl."):
-            return found
-    raise AttributeError(f"module 'automl' has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        """A name of this package. Raises AttributeError where there is none."""
+        if name in HOMES:
+            return getattr(importlib.import_module(f"automl.{HOMES[name]}"), name)
+        if name[:1].isupper():
+            from automl.config import Config, import_choices
+
+            import_choices()
+            found = Config.registered.get(name)
+            if found is not None and found.__module__.startswith("automl."):
+                return found
+        raise AttributeError(f"module 'automl' has no attribute {name!r}")

@@ -25,6 +25,8 @@ Interval: TypeAlias = tuple[float, float]
 FILE_FIGURES = ("size_bytes", "latency_ms", "load_ms", "train_seconds")
 """Figures of a file that are no metrics; no metric may have such a name."""
 NUM_RESAMPLES = 400
+QUALITY = "quality"
+"""The objective that stands for the usual metric of a task, which only the data tells."""
 
 METRICS: dict[str, Metric] = {}
 """Every metric that this process knows, by its name; a space file adds its own when loaded."""
@@ -247,6 +249,11 @@ class Mae(Metric):
 def metrics(num_classes: int) -> dict[str, Metric]:
     """The metrics of a task by name, the usual one first; no class: a regression."""
     return {name: metric for name, metric in METRICS.items() if metric.suits(num_classes)}
+
+
+def usual(num_classes: int) -> str:
+    """The name of the metric that is usual for a number of classes; 0 stands for a regression."""
+    return {0: "rmse", 2: "roc_auc"}.get(num_classes, "accuracy")
 
 
 def measured(outputs: Outputs, targets: Targets) -> dict[str, float]:

@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 HOMES = {
+    "IPython": ["engine"],
     "PIL": ["data"],
     "annotated_types": ["field_types", "config_checks", "engine"],
     "datasets": ["data"],
@@ -23,7 +24,8 @@ HOMES = {
     "onnxruntime": ["runtimes"],
     "onnxscript": ["export"],
     "optuna": ["study"],
-    "plotly": ["tracking", "explain"],
+    "pandas": ["engine"],
+    "plotly": ["tracking", "explain", "engine"],
     "pyarrow": ["data"],
     "pydantic": ["config_checks", "engine", "study"],
     "pydantic_core": ["config"],

@@ -45,6 +45,6 @@ def test_six_trials_of_it_complete(name, ray_session, tmp_path):
     results = [record.result for record in found.study.records()]
     assert len(results) == 6
     assert {result.status for result in results} <= {"complete", "rejected"}
-    assert found.front()
+    assert found.members()
     exported = found.export(tmp_path / "out")
     assert (tmp_path / "out/model.onnx").stat().st_size == exported.files["model.onnx"]

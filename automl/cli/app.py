@@ -2,50 +2,123 @@
 
 from __future__ import annotations
 
+import difflib
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Annotated, NoReturn
 
 import typer
 
-from automl.cli import check, convert, doctor, elsewhere, look, search_commands, streams, take
+from automl.cli import (
+    check,
+    convert,
+    doctor,
+    elsewhere,
+    look,
+    search_commands,
+    start,
+    streams,
+    take,
+)
 from automl.cli.parameters import end
 from automl.errors import UserError
 
-LAUNCH, LOOK, TAKE, CHECK = "Launch", "Look", "Take", "Check"
-COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
-    "search": (search_commands.search, LAUNCH),
-    "resume": (search_commands.resume, LAUNCH),
-    "submit": (search_commands.submit, LAUNCH),
-    "stop": (elsewhere.stop, LAUNCH),
-    "list": (look.list_searches, LOOK),
-    "status": (look.status, LOOK),
-    "front": (look.front, LOOK),
-    "explain": (look.explain, LOOK),
-    "ui": (look.ui, LOOK),
-    "sync": (elsewhere.sync, LOOK),
-    "export": (take.export, TAKE),
-    "measure": (take.measure, TAKE),
-    "check": (check.check, CHECK),
-    "convert": (convert.convert, CHECK),
-    "doctor": (doctor.doctor, CHECK),
+NAME = "automl"
+START, LAUNCH, LOOK, TAKE, CHECK = "Start", "Launch", "Look", "Take", "Check"
+
+
+@dataclass(frozen=True)
+class Command:
+    """A subcommand: its function, its panel in the help, and an example of its use."""
+
+    function: Callable[..., None]
+    panel: str
+    example: str
+
+
+COMMANDS = {
+    "init": Command(start.init, START, "automl init houses.csv --target price --out houses.py"),
+    "presets": Command(start.presets, START, "automl presets"),
+    "search": Command(
+        search_commands.search, LAUNCH, "automl search houses.csv --target price --preset fast"
+    ),
+    "resume": Command(search_commands.resume, LAUNCH, "automl resume houses --minutes 30"),
+    "submit": Command(
+        search_commands.submit,
+        LAUNCH,
+        "automl submit space.py --address http://HEAD:8265 --home /shared/automl --trials 200",
+    ),
+    "stop": Command(elsewhere.stop, LAUNCH, "automl stop houses"),
+    "list": Command(look.list_searches, LOOK, "automl list"),
+    "status": Command(look.status, LOOK, "automl status houses"),
+    "front": Command(look.front, LOOK, "automl front houses --html front.html"),
+    "explain": Command(look.explain, LOOK, "automl explain houses --knee --html why.html"),
+    "ui": Command(look.ui, LOOK, "automl ui houses --port 5001"),
+    "sync": Command(elsewhere.sync, LOOK, "automl sync houses --tracking-uri http://HOST:5000"),
+    "export": Command(
+        take.export, TAKE, 'automl export houses --where "size_bytes<=20000" --out model'
+    ),
+    "measure": Command(take.measure, TAKE, "automl measure model/model.onnx"),
+    "check": Command(check.check, CHECK, "automl check space.py --run"),
+    "convert": Command(convert.convert, CHECK, "automl convert net.pt net.safetensors"),
+    "doctor": Command(doctor.doctor, CHECK, "automl doctor --gpus-per-trial 1"),
 }
 app = typer.Typer(
     help="Find the best compressed model for your data.",
+    epilog="Begin with a table, a folder of pictures or a set of texts: automl search my.csv",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
-for name, (function, panel) in COMMANDS.items():
-    app.command(name, rich_help_panel=panel)(function)
+for name, command in COMMANDS.items():
+    epilog = f"Example: {command.example}"
+    app.command(name, rich_help_panel=command.panel, epilog=epilog)(command.function)
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"{NAME} {version('frontier-automl')}")
+        raise typer.Exit
+
+
+@app.callback()
+def general(
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Tell the version."),
+    ] = False,
+) -> None:
+    """The options of the command itself."""
 
 
 def main() -> None:
     """Run the command. Exit 2 is the user's mistake, told in one sentence."""
     streams.open_missing()
     try:
-        app()
+        sys.exit(app(prog_name=NAME, standalone_mode=False) or 0)
+    except typer.TyperException as error:
+        _refuse(error)
     except UserError as error:
         end(f"error: {error}", 2)
     except KeyboardInterrupt:
         end("interrupted", 130)
     finally:
         streams.flush()
+
+
+def _refuse(error: typer.TyperException) -> NoReturn:
+    """End the command with a sentence on words that it does not take."""
+    sentence = error.format_message().rstrip(".")
+    if not sentence:
+        # The help was printed: no command was given.
+        sys.exit(error.exit_code)
+    context, option = vars(error).get("ctx"), vars(error).get("option_name")
+    flags = (
+        [f for p in context.command.params for f in p.opts + p.secondary_opts] if context else []
+    )
+    if option and context and option not in flags:
+        near = difflib.get_close_matches(option, flags, n=1)
+        sentence = f"unknown option {option}" + (f"; did you mean {near[0]}?" if near else "")
+    help_of = context.command_path if context else NAME
+    end(f"error: {sentence} ({help_of} --help tells more)", 2)

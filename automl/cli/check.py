@@ -11,18 +11,19 @@ from automl.cli import render
 from automl.cli.parameters import (
     HomeOption,
     JsonOption,
-    SpaceArgument,
+    SpaceOrDataArgument,
     assignments,
     home_of,
     takes_options,
 )
+from automl.engine.declared_options import checked
+from automl.engine.search_options import OwnData
 from automl.errors import UserError
 from automl.space.domains import IntDomain, OneOfDomain
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from automl.data.summary import DataSummary
+    from automl.engine.space_source import SpaceSource
     from automl.home import Home
     from automl.space.exploring import Explored
     from automl.trial.layer_outcomes import Outcomes
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 @takes_options("check")
 def check(
-    space: SpaceArgument,
+    space: SpaceOrDataArgument,
     run: Annotated[
         bool,
         typer.Option("--run", help="Run the longest recipe, one epoch a training."),
@@ -44,13 +45,15 @@ def check(
     """Validate a space; print its parameters, its largest model and the memory of a trial."""
     from automl.trial import layer_outcomes
 
-    report = examine(space, assignments(given["sets"]), home_of(home), run=run)
+    wishes = checked(OwnData, given)
+    report = examine(space, assignments(given["sets"]), home_of(home), run=run, wishes=wishes)
     facts = {name: value for name, value in vars(report).items() if value is not None}
     notes, outcomes, data = facts.pop("notes"), facts.pop("outcomes"), facts.pop("data")
     if as_json:
         layers = layer_outcomes.as_json(outcomes)
         render.as_json({**facts, "data": list(map(asdict, data)), "notes": notes, "layers": layers})
         return
+    print("\n".join(facts.pop("told")), end="\n" * bool(report.told))
     print("\n\n".join(one.text() for one in data))
     render.table([{"parameter": k, "values": v} for k, v in facts.pop("parameters").items()])
     print("\n".join(f"{name}: {value}" for name, value in facts.items()))
@@ -60,7 +63,7 @@ def check(
 
 @dataclass(frozen=True)
 class SpaceReport:
-    """Facts of a space, each parameter in words.
+    """Facts of a space, each parameter in words; `told` are lines on what was found in own data.
 
     `data` is what was read of each dataset. `trial_memory_bytes` are what a trial of the largest
     model holds at its peak, Python and what layers give for a batch not counted. `trial` tells how
@@ -69,6 +72,7 @@ class SpaceReport:
     """
 
     space: str
+    told: tuple[str, ...]
     objectives: str
     constraints: str
     configurations: str
@@ -83,12 +87,21 @@ class SpaceReport:
     outcomes: Outcomes = field(default_factory=dict)
 
 
-def examine(name: str, sets: dict[str, str], home: Home, *, run: bool) -> SpaceReport:
+def examine(
+    name: str,
+    sets: dict[str, str],
+    home: Home,
+    *,
+    run: bool,
+    wishes: OwnData = OwnData(),  # noqa: B008
+) -> SpaceReport:
     """Load a space and its largest model; with `run` run the longest recipe, in short.
 
-    Raises UserError on a space that cannot be searched.
+    `wishes` are for data of the user's own in the place of a space. Raises UserError on a space
+    that cannot be searched.
     """
     from automl.data.dataset import summaries
+    from automl.engine import space_source
     from automl.home import make_writable
     from automl.models.family import count_parameters
     from automl.space import space_file
@@ -97,16 +110,16 @@ def examine(name: str, sets: dict[str, str], home: Home, *, run: bool) -> SpaceR
     from automl.trial.memory import trial_bytes
     from automl.trial.reference_model import largest
 
-    path = space_file.find(name)
-    text = space_file.read(path)
-    space = space_file.load(text, sets, str(path))
+    source = space_source.source(name, wishes, home)
+    space = space_file.load(source.text, sets, source.where)
     explored = validate(space)
     make_writable(home)
     reference = largest(space, explored, home.cache)
-    result = _tiny_trial(explored, text, path, home) if run else None
+    result = _tiny_trial(explored, source, home) if run else None
     return SpaceReport(
-        space=path.stem,
-        objectives=", ".join(space.objectives),
+        space=source.name,
+        told=source.told,
+        objectives=", ".join(reference.objectives(space.objectives)),
         constraints=", ".join(space.constraints) or "none",
         configurations=_configurations(explored),
         training_rows=len(reference.data.train.targets),
@@ -121,15 +134,15 @@ def examine(name: str, sets: dict[str, str], home: Home, *, run: bool) -> SpaceR
     )
 
 
-def _tiny_trial(explored: Explored, text: str, path: Path, home: Home) -> TrialResult:
+def _tiny_trial(explored: Explored, source: SpaceSource, home: Home) -> TrialResult:
     """The end of the longest recipe of a space, in short. Raises UserError where it fails."""
     from automl import user_code
     from automl.cli import tiny_trial
 
     longest = max(reversed(explored.configs), key=lambda config: len(config.recipe))
-    result = tiny_trial.run(longest, home.cache, user_code.fingerprint(text))
+    result = tiny_trial.run(longest, home.cache, user_code.fingerprint(source.text))
     if result.status == "failed":
-        raise UserError(f"a tiny trial of {path} failed: {result.reason}")
+        raise UserError(f"a tiny trial of {source.where} failed: {result.reason}")
     return result
 
 

@@ -57,14 +57,14 @@ def front(
 
     place = home_of(home)
     search = searches.Search(searches.open_study(place, name), place)
-    tested = [search.test_figures(record) for record in search.front()] if test else []
+    tested = [search.test_figures(record) for record in search.members()] if test else []
     if html is not None:
         try:
             pages.write_page(search.study, html)
         except OSError as error:
             raise UserError(f"cannot write {html}: {error.strerror}") from None
     if csv and not as_json:
-        print(pages.table(search.front()), end="")
+        print(pages.table(search.members()), end="")
     else:
         render.search(search, as_json=as_json, tested=tested)
 

@@ -33,6 +33,14 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The search's name.")]
 SpaceArgument = Annotated[
     str, typer.Argument(metavar="SPACE", help="A space file, or the name of a shipped space.")
 ]
+SpaceOrDataArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="SPACE|DATA",
+        help="A space file or a shipped space's name; or data of your own: a .csv, .parquet, "
+        ".jsonl, .npz or .ts file, a folder of pictures, or an archive of that folder.",
+    ),
+]
 
 
 def takes_options(command: str) -> Callable[[Callable[P, R]], Callable[P, R]]:

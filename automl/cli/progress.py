@@ -6,6 +6,7 @@ import math
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -14,7 +15,6 @@ from rich.text import Text
 
 from automl import pareto
 from automl.cli import streams
-from automl.data.summary import DataSummary
 from automl.engine.searches import Search
 from automl.engine.watch import Watch
 from automl.recipe import Report
@@ -41,8 +41,9 @@ class Progress(Watch):
         self.running: dict[TrialId, str] = {}
         self.records: list[TrialRecord] = []
 
-    def read(self, data: DataSummary) -> None:
-        self.say(data.short_text())
+    def found(self, lines: Sequence[str]) -> None:
+        for line in lines:
+            self.say(line)
 
     def connecting(self) -> None:
         self.say("starting Ray …")

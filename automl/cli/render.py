@@ -26,6 +26,8 @@ ROWS, COLUMNS, MARGIN = 12, 60, 10
 """Size of a scatter in characters; its labels stand in the margin on the left."""
 BELOW = 0.5
 """A scatter goes below the front by this share of what the front spans."""
+WIDEST = 1000
+"""Characters in a line where there is no terminal to fit into."""
 FRONT, DOMINATED = ("●", "bold cyan"), ("·", "dim")
 
 
@@ -44,7 +46,7 @@ def search(found: Search, *, as_json: bool, tested: Sequence[TestFigures] = ()) 
             printed["front"] = [{**vars(m), "test": figures.as_json()} for m, figures in pairs]
         print(json.dumps(printed))
         return
-    members, objectives = found.front(), found.study.settings.objectives
+    members, objectives = found.members(), found.study.settings.objectives
     front(objectives, members, tested)
     scatter(
         objectives,
@@ -192,19 +194,35 @@ def layers(outcomes: Outcomes) -> None:
 
 
 def table(rows: Sequence[Mapping[str, object]]) -> None:
-    """Rows of the same keys, aligned; wrapped only where the terminal is narrow."""
+    """Rows of the same keys, aligned; a row is a block of lines where figures would be cut."""
     from rich import box
+    from rich.measure import Measurement
     from rich.table import Table
+    from rich.text import Text
 
     if not rows:
         return
-    columns = Table(box=box.SIMPLE_HEAD)
-    for name, value in rows[0].items():
-        is_number = isinstance(value, int | float)
-        columns.add_column(name, justify="right" if is_number else "left", overflow="fold")
-    for row in rows:
-        columns.add_row(*(_cell(name, value) for name, value in row.items()))
-    _console().print(columns)
+    columns, figures = Table(box=box.SIMPLE_HEAD), [k for k, v in rows[0].items() if _is_number(v)]
+    for name in rows[0]:
+        if name in figures:
+            columns.add_column(Text(name), justify="right", no_wrap=True)
+        else:
+            columns.add_column(Text(name), overflow="fold")
+    cells = [{name: _cell(name, value) for name, value in row.items()} for row in rows]
+    for row in cells:
+        columns.add_row(*map(Text, row.values()))
+    console = _console()
+    wide = console.options.update(width=WIDEST)
+    if figures and Measurement.get(console, wide, columns).minimum > console.width:
+        for row in cells:
+            lines = "".join(f"{name}: {value}\n" for name, value in row.items())
+            console.print(Text(lines), overflow="fold")
+    else:
+        console.print(columns)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float)
 
 
 def _console() -> Console:
@@ -213,7 +231,7 @@ def _console() -> Console:
 
     console = Console(highlight=False)
     if not console.is_terminal:
-        console.width = 1000
+        console.width = WIDEST
     return console
 
 

@@ -15,6 +15,7 @@ from automl.cli.parameters import (
     JsonOption,
     Name,
     SpaceArgument,
+    SpaceOrDataArgument,
     assignments,
     end,
     takes_options,
@@ -29,9 +30,13 @@ if TYPE_CHECKING:
 
 @takes_options("search")
 def search(
-    space: SpaceArgument, *, home: HomeOption = None, as_json: JsonOption = False, **given: object
+    space: SpaceOrDataArgument,
+    *,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+    **given: object,
 ) -> None:
-    """Search a space for its Pareto front of quality, bytes and latency."""
+    """Search data of your own, or a space, for the front of quality, bytes and latency."""
     from automl.cli.progress import Progress
     from automl.engine import api
 
@@ -55,26 +60,38 @@ def submit(
     space: SpaceArgument,
     *,
     address: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="The head's dashboard, e.g. http://HEAD:8265; its ports are Ray's.",
             rich_help_panel=MACHINE,
+            show_default="must be given",
         ),
-    ],
+    ] = None,
     home: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--home",
             help="Folder of all searches there, on a path that all nodes share.",
             rich_help_panel=STORAGE,
+            show_default="must be given",
         ),
-    ],
+    ] = None,
     as_json: JsonOption = False,
     **given: object,
 ) -> None:
     """Search on a cluster, as a Ray job, and follow it."""
     from automl.cluster import jobs
 
+    if address is None:
+        raise UserError(
+            "submit needs --address, the dashboard of the cluster's head: "
+            "--address http://HEAD:8265"
+        )
+    if home is None:
+        raise UserError(
+            "submit needs --home, a folder for all searches on a path that all nodes share: "
+            "--home /shared/automl"
+        )
     read("submit", {**given, "sets": assignments(given["sets"])})
     space, files = _sent(space, given)
     command = ["search", space, "--address", "auto", "--home", home, *arguments(given)]
@@ -101,8 +118,14 @@ def arguments(given: Mapping[str, object]) -> list[str]:
 
 def _sent(space: str, given: dict[str, object]) -> tuple[str, list[Path]]:
     """The space as the job names it, and the files to send along; `given` names them so, too."""
+    from automl.engine import space_source
     from automl.space import space_file
 
+    if space_source.is_own_data(space):
+        raise UserError(
+            f"{space} is data, which stays on this machine; write its space with "
+            f"`automl init {space}`, give it the data's path on the cluster, and submit that"
+        )
     path, points = space_file.find(space), given["initial_points"]
     files = [path] if path == Path(space) else []
     if isinstance(points, Path):

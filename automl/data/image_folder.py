@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from automl.data import archive
 from automl.data.arrays import Array, empty
 from automl.data.dataset import Dataset
 from automl.data.raw_dataset import RawDataset
@@ -33,8 +34,9 @@ class ImageFolder(Dataset):
     """A folder per class; or folders `train`, `validation` and `test`, as far as there are, with a
     folder per class in each. Usual spellings count, such as `Training`, `val` or `testing`.
 
-    All files that are not hidden must decode, to 8 bits per channel. Images of another size are
-    resized to `size` (height, width); where that is not given, all must have the same size.
+    A .zip or .tar file of such a folder will do. All files that are not hidden must decode, to 8
+    bits per channel. Images of another size are resized to `size` (height, width); where that is
+    not given, all must have the same size.
     """
 
     path: str
@@ -44,13 +46,17 @@ class ImageFolder(Dataset):
 
     def load(self) -> RawDataset:
         check_pixels(self, self.size, self.channels)
-        parts = {name: _images(folder) for name, folder in _splits(existing(self.path)).items()}
+        with archive.opened(existing(self.path)) as root:
+            return self._load(root)
+
+    def _load(self, root: Path) -> RawDataset:
+        parts = {name: _images(folder) for name, folder in _splits(root).items()}
         labelled = [pair for name in SPLITS for pair in parts.get(name, [])]
         files = [file for _, file in labelled]
         classes, targets = coded([label for label, _ in labelled])
 
         def row_name(row: int) -> str:
-            return str(files[row])
+            return str(Path(self.path) / files[row].relative_to(root))
 
         images = (_decode(file, self.size, self.channels) for file in files)
         inputs = stacked(images, len(files), row_name)

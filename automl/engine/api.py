@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,11 +16,12 @@ from automl.cluster import nodes, session
 from automl.cluster.measuring import MeasurerHandle
 from automl.cluster.portable_space import PortableSpace
 from automl.config import choices, import_choices
-from automl.data.dataset import summaries
-from automl.engine import run
-from automl.engine.declared_options import show_options
+from automl.engine import run, space_source
+from automl.engine.declared_options import checked, show_options
 from automl.engine.live_search import spent_seconds
-from automl.engine.search_options import NewSearch, Options, declared, read
+from automl.engine.notebook_watch import NotebookWatch, in_notebook
+from automl.engine.presets import with_budget
+from automl.engine.search_options import NewSearch, Options, OwnData, declared, read
 from automl.engine.searches import Search, check_data, open_study, study_space
 from automl.engine.watch import Watch
 from automl.errors import UserError, unknown
@@ -50,47 +51,50 @@ T = TypeVar("T")
 
 @show_options(declared("search").values())
 def search(
-    space: str | Path,
+    space: str | Path | Space,
     *,
     home: str | Path | None = None,
     watch: Watch | None = None,
     **options: object,
 ) -> Search:
-    """Search a space (a file, or a shipped one's name) until a budget is spent.
+    """Search a space until a budget is spent: a file, a shipped one's name, or a Space object.
 
-    `automl search --help` describes the options; `sets` maps paths of the space to values, and
-    `initial_points` may be a list of {path: value}. Raises UserError, before anything runs, on
-    what cannot work.
+    In its place may stand a file or folder of data, for which a space is written (`target`,
+    `task`, `preset`). `automl search --help` describes the options; `sets` maps paths of the
+    space to values, and `initial_points` may be a list of {path: value}. Raises UserError,
+    before anything runs, on what cannot work.
     """
     chosen, new = read("search", options)
-    budget, place = chosen.budget(), _home(home)
+    wishes, place, watch = checked(OwnData, options), _home(home), watch or _watch()
+    wanted_end = conditions.parse_any(chosen.until)
     if new.sampler not in SAMPLERS:
         raise UserError(unknown("sampler", new.sampler, list(SAMPLERS)))
     _check_servers(chosen)
     database = _database(new.study_storage)
-    path = space_file.find(str(space))
-    text, fixed = space_file.read(path), dict(new.sets or {})
+    source = space_source.source(space, wishes, place)
+    if source.is_own_data:
+        chosen = with_budget(chosen, wishes.preset)
+    text, fixed = source.text, dict(new.sets or {})
     if new.seed is not None:
         fixed["seed"] = str(new.seed)
-    fixed |= _parallelism(space_file.load(text, fixed, str(path)), new)
-    loaded = space_file.load(text, fixed, str(path))
-    explored, wanted_end = validate(loaded), conditions.parse_any(budget.until)
+    fixed |= _parallelism(space_file.load(text, fixed, source.where), new)
+    loaded = space_file.load(text, fixed, source.where)
+    explored = validate(loaded)
     wanted = _initial_points(new.initial_points, loaded)
-    known = _known(new.warm_start, place, loaded)
     make_writable(place)
     models = Store(place.store if new.store is None else place.may_use_store(new.store))
     models.identify()
     place.use_store(models.url)
     reference = largest(loaded, explored, place.cache)
+    watch.found(space_source.told_of_data(source, explored, place.cache))
+    loaded = replace(loaded, objectives=reference.objectives(loaded.objectives))
+    known = _known(new.warm_start, place, loaded)
     check_figures([condition.figure for condition in wanted_end], reference.data.info)
-    _new_folder(place, new.name, path.stem)
+    _new_folder(place, new.name, source.name)
     exporting = _in_background(reference.export)
-    watch = watch or Watch()
-    for found in summaries([(one.dataset, one.seed) for one in explored.configs], place.cache):
-        watch.read(found)
     watch.connecting()
     with session.connected(chosen.address):
-        clock = Clock(budget)
+        clock = Clock(chosen.budget())
         run.wait_for_room(chosen, loaded, watch)
         portable = PortableSpace(text, fixed, os.getcwd())
         nodes.prepare(portable, place.cache, models)
@@ -102,7 +106,7 @@ def search(
         is_due = needs_training([*wanted_end, *loaded.conditions], known_of_it)
         point = reference.point if is_due else {}
         settings = Settings(
-            space_name=path.stem,
+            space_name=source.name,
             folder=os.getcwd(),
             objectives=loaded.objectives,
             constraints=loaded.constraints,
@@ -118,7 +122,7 @@ def search(
             reference_params=point,
         )
         kept = (settings, text, file, known, database)
-        study = _created(place, new.name, path.stem, lambda folder: studies.create(folder, *kept))
+        study = _created(place, new.name, source.name, lambda folder: studies.create(folder, *kept))
         return run.run(Search(study, place), loaded, chosen, measurer, clock, watch)
 
 
@@ -142,7 +146,7 @@ def resume(
     if not options.get("refit_minutes"):
         _check_budget_left(study, chosen.budget())
     _check_servers(chosen)
-    watch = watch or Watch()
+    watch = watch or _watch()
     watch.connecting()
     with session.connected(chosen.address):
         run.wait_for_room(chosen, space, watch)
@@ -185,6 +189,11 @@ def _database(url: str | None) -> str | None:
         url = storage.absolute(url)
         storage.database(url)
     return url
+
+
+def _watch() -> Watch:
+    """The watch of a search that has none: in a notebook the cell shows the search."""
+    return NotebookWatch() if in_notebook() else Watch()
 
 
 def _home(home: str | Path | None) -> Home:

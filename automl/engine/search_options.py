@@ -22,13 +22,15 @@ Count = Annotated[int, Ge(1)]
 Positive = Annotated[float, Gt(0)]
 NotNegative = Annotated[float, Ge(0)]
 
-GENERAL, MODEL, BUDGETS, MACHINE = "Options", "Model", "Budgets", "Machine"
-SEARCH, STORAGE = "Search", "Storage"
-PANELS = (GENERAL, MODEL, BUDGETS, MACHINE, SEARCH, STORAGE)
+GENERAL, DATA, MODEL, BUDGETS = "Options", "Data", "Model", "Budgets"
+MACHINE, SEARCH, STORAGE = "Machine", "Search", "Storage"
+PANELS = (GENERAL, DATA, MODEL, BUDGETS, MACHINE, SEARCH, STORAGE)
 START = ("search", "submit")
 """The commands that start a search."""
 RUN = (*START, "resume")
 """The commands that start a search or go on with one."""
+OWN_DATA = ("search", "init", "check")
+"""The commands that take data of one's own in a space's place."""
 CHOOSE = ("export", "explain")
 """The commands that choose one model of a front."""
 KEPT = ("resume", "sync")
@@ -204,6 +206,33 @@ class NewSearch:
 
 
 @dataclass(frozen=True)
+class OwnData:
+    """The wishes for data of one's own, which stands in a space's place."""
+
+    target: Annotated[
+        str | None,
+        Shown(DATA, "The column to predict.", "told by its name where it can be", OWN_DATA),
+    ] = None
+    task: Annotated[
+        str | None,
+        Shown(DATA, "classification or regression.", "told by the target", OWN_DATA),
+    ] = None
+    preset: Annotated[
+        str | None,
+        Shown(
+            DATA,
+            "fast, balanced, best or tiny; `automl presets` says what each stands for.",
+            "balanced",
+            OWN_DATA,
+        ),
+    ] = None
+
+    def first_given(self) -> str:
+        """The flag of the first wish that was given; "" where none was."""
+        return next((f"--{name}" for name, wish in vars(self).items() if wish), "")
+
+
+@dataclass(frozen=True)
 class Choice:
     """The wishes that choose one model of a front."""
 
@@ -249,7 +278,7 @@ class Choice:
 
 def declared(command: str) -> dict[str, Declared]:
     """The options that a command takes, by name and in the order of their panels."""
-    every = options_of(Options, NewSearch, Choice)
+    every = options_of(OwnData, Options, NewSearch, Choice)
     options = [option for option in every if command in option.shown.commands]
     if command in KEPT:
         options = [option.kept() for option in options]

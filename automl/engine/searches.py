@@ -19,10 +19,13 @@ from automl.space.space import Space, TrialConfig
 from automl.store import Store
 from automl.study import run_lock, selection
 from automl.study.record import TrialRecord
-from automl.study.study import EarlierVersion, Study
-from automl.study.summary import SearchSummary
+from automl.study.study import EarlierVersion, Study, member
+from automl.study.summary import Member, SearchSummary
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+    from plotly.graph_objects import Figure
+
     from automl.engine.export_dir import Exported, TestFigures
     from automl.explain.findings import Explanation
     from automl.tracking.registry import Shipped
@@ -45,8 +48,52 @@ class Search:
         """The search in figures; `as_json` of that is what `automl front --json` prints."""
         return self.study.summary()
 
-    def front(self) -> list[TrialRecord]:
+    def members(self) -> list[TrialRecord]:
+        """The trials of the front, with all that is kept of each."""
         return self.study.front().members
+
+    def front(self) -> DataFrame:
+        """The front as a table: a row for each model, its figures first, then its parameters."""
+        from pandas import DataFrame
+
+        rows = [
+            {"trial_id": model.trial_id, **model.measurement, **model.params}
+            for model in self.summary().front
+        ]
+        return DataFrame(rows).set_index("trial_id") if rows else DataFrame()
+
+    def best(
+        self,
+        figure: str | None = None,
+        *,
+        knee: bool = False,
+        prefer: str | None = None,
+        where: str | None = None,
+        trial: str | None = None,
+    ) -> Member:
+        """The model of the front that is best in a figure, by default in the first objective.
+
+        The wishes are those of `export`. Raises UserError when no model is as wished.
+        """
+        record = selection.choose(
+            self.study, trial=trial, best=figure, knee=knee, prefer=prefer, where=where
+        )
+        return member(record)
+
+    def plot(self, x: str = "size_bytes", y: str | None = None) -> Figure:
+        """Every measured trial by two of its figures, `y` the first objective unless given.
+
+        The plot is plotly's, and interactive. Raises UserError on an unknown figure.
+        """
+        from automl.tracking.pages import files
+
+        return files.plot(self.study, x, y or self.study.settings.objectives[0])
+
+    def _repr_html_(self) -> str:
+        """The front as a notebook shows it: a table, and the plot of every trial."""
+        from automl.engine import notebook_html
+
+        return notebook_html.whole(self.study)
 
     def export(
         self,

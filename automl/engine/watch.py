@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
-from automl.data.summary import DataSummary
 from automl.engine.searches import Search
 from automl.faults import Faults
 from automl.recipe import Report
@@ -17,7 +17,7 @@ from automl.study.trial_id import TrialId
 class Watch:
     """Sees nothing of a search; a watcher overrides the methods of what it wants to see."""
 
-    def read(self, data: DataSummary) -> None: ...
+    def found(self, lines: Sequence[str]) -> None: ...
 
     def connecting(self) -> None: ...
 

@@ -1,6 +1,7 @@
 """Series (scikit-learn's digits, read as eight steps of eight channels), cut and quantized.
 
-For series of your own: --set dataset='{"type": "Series", "path": "my.ts"}'
+For series of your own: automl search my.ts; or, to search them with this space,
+--set dataset='{"type": "Series", "path": "my.ts"}'
 """
 
 from automl import (

@@ -1,6 +1,7 @@
 """Short texts (English first names, in the package): is it a girl's or a boy's?
 
-For texts of your own: --set dataset='{"type": "Text", "path": "my.csv", "length": 128}'
+For texts of your own: automl search my.csv; or, to search them with this space,
+--set dataset='{"type": "Text", "path": "my.csv", "length": 128}'
 """
 
 from automl import (

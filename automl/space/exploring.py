@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from automl import conditions, config_checks, pareto
+from automl import conditions, config_checks, pareto, quality
 from automl.config import locate
 from automl.errors import UserError, unknown
 from automl.space.domains import Domain, FloatDomain, IntDomain, OneOfDomain, Params, ParamValue
@@ -102,8 +102,9 @@ def validate(space: Space) -> Explored:
     if len(set(space.objectives)) < len(space.objectives):
         raise UserError(f"an objective is named twice: {', '.join(space.objectives)}")
     for name in space.objectives:
-        if name not in pareto.DIRECTIONS:
-            raise UserError(unknown("objective", name, list(pareto.DIRECTIONS)))
+        if name not in (quality.QUALITY, *pareto.DIRECTIONS):
+            known = [quality.QUALITY, *pareto.DIRECTIONS]
+            raise UserError(unknown("objective", name, known))
     for constraint in space.constraints:
         conditions.parse(constraint)
     explored = explore(space)

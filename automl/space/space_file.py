@@ -22,15 +22,19 @@ def find(name: str) -> Path:
 
     Raises UserError where there is none.
     """
-    shipped = {p.name.removesuffix(".py"): p for p in _shipped_files()}
-    if name in shipped:
-        return shipped[name]
+    if name in shipped():
+        return shipped()[name]
     path = Path(name)
     if path.is_file():
         return path
     if path.suffix == ".py" or "/" in name:
         raise UserError(f"there is no space file {name}; check the path")
-    raise UserError(unknown("space", name, sorted(shipped)))
+    raise UserError(unknown("space or file", name, sorted(shipped())))
+
+
+def shipped() -> dict[str, Path]:
+    """The files of the shipped spaces, by name."""
+    return {p.stem: p for p in sorted(_shipped_folder().glob("*.py")) if p.stem != "__init__"}
 
 
 def read(path: Path) -> str:
@@ -73,10 +77,6 @@ def load(
 
 def _shipped_folder() -> Path:
     return Path(str(resources.files("automl.search_spaces")))
-
-
-def _shipped_files() -> list[Path]:
-    return sorted(p for p in _shipped_folder().glob("*.py") if p.stem != "__init__")
 
 
 def _execute(text: str, module_name: str, name: str) -> None:

@@ -214,7 +214,7 @@ class Study:
             until=str(goal),
             met_by=None if goal.met_by is None else goal.met_by.trial_id,
             faults=tuple(map(str, self.faults())),
-            front=tuple(map(_member, front.members)),
+            front=tuple(map(member, front.members)),
         )
 
 
@@ -257,7 +257,7 @@ def taken(name: str) -> UserError:
     )
 
 
-def _member(record: TrialRecord) -> Member:
+def member(record: TrialRecord) -> Member:
     assert record.result is not None
     result = record.result
     return Member(record.trial_id, record.params, record.values, result.seconds, result.shortened)

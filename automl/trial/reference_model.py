@@ -54,6 +54,17 @@ class Largest:
     point: Params
     notes: tuple[str, ...] = ()
 
+    def objectives(self, wanted: Sequence[str]) -> tuple[str, ...]:
+        """The objectives that are wanted, with the usual metric of the data's task for "quality".
+
+        Raises UserError when two of them are the same then.
+        """
+        usual = quality.usual(len(self.data.info.classes))
+        found = tuple(usual if name == quality.QUALITY else name for name in wanted)
+        if len(set(found)) < len(found):
+            raise UserError(f"quality is {usual} here, which is an objective too; leave one out")
+        return found
+
     @property
     def rows(self) -> Split:
         return self.data.validation

@@ -1,5 +1,7 @@
 """Mistakes: exit code 2, one sentence, and nothing left behind."""
 
+from importlib.metadata import version
+
 import pytest
 from helpers.command import automl, refused
 
@@ -36,6 +38,15 @@ def test_a_bad_space_file_is_one_sentence_and_leaves_nothing(text, sentence, tmp
     ("arguments", "sentence"),
     [
         (("search", "nowhere.py"), "there is no space file nowhere.py"),
+        (("search", "digits", "--target", "y"), "--target is for data, and"),
+        (("search", "digits", "--trails", 3), "unknown option --trails; did you mean --trials?"),
+        (("serch", "digits"), "No such command 'serch'. Did you mean 'search'?"),
+        (("search",), "Missing argument 'SPACE|DATA' (automl search --help tells more)"),
+        (("search", "digits", "--trials"), "Option '--trials' requires an argument"),
+        (("submit", "digits"), "submit needs --address, the dashboard of the cluster's head"),
+        (("submit", "digits", "--address", "x"), "submit needs --home, a folder for all searches"),
+        (("init", "digits"), "digits is no file or folder of data"),
+        (("init", "nowhere.csv"), "nowhere.csv is no file or folder of data"),
         (("search", "digits", "--trials", 0), "--trials 0: it should be at least 1"),
         (("search", "digits", "--minutes", -1), "--minutes -1.0: it should be greater than 0"),
         (
@@ -110,3 +121,13 @@ def test_a_home_that_cannot_be_written(command, tmp_path):
 def test_a_server_that_does_not_answer_is_told(option, sentence, tmp_path, here):
     refused(here("search", "digits", *option), sentence)
     assert not list(tmp_path.glob("automl-home/studies/*"))
+
+
+def test_the_version_is_told(here):
+    assert here("--version").stdout == f"automl {version('frontier-automl')}\n"
+
+
+def test_no_command_shows_the_help(here):
+    done = here()
+    assert "Usage: automl" in done.stdout
+    assert "error" not in done.stderr

@@ -1,21 +1,24 @@
 """Typer's parameters, made from the declared options."""
 
+import shlex
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated
 
 import pytest
 import typer
+from typer.main import get_command
 from typer.testing import CliRunner
 
+from automl.cli import app as app_module
 from automl.cli import parameters, search_commands
 from automl.cli.app import app
 from automl.engine import search_options
 from automl.engine.declared_options import Shown
-from automl.engine.search_options import Choice, NewSearch, Options, declared
+from automl.engine.search_options import Choice, NewSearch, Options, OwnData, declared
 from automl.errors import UserError
 
-TAKERS = ("search", "resume", "submit", "sync", "check", "doctor", "export", "explain")
+TAKERS = ("search", "init", "resume", "submit", "sync", "check", "doctor", "export", "explain")
 
 
 def shown_by(command, of=app):
@@ -39,7 +42,9 @@ def test_help_shows_each_declared_option_with_its_default(command):
 
 def test_search_takes_every_option_and_submit_all_but_the_address():
     names = {f.name for cls in (Options, NewSearch) for f in fields(cls)}
-    assert set(declared("search")) == names
+    wishes = {f.name for f in fields(OwnData)}
+    assert set(declared("search")) == names | wishes
+    assert set(declared("init")) == wishes
     assert set(declared("submit")) == names - {"address"}
     assert set(declared("export")) == set(declared("explain")) == {f.name for f in fields(Choice)}
 
@@ -53,7 +58,7 @@ def test_resume_takes_the_options_that_it_may_change():
 def test_options_stand_in_panels():
     output = CliRunner().invoke(app, ["search", "--help"]).output
     titles = [line.split()[1] for line in output.splitlines() if line.startswith("╭─")]
-    assert titles == ["Arguments", "Options", "Budgets", "Machine", "Search", "Storage"]
+    assert titles == ["Arguments", "Options", "Data", "Budgets", "Machine", "Search", "Storage"]
 
 
 def test_a_declared_option_more_is_taken_by_its_commands(monkeypatch):
@@ -99,3 +104,18 @@ def test_a_set_without_a_value_is_refused():
     assert parameters.assignments(None) == {}
     with pytest.raises(UserError, match="--set a: write PATH=VALUE"):
         parameters.assignments(["a"])
+
+
+def test_each_option_that_takes_a_value_shows_its_default_or_must_be_given():
+    for name, command in get_command(app).commands.items():
+        options = [p for p in command.params if p.param_type_name == "option" and not p.required]
+        valued = [option for option in options if not option.is_flag]
+        assert shown_by(name).count("[default: ") >= len(valued), name
+
+
+def test_each_command_has_an_example_that_it_takes():
+    for name, command in app_module.COMMANDS.items():
+        assert command.example in shown_by(name)
+        _, first, *words = shlex.split(command.example)
+        assert first == name
+        get_command(app).commands[name].make_context(name, words)

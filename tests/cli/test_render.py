@@ -1,5 +1,7 @@
 """A front as the terminal shows it."""
 
+import re
+
 import pytest
 
 from automl.cli import render
@@ -47,3 +49,25 @@ def test_colours_are_for_terminals(capsys, monkeypatch):
     assert "\x1b" not in "".join(scatter(capsys, [(0.9, 1_000)]))
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert "\x1b[" in "".join(scatter(capsys, [(0.9, 1_000)]))
+
+
+ROW = {"trial": "0007-refit", "accuracy": 0.97, "size_bytes": 123456789, "latency_ms": 0.1234}
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"rmse": 1234.5, "macro_f1": 0.5, "load_ms": 12.3, "r2": 0.1}]
+)
+def test_no_figure_is_cut_on_a_narrow_terminal(capsys, monkeypatch, more):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "60")
+    render.table([{**ROW, **more, "model": "a long description of what it is made of"}] * 2)
+    shown = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
+    assert all(len(line.rstrip()) <= 60 for line in shown.splitlines())
+    for figure in ("0.9700", "123,456,789", "0.123", *["1234.5000"] * bool(more)):
+        assert len(re.findall(rf"\b{re.escape(figure)}\b", shown)) == 2
+
+
+def test_names_in_brackets_are_no_markup(capsys):
+    render.table([{"[red]name": "[bold]text", "n": 1}])
+    printed = capsys.readouterr().out
+    assert "[red]name" in printed and "[bold]text" in printed

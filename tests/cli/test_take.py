@@ -24,7 +24,7 @@ def test_an_exported_model_runs_with_onnxruntime_alone(searched, tmp_path):
     session = onnxruntime.InferenceSession(folder / "model.onnx")
     (logits,) = session.run(["logits"], {"input": digits.data[rows].astype(np.float32)})
     assert np.mean(logits.argmax(1) == digits.target[rows]) == measured["test"]["accuracy"]
-    validation = next(r for r in searched.front() if r.trial_id == out["trial_id"])
+    validation = next(r for r in searched.members() if r.trial_id == out["trial_id"])
     assert measured["validation"] == validation.values
     card = (folder / "README.md").read_text()
     code = card.split("```python\n")[1].split("```")[0]
@@ -35,7 +35,7 @@ def test_the_knee_and_what_is_preferred_are_exported(searched, tmp_path):
     at = ("--out", "out", "--json", "--home", searched.home.path)
     prefer = ("--prefer", "accuracy within 100%, size_bytes")
     smallest = object_of(automl("export", "digits", *prefer, *at, cwd=tmp_path))
-    members = {record.trial_id: record.values for record in searched.front()}
+    members = {record.trial_id: record.values for record in searched.members()}
     least = min(values["size_bytes"] for values in members.values())
     assert members[smallest["trial_id"]]["size_bytes"] == least
     assert object_of(automl("export", "digits", "--knee", *at, cwd=tmp_path))["trial_id"] in members

@@ -180,7 +180,7 @@ def test_the_front_is_refitted_at_its_cut_shapes(search):
     assert len(longest) == 1, "two refits of one training train once"
     assert found.study.attribute("refit_seconds") > 0
     best = max(r.values["accuracy"] for r in [*trials, *refits])
-    assert max(record.values["accuracy"] for record in found.front()) == best
+    assert max(record.values["accuracy"] for record in found.members()) == best
 
 
 def test_a_trial_that_lost_its_process_goes_on(search, tmp_path):

@@ -10,7 +10,7 @@ import pytest
 import automl
 from automl.engine import search_options
 from automl.engine.declared_options import Shown
-from automl.engine.search_options import NewSearch, Options, declared, read
+from automl.engine.search_options import NewSearch, Options, OwnData, declared, read
 from automl.errors import UserError
 from automl.study.budget import Budget
 
@@ -83,7 +83,8 @@ def test_each_budget_is_an_option():
 def test_python_shows_the_options_that_it_takes():
     names = list(inspect.signature(automl.search).parameters)
     assert names == ["space", *declared("search"), "home", "watch"]
-    assert {*declared("search")} == {f.name for cls in (Options, NewSearch) for f in fields(cls)}
+    classes = (Options, NewSearch, OwnData)
+    assert {*declared("search")} == {f.name for cls in classes for f in fields(cls)}
     taken = list(inspect.signature(automl.resume).parameters)
     assert taken == ["name", *declared("resume"), "home", "watch"]
 

@@ -249,7 +249,7 @@ def test_the_command_explains_the_model_that_export_would_take(here, studied):
     assert code in (0, None), err
     # Several models may have as few bytes; the product takes the better one.
     chosen = selection.choose(studied.study, best="size_bytes")
-    assert chosen.values["size_bytes"] == min(r.values["size_bytes"] for r in studied.front())
+    assert chosen.values["size_bytes"] == min(r.values["size_bytes"] for r in studied.members())
     assert f"Best in size_bytes: trial {chosen.trial_id}" in out
     assert "without" in out
 

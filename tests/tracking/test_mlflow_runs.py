@@ -64,7 +64,7 @@ def test_front_members_are_marked(searched, children):
         for run in children
         if run.data.tags.get("automl.pareto") == "true"
     }
-    assert marked == {record.trial_id for record in searched.front()}
+    assert marked == {record.trial_id for record in searched.members()}
 
 
 def test_the_parent_carries_the_report_and_the_hypervolume_over_time(client, searched, parent):
@@ -92,9 +92,9 @@ def test_front_members_are_registered_as_they_ship(searched, registry, children)
     versions = registry.search_model_versions("name = 'digits'")
     store, runs = Store(searched.home.store), {run.info.run_id: run for run in children}
     trials = {runs[version.run_id].data.tags["automl.trial_id"]: version for version in versions}
-    assert trials.keys() >= {record.trial_id for record in searched.front()}
+    assert trials.keys() >= {record.trial_id for record in searched.members()}
     assert len(trials) == len(versions)
-    for record in searched.front():
+    for record in searched.members():
         uri = f"models:/digits/{trials[record.trial_id].version}"
         shipped = store.read(record.result.key, "model.onnx")
         folder = Path(mlflow.artifacts.download_artifacts(uri))
@@ -128,7 +128,7 @@ def test_the_aliases_are_where_export_would_look_and_predict(searched, registry)
 
 
 def test_an_exported_model_is_the_champion(searched, registry, tmp_path, capsys):
-    for record in searched.front()[-2:]:
+    for record in searched.members()[-2:]:
         searched.export(tmp_path, trial=record.trial_id)
         version = registry.get_model_version_by_alias("digits", "champion")
         assert version.tags["automl.trial_id"] == record.trial_id
@@ -172,12 +172,12 @@ def test_a_second_sync_adds_nothing(searched, children, tmp_path):
                 *(run.info.start_time, run.info.end_time, run.info.status),
             )
         versions = client.search_model_versions("name = 'digits'")
-        assert len(versions) == len(searched.front())
+        assert len(versions) == len(searched.members())
 
 
 def test_the_note_holds_findings_and_a_command(searched, parent):
     note = parent.data.tags["mlflow.note.content"]
-    assert f"{len(searched.front())} models on the front" in note
+    assert f"{len(searched.members())} models on the front" in note
     best = choose(searched.study, best="accuracy")
     assert f"**most-accurate**: trial {best.trial_id}" in note
     assert "automl export digits --knee --out out" in note

@@ -123,7 +123,7 @@ def test_a_typed_query_filters_the_trials(browser, pages, searched):
     box = find(browser, "[data-testid=search-box]")[0]
     box.send_keys(Keys.CONTROL, "a")
     box.send_keys("tags.automl.pareto = 'true'", Keys.ENTER)
-    shows(browser, [record.trial_id for record in searched.front()])
+    shows(browser, [record.trial_id for record in searched.members()])
     picture(browser, "query")
 
 

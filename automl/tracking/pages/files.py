@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+import plotly.graph_objects as go
 from matplotlib.figure import Figure
 
 from automl.errors import UserError, words
@@ -54,6 +55,16 @@ def write(study: Study, folder: Path) -> list[Path]:
 def write_page(study: Study, file: Path) -> None:
     """The report, whole in one file: no network is needed to view it."""
     file.write_text(report.document(_read(study)), encoding="utf-8")
+
+
+def plot(study: Study, x: str, y: str) -> go.Figure:
+    """Every measured trial by two figures. Raises UserError on a figure that none has."""
+    return front_page.plot(_read(study), x, y)
+
+
+def interactive_front(study: Study) -> str:
+    """The page front.html, whole in one text."""
+    return front_page.document(_read(study))
 
 
 def _read(study: Study) -> Findings:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from automl import pareto
+from automl.errors import UserError, unknown
 from automl.tracking.pages import charts, formats, rendering
 from automl.tracking.pages.findings import BREAKS, DOMINATED, FRONT, GROUPS, Findings, Point
 
@@ -74,6 +75,19 @@ def chart(findings: Findings) -> go.Figure:
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         legend_itemsizing="constant",
     )
+    return drawn
+
+
+def plot(findings: Findings, x: str, y: str) -> go.Figure:
+    """The chart with two figures as its axes. Raises UserError on a figure that none has."""
+    for name in (x, y):
+        if name not in findings.names:
+            raise UserError(unknown("figure", name, list(findings.names)))
+    drawn, across, up = chart(findings), *map(findings.names.index, (x, y))
+    for trace in drawn.data:
+        trace.x = [figures[across] for figures in trace.customdata]
+        trace.y = [figures[up] for figures in trace.customdata]
+    drawn.update_layout(xaxis=axis(x, _values(findings, x)), yaxis=axis(y, _values(findings, y)))
     return drawn
 
 

@@ -13,7 +13,7 @@ def test_files_hold_the_front(searched, tmp_path):
     files = report.write(searched.study, tmp_path)
     assert sorted(file.name for file in files) == sorted(f.name for f in tmp_path.iterdir())
     rows = list(csv.DictReader(io.StringIO((tmp_path / "front.csv").read_text())))
-    assert [row["trial_id"] for row in rows] == [r.trial_id for r in searched.front()]
+    assert [row["trial_id"] for row in rows] == [r.trial_id for r in searched.members()]
     assert json.loads((tmp_path / "front.json").read_text()) == searched.summary().as_json()
     assert (tmp_path / "front.png").read_bytes().startswith(b"\x89PNG")
 

@@ -1,0 +1,236 @@
+"""Data told apart: tables, texts, series, arrays and pictures, with their targets and tasks."""
+
+import io
+import json
+import shutil
+import tarfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from automl.data.detect import detect, is_data
+from automl.data.detected import Wanted
+from automl.data.image_folder import ImageFolder
+from automl.data.npz import Npz
+from automl.data.series import Series
+from automl.data.table import Table
+from automl.data.text import Text
+from automl.errors import UserError
+
+ROWS = 60
+WORDS = ("a fine day at sea", "no rain in town today", "two dogs and a cat ran")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(name, **columns):
+    """A CSV whose columns are functions of the row."""
+    rows = [",".join(columns)]
+    rows += [",".join(str(value(row)) for value in columns.values()) for row in range(ROWS)]
+    with open(name, "w") as file:
+        file.write("\n".join(rows) + "\n")
+
+
+def pictures(folder, size=lambda i: (20, 30), mode="RGB"):
+    for label in ("cats", "dogs"):
+        (folder / label).mkdir(parents=True)
+        for i in range(4):
+            Image.new(mode, size(i)).save(folder / label / f"{i}.png")
+
+
+def words(row):
+    return f"{WORDS[row % 3]} number {row}"
+
+
+def test_a_table_with_all_that_is_left_out(folder):
+    write(
+        "my.csv",
+        user_id=lambda row: 1000 + 7 * row,
+        age=lambda row: row % 9,
+        plan=lambda row: "ab"[row % 2],
+        since=lambda row: f"2024-01-{1 + row % 28:02d}",
+        same=lambda row: 3,
+        comment=lambda row: words(row),
+        left=lambda row: ("yes", "no", "maybe")[row % 3],
+    )
+    found = detect("my.csv", Wanted("left"))
+    dropped = ("user_id", "since", "same", "comment")
+    assert found.dataset == Table("my.csv", "left", task="classification", drop=dropped)
+    told = "\n".join(found.told)
+    assert "'left' is predicted (as you say), a classification" in told
+    for reason in ("an id: 60", "dates or times", "the same value", "free text: 60"):
+        assert reason in told
+    found.dataset.load()
+
+
+@pytest.mark.parametrize("name", ["y", "Target", "label", "CLASS"])
+def test_a_target_is_told_by_its_name(folder, name):
+    write("my.csv", x=lambda row: row % 7, **{name: lambda row: row % 2}, z=lambda row: row % 5)
+    assert detect("my.csv", Wanted()).dataset.target == name
+
+
+def test_the_only_names_in_the_last_column_are_the_target(folder):
+    write("my.csv", x=lambda row: row % 7, species=lambda row: "abc"[row % 3])
+    assert detect("my.csv", Wanted()).dataset.target == "species"
+
+
+def test_a_target_that_cannot_be_told_is_asked_for_with_the_columns(folder):
+    write("my.csv", area=lambda row: row % 7, price=lambda row: row * 1.5)
+    with pytest.raises(UserError, match="Give --target NAME; the columns are area, price"):
+        detect("my.csv", Wanted())
+    with pytest.raises(UserError, match="unknown column 'prise'; did you mean 'price'"):
+        detect("my.csv", Wanted("prise"))
+
+
+@pytest.mark.parametrize(
+    ("target", "task"),
+    [
+        (lambda row: row * 1.37, "regression"),
+        (lambda row: row % 2, "classification"),
+        (lambda row: "01"[row % 2] + ".0", "classification"),
+        (lambda row: ("true", "false")[row % 2], "classification"),
+        (lambda row: 10 * row % 330, "regression"),
+    ],
+)
+def test_the_task_is_told_by_the_target(folder, target, task):
+    write("my.csv", x=lambda row: row % 7, y=target)
+    found = detect("my.csv", Wanted())
+    assert found.dataset.task == task
+    assert bool(found.dataset.load().classes) == (task == "classification")
+
+
+def test_a_few_whole_numbers_ask_for_their_task_by_name(folder):
+    write("my.csv", x=lambda row: row % 7, quality=lambda row: 3 + row % 6)
+    with pytest.raises(UserError, match=r"6 whole numbers, 3 to 8; .* --task classification or"):
+        detect("my.csv", Wanted("quality"))
+    for task in ("classification", "regression"):
+        assert detect("my.csv", Wanted("quality", task)).dataset.task == task
+
+
+@pytest.mark.parametrize(
+    ("target", "why"),
+    [
+        (lambda row: f"K{row:04d}", "is an id"),
+        (lambda row: row + 1, "is an id"),
+        (words, "holds free text"),
+        (lambda row: f"2024-01-{1 + row % 28:02d}", "holds dates or times"),
+        (lambda row: 1, "has the same value in every row"),
+        (lambda row: "", "holds only missing values"),
+    ],
+)
+def test_a_target_that_cannot_be_learned_is_one_sentence(folder, target, why):
+    write("my.csv", x=lambda row: row % 7, odd=target)
+    with pytest.raises(UserError, match=f"the target 'odd' {why}.*; choose a column"):
+        detect("my.csv", Wanted("odd"))
+
+
+def test_a_table_of_one_column_or_without_rows_is_one_sentence(folder):
+    (folder / "one.csv").write_text("a\n1\n2\n")
+    (folder / "none.csv").write_text("a,b\n")
+    with pytest.raises(UserError, match="has the one column 'a'"):
+        detect("one.csv", Wanted())
+    with pytest.raises(UserError, match="holds no rows; add some"):
+        detect("none.csv", Wanted())
+
+
+def test_a_number_of_its_own_in_each_row_is_kept_where_there_is_nothing_else(folder):
+    write("my.csv", time=lambda row: row, y=lambda row: row * 0.7)
+    assert detect("my.csv", Wanted()).dataset.drop == ()
+
+
+def test_texts_with_classes(folder):
+    write("my.csv", id=lambda row: row, review=words, rating=lambda row: ("good", "bad")[row % 2])
+    found = detect("my.csv", Wanted())
+    assert found.dataset == Text("my.csv", 32, "review", "rating")
+    assert "left out, beside the text: id" in found.told
+    assert len(found.dataset.load().inputs) == ROWS
+    write("my.csv", review=words, price=lambda row: row * 1.5)
+    with pytest.raises(UserError, match="of texts only classes are learned"):
+        detect("my.csv", Wanted("price"))
+
+
+def test_texts_in_lines_of_json(folder):
+    lines = [json.dumps({"text": words(row), "label": row % 2}) for row in range(ROWS)]
+    (folder / "my.jsonl").write_text("\n".join(lines))
+    assert detect("my.jsonl", Wanted()).dataset == Text("my.jsonl", 32)
+    (folder / "table.jsonl").write_text('{"x": 1, "y": 2.5}\n{"x": 2, "y": 3.5}\n' * 9)
+    with pytest.raises(UserError, match=r"save it as \.csv or \.parquet"):
+        detect("table.jsonl", Wanted("y"))
+    (folder / "odd.jsonl").write_text('{"x": 1}\n{"x": "a"}\n')
+    with pytest.raises(UserError, match="one JSON object on each line"):
+        detect("odd.jsonl", Wanted())
+
+
+def test_lines_without_names_are_series_or_one_sentence(folder):
+    lines = [",".join(map(str, [row % 2, *np.sin(np.arange(9) + row)])) for row in range(ROWS)]
+    (folder / "my.csv").write_text("\n".join(lines))
+    assert detect("my.csv", Wanted()).dataset == Series("my.csv")
+    (folder / "no.csv").write_text("1,2\n3,4\n5,6\n")
+    with pytest.raises(UserError, match="add a first line with a name for each column"):
+        detect("no.csv", Wanted())
+
+
+def test_pictures_are_made_alike(folder):
+    pictures(folder / "same")
+    pictures(folder / "large", lambda i: (400, 200))
+    pictures(folder / "unlike", lambda i: (30 + i, 40), "L")
+    found = [detect(name, Wanted()).dataset for name in ("same", "large", "unlike")]
+    assert found[0] == ImageFolder("same")
+    assert found[1] == ImageFolder("large", (32, 64))
+    assert found[2] == ImageFolder("unlike", (64, 64), 1)
+
+
+@pytest.mark.parametrize("kind", ["zip", "gztar"])
+def test_an_archive_of_pictures_is_as_good_as_the_folder(folder, kind):
+    pictures(folder / "deep" / "photos")
+    name = shutil.make_archive("my", kind, folder, "deep")
+    found = detect(name, Wanted()).dataset
+    assert found == ImageFolder(name)
+    raw, plain = found.load(), ImageFolder("deep/photos").load()
+    assert (raw.inputs == plain.inputs).all() and raw.classes == ("cats", "dogs")
+    assert raw.row_name(0) == f"{name}/cats/0.png"
+
+
+def test_an_archive_that_leaves_its_folder_or_is_none(folder):
+    with tarfile.open("out.tar", "w") as archive:
+        archive.addfile(tarfile.TarInfo("../out.txt"), io.BytesIO())
+    (folder / "no.zip").write_text("no")
+    for name in ("out.tar", "no.zip"):
+        with pytest.raises(UserError, match="cannot be unpacked"):
+            detect(name, Wanted())
+    assert not (folder.parent / "out.txt").exists()
+
+
+def test_arrays_and_series_files(folder):
+    np.savez("my.npz", inputs=np.zeros((9, 3)), targets=np.zeros(9))
+    (folder / "arrays").mkdir()
+    np.save("arrays/inputs.npy", np.zeros((9, 3)))
+    (folder / "my.ts").write_text("@data\n1,2:a\n")
+    assert detect("my.npz", Wanted()).dataset == Npz("my.npz")
+    assert detect("arrays", Wanted()).dataset == Npz("arrays")
+    assert detect("my.ts", Wanted()).dataset == Series("my.ts")
+    with pytest.raises(UserError, match=r"^--target y: my.ts says itself"):
+        detect("my.ts", Wanted("y"))
+
+
+def test_what_is_no_data_is_one_sentence(folder):
+    (folder / "my.xlsx").write_text("")
+    (folder / "bare").mkdir()
+    Image.new("L", (8, 8)).save("bare/a.png")
+    (folder / "void").mkdir()
+    for name, sentence in [
+        ("my.xlsx", r"no data that can be read; save it as \.csv"),
+        ("bare", "1 pictures but no folder for each class"),
+        ("void", "no pictures and no arrays"),
+    ]:
+        with pytest.raises(UserError, match=sentence):
+            detect(name, Wanted())
+    assert is_data("my.xlsx")
+    (folder / "space.py").write_text("")
+    assert not is_data("space.py")
+    assert not is_data("nowhere.csv")

@@ -12,11 +12,13 @@ from automl.trial.time_limit import Countdown, TimeLimit
 
 TRIALS_EACH = 5
 """A trial takes no more than this part of the time, so that a first model is there by then."""
-FINISHING_SHARE, MOST_FINISHING_SECONDS = 0.05, 30.0
+FINISHING_SHARE, LEAST_FINISHING_SECONDS, MOST_FINISHING_SECONDS = 0.05, 5.0, 30.0
 """What export, gate and measuring are taken to need until some trial has shown it: a share of the
-time, and the most."""
+time, the least and the most."""
 LATEST = 5
 """The latest trials that show what finishing takes."""
+FIRST_GRACE_SECONDS = 60.0
+"""The seconds that a run without a model waits for one when time is up, rather than have none."""
 GRACE = 2.0
 """When time is up, trials may take so many times what finishing usually takes."""
 
@@ -74,7 +76,8 @@ class Timetable:
 
     def is_worth_starting(self, slots: int) -> bool:
         """Tell whether there is time for another trial, by what others took."""
-        return self.seconds_left(slots) > self._finishing_seconds() + self._least_seconds()
+        needed = self._finishing_seconds() + self._least_seconds() if self.took else 0.0
+        return self.seconds_left(slots) > needed
 
     def is_finishing(self, slots: int) -> bool:
         """Tell whether time was up a moment ago: trials that were cut off need some more."""
@@ -83,7 +86,10 @@ class Timetable:
 
     def grace_seconds(self) -> float:
         """The seconds that trials may need once time is up; none where it is not limited."""
-        return GRACE * self._finishing_seconds() if self.is_limited else 0.0
+        if not self.is_limited:
+            return 0.0
+        usual = GRACE * self._finishing_seconds()
+        return usual if self.took else max(usual, FIRST_GRACE_SECONDS)
 
     def learn(self, result: TrialResult) -> None:
         """Learn from a trial of this run how long trials take, and what of that is not training."""
@@ -102,4 +108,5 @@ class Timetable:
     def _finishing_seconds(self) -> float:
         if self.finishing:
             return max(self.finishing[-LATEST:])
-        return min(FINISHING_SHARE * (self.whole or 0.0), MOST_FINISHING_SECONDS)
+        usual = FINISHING_SHARE * (self.whole or 0.0)
+        return min(max(usual, LEAST_FINISHING_SECONDS), MOST_FINISHING_SECONDS)

@@ -73,3 +73,27 @@ def test_a_search_of_an_earlier_version_is_refused(tmp_path):
     sentence = str(refused.value)
     assert sentence.startswith("search 'old' was made by an earlier version of automl")
     assert "start a new search" in sentence and "\n" not in sentence
+
+
+def test_a_search_without_a_model_tells_why(make):
+    failing = [TrialResult(Status.FAILED, reason=f"it took {n} s\nmore") for n in (1, 2)]
+    study = make(TrialResult(Status.REJECTED, reason="no"), *failing)
+    assert study.why_without_model() == (
+        "none of its trials is complete, 2 of 3 ended so: it took 1 s"
+    )
+
+
+def test_a_search_with_a_model_tells_nothing(make):
+    assert (
+        make(TrialResult(Status.FAILED, reason="no"), complete(0.5, 10)).why_without_model() == ""
+    )
+
+
+def test_a_search_without_a_trial_that_ended_had_no_time(make):
+    assert make(None).why_without_model() == "no trial had the time to end"
+
+
+def test_a_shortened_trial_is_read_back_with_the_config_that_it_ran_as(make):
+    shorter = replace(complete(0.5, 10), shortened="train 1 of 9 epochs", config='{"a": 1}')
+    [record] = make(shorter).records()
+    assert record.config == '{"a": 1}' and record.result == shorter

@@ -13,6 +13,7 @@ HOMES = {
     "PIL": ["data"],
     "annotated_types": ["field_types", "config_checks", "engine"],
     "datasets": ["data"],
+    "fastapi": ["predictor"],
     "filelock": ["data", "study", "tracking"],
     "fsspec": ["store"],
     "grpc": ["cluster"],
@@ -24,7 +25,7 @@ HOMES = {
     "onnxscript": ["export"],
     "optuna": ["study"],
     "plotly": ["tracking", "explain"],
-    "pyarrow": ["data"],
+    "pyarrow": ["data", "predictor"],
     "pydantic": ["config_checks", "engine", "study"],
     "pydantic_core": ["config"],
     "ray": ["cluster"],
@@ -40,6 +41,7 @@ HOMES = {
     ],
     "torchvision": ["data"],
     "typer": ["cli"],
+    "uvicorn": ["predictor"],
 }
 
 

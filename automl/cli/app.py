@@ -6,7 +6,17 @@ from collections.abc import Callable
 
 import typer
 
-from automl.cli import check, convert, doctor, elsewhere, look, search_commands, streams, take
+from automl.cli import (
+    check,
+    convert,
+    doctor,
+    elsewhere,
+    look,
+    predict,
+    search_commands,
+    streams,
+    take,
+)
 from automl.cli.parameters import end
 from automl.errors import UserError
 
@@ -23,6 +33,8 @@ COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
     "ui": (look.ui, LOOK),
     "sync": (elsewhere.sync, LOOK),
     "export": (take.export, TAKE),
+    "predict": (predict.predict, TAKE),
+    "serve": (predict.serve, TAKE),
     "measure": (take.measure, TAKE),
     "check": (check.check, CHECK),
     "convert": (convert.convert, CHECK),

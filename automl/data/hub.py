@@ -13,10 +13,12 @@ from PIL import Image
 
 from automl.data.arrays import Array
 from automl.data.dataset import Dataset, RawDataset
-from automl.data.image_folder import check_pixels, pixels, stacked
+from automl.data.image_folder import check_pixels, stacked
 from automl.data.optional_packages import package
+from automl.data.pixels import pixels
 from automl.data.reading import coded, existing
-from automl.data.text import checked, tokens
+from automl.data.text import tokens
+from automl.data.text_bytes import checked
 from automl.data.tokenizer import tokenizer_json
 from automl.errors import UserError
 from automl.field_types import Count
@@ -88,6 +90,9 @@ class HuggingFace(Dataset):
 
     def tokenizer_json(self) -> str:
         return tokenizer_json(self.tokenizer, self.length) if self.tokenizer else ""
+
+    def text_column(self) -> str:
+        return self.input or super().text_column()
 
     def _splits(self) -> dict[str, datasets.Dataset]:
         if bool(self.name) == bool(self.path):

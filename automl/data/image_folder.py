@@ -9,15 +9,13 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
 from automl.data.arrays import Array, empty
 from automl.data.dataset import Dataset, RawDataset
+from automl.data.pixels import MODES, decoded
 from automl.data.reading import coded, existing, visible_files
 from automl.errors import UserError
 from automl.field_types import Count
-
-_MODES = {1: "L", 3: "RGB"}
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class ImageFolder(Dataset):
         def row_name(row: int) -> str:
             return str(files[row])
 
-        images = (_decode(file, self.size, self.channels) for file in files)
+        images = (decoded(file, self.size, self.channels) for file in files)
         inputs = stacked(images, len(files), row_name)
         num_test = len(parts[1]) if own_test else 0
         return RawDataset(inputs, targets, inputs.shape[1:], classes, num_test, row_name=row_name)
@@ -56,20 +54,8 @@ class ImageFolder(Dataset):
 
 def check_pixels(config: Dataset, size: tuple[int, ...], channels: int) -> None:
     """Raise UserError on a size or a number of channels that no image can have."""
-    if channels not in _MODES or len(size) not in (0, 2) or min(size, default=1) < 1:
+    if channels not in MODES or len(size) not in (0, 2) or min(size, default=1) < 1:
         raise UserError(f"{config}: size is (height, width) in pixels and channels 1 or 3")
-
-
-def pixels(image: Image.Image, size: tuple[int, ...], channels: int) -> NDArray[np.uint8]:
-    """An image upright as (channels, height, width). Raises ValueError on deeper colours."""
-    if image.mode.startswith(("I", "F")):
-        raise ValueError(f"mode {image.mode} has more than 8 bits per channel")
-    # A palette's transparency is dropped like any other; with it Pillow warns.
-    image.info.pop("transparency", None)
-    upright = ImageOps.exif_transpose(image).convert(_MODES[channels])
-    if size and upright.size != size[::-1]:
-        upright = upright.resize((size[1], size[0]), Image.Resampling.BILINEAR)
-    return np.moveaxis(np.atleast_3d(np.asarray(upright)), -1, 0)
 
 
 def stacked(
@@ -109,11 +95,3 @@ def _images(path: Path) -> list[tuple[str, Path]]:
             raise UserError(f"{folder} is a class without images; add some or remove the folder")
         found += [(folder.name, file) for file in files]
     return found
-
-
-def _decode(path: Path, size: tuple[int, ...], channels: int) -> NDArray[np.uint8]:
-    try:
-        with Image.open(path) as image:
-            return pixels(image, size, channels)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path} does not decode ({error}); replace or remove it") from None

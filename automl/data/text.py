@@ -13,6 +13,7 @@ import numpy as np
 from automl.data.arrays import Array, empty
 from automl.data.dataset import Dataset, RawDataset
 from automl.data.reading import DELIMITERS, coded, existing_file, records
+from automl.data.text_bytes import checked, text_bytes
 from automl.data.tokenizer import token_ids, tokenizer_json
 from automl.errors import UserError
 from automl.field_types import Count
@@ -55,6 +56,9 @@ class Text(Dataset):
     def tokenizer_json(self) -> str:
         return tokenizer_json(self.tokenizer, self.length) if self.tokenizer else ""
 
+    def text_column(self) -> str:
+        return self.text
+
     def _rows(self, path: Path) -> list[tuple[int, str, str]]:
         """The line number, the text and the label of every row."""
         if path.suffix not in (*DELIMITERS, ".jsonl"):
@@ -71,17 +75,6 @@ class Text(Dataset):
         return rows
 
 
-def checked(text: object, where: str) -> str:
-    """The text. Raises UserError, naming the line, where there is none."""
-    if not isinstance(text, str) or not text.strip():
-        raise UserError(f"{where} has no text; fill or remove it")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise UserError(f"{where} is not UTF-8; save the file in that encoding") from None
-    return text
-
-
 def tokens(texts: Sequence[str], length: int, tokenizer: str) -> tuple[Array, int]:
     """The texts as numbers (rows, length), and how many different ones there can be: the ids of a
     tokenizer, or, without one, bytes as uint8, zeros after the last of each."""
@@ -89,8 +82,7 @@ def tokens(texts: Sequence[str], length: int, tokenizer: str) -> tuple[Array, in
         return token_ids(texts, tokenizer, length)
     inputs = empty((len(texts), length), np.uint8)
     for row, text in enumerate(texts):
-        whole = text.encode()[:length].decode(errors="ignore").encode()
-        inputs[row] = np.frombuffer(whole.ljust(length, b"\0"), np.uint8)
+        inputs[row] = np.frombuffer(text_bytes(text, length), np.uint8)
     return inputs, NUM_TOKENS
 
 

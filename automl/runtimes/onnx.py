@@ -31,9 +31,8 @@ class Signature:
     columns: dict[str, list[str]]
 
 
-def signature(file: bytes | Path) -> Signature:
-    """Read what a file takes and gives."""
-    loaded = session(file)
+def signature(loaded: Session) -> Signature:
+    """The account of a loaded file."""
     (row,), (output,) = loaded.get_inputs(), loaded.get_outputs()
     metadata = loaded.get_modelmeta().custom_metadata_map
     return Signature(

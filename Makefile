@@ -20,10 +20,10 @@ demo: .venv/installed  ## search the digits space, export a model to out/
 install: .venv/installed-dev  ## make .venv with all that development needs
 
 test: .venv/installed-dev  ## run the tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 test-all: .venv/installed-dev  ## run the slow tests too
-	$(BIN)/pytest -m ""
+	$(BIN)/pytest -n 2 --dist loadgroup -m ""
 
 # ONLY="plain bert" takes these modules alone, RECIPES="bits8 prune" these recipes.
 zoo: .venv/installed-dev  ## take modules as people have them through twelve recipes, in half an hour

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,9 @@ def pixels(image: Image.Image, size: tuple[int, ...], channels: int) -> NDArray[
 def decoded(path: Path, size: tuple[int, ...], channels: int) -> NDArray[np.uint8]:
     """The image of a file as (channels, height, width). Raises UserError on a file of none."""
     try:
-        with Image.open(path) as image:
+        # Cameras write notes that Pillow warns of; the pixels are right.
+        silent = warnings.catch_warnings(action="ignore", category=UserWarning)
+        with silent, Image.open(path) as image:
             return pixels(image, size, channels)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UserError(f"{path} does not decode ({error}); replace or remove it") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from automl.data.reading import check_unicode
 from automl.errors import UserError
 
 
@@ -9,10 +10,9 @@ def checked(text: object, where: str) -> str:
     """The text. Raises UserError, naming the line, where there is none."""
     if not isinstance(text, str) or not text.strip():
         raise UserError(f"{where} has no text; fill or remove it")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise UserError(f"{where} is not UTF-8; save the file in that encoding") from None
+    check_unicode(text, where)
+    if "\0" in text:
+        raise UserError(f"{where} holds the character zero in its text; remove it")
     return text
 
 

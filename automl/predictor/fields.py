@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 import math
-import re
+from collections.abc import Callable
 from decimal import Decimal
 
+from automl.data.number_texts import MISSING, MISSING_NUMBERS, plain_number
+from automl.data.reading import check_unicode
 from automl.errors import UserError
 
-MISSING = frozenset(
-    (
-        *("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND"),
-        *("1.#QNAN", "N/A", "NA", "NULL", "NaN", "n/a", "nan", "null"),
-    )
-)
-"""Texts that stand for a missing value."""
-TRUTHS = {"true": 1.0, "True": 1.0, "TRUE": 1.0, "false": 0.0, "False": 0.0, "FALSE": 0.0}
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.ASCII | re.I)
+TRUTHS = {"true": 1.0, "false": 0.0}
 
 
-def number(value: object, column: str) -> float | None:
+def number(
+    value: object, column: str, read: Callable[[str], float | None] = plain_number
+) -> float | None:
     """The number of a value, NaN of a missing one, None of a text that is no number.
 
-    Raises UserError, naming the column, on a value of another kind.
+    `read` makes a number of a text. Raises UserError, naming the column, on a value of another
+    kind.
     """
     if isinstance(value, str):
-        text = value.strip(" \t")
-        if text in MISSING:
+        text = unquoted(value.strip())
+        if text in MISSING or text.lower() in MISSING_NUMBERS:
             return math.nan
-        if text in TRUTHS:
-            return TRUTHS[text]
-        return float(text) if NUMBER.fullmatch(text) else None
+        return TRUTHS[text.lower()] if text.lower() in TRUTHS else read(text)
     if _is_missing(value):
         return math.nan
     try:
@@ -40,9 +35,12 @@ def number(value: object, column: str) -> float | None:
 
 
 def category(value: object, column: str) -> str | None:
-    """The text of a value, None of a missing one. Raises UserError on a value of another kind."""
+    """The text of a value, without blanks around it; None of a missing one.
+
+    Raises UserError on a value of another kind.
+    """
     if isinstance(value, str):
-        return value
+        return value.strip()
     if _is_missing(value):
         return None
     plain = value.item() if hasattr(value, "item") else value
@@ -53,6 +51,23 @@ def category(value: object, column: str) -> str | None:
     if isinstance(plain, float):
         return str(int(plain)) if plain.is_integer() and abs(plain) < 1e16 else str(plain)
     raise _unfit(column, value, "a text")
+
+
+def code(text: str, column: str, codes: dict[str, float]) -> float | None:
+    """The code of a category's text, NaN of a missing one, None of an unknown one."""
+    for spelled in (text, unquoted(text)):
+        if spelled in codes:
+            return codes[spelled]
+        if spelled in MISSING:
+            return math.nan
+    check_unicode(text, f"column {column!r}")
+    return None
+
+
+def unquoted(text: str) -> str:
+    """A text without quotes that blanks before them made part of it."""
+    is_quoted = len(text) > 1 and text[0] == text[-1] == '"'
+    return text[1:-1].strip() if is_quoted else text
 
 
 def _is_missing(value: object) -> bool:

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.data.reading import DELIMITERS, is_number
+from automl.data.reading import is_number
+from automl.data.text_files import COMMENTS, ending, text_lines
 from automl.errors import UserError
 from automl.predictor.rows import (
     BATCH_ROWS,
@@ -47,9 +48,11 @@ def _batches(rows: object, form: RowFormat) -> Iterator[NDArray[Any]]:
 
 
 def _file(path: Path, form: RowFormat) -> Iterator[NDArray[Any]]:
+    if path.is_dir():
+        path /= "inputs.npy"
     if path.suffix in ARRAYS:
         return array_batches(array_in(path), form, str(path))
-    if path.suffix in LINES:
+    if ending(path) in LINES:
         return _lines(path, form)
     raise UserError(f"{path} is no {', '.join((*ARRAYS, *LINES))} file; save it as one")
 
@@ -113,31 +116,30 @@ def _lines(path: Path, form: RowFormat) -> Iterator[NDArray[Any]]:
 
 def _rows(path: Path, form: RowFormat) -> Iterator[NDArray[np.float32]]:
     """The numbers (channels, steps) of every line; a label beside them is left out."""
-    is_ts, is_series = path.suffix == ".ts", len(form.row_shape) == 2
+    is_ts, is_series = ending(path) == ".ts", len(form.row_shape) == 2
     channels = form.row_shape[0] if is_series else 1
     width = math.prod(form.row_shape) // channels
-    in_header = is_ts
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        for line, text in enumerate(file, 1):
-            text, where = text.strip("\r\n "), f"line {line} of {path}"
-            if not text or text.startswith("#"):
-                continue
-            if in_header or (is_ts and text.startswith("@")):
-                in_header = text.lower() != "@data"
-                continue
-            if is_ts:
-                parts = [part.split(",") for part in text.split(":")][:channels]
-            else:
-                delimiter = DELIMITERS.get(path.suffix, "," if "," in text else None)
-                fields = text.split(delimiter)
-                # A series' label stands before its steps.
-                parts = [fields[1:] if is_series and len(fields) == width + 1 else fields]
-            if line == 1 and not is_series and not any(is_number(part) for part in parts[0]):
-                continue  # A header.
-            if len(parts) != channels or {len(part) for part in parts} != {width}:
-                found = f"{len(parts)} x {len(parts[0])}"
-                raise UserError(f"{where} has {found} numbers; give {channels} x {width}")
-            yield _numbers(parts, where)
+    delimiter: str | None = ""
+    for line, text in text_lines(path):
+        text, where = text.strip("\r\n "), f"line {line} of {path}"
+        if not text or text.startswith(COMMENTS) or (is_ts and text.startswith("@")):
+            continue
+        if is_ts:
+            # A label stands behind the last channel.
+            parts = [part.strip().split(",") for part in text.split(":")][:channels]
+        else:
+            if delimiter == "":
+                delimiter = next((one for one in ("\t", ";", ",") if one in text), None)
+            fields = text.split(delimiter)
+            # A series' label stands before its steps.
+            parts = [fields[1:] if is_series and len(fields) == width + 1 else fields]
+        if line == 1 and not is_series and not any(map(is_number, parts[0])):
+            continue  # a header
+        if len(parts) != channels or {len(part) for part in parts} != {width}:
+            raise UserError(
+                f"{where} has {len(parts)} x {len(parts[0])} numbers; give {channels} x {width}"
+            )
+        yield _numbers(parts, where)
 
 
 def _numbers(parts: list[list[str]], where: str) -> NDArray[np.float32]:

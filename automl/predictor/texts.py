@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.data.reading import DELIMITERS, records
 from automl.data.text_bytes import checked, text_bytes
+from automl.data.text_files import DELIMITERS, delimiter_of, ending, records, text_lines
 from automl.errors import UserError
 from automl.predictor.rows import Batch, RowFormat, Unused, in_batches
 
@@ -77,26 +77,29 @@ def _texts(rows: object, column: str) -> Iterator[TextAt]:
 def _file(path: Path, column: str) -> Iterator[TextAt]:
     if not path.is_file():
         raise UserError(f"there is no file {path}; check the path")
-    if path.suffix in DELIMITERS:
-        return _table_lines(path, column)
-    if path.suffix == ".jsonl":
-        return _json_lines(path, column)
-    if path.suffix == ".txt":
+    if ending(path) == ".txt":
         return _plain_lines(path)
+    if ending(path) in DELIMITERS:
+        return _table_lines(path, column)
+    if ending(path) == ".jsonl":
+        return _json_lines(path, column)
     raise UserError(f"{path} is no .csv, .tsv, .jsonl or .txt file; save it as one")
 
 
 def _table_lines(path: Path, column: str) -> Iterator[TextAt]:
-    lines = records(path, DELIMITERS[path.suffix])
+    delimiter = delimiter_of(path)
+    lines = records(path, delimiter)
     _, header = next(lines, (1, []))
-    if column not in header:
-        raise UserError(f"{path} has no column {column!r}; it has {', '.join(header) or 'none'}")
-    place = header.index(column)
+    names = [name.strip() for name in header]
+    if names.count(column) != 1:
+        told = f"two columns {column!r}" if column in names else f"no column {column!r}"
+        raise UserError(f"{path} has {told}; it has {', '.join(header) or 'none'}")
+    place = names.index(column)
     for line, fields in lines:
         if len(fields) != len(header):
             raise UserError(
                 f"line {line} of {path} has {len(fields)} fields where the header has "
-                f"{len(header)}; quote texts that hold the delimiter"
+                f"{len(header)}; quote texts that hold the delimiter {delimiter!r}"
             )
         yield f"line {line} of {path}", fields[place]
 
@@ -111,7 +114,6 @@ def _json_lines(path: Path, column: str) -> Iterator[TextAt]:
 
 
 def _plain_lines(path: Path) -> Iterator[tuple[str, str]]:
-    with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
-        for line, text in enumerate(file, 1):
-            if text.strip():
-                yield f"line {line} of {path}", text.rstrip("\r\n")
+    for line, text in text_lines(path):
+        if text.strip():
+            yield f"line {line} of {path}", text.rstrip("\r\n")

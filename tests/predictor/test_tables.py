@@ -113,7 +113,10 @@ def test_what_is_no_table_is_told(tmp_path):
         file(NAMES, (1, "red", 1e300)), "row 0 of column 'age' holds a value that is not finite"
     )
     refused(tmp_path / "nowhere.csv", "there is no .*nowhere.csv; check the path")
-    refused(tmp_path, "is no .csv, .tsv or .parquet file")
+    (tmp_path / "empty").mkdir()
+    refused(tmp_path / "empty", "empty holds no files; give the path of a .csv or .parquet file")
+    (tmp_path / "a.xlsx").write_bytes(b"none")
+    refused(tmp_path / "a.xlsx", "a.xlsx is no .csv, .tsv or .parquet file; save it as one")
     (tmp_path / "a.parquet").write_bytes(b"none")
     refused(tmp_path / "a.parquet", "a.parquet cannot be read")
     refused(np.zeros((2, 3)), "these are no rows of a table")

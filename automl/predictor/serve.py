@@ -24,7 +24,7 @@ from automl.predictor.script import every_answer
 LOOPBACK = ("127.0.0.1", "localhost")
 PAGES = Path(__file__).parent / "pages"
 # A page takes nothing from elsewhere, and sends nothing there.
-POLICY = "default-src 'self' 'unsafe-inline'; img-src 'self' blob:; frame-ancestors 'none'"
+POLICY = "default-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; frame-ancestors 'none'"
 
 
 def bound(host: str, port: int) -> socket.socket:

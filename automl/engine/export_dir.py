@@ -16,6 +16,7 @@ from automl.data.dataset import Data, Dataset
 from automl.data.pixels import MODES
 from automl.engine.predict_script import predict_script
 from automl.errors import UserError
+from automl.export.named_columns import with_named_columns
 from automl.measure.measurement import machine, measure
 from automl.predictor.rows import ROWS_FILE, TOKENIZER_FILE, RowFormat
 from automl.runtimes import onnx
@@ -35,6 +36,8 @@ class RowsInWords:
     example: str
 
 
+COLUMNS_FILE = "named_columns.onnx"
+EXAMPLE_COLUMNS = 3
 ROWS_IN_WORDS = {
     "table": RowsInWords("a CSV or Parquet file with its columns in any order", "rows.csv"),
     "text": RowsInWords("texts in a CSV, a .jsonl, or a line each in a .txt", "texts.txt"),
@@ -64,6 +67,14 @@ class TestFigures:
             "test_rows": list(self.rows),
             "machine": self.machine,
         }
+
+
+@dataclass(frozen=True)
+class OfColumns:
+    """The file of a table that takes named columns, and its own figures on the test rows."""
+
+    file: bytes
+    figures: TestFigures
 
 
 @dataclass(frozen=True)
@@ -98,16 +109,19 @@ def export(
     assert record.result is not None
     figures = test_figures(record, config, cache, file)
     form = row_format(config.dataset, dataset.load(config.dataset, config.seed, cache))
+    of_columns = _of_columns(record, config, cache, file)
     measurement = {
         **figures.as_json(),
         "validation": record.values,
+        **({COLUMNS_FILE: of_columns.figures.test} if of_columns else {}),
         "layers": layer_outcomes.as_json(record.result.outcomes),
     }
     files = {
         **what_predicts(file, form, config.dataset),
+        **({COLUMNS_FILE: of_columns.file} if of_columns else {}),
         "recipe.json": _json({"params": record.params, "config": encode(config)}),
         "measurement.json": _json(measurement),
-        "README.md": card(study, record, figures, file, form).encode(),
+        "README.md": card(study, record, figures, file, form, of_columns).encode(),
     }
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -118,6 +132,17 @@ def export(
     sizes = {name: len(data) for name, data in files.items()}
     notes = record.result.notes
     return Exported(out, record.trial_id, sizes, figures, measurement, notes)
+
+
+def _of_columns(
+    record: TrialRecord, config: TrialConfig, cache: Path, file: bytes
+) -> OfColumns | None:
+    """The file of a table with an input for each column, measured anew; None of other data."""
+    columns = onnx.signature(onnx.session(file)).columns
+    if not columns:
+        return None
+    made = with_named_columns(file, columns)
+    return OfColumns(made, test_figures(record, config, cache, made))
 
 
 def what_predicts(file: bytes, form: RowFormat, source: Dataset) -> dict[str, bytes]:
@@ -165,7 +190,12 @@ def test_figures(record: TrialRecord, config: TrialConfig, cache: Path, file: by
 
 
 def card(
-    study: Study, record: TrialRecord, figures: TestFigures, file: bytes, form: RowFormat
+    study: Study,
+    record: TrialRecord,
+    figures: TestFigures,
+    file: bytes,
+    form: RowFormat,
+    of_columns: OfColumns | None,
 ) -> str:
     """The export's README: what the model is, what it reaches, how to run it."""
     assert record.result is not None
@@ -179,9 +209,18 @@ def card(
         form=form,
         rows=ROWS_IN_WORDS[form.kind],
         input=_input(signature, bool(form.tokenizer)),
+        columns_file=COLUMNS_FILE,
+        of_columns=of_columns,
+        example=_example(signature),
         notes=record.result.notes,
         layers=layer_outcomes.table(record.result.outcomes),
     )
+
+
+def _example(signature: Signature) -> list[tuple[str, str]]:
+    """Some columns of a table, each with a value, as Python spells them."""
+    columns = list(signature.columns.items())[:EXAMPLE_COLUMNS]
+    return [(repr(name), repr(kinds[0]) if kinds else "1.5") for name, kinds in columns]
 
 
 def _input(signature: Signature, has_tokenizer: bool) -> str:

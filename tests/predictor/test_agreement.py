@@ -17,6 +17,7 @@ import automl
 from automl.data.image_folder import ImageFolder
 from automl.data.series import Series
 from automl.data.text import Text
+from automl.export.named_columns import with_named_columns
 from automl.models.deployed import Deployed, predict
 from automl.predictor.load import READERS
 from automl.predictor.rows import Unused
@@ -143,6 +144,14 @@ def test_rows_of_a_table_agree_with_strings_missing_values_and_an_unseen_categor
     (logits,) = loaded.run(None, {"input": encoded})
     torch_logits = answers_of_torch(source, encoded)
     np.testing.assert_allclose(logits, torch_logits, rtol=1e-4, atol=1e-5)
+    by_name = {
+        "width": np.array([1.5, np.nan, 2.5, 2], np.float32),
+        "colour": np.array(["red", "blue", "green", ""], object),
+        "age": np.array([3, np.nan, np.nan, 1e3], np.float32),
+    }
+    file = with_named_columns((out / "model.onnx").read_bytes(), model.form.columns)
+    (named_logits,) = onnxruntime.InferenceSession(file).run(None, by_name)
+    np.testing.assert_allclose(named_logits, logits, rtol=1e-6)
     names = [model.classes[i] for i in torch_logits.argmax(1)]
     assert predicted.tolist() == names
     path = write_csv(tmp_path / "rows.csv", ("age", "colour", "width"), [])

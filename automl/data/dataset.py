@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
 
 from automl import user_code
 from automl.config import Config, canonical, decode, encode
@@ -28,7 +27,6 @@ VALIDATION_SHARE = 0.2
 TEST_SHARE = 0.2
 MAX_VALIDATION_ROWS = 5_000
 CACHE_VERSION = 3
-SUMMARIES = TypeAdapter(DataSummary)
 
 
 class Dataset(Config):
@@ -120,9 +118,9 @@ def _load(folder: Path) -> Data:
 
 
 def summary(dataset: Dataset, seed: int, cache: Path) -> DataSummary:
-    """What was read, for people: rows, target, classes, columns, what was left out, the split."""
+    """The summary of what was read, and of the split, for people."""
     folder = _prepared(dataset, seed, cache)
-    found = SUMMARIES.validate_json((folder / "summary.json").read_bytes())
+    found: DataSummary = decode(json.loads((folder / "summary.json").read_text()))
     return replace(found, source=str(dataset))
 
 
@@ -163,7 +161,7 @@ def _prepare(dataset: Dataset, seed: int, folder: Path) -> None:
     parts = dict(zip(("train", "validation", "test"), _rows(raw, seed), strict=True))
     num_rows = {name: len(rows) for name, rows in parts.items()}
     found = summarise(str(dataset), raw, num_rows, bool(dataset.tokenizer_json()))
-    (folder / "summary.json").write_bytes(SUMMARIES.dump_json(found))
+    (folder / "summary.json").write_text(canonical(found))
     for name, rows in parts.items():
         write_rows(folder / f"{name}.inputs.npy", raw.inputs, rows)
         write_rows(folder / f"{name}.targets.npy", raw.targets, rows)

@@ -28,7 +28,7 @@ DECIMAL = "a comma is the decimal mark"
 def commas(
     name: str, texts: Iterable[str], delimiter: str
 ) -> tuple[Callable[[str], float | None], str]:
-    """What makes a number of a text, by what commas mean in a column, and that in words."""
+    """The way to make a number of a text, by what commas mean in a column, and that in words."""
     with_commas = [text for text in texts if "," in text]
     decimal = [text for text in with_commas if DECIMAL_COMMA.fullmatch(text)]
     grouped = [text for text in with_commas if GROUPED_BY_COMMAS.fullmatch(text)]

@@ -1,4 +1,4 @@
-"""What readers of files share: existing paths, class codes."""
+"""Parts that readers of files share: existing paths, class codes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was read of a dataset, said in words before anything runs."""
+"""A summary of what was read of a dataset, said in words before anything runs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.config import Config
 from automl.data.arrays import Array, chunks
 from automl.data.raw_dataset import Column, RawDataset
 
@@ -18,7 +19,7 @@ NUM_EXAMPLES = 2
 
 
 @dataclass(frozen=True)
-class ColumnSummary:
+class ColumnSummary(Config):
     """A column of a table: `kind` is "numbers" or e.g. "3 categories"; `examples` are values."""
 
     name: str
@@ -28,7 +29,7 @@ class ColumnSummary:
 
 
 @dataclass(frozen=True)
-class ClassSummary:
+class ClassSummary(Config):
     """A class and the number of all rows that have it."""
 
     name: str
@@ -36,8 +37,8 @@ class ClassSummary:
 
 
 @dataclass(frozen=True)
-class DataSummary:
-    """What was read of a dataset, all rows counted.
+class DataSummary(Config):
+    """The summary of what was read of a dataset, all rows counted.
 
     `source` is the dataset as the user wrote it, `target` the name of the target's column ("" of
     data without names), `task` "classification" or "regression", `row` what a row is in words.
@@ -68,7 +69,7 @@ class DataSummary:
         return "\n".join([*lines, f"split: {self._split()}", *self._notes()])
 
     def short_text(self) -> str:
-        """One line, and one for each note."""
+        """The summary in a line, and one for each note."""
         what = f"{self.num_rows:,} rows, each {self.row}"
         answers = f"{self._target()}: {self._answers(MAX_SHORT_CLASSES)}"
         return "\n".join([f"data: {what}; {answers}; {self._split()}", *self._notes()])
@@ -121,7 +122,7 @@ def summarise(
 
 
 def _row(raw: RawDataset, tokenizer: bool) -> str:
-    """What a row is, in words."""
+    """A row in words."""
     shape = raw.input_shape
     if raw.num_tokens:
         return f"a text of at most {shape[0]} {'token ids' if tokenizer else 'bytes'}"

@@ -48,7 +48,7 @@ class TableFile:
         return sum(count for _, count in self.files)
 
     def row_name(self, row: int) -> str:
-        """Where a row stands, for the user."""
+        """Name the place of a row, for the user."""
         for path, count in self.files:
             if row < count:
                 return _row_name(path, row)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.data.arrays import Array
 from automl.data.pixels import decoded, pixels
 from automl.data.reading import visible_files
 from automl.errors import UserError
@@ -44,7 +44,7 @@ def read_images(rows: object, form: RowFormat, unused: Unused) -> Iterator[Batch
         start += len(inputs)
 
 
-def _stacked(pictures: list[NDArray[np.uint8]], form: RowFormat) -> NDArray[Any]:
+def _stacked(pictures: list[NDArray[np.uint8]], form: RowFormat) -> Array:
     return np.stack(pictures).reshape(-1, *form.row_shape)
 
 

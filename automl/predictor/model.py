@@ -7,11 +7,11 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.data.arrays import Array
 from automl.errors import UserError
 from automl.predictor.rows import ROWS_FILE, TOKENIZER_FILE, Reader, RowFormat, Unused
 from automl.runtimes.onnx import run, session, signature
@@ -26,10 +26,10 @@ class Answers:
     classes: Sequence[str]
 
     @property
-    def predictions(self) -> NDArray[Any]:
+    def predictions(self) -> Array:
         """Class names (rows,); of a regression numbers (rows,), or (rows, outputs) of several."""
         if self.classes:
-            named: NDArray[Any] = np.array(self.classes, object)[self.outputs.argmax(1)]
+            named: Array = np.array(self.classes, object)[self.outputs.argmax(1)]
             return named
         return self.outputs[:, 0] if self.outputs.shape[1] == 1 else self.outputs
 
@@ -57,7 +57,7 @@ class Model:
             raise UserError(f"{folder} is no whole export ({error}); export it again") from None
         self.classes, self.num_outputs = told.classes, told.num_outputs
 
-    def predict(self, rows: object) -> NDArray[Any]:
+    def predict(self, rows: object) -> Array:
         """Class names (rows,); of a regression numbers (rows,), or (rows, outputs) of several.
 
         `rows` are a path or several, a data frame, dictionaries, texts, Pillow's images or an

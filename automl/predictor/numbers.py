@@ -7,11 +7,11 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.data.arrays import Array
 from automl.data.reading import is_number
 from automl.data.text_files import COMMENTS, ending, text_lines
 from automl.errors import UserError
@@ -41,13 +41,13 @@ def read_numbers(rows: object, form: RowFormat, unused: Unused) -> Iterator[Batc
         yield Batch(names, inputs)
 
 
-def _batches(rows: object, form: RowFormat) -> Iterator[NDArray[Any]]:
+def _batches(rows: object, form: RowFormat) -> Iterator[Array]:
     if files := paths_in(rows):
         return chain.from_iterable(_file(file, form) for file in files)
     return array_batches(rows, form, "the array")
 
 
-def _file(path: Path, form: RowFormat) -> Iterator[NDArray[Any]]:
+def _file(path: Path, form: RowFormat) -> Iterator[Array]:
     if path.is_dir():
         path /= "inputs.npy"
     if path.suffix in ARRAYS:
@@ -57,17 +57,17 @@ def _file(path: Path, form: RowFormat) -> Iterator[NDArray[Any]]:
     raise UserError(f"{path} is no {', '.join((*ARRAYS, *LINES))} file; save it as one")
 
 
-def array_in(path: Path) -> NDArray[Any]:
+def array_in(path: Path) -> Array:
     """The array of an .npy file, mapped, or `inputs` or the only array of an .npz file."""
     try:
         if path.suffix == ".npy":
-            array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+            array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
             return array
         with np.load(path, allow_pickle=False) as file:
             name = file.files[0] if len(file.files) == 1 else "inputs"
             if name not in file.files:
                 raise UserError(f"{path} holds no array 'inputs' but {', '.join(file.files)}")
-            held: NDArray[Any] = file[name]
+            held: Array = file[name]
             return held
     except (OSError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{path} does not hold plain arrays ({error}); save it again") from None
@@ -77,7 +77,7 @@ def array_in(path: Path) -> NDArray[Any]:
         raise UserError(f"{path} does not hold plain arrays ({error}); save it again") from None
 
 
-def array_batches(rows: object, form: RowFormat, where: str) -> Iterator[NDArray[Any]]:
+def array_batches(rows: object, form: RowFormat, where: str) -> Iterator[Array]:
     """Batches (rows, *row shape) of an array (rows, ...), or of a single row.
 
     Raises UserError on an array of no numbers or of another shape.
@@ -105,7 +105,7 @@ def _shape(sizes: Sequence[object]) -> str:
     return f"({', '.join(map(str, sizes))}{',' * (len(sizes) == 1)})"
 
 
-def _lines(path: Path, form: RowFormat) -> Iterator[NDArray[Any]]:
+def _lines(path: Path, form: RowFormat) -> Iterator[Array]:
     any_rows = False
     for some in in_batches(_rows(path, form)):
         any_rows = True

@@ -6,13 +6,14 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from automl.data.arrays import Array
 from automl.errors import UserError
 
+T = TypeVar("T")
 ROWS_FILE, TOKENIZER_FILE = "rows.json", "tokenizer.json"
 BATCH_ROWS = 512
 
@@ -45,7 +46,7 @@ class Batch:
     """Some rows in a model's own form: their names, and `inputs` (rows, *row shape)."""
 
     names: Sequence[object]
-    inputs: NDArray[Any]
+    inputs: Array
 
 
 @dataclass
@@ -89,9 +90,9 @@ def paths_in(rows: object) -> list[Path]:
     return paths
 
 
-def in_batches(values: Iterator[Any], size: int = BATCH_ROWS) -> Iterator[list[Any]]:
+def in_batches(values: Iterator[T], size: int = BATCH_ROWS) -> Iterator[list[T]]:
     """Lists of at most `size` of the values."""
-    batch: list[Any] = []
+    batch: list[T] = []
     for value in values:
         batch.append(value)
         if len(batch) == size:
@@ -101,9 +102,7 @@ def in_batches(values: Iterator[Any], size: int = BATCH_ROWS) -> Iterator[list[A
         yield batch
 
 
-def check_finite(
-    inputs: NDArray[Any], names: Sequence[object], columns: Sequence[str] = ()
-) -> None:
+def check_finite(inputs: Array, names: Sequence[object], columns: Sequence[str] = ()) -> None:
     """Raise UserError on a number that float32 cannot hold; in a table NaN is a missing value."""
     bad = np.isinf(inputs) if columns else ~np.isfinite(inputs)
     if bad.any():

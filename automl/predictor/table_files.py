@@ -62,8 +62,8 @@ def _delimited(path: Path, wanted: Mapping[str, Sequence[str]]) -> Iterator[Colu
 
 
 def _number_readers(path: Path, delimiter: str, places: Mapping[str, int]) -> dict[str, ReadNumber]:
-    """What makes numbers of the texts of each column in which commas stand, as all of its texts
-    tell together."""
+    """The way to make numbers of the texts in each column with commas, as all of its texts tell
+    together."""
     found: dict[str, dict[tuple[bool, bool], str]] = {}
     for _, fields in records(path, delimiter):
         for name, place in places.items():

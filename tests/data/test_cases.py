@@ -201,8 +201,8 @@ THREE = {"x": [1, 2.5, 3], "c": ["red", "blue", "red"], "target": ["0", "1", "0"
         ("a.csv", ",x,c,y\n5,1,red,0\n2,2.5,blue,1\n9,3,red,0\n"),
         ("a.csv", "Unnamed: 0,x,c,y\n0,1,red,0\n1,2.5,blue,1\n2,3,red,0\n"),
         ("a.csv", "x,c,y,\n1,red,0,\n2.5,blue,1,\n3,red,0,\n"),
-        ("a.csv.gz", gzip.compress(b"x,c,y\n1,red,0\n2.5,blue,1\n3,red,0\n")),
-        ("a.csv", gzip.compress(b"x,c,y\n1,red,0\n2.5,blue,1\n3,red,0\n")),
+        ("a.csv.gz", gzip.compress(b"x,c,y\n1,red,0\n2.5,blue,1\n3,red,0\n", mtime=0)),
+        ("a.csv", gzip.compress(b"x,c,y\n1,red,0\n2.5,blue,1\n3,red,0\n", mtime=0)),
         ("a.CSV.BZ2", bz2.compress(b"x,c,y\n1,red,0\n2.5,blue,1\n3,red,0\n")),
         ("a.tsv.xz", lzma.compress(b"x\tc\ty\n1\tred\t0\n2.5\tblue\t1\n3\tred\t0\n")),
     ],
@@ -500,7 +500,7 @@ def test_an_id_among_the_features_is_told(tmp_path):
     [
         ("a.csv", "label;text\n1;one, two\n0;three\n"),
         ("A.TSV", "label\ttext\n1\tone, two\n0\tthree\n"),
-        ("a.csv.gz", gzip.compress(b'text,label\n"one, two",1\nthree,0\n')),
+        ("a.csv.gz", gzip.compress(b'text,label\n"one, two",1\nthree,0\n', mtime=0)),
         ("a.csv", 'text, label\n"one, two", 1\nthree,0 \n'),
         ("a.JSONL", '{"text": "one, two", "label": 1}\n{"text": "three", "label": 0.0}\n'),
         (
@@ -572,7 +572,7 @@ def test_texts_that_cannot_be_meant_are_told(tmp_path, name):
         ("A.TS", "#made\n@TimeStamps false\n@classLabel true\n@DATA\n1,2 : a b\n3,4 : c\n"),
         ("a.csv", "a b;1;2\nc;3;4\n"),
         ("a.tsv", "'a b'\t1\t2\n'c'\t3\t4\n"),
-        ("a.csv.gz", gzip.compress(b"a b,1,2\nc,3,4\n")),
+        ("a.csv.gz", gzip.compress(b"a b,1,2\nc,3,4\n", mtime=0)),
         ("a.txt", "a b\t1.0\t2e0\r\nc\t3\t+4\r\n"),
     ],
 )

@@ -66,8 +66,8 @@ class Unused:
     def sentences(self) -> list[str]:
         """A sentence for each column with such values."""
         return [
-            f"column {column!r} holds no {self.wanted[column]} in {count} rows, such as "
-            f"{self.examples[column]}; it counts as missing there"
+            f"column {column!r} holds no {self.wanted[column]} in {count} row{'s' * (count > 1)}, "
+            f"such as {self.examples[column]}; it counts as missing there"
             for column, count in self.counts.items()
         ]
 

@@ -139,7 +139,7 @@ def test_rows_of_a_table_agree_with_strings_missing_values_and_an_unseen_categor
     ]
     raw = [[1.5, 1, 3], [np.nan, 0, np.nan], [2.5, np.nan, np.nan], [2, np.nan, 1e3]]
     encoded = np.array(raw, np.float32)
-    with pytest.warns(UserWarning, match="'colour' holds no known category in 1 rows, .*'green'"):
+    with pytest.warns(UserWarning, match="'colour' holds no known category in 1 row, .*'green'"):
         predicted = model.predict(rows)
     (logits,) = loaded.run(None, {"input": encoded})
     torch_logits = answers_of_torch(source, encoded)
@@ -159,7 +159,7 @@ def test_rows_of_a_table_agree_with_strings_missing_values_and_an_unseen_categor
         csv.writer(file).writerows((row["age"], row["colour"], row["width"]) for row in rows)
     done = run_alone(out, path)
     assert [line[1] for line in csv.reader(done.stdout.splitlines())][1:] == names
-    assert "note: column 'colour' holds no known category in 1 rows, such as 'green'" in done.stderr
+    assert "note: column 'colour' holds no known category in 1 row, such as 'green'" in done.stderr
 
 
 def test_series_of_several_channels_are_read_with_and_without_labels(tmp_path):

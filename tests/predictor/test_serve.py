@@ -74,12 +74,12 @@ def test_rows_are_answered_as_by_predict(table):
     model = automl.load(out)
     status, found = sent(address, ROWS)
     assert status == 200
-    with pytest.warns(UserWarning, match="no known category in 1 rows, such as 'green'"):
+    with pytest.warns(UserWarning, match="no known category in 1 row, such as 'green'"):
         shares = model.predict_proba(ROWS)
     given = [list(row["probabilities"].values()) for row in found["predictions"]]
     np.testing.assert_allclose(given, shares, rtol=1e-6)
     assert found["notes"] == [
-        "column 'colour' holds no known category in 1 rows, such as 'green'; it counts as "
+        "column 'colour' holds no known category in 1 row, such as 'green'; it counts as "
         "missing there"
     ]
     for name, kind in (("rows.csv", "application/octet-stream"), ("", "text/csv")):

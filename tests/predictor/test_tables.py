@@ -92,8 +92,8 @@ def test_values_that_no_column_can_use_count_as_missing_and_are_told():
     inputs, strays = read(rows)
     np.testing.assert_array_equal(inputs, np.array([[np.nan, np.nan, 1], [1, np.nan, 2]]))
     assert strays == [
-        "column 'width' holds no number in 1 rows, such as 'wide'; it counts as missing there",
-        "column 'colour' holds no known category in 1 rows, such as 'pink'; it counts as "
+        "column 'width' holds no number in 1 row, such as 'wide'; it counts as missing there",
+        "column 'colour' holds no known category in 1 row, such as 'pink'; it counts as "
         "missing there",
     ]
 

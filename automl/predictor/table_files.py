@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from automl.data.number_texts import DECIMAL_COMMA, GROUPED_BY_COMMAS, commas
-from automl.data.reading import PARQUET, visible_files
+from automl.data.reading import PARQUET, listed, visible_files
 from automl.data.text_files import DELIMITERS, delimiter_of, ending, records
 from automl.errors import UserError
 from automl.predictor.fields import unquoted
@@ -65,12 +66,16 @@ def _number_readers(path: Path, delimiter: str, places: Mapping[str, int]) -> di
     """The way to make numbers of the texts in each column with commas, as all of its texts tell
     together."""
     found: dict[str, dict[tuple[bool, bool], str]] = {}
+    holds_quotes = False
     for _, fields in records(path, delimiter):
+        holds_quotes = holds_quotes or any(mark in "".join(fields) for mark in '"\r\n')
         for name, place in places.items():
             if place < len(fields) and "," in fields[place]:
                 text = unquoted(fields[place].strip())
                 forms = (DECIMAL_COMMA.fullmatch(text), GROUPED_BY_COMMAS.fullmatch(text))
                 found.setdefault(name, {}).setdefault((bool(forms[0]), bool(forms[1])), text)
+    if holds_quotes:
+        deque(records(path, delimiter, strict=True), maxlen=0)
     try:
         return {name: commas(name, some.values(), delimiter)[0] for name, some in found.items()}
     except UserError as error:
@@ -118,14 +123,7 @@ def check_columns(where: str, names: Sequence[str], wanted: Sequence[str]) -> No
     """Raise UserError when a wanted column is missing, or stands there twice."""
     missing = [name for name in wanted if name not in names]
     if missing:
-        raise UserError(
-            f"{where} has no column {listed(missing)}; it has {listed(names) or 'none'}"
-        )
+        raise UserError(f"{where} has no column {listed(missing)}; it has {listed(names)}")
     twice = [name for name in wanted if list(names).count(name) > 1]
     if twice:
         raise UserError(f"{where} has two columns {twice[0]!r}; rename one")
-
-
-def listed(names: Sequence[Any]) -> str:
-    """Names in a sentence."""
-    return ", ".join(map(str, names))

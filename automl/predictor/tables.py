@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.data.reading import listed
 from automl.errors import UserError
 from automl.predictor.fields import category, code, number
 from automl.predictor.rows import (
@@ -20,7 +21,7 @@ from automl.predictor.rows import (
     in_batches,
     paths_in,
 )
-from automl.predictor.table_files import Columns, check_columns, columns_of_file, listed, tables_in
+from automl.predictor.table_files import Columns, check_columns, columns_of_file, tables_in
 
 
 def read_table(rows: object, form: RowFormat, unused: Unused) -> Iterator[Batch]:
@@ -107,7 +108,8 @@ def _sliced(columns: Columns, wanted: Sequence[str]) -> Iterator[Columns]:
     check_columns("the table", list(columns), wanted)
     lengths = {len(columns[name]) for name in wanted}
     if len(lengths) > 1:
-        raise UserError(f"columns have {listed(sorted(lengths))} rows; make them alike")
+        counts = ", ".join(map(str, sorted(lengths)))
+        raise UserError(f"columns have {counts} rows; make them alike")
     for start in range(0, max(lengths), BATCH_ROWS):
         yield {name: columns[name][start : start + BATCH_ROWS] for name in wanted}
 

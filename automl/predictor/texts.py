@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.data.reading import listed
 from automl.data.text_bytes import checked, text_bytes
 from automl.data.text_files import DELIMITERS, delimiter_of, ending, records, text_lines
 from automl.errors import UserError
@@ -88,12 +89,12 @@ def _file(path: Path, column: str) -> Iterator[TextAt]:
 
 def _table_lines(path: Path, column: str) -> Iterator[TextAt]:
     delimiter = delimiter_of(path)
-    lines = records(path, delimiter)
+    lines = records(path, delimiter, strict=True)
     _, header = next(lines, (1, []))
     names = [name.strip() for name in header]
     if names.count(column) != 1:
         told = f"two columns {column!r}" if column in names else f"no column {column!r}"
-        raise UserError(f"{path} has {told}; it has {', '.join(header) or 'none'}")
+        raise UserError(f"{path} has {told}; it has {listed(header)}")
     place = names.index(column)
     for line, fields in lines:
         if len(fields) != len(header):

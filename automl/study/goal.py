@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from automl import quality
 from automl.conditions import Condition, limits, parse_any, satisfies, violation
 from automl.study.record import Settings, TrialRecord
 from automl.study.reference import ReferenceFigures
-from automl.study.study import Study
+
+if TYPE_CHECKING:
+    from automl.study.study import Study
 
 REFERENCE = (
     "the reference is the space's largest fp32 model, its quality the best that any fp32 model of "

@@ -198,6 +198,8 @@ THREE = {"x": [1, 2.5, 3], "c": ["red", "blue", "red"], "target": ["0", "1", "0"
         ("a.csv", "\n\nx,c,y\n1,red,0\n\n2.5,blue,1\n3,red,0\n"),
         ("a.csv", 'x , c, "y"\n1 , red, "0"\n2.5 , blue , "1"\n3, red , "0"\n'),
         ("a.csv", '"x","c","y"\n"1","red","0"\n"2.5","blue","1"\n"3","red","0"\n'),
+        ("a.csv", "sep=;\nx;c;y\n1;red;0\n2.5;blue;1\n3;red;0\n"),
+        ("a.csv", "sep=,\r\nx,c,y\r\n1,red,0\r\n2.5,blue,1\r\n3,red,0\r\n"),
         ("a.csv", ",x,c,y\n5,1,red,0\n2,2.5,blue,1\n9,3,red,0\n"),
         ("a.csv", "Unnamed: 0,x,c,y\n0,1,red,0\n1,2.5,blue,1\n2,3,red,0\n"),
         ("a.csv", "x,c,y,\n1,red,0,\n2.5,blue,1,\n3,red,0,\n"),
@@ -467,6 +469,23 @@ TABLES_TOLD = {
         csv("c,y\n" + "abc,1\n" * 12_000 + "a\0b,0\n" + "abc,0\n" * 9),
         r"1 to train|rows to train",
     ),
+    "a quote that is not closed": (
+        csv(numbered(30, "x,c,y", lambda i: f"{i},{chr(34) * (i == 28)}a,{i % 2}")),
+        r"line 30 of .*a.csv .*",
+    ),
+    "a quote that ends the file": (
+        csv(numbered(30, "x,y,c", lambda i: f"{i},{i % 2},{chr(34) * (i == 5)}a")),
+        r"line 7 of .*a.csv holds a quote that is not closed, or single inside a quoted field",
+    ),
+    "single quotes inside": (
+        csv(numbered(30, "x,c,y", lambda i: f'{i},"a "b" {i % 3}",{i % 2}')),
+        r"line 2 of .*a.csv holds a quote that is not closed, or single inside a quoted field",
+    ),
+    "dates with slashes": (csv("x,y\n2020/1/31,1\n2020/2/1,2\n"), r"column 'x' holds dates or"),
+    "shuffled ids as target": (
+        csv(numbered(60, "x,y", lambda i: f"{i / 2},{i * 7 % 60 + 1}")),
+        r"Table\(target='y'\): the column counts the rows from 1; choose another target",
+    ),
     "infinity": (csv(numbered(60).replace("\n3.5,", "\ninf,")), r"line 9 .* not finite"),
     "lists": (odd_type(pa.array([[1], [2]])), r"column 'x' holds values of the type list"),
     "structs": (odd_type(pa.array([{"a": 1}])), r"column 'x' holds values of the type struct"),
@@ -482,6 +501,32 @@ def test_a_table_that_cannot_be_meant_is_told(tmp_path, name):
     make, wanted = TABLES_TOLD[name]
     text = said(make(tmp_path), tmp_path)
     assert re.search(wanted, text), text
+
+
+def test_strays_of_the_training_file_are_missing_in_the_test_file_too(tmp_path):
+    text = numbered(60, "x,y", lambda i: f"{'n/k' if i == 7 else i / 7},{i % 2}")
+    test = write(tmp_path / "b.csv", "x,y\nn/k,0\n2,1\n")
+    assert rows(Table(write(tmp_path / "a.csv", text), "y", test))["x"][60:] == [None, 2]
+
+
+@pytest.mark.parametrize("codes", [["0x1F", "0x2A", "0x1F"], ["A1", "B2", "A1"]])
+def test_codes_are_categories(tmp_path, codes):
+    text = "x,y\n" + "".join(f"{code},{i}\n" for i, code in enumerate(codes))
+    assert rows(Table(write(tmp_path / "a.csv", text), "y"))["x"] == codes
+
+
+def test_numbers_with_units_are_told(tmp_path):
+    text = numbered(60, "x,y", lambda i: f"{i / 4} %,{i % 2}")
+    assert (
+        "note: column 'x' holds 60 categories such as '0.0 %'; if they are numbers, write them "
+        "without signs and units"
+    ) in said(Table(write(tmp_path / "a.csv", text), "y"), tmp_path)
+
+
+def test_an_index_level_is_left_out_without_pandas_notes_too(tmp_path):
+    table = pa.table({"x": [1, 2], "y": ["a", "b"], "__index_level_0__": [5, 7]})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    assert rows(Table(str(tmp_path / "a.parquet"), "y")).keys() == {"x", "target"}
 
 
 def test_an_id_among_the_features_is_told(tmp_path):
@@ -530,6 +575,11 @@ def test_long_numbers_that_differ_are_two_classes(tmp_path):
 
 
 TEXTS_TOLD = {
+    "long names": (
+        "a.csv",
+        '"a\nb","' + "x" * 999 + '"\n1,2\n',
+        r"names no column 'text' but a b, x{60}; tell which holds the text",
+    ),
     "NaN": ("a.jsonl", '{"text": "a", "label": NaN}\n', r"line 1 .* has no label in 'label'"),
     "nan": ("a.csv", "text,label\na,nan\n", r"line 2 .* has no label in 'label'; fill or remove"),
     "zero": ("a.jsonl", '{"text": "a\\u0000b", "label": 1}\n', r"line 1 .* the character zero"),
@@ -547,6 +597,11 @@ TEXTS_TOLD = {
         "a.csv",
         "text,label\n" + "".join(f"t,l{i}\n" for i in range(30)),
         r"there are 30 different labels in 30 rows, such as 'l0'",
+    ),
+    "a quote that ends the file": (
+        "a.csv",
+        'label,text\n1,"abc\n0,def\n',
+        r"line 2 of .* holds a quote that is not closed",
     ),
     "cut": ("a.csv.xz", lzma.compress(b"text,label\n" * 99)[:50], r"a.csv.xz does not unpack"),
 }
@@ -658,6 +713,10 @@ ARRAYS_TOLD = {
             "test_targets": TWO[:4],
         },
         r"rows are float64 \(8, 8\) and uint8 \(8, 8\)",
+    ),
+    "whole numbers as floats": (
+        {"targets": TWO.astype(float)},
+        r"'targets' are 2 whole numbers such as 0.0; for classes save targets.astype\(int\)",
     ),
     "names twice": ({"classes": ["a", "a"]}, r"it names the class 'a' twice; rename one"),
     "times": (

@@ -70,7 +70,7 @@ class Phases:
         return Phase.REFITTING if runs else Phase.OVER
 
     def why_over(self) -> str:
-        """Name the goal that is met, or the budget that is spent or of which too little is left;
+        """Name the goal that is met, or the budget that is spent or too short for another trial;
         "" while there is some of each."""
         spent = self.goal.ending() or self.clock.budget.spent(
             self.hypervolumes, self.clock.seconds_for_all(), self.meter.seconds()

@@ -189,10 +189,15 @@ class Study:
         told = next(reason for reason in reasons if alike(reason) == usual).splitlines()[0]
         return f"none of its trials is complete, {count} of {len(reasons)} ended so: {told}"
 
+    def goal(self) -> Goal:
+        """The goal that the search was last given, held against all its trials and refits."""
+        until = self.attribute("options", {}).get("until")
+        return Goal(until, self.settings, [*self.records(), *self.refits()])
+
     def summary(self) -> SearchSummary:
         """The search so far, in figures."""
         records, refits = self.records(), self.refits()
-        front, goal = self.front([*records, *refits]), Goal.of(self)
+        front, goal = self.front([*records, *refits]), self.goal()
         results = [record.result for record in records if record.result is not None]
         refitted = [record.result for record in refits if record.result is not None]
         counts = Counter(str(result.status) for result in results)

@@ -5,6 +5,7 @@ import pytest
 from automl.engine import api
 from automl.engine.watch import Watch
 from automl.errors import UserError
+from automl.study import selection
 
 SPACE = """
 from automl import MLP, Int, OneOf, Quantize, Sklearn, Space, Train, TrialConfig
@@ -44,8 +45,7 @@ def test_a_search_ends_at_the_first_model_that_meets_its_goal(space, tmp_path):
     assert met.values["accuracy"] >= 0.8 * reference
     assert met.values["size_bytes"] <= 0.4 * len(found.study.reference)
     assert watch.notes[-1].startswith(f"the search has ended: trial {met.trial_id} meets accuracy")
-    chosen = {"where": UNTIL, "best": "size_bytes"}
-    assert found.export(tmp_path / "out", **chosen).trial_id == met.trial_id
+    assert selection.choose(found.study, where=UNTIL, best="size_bytes").id == met.id
     with pytest.raises(UserError, match=r"has ended: trial .* give another goal, or none: .*\"\""):
         api.resume("own", home=home)
     with pytest.raises(UserError, match="'rmse<1', character 1: unknown figure 'rmse'"):

@@ -13,10 +13,10 @@ from automl.recipe import Report
 from automl.space import space_file
 from automl.study.background import Immediately
 from automl.study.budget import Budget, Clock
-from automl.study.dispatcher import TIME_UP, Dispatcher, DispatcherOptions
+from automl.study.dispatcher import Dispatcher, DispatcherOptions
 from automl.study.study import Study, create
 from automl.trial.result import Status, TrialResult
-from automl.trial.time_limit import NO_TIME
+from automl.trial.time_limit import NO_TIME, TIME_UP
 
 TEXT = """
 from automl import MLP, Int, Sklearn, Space, Train, TrialConfig

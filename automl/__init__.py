@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from automl.models.resnet import ResNetStage as ResNetStage
     from automl.models.transformer import Transformer as Transformer
     from automl.models.transformer import TransformerLayer as TransformerLayer
+    from automl.predictor.load import load as load
+    from automl.predictor.model import Model as Model
     from automl.quality import Metric as Metric
     from automl.recipe import Context as Context
     from automl.recipe import Report as Report
@@ -107,6 +109,8 @@ if TYPE_CHECKING:
 HOMES = {
     **dict.fromkeys(("search", "resume"), "engine.api"),
     "Search": "engine.searches",
+    "load": "predictor.load",
+    "Model": "predictor.model",
     **dict.fromkeys(("Int", "Float", "OneOf", "Repeat"), "space.domains"),
     **dict.fromkeys(("Context", "Report"), "recipe"),
     "Network": "models.family",

@@ -14,6 +14,7 @@ HOMES = {
     "PIL": ["data"],
     "annotated_types": ["field_types", "config_checks", "engine"],
     "datasets": ["data"],
+    "fastapi": ["predictor"],
     "filelock": ["data", "study", "tracking"],
     "fsspec": ["store"],
     "grpc": ["cluster"],
@@ -26,7 +27,7 @@ HOMES = {
     "optuna": ["study"],
     "pandas": ["engine"],
     "plotly": ["tracking", "explain", "engine"],
-    "pyarrow": ["data"],
+    "pyarrow": ["data", "predictor"],
     "pydantic": ["config_checks", "engine", "study"],
     "pydantic_core": ["config"],
     "ray": ["cluster"],
@@ -42,6 +43,7 @@ HOMES = {
     ],
     "torchvision": ["data"],
     "typer": ["cli"],
+    "uvicorn": ["predictor"],
 }
 
 

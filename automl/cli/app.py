@@ -17,6 +17,7 @@ from automl.cli import (
     doctor,
     elsewhere,
     look,
+    predict,
     search_commands,
     start,
     streams,
@@ -60,6 +61,8 @@ COMMANDS = {
     "export": Command(
         take.export, TAKE, 'automl export houses --where "size_bytes<=20000" --out model'
     ),
+    "predict": Command(predict.predict, TAKE, "automl predict model new.csv --out answers.csv"),
+    "serve": Command(predict.serve, TAKE, "automl serve model"),
     "measure": Command(take.measure, TAKE, "automl measure model/model.onnx"),
     "check": Command(check.check, CHECK, "automl check space.py --run"),
     "convert": Command(convert.convert, CHECK, "automl convert net.pt net.safetensors"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
@@ -11,25 +10,18 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import compute, types
 
-from automl.errors import UserError
+from automl.data.number_texts import (
+    DECIMAL,
+    FORMS,
+    GROUPED_BY_DOTS,
+    MISSING,
+    MISSING_NUMBERS,
+    commas,
+)
 
-MISSING = (
-    *("", "NA", "N/A", "n/a", "<NA>", "#N/A", "#NA", "#N/A N/A", "null", "NULL", "Null"),
-    *("nan", "NaN", "NAN", "-nan", "-NaN", "NaT", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
-)
-"""Fields that are missing values in a column of any kind."""
-MISSING_NUMBERS = (
-    *("?", "-", "--", ".", "*", "none", "missing", "unknown", "na", "n.a.", "tbd"),
-    *("#div/0!", "#value!", "#ref!", "#num!", "#name?", "#null!"),
-)
-"""Texts, in small letters, that are missing values among numbers."""
 MAX_STRAYS, MAX_STRAY_SHARE, MIN_NUMBERS = 5, 0.1, 20
 """Other texts among numbers are missing values too, if they are few and the numbers many."""
 SAMPLE = 1000
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?", re.ASCII | re.I)
-_DECIMAL_COMMA = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d*),\d+(e[+-]?\d+)?", re.ASCII | re.I)
-_GROUPED_BY_COMMAS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?", re.ASCII)
-_GROUPED_BY_DOTS = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+", re.ASCII)
 _WHEN = (
     r"^(\d{4}[-/.]\d\d?[-/.]\d\d?([T ].*)?|\d{1,2}[./]\d{1,2}[./]\d{2,4}( .*)?"
     r"|\d{1,2}:\d\d(:\d\d(\.\d+)?)?)$"
@@ -129,10 +121,10 @@ def _among_texts(
     counted = compute.value_counts(texts.drop_null())
     spelled = counted.field("values")
     sample = spelled[:SAMPLE].to_pylist()
-    if sum(any(form.fullmatch(t) for form in _FORMS) for t in sample) < len(sample) / 2:
+    if sum(any(form.fullmatch(t) for form in FORMS) for t in sample) < len(sample) / 2:
         return None
     rows = dict(zip(spelled.to_pylist(), counted.field("counts").to_pylist(), strict=True))
-    read, note = _commas(name, list(rows), delimiter)
+    read, note = commas(name, list(rows), delimiter)
     numbers = {text: read(text) for text in rows}
     strays = {text: rows[text] for text, number in numbers.items() if number is None}
     others = {text: count for text, count in strays.items() if text not in known}
@@ -147,13 +139,8 @@ def _among_texts(
             f"column {name!r}: {sum(strays.values()):,} of {len(texts):,} rows hold {shown} among "
             "numbers; they count as missing values"
         )
-    return Cells(
-        "numbers", _chunked(column), tuple(notes), note.startswith(_DECIMAL), tuple(strays)
-    )
-
-
-_FORMS = (_NUMBER, _DECIMAL_COMMA, _GROUPED_BY_COMMAS)
-_DECIMAL = "a comma is the decimal mark"
+    is_decimal = note.startswith(DECIMAL)
+    return Cells("numbers", _chunked(column), tuple(notes), is_decimal, tuple(strays))
 
 
 def _chunked(column: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:
@@ -168,51 +155,8 @@ def _may_be_missing(strays: Mapping[str, int], rows: Mapping[str, int], num_numb
     return len(strays) < len(rows) and (few or not others)
 
 
-def _commas(
-    name: str, texts: list[str], delimiter: str
-) -> tuple[Callable[[str], float | None], str]:
-    """The way to make a number of a text, by what commas mean in a column, and that in words."""
-    with_commas = [text for text in texts if "," in text]
-    decimal = [text for text in with_commas if _DECIMAL_COMMA.fullmatch(text)]
-    grouped = [text for text in with_commas if _GROUPED_BY_COMMAS.fullmatch(text)]
-    if not decimal and not grouped:
-        return _plain_number, ""
-    only_decimal, only_grouped = set(decimal) - set(grouped), set(grouped) - set(decimal)
-    if only_decimal and only_grouped:
-        return _plain_number, ""
-    if only_grouped:
-        text = min(only_grouped)
-        return _number_in_groups, f"a comma groups thousands, {text} is {_number_in_groups(text):g}"
-    if only_decimal or delimiter == ";":
-        text = min(only_decimal or decimal)
-        return _number_after_comma, f"{_DECIMAL}, {text} is {_number_after_comma(text):g}"
-    raise UserError(
-        f"column {name!r} holds numbers such as {decimal[0]!r}, in which the comma may be a "
-        "decimal mark or group thousands; write them without commas"
-    )
-
-
-def _plain_number(text: str) -> float | None:
-    return float(text) if _NUMBER.fullmatch(text) else None
-
-
-def _number_in_groups(text: str) -> float | None:
-    if _GROUPED_BY_COMMAS.fullmatch(text):
-        return float(text.replace(",", ""))
-    return _plain_number(text)
-
-
-def _number_after_comma(text: str) -> float | None:
-    """A number whose decimal mark is a comma; a dot can only group thousands."""
-    if _DECIMAL_COMMA.fullmatch(text):
-        return float(text.replace(".", "").replace(",", "."))
-    if _GROUPED_BY_DOTS.fullmatch(text):
-        return float(text.replace(".", ""))
-    return None if "." in text else _plain_number(text)
-
-
 def is_grouped_by_dots(texts: pa.ChunkedArray) -> bool:
     """True of texts that are all like 1.234: a number below ten, or one in groups of thousands."""
     known = _stripped(texts, MISSING).drop_null()
-    pattern = f"^{_GROUPED_BY_DOTS.pattern}$"
+    pattern = f"^{GROUPED_BY_DOTS.pattern}$"
     return len(known) > 0 and bool(compute.all(compute.match_substring_regex(known, pattern)))

@@ -47,6 +47,10 @@ class Dataset(Config):
         """The tokenizer that makes a row of a text, as a tokenizer.json; "" where none does."""
         return ""
 
+    def text_column(self) -> str:
+        """The name of the column that holds the text, where rows are texts."""
+        return "text"
+
     def fingerprint(self) -> str:
         """A text that changes whenever the data does: paths count by what they hold.
 

@@ -13,12 +13,14 @@ from PIL import Image
 
 from automl.data.arrays import Array
 from automl.data.dataset import Dataset
-from automl.data.image_folder import check_pixels, pixels, stacked
+from automl.data.image_folder import check_pixels, stacked
 from automl.data.optional_packages import package
+from automl.data.pixels import pixels
 from automl.data.precision import check_precision
 from automl.data.raw_dataset import RawDataset
 from automl.data.reading import coded, existing, listed
-from automl.data.text import checked, checked_label, tokens
+from automl.data.text import checked_label, tokens
+from automl.data.text_bytes import checked
 from automl.data.tokenizer import tokenizer_json
 from automl.errors import UserError, described
 from automl.field_types import Count
@@ -134,6 +136,9 @@ class HuggingFace(Dataset):
 
     def tokenizer_json(self) -> str:
         return tokenizer_json(self.tokenizer, self.length) if self.tokenizer else ""
+
+    def text_column(self) -> str:
+        return self.input or super().text_column()
 
     def _splits(self) -> dict[str, datasets.Dataset]:
         if bool(self.name) == bool(self.path):

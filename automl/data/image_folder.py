@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,17 +9,16 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
 from automl.data import archive
 from automl.data.arrays import Array, empty
 from automl.data.dataset import Dataset
+from automl.data.pixels import MODES, decoded
 from automl.data.raw_dataset import RawDataset
 from automl.data.reading import coded, existing, is_visible, listed, visible_files
 from automl.errors import UserError
 from automl.field_types import Count
 
-_MODES = {1: "L", 3: "RGB"}
 SPLITS = {
     "train": ("train", "training", "trn"),
     "validation": ("validation", "valid", "val", "dev"),
@@ -58,7 +56,7 @@ class ImageFolder(Dataset):
         def row_name(row: int) -> str:
             return str(Path(self.path) / files[row].relative_to(root))
 
-        images = (_decode(file, self.size, self.channels) for file in files)
+        images = (decoded(file, self.size, self.channels) for file in files)
         inputs = stacked(images, len(files), row_name)
         return RawDataset(
             inputs,
@@ -73,20 +71,8 @@ class ImageFolder(Dataset):
 
 def check_pixels(config: Dataset, size: tuple[int, ...], channels: int) -> None:
     """Raise UserError on a size or a number of channels that no image can have."""
-    if channels not in _MODES or len(size) not in (0, 2) or min(size, default=1) < 1:
+    if channels not in MODES or len(size) not in (0, 2) or min(size, default=1) < 1:
         raise UserError(f"{config}: size is (height, width) in pixels and channels 1 or 3")
-
-
-def pixels(image: Image.Image, size: tuple[int, ...], channels: int) -> NDArray[np.uint8]:
-    """An image upright as (channels, height, width). Raises ValueError on deeper colours."""
-    if image.mode.startswith(("I", "F")):
-        raise ValueError(f"mode {image.mode} has more than 8 bits per channel")
-    # A palette's transparency is dropped like any other; with it Pillow warns.
-    image.info.pop("transparency", None)
-    upright = ImageOps.exif_transpose(image).convert(_MODES[channels])
-    if size and upright.size != size[::-1]:
-        upright = upright.resize((size[1], size[0]), Image.Resampling.BILINEAR)
-    return np.moveaxis(np.atleast_3d(np.asarray(upright)), -1, 0)
 
 
 def stacked(
@@ -151,13 +137,3 @@ def _images(path: Path) -> list[tuple[str, Path]]:
             raise UserError(f"{folder} is a class without images; add some or remove the folder")
         found += [(folder.name, file) for file in files]
     return found
-
-
-def _decode(path: Path, size: tuple[int, ...], channels: int) -> NDArray[np.uint8]:
-    try:
-        # Cameras write notes that Pillow warns of; the pixels are right.
-        silent = warnings.catch_warnings(action="ignore", category=UserWarning)
-        with silent, Image.open(path) as image:
-            return pixels(image, size, channels)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path} does not decode ({error}); replace or remove it") from None

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from automl.errors import UserError
 
+PARQUET = (".parquet", ".pq")
+"""The endings of Parquet files."""
 MAX_SHOWN, MAX_LISTED = 60, 30
 SYSTEM_FILES = ("thumbs.db", "desktop.ini", "ehthumbs.db")
 """Files, in small letters, that systems put into folders by themselves."""

@@ -17,10 +17,9 @@ from automl.data.dataset import Dataset
 from automl.data.precision import check_precision
 from automl.data.raw_dataset import RawDataset
 from automl.data.reading import check_unicode, coded, existing_file, is_number
-from automl.data.text_files import ending, text_lines
+from automl.data.text_files import COMMENTS, ending, text_lines
 from automl.errors import UserError
 
-_COMMENTS = ("#", "%")
 _WORD = re.compile(r"'[^']*'|\"[^\"]*\"|\S+")
 """A word of a header, which may be quoted and hold blanks."""
 _MISSING_LABELS = ("", "?", "nan")
@@ -178,5 +177,5 @@ def _unquoted(label: str) -> str:
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """The numbered lines that hold something other than a comment."""
     for line, text in text_lines(path):
-        if text.strip() and not text.startswith(_COMMENTS):
+        if text.strip() and not text.startswith(COMMENTS):
             yield line, text.strip("\r\n ")

@@ -14,7 +14,7 @@ from pyarrow import compute, csv, parquet
 
 from automl.data import cells
 from automl.data.cells import Cells
-from automl.data.reading import existing, visible_files
+from automl.data.reading import PARQUET, existing, visible_files
 from automl.data.text_files import (
     DELIMITERS,
     TextBytes,
@@ -25,7 +25,6 @@ from automl.data.text_files import (
 )
 from automl.errors import UserError
 
-PARQUET = (".parquet", ".pq")
 ENDINGS = (*DELIMITERS, *PARQUET)
 _UNNAMED = re.compile(r"|Unnamed: \d+(\.\d+)?")
 _INDEX_LEVEL = re.compile(r"__index_level_\d+__")

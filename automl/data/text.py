@@ -14,6 +14,7 @@ from automl.data.arrays import Array, empty
 from automl.data.dataset import Dataset
 from automl.data.raw_dataset import RawDataset
 from automl.data.reading import check_unicode, coded, existing_file, listed
+from automl.data.text_bytes import checked, text_bytes
 from automl.data.text_files import DELIMITERS, delimiter_of, ending, records, text_lines
 from automl.data.tokenizer import token_ids, tokenizer_json
 from automl.errors import UserError
@@ -66,6 +67,9 @@ class Text(Dataset):
     def tokenizer_json(self) -> str:
         return tokenizer_json(self.tokenizer, self.length) if self.tokenizer else ""
 
+    def text_column(self) -> str:
+        return self.text
+
     def _rows(self, path: Path) -> list[tuple[int, str, str]]:
         """The line number, the text and the label of every row."""
         if ending(path) not in (*DELIMITERS, ".jsonl"):
@@ -92,16 +96,6 @@ def checked_label(label: object, name: str, where: str) -> str:
     return said
 
 
-def checked(text: object, where: str) -> str:
-    """The text. Raises UserError, naming the line, where there is none."""
-    if not isinstance(text, str) or not text.strip():
-        raise UserError(f"{where} has no text; fill or remove it")
-    check_unicode(text, where)
-    if "\0" in text:
-        raise UserError(f"{where} holds the character zero in its text; remove it")
-    return text
-
-
 def tokens(texts: Sequence[str], length: int, tokenizer: str) -> tuple[Array, int]:
     """The texts as numbers (rows, length), and how many different ones there can be: the ids of a
     tokenizer, or, without one, bytes as uint8, zeros after the last of each."""
@@ -109,8 +103,7 @@ def tokens(texts: Sequence[str], length: int, tokenizer: str) -> tuple[Array, in
         return token_ids(texts, tokenizer, length)
     inputs = empty((len(texts), length), np.uint8)
     for row, text in enumerate(texts):
-        whole = text.encode()[:length].decode(errors="ignore").encode()
-        inputs[row] = np.frombuffer(whole.ljust(length, b"\0"), np.uint8)
+        inputs[row] = np.frombuffer(text_bytes(text, length), np.uint8)
     return inputs, NUM_TOKENS
 
 

@@ -17,6 +17,8 @@ from automl.errors import UserError
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": ",", ".data": ","}
 """The endings of files with delimiters, and the delimiter that each stands for."""
+COMMENTS = ("#", "%")
+"""The beginnings of lines of series that are comments."""
 OTHER_DELIMITERS = (",", ";", "\t", "|", " ")
 SAMPLE_RECORDS, SAMPLE_BYTES = 100, 1 << 16
 _UNPACK: dict[bytes, Callable[[Path], io.BufferedIOBase]] = {

@@ -12,8 +12,13 @@ import numpy as np
 from automl import quality
 from automl.config import encode
 from automl.data import dataset
+from automl.data.dataset import Data, Dataset
+from automl.data.pixels import MODES
+from automl.engine.predict_script import predict_script
 from automl.errors import UserError
+from automl.export.named_columns import with_named_columns
 from automl.measure.measurement import machine, measure
+from automl.predictor.rows import ROWS_FILE, TOKENIZER_FILE, RowFormat
 from automl.runtimes import onnx
 from automl.runtimes.onnx import Signature
 from automl.space.space import TrialConfig
@@ -21,6 +26,24 @@ from automl.study.record import TrialRecord
 from automl.study.study import Study
 from automl.tracking.pages import rendering
 from automl.trial import layer_outcomes
+
+
+@dataclass(frozen=True)
+class RowsInWords:
+    """The files that hold rows of a kind, and the name of one."""
+
+    words: str
+    example: str
+
+
+COLUMNS_FILE = "named_columns.onnx"
+EXAMPLE_COLUMNS = 3
+ROWS_IN_WORDS = {
+    "table": RowsInWords("a CSV or Parquet file with its columns in any order", "rows.csv"),
+    "text": RowsInWords("texts in a CSV, a .jsonl, or a line each in a .txt", "texts.txt"),
+    "image": RowsInWords("images of any size, or folders of them,", "photos/"),
+    "numbers": RowsInWords("rows of numbers in a .npy, .npz, .csv or .ts", "rows.npy"),
+}
 
 
 @dataclass(frozen=True)
@@ -44,6 +67,14 @@ class TestFigures:
             "test_rows": list(self.rows),
             "machine": self.machine,
         }
+
+
+@dataclass(frozen=True)
+class OfColumns:
+    """The file of a table that takes named columns, and its own figures on the test rows."""
+
+    file: bytes
+    figures: TestFigures
 
 
 @dataclass(frozen=True)
@@ -77,20 +108,21 @@ def export(
     """Write the export directory. Raises UserError where it cannot be written."""
     assert record.result is not None
     figures = test_figures(record, config, cache, file)
-    tokenizer = config.dataset.tokenizer_json()
+    form = row_format(config.dataset, dataset.load(config.dataset, config.seed, cache))
+    of_columns = _of_columns(record, config, cache, file)
     measurement = {
         **figures.as_json(),
         "validation": record.values,
+        **({COLUMNS_FILE: of_columns.figures.test} if of_columns else {}),
         "layers": layer_outcomes.as_json(record.result.outcomes),
     }
     files = {
-        "model.onnx": file,
+        **what_predicts(file, form, config.dataset),
+        **({COLUMNS_FILE: of_columns.file} if of_columns else {}),
         "recipe.json": _json({"params": record.params, "config": encode(config)}),
         "measurement.json": _json(measurement),
-        "README.md": card(study, record, figures, file, bool(tokenizer)).encode(),
+        "README.md": card(study, record, figures, file, form, of_columns).encode(),
     }
-    if tokenizer:
-        files["tokenizer.json"] = tokenizer.encode()
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, data in files.items():
@@ -100,6 +132,43 @@ def export(
     sizes = {name: len(data) for name, data in files.items()}
     notes = record.result.notes
     return Exported(out, record.trial_id, sizes, figures, measurement, notes)
+
+
+def _of_columns(
+    record: TrialRecord, config: TrialConfig, cache: Path, file: bytes
+) -> OfColumns | None:
+    """The file of a table with an input for each column, measured anew; None of other data."""
+    columns = onnx.signature(onnx.session(file)).columns
+    if not columns:
+        return None
+    made = with_named_columns(file, columns)
+    return OfColumns(made, test_figures(record, config, cache, made))
+
+
+def what_predicts(file: bytes, form: RowFormat, source: Dataset) -> dict[str, bytes]:
+    """The files of an export that answer rows, by their names."""
+    files = {
+        "model.onnx": file,
+        "predict.py": predict_script(form.kind).encode(),
+        ROWS_FILE: form.to_json().encode(),
+    }
+    return {**files, TOKENIZER_FILE: source.tokenizer_json().encode()} if form.tokenizer else files
+
+
+def row_format(source: Dataset, data: Data) -> RowFormat:
+    """The form of the rows that a model of this data takes."""
+    info, inputs = data.info, data.train.inputs
+    is_picture = len(info.input_shape) == 3 and info.input_shape[0] in MODES
+    kind = "image" if is_picture and inputs.dtype == np.uint8 else "numbers"
+    if info.columns or info.num_tokens:
+        kind = "table" if info.columns else "text"
+    return RowFormat(
+        kind,
+        inputs.shape[1:],
+        info.input_shape,
+        text=source.text_column(),
+        tokenizer=TOKENIZER_FILE if source.tokenizer_json() else "",
+    )
 
 
 def test_figures(record: TrialRecord, config: TrialConfig, cache: Path, file: bytes) -> TestFigures:
@@ -125,22 +194,33 @@ def card(
     record: TrialRecord,
     figures: TestFigures,
     file: bytes,
-    has_tokenizer: bool = False,
+    form: RowFormat,
+    of_columns: OfColumns | None,
 ) -> str:
     """The export's README: what the model is, what it reaches, how to run it."""
     assert record.result is not None
-    signature = onnx.signature(file)
+    signature = onnx.signature(onnx.session(file))
     return rendering.render(
         "card.md.j2",
         search=study.name,
         record=record,
         figures=figures,
         signature=signature,
-        input=_input(signature, has_tokenizer),
-        has_tokenizer=has_tokenizer,
+        form=form,
+        rows=ROWS_IN_WORDS[form.kind],
+        input=_input(signature, bool(form.tokenizer)),
+        columns_file=COLUMNS_FILE,
+        of_columns=of_columns,
+        example=_example(signature),
         notes=record.result.notes,
         layers=layer_outcomes.table(record.result.outcomes),
     )
+
+
+def _example(signature: Signature) -> list[tuple[str, str]]:
+    """Some columns of a table, each with a value, as Python spells them."""
+    columns = list(signature.columns.items())[:EXAMPLE_COLUMNS]
+    return [(repr(name), repr(kinds[0]) if kinds else "1.5") for name, kinds in columns]
 
 
 def _input(signature: Signature, has_tokenizer: bool) -> str:

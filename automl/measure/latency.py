@@ -23,13 +23,13 @@ def latency_ms(
 ) -> list[float]:
     """Milliseconds per call of each one-thread session, all taken in the same loop.
 
-    `row` is an input of one row (1, ...); a session that takes rows of another shape, such as
+    `row` is one raw row (1, ...); a session that takes rows of another shape, such as
     texts of another length, gets one of zeros. In each round every session is
     called once untimed and once timed, in shuffled order. The thread's own time leaves out what
     other processes took.
     """
     rng = random.Random(0)
-    feeds = [(loaded, {loaded.get_inputs()[0].name: _fitting(loaded, row)}) for loaded in sessions]
+    feeds = [(loaded, onnx.fed(loaded, _fitting(loaded, row))) for loaded in sessions]
     times: list[list[float]] = [[] for _ in sessions]
     order = list(range(len(sessions)))
     for _ in range(rounds):

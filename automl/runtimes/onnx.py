@@ -33,9 +33,8 @@ class Signature:
     columns: dict[str, list[str]]
 
 
-def signature(file: bytes | Path) -> Signature:
-    """Read what a file takes and gives."""
-    loaded = session(file)
+def signature(loaded: Session) -> Signature:
+    """The account of a loaded file."""
     (row,), (output,) = loaded.get_inputs(), loaded.get_outputs()
     metadata = loaded.get_modelmeta().custom_metadata_map
     return Signature(
@@ -57,6 +56,8 @@ def takes_shorter(loaded: Session) -> bool:
 def row_shape(loaded: Session) -> tuple[int, ...]:
     """The shape of the longest row that a file takes; of a size that it leaves open without a
     word, 1."""
+    if takes_columns(loaded):
+        return (len(loaded.get_inputs()),)
     longest = int(loaded.get_modelmeta().custom_metadata_map.get("length", 1))
     sizes = loaded.get_inputs()[0].shape[1:]
     return tuple(size if isinstance(size, int) else longest for size in sizes)
@@ -84,18 +85,38 @@ def optimised(file: bytes) -> bytes:
         return Path(options.optimized_model_filepath).read_bytes()
 
 
-def as_fed(loaded: Session, inputs: NDArray[np.generic]) -> NDArray[np.generic]:
-    """Raw rows (rows, ...) in the type that a file takes: numbers as float32, text as int64."""
-    is_text = loaded.get_inputs()[0].type == "tensor(int64)"
-    return inputs.astype(np.int64 if is_text else np.float32, copy=False)
+def takes_columns(loaded: Session) -> bool:
+    """Tell if a file takes a table's columns by name, not a row of numbers and codes."""
+    return not loaded.get_inputs()[0].shape[1:]
+
+
+def fed(loaded: Session, inputs: NDArray[np.generic]) -> dict[str, NDArray[np.generic]]:
+    """Raw rows (rows, ...) as the inputs of a file: numbers as float32, text as int64, and where
+    it takes columns, each one by its name, with categories as texts."""
+    takes = loaded.get_inputs()
+    if not takes_columns(loaded):
+        kind = np.int64 if takes[0].type == "tensor(int64)" else np.float32
+        return {takes[0].name: inputs.astype(kind, copy=False)}
+    columns = json.loads(loaded.get_modelmeta().custom_metadata_map["columns"])
+    return {
+        taken.name: _spelled(values, categories) if categories else values.astype(np.float32)
+        for taken, categories, values in zip(takes, columns.values(), inputs.T)
+    }
+
+
+def _spelled(codes: NDArray[np.generic], categories: list[str]) -> NDArray[np.object_]:
+    """The texts of categories (rows,), "" of a missing one."""
+    named: NDArray[np.object_] = np.array([*categories, ""], object)
+    spelled: NDArray[np.object_] = named[
+        np.where(np.isnan(codes), len(categories), codes).astype(int)
+    ]
+    return spelled
 
 
 def run(loaded: Session, inputs: NDArray[np.generic], batch_size: int = 512) -> NDArray[np.float32]:
     """The first output (rows, outputs) for raw rows (rows, ...)."""
-    name = loaded.get_inputs()[0].name
     starts = range(0, len(inputs), batch_size)
     parts: list[NDArray[np.float32]] = [
-        loaded.run(None, {name: as_fed(loaded, inputs[start : start + batch_size])})[0]
-        for start in starts
+        loaded.run(None, fed(loaded, inputs[start : start + batch_size]))[0] for start in starts
     ]
     return np.concatenate(parts)

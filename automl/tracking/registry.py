@@ -123,7 +123,7 @@ def _save(folder: Path, shipped: Shipped, run_id: str, model: LoggedModel) -> No
     from mlflow.models import Model, ModelSignature
     from mlflow.types import Schema, TensorSpec
 
-    signature = onnx.signature(shipped.file)
+    signature = onnx.signature(onnx.session(shipped.file))
     rows = np.dtype(np.int64 if signature.is_text else np.float32)
     # Without a name, so that pyfunc takes an array as it is.
     row_shape = (-1,) if signature.takes_shorter else signature.row_shape

@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 
 import pytest
-from helpers.datasets import write_csv
+from helpers.datasets import mixed_table, write_csv
 from helpers.pretrained import write_tokenizer
 from helpers.trials import study_of
 
@@ -48,6 +48,39 @@ def test_an_export_brings_the_tokenizer_that_makes_its_rows(tmp_path, monkeypatc
     command = [sys.executable, "-c", code]
     ran = subprocess.run(command, cwd=tmp_path / "out", capture_output=True, text=True, check=True)
     assert ran.stdout in ("[0]\n", "[1]\n")
+
+
+TABLE = """
+from automl import MLP, Space, Table, Train, TrialConfig
+
+table = Table("table.csv", "bought")
+space = Space(TrialConfig(table, MLP((8,)), (Train(epochs=1),)), ("accuracy", "size_bytes"))
+"""
+
+
+def test_an_export_of_a_table_brings_a_file_of_named_columns_with_figures_of_its_own(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    mixed_table(tmp_path / "table.csv")
+    (tmp_path / "table.py").write_text(TABLE)
+    exported = study_of("table.py", 1, {}, tmp_path / "home").export(tmp_path / "out")
+    measured = json.loads((tmp_path / "out" / "measurement.json").read_text())
+    own = measured["named_columns.onnx"]
+    assert own["size_bytes"] == exported.files["named_columns.onnx"]
+    assert measured["test"]["size_bytes"] == exported.files["model.onnx"] < own["size_bytes"]
+    assert own["accuracy"] == measured["test"]["accuracy"]
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert f"It has {own['size_bytes']} bytes where `model.onnx` has" in card
+    for code in re.findall("```python\n(.*?)```", card, re.DOTALL):
+        command = [sys.executable, "-c", code]
+        ran = subprocess.run(
+            command, cwd=tmp_path / "out", capture_output=True, text=True, check=True
+        )
+        assert ran.stdout in ("[0]\n", "[1]\n")
+    command = [sys.executable, "predict.py", tmp_path / "table.csv", "--out", "a.csv"]
+    subprocess.run(command, cwd=tmp_path / "out", check=True)
+    assert (tmp_path / "out" / "a.csv").read_text().count("\n") == 21
 
 
 def test_an_export_tells_what_became_of_each_layer(studied, tmp_path):

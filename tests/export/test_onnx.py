@@ -35,7 +35,7 @@ def test_the_file_is_self_contained_and_holds_nothing_more(build, context):
 
 
 def test_the_file_says_what_it_takes_and_what_its_logits_mean(build, context):
-    signature = runtime.signature(onnx.export(build(MLP((8,))), context.data))
+    signature = runtime.signature(runtime.session(onnx.export(build(MLP((8,))), context.data)))
     assert signature.row_shape == (64,)
     assert signature.classes == tuple("0123456789")
 

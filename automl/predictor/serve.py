@@ -1,0 +1,153 @@
+"""An exported model as a small HTTP server, with a page to try it by hand."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import mimetypes
+import socket
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.middleware.trustedhost import TrustedHostMiddleware
+from fastapi.responses import HTMLResponse
+
+from automl.errors import UserError
+from automl.predictor.model import Model
+from automl.predictor.request_schema import described, operation
+from automl.predictor.script import every_answer
+
+LOOPBACK = ("127.0.0.1", "localhost")
+PAGES = Path(__file__).parent / "pages"
+# A page takes nothing from elsewhere, and sends nothing there.
+POLICY = "default-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; frame-ancestors 'none'"
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A socket that listens there. Raises UserError where the port cannot be used."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen(1024)
+    except OSError as error:
+        listening.close()
+        raise UserError(
+            f"port {port} of {host} cannot be used ({error.strerror or error}); "
+            "choose another with --port"
+        ) from None
+    return listening
+
+
+def serve(model: Model, listening: socket.socket, max_bytes: int) -> None:
+    """Answer requests until Ctrl-C."""
+    host = str(listening.getsockname()[0])
+    config = uvicorn.Config(application(model, max_bytes, host), log_level="warning")
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def application(model: Model, max_bytes: int, host: str = LOOPBACK[0]) -> FastAPI:
+    """The server's application. On a loopback host it answers no other host names, behind which
+    a page elsewhere could ask it."""
+    # FastAPI's own pages load their code from another server.
+    app = FastAPI(title=f"Model {model.folder.name}", docs_url=None, redoc_url=None)
+    hosts = list(LOOPBACK) if host in LOOPBACK else ["*"]
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
+
+    @app.middleware("http")
+    async def keep_to_itself(
+        request: Request, call_next: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
+        response = await call_next(request)
+        response.headers["Content-Security-Policy"] = POLICY
+        return response
+
+    @app.get("/", response_class=HTMLResponse, include_in_schema=False)
+    def page() -> str:
+        return (PAGES / "try.html").read_text()
+
+    @app.get("/docs", response_class=HTMLResponse, include_in_schema=False)
+    def docs() -> str:
+        return (PAGES / "docs.html").read_text()
+
+    @app.get("/health", summary="Tell that the server answers")
+    def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/model", summary="Tell what rows the model takes and what it answers")
+    def about() -> dict[str, object]:
+        return described(model)
+
+    @app.post("/predict", summary="Predict rows", openapi_extra=operation(model))
+    async def predict(request: Request, name: str = "") -> dict[str, object]:
+        body = await _body(request, max_bytes)
+        kind = request.headers.get("content-type", "application/json").partition(";")[0].strip()
+        try:
+            return await run_in_threadpool(_answer, model, body, kind, name)
+        except UserError as error:
+            raise HTTPException(422, str(error)) from None
+
+    return app
+
+
+async def _body(request: Request, max_bytes: int) -> bytes:
+    """The body of a request. Raises HTTPException where it is larger than allowed."""
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > max_bytes:
+            raise HTTPException(
+                413,
+                f"the body is larger than {max_bytes:,} bytes; send fewer rows, or start the "
+                "server with a larger --max-mb",
+            )
+    return bytes(body)
+
+
+def _answer(model: Model, body: bytes, content_type: str, name: str) -> dict[str, object]:
+    """The predictions for a body of JSON, or for one that is a file. Raises UserError."""
+    has_classes = bool(model.classes)
+    if content_type == "application/json" and not name:
+        return every_answer(model, _rows(model, body), has_classes)
+    if content_type == "multipart/form-data":
+        raise UserError("send the file itself as the body: curl --data-binary @FILE")
+    suffix = Path(name).suffix or mimetypes.guess_extension(content_type) or ""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, f"body{suffix}")
+        file.write_bytes(body)
+        try:
+            found = every_answer(model, file, has_classes)
+        except UserError as error:
+            # The name under which the file lies here means nothing to who sent it.
+            raise UserError(str(error).replace(str(file), name or "the body")) from None
+    return _without_paths(found, name)
+
+
+def _rows(model: Model, body: bytes) -> object:
+    """The rows in a body of JSON. Raises UserError on a body of another form."""
+    try:
+        sent = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"the body is no JSON: {error}; correct it") from None
+    rows = sent.get("rows") if isinstance(sent, dict) else None
+    if not isinstance(rows, list) or not rows:
+        raise UserError('the body holds no rows; send {"rows": [...]}')
+    # A text would be taken for the path of a file on this machine.
+    if model.form.kind != "text" and any(isinstance(row, str) for row in rows):
+        raise UserError("a row is a text; send an object or numbers, or a file as the body")
+    return rows
+
+
+def _without_paths(found: dict[str, object], name: str) -> dict[str, object]:
+    predictions = found["predictions"]
+    assert isinstance(predictions, list)
+    for row in predictions:
+        if isinstance(row["row"], str):
+            row["row"] = name or "the body"
+    return found

@@ -1,0 +1,129 @@
+"""The columns that a model wants of files with delimiters and of Parquet files, in pieces."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from automl.data.number_texts import DECIMAL_COMMA, GROUPED_BY_COMMAS, commas
+from automl.data.reading import PARQUET, listed, visible_files
+from automl.data.text_files import DELIMITERS, delimiter_of, ending, records
+from automl.errors import UserError
+from automl.predictor.fields import unquoted
+from automl.predictor.rows import BATCH_ROWS, in_batches
+
+Columns: TypeAlias = Mapping[str, Sequence[object]]
+"""Values by the names of their columns, all of one length."""
+ReadNumber: TypeAlias = Callable[[str], float | None]
+
+
+def tables_in(path: Path) -> list[Path]:
+    """The file, or the files in a folder of parts. Raises UserError on files of another kind."""
+    files = visible_files(path) if path.is_dir() else [path]
+    files = [file for file in files if file == path or not file.name.startswith("_")]
+    for file in files:
+        if ending(file) not in (*DELIMITERS, *PARQUET):
+            raise UserError(f"{file} is no .csv, .tsv or .parquet file; save it as one")
+    if not files:
+        raise UserError(f"{path} holds no files; give the path of a .csv or .parquet file")
+    return files
+
+
+def columns_of_file(path: Path, wanted: Mapping[str, Sequence[str]]) -> Iterator[Columns]:
+    """The wanted columns, each with its categories, some rows at a time.
+
+    In a column in which commas stand among numbers, these come as numbers.
+    """
+    read = _parquet if ending(path) in PARQUET else _delimited
+    any_rows = False
+    for columns in read(path, wanted):
+        any_rows = True
+        yield columns
+    if not any_rows:
+        raise UserError(f"{path} holds no rows; add some")
+
+
+def _delimited(path: Path, wanted: Mapping[str, Sequence[str]]) -> Iterator[Columns]:
+    delimiter = delimiter_of(path)
+    lines = records(path, delimiter)
+    _, header = next(lines, (1, []))
+    names = [unquoted(name.strip()) for name in header]
+    check_columns(str(path), names, list(wanted))
+    places = {name: names.index(name) for name in wanted}
+    numbers = {name: place for name, place in places.items() if not wanted[name]}
+    readers = _number_readers(path, delimiter, numbers)
+    for some in in_batches(_whole(lines, len(header), path, delimiter)):
+        columns = list(zip(*some))
+        yield {
+            name: _as_plain(columns[place], readers[name]) if name in readers else columns[place]
+            for name, place in places.items()
+        }
+
+
+def _number_readers(path: Path, delimiter: str, places: Mapping[str, int]) -> dict[str, ReadNumber]:
+    """The way to make numbers of the texts in each column with commas, as all of its texts tell
+    together."""
+    found: dict[str, dict[tuple[bool, bool], str]] = {}
+    holds_quotes = False
+    for _, fields in records(path, delimiter):
+        holds_quotes = holds_quotes or any(mark in "".join(fields) for mark in '"\r\n')
+        for name, place in places.items():
+            if place < len(fields) and "," in fields[place]:
+                text = unquoted(fields[place].strip())
+                forms = (DECIMAL_COMMA.fullmatch(text), GROUPED_BY_COMMAS.fullmatch(text))
+                found.setdefault(name, {}).setdefault((bool(forms[0]), bool(forms[1])), text)
+    if holds_quotes:
+        deque(records(path, delimiter, strict=True), maxlen=0)
+    try:
+        return {name: commas(name, some.values(), delimiter)[0] for name, some in found.items()}
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def _as_plain(texts: Sequence[str], read: ReadNumber) -> list[object]:
+    """Texts with commas as numbers; those that are none stay texts."""
+    found: list[object] = []
+    for text in texts:
+        value = read(unquoted(text.strip()))
+        found.append(text if value is None else value)
+    return found
+
+
+def _whole(
+    lines: Iterator[tuple[int, list[str]]], width: int, path: Path, delimiter: str
+) -> Iterator[list[str]]:
+    for line, fields in lines:
+        if len(fields) != width:
+            raise UserError(
+                f"line {line} of {path} has {len(fields)} fields where the header has "
+                f"{width}; quote values that hold the delimiter {delimiter!r}"
+            )
+        yield fields
+
+
+def _parquet(path: Path, wanted: Mapping[str, Sequence[str]]) -> Iterator[Columns]:
+    try:
+        from pyarrow import ArrowException, parquet
+    except ImportError:
+        raise UserError(f"{path} needs the package 'pyarrow'; install it, or save a .csv") from None
+    try:
+        file = parquet.ParquetFile(path, memory_map=True)
+    except (ArrowException, OSError) as error:
+        why = " ".join(str(error).split())
+        raise UserError(f"{path} cannot be read: {why}; save it again") from None
+    own = {name.strip(): name for name in file.schema_arrow.names}
+    check_columns(str(path), [name.strip() for name in file.schema_arrow.names], list(wanted))
+    for batch in file.iter_batches(BATCH_ROWS, columns=[own[name] for name in wanted]):
+        yield {name: batch.column(own[name]).to_pylist() for name in wanted}
+
+
+def check_columns(where: str, names: Sequence[str], wanted: Sequence[str]) -> None:
+    """Raise UserError when a wanted column is missing, or stands there twice."""
+    missing = [name for name in wanted if name not in names]
+    if missing:
+        raise UserError(f"{where} has no column {listed(missing)}; it has {listed(names)}")
+    twice = [name for name in wanted if list(names).count(name) > 1]
+    if twice:
+        raise UserError(f"{where} has two columns {twice[0]!r}; rename one")

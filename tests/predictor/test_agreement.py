@@ -1,0 +1,177 @@
+"""Loader, `predict`, the folder's own program, the ONNX alone and torch agree on every row."""
+
+import csv
+import json
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from helpers.datasets import EXAMPLES, mixed_table, write_csv
+from helpers.exported import network_of, run_alone, write_export
+from helpers.pretrained import write_tokenizer
+from helpers.trials import load
+from PIL import Image
+
+import automl
+from automl.data.image_folder import ImageFolder
+from automl.data.series import Series
+from automl.data.text import Text
+from automl.export.named_columns import with_named_columns
+from automl.models.deployed import Deployed, predict
+from automl.predictor.load import READERS
+from automl.predictor.rows import Unused
+
+ROWS = {
+    "FashionMNIST": "arrays.npy",
+    "HuggingFace": "rows.txt",
+    "ImageFolder": "images",
+    "LinearMap": "arrays.npy",
+    "MNIST": "pictures",
+    "Npz": "a.npz",
+    "Series": "waves.csv",
+    "Sklearn": "numbers.csv",
+    "Table": "table.csv",
+    "Text": "reviews.csv",
+    "Torchvision": "arrays.npy",
+}
+"""The file or folder with the rows of each example, in the form that a user has."""
+
+
+def rows_of(kind, raw, folder):
+    """The path of an example's rows; those that no loader reads from there are written first."""
+    path = folder / ROWS[kind]
+    if path.name == "arrays.npy":
+        np.save(path, raw.inputs)
+    elif path.name == "pictures":
+        path.mkdir()
+        for row, pixels in enumerate(raw.inputs):
+            Image.fromarray(pixels).save(path / f"{row:03}.png")
+    elif path.name == "numbers.csv":
+        write_csv(path, ("a", "b", "c", "d"), raw.inputs.tolist())
+    elif path.name == "rows.txt":
+        path.write_text("".join(f"row {row}\n" for row in range(len(raw.inputs))))
+    return path
+
+
+def answers_of_torch(source, inputs):
+    """The torch model's answers for raw rows, as the gate asks it."""
+    deployed = Deployed(network_of(source), load(source).info)
+    rows = torch.from_numpy(np.asarray(inputs))
+    return predict(deployed, rows if load(source).info.num_tokens else rows.float()).numpy()
+
+
+def read(model, rows):
+    unused = Unused()
+    batches = list(READERS[model.form.kind](rows, model.form, unused))
+    return np.concatenate([batch.inputs for batch in batches]), unused.sentences()
+
+
+@pytest.mark.parametrize("kind", EXAMPLES)
+def test_a_row_of_every_kind_is_read_and_answered_alike_everywhere(kind, tmp_path):
+    source = EXAMPLES[kind](tmp_path)
+    raw, out = source.load(), write_export(source, tmp_path / "out")
+    path = rows_of(kind, raw, tmp_path)
+    model = automl.load(out)
+    inputs, strays = read(model, path)
+    np.testing.assert_array_equal(inputs, raw.inputs)
+    assert strays == []
+    expected = answers_of_torch(source, raw.inputs)
+    outputs = np.concatenate([a.outputs for a in model.answers(path, Unused())])
+    np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-5)
+    alone = run_alone(out, path, *(["--proba"] if raw.classes else []))
+    assert alone.returncode == 0, alone.stderr
+    _, *lines = csv.reader(alone.stdout.splitlines())
+    if raw.classes:
+        assert [line[1] for line in lines] == [raw.classes[i] for i in outputs.argmax(1)]
+        shares = np.array([line[2:] for line in lines], float)
+        np.testing.assert_allclose(shares, model.predict_proba(path), rtol=1e-5)
+    else:
+        assert [line[1:] for line in lines] == outputs.astype(str).tolist()
+
+
+def test_rows_of_pictures_need_not_have_the_size_and_colours_of_training(tmp_path):
+    """The loader resizes and converts the same files to the same pixels."""
+    rng = np.random.default_rng(0)
+    for number, mode in enumerate(("RGB", "RGBA", "L", "P", "CMYK", "1") * 2):
+        picture = Image.fromarray(rng.integers(0, 256, (9 + number, 12, 3), np.uint8)).convert(mode)
+        (tmp_path / "images" / "ab"[number % 2]).mkdir(parents=True, exist_ok=True)
+        name = f"{number}.{'jpg' if mode in ('RGB', 'CMYK') else 'png'}"
+        picture.save(tmp_path / "images" / "ab"[number % 2] / name)
+    source = ImageFolder(str(tmp_path / "images"), size=(6, 5))
+    out = write_export(source, tmp_path / "out")
+    inputs, _ = read(automl.load(out), tmp_path / "images")
+    np.testing.assert_array_equal(inputs, source.load().inputs)
+    files = sorted((tmp_path / "images").rglob("*.*"))
+    opened = [Image.open(file) for file in files]
+    model = automl.load(out)
+    assert model.predict(opened).tolist() == model.predict(files).tolist()
+    lines = [json.loads(line) for line in jsonl_of(out, tmp_path, files[:2])]
+    assert [line["row"] for line in lines] == [str(file) for file in files[:2]]
+
+
+def jsonl_of(out, folder, rows):
+    done = run_alone(out, *rows, "--out", folder / "answers.jsonl")
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    return (folder / "answers.jsonl").read_text().splitlines()
+
+
+def test_texts_become_the_ids_of_training(tmp_path):
+    texts = [f"a {('bad', 'good')[row % 2]} film" for row in range(20)]
+    path = write_csv(tmp_path / "films.csv", ("text", "label"), [(t, t[2]) for t in texts])
+    source = Text(path, length=8, tokenizer=str(write_tokenizer(tmp_path / "tokenizer")))
+    model = automl.load(write_export(source, tmp_path / "out"))
+    assert (tmp_path / "out" / "tokenizer.json").exists()
+    for rows in (path, texts, [{"text": text} for text in texts], {"text": texts}):
+        np.testing.assert_array_equal(read(model, rows)[0], source.load().inputs)
+
+
+def test_rows_of_a_table_agree_with_strings_missing_values_and_an_unseen_category(tmp_path):
+    """Figures come from the rows of the loader; an unseen category is a missing one."""
+    source = mixed_table(tmp_path / "table.csv")
+    out = write_export(source, tmp_path / "out")
+    model, loaded = automl.load(out), onnxruntime.InferenceSession(out / "model.onnx")
+    rows = [
+        {"width": 1.5, "colour": "red", "age": 3},
+        {"width": None, "colour": "blue", "age": "NA"},
+        {"width": "2.5", "colour": "green", "age": ""},
+        {"width": 2, "colour": None, "age": 1e3},
+    ]
+    raw = [[1.5, 1, 3], [np.nan, 0, np.nan], [2.5, np.nan, np.nan], [2, np.nan, 1e3]]
+    encoded = np.array(raw, np.float32)
+    with pytest.warns(UserWarning, match="'colour' holds no known category in 1 row, .*'green'"):
+        predicted = model.predict(rows)
+    (logits,) = loaded.run(None, {"input": encoded})
+    torch_logits = answers_of_torch(source, encoded)
+    np.testing.assert_allclose(logits, torch_logits, rtol=1e-4, atol=1e-5)
+    by_name = {
+        "width": np.array([1.5, np.nan, 2.5, 2], np.float32),
+        "colour": np.array(["red", "blue", "green", ""], object),
+        "age": np.array([3, np.nan, np.nan, 1e3], np.float32),
+    }
+    file = with_named_columns((out / "model.onnx").read_bytes(), model.form.columns)
+    (named_logits,) = onnxruntime.InferenceSession(file).run(None, by_name)
+    np.testing.assert_allclose(named_logits, logits, rtol=1e-6)
+    names = [model.classes[i] for i in torch_logits.argmax(1)]
+    assert predicted.tolist() == names
+    path = write_csv(tmp_path / "rows.csv", ("age", "colour", "width"), [])
+    with open(path, "a", newline="") as file:
+        csv.writer(file).writerows((row["age"], row["colour"], row["width"]) for row in rows)
+    done = run_alone(out, path)
+    assert [line[1] for line in csv.reader(done.stdout.splitlines())][1:] == names
+    assert "note: column 'colour' holds no known category in 1 row, such as 'green'" in done.stderr
+
+
+def test_series_of_several_channels_are_read_with_and_without_labels(tmp_path):
+    rng = np.random.default_rng(0)
+    series = rng.normal(size=(20, 2, 4)).round(3)
+    lines = [":".join(",".join(map(str, channel)) for channel in row) for row in series]
+    header = "@problemName waves\n@classLabel true a b\n@data\n"
+    (tmp_path / "a.ts").write_text(
+        header + "".join(f"{x}:{'ab'[i % 2]}\n" for i, x in enumerate(lines))
+    )
+    (tmp_path / "b.ts").write_text(header + "".join(f"{x}\n" for x in lines))
+    source = Series(str(tmp_path / "a.ts"))
+    model = automl.load(write_export(source, tmp_path / "out"))
+    for rows in (tmp_path / "a.ts", tmp_path / "b.ts", series, series.tolist()):
+        np.testing.assert_array_equal(read(model, rows)[0], source.load().inputs)

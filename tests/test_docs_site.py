@@ -1,0 +1,87 @@
+"""The documentation as a site: built strictly, needs no network, and forgets nothing."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from helpers.pages import DOCS, ROOT
+
+import automl
+from automl import pareto
+from automl.config import snake_case
+from automl.quality import METRICS
+
+REFERENCE = "\n".join(page.read_text() for page in (DOCS / "reference").glob("*.md"))
+OUR_METRICS = [type(m) for m in METRICS.values() if type(m).__module__ == "automl.quality"]
+LOADED = re.compile(
+    r"""<(?:script|link|img|iframe|source)\b[^>]*?\b(?:src|href)=["']?(https?:)?//"""
+)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The site of these pages, built in a folder of its own."""
+    folder = tmp_path_factory.mktemp("site")
+    for name in ("docs", "mkdocs.yml"):
+        source = ROOT / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
+    (folder / "automl").symlink_to(ROOT / "automl")
+    command = [Path(sys.executable).with_name("zensical"), "build", "--strict"]
+    done = subprocess.run(
+        command, cwd=folder, env={**os.environ, "NO_COLOR": "1"}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "site"
+
+
+def test_the_site_builds_strictly_and_loads_nothing_from_the_network(site):
+    pages = list(site.rglob("*.html"))
+    assert len(pages) > 60
+    for page in pages:
+        text = page.read_text()
+        assert not LOADED.search(text), page
+        assert 'class="mermaid"' not in text, page  # its script would come from the network
+
+
+def test_the_reference_holds_signatures(site):
+    text = (site / "reference" / "training.html").read_text()
+    assert "weight_decay" in text
+    assert "Stochastic gradient descent" in text
+
+
+def test_every_page_is_in_the_navigation():
+    class Loader(yaml.SafeLoader):
+        pass
+
+    def paths(entry):
+        inside = (
+            entry.values() if isinstance(entry, dict) else entry if isinstance(entry, list) else ()
+        )
+        return (
+            [entry] if isinstance(entry, str) else [path for part in inside for path in paths(part)]
+        )
+
+    listed = paths(yaml.load((ROOT / "mkdocs.yml").read_text(), Loader)["nav"])
+    pages = {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")}
+    decisions = {page for page in pages if page.startswith("decisions/0")}
+    assert sorted(listed) == sorted(pages - decisions)
+
+
+def test_every_public_name_and_figure_is_in_the_reference():
+    block = Path(automl.__file__).read_text().split("if TYPE_CHECKING:\n", 1)[1].split("\n\n")[0]
+    public = set(re.findall(r"^    from [\w.]+ import (\w+)", block, re.MULTILINE))
+    shown = set(re.findall(r"^::: automl\.[\w.]*\.(\w+)$", REFERENCE, re.MULTILINE))
+    assert public - shown == set()
+    figures = {*pareto.FILE_OBJECTIVES, *(snake_case(cls.__name__) for cls in OUR_METRICS)}
+    assert figures == set(re.findall(r"^\| `(\w+)` \| (?:higher|lower)", REFERENCE, re.MULTILINE))
+
+
+def test_every_environment_variable_is_in_the_settings():
+    sources = "\n".join(path.read_text() for path in (ROOT / "automl").rglob("*.py"))
+    settings = (DOCS / "reference" / "settings.md").read_text()
+    assert set(re.findall(r"AUTOML_[A-Z_]+", sources)) <= set(re.findall(r"\w+", settings))

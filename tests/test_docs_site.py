@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 from helpers.pages import DOCS, ROOT
 
 import automl
@@ -55,18 +54,7 @@ def test_the_reference_holds_signatures(site):
 
 
 def test_every_page_is_in_the_navigation():
-    class Loader(yaml.SafeLoader):
-        pass
-
-    def paths(entry):
-        inside = (
-            entry.values() if isinstance(entry, dict) else entry if isinstance(entry, list) else ()
-        )
-        return (
-            [entry] if isinstance(entry, str) else [path for part in inside for path in paths(part)]
-        )
-
-    listed = paths(yaml.load((ROOT / "mkdocs.yml").read_text(), Loader)["nav"])
+    listed = re.findall(r"[\w/-]+\.md", (ROOT / "mkdocs.yml").read_text())
     pages = {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")}
     decisions = {page for page in pages if page.startswith("decisions/0")}
     assert sorted(listed) == sorted(pages - decisions)

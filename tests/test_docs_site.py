@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers.browser import browser, find, needs_browser, picture
 from helpers.pages import DOCS, ROOT
+from selenium.webdriver.support.ui import WebDriverWait
 
 import automl
 from automl import pareto
@@ -16,6 +18,8 @@ from automl.config import snake_case
 from automl.quality import METRICS
 
 REFERENCE = "\n".join(page.read_text() for page in (DOCS / "reference").glob("*.md"))
+__all__ = ["browser"]
+
 OUR_METRICS = [type(m) for m in METRICS.values() if type(m).__module__ == "automl.quality"]
 LOADED = re.compile(
     r"""<(?:script|link|img|iframe|source)\b[^>]*?\b(?:src|href)=["']?(https?:)?//"""
@@ -73,3 +77,37 @@ def test_every_environment_variable_is_in_the_settings():
     sources = "\n".join(path.read_text() for path in (ROOT / "automl").rglob("*.py"))
     settings = (DOCS / "reference" / "settings.md").read_text()
     assert set(re.findall(r"AUTOML_[A-Z_]+", sources)) <= set(re.findall(r"\w+", settings))
+
+
+@pytest.mark.slow
+@needs_browser
+def test_every_page_shows_itself_from_disk(site, browser):
+    for page in sorted(site.rglob("*.html")):
+        browser.get(page.as_uri())
+        assert find(browser, "h1"), page
+        broken = "return [...document.images].filter(i => !i.naturalWidth).map(i => i.src)"
+        assert browser.execute_script(broken) == [], page
+        wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert browser.execute_script(wide) <= 0, page
+        asked = "return performance.getEntriesByType('resource').map(e => e.name)"
+        assert [url for url in browser.execute_script(asked) if url.startswith("http")] == []
+        picture(
+            browser, f"docs-{page.relative_to(site).with_suffix('').as_posix()}".replace("/", "-")
+        )
+
+
+@pytest.mark.slow
+@needs_browser
+def test_the_site_can_be_searched_from_disk(site, browser):
+    browser.get((site / "index.html").as_uri())
+    find(browser, ".md-search__button")[0].click()
+    field = WebDriverWait(browser, 20).until(lambda b: active(b))
+    field.send_keys("latency")
+    found = "return arguments[0].shadowRoot.textContent"
+    WebDriverWait(browser, 20).until(lambda b: "is measured" in b.execute_script(found, field))
+
+
+def active(browser):
+    """The element that takes what is typed, once that is the search's."""
+    element = browser.switch_to.active_element
+    return element if element.tag_name == "div" else None

@@ -18,6 +18,7 @@ from PIL import Image
 
 matplotlib.use("svg")
 from matplotlib import pyplot
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from automl.engine.searches import Search, open_study
 from automl.home import Home
@@ -38,45 +39,41 @@ BENCHMARKS = ("samplers", "peers", "stop_rule")
 
 
 def run_page(page):
-    """Run a page of the gallery in a fresh folder; returns that and the seconds it took."""
+    """Run a page of the gallery in a fresh folder, and note the seconds it took; returns that."""
     folder = WORK / page.stem
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     started = time.monotonic()
     printed = [run(folder, fence) for fence in fences(page) if fence.language != "text"]
     (folder / "printed.txt").write_text("\n".join(printed))
-    return folder, time.monotonic() - started
+    (folder / "seconds.txt").write_text(f"{time.monotonic() - started:.0f}")
+    return folder
 
 
 def draw(search, file):
-    """Draw every measured model of a search, its front and the knee, quality over bytes."""
-    members, quality = search.front(), search.study.settings.objectives[0]
-    knee = selection.knee_of(members, search.study.settings.axes)
-    measured = [record.values for record in search.study.measured()]
-    line = sorted((r.values["size_bytes"], r.values[quality]) for r in members)
-    best = min([y for _, y in line]), max([y for _, y in line])
-    pyplot.rcParams.update({"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 11})
-    figure, axes = pyplot.subplots(figsize=(7.2, 3.8), layout="constrained")
-    sizes, values = [m["size_bytes"] for m in measured], [m[quality] for m in measured]
-    axes.scatter(sizes, values, s=16, color=GREY, label="measured", zorder=2)
-    axes.plot(*zip(*line), "o", color=BLUE, markersize=6, label="front", zorder=3)
+    """Draw every measured model of a search by quality and bytes, the front of these two, the
+    knee of the whole front."""
+    quality = search.study.settings.objectives[0]
+    sign = 1 if DIRECTIONS[quality] == "max" else -1
+    every = [(r.values["size_bytes"], r.values[quality]) for r in search.study.measured()]
+    best = staircase(every, sign)
+    knee = selection.knee_of(search.front(), search.study.settings.axes)
     at = knee.values["size_bytes"], knee.values[quality]
-    axes.plot(*at, "o", color=AMBER, markersize=9, label="knee", zorder=4)
-    axes.annotate(
-        f"{at[1]:.3f}, {at[0]:,} bytes",
-        at,
-        textcoords="offset points",
-        xytext=(10, -16),
-        color=INK,
-    )
-    span = (best[1] - best[0]) or abs(best[1]) or 1.0
-    low, high = best[0] - 0.5 * span, best[1] + 0.5 * span
-    if DIRECTIONS[quality] == "max":
-        axes.set_ylim(max(low, min(values) - 0.05 * span), best[1] + 0.15 * span)
-    else:
-        axes.set_ylim(best[0] - 0.15 * span, min(high, max(values) + 0.05 * span))
+    pyplot.rcParams.update({"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 11})
+    figure, axes = pyplot.subplots(figsize=(7.6, 3.8), layout="constrained")
+    axes.scatter(*zip(*every), s=18, color=GREY, label="measured", zorder=2)
+    axes.step(*zip(*best), "o-", where="post", color=BLUE, markersize=6, label="front", zorder=3)
+    axes.plot(*at, "o", color=AMBER, markersize=10, label="knee of all objectives", zorder=4)
+    said = f"{at[1]:.3f} in {at[0]:,} bytes"
+    axes.annotate(said, at, (12, -18), textcoords="offset points", color=INK, zorder=5)
+    values = [value for _, value in (*best, at)]
+    span = (max(values) - min(values)) or 0.1 * abs(max(values)) or 1.0
+    top, end = (max(values), min(values)) if sign > 0 else (min(values), max(values))
+    axes.set_ylim(*sorted((top + sign * 0.2 * span, end - sign * 1.5 * span)))
     axes.set(xscale="log", xlabel="bytes of the file", ylabel=quality.replace("_", " "))
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid(alpha=0.25, zorder=0)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="lower right")
@@ -84,17 +81,27 @@ def draw(search, file):
     pyplot.close(figure)
 
 
-def table(search, folder, seconds):
+def staircase(points, sign):
+    """Points (bytes, quality) that no smaller one reaches, from the smallest on."""
+    best = []
+    for size, value in sorted(points, key=lambda point: (point[0], -sign * point[1])):
+        if not best or sign * value > sign * best[-1][1]:
+            best.append((size, value))
+    return best
+
+
+def table(search, folder):
     """The figures of a page, as a table: the search, and the model that was exported."""
     summary = search.summary()
     measured = json.loads((folder / "out" / "measurement.json").read_text())
     name = measured["quality"][0]
     low, high = measured[f"test_{name}_95"]
+    all_seconds = (folder / "seconds.txt").read_text()
     trials = ", ".join(f"{n} {status}" for status, n in summary.trials.items() if n)
     rows = {
         "trials": trials,
         "members of the front": len(summary.front),
-        "time": f"{seconds:.0f} s, of which the search {summary.seconds:.0f} s",
+        "time": f"{all_seconds} s, of which the search {summary.seconds:.0f} s",
         f"exported: {name} on test rows": f"{measured['test'][name]:.3f} "
         f"(95 % interval {low:.3f} to {high:.3f}, {len(measured['test_rows'])} rows)",
         "its file": f"{measured['test']['size_bytes']:,} bytes",
@@ -105,20 +112,19 @@ def table(search, folder, seconds):
     )
 
 
-def make(page):
-    """Run a page, draw its front, and write its figures into it."""
+def make(page, kept):
+    """Run a page, or take the run that was `kept`; draw its front, write its figures into it."""
     text = page.read_text()
     (name,) = FIGURES.findall(text)
-    folder, seconds = run_page(page)
+    folder = WORK / page.stem if kept else run_page(page)
     home = Home(folder / "automl-home")
     search = Search(open_study(home, name), home)
     draw(search, PICTURES / f"gallery-{page.stem}.svg")
-    made = f"<!-- figures: {name} -->\n{table(search, folder, seconds)}\n<!-- end -->"
+    made = f"<!-- figures: {name} -->\n{table(search, folder)}\n<!-- end -->"
     page.write_text(FIGURES.sub(lambda _: made, text))
     if page.stem == "digits":
         draw(search, PICTURES / "digits-front.svg")
         photograph_report(folder)
-    print(f"{page.stem}: {seconds:.0f} s", flush=True)
 
 
 def photograph_report(folder):
@@ -161,10 +167,12 @@ def convert_benchmarks():
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", nargs="*", default=[])
-    only = parser.parse_args().only
+    parser.add_argument("--kept", action="store_true", help="draw from the runs that are there")
+    given = parser.parse_args()
+    only = given.only
     convert_benchmarks()
     if not only or "architecture" in only:
         draw_architecture()
     for page in sorted(GALLERY.glob("*.md")):
         if page.stem != "index" and (not only or page.stem in only):
-            make(page)
+            make(page, given.kept)

@@ -28,6 +28,18 @@ from automl.trial.checkpoints import Checkpoints
 
 torch.set_num_threads(1)
 
+STARTS_RAY = {"ray_session", "start"}
+"""The fixtures that start a cluster."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have two processes share the tests by files; those that start clusters stay with one."""
+    starts = {item.path for item in items if STARTS_RAY & {*getattr(item, "fixturenames", ())}}
+    for item in items:
+        alone = item.path in starts or item.path.parent.name == "cluster"
+        item.add_marker(pytest.mark.xdist_group("cluster" if alone else str(item.path)))
+
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:

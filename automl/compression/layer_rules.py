@@ -148,9 +148,16 @@ def _layer_norm(known: Followed, call: Call) -> list[Dims]:
 
 @rule("native_group_norm")
 def _group_norm(known: Followed, call: Call) -> list[Dims]:
+    """Whole groups go, as each is scaled by its own statistics."""
     inputs, *own = call.tensors
     dims = known.dims(inputs)
-    known.fix(join_all(known.units, [dims[1], *(known.dims(t)[0] for t in own)]), "a group norm")
+    dims[1] = join_all(known.units, [dims[1], *(known.dims(tensor)[0] for tensor in own)])
+    if call["group"] == 1:
+        known.fix(dims[1], "a group norm of one group")
+    elif dims[1] is not None:
+        groups = dims[1].reshape(call["group"], -1)
+        for column in range(1, groups.shape[1]):
+            known.units.join(groups[:, 0], groups[:, column])
     return [dims, *_no_units(call.outputs[1:])]
 
 

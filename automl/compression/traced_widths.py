@@ -104,7 +104,7 @@ def traced_widths(network: Network, rows: Tensor, outer: bool = True) -> TracedW
     groups = [
         _group(network.body, trace, members, lengths)
         for members in _members(trace)
-        if not all(_among(trace.labels[name][dim], trace.read) for name, dim in members)
+        if not all(_only_reads(trace, place) for place in members)
     ]
     return TracedWidths(groups, *_staying(trace))
 
@@ -198,7 +198,7 @@ def _group(
     sides: tuple[list[Slice], list[Slice]] = ([], [])
     for place, numbers in members.items():
         part = Entries(*place, len(numbers[0]), numbers=tuple(map(tuple, numbers)))
-        sides[_among(trace.labels[place[0]][place[1]], trace.read)].append(part)
+        sides[_only_reads(trace, place)].append(part)
     produced, consumed = map(tuple, sides)
     size = len(next(iter(members.values())))
     blocks = {place: len(numbers[0]) for place, numbers in members.items()}
@@ -245,6 +245,12 @@ def _staying(trace: Trace) -> tuple[dict[str, str], list[str]]:
 
 def _roots(trace: Trace, labels: Labels | None) -> list[int]:
     return [] if labels is None else np.unique(trace.known.units.roots(labels)).tolist()
+
+
+def _only_reads(trace: Trace, place: Place) -> bool:
+    """Tell if a dimension of a tensor reads units, and makes none with the same numbers."""
+    labels = trace.labels[place[0]][place[1]]
+    return _among(labels, trace.read) and not _among(labels, trace.made)
 
 
 def _among(labels: Labels | None, others: Labels) -> bool:

@@ -48,6 +48,10 @@ def attributes_of(
         }
         if isinstance(layer, CONVOLUTIONS):
             steps = _of_convolution(layer, own, id(layer.weight) in whole_groups)
+        elif isinstance(layer, nn.GroupNorm):
+            made = own[("weight", 0)]
+            groups = made * layer.num_groups // layer.num_channels
+            steps = {"num_channels": made, "num_groups": groups}
         else:
             steps = _repeated(layer, own)
         found += [Attribute(name, key, step) for key, step in steps.items() if step]

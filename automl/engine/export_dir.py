@@ -146,10 +146,11 @@ def card(
 def _input(signature: Signature, has_tokenizer: bool) -> str:
     """A row of the file's input, in words."""
     shape = ", ".join(map(str, signature.row_shape))
-    if has_tokenizer:
-        return f"takes text: the ids that `tokenizer.json` gives, int64 of shape (batch, {shape})"
     if signature.is_text:
-        return f"takes text: its UTF-8 bytes as int64 of shape (batch, {shape}), 0 after the end"
+        what = "the ids that `tokenizer.json` gives" if has_tokenizer else "its UTF-8 bytes"
+        padding = "with its padding" if has_tokenizer else "0 after the end"
+        shorter = ", or without that at any shorter length" if signature.takes_shorter else ""
+        return f"takes text: {what} as int64 of shape (batch, {shape}), {padding}{shorter}"
     if not signature.columns:
         return f"takes raw rows, float32 of shape (batch, {shape}); normalisation is inside"
     columns = [

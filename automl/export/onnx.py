@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
 import itertools
@@ -19,14 +20,16 @@ from automl.compression.coded_weight import coded_weights
 from automl.compression.fold_batch_norm import fold_batch_norm
 from automl.compression.proof import PROOF_ROWS
 from automl.data.dataset import Data
+from automl.data.padding import LEAST
 from automl.errors import Rejected
 from automl.export import packing, sparse
 from automl.export.complaints import FIXED_ROWS, complaint
 from automl.export.dynamic_inputs import compute_with_integers
 from automl.export.free_length import free_length
-from automl.export.onnx_patches import keep_operators
+from automl.export.onnx_patches import keep_operators, masks_as_they_are
 from automl.export.scaled_codes import scale_at_load
 from automl.export.shared_tensors import share
+from automl.export.shorter_texts import takes_shorter
 from automl.export.turned_codes import store_turned
 from automl.models.deployed import Deployed, seen_by
 from automl.models.family import Network
@@ -51,7 +54,8 @@ def export(network: Network, data: Data) -> bytes:
     deployed = Deployed(fold_batch_norm(network, seen).cpu(), info).eval()
     row = torch.from_numpy(data.train.inputs[:2])
     row = row.long() if info.num_tokens else row.float()
-    proto = _traced(deployed, row, "logits" if info.classes else "prediction")
+    longest = row.shape[1] if info.num_tokens and takes_shorter(deployed, data) else None
+    proto = _traced(deployed, row, "logits" if info.classes else "prediction", longest)
     _compute_in_fp32(proto)
     _strip(proto)
     compute_with_integers(proto.graph)
@@ -61,6 +65,8 @@ def export(network: Network, data: Data) -> bytes:
     share(proto.graph)
     _shorten(proto.graph)
     sparse.pack(proto)
+    if longest is not None and _free(proto, 1):
+        proto.metadata_props.add(key="length", value=str(longest))
     if info.classes:
         proto.metadata_props.add(key="classes", value=json.dumps(info.classes))
     if info.columns:
@@ -81,32 +87,51 @@ def leave_out_of_collections() -> None:
     gc.freeze()
 
 
-def _traced(deployed: Deployed, row: torch.Tensor, output: str) -> onnx.ModelProto:
-    """The graph of a module for any number of rows, as torch's exporter gives it.
-
-    Raises Rejected where there is none.
-    """
+def _traced(
+    deployed: Deployed, row: torch.Tensor, output: str, longest: int | None
+) -> onnx.ModelProto:
+    """The graph of a module for any number of rows, and of any length up to the `longest` where
+    that can be, as torch's exporter gives it. Raises Rejected where there is none."""
     keep_operators()
-    batch = torch.export.Dim("batch", min=1, max=MAX_BATCH)
+    rows = {0: torch.export.Dim("batch", min=1, max=MAX_BATCH)}
+    proto = None
+    if longest is not None:
+        length = torch.export.Dim("length", min=LEAST, max=longest)
+        # A module may know only the whole length; what else is wrong is told below.
+        with contextlib.suppress(Exception):
+            proto = _exported(deployed, row, output, {**rows, 1: length})
     try:
-        with torch.no_grad(), free_length(deployed.model.body):
-            program = torch.onnx.export(
-                deployed,
-                (row,),
-                dynamo=True,
-                verbose=False,
-                opset_version=OPSET,
-                input_names=["input"],
-                output_names=[output],
-                dynamic_shapes=({0: batch},),
-                external_data=False,
-            )
+        proto = proto or _exported(deployed, row, output, rows)
     except Exception as error:
         raise Rejected(f"cannot be exported to ONNX: {complaint(error)}") from error
-    assert program is not None
-    proto = program.model_proto
-    if not proto.graph.input[0].type.tensor_type.shape.dim[0].dim_param:
+    if not _free(proto, 0):
         raise Rejected(f"cannot be exported to ONNX: {FIXED_ROWS}")
+    return proto
+
+
+def _free(proto: onnx.ModelProto, dimension: int) -> bool:
+    """Tell if a file leaves the size of a dimension of its input open."""
+    return bool(proto.graph.input[0].type.tensor_type.shape.dim[dimension].dim_param)
+
+
+def _exported(
+    deployed: Deployed, row: torch.Tensor, output: str, free: Mapping[int, torch.export.Dim]
+) -> onnx.ModelProto:
+    """The graph of a module for rows of which some dimensions are free."""
+    with torch.no_grad(), free_length(deployed.model.body), masks_as_they_are():
+        program = torch.onnx.export(
+            deployed,
+            (row,),
+            dynamo=True,
+            verbose=False,
+            opset_version=OPSET,
+            input_names=["input"],
+            output_names=[output],
+            dynamic_shapes=(dict(free),),
+            external_data=False,
+        )
+    assert program is not None
+    proto: onnx.ModelProto = program.model_proto
     return proto
 
 

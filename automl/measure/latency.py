@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.runtimes import onnx
 from automl.runtimes.onnx import Session
 
 ROUNDS = 100
@@ -44,7 +45,5 @@ def latency_ms(
 
 def _fitting(loaded: Session, row: NDArray[np.generic]) -> NDArray[np.generic]:
     """The row, or zeros where its shape is not one that the session takes."""
-    taken = loaded.get_inputs()[0].shape[1:]
-    if len(taken) == len(row.shape) - 1:
-        taken = [size if isinstance(size, int) else own for size, own in zip(taken, row.shape[1:])]
+    taken = onnx.row_shape(loaded)
     return row if (1, *taken) == row.shape else np.zeros((1, *taken), row.dtype)

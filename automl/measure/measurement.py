@@ -86,7 +86,7 @@ def measure_file(path: Path) -> dict[str, float]:
     except Exception as error:
         raise UserError(f"onnxruntime cannot load {path}: {error}") from None
     load_ms = (time.perf_counter() - started) * 1e3
-    shape = [1, *loaded.get_inputs()[0].shape[1:]]
+    shape = (1, *onnx.row_shape(loaded))
     row = onnx.as_fed(loaded, np.random.default_rng(0).uniform(0, 100, shape))
     (latency,) = latency_ms([loaded], row)
     return {"size_bytes": path.stat().st_size, "load_ms": load_ms, "latency_ms": latency}

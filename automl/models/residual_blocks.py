@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 from torch import Tensor, nn
 
@@ -40,8 +41,7 @@ class Bypassed(LayerEdit):
     def rebuild(self, layer: nn.Module) -> nn.Module:
         bypass = Bypass(self.num_results)
         # A forward may read attributes of its blocks, such as which kind of attention they have.
-        known = {name: value for name, value in vars(layer).items() if not name.startswith("_")}
-        vars(bypass).update({**known, **vars(bypass)})
+        vars(bypass).update({**_attributes(layer), **vars(bypass)})
         return bypass
 
 
@@ -95,6 +95,13 @@ def _is_residual(flow: Flow, call: ModuleCall, modules: dict[str, nn.Module]) ->
         for inner in call.within
     )
     return (reads.shape, reads.dtype) == (gives.shape, gives.dtype) and adds and multiplies
+
+
+def _attributes(layer: nn.Module) -> dict[str, object]:
+    """The attributes of a layer that hold no tensors, those of its parts below their names."""
+    own = {name: value for name, value in vars(layer).items() if not name.startswith("_")}
+    parts = {name: SimpleNamespace(**_attributes(part)) for name, part in layer.named_children()}
+    return {**own, **parts}
 
 
 def _tensor(result: object) -> Tensor | None:

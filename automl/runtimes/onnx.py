@@ -21,10 +21,12 @@ class Signature:
     """An exported file's own account of its input and output, both without the batch.
 
     `classes` are in the order of the logits; `columns` are a table's, each with its categories.
+    A file that `takes_shorter` answers texts of any length up to that of `row_shape`.
     """
 
     row_shape: tuple[int, ...]
     is_text: bool
+    takes_shorter: bool
     output: str
     num_outputs: int
     classes: tuple[str, ...]
@@ -37,13 +39,27 @@ def signature(file: bytes | Path) -> Signature:
     (row,), (output,) = loaded.get_inputs(), loaded.get_outputs()
     metadata = loaded.get_modelmeta().custom_metadata_map
     return Signature(
-        row_shape=tuple(row.shape[1:]),
+        row_shape=row_shape(loaded),
         is_text=row.type == "tensor(int64)",
+        takes_shorter=takes_shorter(loaded),
         output=output.name,
         num_outputs=output.shape[1],
         classes=tuple(json.loads(metadata.get("classes", "[]"))),
         columns=json.loads(metadata.get("columns", "{}")),
     )
+
+
+def takes_shorter(loaded: Session) -> bool:
+    """Tell if a file takes texts that are shorter than its longest."""
+    return "length" in loaded.get_modelmeta().custom_metadata_map
+
+
+def row_shape(loaded: Session) -> tuple[int, ...]:
+    """The shape of the longest row that a file takes; of a size that it leaves open without a
+    word, 1."""
+    longest = int(loaded.get_modelmeta().custom_metadata_map.get("length", 1))
+    sizes = loaded.get_inputs()[0].shape[1:]
+    return tuple(size if isinstance(size, int) else longest for size in sizes)
 
 
 def session(file: bytes | Path) -> Session:

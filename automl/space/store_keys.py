@@ -9,7 +9,7 @@ from automl.config import canonical, parts
 from automl.recipe import Sibling
 from automl.space.space import TrialConfig
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 
 def prefix_keys(config: TrialConfig, space_source: str = "") -> list[str]:

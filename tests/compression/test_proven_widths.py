@@ -166,6 +166,32 @@ class AuxiliaryHead(nn.Module):
         return self.head(self.b(x.double()).relu().float())
 
 
+class GroupNorms(nn.Module):
+    """Convolutions whose units are scaled by groups, of two sizes along one residual."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.first = nn.Conv2d(3, 32, 3), nn.GroupNorm(8, 32)
+        self.b, self.second = nn.Conv2d(32, 32, 3, padding=1), nn.GroupNorm(4, 32)
+        self.head = nn.Linear(32, 8)
+
+    def forward(self, x):
+        x = self.first(self.a(x)).relu()
+        return self.head((x + self.second(self.b(x))).relu().mean((2, 3)))
+
+
+class Transposed(nn.Module):
+    """A matrix that makes units, and reads them where it is turned."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.head = nn.Linear(48, 16, bias=False), nn.Linear(48, 8)
+
+    def forward(self, x):
+        x = x[..., :4].flatten(1)[:, :48]
+        return self.head(F.linear(self.a(x).relu(), self.a.weight.t()) - x)
+
+
 SIZES = {
     Heads: {"qkv": 4, "up": 48},
     Grouped: {"a": 4},
@@ -178,6 +204,8 @@ SIZES = {
     Functional: {"kernel": 16, "matrix": 24},
     Gates: {"a": 16, "b": 24},
     AuxiliaryHead: {"a": 16, "b": 16},
+    GroupNorms: {"a": 4},
+    Transposed: {"a": 16},
 }
 MODULES = {module.__name__: module for module in SIZES}
 

@@ -188,7 +188,7 @@ class Encoder(nn.Module):
     def forward(self, rows):
         rows = rows[:, 0]
         for layer in self.layers:
-            assert layer.kind == "full"
+            assert layer.kind == "full" and layer.norm.eps > 0
             made = layer(rows)
             rows = made[0] if isinstance(made, tuple) else made
         return self.head(rows.flatten(1))

@@ -117,7 +117,7 @@ class Normed(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.a, self.norm = nn.Conv2d(1, 16, 3, padding=1), nn.GroupNorm(4, 16)
+        self.a, self.norm = nn.Conv2d(1, 16, 3, padding=1), nn.GroupNorm(1, 16)
         self.b, self.grouped = nn.Conv2d(16, 16, 1), nn.Conv2d(16, 32, 3, groups=4)
         self.c, self.head = nn.Conv2d(32, 24, 1), nn.Linear(24, 10)
 

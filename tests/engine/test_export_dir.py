@@ -43,7 +43,7 @@ def test_an_export_brings_the_tokenizer_that_makes_its_rows(tmp_path, monkeypatc
     exported = study_of("films.py", 1, {}, tmp_path / "home").export(tmp_path / "out")
     assert "tokenizer.json" in exported.files
     card = (tmp_path / "out" / "README.md").read_text()
-    assert "the ids that `tokenizer.json` gives, int64 of shape (batch, 8)" in card
+    assert "the ids that `tokenizer.json` gives as int64 of shape (batch, 8)" in card
     code = re.search("```python\n(.*?)```", card, re.DOTALL)[1]
     command = [sys.executable, "-c", code]
     ran = subprocess.run(command, cwd=tmp_path / "out", capture_output=True, text=True, check=True)

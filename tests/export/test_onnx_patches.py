@@ -5,7 +5,21 @@ import torch._export.utils as exporting
 from torch import nn
 from torch.onnx._internal.exporter._registration import ONNXRegistry
 
-from automl.export.onnx_patches import keep_operators
+from automl.export.onnx_patches import keep_operators, masks_as_they_are
+
+ROWS = torch.linspace(-1, 1, 2 * 4 * 8).reshape(2, 4, 8)
+
+
+class Masked(nn.Module):
+    """An encoder whose places see those before them alone."""
+
+    def __init__(self, encoder):
+        super().__init__()
+        self.encoder = encoder
+        self.register_buffer("mask", nn.Transformer.generate_square_subsequent_mask(4))
+
+    def forward(self, rows):
+        return self.encoder(rows, mask=self.mask)
 
 
 def exported():
@@ -30,3 +44,13 @@ def test_the_operators_of_a_namespace_are_collected_once_for_all_files():
     exported()
     after = collected.cache_info()
     assert after.hits > before.hits and after.misses == before.misses
+
+
+def test_torchs_own_transformer_adds_its_mask_in_a_file():
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    encoder = nn.TransformerEncoder(layer, 1, enable_nested_tensor=False).eval()
+    masked = Masked(encoder).eval()
+    with masks_as_they_are():
+        program = torch.onnx.export(masked, (ROWS,), dynamo=True, verbose=False)
+    (answers,) = program(ROWS)
+    assert torch.allclose(answers, masked(ROWS), atol=1e-5)

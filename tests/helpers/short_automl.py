@@ -16,12 +16,12 @@ SECONDS_TO_SERVE = 20
 
 
 def cut(words):
-    """The words of a command with fewer trials."""
+    """The words of a command with fewer trials; a search without a number of them gets one."""
     short = list(words)
     for place, word in enumerate(words[:-1]):
         if word == "--trials":
             short[place + 1] = str(2 + int(words[place + 1]) // 10)
-    return short
+    return short if words[0] != "search" or "--trials" in words else [*short, "--trials", "3"]
 
 
 def interrupt_soon():

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from automl.compression.prune import Prune as Prune
     from automl.compression.quantize import Quantize as Quantize
     from automl.compression.remove_layers import RemoveLayers as RemoveLayers
-    from automl.data.dataset import Column as Column
     from automl.data.dataset import Dataset as Dataset
-    from automl.data.dataset import RawDataset as RawDataset
     from automl.data.hub import HuggingFace as HuggingFace
     from automl.data.hub import Torchvision as Torchvision
     from automl.data.idx import MNIST as MNIST
@@ -26,6 +24,8 @@ if TYPE_CHECKING:
     from automl.data.image_folder import ImageFolder as ImageFolder
     from automl.data.linear_map import LinearMap as LinearMap
     from automl.data.npz import Npz as Npz
+    from automl.data.raw_dataset import Column as Column
+    from automl.data.raw_dataset import RawDataset as RawDataset
     from automl.data.series import Series as Series
     from automl.data.sklearn import Sklearn as Sklearn
     from automl.data.table import Table as Table
@@ -111,7 +111,7 @@ HOMES = {
     **dict.fromkeys(("Context", "Report"), "recipe"),
     "Network": "models.family",
     "Metric": "quality",
-    **dict.fromkeys(("RawDataset", "Column"), "data.dataset"),
+    **dict.fromkeys(("RawDataset", "Column"), "data.raw_dataset"),
 }
 """The modules of the names that are no classes of a space."""
 

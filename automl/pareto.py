@@ -1,16 +1,14 @@
-"""Objectives, dominance, hypervolume and constraints over plain measurements."""
+"""Objectives, dominance and hypervolume over plain measurements."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 from automl import quality
 from automl.config import Config
-from automl.errors import UserError
 
 FILE_OBJECTIVES = ("size_bytes", "latency_ms", "load_ms")
 """Figures of a file that may be objectives; less is better."""
@@ -85,49 +83,6 @@ def front_positions(points: Sequence[Values], objectives: Sequence[str]) -> list
 def hypervolume(points: Sequence[Values], axes: Mapping[str, Axis]) -> float:
     """The share of the unit cube that the points dominate, exact."""
     return _volume([tuple(axes[name].at(p[name]) for name in axes) for p in points])
-
-
-def parse_where(text: str) -> list[tuple[str, str, float]]:
-    """'size_bytes<=20000 and accuracy>=0.95' as (name, operator, number) triples.
-
-    Raises UserError on a text that is none, or names no figure.
-    """
-    conditions = []
-    for part in re.split(r"\s+and\s+|,", text.strip()):
-        match = re.fullmatch(r"\s*(\w+)\s*(<=|>=|<|>)\s*([-+.\deE]+)\s*", part)
-        if match is None or match[1] not in DIRECTIONS:
-            raise UserError(
-                f"cannot read the condition {part.strip()!r}; write NAME<=NUMBER or NAME>=NUMBER, "
-                f"joined by 'and', with NAME one of {', '.join(DIRECTIONS)}"
-            )
-        try:
-            conditions.append((match[1], match[2], float(match[3])))
-        except ValueError:
-            raise UserError(f"{match[3]!r} in {part.strip()!r} is not a number") from None
-    return conditions
-
-
-def satisfies(values: Values, conditions: Sequence[tuple[str, str, float]]) -> bool:
-    """True if measured values meet every condition of `parse_where`."""
-    return all(_COMPARE[operator](values[name], bound) for name, operator, bound in conditions)
-
-
-def violation(values: Values, conditions: Sequence[tuple[str, str, float]]) -> float:
-    """The miss of the worst-met condition, as a share of its bound; 0 when all hold."""
-    missed = [
-        abs(values[name] - bound) / max(abs(bound), 1e-12)
-        for name, operator, bound in conditions
-        if not _COMPARE[operator](values[name], bound)
-    ]
-    return max(missed, default=0.0)
-
-
-_COMPARE = {
-    "<=": lambda a, b: a <= b,
-    ">=": lambda a, b: a >= b,
-    "<": lambda a, b: a < b,
-    ">": lambda a, b: a > b,
-}
 
 
 def _signed(values: Values, name: str) -> float:

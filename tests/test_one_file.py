@@ -136,7 +136,8 @@ class Wide(ModelFamily):
 """
 
 DATASET = """
-from automl.data.dataset import Dataset, RawDataset
+from automl.data.dataset import Dataset
+from automl.data.raw_dataset import RawDataset
 
 @dataclass(frozen=True)
 class Rings(Dataset):

@@ -4,16 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automl.errors import UserError
-from automl.pareto import (
-    Axis,
-    dominates,
-    front_positions,
-    hypervolume,
-    parse_where,
-    satisfies,
-    violation,
-)
+from automl.pareto import Axis, dominates, front_positions, hypervolume
 
 NAMES = ("accuracy", "size_bytes", "latency_ms")
 AXES = {"accuracy": Axis(0.0, 1.0), "size_bytes": Axis(1.0, 0.0), "latency_ms": Axis(1.0, 0.0)}
@@ -44,18 +35,3 @@ def test_a_logarithmic_axis_runs_from_worst_to_best_and_is_clipped():
     axis = Axis(1000.0, 1.0, log=True)
     assert [axis.at(v) for v in (1000, 10, 1)] == pytest.approx([0, 2 / 3, 1])
     assert (axis.at(5000), axis.at(0.0)) == (0.0, 1.0)
-
-
-def test_conditions_are_read_and_checked():
-    conditions = parse_where("size_bytes<=2e4 and accuracy >= 0.95")
-    assert conditions == [("size_bytes", "<=", 2e4), ("accuracy", ">=", 0.95)]
-    good, bad = {"size_bytes": 1e4, "accuracy": 0.96}, {"size_bytes": 3e4, "accuracy": 0.96}
-    assert satisfies(good, conditions)
-    assert not satisfies(bad, conditions)
-    assert (violation(good, conditions), violation(bad, conditions)) == (0.0, 0.5)
-
-
-@pytest.mark.parametrize("text", ["size<=3", "size_bytes==3", "accuracy>=high", "accuracy>=1.2.3"])
-def test_a_condition_that_cannot_be_read_is_told(text):
-    with pytest.raises(UserError):
-        parse_where(text)

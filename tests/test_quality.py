@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.trials import CACHE, drive, study_of
+from scipy.special import softmax
 from sklearn import metrics as theirs
 
 from automl import pareto, quality, user_code
@@ -22,12 +23,12 @@ SPACE = """
 import numpy as np
 from automl import MLP, Int, Metric, Sklearn, Space, Train, TrialConfig
 
-class BalancedAccuracy(Metric):
+class MeanRecall(Metric):
     def __call__(self, outputs, targets):
         hits = outputs.argmax(1) == targets
         return np.mean([hits[targets == each].mean() for each in np.unique(targets)])
 
-class LogLoss(Metric):
+class Surprisal(Metric):
     better = "min"
     perfect = 0.0
 
@@ -38,8 +39,8 @@ class LogLoss(Metric):
 
 space = Space(
     TrialConfig(Sklearn("wine"), MLP((8,)), (Train(epochs=2),)),
-    objectives=("balanced_accuracy", "log_loss", "size_bytes"),
-    constraints=("log_loss<=5",),
+    objectives=("mean_recall", "surprisal", "size_bytes"),
+    constraints=("surprisal<=5",),
 )
 """
 
@@ -56,7 +57,7 @@ def forgotten():
 
 def outputs_and_targets(metric):
     """Answers to 300 rows of the first task that suits a metric, and their targets."""
-    num_classes = next(number for number in (2, 0, 3) if metric.suits(number))
+    num_classes = next(number for number in (2, 0, 8) if metric.suits(number))
     if num_classes == 0:
         targets = rng.normal(size=(300, 1))
         return targets + 0.5 * rng.normal(size=(300, 1)), targets
@@ -64,7 +65,7 @@ def outputs_and_targets(metric):
     return np.eye(num_classes)[targets] + rng.normal(size=(300, num_classes)), targets
 
 
-@pytest.mark.parametrize("num_classes", [2, 5])
+@pytest.mark.parametrize("num_classes", [2, 5, 8])
 def test_classification_is_measured_as_by_scikit_learn(num_classes):
     logits = rng.normal(size=(200, num_classes)).round(1)
     targets = rng.integers(0, num_classes, 200)
@@ -74,10 +75,49 @@ def test_classification_is_measured_as_by_scikit_learn(num_classes):
     assert figures["macro_f1"] == pytest.approx(
         theirs.f1_score(targets, predicted, average="macro")
     )
+    assert figures["macro_f2"] == pytest.approx(
+        theirs.fbeta_score(targets, predicted, beta=2, average="macro")
+    )
+    assert figures["balanced_accuracy"] == pytest.approx(
+        theirs.balanced_accuracy_score(targets, predicted)
+    )
+    assert figures["log_loss"] == pytest.approx(theirs.log_loss(targets, softmax(logits, axis=1)))
+    assert ("top5" in figures) == (num_classes == 8)
+    if num_classes == 8:
+        distinct = logits + 1e-6 * rng.normal(size=logits.shape)
+        assert quality.Top5()(distinct, targets) == theirs.top_k_accuracy_score(
+            targets, distinct, k=5
+        )
     assert ("roc_auc" in figures) == (num_classes == 2)
     if num_classes == 2:
         scores = logits[:, 1] - logits[:, 0]
         assert figures["roc_auc"] == pytest.approx(theirs.roc_auc_score(targets, scores))
+
+
+def test_classes_that_are_rare_or_absent_count_as_they_should():
+    logits = np.eye(6)[[0, 0, 0, 5]]
+    targets = np.array([0, 0, 0, 1])
+    figures = quality.measured(logits, targets)
+    assert figures["balanced_accuracy"] == 0.5
+    assert figures["macro_f2"] == pytest.approx((1 + 0 + 0) / 6)
+
+
+def test_answers_that_are_all_alike_are_among_no_five():
+    targets = np.arange(10)
+    assert quality.Top5()(np.zeros((10, 10)), targets) == 0
+    assert quality.Top5()(np.full((10, 10), np.nan), targets) == 0
+    assert quality.Top5()(np.tile(np.arange(10.0), (10, 1)), targets) == 0.5
+
+
+def test_a_metric_below_another_takes_its_own_beta(forgotten):
+    class MacroF05(quality.MacroF1):
+        beta = 0.5
+
+    targets = rng.integers(0, 3, 100)
+    logits = rng.normal(size=(100, 3))
+    assert quality.measured(logits, targets)["macro_f05"] == pytest.approx(
+        theirs.fbeta_score(targets, logits.argmax(1), beta=0.5, average="macro")
+    )
 
 
 def test_the_area_under_the_curve_of_one_class_alone_is_a_half():
@@ -89,16 +129,18 @@ def test_regression_is_measured_as_by_scikit_learn():
     predictions = targets + rng.normal(size=(200, 3))
     figures = quality.measured(predictions, targets)
     assert figures["rmse"] == pytest.approx(theirs.mean_squared_error(targets, predictions) ** 0.5)
+    assert figures["mae"] == pytest.approx(theirs.mean_absolute_error(targets, predictions))
     assert figures["r2"] == pytest.approx(theirs.r2_score(targets, predictions))
 
 
-def test_chance_and_perfection_are_the_ends_of_every_metric():
-    targets = rng.integers(0, 2, 1000)
-    onehot = np.eye(2)[targets]
-    for name, metric in quality.metrics(2).items():
+@pytest.mark.parametrize("num_classes", [2, 8])
+def test_chance_and_perfection_are_the_ends_of_every_metric(num_classes):
+    targets = rng.integers(0, num_classes, 2000)
+    sure = 1e3 * np.eye(num_classes)[targets]
+    for name, metric in quality.metrics(num_classes).items():
         chance, perfect = metric.ends(targets)
-        assert metric(onehot, targets) == perfect
-        guess = metric(rng.normal(size=(1000, 2)), targets)
+        assert metric(sure, targets) == perfect
+        guess = metric(1e-6 * rng.normal(size=(2000, num_classes)), targets)
         assert guess == pytest.approx(chance, abs=0.05), name
     numbers = rng.normal(size=(1000, 1))
     for metric in quality.metrics(0).values():
@@ -128,15 +170,16 @@ def test_a_metric_of_a_space_file_is_checked_measured_and_ranked(forgotten, stor
     explored = validate(space)
     reports, result = drive(space.trial, store)
     figures = result.measurement.quality
-    assert list(figures) == ["accuracy", "macro_f1", "balanced_accuracy", "log_loss"]
-    assert 0 < figures["balanced_accuracy"] <= 1
-    assert reports[0].metrics["log_loss"] > reports[-1].metrics["log_loss"] > 0
-    assert pareto.DIRECTIONS["balanced_accuracy"] == "max"
-    assert pareto.dominates({"log_loss": 0.1}, {"log_loss": 0.2}, ["log_loss"])
+    assert list(figures)[-2:] == ["mean_recall", "surprisal"]
+    assert figures["mean_recall"] == pytest.approx(figures["balanced_accuracy"])
+    assert figures["surprisal"] == pytest.approx(figures["log_loss"])
+    assert reports[0].metrics["surprisal"] > reports[-1].metrics["surprisal"] > 0
+    assert pareto.DIRECTIONS["mean_recall"] == "max"
+    assert pareto.dominates({"surprisal": 0.1}, {"surprisal": 0.2}, ["surprisal"])
     reference = largest(space, explored, Path(CACHE.name))
     axes = reference.axes(space.objectives, {"size_bytes": 1000.0})
-    assert axes["balanced_accuracy"].worst == pytest.approx(1 / 3)
-    assert axes["log_loss"].worst > axes["log_loss"].best == 0
+    assert axes["mean_recall"].worst == pytest.approx(1 / 3)
+    assert axes["surprisal"].worst > axes["surprisal"].best == 0
 
 
 LOOK = """
@@ -145,10 +188,10 @@ from pathlib import Path
 from automl.engine.searches import open_study
 from automl.home import Home
 from automl.quality import METRICS
-assert "log_loss" not in METRICS
+assert "surprisal" not in METRICS
 study = open_study(Home(Path(sys.argv[1])), "own")
 summary = study.summary()
-assert summary.objectives == {"balanced_accuracy": "max", "log_loss": "min", "size_bytes": "min"}
+assert summary.objectives == {"mean_recall": "max", "surprisal": "min", "size_bytes": "min"}
 assert summary.front and 0 < summary.hypervolume <= 1
 """
 
@@ -188,6 +231,6 @@ def test_a_metric_takes_no_name_that_has_a_meaning(forgotten):
 
 
 def test_a_regressions_metrics_are_no_objectives_of_classes(forgotten):
-    space = space_file.load(SPACE.replace('"balanced_accuracy"', '"rmse"'))
+    space = space_file.load(SPACE.replace('"mean_recall"', '"rmse"'))
     with pytest.raises(UserError, match="rmse cannot be measured on a choice among 3 classes"):
         largest(space, explore(space), Path(CACHE.name))

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 
 from automl.compression.quantization_grid import LIMITS
-from automl.data.dataset import Column
+from automl.data.raw_dataset import Column
 from automl.export import sparse
 from automl.export.onnx import OPSET
 from automl.models.layer_shapes import LayerShape

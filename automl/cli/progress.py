@@ -16,6 +16,7 @@ from automl.engine.searches import Search
 from automl.engine.watch import Watch
 from automl.recipe import Report
 from automl.study.budget import Budget
+from automl.study.goal import Goal
 from automl.study.record import TrialRecord
 from automl.study.study import Study
 from automl.study.trial_id import TrialId
@@ -41,6 +42,8 @@ class Progress(Watch):
         self.records = [record for record in study.records() if record.result is not None]
         self.front = study.front()
         self.say(f"searching {study.name}: {slots} trials at once, in {study.folder}")
+        if goal := Goal(budget.until, study.settings).wanted():
+            self.say(goal)
         if self.console.is_terminal:
             self.live = Live(
                 get_renderable=self._view,

@@ -8,8 +8,7 @@ import inspect
 import json
 import shutil
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,47 +18,25 @@ from numpy.typing import NDArray
 from automl import user_code
 from automl.config import Config, canonical, decode, encode
 from automl.data.arrays import Array, Numbers, chunks, moments, write_rows
+from automl.data.checks import check
 from automl.data.content_hash import content_hash
-from automl.errors import UserError
+from automl.data.raw_dataset import Column, RawDataset
+from automl.data.summary import DataSummary, summarise
 
 VALIDATION_SHARE = 0.2
 TEST_SHARE = 0.2
 MAX_VALIDATION_ROWS = 5_000
-CACHE_VERSION = 2
-
-
-@dataclass(frozen=True)
-class Column(Config):
-    """A column of a table: numbers, or codes that stand for `categories`."""
-
-    name: str
-    categories: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class RawDataset:
-    """All rows of a dataset as they come, and what they are.
-
-    `inputs` are (rows, *raw row): float32 numbers, uint8 pixels or UTF-8 bytes. `targets` are
-    class numbers int64 (rows,); where `classes` is empty the task is a regression, and they are
-    float32 (rows, outputs). `input_shape` is the shape in which a model sees a row, e.g.
-    (1, 8, 8) for 64 pixels. The last `num_test` rows are the data's own test split. `columns`
-    describe a table, in which NaN is a missing value. `num_tokens` is above zero for text.
-    `row_name` tells the user where a row stands, e.g. "line 7 of a.csv".
-    """
-
-    inputs: Array
-    targets: Array
-    input_shape: tuple[int, ...]
-    classes: tuple[str, ...] = ()
-    num_test: int = 0
-    columns: tuple[Column, ...] = ()
-    num_tokens: int = 0
-    row_name: Callable[[int], str] = "row {} (counted from 0)".format
+CACHE_VERSION = 3
 
 
 class Dataset(Config):
     """Base of the configs that load a `RawDataset`, one kind of source per class."""
+
+    def __str__(self) -> str:
+        """The config as its user wrote it: without the fields that keep their defaults."""
+        values = [(f, getattr(self, f.name)) for f in fields(self)]  # type: ignore[arg-type]
+        said = ", ".join(f"{f.name}={value!r}" for f, value in values if value != f.default)
+        return f"{type(self).__name__}({said})"
 
     def load(self) -> RawDataset:
         """All rows. Raises UserError, naming the file and the row, on data that cannot be used."""
@@ -136,6 +113,13 @@ def _load(folder: Path) -> Data:
     return Data(_read(folder, "train"), _read(folder, "validation"), info)
 
 
+def summary(dataset: Dataset, seed: int, cache: Path) -> DataSummary:
+    """The summary of what was read, and of the split, for people."""
+    folder = _prepared(dataset, seed, cache)
+    found: DataSummary = decode(json.loads((folder / "summary.json").read_text()))
+    return replace(found, source=str(dataset))
+
+
 def test_split(dataset: Dataset, seed: int, cache: Path) -> Split:
     """The test rows, which no search sees: only for the export and for `front --test`."""
     return _read(_prepared(dataset, seed, cache), "test")
@@ -169,8 +153,11 @@ def _prepared(dataset: Dataset, seed: int, cache: Path) -> Path:
 
 def _prepare(dataset: Dataset, seed: int, folder: Path) -> None:
     raw = dataset.load()
-    _check(dataset, raw)
+    check(str(dataset), raw)
     parts = dict(zip(("train", "validation", "test"), _rows(raw, seed), strict=True))
+    num_rows = {name: len(rows) for name, rows in parts.items()}
+    found = summarise(str(dataset), raw, num_rows, bool(dataset.tokenizer_json()))
+    (folder / "summary.json").write_text(canonical(found))
     for name, rows in parts.items():
         write_rows(folder / f"{name}.inputs.npy", raw.inputs, rows)
         write_rows(folder / f"{name}.targets.npy", raw.targets, rows)
@@ -194,83 +181,30 @@ def _class_counts(targets: Array, num_classes: int) -> tuple[int, ...]:
     return tuple(np.bincount(targets, minlength=num_classes).tolist()) if num_classes else ()
 
 
-def _check(dataset: Dataset, raw: RawDataset) -> None:
-    """Raise UserError on values that cannot be learned from."""
-    num_searched = len(raw.inputs) - raw.num_test
-    if num_searched < 10:
-        raise UserError(
-            f"{dataset}: it has {num_searched} rows to learn from; at least 10 are needed"
-        )
-    for name, values in (("inputs", raw.inputs), ("targets", raw.targets)):
-        columns = raw.columns if name == "inputs" else ()
-        # A missing value of a table is NaN.
-        bad = np.isinf if columns else lambda piece: ~np.isfinite(piece)
-        for rows in chunks(values) if values.dtype.kind == "f" else ():
-            if (found := np.argwhere(bad(values[rows]))).size:
-                row, *within = found[0].tolist()
-                where = f" of column {columns[within[0]].name!r}" if columns else ""
-                raise UserError(
-                    f"{dataset}: {raw.row_name(rows.start + row)}{where} holds a value that is not "
-                    f"finite among its {name}; remove or fill it"
-                )
-    if raw.classes:
-        _check_classes(dataset, raw)
-    else:
-        _check_outputs(dataset, raw.targets[:num_searched])
-
-
-def _check_outputs(dataset: Dataset, targets: Array) -> None:
-    constant = np.flatnonzero((targets == targets[0]).all(0))
-    if constant.size:
-        which = f" in output {constant[0]} (counted from 0)" if targets.shape[1] > 1 else ""
-        raise UserError(
-            f"{dataset}: the target is the same in every row to learn from{which}; "
-            "choose one that differs"
-        )
-
-
-def _check_classes(dataset: Dataset, raw: RawDataset) -> None:
-    names, targets = raw.classes, raw.targets
-    if (outside := np.flatnonzero((targets < 0) | (targets >= len(names)))).size:
-        row = int(outside[0])
-        raise UserError(
-            f"{dataset}: {raw.row_name(row)} has the label {targets[row]}, "
-            f"outside 0 to {len(names) - 1}; correct or remove it"
-        )
-    if len(names) < 2:
-        raise UserError(f"{dataset}: there is only the class {names[0]!r}; two are needed")
-    searched = targets[: len(targets) - raw.num_test]
-    counts, least = np.bincount(searched, minlength=len(names)), 2 if raw.num_test else 3
-    if counts.min() < least:
-        target = int(counts.argmin())
-        rows = ", ".join(map(raw.row_name, np.flatnonzero(searched == target).tolist()))
-        raise UserError(
-            f"{dataset}: class {names[target]!r} appears {counts.min()} times among the rows "
-            f"to learn from ({rows or 'none'}); every class needs at least {least} rows, "
-            "one for each split"
-        )
-
-
 def _rows(raw: RawDataset, seed: int) -> tuple[NDArray[np.int64], ...]:
     """Row numbers for training, validation and test, each class in the same shares.
 
     Each class has at least one row in each part, which scikit-learn's stratified splits do not
     promise to a class of few rows.
     """
-    rng, count = np.random.default_rng(seed), len(raw.targets) - raw.num_test
+    rng, count = np.random.default_rng(seed), raw.num_learned
     share = min(VALIDATION_SHARE, MAX_VALIDATION_ROWS / count)
     strata = raw.targets[:count] if raw.classes else np.zeros(count, np.int64)
     parts: tuple[list[NDArray[np.int64]], ...] = ([], [], [])
     for stratum in np.unique(strata):
         rows = rng.permutation(np.flatnonzero(strata == stratum))
-        num_validation = max(1, round(share * len(rows)))
+        num_validation = 0 if raw.num_validation else max(1, round(share * len(rows)))
         num_test = 0 if raw.num_test else max(1, round(TEST_SHARE * len(rows)))
         bounds = [len(rows) - num_validation - num_test, len(rows) - num_test]
         for part, chosen in zip(parts, np.split(rows, bounds), strict=True):
             part.append(chosen)
     train, validation, test = (np.sort(np.concatenate(part)) for part in parts)
-    own = np.arange(count, len(raw.targets))
-    return train, validation, own if raw.num_test else test
+    own_validation, own_test = np.split(np.arange(count, len(raw.targets)), [raw.num_validation])
+    return (
+        train,
+        own_validation if raw.num_validation else validation,
+        own_test if raw.num_test else test,
+    )
 
 
 def _read(folder: Path, name: str) -> Split:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from automl.data.arrays import Array
-from automl.data.dataset import Dataset, RawDataset
+from automl.data.dataset import Dataset
 from automl.data.image_folder import check_pixels, pixels, stacked
 from automl.data.optional_packages import package
+from automl.data.precision import check_precision
+from automl.data.raw_dataset import RawDataset
 from automl.data.reading import coded, existing
-from automl.data.text import checked, tokens
+from automl.data.text import checked, checked_label, tokens
 from automl.data.tokenizer import tokenizer_json
-from automl.errors import UserError
+from automl.errors import UserError, described
 from automl.field_types import Count
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ class HuggingFace(Dataset):
     get the `size` (height, width) and `channels`; texts, which are cut at `length` bytes, or at
     `length` ids of the `tokenizer`, as of a `Text`; or lists of numbers, all of equal length.
     Labels are named classes, integers or texts; decimal numbers are a regression. `test_split`
-    names the test split, where the dataset has it.
+    and `validation_split` name the test and the validation split, where the dataset has them.
     """
 
     name: str = ""
@@ -50,41 +52,84 @@ class HuggingFace(Dataset):
     channels: int = 3
     length: Count = 128
     tokenizer: str = ""
+    validation_split: str = "validation"
     paths: ClassVar[tuple[str, ...]] = ("path", "tokenizer")
 
     def load(self) -> RawDataset:
         check_pixels(self, self.size, self.channels)
         splits = self._splits()
+        names = self._names(splits)
+        parts = [splits[name].with_format(None) for name in names]
+        chosen = self._input_column(parts)
+        ends = np.cumsum([len(part) for part in parts]).tolist()
+
+        def row_name(row: int) -> str:
+            part = next(number for number, end in enumerate(ends) if row < end)
+            number = row - (ends[part] - len(parts[part]))
+            return f"row {number} (counted from 0) of the split {names[part]!r} of {self}"
+
+        columns = [chosen, self.label]
+        try:
+            rows = _package(self, "datasets").concatenate_datasets(
+                [part.select_columns(columns) for part in parts]
+            )
+        except (TypeError, ValueError) as error:
+            raise UserError(
+                f"{self}: the splits {', '.join(names)} hold {chosen!r} or {self.label!r} of "
+                f"unlike types ({described(error)}); make them alike"
+            ) from None
+        inputs, num_tokens = self._inputs(rows, chosen, row_name)
+        targets, classes = _targets(rows, self.label, row_name)
+        sizes = dict(zip(names, map(len, parts), strict=True))
+        return RawDataset(
+            inputs,
+            targets,
+            inputs.shape[1:],
+            classes,
+            num_test=0 if self.test_split == self.split else sizes.get(self.test_split, 0),
+            num_tokens=num_tokens,
+            row_name=row_name,
+            num_validation=sizes.get(self.validation_split, 0) if names[1:] else 0,
+            target=self.label,
+            notes=self._left_out(splits, names),
+        )
+
+    def _names(self, splits: Mapping[str, datasets.Dataset]) -> list[str]:
+        """The splits to load: training, then validation and test where there are such."""
         names = [self.split]
-        is_named = self.test_split not in ("", HuggingFace.test_split, self.split)
-        if is_named or self.test_split in set(splits) - {self.split}:
-            names.append(self.test_split)
+        for name, usual in (
+            (self.validation_split, HuggingFace.validation_split),
+            (self.test_split, HuggingFace.test_split),
+        ):
+            is_named = name not in ("", usual)
+            if name not in names and (is_named or name in splits):
+                names.append(name)
         for name in names:
             if not splits.get(name):
                 filled = [other for other, rows in splits.items() if rows]
                 raise UserError(
                     f"{self}: the split {name!r} has no rows; there is {filled} (an empty "
-                    "test_split takes the test rows from the split)"
+                    "test_split or validation_split takes these rows from the split)"
                 )
-        parts = [splits[name].with_format(None) for name in names]
-        others = [name for name in parts[0].features if name != self.label]
+        return names
+
+    def _left_out(
+        self, splits: Mapping[str, datasets.Dataset], names: Sequence[str]
+    ) -> tuple[str, ...]:
+        """A note on the splits that are not read."""
+        others = [name for name in splits if name not in names]
+        return (f"the splits {', '.join(others)} are left out",) if others else ()
+
+    def _input_column(self, parts: Sequence[datasets.Dataset]) -> str:
+        features = parts[0].features
+        others = [name for name in features if name != self.label]
         chosen = self.input or (others[0] if len(others) == 1 else "")
-        if chosen not in others or len(others) == len(parts[0].features):
-            raise UserError(f"{self}: choose `input` and `label` of {', '.join(parts[0].features)}")
-
-        def row_name(row: int) -> str:
-            number, name = row, names[0]
-            if row >= len(parts[0]):
-                number, name = row - len(parts[0]), names[1]
-            return f"row {number} (counted from 0) of the split {name!r} of {self}"
-
-        rows = _package(self, "datasets").concatenate_datasets(parts)
-        inputs, num_tokens = self._inputs(rows, chosen, row_name)
-        targets, classes = _targets(rows, self.label, row_name)
-        num_test = len(rows) - len(parts[0])
-        return RawDataset(
-            inputs, targets, inputs.shape[1:], classes, num_test, (), num_tokens, row_name
-        )
+        if chosen not in others or len(others) == len(features):
+            raise UserError(f"{self}: choose `input` and `label` of {', '.join(features)}")
+        for part in parts[1:]:
+            for name in sorted({chosen, self.label} - {*part.features}):
+                raise UserError(f"{self}: column {name!r} is not in all splits; add it there")
+        return chosen
 
     def tokenizer_json(self) -> str:
         return tokenizer_json(self.tokenizer, self.length) if self.tokenizer else ""
@@ -112,13 +157,21 @@ class HuggingFace(Dataset):
         if getattr(feature, "dtype", "") in ("string", "large_string"):
             texts = [checked(text, row_name(row)) for row, text in enumerate(rows[column])]
             return tokens(texts, self.length, self.tokenizer)
-        numbers = np.asarray(rows.with_format("numpy")[column][:])
+        # Of itself the format makes float32 of float64, without a word on what that loses.
+        numbers = np.asarray(rows.with_format("numpy", dtype=np.float64)[column][:])
         if numbers.dtype.kind not in "buif" or numbers.ndim < 2:
             raise UserError(
                 f"{self}: column {column!r} holds {feature}; images, texts and lists of numbers "
                 "of one length can be an `input`"
             )
-        return numbers.astype(np.float32), 0
+        with np.errstate(over="ignore"):
+            inputs = numbers.astype(np.float32)
+        check_precision(
+            lambda number: f"{self}: position {number} (counted from 0) of column {column!r}",
+            numbers,
+            inputs,
+        )
+        return inputs, 0
 
 
 @dataclass(frozen=True)
@@ -170,14 +223,19 @@ def _targets(
     if hasattr(rows.features[column], "names"):
         return np.array(labels, np.int64), tuple(rows.features[column].names)
     if isinstance(labels[0], str | int):
-        classes, targets = coded([str(label) for label in labels])
+        said = [checked_label(label, column, row_name(i)) for i, label in enumerate(labels)]
+        classes, targets = coded(said)
         return targets, classes
     try:
-        return np.array(labels, np.float32).reshape(len(labels), -1), ()
+        exact = np.array(labels, np.float64).reshape(len(labels), -1)
     except (TypeError, ValueError) as error:
         raise UserError(
             f"{column!r} of {row_name(0)} is no label: {error}; choose another"
         ) from None
+    with np.errstate(over="ignore"):
+        numbers = exact.astype(np.float32)
+    check_precision(lambda _: f"{column!r} of {row_name(0)}", exact, numbers)
+    return numbers, ()
 
 
 def _arrays(part: torchvision.datasets.VisionDataset) -> tuple[Array, NDArray[np.int64]]:

@@ -12,7 +12,8 @@ from typing import ClassVar
 import numpy as np
 
 from automl.data.arrays import Array
-from automl.data.dataset import Dataset, RawDataset
+from automl.data.dataset import Dataset
+from automl.data.raw_dataset import RawDataset
 from automl.data.reading import existing
 from automl.errors import UserError
 

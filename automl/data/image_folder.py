@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,17 +13,26 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from automl.data.arrays import Array, empty
-from automl.data.dataset import Dataset, RawDataset
-from automl.data.reading import coded, existing, visible_files
+from automl.data.dataset import Dataset
+from automl.data.raw_dataset import RawDataset
+from automl.data.reading import coded, existing, is_visible, visible_files
 from automl.errors import UserError
 from automl.field_types import Count
 
 _MODES = {1: "L", 3: "RGB"}
+MAX_LISTED = 20
+SPLITS = {
+    "train": ("train", "training", "trn"),
+    "validation": ("validation", "valid", "val", "dev"),
+    "test": ("test", "testing", "tst"),
+}
+"""The names, in small letters, that folders of splits have, in the order of the rows."""
 
 
 @dataclass(frozen=True)
 class ImageFolder(Dataset):
-    """A folder per class, or folders `train` and `test` with a folder per class in each.
+    """A folder per class; or folders `train`, `validation` and `test`, as far as there are, with a
+    folder per class in each. Usual spellings count, such as `Training`, `val` or `testing`.
 
     All files that are not hidden must decode, to 8 bits per channel. Images of another size are
     resized to `size` (height, width); where that is not given, all must have the same size.
@@ -35,13 +45,8 @@ class ImageFolder(Dataset):
 
     def load(self) -> RawDataset:
         check_pixels(self, self.size, self.channels)
-        root = existing(self.path)
-        names = [folder.name for folder in _folders(root)]
-        own_test = {"train", "test"} <= set(names)
-        if own_test and len(names) > 2:
-            raise UserError(f"{root} holds {', '.join(names)}; leave only train and test there")
-        parts = [_images(root / name) for name in ("train", "test")] if own_test else []
-        labelled = [pair for part in parts or [_images(root)] for pair in part]
+        parts = {name: _images(folder) for name, folder in _splits(existing(self.path)).items()}
+        labelled = [pair for name in SPLITS for pair in parts.get(name, [])]
         files = [file for _, file in labelled]
         classes, targets = coded([label for label, _ in labelled])
 
@@ -50,8 +55,15 @@ class ImageFolder(Dataset):
 
         images = (_decode(file, self.size, self.channels) for file in files)
         inputs = stacked(images, len(files), row_name)
-        num_test = len(parts[1]) if own_test else 0
-        return RawDataset(inputs, targets, inputs.shape[1:], classes, num_test, row_name=row_name)
+        return RawDataset(
+            inputs,
+            targets,
+            inputs.shape[1:],
+            classes,
+            num_test=len(parts.get("test", [])),
+            row_name=row_name,
+            num_validation=len(parts.get("validation", [])),
+        )
 
 
 def check_pixels(config: Dataset, size: tuple[int, ...], channels: int) -> None:
@@ -93,11 +105,36 @@ def stacked(
     return inputs
 
 
+def _splits(root: Path) -> dict[str, Path]:
+    """The folder of each split that has one of its own; else all rows as `train`.
+
+    A folder with the name of a split is one if folders lie in it, and a class if images do.
+    """
+    folders = _folders(root)
+    listed = ", ".join(folder.name for folder in folders[:MAX_LISTED])
+    split_of = {f: next((s for s in SPLITS if f.name.lower() in SPLITS[s]), "") for f in folders}
+    if not any(split and _visible_folders(folder) for folder, split in split_of.items()):
+        if len(folders) == 1 and _visible_folders(folders[0]):
+            raise UserError(f"{root} holds only the folder {listed}; give {folders[0]} as the path")
+        return {"train": root}
+    found = {split: folder for folder, split in split_of.items()}
+    if len(found) < len(folders) or "" in found or "train" not in found:
+        raise UserError(
+            f"{root} holds {listed}; leave only train, validation and test there, one of each "
+            "and train among them, or only a folder for each class"
+        )
+    return found
+
+
 def _folders(path: Path) -> list[Path]:
-    folders = sorted(p for p in path.glob("*") if p.is_dir() and not p.name.startswith("."))
+    folders = _visible_folders(path)
     if not folders:
         raise UserError(f"{path} holds no folders; put the images of each class in one of its own")
     return folders
+
+
+def _visible_folders(path: Path) -> list[Path]:
+    return sorted(p for p in path.glob("*") if p.is_dir() and is_visible(p.name))
 
 
 def _images(path: Path) -> list[tuple[str, Path]]:
@@ -113,7 +150,9 @@ def _images(path: Path) -> list[tuple[str, Path]]:
 
 def _decode(path: Path, size: tuple[int, ...], channels: int) -> NDArray[np.uint8]:
     try:
-        with Image.open(path) as image:
+        # Cameras write notes that Pillow warns of; the pixels are right.
+        silent = warnings.catch_warnings(action="ignore", category=UserWarning)
+        with silent, Image.open(path) as image:
             return pixels(image, size, channels)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UserError(f"{path} does not decode ({error}); replace or remove it") from None

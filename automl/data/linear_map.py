@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from automl.data.dataset import Dataset, RawDataset
+from automl.data.dataset import Dataset
+from automl.data.raw_dataset import RawDataset
 from automl.field_types import Count, NotNegative, Whole
 
 

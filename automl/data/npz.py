@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import lzma
 import math
+import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from automl.data.arrays import Array, empty
-from automl.data.dataset import Dataset, RawDataset
-from automl.data.reading import existing
-from automl.errors import UserError
+from automl.data.dataset import Dataset
+from automl.data.precision import check_precision
+from automl.data.raw_dataset import RawDataset
+from automl.data.reading import coded, existing
+from automl.errors import UserError, described
 from automl.field_types import Count
 
 _Arrays = dict[str, Array]
+_NAMES = ("inputs", "targets", "test_inputs", "test_targets", "classes")
 _DAMAGED = (
-    *(ValueError, EOFError, OSError, RuntimeError),
-    *(tokenize.TokenError, zipfile.BadZipFile, zlib.error),
+    *(ValueError, TypeError, EOFError, OSError, RuntimeError, MemoryError, OverflowError),
+    *(SyntaxError, KeyError, struct.error),
+    *(tokenize.TokenError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
 )
+_COLOURS = (1, 3, 4)
+_LEAST_IMAGE = 8
+MAX_LISTED = 20
 
 
 @dataclass(frozen=True)
@@ -32,8 +40,8 @@ class Npz(Dataset):
 
     A folder's files are mapped, so that they may be larger than memory. Inputs are rows of
     features, of (channels, steps), of uint8 (height, width), or of (channels, height, width);
-    `shape` says it where a row has another one. Integer targets are classes from 0, all others
-    the outputs of a regression. Nothing is unpickled.
+    `shape` says it where a row has another one. Integer targets are classes from 0, texts are
+    classes by name, all others the outputs of a regression. Nothing is unpickled.
     """
 
     path: str
@@ -43,47 +51,88 @@ class Npz(Dataset):
     def load(self) -> RawDataset:
         arrays = _read(existing(self.path))
         has_test = "test_inputs" in arrays or "test_targets" in arrays
+        _name_targets(arrays)
         for part in ("", "test_") if has_test else ("",):
             _check_numbers(self.path, arrays, f"{part}inputs")
             _check_numbers(self.path, arrays, f"{part}targets")
             _check_rows(self.path, arrays, part)
         inputs, targets = (_joined(self.path, arrays, name) for name in ("inputs", "targets"))
         num_test = len(arrays["test_inputs"]) if has_test else 0
+        shape = self.shape or _row_shape(self.path, inputs, arrays["inputs"].dtype)
         row = tuple(inputs.shape[1:])
-        shape = self.shape or ((1, *row) if len(row) == 2 and inputs.dtype == np.uint8 else row)
         if math.prod(shape) != math.prod(row):
-            raise UserError(f"{self}: a row has the shape {row}, not {shape}; correct `shape`")
+            raise UserError(f"Npz(shape={shape}): a row of {self.path} has the shape {row}")
         if targets.dtype.kind == "f":
             return RawDataset(inputs, targets.reshape(len(targets), -1), shape, num_test=num_test)
         return RawDataset(inputs, targets, shape, _classes(self.path, arrays, targets), num_test)
 
 
+def _row_shape(path: str, inputs: Array, dtype: np.dtype[Any]) -> tuple[int, ...]:
+    """The shape in which a model sees a row. Raises UserError on rows that look like images of
+    another layout."""
+    row = tuple(inputs.shape[1:])
+    if len(row) == 3 and row[-1] in _COLOURS and row[0] not in _COLOURS:
+        raise UserError(
+            f"{path}: rows of the shape {row} look like images with their channels last; save "
+            f"inputs.transpose(0, 3, 1, 2), or say that it is no image: Npz(shape={row})"
+        )
+    if len(row) != 2 or dtype == np.uint8:
+        return (1, *row) if len(row) == 2 else row
+    if row[0] == row[1] >= _LEAST_IMAGE:
+        raise UserError(
+            f"{path}: rows of {row[0]} x {row[1]} numbers may be grey images or series of "
+            f"{row[0]} channels; say which: Npz(shape={(1, *row)}) or Npz(shape={row})"
+        )
+    return row
+
+
 def _read(path: Path) -> _Arrays:
     """The arrays in a file or a folder, by their names."""
-    names = ("inputs", "targets", "test_inputs", "test_targets", "classes")
     if not path.is_dir() and not zipfile.is_zipfile(path):
         raise UserError(f"{path} is no .npz file and no folder of .npy files; use numpy.savez")
     try:
-        arrays = _load(path, names)
+        arrays, held = _load(path)
     except _DAMAGED as error:
-        raise UserError(f"{path} does not hold plain arrays ({error}); save it again") from None
+        raise UserError(
+            f"{path} does not hold plain arrays ({described(error)}); save it again"
+        ) from None
     for name, array in arrays.items():
         if not isinstance(array, np.ndarray):
             raise UserError(f"{path}: {name!r} is no array; save it again")
+    if "inputs" not in arrays:
+        named = ", ".join(held[:MAX_LISTED]) or "no array"
+        raise UserError(f"{path} holds {named}; name the arrays inputs and targets")
     return arrays
 
 
-def _load(path: Path, names: Sequence[str]) -> _Arrays:
+def _load(path: Path) -> tuple[_Arrays, list[str]]:
+    """The arrays that have our names, and the names of all."""
     if path.is_dir():
-        files = {name: path / f"{name}.npy" for name in names}
-        return {n: np.load(file, mmap_mode="r") for n, file in files.items() if file.exists()}
-    with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in names if name in file}
+        files = {file.stem: file for file in sorted(path.glob("*.npy"))}
+        return {n: np.load(files[n], mmap_mode="r") for n in _NAMES if n in files}, list(files)
+    loaded = np.load(path, allow_pickle=False)
+    if isinstance(loaded, np.ndarray):
+        raise ValueError("it begins with an array alone, as .npy files do")
+    with loaded as file:
+        return {name: file[name] for name in _NAMES if name in file}, list(file.files)
+
+
+def _name_targets(arrays: _Arrays) -> None:
+    """Make class numbers of texts, and of a column of class numbers an array (rows,)."""
+    found: _Arrays = {n: arrays[n] for n in ("targets", "test_targets") if n in arrays}
+    for name, targets in found.items():
+        if targets.ndim == 2 and targets.shape[1] == 1 and targets.dtype.kind in "buiU":
+            found[name] = targets[:, 0]
+    if {(targets.dtype.kind, targets.ndim) for targets in found.values()} == {("U", 1)}:
+        names, codes = coded([str(name).strip() for t in found.values() for name in t])
+        cuts = np.split(codes, [len(found["targets"])])
+        found = dict(zip(found, cuts, strict=False)) | {"classes": np.array(names)}
+    arrays.update(found)
 
 
 def _check_numbers(path: str, arrays: _Arrays, name: str) -> None:
     if name not in arrays:
-        raise UserError(f"{path} holds no array {name!r} but {', '.join(arrays) or 'none'}; add it")
+        raise UserError(f"{path} holds no array {name!r} but {', '.join(arrays)}; add it")
     array, least = arrays[name], 1 if name.endswith("targets") else 2
     if array.dtype.kind not in "buif" or array.ndim < least or not array.size:
         raise UserError(
@@ -106,30 +155,50 @@ def _check_rows(path: str, arrays: _Arrays, part: str) -> None:
             f"{path}: '{part}targets' is {targets.dtype} of the shape {targets.shape}; classes are "
             "integers (rows,), a regression's outputs are floats (rows, outputs)"
         )
+    if targets.dtype.kind == "f" and targets.ndim == 2 and targets.shape[1] > 1:
+        is_one_hot = ((targets == 0) | (targets == 1)).all() and (targets.sum(1) == 1).all()
+        if is_one_hot:
+            raise UserError(
+                f"{path}: '{part}targets' holds a 1 in each row and zeros; make class numbers of "
+                "it: targets.argmax(1)"
+            )
 
 
 def _joined(path: str, arrays: _Arrays, name: str) -> Array:
     """Training and test rows in one array: uint8 or float32 inputs, int64 or float32 targets."""
     parts = [arrays[key] for key in (name, f"test_{name}") if key in arrays]
-    kinds = {f"{part.dtype} {part.shape[1:]}" for part in parts}
-    if len(kinds) > 1:
+    dtypes = [_kept_as(part, name) for part in parts]
+    if len({*dtypes}) > 1 or len({part.shape[1:] for part in parts}) > 1:
+        kinds = {f"{part.dtype} {part.shape[1:]}" for part in parts}
         raise UserError(
             f"{path}: rows are {' and '.join(sorted(kinds))} in {name!r} and 'test_{name}'; "
             "make them alike"
         )
     first = parts[0]
-    dtype = np.dtype(np.uint8 if first.dtype == np.uint8 and name == "inputs" else np.float32)
-    if name == "targets" and first.dtype.kind != "f":
-        dtype = np.dtype(np.int64)
-    if len(parts) == 1 and first.dtype == dtype:
+    if len(parts) == 1 and first.dtype == dtypes[0]:
         return first
-    whole, start = empty((sum(map(len, parts)), *first.shape[1:]), dtype), 0
+    whole, start = empty((sum(map(len, parts)), *first.shape[1:]), dtypes[0]), 0
     for part in parts:
         # A number beyond float32 becomes infinite, which the check of all datasets tells.
         with np.errstate(over="ignore"):
             whole[start : start + len(part)] = part
         start += len(part)
+    if whole.dtype == np.float32:
+        where = "column" if first.ndim <= 2 else "channel"
+        exact, rounded = (v.reshape(len(first), -1) if v.ndim == 1 else v for v in (first, whole))
+        check_precision(
+            lambda number: f"{path}: {where} {number} (counted from 0) of {name!r}",
+            exact,
+            rounded[: len(first)],
+        )
     return whole
+
+
+def _kept_as(array: Array, name: str) -> np.dtype[Any]:
+    """The type in which inputs or targets are kept."""
+    if name == "targets":
+        return np.dtype(np.float32 if array.dtype.kind == "f" else np.int64)
+    return np.dtype(np.uint8 if array.dtype == np.uint8 else np.float32)
 
 
 def _classes(path: str, arrays: _Arrays, targets: Array) -> tuple[str, ...]:

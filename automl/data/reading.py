@@ -1,11 +1,11 @@
-"""Reading of files that datasets share: existing paths, numbered lines, class codes."""
+"""Parts that readers of files share: existing paths, class codes."""
 
 from __future__ import annotations
 
-import csv
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +13,17 @@ from numpy.typing import NDArray
 
 from automl.errors import UserError
 
-DELIMITERS = {".csv": ",", ".tsv": "\t"}
+SYSTEM_FILES = ("thumbs.db", "desktop.ini", "ehthumbs.db")
+"""Files, in small letters, that systems put into folders by themselves."""
+SYSTEM_FOLDERS = ("__MACOSX",)
 
 
 def existing(path: str) -> Path:
-    """The path, if it is there on this machine. Raises UserError otherwise."""
+    """The path, if it is there on this machine and may be read. Raises UserError otherwise."""
     if not Path(path).exists():
         raise UserError(f"there is no {path} on {os.uname().nodename}; check the path")
+    if not os.access(path, os.R_OK):
+        raise UserError(f"{path} may not be read by this user; change its permissions")
     return Path(path)
 
 
@@ -31,43 +35,52 @@ def existing_file(path: str) -> Path:
 
 
 def visible_files(folder: Path) -> list[Path]:
-    """The sorted files below a folder that are neither hidden nor in a hidden folder."""
+    """The sorted files below a folder, without what is hidden or a system's own."""
     found: list[Path] = []
     for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(parent, name) for name in names if not name.startswith(".")]
+        folders[:] = [name for name in folders if is_visible(name)]
+        found += [Path(parent, name) for name in names if is_visible(name)]
     return sorted(path for path in found if path.is_file())
 
 
-def records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """The number of the first line and the fields of every record that is not blank.
-
-    A quoted field may hold newlines. Bytes that are not UTF-8 come as surrogates.
-    """
-    csv.field_size_limit(2**31 - 1)
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        reader, line = csv.reader(file, delimiter=delimiter), 1
-        for fields in reader:
-            if fields:
-                yield line, fields
-            line = reader.line_num + 1
+def is_visible(name: str) -> bool:
+    """True of a name of a file or a folder that is neither hidden nor a system's own."""
+    is_system = name.lower() in SYSTEM_FILES or name in SYSTEM_FOLDERS
+    return not (name.startswith(".") or is_system)
 
 
 def coded(labels: Sequence[str]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     """The sorted class names, and the class number of each label (rows,).
 
-    Names that are numbers are sorted as such, all others by the alphabet.
+    Where all labels are numbers, those of one number are one class, under its shortest spelling,
+    and the classes are sorted as numbers; all others by the alphabet.
     """
-    names = sorted(set(labels))
-    if all(is_number(name) for name in names):
-        names.sort(key=float)
-    codes = {name: code for code, name in enumerate(names)}
-    return tuple(names), np.array([codes[label] for label in labels], np.int64)
+    names = sorted(set(labels), key=lambda name: (len(name), name))
+    if not all(map(is_number, names)):
+        names.sort()
+        codes = {name: code for code, name in enumerate(names)}
+        return tuple(names), np.array([codes[label] for label in labels], np.int64)
+    spelled: dict[Decimal, str] = {}
+    for name in names:
+        spelled.setdefault(Decimal(name), name)
+    numbers = {number: code for code, number in enumerate(sorted(spelled))}
+    codes = {name: numbers[Decimal(name)] for name in names}
+    return tuple(spelled[number] for number in numbers), np.array(
+        [codes[label] for label in labels], np.int64
+    )
 
 
 def is_number(text: str) -> bool:
     """True of the text of a finite number."""
     try:
-        return math.isfinite(float(text))
+        return "_" not in text and math.isfinite(float(text))
     except ValueError:
         return False
+
+
+def check_unicode(text: str, where: str) -> None:
+    """Raise UserError, naming the row, on a text with bytes that are not UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UserError(f"{where} is not UTF-8; save the file in that encoding") from None

@@ -10,7 +10,8 @@ import numpy as np
 from sklearn import datasets
 from sklearn.utils import Bunch
 
-from automl.data.dataset import Dataset, RawDataset
+from automl.data.dataset import Dataset
+from automl.data.raw_dataset import RawDataset
 from automl.errors import UserError
 from automl.field_types import Count
 

@@ -2,43 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from itertools import islice
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pyarrow import compute, csv, parquet, types
+from pyarrow import compute
 
+from automl.data import table_file
 from automl.data.arrays import Array, empty
-from automl.data.dataset import Column, Dataset, RawDataset
-from automl.data.reading import DELIMITERS, coded, existing_file, is_number, records
+from automl.data.cells import NUMERIC, Cells
+from automl.data.dataset import Dataset
+from automl.data.precision import check_precision
+from automl.data.raw_dataset import Column, RawDataset
+from automl.data.reading import coded, is_number
+from automl.data.table_file import TableFile
 from automl.errors import UserError
 
 MAX_CATEGORIES = 100
 MAX_INTEGER_CLASSES = 20
-_KINDS: dict[str, tuple[Callable[[pa.DataType], bool], ...]] = {
-    "booleans": (types.is_boolean,),
-    "integers": (types.is_integer,),
-    "numbers": (types.is_floating, types.is_decimal),
-    "texts": (types.is_string, types.is_large_string, types.is_string_view, types.is_dictionary),
-    "dates or times": (types.is_temporal,),
-    "only missing values": (types.is_null,),
-    "bytes that are no UTF-8 text": (types.is_binary, types.is_large_binary),
-}
-_NUMERIC = ("booleans", "integers", "numbers")
+MAX_LISTED = 30
 
 
 @dataclass(frozen=True)
 class Table(Dataset):
     """A .csv or .tsv with a header, or a .parquet; `test_path` is another with the test rows.
 
-    Numbers and booleans are numeric, texts are categories. Missing are empty fields, NaN, NA,
-    null and the like. A target of texts, booleans or at most 20 different integers is a class,
+    Each may be a folder of parts. The delimiter, a comma as the decimal mark and packing (.gz,
+    .bz2, .xz) are found. Numbers and booleans are numeric, texts are categories. Missing are empty
+    fields, NaN, NA, null and the like, and a few texts among many numbers. The index that pandas
+    writes is left out. A target of texts, booleans or at most 20 different integers is a class,
     any other a regression, unless `task` is "classification" or "regression".
     """
 
@@ -51,146 +46,156 @@ class Table(Dataset):
 
     def load(self) -> RawDataset:
         if self.task not in ("", "classification", "regression"):
-            raise UserError(f"{self}: task is 'classification', 'regression' or empty")
-        paths = [path for path in (self.path, self.test_path) if path]
-        tables = _tables(paths, set(self.drop))
-        names = self._features(tables[0].column_names)
-        counts = [table.num_rows for table in tables]
+            raise UserError(
+                f"Table(task={self.task!r}): task is 'classification', 'regression' or empty"
+            )
+        files = self._files()
+        names = self._features(files[0])
+        counts = [file.num_rows for file in files]
         columns, inputs = [], empty((sum(counts), len(names)), np.float32)
         for number, name in enumerate(names):
-            parts = _column(name, tables, paths)
+            parts = _column(name, files)
             columns.append(Column(name, _categories(name, parts[0], self.path)))
-            inputs[:, number] = _values(parts, columns[-1].categories)
+            inputs[:, number] = values(parts, columns[-1].categories)
             if not columns[-1].categories:
                 _check_precision(self.path, name, parts[0], inputs[: counts[0], number])
-        targets, classes = self._targets(tables, paths)
-        shape = (sum(len(column.categories) or 1 for column in columns),)
-        row_name = partial(_row_name, paths, counts[0])
+        targets, classes = self._targets(files)
+        counted = [note for name in names if (note := _counts_rows(name, files[0].columns[name]))]
         return RawDataset(
-            inputs, targets, shape, classes, sum(counts[1:]), tuple(columns), row_name=row_name
+            inputs,
+            targets,
+            (sum(len(column.categories) or 1 for column in columns),),
+            classes,
+            num_test=sum(counts[1:]),
+            columns=tuple(columns),
+            row_name=lambda row: _row_name(files, row),
+            target=self.target,
+            notes=tuple(dict.fromkeys([*(n for file in files for n in file.notes), *counted])),
         )
 
-    def _features(self, names: list[str]) -> list[str]:
-        for name in (self.target, *self.drop):
-            if name not in names:
-                listed = ", ".join(names)
-                raise UserError(f"{self.path} has no column {name!r}; choose of {listed}")
-        features = [name for name in names if name not in (self.target, *self.drop)]
+    def _files(self) -> list[TableFile]:
+        """The training and the test file, the same columns in both."""
+        keep, drop = {self.target, *self.drop}, set(self.drop)
+        train = table_file.read(self.path, keep, drop)
+        if self.target not in train.columns:
+            raise UserError(_no_column(f"Table(target={self.target!r})", self.target, train))
+        if not self.test_path:
+            return [train]
+        # Texts that happen to be numbers in the test file are still texts.
+        texts = {name for name, column in train.columns.items() if column.kind == "texts"}
+        test = table_file.read(self.test_path, keep, drop, texts)
+        for name in sorted({*train.columns} ^ {*test.columns}):
+            raise UserError(
+                f"column {name!r} is not in both {self.path} and {self.test_path}; add or drop it"
+            )
+        return [train, test]
+
+    def _features(self, file: TableFile) -> list[str]:
+        for name in self.drop:
+            if name not in file.names:
+                raise UserError(_no_column(f"Table(drop={self.drop})", name, file))
+        features = [name for name in file.columns if name != self.target]
         if not features:
             raise UserError(f"{self}: no column is left beside the target; drop fewer")
         return features
 
-    def _targets(self, tables: list[pa.Table], paths: list[str]) -> tuple[Array, tuple[str, ...]]:
+    def _targets(self, files: Sequence[TableFile]) -> tuple[Array, tuple[str, ...]]:
         """Class numbers (rows,) and names, or a regression's numbers (rows, 1) and no names."""
-        parts = _column(self.target, tables, paths)
-        missing = np.concatenate([_is_missing(part) for part in parts])
+        parts = _column(self.target, files)
+        missing = np.concatenate([part.missing() for part in parts])
         if missing.any():
-            row_name = _row_name(paths, len(parts[0]), int(missing.argmax()))
+            why = "".join(f" ({note})" for part in parts for note in part.notes)
             raise UserError(
-                f"{row_name} has no value in the target column {self.target!r}; fill or remove it"
+                f"{_row_name(files, int(missing.argmax()))} has no value in the target column "
+                f"{self.target!r}{why}; fill or remove it"
             )
-        kind = _kind(parts[0])
-        few = kind == "integers" and len(compute.unique(parts[0])) <= MAX_INTEGER_CLASSES
-        task = "classification" if few or kind in ("booleans", "texts") else "regression"
-        if (self.task or task) == "classification":
-            labels = [label for part in parts for label in part.cast(pa.string()).to_pylist()]
-            classes, targets = coded(labels)
+        if not self.task and (first := _first_of_counted(parts[0])) is not None:
+            raise UserError(
+                f"Table(target={self.target!r}): the column counts the rows from {first}; choose "
+                "another target, or set task='regression'"
+            )
+        if (self.task or self._task(parts[0])) == "classification":
+            classes, targets = coded(_labels(parts))
             return targets, classes
-        if kind == "texts":
+        if parts[0].kind == "texts":
             raise UserError(
-                f"{self.path}: the target column {self.target!r} holds texts such as "
-                f"{str(parts[0][0])!r}; a regression needs numbers"
+                f"Table(target={self.target!r}): the column holds texts such as "
+                f"{str(parts[0].values[0])!r}; a regression needs numbers"
             )
-        values = _values(parts, ())
-        _check_precision(self.path, self.target, parts[0], values[: len(parts[0])])
-        return values[:, None], ()
+        numbers = values(parts, ())
+        _check_precision(self.path, self.target, parts[0], numbers[: len(parts[0].values)])
+        return numbers[:, None], ()
 
-
-def _tables(paths: list[str], drop: set[str]) -> list[pa.Table]:
-    """The tables of the training and of the test file, the same columns in both."""
-    tables = [_read(existing_file(paths[0]), {})]
-    for path in paths[1:]:
-        # Texts that happen to be numbers in the test file are still texts.
-        texts = {f.name: pa.string() for f in tables[0].schema if _kind(f) == "texts"}
-        tables.append(_read(existing_file(path), texts))
-        names, others = (set(table.column_names) - drop for table in tables)
-        for name in sorted(names ^ others):
-            raise UserError(f"column {name!r} is not in both {paths[0]} and {path}; add or drop it")
-    return tables
-
-
-def _read(path: Path, column_types: dict[str, pa.DataType]) -> pa.Table:
-    if path.suffix not in (*DELIMITERS, ".parquet"):
-        raise UserError(f"{path} is no .csv, .tsv or .parquet file; save it as one")
-    convert = csv.ConvertOptions(strings_can_be_null=True, column_types=column_types)
-    try:
-        if path.suffix == ".parquet":
-            table = parquet.ParquetFile(path, memory_map=True).read()
-        else:
-            parse = csv.ParseOptions(delimiter=DELIMITERS[path.suffix], newlines_in_values=True)
-            table = csv.read_csv(path, parse_options=parse, convert_options=convert)
-        names = table.column_names
-    except (pa.ArrowException, OSError) as error:
-        _check_fields(path)
-        raise UserError(f"{path} cannot be read: {error}; correct it or save it again") from None
-    except UnicodeDecodeError:
-        raise UserError(
-            f"the header of {path} is not UTF-8; save the file in that encoding"
-        ) from None
-    twice = [name for name in names if names.count(name) > 1]
-    if twice or not table.num_rows:
-        what = f"two columns {twice[0]!r}; rename one" if twice else "no rows; add some"
-        raise UserError(f"{path} holds {what}")
-    return table
-
-
-def _check_fields(path: Path) -> None:
-    """Raise UserError at the first line that has more or fewer fields than the header."""
-    lines = records(path, DELIMITERS[path.suffix]) if path.suffix in DELIMITERS else iter(())
-    _, header = next(lines, (1, []))
-    for line, fields in lines:
-        if len(fields) != len(header):
+    def _task(self, target: Cells) -> str:
+        """The task by the target's values. Raises UserError where these leave it open."""
+        if target.kind not in ("integers", "numbers"):
+            return "classification"
+        different = compute.unique(target.values).cast(pa.float64(), safe=False).to_numpy()
+        if len(different) > MAX_INTEGER_CLASSES:
+            return "regression"
+        if target.kind == "integers":
+            return "classification"
+        is_whole = bool((different == np.rint(different)).all())
+        if is_whole and len(different) > 2:
             raise UserError(
-                f"line {line} of {path} has {len(fields)} fields where the header has "
-                f"{len(header)}; quote values that hold the delimiter"
+                f"Table(target={self.target!r}): the column holds {len(different)} whole numbers "
+                f"such as {different[0]:.1f}; say what they are: task='classification' or "
+                "task='regression'"
             )
+        return "classification" if is_whole and len(different) == 2 else "regression"
 
 
-def _column(name: str, tables: list[pa.Table], paths: list[str]) -> list[pa.ChunkedArray]:
+def values(parts: Sequence[Cells], categories: tuple[str, ...]) -> NDArray[np.float32]:
+    """Numbers (rows,) or the codes of categories; NaN is a missing value or unknown category."""
+    columns = [part.values for part in parts]
+    if categories:
+        known = pa.array(categories)
+        columns = [
+            compute.index_in(column.cast(pa.string()), value_set=known) for column in columns
+        ]
+    numbers = [column.cast(pa.float64(), safe=False).to_numpy() for column in columns]
+    # A number beyond float32 becomes infinite, which the check of all datasets tells.
+    with np.errstate(over="ignore"):
+        return np.concatenate(numbers).astype(np.float32)
+
+
+def _column(name: str, files: Sequence[TableFile]) -> list[Cells]:
     """A column of the training and of the test file, if it can be learned from."""
-    parts = [table[name] for table in tables]
-    kinds = [_kind(part) for part in parts]
-    if kinds[0] not in (*_NUMERIC, "texts") or _is_missing(parts[0]).all():
-        held = kinds[0] if kinds[0] not in (*_NUMERIC, "texts") else "only missing values"
+    parts = [file.columns[name] for file in files]
+    first = parts[0]
+    if first.kind not in (*NUMERIC, "texts") or first.missing().all():
+        held = first.kind if first.kind not in (*NUMERIC, "texts") else "only missing values"
         raise UserError(
-            f"{paths[0]}: column {name!r} holds {held}; drop it or make numbers or texts of it"
+            f"{files[0].path}: column {name!r} holds {held}; drop it or make numbers or texts of it"
         )
-    numeric = kinds[0] in _NUMERIC
-    for kind in kinds[1:]:
-        if kind not in ("only missing values", *(_NUMERIC if numeric else ["texts"])):
+    alike = NUMERIC if first.kind in NUMERIC else ("texts",)
+    for part, file in zip(parts[1:], files[1:], strict=True):
+        if part.kind not in ("only missing values", *alike):
             raise UserError(
-                f"column {name!r} holds {kinds[0]} in {paths[0]} but {kind} in {paths[1]}; "
-                "make them alike"
+                f"column {name!r} holds {first.kind} in {files[0].path} but {part.kind} in "
+                f"{file.path}; make them alike"
             )
     return parts
 
 
-def _kind(column: pa.ChunkedArray | pa.Field) -> str:
-    """The kind of values in a column, as the user would say it."""
-    found = (name for name, tests in _KINDS.items() if any(test(column.type) for test in tests))
-    return next(found, f"values of the type {column.type}")
+def _labels(parts: Sequence[Cells]) -> list[str]:
+    """The labels of all rows, spelled as in the training file: 1 and 1.0 are true where that has
+    booleans."""
+    kind = parts[0].kind
+    if kind == "texts":
+        return [label for part in parts for label in part.values.to_pylist()]
+    numbers = [part.values.cast(pa.float64(), safe=False).to_pylist() for part in parts]
+    exact: list[str] = parts[0].values.cast(pa.string()).to_pylist()
+    spelled = dict(zip(numbers[0], exact, strict=True))
+    others = [number for part in numbers[1:] for number in part]
+    return exact + [spelled.get(number, f"{number:.15g}") for number in others]
 
 
-def _is_missing(column: pa.ChunkedArray) -> NDArray[np.bool_]:
-    missing: NDArray[np.bool_] = compute.is_null(column, nan_is_null=True).to_numpy()
-    return missing
-
-
-def _categories(name: str, column: pa.ChunkedArray, path: str) -> tuple[str, ...]:
+def _categories(name: str, column: Cells, path: str) -> tuple[str, ...]:
     """The sorted texts of a column of texts; none of numbers."""
-    if _kind(column) != "texts":
+    if column.kind != "texts":
         return ()
-    texts = sorted(compute.unique(column.cast(pa.string())).drop_null().to_pylist())
+    texts = sorted(compute.unique(column.values).drop_null().to_pylist())
     if len(texts) > MAX_CATEGORIES:
         # Among numbers, it is the text that is no number that should be seen.
         example = min(texts, key=is_number)
@@ -201,42 +206,47 @@ def _categories(name: str, column: pa.ChunkedArray, path: str) -> tuple[str, ...
     return tuple(texts)
 
 
-def _values(parts: list[pa.ChunkedArray], categories: tuple[str, ...]) -> NDArray[np.float32]:
-    """Numbers (rows,) or the codes of categories; NaN is a missing value or unknown category."""
-    if categories:
-        known = pa.array(categories)
-        parts = [compute.index_in(part.cast(pa.string()), value_set=known) for part in parts]
-    numbers = [part.cast(pa.float64(), safe=False).to_numpy() for part in parts]
-    # A number beyond float32 becomes infinite, which the check of all datasets tells.
-    with np.errstate(over="ignore"):
-        return np.concatenate(numbers).astype(np.float32)
+def _check_precision(path: str, name: str, column: Cells, rounded: NDArray[np.float32]) -> None:
+    known = ~column.missing()
+    exact = column.values.filter(pa.array(known))
+    if column.kind != "integers":
+        exact = exact.cast(pa.float64(), safe=False)
+    numbers = exact.to_numpy()[:, None]
+    check_precision(lambda _: f"{path}: column {name!r}", numbers, rounded[known][:, None])
 
 
-def _check_precision(
-    path: str, name: str, column: pa.ChunkedArray, rounded: NDArray[np.float32]
-) -> None:
-    """Raise UserError on numbers too close together for float32 to tell them apart.
+def _counts_rows(name: str, column: Cells) -> str:
+    """A note on a column that only counts the rows; "" of any other."""
+    first = _first_of_counted(column)
+    if first is None:
+        return ""
+    return f"column {name!r} counts the rows from {first}; drop=({name!r},) leaves it out"
 
-    Rounding makes some of them equal, and moves some by more than a hundredth of their deviation.
-    """
-    known = ~_is_missing(column)
-    exact, rounded = column.filter(pa.array(known)), rounded[known]
-    numbers = exact.cast(pa.float64(), safe=False).to_numpy()
-    if not np.isfinite(rounded).all():
-        return
-    moved = np.abs(rounded - numbers).max()
-    if moved < numbers.std() / 100 or len(compute.unique(exact)) == len(np.unique(rounded)):
-        return
-    raise UserError(
-        f"{path}: column {name!r} holds numbers such as {exact[0]} that float32 cannot tell from "
-        "their neighbours; subtract an offset, e.g. the least value, or drop it"
+
+def _first_of_counted(column: Cells) -> int | None:
+    """The first of integers that grow by one from row to row; None of any others, or of few."""
+    if column.kind != "integers" or column.values.null_count:
+        return None
+    numbers = column.values.to_numpy()
+    if len(numbers) <= MAX_INTEGER_CLASSES or (np.diff(numbers) != 1).any():
+        return None
+    return int(numbers[0])
+
+
+def _row_name(files: Sequence[TableFile], row: int) -> str:
+    first = files[0].num_rows
+    return files[0].row_name(row) if row < first else files[1].row_name(row - first)
+
+
+def _no_column(said: str, name: str, file: TableFile) -> str:
+    """The sentence on a name that is no column of a file."""
+    names = file.names
+    listed = ", ".join(names[:MAX_LISTED]) + f" and {len(names) - MAX_LISTED} more" * (
+        len(names) > MAX_LISTED
     )
-
-
-def _row_name(paths: list[str], num_first: int, row: int) -> str:
-    path, row = (paths[0], row) if row < num_first else (paths[1], row - num_first)
-    suffix = Path(path).suffix
-    if suffix == ".parquet":
-        return f"row {row} (counted from 0) of {path}"
-    line, _ = next(islice(records(Path(path), DELIMITERS[suffix]), row + 1, None))
-    return f"line {line} of {path}"
+    hint = ""
+    if all(map(is_number, names)):
+        hint = "; these are numbers: give the file a first line with the names of its columns"
+    elif len(names) == 1:
+        hint = "; separate the fields by commas, semicolons, tabs, bars or single blanks"
+    return f"{said}: {file.path} has no column {name!r}; choose of {listed}{hint}"

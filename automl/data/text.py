@@ -11,8 +11,10 @@ from typing import ClassVar
 import numpy as np
 
 from automl.data.arrays import Array, empty
-from automl.data.dataset import Dataset, RawDataset
-from automl.data.reading import DELIMITERS, coded, existing_file, records
+from automl.data.dataset import Dataset
+from automl.data.raw_dataset import RawDataset
+from automl.data.reading import check_unicode, coded, existing_file
+from automl.data.text_files import DELIMITERS, delimiter_of, ending, records, text_lines
 from automl.data.tokenizer import token_ids, tokenizer_json
 from automl.errors import UserError
 from automl.field_types import Count
@@ -50,35 +52,53 @@ class Text(Dataset):
         texts = [text for _, text, _ in rows]
         inputs, num_tokens = tokens(texts, self.length, self.tokenizer)
         shape = (self.length,)
-        return RawDataset(inputs, targets, shape, classes, num_test, (), num_tokens, row_name)
+        return RawDataset(
+            inputs,
+            targets,
+            shape,
+            classes,
+            num_test,
+            num_tokens=num_tokens,
+            row_name=row_name,
+            target=self.label,
+        )
 
     def tokenizer_json(self) -> str:
         return tokenizer_json(self.tokenizer, self.length) if self.tokenizer else ""
 
     def _rows(self, path: Path) -> list[tuple[int, str, str]]:
         """The line number, the text and the label of every row."""
-        if path.suffix not in (*DELIMITERS, ".jsonl"):
+        if ending(path) not in (*DELIMITERS, ".jsonl"):
             raise UserError(f"{path} is no .csv, .tsv or .jsonl file; save it as one")
-        read = _json_lines if path.suffix == ".jsonl" else _table_lines
+        read = _json_lines if ending(path) == ".jsonl" else _table_lines
         rows = []
         for line, text, label in read(path, self.text, self.label):
             where = f"line {line} of {path}"
-            if not isinstance(label, str | int | float) or not str(label).strip():
-                raise UserError(f"{where} has no label in {self.label!r}; fill or remove it")
-            rows.append((line, checked(text, where), str(label)))
+            rows.append((line, checked(text, where), checked_label(label, self.label, where)))
         if not rows:
             raise UserError(f"{path} holds no rows; add some")
         return rows
+
+
+def checked_label(label: object, name: str, where: str) -> str:
+    """The label as text, a whole number without decimals. Raises UserError, naming the row, where
+    there is none."""
+    if isinstance(label, float) and label.is_integer():
+        label = int(label)
+    said = str(label).strip() if isinstance(label, str | int | float) else ""
+    if said.lower() in ("", "nan"):
+        raise UserError(f"{where} has no label in {name!r}; fill or remove it")
+    check_unicode(said, where)
+    return said
 
 
 def checked(text: object, where: str) -> str:
     """The text. Raises UserError, naming the line, where there is none."""
     if not isinstance(text, str) or not text.strip():
         raise UserError(f"{where} has no text; fill or remove it")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise UserError(f"{where} is not UTF-8; save the file in that encoding") from None
+    check_unicode(text, where)
+    if "\0" in text:
+        raise UserError(f"{where} holds the character zero in its text; remove it")
     return text
 
 
@@ -95,32 +115,43 @@ def tokens(texts: Sequence[str], length: int, tokenizer: str) -> tuple[Array, in
 
 
 def _table_lines(path: Path, text: str, label: str) -> Iterator[tuple[int, object, object]]:
-    lines = records(path, DELIMITERS[path.suffix])
+    delimiter = delimiter_of(path)
+    lines = records(path, delimiter)
     _, header = next(lines, (1, []))
-    for name in (text, label):
-        if name not in header:
+    names = [name.strip() for name in header]
+    for field, name in (("text", text), ("label", label)):
+        if names.count(name) != 1:
+            told = "two columns" if name in names else "no column"
             raise UserError(
-                f"line 1 of {path} names no column {name!r} but {', '.join(header) or 'none'}; "
-                "tell which holds the text and which the label"
+                f"Text({field}={name!r}): line 1 of {path} names {told} {name!r} but "
+                f"{', '.join(header) or 'none'}; tell which holds the text and which the label"
             )
     for line, fields in lines:
         if len(fields) != len(header):
             raise UserError(
                 f"line {line} of {path} has {len(fields)} fields where the header has "
-                f"{len(header)}; quote texts that hold the delimiter"
+                f"{len(header)}; quote texts that hold the delimiter {delimiter!r}"
             )
-        yield line, fields[header.index(text)], fields[header.index(label)]
+        yield line, fields[names.index(text)], fields[names.index(label)]
 
 
 def _json_lines(path: Path, text: str, label: str) -> Iterator[tuple[int, object, object]]:
-    with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
-        for line, content in enumerate(file, 1):
-            if not content.strip():
-                continue
-            try:
-                row = json.loads(content)
-            except (ValueError, RecursionError) as error:
-                raise UserError(f"line {line} of {path} is not JSON: {error}; correct it") from None
-            if not isinstance(row, dict):
-                raise UserError(f"line {line} of {path} is no JSON object; write one per line")
-            yield line, row.get(text), row.get(label)
+    flags: set[bool] = set()
+    for line, content in text_lines(path):
+        if not content.strip():
+            continue
+        try:
+            row = json.loads(content)
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"line {line} of {path} is not JSON: {error}; correct it") from None
+        if not isinstance(row, dict):
+            raise UserError(f"line {line} of {path} is no JSON object; write one per line")
+        found = row.get(label)
+        if found is not None:
+            flags.add(isinstance(found, bool))
+        if len(flags) > 1:
+            raise UserError(
+                f"line {line} of {path} has the label {json.dumps(found)}, but some lines have "
+                "true or false and others not; write the labels alike"
+            )
+        yield line, row.get(text), found

@@ -11,6 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TypeVar
 
+from automl import conditions
 from automl.cluster import nodes, session
 from automl.cluster.measuring import MeasurerHandle
 from automl.cluster.portable_space import PortableSpace
@@ -24,6 +25,7 @@ from automl.engine.watch import Watch
 from automl.errors import UserError, unknown
 from automl.home import Home, check_name, home_at, make_writable
 from automl.measure.measurement import Reference
+from automl.pareto import DIRECTIONS
 from automl.space import initial_points as given_points
 from automl.space import space_file
 from automl.space.domains import Params
@@ -33,13 +35,14 @@ from automl.store import Store
 from automl.study import run_lock, storage
 from automl.study import study as studies
 from automl.study.budget import Budget, Clock
+from automl.study.goal import Goal, needs_training
 from automl.study.propose import warm_start as warm
 from automl.study.propose.samplers import SAMPLERS
 from automl.study.record import Settings
 from automl.study.study import Study
 from automl.tracking import server
 from automl.training.parallel import Parallelism
-from automl.trial.reference_model import largest
+from automl.trial.reference_model import check_figures, largest
 
 T = TypeVar("T")
 
@@ -60,6 +63,7 @@ def search(
     """
     chosen, new = read("search", options)
     budget, place = chosen.budget(), _home(home)
+    wanted_end = conditions.parse_any(budget.until)
     if new.sampler not in SAMPLERS:
         raise UserError(unknown("sampler", new.sampler, list(SAMPLERS)))
     _check_servers(chosen)
@@ -78,6 +82,7 @@ def search(
     models.identify()
     place.use_store(models.url)
     reference = largest(loaded, explored, place.cache)
+    check_figures([condition.figure for condition in wanted_end], reference.data.info)
     _new_folder(place, new.name, path.stem)
     exporting = _in_background(reference.export)
     watch = watch or Watch()
@@ -91,6 +96,9 @@ def search(
         measurer, measured = MeasurerHandle.calibrated(
             portable, file, reference.rows, chosen.measure_on
         )
+        known_of_it = reference.known(measured)
+        is_due = needs_training([*wanted_end, *loaded.conditions], known_of_it)
+        point = reference.point if is_due else {}
         settings = Settings(
             space_name=path.stem,
             folder=os.getcwd(),
@@ -101,9 +109,11 @@ def search(
             sampler=new.sampler,
             axes=reference.axes(loaded.objectives, measured.figures),
             reference_latency_ms=measured.latency_ms,
-            initial_points=wanted,
+            initial_points=(point, *(wanted or ({},))) if point else wanted,
             datasets=warm.datasets(explored),
             warm_start=new.warm_start or "",
+            reference=known_of_it,
+            reference_point=point,
         )
         kept = (settings, text, file, known, database)
         study = _created(place, new.name, path.stem, lambda folder: studies.create(folder, *kept))
@@ -125,6 +135,7 @@ def resume(
     make_writable(place)
     models = Store(place.store)
     models.identify()
+    _check_goal(study, chosen.budget().until)
     if not options.get("refit_minutes"):
         _check_budget_left(study, chosen.budget())
     _check_servers(chosen)
@@ -232,6 +243,18 @@ def _parallelism(space: Space, new: NewSearch) -> dict[str, str]:
         if any(f.name == "parallelism" for f in fields(step))
     }
     return {f"recipe.{label}.parallelism": json.dumps(value) for label in sorted(labels)}
+
+
+def _check_goal(study: Study, until: str | None) -> None:
+    """Raise UserError when a goal names what is not measured, or is met already."""
+    records = [*study.records(), *study.refits()]
+    measured = [record for record in records if record.is_complete]
+    conditions.parse_any(until, measured[0].values if measured else DIRECTIONS)
+    if why := Goal(until, study.settings, records).ending():
+        raise UserError(
+            f"search {study.name!r} has ended: {why}; to go on give another goal, or none: "
+            f'automl resume {study.name} --until ""'
+        )
 
 
 def _check_budget_left(study: Study, budget: Budget) -> None:

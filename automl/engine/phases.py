@@ -10,13 +10,15 @@ from automl.errors import alike
 from automl.recipe import Report
 from automl.space.space import TrialConfig
 from automl.study.budget import Clock, GpuMeter
-from automl.study.dispatcher import Dispatcher
+from automl.study.dispatcher import TIME_UP, Dispatcher
+from automl.study.goal import Goal
 from automl.study.record import TrialRecord
 from automl.study.trial_id import TrialId
 from automl.trial.result import Status, TrialResult
 
 FIRST_TRIALS = 8
 """So many trials, or two for each slot, that all fail alike are enough to know."""
+GOAL_MET = "another trial met the search's goal"
 
 
 class Phase(Enum):
@@ -28,7 +30,8 @@ class Phase(Enum):
 class Phases:
     """Hands out the search's trials while it lasts, then the refits, and takes how each ends.
 
-    The search lasts until a budget is spent or the dispatcher is over. `front` is that of trials
+    The search lasts until a budget is spent, a model meets the goal or the dispatcher is over;
+    after a goal that was met there are no refits. `front` is that of trials
     and refits, `hypervolumes` are those of the trials alone, after each ended one. `first_reasons`
     are why this run's trials failed, until one did not.
     """
@@ -41,6 +44,7 @@ class Phases:
         self.front, self.front_of_trials = study.front(), study.front(study.records())
         self.hypervolumes = study.hypervolumes()
         self.has_searched = False
+        self.goal = Goal(clock.budget.until, study.settings, [*study.records(), *study.refits()])
         results = [record.result for record in study.records()]
         self.may_fail_alike = all(one is None or one.status is Status.FAILED for one in results)
         self.first_reasons: list[str] = []
@@ -54,13 +58,14 @@ class Phases:
             self.dispatcher.close_slots()
         if not self.has_searched:
             return Phase.SEARCHING
-        is_refitting = self.clock.refits() and not self.refitter.is_over()
+        may_refit = self.clock.refits() and self.goal.met_by is None
+        is_refitting = may_refit and not self.refitter.is_over()
         runs = is_refitting or self.dispatcher.under_way.live
         return Phase.REFITTING if runs else Phase.OVER
 
     def why_over(self) -> str:
-        """Name the budget that is spent; "" while there is some of each."""
-        return self.clock.budget.spent(
+        """Name the goal that is met or the budget that is spent; "" while there is some of each."""
+        return self.goal.ending() or self.clock.budget.spent(
             self.hypervolumes, self.clock.seconds_for_all(), self.meter.seconds()
         )
 
@@ -71,15 +76,15 @@ class Phases:
         return first[0] if len(first) == enough and len(set(map(alike, first))) == 1 else ""
 
     def should_stop(self, interrupted: Callable[[], bool]) -> bool:
-        """Tell whether no trial is to go on: on request, as all fail alike, or as the refits' time
-        is over, too."""
-        if interrupted() or self.why_hopeless():
+        """Tell whether no trial is to go on: on request, as all fail alike, as the goal is met, or
+        as the refits' time is over, too."""
+        if interrupted() or self.why_hopeless() or self.goal.met_by is not None:
             return True
         return self.phase is not Phase.SEARCHING and self.clock.is_up()
 
     def next_trial(self) -> TrialRecord | None:
         """The next trial; None while none is due, or `is_over`."""
-        if self.why_hopeless():
+        if self.why_hopeless() or self.goal.met_by is not None:
             return None
         if self.phase is Phase.SEARCHING:
             return self.dispatcher.next()
@@ -114,6 +119,7 @@ class Phases:
         makers = self.refitter if trial.is_refit else self.dispatcher
         record = makers.end(trial, result)
         self.front.add(record)
+        self.goal.take(record)
         if not trial.is_refit:
             self.front_of_trials.add(record)
             self.hypervolumes.append(self.front_of_trials.hypervolume)
@@ -127,6 +133,8 @@ class Phases:
     def stopped(self, trial: TrialId, seconds: float = 0.0) -> TrialResult:
         """The result of a trial that the search's end finds unfinished."""
         reason = self.dispatcher.why_unfinished(trial)
+        if reason == TIME_UP and self.goal.met_by is not None:
+            reason = GOAL_MET
         return TrialResult(Status.STOPPED, reason=reason, seconds=seconds)
 
     def unfinished(self) -> list[TrialId]:

@@ -78,7 +78,8 @@ def run(
         phases.dispatcher.close()
         undelivered = tracker.close(_run_status(ended))
     why = f"the search has ended: {phases.why_over() or NOTHING_LEFT}" if is_finished else ""
-    watch.ended(ended, [note for note in (*map(str, study.faults()), why, undelivered) if note])
+    notes = (*map(str, study.faults()), why, phases.goal.missed(), undelivered)
+    watch.ended(ended, [note for note in notes if note])
     return ended
 
 

@@ -70,6 +70,17 @@ class Budgets:
             RUN,
         ),
     ] = None
+    until: Annotated[
+        str | None,
+        Shown(
+            BUDGETS,
+            "End at the first model that meets these conditions, e.g. "
+            '"accuracy>=0.97 and size_bytes<=20000" or '
+            '"accuracy within 1% of reference and latency_ms<=50% of reference"; "" for none.',
+            "no goal",
+            RUN,
+        ),
+    ] = None
     trial_minutes: Annotated[
         Positive | None,
         Shown(BUDGETS, "End a trial that works for longer; it has failed.", "no limit", RUN),
@@ -198,7 +209,12 @@ class Choice:
 
     where: Annotated[
         str | None,
-        Shown(MODEL, 'Conditions, e.g. "size_bytes<=20000 and accuracy>=0.95".', "none", CHOOSE),
+        Shown(
+            MODEL,
+            'Conditions, e.g. "size_bytes<=20000 and accuracy within 1% of reference".',
+            "none",
+            CHOOSE,
+        ),
     ] = None
     best: Annotated[
         str | None,
@@ -222,7 +238,7 @@ class Choice:
         str | None,
         Shown(
             MODEL,
-            "Figures that decide, the most important first, e.g. "
+            "Figures that decide, the most important first, or conditions, e.g. "
             '"accuracy within 0.01, size_bytes within 10%, latency_ms".',
             "none",
             CHOOSE,

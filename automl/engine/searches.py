@@ -107,6 +107,7 @@ class Search:
             "the knee of the front" if knee else why,
             self.config(record),
             study_space(self.study),
+            self._origin(record) if record.id.is_refit else None,
         )
         file = None if html is None else Path(html)
         return explanation.explain_and_publish(self.study, chosen, self.home, file, say)
@@ -130,6 +131,10 @@ class Search:
         """The full trial config of a record."""
         params = {WHOLE: record.config} if record.config else record.params
         return rebuild(study_space(self.study), params)
+
+    def _origin(self, refit: TrialRecord) -> TrialConfig:
+        """The config of the trial of which this is the refit."""
+        return self.config(self.study.records()[refit.id.number])
 
     def _with_row(self, file: bytes, config: TrialConfig) -> Shipped:
         """A file with the first row that its trial learned from, raw."""

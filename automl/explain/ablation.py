@@ -1,11 +1,13 @@
 """Ablation of a chosen model: its recipe run again step by step, without one technique after the
-other, and with one layer after the other in fewer bits."""
+other, and with one layer after the other in fewer bits. A refit goes on from its origin's recipe.
+"""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 
 import torch
@@ -16,7 +18,7 @@ from automl.compression.quantize import Quantize
 from automl.config import canonical
 from automl.data import dataset
 from automl.errors import Rejected
-from automl.explain.findings import Ablation, Outcome
+from automl.explain.findings import REFIT, Ablation, Outcome
 from automl.models.family import Network, restore
 from automl.recipe import Context, LayerSensitivity, Sibling, Step
 from automl.space.space import TrialConfig
@@ -75,25 +77,56 @@ class RecipeRunner:
         return [step for step, key in pairs if not self.store.has(key, "spec.json")]
 
 
-def ablate(config: TrialConfig, runner: RecipeRunner, say: Say) -> Ablation:
-    """Run a recipe again, whole, up to each of its steps, and without each technique."""
+def ablate(
+    config: TrialConfig, origin: TrialConfig | None, runner: RecipeRunner, say: Say
+) -> Ablation:
+    """Run a recipe again, whole, up to each of its steps, and without each technique.
+
+    `origin` is the config of the trial of which this is the refit, if it is one.
+    """
     known: dict[str, TrialResult] = {}
 
     def outcome(name: str, variant: TrialConfig, what: str) -> Outcome:
         text = canonical(variant)
         if text not in known and (why := runner.why_not_run(variant)):
-            return Outcome(name, "not run", why, {})
+            return Outcome(name, "not run", why, {}, 0.0)
         if text not in known:
             say(f"measuring {what}")
             known[text] = runner.run(variant)
         result = known[text]
         figures = result.measurement.figures if result.measurement else {}
-        return Outcome(name, result.status, result.reason, figures)
+        return Outcome(name, result.status, result.reason, figures, _seconds(result))
 
     whole = outcome("the model", config, "the model again")
-    after = [outcome(n, part, f"it after {n}") for n, part in prefixes(config).items()]
-    without = [outcome(n, other, f"it without {n}") for n, other in techniques(config).items()]
+    after = [outcome(n, part, f"it after {n}") for n, part in course(config, origin)]
+    lacking = {REFIT: origin} if origin else {}
+    lacking |= techniques(config)
+    without = [outcome(n, other, f"it without {n}") for n, other in lacking.items()]
     return Ablation(whole, after, without)
+
+
+def course(config: TrialConfig, origin: TrialConfig | None) -> list[tuple[str, TrialConfig]]:
+    """The way of a model, each step by its name: a recipe up to each of its steps.
+
+    A refit's begins with its origin's: the first training, and the cuts to the shape that was
+    trained again, with the trainings after them.
+    """
+    own = list(prefixes(config).items())
+    if origin is None:
+        return own
+    num_before = 1
+    if config.model != origin.model:
+        num_before += max(i for i, step in enumerate(origin.recipe) if step.cuts)
+        rest = origin.recipe[num_before:]
+        num_before += sum(1 for _ in takewhile(lambda step: not step.compresses, rest))
+    (_, trained_again), *after = own
+    return [*list(prefixes(origin).items())[:num_before], (REFIT, trained_again), *after]
+
+
+def _seconds(result: TrialResult) -> float:
+    """The seconds that the steps of a recipe took, in whichever trial they ran."""
+    own = [seconds for stage, seconds in result.stages.items() if stage != "export"]
+    return result.reused_seconds + sum(own)
 
 
 def prefixes(config: TrialConfig) -> dict[str, TrialConfig]:

@@ -24,6 +24,7 @@ from automl.explain.findings import (
     Outcome,
     Parameters,
 )
+from automl.explain.neighbours import neighbours
 from automl.home import Home
 from automl.measure import predictions
 from automl.measure.measurement import Measurement, Reference, measure
@@ -31,6 +32,7 @@ from automl.recipe import LayerSensitivity
 from automl.space.space import Space, TrialConfig
 from automl.store import Store
 from automl.study import importance
+from automl.study.one_choice import one_choice_pairs
 from automl.study.propose import next_proposals
 from automl.study.record import TrialRecord
 from automl.study.study import Study
@@ -43,12 +45,21 @@ MAX_PARAMETERS, MAX_PAIRS = 12, 8
 
 @dataclass(frozen=True)
 class Chosen:
-    """A model to explain: why it was chosen, its config, and the space that it is of."""
+    """A model to explain: why it was chosen, its config, and the space that it is of.
+
+    `origin` is the config of the trial of which it is the refit, if it is one.
+    """
 
     record: TrialRecord
     why: str
     config: TrialConfig
     space: Space
+    origin: TrialConfig | None = None
+
+    @property
+    def uncompressed(self) -> TrialConfig:
+        """The recipe in which the model was uncompressed at first."""
+        return self.origin or self.config
 
 
 def explain_and_publish(
@@ -79,19 +90,22 @@ def explain(study: Study, chosen: Chosen, home: Home, say: Say) -> Explanation:
     technique, and measured as the search did. Only validation rows are looked at.
     """
     runner, record, config = _runner(study, home), chosen.record, chosen.config
-    ablated = ablation.ablate(config, runner, say)
+    ablated = ablation.ablate(config, chosen.origin, runner, say)
     say("comparing answers, and looking at the search")
     explanation = Explanation(
         search=study.name,
         objectives=study.settings.objectives,
         quality=_main_quality(study, record),
-        model=_chosen_model(chosen, ablated.whole, ablation.parent_file(config, runner)),
+        model=_chosen_model(
+            chosen, ablated.whole, ablation.parent_file(chosen.uncompressed, runner)
+        ),
         ablation=ablated,
         answers=_compare_answers(chosen, ablated.whole, runner),
         sensitivity=_layer_sensitivity(record, config, runner),
         outcomes=record.result.outcomes if record.result else {},
         parameters=_parameters(study),
         proposals=next_proposals.proposals(study, chosen.space, Bounds(home.cache)),
+        beside=neighbours(study.settings, record, study.front().members),
     )
     return replace(explanation, findings=text.sentences(explanation))
 
@@ -136,6 +150,7 @@ def _chosen_model(chosen: Chosen, whole: Outcome, parent: bytes | None) -> Chose
         recorded=record.values,
         difference=", ".join(differing) if whole.figures else f"{whole.status}, {whole.reason}",
         parent_bytes=None if parent is None else len(parent),
+        origin=str(record.id.origin) if record.id.is_refit else None,
     )
 
 
@@ -151,7 +166,7 @@ def _compare_answers(chosen: Chosen, whole: Outcome, runner: RecipeRunner) -> An
             f"{runner.store.url} and cannot be made again here ({whole.reason}); "
             "search again to make it"
         )
-    before = ablation.parent_file(config, runner)
+    before = ablation.parent_file(chosen.uncompressed, runner)
     comparison = predictions.compare(before, file, data.validation, data.info.classes)
     positions = [item.position for item in comparison.changed[:MAX_PREVIEWS]]
     shown = data.validation.inputs[positions]
@@ -177,4 +192,5 @@ def _parameters(study: Study) -> Parameters:
         num_complete=len(importance.complete(records)),
         alone={name: own[:MAX_PARAMETERS] for name, own in alone.items()},
         pairs={name: own[:MAX_PAIRS] for name, own in pairs.items()},
+        one_choice=one_choice_pairs(settings, records)[:MAX_PARAMETERS],
     )

@@ -6,12 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TypeAlias, cast
 
+from automl.explain.neighbours import Neighbour
 from automl.measure import predictions
 from automl.measure.predictions import ClassComparison, NumberComparison
 from automl.recipe import LayerOutcome, LayerSensitivity
 from automl.study.importance import Importance, Interaction
+from automl.study.one_choice import OneChoice
 from automl.study.propose.next_proposals import ForetoldProposal
 from automl.trial import layer_outcomes
+
+REFIT = "the refit"
+"""The name of a refit's training among steps and techniques."""
 
 Figures: TypeAlias = Mapping[str, float]
 """Measured figures by name."""
@@ -23,6 +28,7 @@ class ChosenModel:
 
     `difference` names what is not equal in the file of its recipe run again, if anything.
     `parent_bytes` is the size of the fp32 file that the model was compressed from, if any.
+    `origin` is the trial of which it is the refit, if it is one.
     """
 
     trial_id: str
@@ -31,6 +37,7 @@ class ChosenModel:
     recorded: Figures
     difference: str
     parent_bytes: int | None
+    origin: str | None = None
 
     @property
     def is_same(self) -> bool:
@@ -39,12 +46,16 @@ class ChosenModel:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A recipe that was run: the `figures` of its file, or none and the `reason`."""
+    """A recipe that was run: the `figures` of its file, or none and the `reason`.
+
+    `seconds` are what its steps took, in whichever trial they ran.
+    """
 
     name: str
     status: str
     reason: str
     figures: Figures
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -76,11 +87,15 @@ class Answers:
 
 @dataclass(frozen=True)
 class Parameters:
-    """Parameters that decide each objective, alone and in pairs, by `num_complete` trials."""
+    """Parameters that decide each objective, alone and in pairs, by `num_complete` trials.
+
+    `one_choice` has the trials that differ in one choice, for where no parameter stands out.
+    """
 
     num_complete: int
     alone: Mapping[str, Sequence[Importance]]
     pairs: Mapping[str, Sequence[Interaction]]
+    one_choice: Sequence[OneChoice] = ()
 
 
 @dataclass(frozen=True)
@@ -89,7 +104,8 @@ class Explanation:
 
     `quality` is the figure that techniques are judged by besides bytes; `sensitivity` is by the
     label of the step that measured it, `outcomes` by the label of the step that told what it made
-    of each layer; `findings` are all of it in sentences.
+    of each layer; `beside` are the model's neighbours on the front; `findings` are all of it in
+    sentences.
     """
 
     search: str
@@ -102,6 +118,7 @@ class Explanation:
     outcomes: Mapping[str, Sequence[LayerOutcome]]
     parameters: Parameters
     proposals: Sequence[ForetoldProposal]
+    beside: Sequence[Neighbour] = ()
     findings: Sequence[str] = ()
 
     def as_json(self) -> dict[str, object]:
@@ -110,6 +127,7 @@ class Explanation:
         return {
             "search": self.search,
             "trial_id": model.trial_id,
+            "origin": model.origin,
             "chosen": model.why,
             "objectives": list(self.objectives),
             "quality": self.quality,
@@ -131,6 +149,8 @@ class Explanation:
             "num_complete": parameters.num_complete,
             "importance": _plain(parameters.alone),
             "interactions": _plain(parameters.pairs),
+            "one_choice": [asdict(pair) for pair in parameters.one_choice],
+            "beside": [asdict(neighbour) for neighbour in self.beside],
             "next": [asdict(proposal) for proposal in self.proposals],
             "findings": list(self.findings),
         }

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from automl import quality
-from automl.explain.findings import Explanation, Figures
+from automl.explain.findings import REFIT, Explanation, Figures
 from automl.measure.predictions import ClassComparison, NumberComparison
 from automl.pareto import DIRECTIONS
-from automl.tracking.pages.formats import named, parameters, short
+from automl.study.importance import MIN_TRIALS
+from automl.tracking.pages.formats import duration, named, parameter, parameters, short
 from automl.trial import layer_outcomes
 
 MIN_SHARE = 0.05
 """What matters less than this share is not worth a sentence."""
+TIME_DOUBT = 0.1
+"""Times that differ by less than this share are not told apart: a measurement has its noise."""
+MAX_PAIRS = 4
 
 
 def sentences(explanation: Explanation) -> list[str]:
     """An explanation's findings, the model first, then the search."""
-    of_model = (_model, _left_alone, _techniques, _answers, _layers)
+    of_model = (_model, _left_alone, _techniques, _answers, _layers, _beside)
     parts = (*of_model, _importance, _interactions, _proposal)
     return [sentence for part in parts for sentence in part(explanation)]
 
@@ -47,14 +51,16 @@ def _left_alone(explanation: Explanation) -> Iterator[str]:
 
 def _techniques(explanation: Explanation) -> Iterator[str]:
     whole, without = explanation.ablation.whole.figures, explanation.ablation.without
-    if not without:
+    if explanation.model.origin is not None:
+        yield from _refit(explanation, explanation.model.origin)
+    elif not without:
         yield "Its recipe is one training: there is no technique to leave out."
         return
     for outcome in without if whole else ():
-        if outcome.status == "complete":
-            yield _gain(outcome.name, outcome.figures, whole, explanation.quality)
-        else:
+        if outcome.status != "complete":
             yield f"Without {outcome.name} there is no model to compare: {outcome.reason}."
+        elif explanation.model.origin is None:
+            yield f"{_gain(outcome.name, outcome.figures, whole, explanation.quality)}."
     if "accuracy" in whole:
         num_rows = explanation.answers.comparison.num_rows
         low, high = quality.wilson_interval(whole["accuracy"], num_rows)
@@ -64,46 +70,106 @@ def _techniques(explanation: Explanation) -> Iterator[str]:
         )
 
 
+def _refit(explanation: Explanation, origin: str) -> Iterator[str]:
+    """A refit through its origin: what each step bought, from the uncompressed parent on."""
+    name, steps = explanation.quality, explanation.ablation.after_steps
+    yield f"It is the refit of trial {origin}: trained again, longer, at the shape that it had."
+    made = [step for step in steps if step.figures]
+    if not made:
+        return
+    first, figures = made[0], made[0].figures
+    yield (
+        f"The uncompressed parent, after {first.name} of trial {origin}, had "
+        f"{_figures(figures, name)}, in {duration(first.seconds)} of computing."
+    )
+    refit = next((i for i, step in enumerate(made) if step.name == REFIT), len(made))
+    for i, (before, after) in enumerate(zip(made, made[1:]), 1):
+        # A refit starts anew: none of its seconds are its origin's.
+        seconds = after.seconds if i == refit else after.seconds - before.seconds
+        took = f"; it took {duration(max(0.0, seconds))}"
+        yield f"{_gain(after.name, before.figures, after.figures, name)}{took}."
+    kept = next((o for o in explanation.ablation.without if o.name == REFIT), None)
+    if kept is not None and kept.figures and explanation.ablation.whole.figures:
+        whole = explanation.ablation.whole.figures
+        yield f"In all, {_gain(f'refitting trial {origin}', kept.figures, whole, name)}."
+
+
+def _figures(figures: Figures, name: str) -> str:
+    return ", ".join(named(n, figures[n]) for n in (name, "size_bytes", "latency_ms"))
+
+
 def _gain(technique: str, without: Figures, whole: Figures, name: str) -> str:
     """A technique's gain and its cost, against the recipe that lacks it."""
-    gained: list[str] = []
-    lost: list[str] = []
-    sizes = without["size_bytes"], whole["size_bytes"]
-    if sizes[0] != sizes[1]:
-        ratio = max(sizes) / min(sizes)
-        difference = f"{max(sizes) - min(sizes):,.0f} bytes (a factor of {ratio:.2f})"
-        (gained if sizes[0] > sizes[1] else lost).append(difference)
-    better = whole[name] - without[name]
-    if better:
-        is_gain = (better > 0) == (DIRECTIONS[name] == "max")
-        (gained if is_gain else lost).append(f"{abs(better):.4f} {name}")
+    gained, lost = _differences(without, whole, (name, "size_bytes", "latency_ms"))
     if gained and lost:
-        return f"{technique} bought {' and '.join(gained)} for {' and '.join(lost)}."
+        return f"{technique} bought {' and '.join(gained)} for {' and '.join(lost)}"
     if gained:
-        return f"{technique} bought {' and '.join(gained)} and cost nothing."
+        return f"{technique} bought {' and '.join(gained)} and cost nothing"
     if lost:
-        return f"{technique} bought nothing here, and cost {' and '.join(lost)}."
-    return f"{technique} changed neither bytes nor {name}."
+        return f"{technique} bought nothing here, and cost {' and '.join(lost)}"
+    return f"{technique} changed neither bytes nor {name}"
+
+
+def _differences(
+    before: Figures, after: Figures, names: Iterable[str]
+) -> tuple[list[str], list[str]]:
+    """The differences of figures in words: those to the better, and those to the worse.
+
+    Times that differ by less than `TIME_DOUBT` are left out.
+    """
+    better: list[str] = []
+    worse: list[str] = []
+    for name in sorted(names, key=lambda name: name != "size_bytes"):
+        if name not in before or name not in after or before[name] == after[name]:
+            continue
+        low, high = sorted((before[name], after[name]))
+        factor = f" (a factor of {high / low:.2f})" if low > 0 else ""
+        if name.endswith("_ms") and high < low * (1 + TIME_DOUBT):
+            continue
+        if name == "size_bytes":
+            difference = f"{high - low:,.0f} bytes{factor}"
+        elif name.endswith("_ms"):
+            difference = f"{high - low:.3g} ms{factor}"
+        else:
+            difference = f"{high - low:.4f} {name}"
+        is_better = (after[name] > before[name]) == (DIRECTIONS[name] == "max")
+        (better if is_better else worse).append(difference)
+    return better, worse
+
+
+def _beside(explanation: Explanation) -> Iterator[str]:
+    own, told = explanation.model.recorded, set[str]()
+    for neighbour in explanation.beside:
+        gained, lost = _differences(own, neighbour.figures, explanation.objectives)
+        if neighbour.trial_id in told or not gained:
+            continue
+        told.add(neighbour.trial_id)
+        cost = f" for {' and '.join(lost)}" if lost else ""
+        yield (
+            f"Beside it on the front, trial {neighbour.trial_id} is better in "
+            f"{neighbour.better}: a move there buys {' and '.join(gained)}{cost}."
+        )
 
 
 def _answers(explanation: Explanation) -> Iterator[str]:
     comparison = explanation.answers.comparison
     if not explanation.model.parent_bytes:
         return
+    change = "Compression and refit" if explanation.model.origin else "Compression"
     if isinstance(comparison, NumberComparison):
         before, after = comparison.rmse.before or 0.0, comparison.rmse.after
         yield (
-            f"Compression took the error (rmse) from {before:.4g} to {after:.4g}, and moved the "
+            f"{change} took the error (rmse) from {before:.4g} to {after:.4g}, and moved the "
             f"predictions by {comparison.mean_change:.2g} on average."
         )
         return
     became = [str(item.became) for item in comparison.changed]
     if not became:
-        yield f"Compression changed none of its {comparison.num_rows} answers."
+        yield f"{change} changed none of its {comparison.num_rows} answers."
         return
     counts = [f"{became.count(word)} {word}" for word in dict.fromkeys(became)]
     yield (
-        f"Compression changed {len(became)} of its {comparison.num_rows} answers: "
+        f"{change} changed {len(became)} of its {comparison.num_rows} answers: "
         f"now {', '.join(counts)}."
     )
     yield from _worst_class(comparison)
@@ -139,9 +205,10 @@ def _importance(explanation: Explanation) -> Iterator[str]:
     parameters = explanation.parameters
     if not parameters.alone:
         yield (
-            f"With {parameters.num_complete} complete trials the search is too short to say which "
-            "parameters matter."
+            f"Which parameters matter is told from {MIN_TRIALS} complete trials on; the search has "
+            f"{parameters.num_complete}."
         )
+    is_any_clear = False
     for name, own in parameters.alone.items():
         deciding = [
             f"{short(one.path)} ({one.share:.0%}; the best have {one.best})"
@@ -149,9 +216,29 @@ def _importance(explanation: Explanation) -> Iterator[str]:
             if one.is_clear and one.share >= MIN_SHARE
         ]
         if deciding:
+            is_any_clear = True
             yield f"What decides {name} most: {', then '.join(deciding[:2])}."
         else:
             yield f"No parameter stands out for {name} in {parameters.num_complete} trials."
+    if not is_any_clear:
+        yield from _one_choice(explanation)
+
+
+def _one_choice(explanation: Explanation) -> Iterator[str]:
+    """Tell what single choices did, from pairs of trials that differ in nothing else."""
+    pairs = explanation.parameters.one_choice
+    if not pairs:
+        yield "No two of its trials differ in one choice alone."
+    for pair in pairs[:MAX_PAIRS]:
+        before, after = map(parameter, pair.values)
+        gained, lost = _differences(*pair.figures, explanation.objectives)
+        said = [f"bought {' and '.join(gained)}"] * bool(gained)
+        said += [f"cost {' and '.join(lost)}"] * bool(lost)
+        others = f" (the most of {pair.num_pairs} such pairs)" if pair.num_pairs > 1 else ""
+        yield (
+            f"Trials {' and '.join(pair.trials)} differ in {short(pair.path)} alone{others}: "
+            f"{after} in place of {before} {' and '.join(said) or 'changed nothing'}."
+        )
 
 
 def _interactions(explanation: Explanation) -> Iterator[str]:

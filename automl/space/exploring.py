@@ -6,10 +6,10 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from automl import config_checks, pareto
+from automl import conditions, config_checks, pareto
 from automl.config import locate
 from automl.errors import UserError, unknown
-from automl.space.domains import Domain, FloatDomain, IntDomain, OneOfDomain, ParamValue
+from automl.space.domains import Domain, FloatDomain, IntDomain, OneOfDomain, Params, ParamValue
 from automl.space.sampling import SpaceWalk
 from automl.space.space import Space, TrialConfig
 
@@ -18,13 +18,15 @@ from automl.space.space import Space, TrialConfig
 class Explored:
     """Configs that together meet every option of a space, and all that was met.
 
-    `chosen` are the options of each config, by the path of their OneOf.
+    `chosen` are the options of each config, by the path of their OneOf, `params` the values of
+    all its domains.
     """
 
     configs: tuple[TrialConfig, ...]
     chosen: tuple[dict[str, str], ...]
     domains: dict[str, Domain]
     paths: frozenset[str]
+    params: tuple[Params, ...]
 
     def blamed(self, errors: Mapping[int, UserError]) -> UserError:
         """The error of configs that cannot be, by their number, that names the options which only
@@ -57,6 +59,7 @@ def explore(space: Space, *, lowest: bool = False) -> Explored:
     """
     domains: dict[str, Domain] = {}
     configs: list[TrialConfig] = []
+    params: list[Params] = []
     options: list[dict[str, str]] = []
     paths: set[str] = set()
     queued: set[tuple[str, str]] = set()
@@ -87,8 +90,9 @@ def explore(space: Space, *, lowest: bool = False) -> Explored:
         config_checks.check(config)
         configs.append(locate(config, walk.folders))
         options.append(chosen)
+        params.append(walk.params)
         paths |= walk.paths
-    return Explored(tuple(configs), tuple(options), domains, frozenset(paths))
+    return Explored(tuple(configs), tuple(options), domains, frozenset(paths), tuple(params))
 
 
 def validate(space: Space) -> Explored:
@@ -101,7 +105,7 @@ def validate(space: Space) -> Explored:
         if name not in pareto.DIRECTIONS:
             raise UserError(unknown("objective", name, list(pareto.DIRECTIONS)))
     for constraint in space.constraints:
-        pareto.parse_where(constraint)
+        conditions.parse(constraint)
     explored = explore(space)
     for path in space.fixed:
         if path not in explored.paths:

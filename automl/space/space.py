@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from automl.conditions import Condition, parse
 from automl.config import Config
 from automl.errors import UserError
 from automl.recipe import Step
@@ -35,7 +36,8 @@ class Space(Config):
     """A trial config with domains, and the objectives and constraints of its search.
 
     `objectives` are names of metrics or of a file's figures (`pareto.DIRECTIONS`).
-    `constraints` read like "size_bytes<=40000". `fixed` maps paths to values that replace the
+    `constraints` read like "size_bytes<=40000" or "accuracy within 1% of reference" (see
+    `conditions.py`). `fixed` maps paths to values that replace the
     values there (`--set`). Relative paths of data and weights are looked for in `folders`, in
     their order.
     """
@@ -45,3 +47,8 @@ class Space(Config):
     constraints: tuple[str, ...] = ()
     fixed: dict[str, str] = field(default_factory=dict)
     folders: tuple[str, ...] = ()
+
+    @property
+    def conditions(self) -> list[Condition]:
+        """Every condition of the constraints. Raises UserError on one that cannot be read."""
+        return [condition for text in self.constraints for condition in parse(text)]

@@ -25,7 +25,8 @@ class Budget:
     `trials` may run; `gpu_hours` are reserved GPUs × wall time of trials; after `patience`
     ended trials in which the hypervolume has stagnated there is no more to wait for.
     `refit_minutes`, inside `minutes`, are for the refits after the search: 0 for none, else
-    a quarter of what was searched.
+    a quarter of what was searched. `until` are conditions: the first model that meets them ends
+    the search, refits included (`goal.py`).
     """
 
     trials: int | None = None
@@ -33,6 +34,7 @@ class Budget:
     gpu_hours: float | None = None
     patience: int | None = None
     refit_minutes: float | None = None
+    until: str | None = None
 
     def __post_init__(self) -> None:
         if self.minutes is not None and (self.refit_minutes or 0) >= self.minutes:

@@ -5,18 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from automl import pareto
+from automl import conditions, pareto
+from automl.study.reference import ReferenceFigures
 
 if TYPE_CHECKING:
     from automl.study.record import Settings, TrialRecord
 
 
 class Front:
-    """The complete, feasible trials that none dominates; of equal trials the first by id."""
+    """The complete, feasible trials that none dominates; of equal trials the first by id.
+
+    `limits` are the constraints as numbers. Those relative to the reference's quality hold from
+    its first training on, and rise with it: what no longer keeps them leaves the front.
+    """
 
     def __init__(self, settings: Settings, records: Iterable[TrialRecord] = ()) -> None:
         self.objectives, self.axes = settings.objectives, settings.axes
         self.conditions = settings.conditions
+        self.is_relative = any(condition.of_reference for condition in settings.conditions)
+        self.reference = ReferenceFigures(settings)
+        self.limits = conditions.limits(self.conditions, self.reference.figures)
+        self._complete: list[TrialRecord] = []
         self._members: list[TrialRecord] = []
         self._hypervolume: float | None = 0.0
         for record in records:
@@ -24,9 +33,23 @@ class Front:
 
     def add(self, record: TrialRecord) -> bool:
         """Take in a trial that ended; True when it joins the front."""
-        if not record.is_complete:
-            return False
-        if not pareto.satisfies(record.values, self.conditions):
+        has_changed = self.reference.learn(record)
+        if self.is_relative:
+            self._complete += [record] * record.is_complete
+            if has_changed:
+                return self._judge_anew(record)
+        return self._enter(record)
+
+    def _judge_anew(self, last: TrialRecord) -> bool:
+        """Hold every trial against the reference as it is now; True when the last one is in."""
+        self.limits = conditions.limits(self.conditions, self.reference.figures)
+        self._members, self._hypervolume = [], 0.0
+        for record in self._complete:
+            self._enter(record)
+        return any(member is last for member in self._members)
+
+    def _enter(self, record: TrialRecord) -> bool:
+        if not record.is_complete or not conditions.satisfies(record.values, self.limits):
             return False
         if any(self._beats(member, record) for member in self._members):
             return False

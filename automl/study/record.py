@@ -8,7 +8,8 @@ from functools import cached_property
 
 from optuna.distributions import BaseDistribution
 
-from automl import pareto
+from automl import conditions
+from automl.conditions import Condition, Limit
 from automl.config import Config
 from automl.measure.measurement import Measurement
 from automl.pareto import Axis
@@ -23,9 +24,11 @@ class Settings(Config):
     """The settings that a search was started with; a resumed search goes on with the same.
 
     `folder` is where the search was started, `axes` are the ranges of the hypervolume,
-    `reference_latency_ms` is the latency of `reference.onnx` when the search began, and
-    `initial_points` are to be tried first; `datasets` are hashes of what is learned from, and
-    `warm_start` names the search whose trials the attribute "earlier" holds.
+    `reference_latency_ms` is the latency of `reference.onnx` when the search began, `reference`
+    holds what else is known of that file, and `reference_point` are the parameters of its model
+    where a condition needs the quality that the model has once it is trained. `initial_points`
+    are to be tried first; `datasets` are hashes of what is learned from, and `warm_start` names
+    the search whose trials the attribute "earlier" holds.
     """
 
     space_name: str
@@ -40,11 +43,18 @@ class Settings(Config):
     initial_points: tuple[Params, ...] = ()
     datasets: tuple[str, ...] = ()
     warm_start: str = ""
+    reference: dict[str, float] = field(default_factory=dict)
+    reference_point: Params = field(default_factory=dict)
 
     @cached_property
-    def conditions(self) -> list[tuple[str, str, float]]:
-        """Every constraint, as `pareto.parse_where` reads it."""
-        return [c for text in self.constraints for c in pareto.parse_where(text)]
+    def conditions(self) -> list[Condition]:
+        """Every condition of the constraints."""
+        return [one for text in self.constraints for one in conditions.parse(text)]
+
+    @cached_property
+    def limits(self) -> list[Limit]:
+        """The constraints that are known as numbers when the search begins."""
+        return conditions.limits(self.conditions, self.reference)
 
     def coordinates(self, figures: Mapping[str, float]) -> tuple[float, ...]:
         """Measured figures on the axes, 1 best."""

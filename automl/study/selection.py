@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from automl import pareto
+from automl.conditions import Condition, Wish, limits, parse, parse_wishes, satisfies, violation
 from automl.errors import UserError, unknown
 from automl.pareto import Axis
+from automl.study.goal import Goal
 from automl.study.record import TrialRecord
 from automl.study.study import Study
-
-
-@dataclass(frozen=True)
-class Wish:
-    """A figure to be best in, up to a tolerance: in its unit, or (`percent`) of the best value."""
-
-    figure: str
-    tolerance: float = 0.0
-    percent: bool = False
-
-    def slack(self, best: float) -> float:
-        return self.tolerance * abs(best) / 100 if self.percent else self.tolerance
 
 
 @dataclass(frozen=True)
@@ -45,31 +34,37 @@ def choose(
 ) -> TrialRecord:
     """The trial named, else the member of the front that meets `where` and is wanted most.
 
-    One of `best` (a figure), `knee` and `prefer` (see `parse_prefer`) says what is wanted;
-    without them it is the first objective. Raises UserError when none fits.
+    One of `best` (a figure), `knee` and `prefer` says what is wanted; without them it is the
+    first objective. `conditions.py` has the words of `where` and `prefer`. Raises UserError when
+    none fits.
     """
     _check_one(best=best, knee=knee, prefer=prefer, trial=trial)
     _check_one(where=where, trial=trial)
     if trial is not None:
         return _named(study, trial)
-    objectives = study.settings.objectives
-    wishes = [Wish(best or objectives[0])] if prefer is None else parse_prefer(prefer)
-    conditions = pareto.parse_where(where) if where else []
-    front = study.front().members
-    known = list(front[0].values) if front else list(pareto.DIRECTIONS)
-    for name in (*(wish.figure for wish in wishes), *(name for name, _, _ in conditions)):
-        if name not in known:
-            raise UserError(unknown("figure", name, known))
-    fitting = [record for record in front if pareto.satisfies(record.values, conditions)]
+    objectives, front = study.settings.objectives, study.front()
+    members, reference = front.members, front.reference.figures
+    known = [n for n in pareto.DIRECTIONS if all(n in record.values for record in members)]
+    if best is not None and best not in known:
+        raise UserError(unknown("figure", best, known))
+    wishes: list[Wish | Condition] = [Wish(best or objectives[0])]
+    if prefer is not None:
+        wishes = parse_wishes(prefer, known)
+    wanted = parse(where, known) if where else []
+    for condition in (*wanted, *wishes):
+        if isinstance(condition, Condition) and condition.limit(reference) is None:
+            raise UserError(_no_reference(study, condition))
+    fitting = [r for r in members if satisfies(r.values, limits(wanted, reference))]
     if not fitting:
-        raise UserError(_none_fits(study, front, where))
+        raise UserError(_none_fits(study, members, where))
     if knee:
         return knee_of(fitting, study.settings.axes)
-    return preferred(fitting, wishes, objectives)
+    return preferred(fitting, wishes, objectives, reference)
 
 
 def advise(study: Study, front: Sequence[TrialRecord]) -> Advice | None:
-    """The model that was exported last, else the front's knee; None while the front is empty."""
+    """The model that was exported last, else what met the search's goal, else the front's knee;
+    None while the front is empty."""
     command = f"automl export {study.name}"
     exported = study.attribute("exported")
     if exported is not None:
@@ -77,47 +72,38 @@ def advise(study: Study, front: Sequence[TrialRecord]) -> Advice | None:
         return Advice(_named(study, exported), "exported last", take)
     if not front:
         return None
+    goal = Goal.of(study)
+    if goal.met_by is not None:
+        take = f"{command} --trial {goal.met_by.trial_id} --out out"
+        return Advice(goal.met_by, f"it meets {goal}", take)
     knee = knee_of(front, study.settings.axes)
     return Advice(knee, "the best compromise", f"{command} --knee --out out")
 
 
-def parse_prefer(text: str) -> list[Wish]:
-    """'accuracy within 0.01, size_bytes within 10%, latency_ms', the most important first."""
-    wishes = [_wish(part.strip()) for part in text.split(",")]
-    names = [wish.figure for wish in wishes]
-    for name in names:
-        if names.count(name) > 1:
-            raise UserError(f"--prefer names {name} twice; name each figure once")
-    return wishes
-
-
 def preferred(
-    records: Sequence[TrialRecord], wishes: Sequence[Wish], objectives: Sequence[str]
+    records: Sequence[TrialRecord],
+    wishes: Sequence[Wish | Condition],
+    objectives: Sequence[str],
+    reference: Mapping[str, float],
 ) -> TrialRecord:
     """The record that is left when each wish keeps what is within its tolerance of the best.
 
-    Several that are left are told apart by the objectives not wished for, then by the figures
-    wished for, each to the last bit, then by age.
+    A condition keeps what meets it, or comes nearest where nothing does. Several that are left
+    are told apart by the objectives not wished for, then by the figures wished for, each to the
+    last bit, then by age.
     """
-    named = [wish.figure for wish in wishes]
+    named = [wish.figure for wish in wishes if isinstance(wish, Wish)]
     rest = [name for name in objectives if name not in named]
     for wish in (*wishes, *map(Wish, (*rest, *named))):
+        if isinstance(wish, Condition):
+            misses = [violation(record.values, limits([wish], reference)) for record in records]
+            records = [r for r, miss in zip(records, misses) if miss <= min(misses)]
+            continue
         sign = 1 if pareto.DIRECTIONS[wish.figure] == "max" else -1
         values = [sign * record.values[wish.figure] for record in records]
-        # A hair wider: 0.901 - 0.059 lies above 0.842.
-        bound = max(values) - wish.slack(max(values)) * (1 + 1e-9)
+        bound = max(values) - wish.slack(max(values))
         records = [record for record, value in zip(records, values) if value >= bound]
     return records[0]
-
-
-def _wish(text: str) -> Wish:
-    match = re.fullmatch(r"(\w+)(?:\s+within\s+(\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)\s*(%?))?", text)
-    if match is None:
-        raise UserError(
-            f"cannot read the wish {text!r}; write FIGURE, or FIGURE within NUMBER (or PERCENT%), "
-            "joined by commas, the most important first"
-        )
-    return Wish(match[1], float(match[2] or 0), bool(match[3]))
 
 
 def knee_of(records: Sequence[TrialRecord], axes: Mapping[str, Axis]) -> TrialRecord:
@@ -153,6 +139,13 @@ def _named(study: Study, trial: str) -> TrialRecord:
     raise UserError(
         f"search {study.name!r} has no complete trial {trial!r}; "
         f"`automl front {study.name}` lists those of the front"
+    )
+
+
+def _no_reference(study: Study, condition: Condition) -> str:
+    return (
+        f"{str(condition)!r}: no trial of {study.name!r} has trained an fp32 model, so the "
+        f"reference's {condition.figure} is not known; write a number"
     )
 
 

@@ -18,12 +18,14 @@ from automl.data.dataset import Data, DatasetInfo, Split
 from automl.errors import Rejected, UserError, described
 from automl.export import onnx
 from automl.export.complaints import FIXED_ROWS
+from automl.measure.measurement import Measurement
 from automl.models import foreign
 from automl.models.deployed import Deployed, predict
 from automl.models.family import ModelFamily, Network, count_parameters, untrained
 from automl.models.imported import Imported
-from automl.pareto import Axis, parse_where
+from automl.pareto import Axis
 from automl.runtimes import onnx as runtime
+from automl.space.domains import Params
 from automl.space.exploring import Explored, explore
 from automl.space.space import Space
 from automl.trial.repeatable import check_any_rows, check_repeatable
@@ -42,13 +44,14 @@ COUNTS = (1, 3)
 class Largest:
     """The untrained model of most work among a space's options, and the data it is for.
 
-    `num_parameters` is the most that any option has; `notes` are what the user should know of
-    how modules were read.
+    `num_parameters` is the most that any option has; `point` are the parameters of the space that
+    make the model; `notes` are what the user should know of how modules were read.
     """
 
     network: Network
     data: Data
     num_parameters: int
+    point: Params
     notes: tuple[str, ...] = ()
 
     @property
@@ -75,6 +78,12 @@ class Largest:
                 raise UserError(f"{model} cannot be exported to ONNX: {FIXED_ROWS}")
         return file
 
+    def known(self, measured: Measurement) -> dict[str, float]:
+        """The figures of its file that are its own: not its quality, unless it came trained."""
+        if self.network.spec.model.comes_trained:
+            return measured.figures
+        return {name: measured.figures[name] for name in pareto.FILE_OBJECTIVES}
+
     def axes(self, objectives: Sequence[str], figures: Mapping[str, float]) -> dict[str, Axis]:
         """Each objective's range: quality from chance to perfect, the rest by SPAN, from the
         figures of its file down; bytes from those that the most parameters take, if more."""
@@ -96,18 +105,33 @@ def largest(space: Space, explored: Explored, cache: Path) -> Largest:
     """
     built = _built(explored, cache)
     for _, data in built:
-        _check_objectives(space, data.info)
+        wanted = [condition.figure for condition in space.conditions]
+        check_figures((*space.objectives, *wanted), data.info)
     _check_steps(space, explored, built)
     work = [
         (bound(replace(config, recipe=()), data.info, 0).macs, count_parameters(network))
         for config, (network, data) in zip(explored.configs, built, strict=True)
     ]
-    network, data = built[work.index(max(work))]
+    number = work.index(max(work))
+    network, data = built[number]
     notes = [note for one, _ in built for note in foreign.notes(one)]
     if isinstance(network.spec.model, Imported):
         notes += check_any_rows(network, data)
     num_parameters = max(parameters for _, parameters in work)
-    return Largest(network, data, num_parameters, tuple(dict.fromkeys(notes)))
+    point = {p: v for p, v in explored.params[number].items() if f"{p}.".startswith("model.")}
+    return Largest(network, data, num_parameters, point, tuple(dict.fromkeys(notes)))
+
+
+def check_figures(wanted: Sequence[str], info: DatasetInfo) -> None:
+    """Raise UserError when a figure that is wanted is none of the data's task."""
+    known = list(quality.metrics(len(info.classes)))
+    for name in wanted:
+        if name in quality.METRICS and name not in known:
+            kinds = {0: "a regression", 2: "a choice between two classes"}
+            task = kinds.get(len(info.classes), f"a choice among {len(info.classes)} classes")
+            raise UserError(
+                f"{name} cannot be measured on {task}; choose one of {', '.join(known)}"
+            )
 
 
 def _built(explored: Explored, cache: Path) -> list[tuple[Network, Data]]:
@@ -188,16 +212,3 @@ def _check_steps(space: Space, explored: Explored, built: Sequence[tuple[Network
                 errors.setdefault(step.label, error)
     for refused in filter(None, errors.values()):
         raise refused
-
-
-def _check_objectives(space: Space, info: DatasetInfo) -> None:
-    """Raise UserError when an objective or a constraint is no figure of the data's task."""
-    known = list(quality.metrics(len(info.classes)))
-    wanted = [name for text in space.constraints for name, _, _ in parse_where(text)]
-    for name in (*space.objectives, *wanted):
-        if name in quality.METRICS and name not in known:
-            kinds = {0: "a regression", 2: "a choice between two classes"}
-            task = kinds.get(len(info.classes), f"a choice among {len(info.classes)} classes")
-            raise UserError(
-                f"{name} cannot be measured on {task}; choose one of {', '.join(known)}"
-            )

@@ -26,8 +26,9 @@ from cells import CACHE, file_of
 from automl import quality
 from automl.compression.prune import Prune
 from automl.data import dataset
-from automl.data.dataset import Dataset, RawDataset
+from automl.data.dataset import Dataset
 from automl.data.idx import FashionMNIST
+from automl.data.raw_dataset import RawDataset
 from automl.data.sklearn import Sklearn
 from automl.measure.measurement import machine
 from automl.models.convnet import ConvNet

@@ -54,9 +54,11 @@ def test_each_trial_ends_once_while_nodes_go_and_come(searching):
     assert sorted(numbers) == list(range(40)) == [record.id.number for record in records]
     assert {record.result.status for record in records} == {"complete"}
     number = lost["number"]
-    before = max(
+    # On a busy machine a node may go before its trial's first report.
+    reported = [
         e["at"] for e in events if of("reported", number=number)(e) and e["at"] < lost["at"]
-    )
+    ]
+    before = max(reported, default=killed_at)
     again = min(
         e["at"]
         for e in events
@@ -68,7 +70,7 @@ def test_each_trial_ends_once_while_nodes_go_and_come(searching):
     fresh = [n for n, at in begun.items() if lost["at"] + 0.5 < at < again]
     assert not fresh, "a lost trial goes on before new ones start"
     notes = " ".join(records[number].result.notes)
-    assert ", its last report that of train, epoch" in notes
+    assert (", its last report that of train, epoch" in notes) == bool(reported)
     print(
         f"killed; noticed after {lost['at'] - killed_at:.1f} s, planned anew after "
         f"{smaller['at'] - killed_at:.1f} s; the trial went on after {again - killed_at:.1f} s, "

@@ -76,8 +76,8 @@ BAD = {
     r"b/0.png is 4 x 4 pixels, but .*a/0.png is 8 x 8; give a size": (
         lambda folder: write_images(folder, "b", 1, (4, 4))
     ),
-    r"holds a, b, test, train; leave only train and test": (
-        lambda folder: [(folder / name).mkdir() for name in ("train", "test")]
+    r"holds a, b, train; leave only train, validation and test": (
+        lambda folder: write_images(folder / "train")
     ),
 }
 

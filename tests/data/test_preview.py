@@ -6,8 +6,9 @@ import numpy as np
 from helpers.trials import DIGITS, load
 from PIL import Image
 
-from automl.data.dataset import Column, DatasetInfo, Scaling
+from automl.data.dataset import DatasetInfo, Scaling
 from automl.data.preview import previews
+from automl.data.raw_dataset import Column
 
 NOTHING = Scaling((), ())
 ABOUT = DatasetInfo((3,), 2, ("a", "b"), (1, 1), (), 0, NOTHING, NOTHING)

@@ -56,8 +56,12 @@ BAD_TS = {
         f"{HEADER}1,2:fly\n"
     ),
     r"line 2 of .*a.ts stands before @data": "@problemName x\n1,2:run\n",
-    r"a.ts has times or no class labels": "@timestamps true\n@data\n(0,1):run\n",
-    r"a.ts has times or no class": "@classLabel false\n@targetLabel true\n@data\n1,2:0.5\n",
+    r"a.ts has times in its header": "@timestamps true\n@data\n(0,1):run\n",
+    r"a.ts has no class labels in its header": "@classLabel false\n@data\n1,2:0.5\n",
+    r"line 3 of .*a.ts has the target 'x', which is no finite number": (
+        "@targetLabel true\n@data\n1,2:x\n"
+    ),
+    r"line 3 of .*a.ts has no label but '\?'": "@classLabel true\n@data\n1,2:?\n",
     r"a.ts holds no series": HEADER,
 }
 BAD_CSV = {

@@ -95,8 +95,8 @@ def test_a_folder_is_told(tmp_path):
 
 
 def test_another_file_or_length_is_told(tmp_path):
-    with pytest.raises(UserError, match=r"a.txt is no .csv, .tsv or .jsonl file"):
-        Text(write(tmp_path, "a", "a.txt")).load()
+    with pytest.raises(UserError, match=r"a.doc is no .csv, .tsv or .jsonl file"):
+        Text(write(tmp_path, "a", "a.doc")).load()
     with pytest.raises(UserError, match=r"length must be at least 1, not 0"):
         config_checks.check(Text(write(tmp_path, "text,label\na,0\n"), length=0))
 

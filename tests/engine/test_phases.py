@@ -4,7 +4,7 @@ import pytest
 from helpers.made_up_world import Bound
 from helpers.small_study import SETTINGS
 
-from automl.engine.phases import FIRST_TRIALS, Phase, Phases
+from automl.engine.phases import FIRST_TRIALS, GOAL_MET, Phase, Phases
 from automl.engine.refit import Refitter
 from automl.measure.measurement import Measurement
 from automl.recipe import Report
@@ -90,6 +90,41 @@ def test_without_time_for_refits_the_search_is_over_when_its_trials_are(phases):
     assert not phases.should_stop(lambda: False) and phases.should_stop(lambda: True)
     phases.end(trial.id, complete(trial.id))
     assert phases.is_over() and phases.next_trial() is None
+
+
+def test_a_model_that_meets_the_goal_ends_search_and_refits(phases):
+    phases = phases(trials=9, until="accuracy>=0.75 and size_bytes<=900")
+    first, second = phases.next_trial(), phases.next_trial()
+    phases.end(first.id, complete(first.id))
+    assert phases.phase is Phase.SEARCHING and not phases.why_over()
+    phases.end(second.id, complete(second.id))
+    assert phases.is_over() and phases.next_trial() is None
+    assert phases.should_stop(lambda: False)
+    said = "trial 0001 meets accuracy >= 0.75 and size_bytes <= 900 (accuracy 0.8, size_bytes 900)"
+    assert phases.why_over() == said
+
+
+def test_what_runs_when_the_goal_is_met_is_stopped_for_that(phases):
+    phases = phases(trials=9, until="accuracy>=0.85")
+    first, second = phases.next_trial(), phases.next_trial()
+    phases.end(first.id, complete(first.id))
+    assert phases.gives_way(second.id)
+    stopped = phases.end(second.id, phases.stopped(second.id))
+    assert stopped.result.reason == GOAL_MET
+    assert phases.is_over()
+
+
+def test_a_refit_may_meet_the_goal(phases):
+    phases = phases(trials=1, refit_minutes=1.0, until="size_bytes<1000")
+    trial = phases.next_trial()
+    phases.end(trial.id, complete(trial.id))
+    refit = phases.next_trial()
+    assert refit.id == trial.id.refit and not phases.why_over().startswith("trial")
+    phases.end(
+        refit.id,
+        TrialResult(Status.COMPLETE, measurement=Measurement({"accuracy": 0.5}, 9, 1.0, 1.0)),
+    )
+    assert phases.is_over() and phases.why_over().startswith("trial 0000-refit meets")
 
 
 def failing(phases, reasons):

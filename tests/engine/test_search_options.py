@@ -69,7 +69,7 @@ def test_options_not_given_are_as_they_were():
 def test_each_budget_is_an_option():
     given = {f.name: 0.5 + i for i, f in enumerate(fields(Budget)) if f.type.startswith("float")}
     given |= {f.name: i + 1 for i, f in enumerate(fields(Budget)) if f.name not in given}
-    given["minutes"] = 100.0
+    given |= {"minutes": 100.0, "until": "accuracy>=0.5"}
     assert Options(**given).budget() == Budget(**given)
 
 

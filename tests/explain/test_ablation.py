@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,9 +8,12 @@ from helpers.trials import CACHE, drive
 from automl.compression import layer_sensitivity
 from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize
+from automl.config import decode
+from automl.engine.refit import refit_config
 from automl.explain.ablation import (
     RecipeRunner,
     ablate,
+    course,
     layer_losses,
     parent_file,
     prefixes,
@@ -34,9 +38,9 @@ def runner(store):
     return RecipeRunner(store, measured, Path(CACHE.name), "")
 
 
-def ablated(config, runner):
+def ablated(config, runner, origin=None):
     said = []
-    found = ablate(config, runner, said.append)
+    found = ablate(config, origin, runner, said.append)
     after, without = ({o.name: o for o in own} for own in (found.after_steps, found.without))
     return found.whole, after, without, said
 
@@ -84,6 +88,38 @@ def test_an_ablation_is_measured_like_a_trial(config, runner, tmp_path):
         assert sure(found.figures) == sure(alone.measurement.figures)
     # The whole and the recipe without its last step are prefixes, too: each is run once.
     assert len(said) == 1 + 3 + 2
+
+
+def refitted(config, runner):
+    """The refit of a config that has run."""
+
+    def spec_after(position):
+        return decode(json.loads(runner.store.read(runner.keys(config)[position], "spec.json")))
+
+    return refit_config(config, spec_after)
+
+
+def test_a_refit_goes_on_from_its_origin(config, runner):
+    _, recorded = drive(config, runner.store)
+    refit = refitted(config, runner)
+    assert [name for name, _ in course(refit, config)] == [
+        *("train", "prune", "fine_tune", "the refit", "quantize")
+    ]
+    whole, after, without, _ = ablated(refit, runner, config)
+    assert next(iter(without)) == "the refit"
+    assert sure(without["the refit"].figures) == sure(recorded.measurement.figures)
+    assert after["quantize"].figures == whole.figures
+    assert after["the refit"].figures["size_bytes"] == after["prune"].figures["size_bytes"]
+    assert after["train"].figures["size_bytes"] > after["prune"].figures["size_bytes"]
+    seconds = [outcome.seconds for outcome in after.values()]
+    assert min(seconds) > 0 and sorted(seconds[:3]) == seconds[:3]
+
+
+def test_a_refit_of_what_was_not_cut_has_its_origins_training_before_it(config, runner):
+    plain = replace(config, recipe=(config.recipe[0], Quantize()))
+    longer = refit_config(plain, lambda position: None)
+    assert [name for name, _ in course(longer, plain)] == ["train", "the refit", "quantize"]
+    assert [name for name, _ in course(plain, None)] == ["train", "quantize"]
 
 
 def test_only_what_comes_after_a_technique_is_done_again(config, runner):

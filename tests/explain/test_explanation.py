@@ -10,12 +10,14 @@ from helpers.trials import drive
 
 from automl.cli.app import main
 from automl.explain.ablation import techniques
-from automl.explain.findings import Ablation, Outcome
+from automl.explain.findings import Ablation, Outcome, Parameters
+from automl.explain.neighbours import Neighbour
 from automl.explain.text import sentences
 from automl.recipe import LayerOutcome
 from automl.space.store_keys import prefix_keys
 from automl.store import Store
 from automl.study import selection
+from automl.study.one_choice import OneChoice
 from automl.tracking import publish
 from automl.tracking.mlflow_client import SearchRun
 from automl.trial import layer_outcomes
@@ -72,9 +74,19 @@ def test_its_json_holds_every_part(explained):
     data = found.as_json()
     assert json.loads(json.dumps(data)) == data
     assert list(data) == [
-        *("search", "trial_id", "chosen", "objectives", "quality", "params", "model", "ablation"),
+        *(
+            "search",
+            "trial_id",
+            "origin",
+            "chosen",
+            "objectives",
+            "quality",
+            "params",
+            "model",
+            "ablation",
+        ),
         *("answers", "sensitivity", "layers", "num_complete", "importance", "interactions"),
-        *("next", "findings"),
+        *("one_choice", "beside", "next", "findings"),
     ]
     assert data["model"]["measured"] == found.ablation.whole.figures
     assert data["ablation"]["course"][0]["name"] == "train"
@@ -130,6 +142,74 @@ def test_what_a_technique_gained_in_words(without, sentence, explained):
     ablation = Ablation(outcome("the model", 0.95, 1000), [], [outcome("cut", *without)])
     changed = replace(explained[0], ablation=ablation)
     assert any(one.startswith(sentence) for one in sentences(changed))
+
+
+def outcome(name, accuracy, size_bytes, latency_ms=0.1, seconds=0.0):
+    figures = {"accuracy": accuracy, "size_bytes": size_bytes, "latency_ms": latency_ms}
+    return Outcome(name, "complete", "", figures, seconds)
+
+
+def test_a_refit_is_told_through_its_origin(explained):
+    steps = [
+        outcome("train", 0.97, 30_000, 0.020, seconds=4.0),
+        outcome("prune", 0.90, 10_000, 0.010, seconds=4.5),
+        outcome("the refit", 0.98, 10_000, 0.0101, seconds=9.0),
+        outcome("quantize", 0.975, 4_000, 0.0105, seconds=9.2),
+    ]
+    whole, kept = replace(steps[-1], name="the model"), outcome("the refit", 0.89, 4_000, 0.0105)
+    model = replace(explained[0].model, origin="0007", trial_id="0007-refit")
+    ablation = Ablation(whole, steps, [kept, outcome("quantize", 0.98, 10_000)])
+    text = sentences(replace(explained[0], model=model, ablation=ablation, quality="accuracy"))
+    start = text.index(
+        "It is the refit of trial 0007: trained again, longer, at the shape that it had."
+    )
+    assert text[start + 1 : start + 6] == [
+        "The uncompressed parent, after train of trial 0007, had accuracy 0.9700, 30,000 bytes, "
+        "latency 0.02 ms, in 4.0 s of computing.",
+        "prune bought 20,000 bytes (a factor of 3.00) and 0.01 ms (a factor of 2.00) for 0.0700 "
+        "accuracy; it took 0.5 s.",
+        "the refit bought 0.0800 accuracy and cost nothing; it took 9.0 s.",
+        "quantize bought 6,000 bytes (a factor of 2.50) for 0.0050 accuracy; it took 0.2 s.",
+        "In all, refitting trial 0007 bought 0.0850 accuracy and cost nothing.",
+    ]
+    assert any(one.startswith("Compression and refit changed") for one in text)
+
+
+def test_the_models_beside_it_are_told_with_the_cost_of_moving_there(explained):
+    found = explained[0]
+    own = {"accuracy": 0.9, "size_bytes": 1000, "latency_ms": 0.01}
+    better = Neighbour("accuracy", "0003", {**own, "accuracy": 0.95, "size_bytes": 1500})
+    smaller = Neighbour("size_bytes", "0004", {**own, "accuracy": 0.85, "size_bytes": 500})
+    same = replace(smaller, better="latency_ms")
+    told = replace(found, model=replace(found.model, recorded=own), beside=[better, smaller, same])
+    assert [one for one in sentences(told) if one.startswith("Beside it")] == [
+        "Beside it on the front, trial 0003 is better in accuracy: a move there buys 0.0500 "
+        "accuracy for 500 bytes (a factor of 1.50).",
+        "Beside it on the front, trial 0004 is better in size_bytes: a move there buys 500 bytes "
+        "(a factor of 2.00) for 0.0500 accuracy.",
+    ]
+
+
+def test_where_no_parameter_stands_out_pairs_of_trials_are_told(explained):
+    figures = {"accuracy": 0.9, "size_bytes": 1000, "latency_ms": 0.01}
+    pair = OneChoice(
+        "recipe.quantize.weight_bits",
+        ("0003", "0005"),
+        (8, 4),
+        (figures, {**figures, "accuracy": 0.88, "size_bytes": 600}),
+        3,
+    )
+    few = replace(explained[0], parameters=Parameters(7, {}, {}, [pair]))
+    text = sentences(few)
+    place = text.index(
+        "Which parameters matter is told from 20 complete trials on; the search has 7."
+    )
+    assert text[place + 1] == (
+        "Trials 0003 and 0005 differ in quantize.weight_bits alone (the most of 3 such pairs): 4 "
+        "in place of 8 bought 400 bytes (a factor of 1.67) and cost 0.0200 accuracy."
+    )
+    none = replace(few, parameters=Parameters(7, {}, {}))
+    assert "No two of its trials differ in one choice alone." in sentences(none)
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import numpy as np
 from torch import nn
 
 from automl.compression.quantize import Quantize
-from automl.data.dataset import Dataset, RawDataset
+from automl.data.dataset import Dataset
+from automl.data.raw_dataset import RawDataset
 from automl.models.family import Group, ModelFamily, Slice
 from automl.space.domains import Float, Int, OneOf
 from automl.space.space import Space, TrialConfig

@@ -81,6 +81,40 @@ def test_preferences_are_met_in_order_each_up_to_its_tolerance(tmp_path):
     assert number("load_ms, size_bytes") == 4
 
 
+def trained(accuracy, size_bytes, reached):
+    """A model, and the accuracy that its training had reached before it was compressed."""
+    return replace(complete(accuracy, size_bytes), parent_quality={"accuracy": reached})
+
+
+def test_wishes_and_conditions_may_be_relative_to_the_reference(tmp_path):
+    study = make_study(
+        tmp_path,
+        trained(0.99, 9000, 0.98),
+        trained(0.97, 5000, 0.975),
+        trained(0.95, 1000, 0.96),
+        trained(0.6, 100, 0.96),
+        settings=replace(SETTINGS, reference={"size_bytes": 10_000.0}),
+    )
+
+    def number(**wish):
+        return selection.choose(study, **wish).id.number
+
+    assert number(best="size_bytes", where="accuracy within 0.01 of reference") == 1
+    assert number(where="size_bytes <= 10% of reference") == 2
+    assert number(prefer="accuracy within 4% of reference, size_bytes") == 2
+    assert number(prefer="accuracy>=0.96, size_bytes") == 1
+    assert number(prefer="size_bytes<50, accuracy") == 3, "nothing meets it: the nearest"
+
+
+def test_what_met_the_goal_is_advised(tmp_path):
+    study = make_study(tmp_path, complete(0.9, 1000), complete(0.95, 4000), complete(0.7, 100))
+    assert selection.advise(study, study.front().members).why == "the best compromise"
+    study.set_attribute("options", {"until": "accuracy>=0.92"})
+    advice = selection.advise(study, study.front().members)
+    assert (advice.record.id.number, advice.why) == (1, "it meets accuracy >= 0.92")
+    assert advice.command == "automl export mine --trial 0001 --out out"
+
+
 def test_what_is_just_within_a_tolerance_counts(tmp_path):
     study = make_study(tmp_path, complete(0.901, 2000), complete(0.842, 1000))
     assert selection.choose(study, prefer="accuracy within 0.059").id.number == 1
@@ -96,13 +130,12 @@ def test_what_is_just_within_a_tolerance_counts(tmp_path):
         ({"best": "accuracy", "knee": True}, "--best and --knee exclude one another; give one"),
         ({"prefer": "accuracy", "knee": True}, "--knee and --prefer exclude one another"),
         ({"trial": "0", "where": "accuracy>0"}, "--where and --trial exclude one another"),
-        ({"prefer": ""}, "cannot read the wish ''; write FIGURE, or FIGURE within NUMBER"),
-        ({"prefer": "accuracy within"}, "cannot read the wish 'accuracy within'"),
-        ({"prefer": "accuracy within -0.1"}, "cannot read the wish"),
-        ({"prefer": "accuracy within nan, size_bytes"}, "cannot read the wish"),
-        ({"prefer": "accuracy~0.1"}, "cannot read the wish"),
-        ({"prefer": "accuracy, sise_bytes"}, "did you mean 'size_bytes'"),
-        ({"prefer": "accuracy, size_bytes, accuracy"}, "names accuracy twice"),
+        ({"best": "train_seconds"}, "unknown figure 'train_seconds'"),
+        ({"prefer": "accuracy within"}, "cannot read 'accuracy within': at character 16 nothing"),
+        ({"prefer": "accuracy, r2"}, "unknown figure 'r2'"),
+        ({"where": "rmse<1"}, "unknown figure 'rmse'"),
+        ({"where": "accuracy within 1% of reference"}, "no trial of 'mine' has trained an fp32"),
+        ({"prefer": "accuracy within 1% of reference"}, "so the reference's accuracy is not known"),
     ],
 )
 def test_a_wish_that_cannot_be_met_is_told(tmp_path, wish, sentence):

@@ -80,8 +80,8 @@ class Knowledge:
     def learn(self, record: TrialRecord) -> None:
         """Take in how a trial ended, or that it is paused."""
         self.sampler.learn(record)
-        self._observe(record, self.pending.pop(key(record.params), None))
         self.front.add(record)
+        self._observe(record, self.pending.pop(key(record.params), None))
 
     def walk(self, suggest: Suggest, parent: TrialId | None = None) -> Candidate | None:
         """The candidate that these suggestions make; None, noted as a fault, where a class of the
@@ -122,4 +122,4 @@ class Knowledge:
         if known is None and (candidate := self.walk(replay(record.params))) is not None:
             known = self.bounded(candidate)
         if known is not None:
-            self.history.add(observe(record, *known, self.settings))
+            self.history.add(observe(record, *known, self.settings, self.front.limits))

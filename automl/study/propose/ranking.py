@@ -14,8 +14,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from automl import pareto, quality
+from automl import quality
 from automl.bounds.bound import Bound
+from automl.conditions import Limit, violation
 from automl.space.domains import Params
 from automl.space.exploring import explore
 from automl.space.space import Space
@@ -64,9 +65,13 @@ class Observation:
 
 
 def observe(
-    record: TrialRecord, candidate: Candidate, bound: Bound, settings: Settings
+    record: TrialRecord,
+    candidate: Candidate,
+    bound: Bound,
+    settings: Settings,
+    limits: Sequence[Limit],
 ) -> Observation:
-    """The observation of a complete trial."""
+    """The observation of a complete trial, held against the constraints as numbers."""
     assert record.result is not None
     values, parents = record.values, record.result.parent_quality
     reached = [axis.at(parents[name]) for name, axis in settings.axes.items() if name in parents]
@@ -75,7 +80,7 @@ def observe(
         candidate=candidate,
         bound=bound,
         coordinates=settings.coordinates(values),
-        violation=pareto.violation(values, settings.conditions),
+        violation=violation(values, limits),
         trained=reached[0] if reached else 0.0,
     )
 

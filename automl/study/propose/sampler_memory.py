@@ -8,7 +8,7 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from automl import pareto
+from automl import conditions
 from automl.space.priors import leaning
 from automl.study.propose.candidates import Candidate, Walk
 from automl.study.propose.samplers import SAMPLERS, suggest_from, take_over
@@ -81,6 +81,6 @@ def _frozen(record: TrialRecord, settings: Settings) -> FrozenTrial:
         values=settings.coordinates(record.values) if record.measurement else None,
     )
     if record.measurement is not None:
-        for text in settings.constraints:
-            trial.set_constraint(text, pareto.violation(record.values, pareto.parse_where(text)))
+        for limit in settings.limits:
+            trial.set_constraint(str(limit), conditions.violation(record.values, [limit]))
     return trial

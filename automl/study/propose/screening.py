@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from automl import pareto, quality
+from automl import conditions, pareto, quality
 from automl.bounds.bound import Bound
 from automl.study.record import Settings, TrialRecord
 
@@ -22,12 +22,14 @@ def screen(settings: Settings, front: Sequence[TrialRecord]) -> Callable[[Bound]
     others = [name for name in settings.objectives if name != "size_bytes"]
     unbeaten = [r.values for r in front if pareto.covers(r.values, perfect, others)]
     limits = [
-        c for c in settings.conditions if pareto.DIRECTIONS[c[0]] == "min" and c[1] in ("<", "<=")
+        limit
+        for limit in settings.limits
+        if pareto.DIRECTIONS[limit.figure] == "min" and limit.comparison in ("<", "<=")
     ]
 
     def refuses(bound: Bound) -> bool:
         reached = {**perfect, "size_bytes": bound.size_bytes}
-        if not pareto.satisfies(reached, limits):
+        if not conditions.satisfies(reached, limits):
             return True
         return any(pareto.covers(values, reached, settings.objectives) for values in unbeaten)
 

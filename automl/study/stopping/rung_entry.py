@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import TypeAlias
 
-from automl import pareto
+from automl import conditions, pareto
 from automl.bounds.bound import Bound
 from automl.recipe import Report
 from automl.space.space import TrialConfig
@@ -54,7 +54,8 @@ def rung_entry(
     values = tuple(
         by_work if name in times else axis.at(known[name]) for name, axis in settings.axes.items()
     )
-    violation = pareto.violation(known, [c for c in settings.conditions if c[0] in known])
+    limits = [limit for limit in settings.limits if limit.figure in known]
+    violation = conditions.violation(known, limits)
     loss = getattr(config.recipe[position], "loss", None)
     teacher = type(loss).__name__ if isinstance(loss, Taught) else "labels"
     name = RungName(report.step, teacher, report.epoch)

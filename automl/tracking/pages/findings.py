@@ -6,9 +6,10 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from automl import pareto
+from automl import conditions, pareto
 from automl.pareto import Axis
 from automl.study.front import Front
+from automl.study.goal import Goal
 from automl.study.record import Settings, TrialRecord
 from automl.study.selection import Advice, advise
 from automl.study.study import Study
@@ -42,7 +43,8 @@ class Findings:
 
     `points` are by number, refits last; `advice` is the model to take; `runs` says when each run
     of the search began, in seconds since 1970, and how many seconds had been searched before;
-    `compresses` tells for each step's label whether the step is a compression.
+    `compresses` tells for each step's label whether the step is a compression; `constraints` and
+    `goal` tell what a model was to keep, and whether one met the goal.
     """
 
     name: str
@@ -54,6 +56,8 @@ class Findings:
     is_over: bool
     runs: list[tuple[float, float]]
     compresses: Mapping[str, bool]
+    constraints: list[str]
+    goal: str
 
     @property
     def records(self) -> list[TrialRecord]:
@@ -100,30 +104,35 @@ class Findings:
 def read(study: Study, compresses: Mapping[str, bool]) -> Findings:
     records = [*study.records(), *study.refits()]
     ended = [record for record in records if record.result is not None]
-    front = study.front(ended).members
-    members = {record.id for record in front}
+    front = study.front(ended)
+    members = {record.id for record in front.members}
     first = min((record.ended for record in ended), default=0.0)
     runs = study.attribute("runs") or [(first, 0.0)]
+    goal = Goal.of(study)
     return Findings(
         name=study.name,
         settings=study.settings,
         summary=study.summary(),
-        points=[_point(record, study.settings, members) for record in ended],
-        front=front,
-        advice=advise(study, front),
+        points=[_point(record, study.settings, front, members) for record in ended],
+        front=front.members,
+        advice=advise(study, front.members),
         is_over=study.attribute("state") == "finished",
         runs=[(began, before) for began, before in runs],
         compresses=compresses,
+        constraints=[c.told(front.reference.figures) for c in study.settings.conditions],
+        goal=goal.ending() or goal.missed(),
     )
 
 
-def _point(record: TrialRecord, settings: Settings, front: Container[TrialId]) -> Point:
+def _point(
+    record: TrialRecord, settings: Settings, front: Front, members: Container[TrialId]
+) -> Point:
     assert record.result is not None
     if record.result.measurement is None:
         return Point(record, record.result.status, *_last_report(record, settings.axes))
-    if record.id in front:
+    if record.id in members:
         return Point(record, FRONT, record.values)
-    feasible = pareto.satisfies(record.values, settings.conditions)
+    feasible = conditions.satisfies(record.values, front.limits)
     return Point(record, DOMINATED if feasible else BREAKS, record.values)
 
 

@@ -9,9 +9,9 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from automl import pareto
+from automl.conditions import Wish
 from automl.study import selection
 from automl.study.record import TrialRecord
-from automl.study.selection import Wish
 from automl.tracking.pages import charts, front, parallel_coordinates, rendering, time_spent
 from automl.tracking.pages.charts import BLUE, GREEN, GREY, LAYOUT
 from automl.tracking.pages.findings import UNFINISHED, Findings, is_refit
@@ -71,7 +71,7 @@ def document(findings: Findings) -> str:
 
 
 def _best(findings: Findings, records: list[TrialRecord]) -> TrialRecord:
-    return selection.preferred(records, [Wish(findings.quality)], findings.settings.objectives)
+    return selection.preferred(records, [Wish(findings.quality)], findings.settings.objectives, {})
 
 
 def at_sizes(findings: Findings) -> list[BestAtSize]:
@@ -178,7 +178,8 @@ def _settings(findings: Findings) -> list[tuple[str, object]]:
     rows = {
         "space": settings.space_name,
         "objectives": ", ".join(goals),
-        "constraints": " and ".join(settings.constraints),
+        "constraints": " and ".join(findings.constraints),
+        "goal": findings.goal,
         "fixed": ", ".join(f"{path}={value}" for path, value in settings.fixed.items()),
         "seed": settings.seed,
         "sampler": settings.sampler,

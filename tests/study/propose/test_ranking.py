@@ -22,7 +22,7 @@ def history_of(candidates, settings=SETTINGS):
     history, coordinates = History(), []
     for number, candidate in enumerate(candidates):
         one = record(candidate, number)
-        history.add(observe(one, candidate, Bound(candidate.config), settings))
+        history.add(observe(one, candidate, Bound(candidate.config), settings, settings.limits))
         coordinates.append(settings.coordinates(one.values))
     return history, np.array(coordinates)
 

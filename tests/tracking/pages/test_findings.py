@@ -54,6 +54,17 @@ def test_time_between_two_runs_does_not_count(found):
     assert resumed.second(replace(first, ended=first.ended - 100)) == pytest.approx(400.0)
 
 
+def test_constraints_and_goal_are_told_with_their_numbers(tmp_path):
+    relative = ("size_bytes<=50% of reference",)
+    settings = replace(known.SETTINGS, constraints=relative, reference={"size_bytes": 50_000.0})
+    study = known.make(tmp_path, settings)
+    assert findings.read(study, {}).goal == ""
+    study.set_attribute("options", {"until": "accuracy>=0.94"})
+    found = findings.read(study, {})
+    assert found.constraints == ["size_bytes <= 50% of reference (<= 25000)"]
+    assert found.goal == "trial 0001 meets accuracy >= 0.94 (accuracy 0.95)"
+
+
 def test_the_choice_is_the_knee_until_one_is_exported(found, tmp_path):
     assert found.advice.record in found.front
     assert found.advice.command == "automl export known --knee --out out"

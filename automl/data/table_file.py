@@ -1,0 +1,241 @@
+"""Tables in files with delimiters or in Parquet, of one file or a folder of parts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import csv, parquet
+
+from automl.data import cells
+from automl.data.cells import Cells
+from automl.data.reading import existing, visible_files
+from automl.data.text_files import (
+    DELIMITERS,
+    TextBytes,
+    check_encoding,
+    delimiter_of,
+    ending,
+    records,
+)
+from automl.errors import UserError
+
+PARQUET = (".parquet", ".pq")
+ENDINGS = (*DELIMITERS, *PARQUET)
+_UNNAMED = re.compile(r"|Unnamed: \d+(\.\d+)?|__index_level_\d+__")
+_INDEX = "column {!r} is left out: it is the index that pandas wrote beside the columns"
+
+
+@dataclass(frozen=True, eq=False)
+class TableFile:
+    """A table as it was read: its columns by name, and the files in which its rows stand.
+
+    `names` are those of the columns and of the dropped ones, in their order. `notes` tell what was
+    left out, or read otherwise than it stands.
+    """
+
+    path: str
+    names: Sequence[str]
+    columns: Mapping[str, Cells]
+    files: Sequence[tuple[Path, int]]
+    notes: tuple[str, ...]
+
+    @property
+    def num_rows(self) -> int:
+        return sum(count for _, count in self.files)
+
+    def row_name(self, row: int) -> str:
+        """Name the place of a row, for the user."""
+        for path, count in self.files:
+            if row < count:
+                return _row_name(path, row)
+            row -= count
+        raise IndexError(row)
+
+
+def read(
+    path: str,
+    keep: Collection[str] = (),
+    drop: Collection[str] = (),
+    texts: Collection[str] = (),
+) -> TableFile:
+    """A table without the columns to `drop`.
+
+    Columns in `keep` are taken though they are an index; those in `texts` hold texts, whatever
+    they look like. Raises UserError on what cannot be read.
+    """
+    files = _files(existing(path))
+    parts, notes = [], []
+    for file in files:
+        table, left_out = _read(file, keep)
+        parts.append(table)
+        notes += [note for note in left_out if note not in notes]
+    whole = _joined(path, files, parts)
+    if not whole.num_rows:
+        raise UserError(f"{path} holds no rows; add some")
+    names = [name for name in whole.column_names if name not in drop]
+    found = _cells(path, whole.select(names), files[0], texts)
+    rows = [(file, part.num_rows) for file, part in zip(files, parts, strict=True)]
+    notes += [note for column in found.values() for note in column.notes]
+    return TableFile(path, whole.column_names, found, rows, tuple(notes))
+
+
+def _files(path: Path) -> list[Path]:
+    """The file, or the files of a folder of parts, all of one kind."""
+    if not path.is_dir():
+        if ending(path) not in ENDINGS:
+            raise UserError(f"{path} is no .csv, .tsv or .parquet file; save it as one")
+        return [path]
+    files = [file for file in visible_files(path) if not file.name.startswith("_")]
+    kinds = {ending(file) for file in files}
+    if len(kinds) != 1 or not kinds < set(ENDINGS):
+        held = ", ".join(sorted(kinds)) or "none"
+        raise UserError(
+            f"{path} is a folder; give the path of a file, or of a folder that holds only .csv, "
+            f"only .tsv or only .parquet files (the endings there: {held})"
+        )
+    for file in files:
+        if any("=" in folder.name for folder in file.relative_to(path).parents):
+            raise UserError(
+                f"{file} lies in a folder whose name is a value; write the table as one file"
+            )
+    return files
+
+
+def _read(path: Path, keep: Collection[str]) -> tuple[pa.Table, list[str]]:
+    """The columns of a file, texts where the file declares no types, and what was left out."""
+    table, index = _parquet(path) if ending(path) in PARQUET else _delimited(path)
+    names, left_out = table.column_names, []
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise UserError(f"{path} holds two columns {twice[0]!r}; rename one")
+    for position, name in enumerate(names):
+        if name in keep:
+            continue
+        if name in index or (position == 0 and _UNNAMED.fullmatch(name)):
+            left_out.append((name, _INDEX.format(name)))
+        elif not name and cells.as_texts(table[name]).missing().all():
+            left_out.append((name, f"column {position + 1} is left out: it is empty"))
+        elif not name:
+            raise UserError(f"column {position + 1} of {path} has no name; give it one in line 1")
+    return table.drop_columns([name for name, _ in left_out]), [why for _, why in left_out]
+
+
+def _parquet(path: Path) -> tuple[pa.Table, list[str]]:
+    """The columns of a Parquet file, and the names of those that are pandas' index."""
+    try:
+        table = parquet.ParquetFile(path, memory_map=True).read()
+        about = table.schema.pandas_metadata
+        about = about if isinstance(about, dict) else {}
+        table = table.rename_columns([name.strip() for name in table.column_names])
+        index = [n.strip() for n in about.get("index_columns", ()) if isinstance(n, str)]
+    except (pa.ArrowException, OSError, ValueError) as error:
+        why = " ".join(str(error).split())
+        raise UserError(f"{path} cannot be read: {why}; correct it or save it again") from None
+    categories = {
+        str(column.get("field_name") or column.get("name")).strip()
+        for column in about.get("columns", ())
+        if column.get("pandas_type") == "categorical"
+    }
+    for position, name in enumerate(table.column_names):
+        if name in categories and not pa.types.is_dictionary(table.schema.field(position).type):
+            texts = table.column(position).cast(pa.string()).dictionary_encode()
+            table = table.set_column(position, name, texts)
+    return table, index
+
+
+def _delimited(path: Path) -> tuple[pa.Table, list[str]]:
+    """The columns of a file with delimiters, all of texts."""
+    delimiter = delimiter_of(path)
+    line, header = next(records(path, delimiter), (1, []))
+    if not header:
+        raise UserError(f"{path} is empty; give a file with a line of names and then rows")
+    check = any("\udc80" <= letter <= "\udcff" for name in header for letter in name)
+    if check:
+        check_encoding(path)
+    positions = [str(position) for position in range(len(header))]
+    try:
+        with TextBytes(path) as file:
+            table = csv.read_csv(
+                file,
+                # Names may hold line breaks, which pyarrow counts as it counts rows.
+                csv.ReadOptions(column_names=positions, skip_rows_after_names=line),
+                csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+                csv.ConvertOptions(column_types=dict.fromkeys(positions, pa.string())),
+            )
+    except pa.ArrowException as error:
+        check_encoding(path)
+        check_fields(path, delimiter, len(header))
+        why = " ".join(str(error).split())
+        raise UserError(f"{path} cannot be read: {why}; correct it or save it again") from None
+    return table.rename_columns([_name(field) for field in header]), []
+
+
+def _name(field: str) -> str:
+    """A column's name without blanks, and quotes that blanks made part of it."""
+    name = field.strip()
+    return name[1:-1].strip() if len(name) > 1 and name[0] == name[-1] == '"' else name
+
+
+def check_fields(path: Path, delimiter: str, num_fields: int) -> None:
+    """Raise UserError at the first line that has more or fewer fields than the header."""
+    for line, fields in records(path, delimiter):
+        if len(fields) != num_fields:
+            raise UserError(
+                f"line {line} of {path} has {len(fields)} fields where the header has "
+                f"{num_fields}; quote values that hold the delimiter {delimiter!r}"
+            )
+
+
+def _joined(path: str, files: Sequence[Path], parts: Sequence[pa.Table]) -> pa.Table:
+    """The rows of all parts. Raises UserError where their columns differ."""
+    names = parts[0].column_names
+    for file, part in zip(files, parts, strict=True):
+        for name in sorted({*names} ^ {*part.column_names}):
+            raise UserError(
+                f"column {name!r} is not in both {files[0]} and {file}; make them alike"
+            )
+    try:
+        return pa.concat_tables([p.select(names) for p in parts], promote_options="permissive")
+    except pa.ArrowException as error:
+        raise UserError(f"the parts in {path} hold columns of unlike types: {error}") from None
+
+
+def _cells(path: str, table: pa.Table, first: Path, texts: Collection[str]) -> dict[str, Cells]:
+    """The columns with their kinds."""
+    found = {}
+    delimiter = "" if ending(first) in PARQUET else delimiter_of(first)
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        try:
+            if not delimiter:
+                found[name] = cells.declared(column)
+            elif name in texts:
+                found[name] = cells.as_texts(column)
+            else:
+                found[name] = cells.typed(name, column, delimiter)
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from None
+        except pa.ArrowInvalid as error:
+            why = " ".join(str(error).split())
+            raise UserError(
+                f"{path}: column {name!r} holds texts that are not UTF-8 ({why}); write them anew"
+            ) from None
+    if any(one.has_decimal_commas for one in found.values()):
+        for name, column in zip(table.column_names, table.columns, strict=True):
+            if found[name].kind == "numbers" and cells.is_grouped_by_dots(column):
+                raise UserError(
+                    f"{path}: column {name!r} holds numbers such as {column[0]}, whose dot may "
+                    "group thousands, as commas are decimal marks elsewhere; write them without"
+                )
+    return found
+
+
+def _row_name(path: Path, row: int) -> str:
+    if ending(path) in PARQUET:
+        return f"row {row} (counted from 0) of {path}"
+    line, _ = next(islice(records(path, delimiter_of(path)), row + 1, None))
+    return f"line {line} of {path}"

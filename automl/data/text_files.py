@@ -1,0 +1,151 @@
+"""Text files as people have them: packed or not, in UTF-8, with fields between delimiters."""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import io
+import lzma
+import zlib
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+
+from automl.errors import UserError
+
+DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": ",", ".data": ","}
+"""The endings of files with delimiters, and the delimiter that each stands for."""
+OTHER_DELIMITERS = (",", ";", "\t", "|", " ")
+SAMPLE_RECORDS, SAMPLE_BYTES = 100, 1 << 16
+_UNPACK: dict[bytes, Callable[[Path], io.BufferedIOBase]] = {
+    b"\x1f\x8b": gzip.GzipFile,
+    b"BZh": bz2.BZ2File,
+    b"\xfd7zXZ": lzma.LZMAFile,
+}
+_PACKED = (".gz", ".bz2", ".xz")
+_OTHER_FILES = {
+    b"\xff\xfe": "is UTF-16, as Excel writes Unicode text; save it as UTF-8",
+    b"\xfe\xff": "is UTF-16, as Excel writes Unicode text; save it as UTF-8",
+    b"PK\x03\x04": "is a zip archive or an Excel file; unpack it, or save the sheet as CSV UTF-8",
+    b"\xd0\xcf\x11\xe0": "is an Excel file; save the sheet as CSV UTF-8",
+    b"\x28\xb5\x2f\xfd": "is packed by zstd; unpack it",
+    b"PAR1": "is a Parquet file; give it the ending .parquet",
+}
+_DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError)
+
+
+def ending(path: Path) -> str:
+    """The ending of a file's name in small letters, that of packing not counted: ".csv" of
+    "A.CSV.gz"."""
+    name = path.name.lower()
+    for packed in _PACKED:
+        name = name.removesuffix(packed)
+    return Path(name).suffix
+
+
+class TextBytes(io.RawIOBase):
+    """The bytes of a text file, unpacked where it is packed.
+
+    Raises UserError on a file that is damaged, in another encoding, or no text at all. No piece
+    ends between CR and LF, where pyarrow would lose the LF of a quoted text.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with path.open("rb") as file:
+            head = file.read(8)
+        packed = next((start for start in _UNPACK if head.startswith(start)), b"")
+        self._file: io.BufferedIOBase = _UNPACK.get(packed, _plain)(path)
+        try:
+            head = self._read(SAMPLE_BYTES)
+            self._file.seek(0)
+            self._check(head)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _check(self, head: bytes) -> None:
+        for start, what in _OTHER_FILES.items():
+            if head.startswith(start):
+                raise UserError(f"{self.path} {what}")
+        if b"\0" in head:
+            raise UserError(
+                f"{self.path} holds zero bytes: it is no text, or UTF-16; save it as UTF-8"
+            )
+
+    def _read(self, size: int) -> bytes:
+        try:
+            return self._file.read(size)
+        except _DAMAGED as error:
+            raise UserError(
+                f"{self.path} does not unpack ({error}); pack or download it again"
+            ) from None
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        piece = self._read(max(1, len(buffer) - 1))
+        if piece.endswith(b"\r") and len(piece) < len(buffer):
+            piece += self._read(1)
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _plain(path: Path) -> io.BufferedIOBase:
+    return path.open("rb")
+
+
+def text_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a text file by number. Bytes that are not UTF-8 come as surrogates."""
+    with io.TextIOWrapper(
+        io.BufferedReader(TextBytes(path)), "utf-8-sig", errors="surrogateescape"
+    ) as file:
+        yield from enumerate(file, 1)
+
+
+def records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """The number of the first line and the fields of every record that is not blank.
+
+    A quoted field may hold newlines. Bytes that are not UTF-8 come as surrogates.
+    """
+    csv.field_size_limit(2**31 - 1)
+    with io.TextIOWrapper(
+        io.BufferedReader(TextBytes(path)), "utf-8-sig", errors="surrogateescape", newline=""
+    ) as file:
+        reader, line = csv.reader(file, delimiter=delimiter), 1
+        for fields in reader:
+            if fields:
+                yield line, fields
+            line = reader.line_num + 1
+
+
+def delimiter_of(path: Path) -> str:
+    """The delimiter of a file's fields.
+
+    That of its ending, if it cuts the first records into equally many fields, more than one; else
+    another that does; else that which cuts the header into the most.
+    """
+    usual = DELIMITERS[ending(path)]
+    candidates = sorted(OTHER_DELIMITERS, key=lambda one: one != usual)
+    sizes = {one: _num_fields(path, one) for one in candidates}
+    alike = [one for one in candidates if sizes[one] and set(sizes[one]) == {max(sizes[one])}]
+    several = [one for one in alike if sizes[one][0] > 1]
+    return several[0] if several else max(candidates, key=lambda one: sum(sizes[one][:1]))
+
+
+def _num_fields(path: Path, delimiter: str) -> list[int]:
+    """The number of fields of each of the first records."""
+    return [len(fields) for _, fields in islice(records(path, delimiter), SAMPLE_RECORDS)]
+
+
+def check_encoding(path: Path) -> None:
+    """Raise UserError at the first line that is not UTF-8."""
+    for line, text in text_lines(path):
+        if not text.isascii() and any("\udc80" <= letter <= "\udcff" for letter in text):
+            raise UserError(f"line {line} of {path} is not UTF-8; save the file in that encoding")

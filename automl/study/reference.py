@@ -1,0 +1,41 @@
+"""The figures of a search's reference, to which conditions may be relative, as known by now."""
+
+from __future__ import annotations
+
+from automl import quality
+from automl.pareto import DIRECTIONS
+from automl.study.record import Settings, TrialRecord
+
+
+class ReferenceFigures:
+    """Bytes and times of the space's largest fp32 model, and the best quality of any fp32 model.
+
+    Bytes and times are measured when a search begins. Quality is the best that an uncompressed
+    model of the search has: what a training reached before the first compression, or what a
+    module that came trained had. It is known from the first training on, and may rise.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.figures = {"latency_ms": settings.reference_latency_ms, **settings.reference}
+        self.point = settings.reference_point
+        self.is_trained = not self.point
+
+    def learn(self, record: TrialRecord) -> bool:
+        """Take in a trial that ended; True when a figure has changed."""
+        reached = record.result.parent_quality if record.result else {}
+        rising = {name: value for name, value in reached.items() if self._is_better(name, value)}
+        self.figures |= rising
+        was_trained = self.is_trained
+        self.is_trained = was_trained or bool(reached and self._is_of_reference(record))
+        return bool(rising) or self.is_trained != was_trained
+
+    def _is_better(self, name: str, value: float) -> bool:
+        if name not in quality.METRICS:
+            return False
+        if name not in self.figures:
+            return True
+        sign = 1 if DIRECTIONS[name] == "max" else -1
+        return sign * value > sign * self.figures[name]
+
+    def _is_of_reference(self, record: TrialRecord) -> bool:
+        return self.point.items() <= record.params.items()

@@ -1,0 +1,81 @@
+"""A search from its space to its end, through a real Ray."""
+
+import pytest
+
+from automl.engine import api
+from automl.engine.watch import Watch
+from automl.errors import UserError
+
+SPACE = """
+from automl import MLP, Int, OneOf, Quantize, Sklearn, Space, Train, TrialConfig
+
+space = Space(
+    TrialConfig(
+        Sklearn("digits"),
+        MLP((Int(8, 64),)),
+        (Train(epochs=8), OneOf(None, Quantize(), likely="None")),
+    ),
+    ("accuracy", "size_bytes"),
+)
+"""
+UNTIL = "accuracy within 10% of reference and size_bytes <= 40% of reference"
+
+
+class Notes(Watch):
+    def ended(self, search, notes):
+        self.notes = notes
+
+
+@pytest.fixture
+def space(tmp_path):
+    path = tmp_path / "own.py"
+    path.write_text(SPACE)
+    return path
+
+
+def test_a_search_ends_at_the_first_model_that_meets_its_goal(space, tmp_path):
+    watch, home = Notes(), tmp_path / "home"
+    found = api.search(space, trials=12, until=UNTIL, concurrency=1, home=home, watch=watch)
+    records = found.study.records()
+    assert records[0].params["model.widths.0"] == 64, "the reference is trained first"
+    met = records[-1]
+    reference = max(r.result.parent_quality["accuracy"] for r in records)
+    assert len(records) < 12 and not found.study.refits()
+    assert met.values["accuracy"] >= 0.9 * reference
+    assert met.values["size_bytes"] <= 0.4 * len(found.study.reference)
+    assert watch.notes[-1].startswith(f"the search has ended: trial {met.trial_id} meets accuracy")
+    chosen = {"where": UNTIL, "best": "size_bytes"}
+    assert found.export(tmp_path / "out", **chosen).trial_id == met.trial_id
+    with pytest.raises(UserError, match=r"has ended: trial .* give another goal, or none: .*\"\""):
+        api.resume("own", home=home)
+    with pytest.raises(UserError, match="'rmse<1', character 1: unknown figure 'rmse'"):
+        api.resume("own", home=home, until="rmse<1")
+
+
+@pytest.mark.slow
+def test_a_goal_is_kept_with_the_options_and_a_resumed_search_goes_on_to_it(space, tmp_path):
+    home, watch = tmp_path / "home", Notes()
+    until = "accuracy>=0.99 and size_bytes<=900"
+    options = {"concurrency": 1, "refit_minutes": 0.0, "home": home, "watch": watch}
+    api.search(space, trials=2, until=until, **options)
+    assert "no model meets accuracy >= 0.99 and size_bytes <= 900: trial" in watch.notes[-1]
+    again = api.resume("own", trials=4, home=home, watch=watch)
+    assert len(again.study.records()) == 4
+    assert "no model meets accuracy >= 0.99" in watch.notes[-1]
+    with pytest.raises(UserError, match="has ended: trial"):
+        api.resume("own", trials=20, until="size_bytes<=100000", home=home)
+
+
+@pytest.mark.parametrize(
+    ("until", "sentence"),
+    [
+        ("acuracy>=0.9", "character 1: unknown figure 'acuracy'; did you mean 'accuracy'"),
+        ("rmse<=0.9", "rmse cannot be measured on a choice among 10 classes; choose one of acc"),
+        ("accuracy>=97%", "'of reference', e.g. accuracy>=97% of reference or accuracy>=0.97"),
+    ],
+)
+def test_a_goal_that_cannot_be_is_told_before_anything_runs(until, sentence, space, tmp_path):
+    with pytest.raises(UserError) as error:
+        api.search(space, until=until, home=tmp_path / "home")
+    assert sentence in str(error.value)
+    assert not (tmp_path / "home" / "own").exists()

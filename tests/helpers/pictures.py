@@ -59,7 +59,14 @@ def draw(search, file):
     best = staircase(every, sign)
     knee = selection.knee_of(search.front(), search.study.settings.axes)
     at = knee.values["size_bytes"], knee.values[quality]
-    pyplot.rcParams.update({"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 11})
+    pyplot.rcParams.update(
+        {
+            "svg.fonttype": "none",
+            "svg.hashsalt": "automl",
+            "font.family": "sans-serif",
+            "font.size": 11,
+        }
+    )
     figure, axes = pyplot.subplots(figsize=(7.6, 3.8), layout="constrained")
     axes.scatter(*zip(*every), s=18, color=GREY, label="measured", zorder=2)
     axes.step(*zip(*best), "o-", where="post", color=BLUE, markersize=6, label="front", zorder=3)
@@ -96,7 +103,7 @@ def table(search, folder):
     measured = json.loads((folder / "out" / "measurement.json").read_text())
     name = measured["quality"][0]
     low, high = measured[f"test_{name}_95"]
-    all_seconds = (folder / "seconds.txt").read_text()
+    all_seconds = (folder / "seconds.txt").read_text().strip()
     trials = ", ".join(f"{n} {status}" for status, n in summary.trials.items() if n)
     rows = {
         "trials": trials,

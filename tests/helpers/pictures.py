@@ -57,7 +57,7 @@ def draw(search, file):
     sign = 1 if DIRECTIONS[quality] == "max" else -1
     every = [(r.values["size_bytes"], r.values[quality]) for r in search.study.measured()]
     best = staircase(every, sign)
-    knee = selection.knee_of(search.front(), search.study.settings.axes)
+    knee = selection.knee_of(search.study.front().members, search.study.settings.axes)
     at = knee.values["size_bytes"], knee.values[quality]
     pyplot.rcParams.update(
         {

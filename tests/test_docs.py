@@ -15,7 +15,7 @@ from automl.space import exploring, space_file
 
 OWN_MODEL = DOCS / "how-to" / "own-module.md"
 DECISIONS = DOCS / "decisions"
-FOLDERS = ("automl", "tests", "docs", ".ci")
+FOLDERS = ("automl", "tests", "docs", "deploy", ".ci")
 MADE_BY_MAKE = {"tests/benchmarks/results/small/"}
 LAYER_ROW = re.compile(r"^\| (`\w+`(?:, `\w+`)*) \|", re.MULTILINE)
 

@@ -20,7 +20,8 @@ from automl.space import exploring, space_file
 FENCES = [fence for page in PAGES for fence in fences(page)]
 SHELL = [fence for fence in FENCES if fence.language == "sh"]
 PYTHON = [fence for fence in FENCES if fence.language == "python"]
-SPACES = [fence for fence in PYTHON if fence.defines_space and fence.page != CONTRIBUTING]
+FILES = [fence for fence in PYTHON if "automl.search(" not in fence.text]
+SPACES = [fence for fence in FILES if fence.defines_space and fence.page != CONTRIBUTING]
 GUIDES = [page for page in PAGES if page.parent.name in ("start", "how-to", "understand")]
 PROGRAM = typer.main.get_command(app)
 FOREIGN = {"--allowed-hosts", "--resources"}

@@ -4,13 +4,15 @@ BIN := .venv/bin
 DEMO_TRIALS ?= 30
 # pip compiles on one core, this on all; some packages hold files that do not compile.
 COMPILE := $(BIN)/python -m compileall -qq -j 0 .venv/lib >/dev/null || true
+# The versions that were tested.
+PIP := $(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt
 NAME_OF := $(BIN)/python -c 'import json, sys; print(json.load(sys.stdin)["search"])'
 
 # A target's line says what it does: `make help` prints it.
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: help demo test test-all zoo replay bench bench-full check format install
+.PHONY: help demo test test-all docs docs-pictures zoo replay bench bench-full check format install
 
 demo: .venv/installed  ## search the digits space, export a model to out/
 	name=$$($(BIN)/automl search digits --trials $(DEMO_TRIALS) --json | $(NAME_OF)) && \
@@ -24,6 +26,13 @@ test: .venv/installed-dev  ## run the tests
 
 test-all: .venv/installed-dev  ## run the slow tests too
 	$(BIN)/pytest -n 2 --dist loadgroup -m ""
+
+docs: .venv/installed-dev  ## build the documentation into site/, strictly: site/index.html
+	$(BIN)/zensical build --strict --clean
+
+# Every page of the gallery, or ONLY="digits names", is run: some minutes each.
+docs-pictures: .venv/installed-dev  ## run the gallery, renew its pictures and figures
+	PYTHONPATH=tests $(BIN)/python tests/helpers/pictures.py $(if $(ONLY),--only $(ONLY))
 
 # ONLY="plain bert" takes these modules alone, RECIPES="bits8 prune" these recipes.
 zoo: .venv/installed-dev  ## take modules as people have them through twelve recipes, in half an hour
@@ -59,11 +68,12 @@ bench-full: .venv/installed-bench  ## run all benchmarks anew, in some hours
 	$(BIN)/python tests/benchmarks/scaling.py
 	$(BIN)/python tests/benchmarks/peers.py --fashion $(FASHION_MNIST)
 
-check: .venv/installed-dev  ## format, lint, types, layers and tests, as CI does
+check: .venv/installed-dev  ## format, lint, types, layers, docs and tests, as CI does
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(MAKE) docs
 	$(MAKE) test
 
 format: .venv/installed-dev  ## format, and mend what the linter can
@@ -74,16 +84,16 @@ format: .venv/installed-dev  ## format, and mend what the linter can
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "automl needs Python 3.11 or newer: make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
 
-.venv/installed: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --no-compile --editable .
+.venv/installed: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) --editable .
 	$(COMPILE)
 	touch $@
 
-.venv/installed-dev: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --no-compile --editable '.[dev]'
+.venv/installed-dev: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) --editable '.[dev]'
 	$(COMPILE)
 	touch $@ .venv/installed
 
 .venv/installed-bench: .venv/installed-dev
-	$(BIN)/python -m pip install --quiet --no-compile --editable '.[bench]'
+	$(PIP) --editable '.[bench]'
 	touch $@

@@ -1,0 +1,32 @@
+"""The reference of the command line, made from the program: `python tests/helpers/cli_page.py`."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "reference" / "cli.md"
+INTRODUCTION = """# Command line
+
+Every command takes `--home` and `--json`, which prints one object on standard output and
+nothing else; progress goes to standard error. [Exit codes](errors.md): 0 fine, 1 failed, 2 your
+mistake in one sentence, 130 interrupted. This page is made from the program.
+"""
+
+
+def page():
+    """The page as the program is now, by Typer's own command."""
+    command = [sys.executable, "-m", "typer", "automl.cli.app", "utils", "docs"]
+    made = subprocess.run(
+        [*command, "--name", "automl", "--title", "Command line"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    _, commands = made.stdout.split("# Command line\n", 1)
+    return f"{INTRODUCTION}{commands.rstrip()}\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -136,9 +137,12 @@ def satisfies(values: Values, limits: Sequence[Limit]) -> bool:
 
 
 def violation(values: Values, limits: Sequence[Limit]) -> float:
-    """The miss of the worst-kept limit, as a share of its bound; 0 when all are kept."""
+    """The miss of the worst-kept limit, as a share of its bound; 0 when all are kept.
+
+    A figure that was not measured misses by more than any.
+    """
     missed = [
-        abs(values[limit.figure] - limit.bound) / max(abs(limit.bound), 1e-12)
+        abs(values.get(limit.figure, math.inf) - limit.bound) / max(abs(limit.bound), 1e-12)
         for limit in limits
         if not limit.holds(values)
     ]

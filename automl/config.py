@@ -148,6 +148,19 @@ def locate(value: K, folders: Sequence[Path]) -> K:
     return changed(value, **found) if found else value
 
 
+def exchanged(value: K, old: Config, new: Config) -> K:
+    """A config in which another stands wherever an equal of `old` did."""
+
+    def other(own: Any) -> Any:
+        if own == old:
+            return new
+        if isinstance(own, tuple):
+            return tuple(map(other, own))
+        return exchanged(own, old, new) if isinstance(own, Config) else own
+
+    return replace(value, **{f.name: other(getattr(value, f.name)) for f in fields(value)})  # type: ignore[arg-type, type-var]
+
+
 def changed(value: K, /, **changes: object) -> K:
     """A config with some fields changed. Raises UserError where its class raises anything."""
     try:

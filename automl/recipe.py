@@ -24,12 +24,16 @@ STATISTICS_ROWS = 2048
 
 @dataclass(frozen=True)
 class Report:
-    """The report of a step after an epoch of its work."""
+    """The report of a step after an epoch of its work.
+
+    A `note` is what the user should know at once.
+    """
 
     step: str
     epoch: int
     epochs: int
     metrics: dict[str, float]
+    note: str = ""
 
 
 class Checkpoints(Protocol):
@@ -100,6 +104,8 @@ class Context:
     `once(name, make)` gives the bytes that `make` makes of the network before the step, kept for
     other trials. What the user should know of how a step went is added to `notes`. Under its
     label, what it measured of each layer goes to `sensitivity`, what it made of each to `outcomes`.
+    Where time is limited, a step that trains asks `goes_on(share)` with the share of its training
+    that is done, and ends its training as it stands on False.
     """
 
     data: Data
@@ -111,6 +117,7 @@ class Context:
     once: Callable[[str, Callable[[], bytes]], bytes] = lambda name, make: make()
     sensitivity: dict[str, LayerSensitivity] = field(default_factory=dict)
     outcomes: dict[str, tuple[LayerOutcome, ...]] = field(default_factory=dict)
+    goes_on: Callable[[float], bool] | None = None
 
 
 @dataclass(frozen=True)
@@ -178,6 +185,11 @@ class Step(Config):
 
     def shortest(self) -> Step:
         """The step with as little work as shows that it runs, in the trial's own process."""
+        return self
+
+    def shortened(self, share: float) -> Step:
+        """The step with its training, if any, this share as long: of fewer epochs, or of a single
+        one on fewer rows. A sibling that teaches stays as it is."""
         return self
 
     def check(self, before: tuple[Step, ...]) -> None:

@@ -74,6 +74,19 @@ def config() -> TrialConfig:
     return TrialConfig(DIGITS, MLP((32,)), recipe)
 
 
+@pytest.fixture
+def forgotten() -> Iterator[None]:
+    """Metrics that a test defines are gone after it."""
+    from automl import quality
+    from automl.config import Config
+
+    metrics, registered = dict(quality.METRICS), dict(Config.registered)
+    yield
+    for known, before in ((quality.METRICS, metrics), (Config.registered, registered)):
+        for name in known.keys() - before.keys():
+            del known[name]
+
+
 @pytest.fixture(scope="session")
 def ray_session() -> Iterator[None]:
     """One Ray for all tests of the process."""

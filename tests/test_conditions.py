@@ -1,4 +1,5 @@
 import contextlib
+import math
 
 import pytest
 from hypothesis import given
@@ -26,6 +27,7 @@ def test_conditions_by_numbers_are_read_and_checked():
     assert satisfies(good, known[:2])
     assert not satisfies(bad, known[:2])
     assert not satisfies(good, known), "what was not measured meets no condition"
+    assert violation(good, known) == math.inf
     assert (violation(good, known[:2]), violation(bad, known[:2])) == (0.0, 0.5)
 
 

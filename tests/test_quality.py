@@ -11,7 +11,6 @@ from scipy.special import softmax
 from sklearn import metrics as theirs
 
 from automl import pareto, quality, user_code
-from automl.config import Config
 from automl.errors import UserError
 from automl.space import space_file
 from automl.space.exploring import explore, validate
@@ -43,16 +42,6 @@ space = Space(
     constraints=("surprisal<=5",),
 )
 """
-
-
-@pytest.fixture
-def forgotten():
-    """Metrics that a test defines are gone after it."""
-    metrics, registered = dict(quality.METRICS), dict(Config.registered)
-    yield
-    for known, before in ((quality.METRICS, metrics), (Config.registered, registered)):
-        for name in known.keys() - before.keys():
-            del known[name]
 
 
 def outputs_and_targets(metric):

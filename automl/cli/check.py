@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,6 +22,7 @@ from automl.space.domains import IntDomain, OneOfDomain
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from automl.data.summary import DataSummary
     from automl.home import Home
     from automl.space.exploring import Explored
     from automl.trial.layer_outcomes import Outcomes
@@ -45,10 +46,12 @@ def check(
 
     report = examine(space, assignments(given["sets"]), home_of(home), run=run)
     facts = {name: value for name, value in vars(report).items() if value is not None}
-    notes, outcomes = facts.pop("notes"), facts.pop("outcomes")
+    notes, outcomes, data = facts.pop("notes"), facts.pop("outcomes"), facts.pop("data")
     if as_json:
-        render.as_json({**facts, "notes": notes, "layers": layer_outcomes.as_json(outcomes)})
+        layers = layer_outcomes.as_json(outcomes)
+        render.as_json({**facts, "data": list(map(asdict, data)), "notes": notes, "layers": layers})
         return
+    print("\n\n".join(one.text() for one in data))
     render.table([{"parameter": k, "values": v} for k, v in facts.pop("parameters").items()])
     print("\n".join(f"{name}: {value}" for name, value in facts.items()))
     print("\n".join(f"note: {note}" for note in notes), end="\n" * bool(notes))
@@ -59,9 +62,10 @@ def check(
 class SpaceReport:
     """Facts of a space, each parameter in words.
 
-    `trial_memory_bytes` are what a trial of the largest model holds at its peak, Python and what
-    layers give for a batch not counted. `trial` tells how the tiny trial ended, `outcomes` are
-    that trial's; `notes` are its own and how modules of the user's were read.
+    `data` is what was read of each dataset. `trial_memory_bytes` are what a trial of the largest
+    model holds at its peak, Python and what layers give for a batch not counted. `trial` tells how
+    the tiny trial ended, `outcomes` are that trial's; `notes` are its own and how modules of the
+    user's were read.
     """
 
     space: str
@@ -73,6 +77,7 @@ class SpaceReport:
     largest_model_bytes: int
     trial_memory_bytes: int
     parameters: dict[str, str]
+    data: tuple[DataSummary, ...]
     trial: str | None = None
     notes: tuple[str, ...] = ()
     outcomes: Outcomes = field(default_factory=dict)
@@ -83,6 +88,7 @@ def examine(name: str, sets: dict[str, str], home: Home, *, run: bool) -> SpaceR
 
     Raises UserError on a space that cannot be searched.
     """
+    from automl.data.dataset import summaries
     from automl.home import make_writable
     from automl.models.family import count_parameters
     from automl.space import space_file
@@ -108,6 +114,7 @@ def examine(name: str, sets: dict[str, str], home: Home, *, run: bool) -> SpaceR
         largest_model_bytes=len(reference.export()),
         trial_memory_bytes=trial_bytes(reference.num_parameters, reference.data),
         parameters={path: describe(domain) for path, domain in explored.domains.items()},
+        data=tuple(summaries([(c.dataset, c.seed) for c in explored.configs], home.cache)),
         trial=f"{result.status} {result.reason}".strip() if result else None,
         notes=reference.notes + (result.notes if result else ()),
         outcomes=result.outcomes if result else {},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections import Counter
@@ -11,7 +12,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from automl import pareto
 from automl.cli import streams
+from automl.data.summary import DataSummary
 from automl.engine.searches import Search
 from automl.engine.watch import Watch
 from automl.recipe import Report
@@ -23,6 +26,9 @@ from automl.study.trial_id import TrialId
 from automl.tracking import server
 
 REFRESH_PER_SECOND = 2
+WAITING = "waiting"
+LINE_SECONDS = 60.0
+"""Without a terminal a line tells the progress, once in so many seconds."""
 
 
 class Progress(Watch):
@@ -31,8 +37,12 @@ class Progress(Watch):
     def __init__(self) -> None:
         self.console = _ErrorConsole()
         self.live: Live | None = None
+        self.told = ""
         self.running: dict[TrialId, str] = {}
         self.records: list[TrialRecord] = []
+
+    def read(self, data: DataSummary) -> None:
+        self.say(data.short_text())
 
     def connecting(self) -> None:
         self.say("starting Ray …")
@@ -41,6 +51,7 @@ class Progress(Watch):
         self.study, self.budget, self.started_at = study, budget, time.monotonic()
         self.records = [record for record in study.records() if record.result is not None]
         self.front = study.front()
+        self.next_line = self.started_at + LINE_SECONDS
         self.say(f"searching {study.name}: {slots} trials at once, in {study.folder}")
         if goal := Goal(budget.until, study.settings).wanted():
             self.say(goal)
@@ -54,11 +65,26 @@ class Progress(Watch):
             self.live.start()
 
     def started(self, record: TrialRecord) -> None:
-        self.running[record.id] = "waiting"
+        self.running[record.id] = WAITING
 
     def reported(self, trial: TrialId, report: Report) -> None:
-        figures = ", ".join(f"{name} {value:.4g}" for name, value in report.metrics.items())
+        shown = {"loss", *self.study.settings.objectives} & report.metrics.keys()
+        figures = ", ".join(f"{name} {report.metrics[name]:.4g}" for name in sorted(shown))
         self.running[trial] = f"{report.step} {report.epoch}/{report.epochs}: {figures}"
+        if report.note and not self.told:
+            self.told = report.note
+            self.say(f"trial {trial}: {report.note}")
+
+    def looked(self, seconds_left: float) -> None:
+        now = time.monotonic()
+        if self.console.is_terminal or now < self.next_line:
+            return
+        self.next_line += LINE_SECONDS * (1 + (now - self.next_line) // LINE_SECONDS)
+        works = ((trial, what) for trial, what in self.running.items() if what != WAITING)
+        doing = [f"{trial} at {what.partition(':')[0]}" for trial, what in works]
+        parts = [_clock(now - self.started_at), self._summary(), *self._best(), *doing]
+        ends = f"; ends in about {_clock(seconds_left)}" if seconds_left < math.inf else ""
+        self.say(", ".join(parts) + ends)
 
     def paused(self, trial: TrialId) -> None:
         self.running.pop(trial, None)
@@ -89,10 +115,7 @@ class Progress(Watch):
             self.say(note)
         name = search.study.name
         if search.failed:
-            self.say(
-                f"the search has ended early: all of its first trials failed alike: "
-                f"{search.failed.splitlines()[0]}; mend that, then: automl resume {name}"
-            )
+            self.say(f"no model: {search.failed}; mend that, then: automl resume {name}")
         elif search.interrupted:
             self.say(f"interrupted; what finished is kept. To go on: automl resume {name}")
         else:
@@ -119,13 +142,20 @@ class Progress(Watch):
         front = f"front {len(self.front.members)}, hypervolume {self.front.hypervolume:.4f}"
         return f"{states or 'no trial yet'}; {front}"
 
+    def _best(self) -> list[str]:
+        """The best value so far of the first objective, in words; none without a model."""
+        name = self.study.settings.objectives[0]
+        values = [record.values[name] for record in self.front.members]
+        best = max if pareto.DIRECTIONS[name] == "max" else min
+        return [f"best {name} {best(values):.6g}"] if values else []
+
     def _remaining(self) -> str:
         remaining = []
         if (trials := self.budget.max_trials()) < float("inf"):
             remaining.append(f"{len(self.records)} of {int(trials)} trials")
         if self.budget.minutes is not None:
             seconds = self.budget.minutes * 60 - (time.monotonic() - self.started_at)
-            remaining.append(f"{max(0, int(seconds)) // 60}:{max(0, int(seconds)) % 60:02d} left")
+            remaining.append(f"{_clock(seconds)} left")
         return ", ".join(remaining)
 
     def _view(self) -> Group:
@@ -133,6 +163,12 @@ class Progress(Watch):
         for trial, doing in list(self.running.items()):
             table.add_row(f"  {trial}", doing)
         return Group(Text(f"{self._remaining()}; {self._summary()}", style="bold"), table)
+
+
+def _clock(seconds: float) -> str:
+    """Seconds as minutes and seconds; none below zero."""
+    whole = max(0, int(seconds))
+    return f"{whole // 60}:{whole % 60:02d}"
 
 
 class _ErrorConsole(Console):

@@ -69,7 +69,7 @@ def front(
         key=lambda pair: pair[0].values[first],
         reverse=pareto.DIRECTIONS[first] == "max",
     )
-    rows = [
+    rows: list[dict[str, object]] = [
         {
             "trial": record.trial_id,
             **{name: record.values[name] for name in objectives},
@@ -78,6 +78,9 @@ def front(
         }
         for record, figures in pairs
     ]
+    if any(record.result and record.result.shortened for record in members):
+        for (record, _), row in zip(pairs, rows, strict=True):
+            row["shortened"] = record.result.shortened if record.result else ""
     table(rows)
 
 

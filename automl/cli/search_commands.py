@@ -122,8 +122,7 @@ def _follow(job: Job, out: TextIO) -> int:
 
 
 def _show(search: Search, as_json: bool) -> None:
-    """Print a search's front; exit 130 when it was interrupted, 1 when all its first trials
-    failed alike."""
+    """Print a search's front; exit 130 when it was interrupted, 1 when it has no model."""
     render.search(search, as_json=as_json)
     if search.interrupted or search.failed:
         raise typer.Exit(130 if search.interrupted else 1)

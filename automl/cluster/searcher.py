@@ -13,6 +13,7 @@ from automl.space.space import TrialConfig
 from automl.study.record import TrialRecord
 from automl.study.trial_id import TrialId
 from automl.trial.result import TrialResult, failed
+from automl.trial.time_limit import TimeLimit
 
 
 class Trials(Protocol):
@@ -30,6 +31,9 @@ class Trials(Protocol):
 
     def config_of(self, trial: TrialId) -> TrialConfig:
         """The config of a trial that is handed out. Raises what the user's classes raise."""
+
+    def time_limit(self, trial: TrialId) -> TimeLimit | None:
+        """The time of a trial that is handed out; None where it is not limited."""
 
 
 class DriverOnly:
@@ -66,7 +70,9 @@ class StudySearcher(DriverOnly, Searcher):
             params = {WHOLE: record.config} if record.config else dict(record.params)
             return {
                 "trial": record.id,
-                "assignment": Assignment(params, record.is_resumed),
+                "assignment": Assignment(
+                    params, record.is_resumed, self.trials.time_limit(record.id)
+                ),
                 "num_workers": workers,
             }
         return str(Searcher.FINISHED) if self.trials.is_over() else None

@@ -18,6 +18,7 @@ from automl.space.space import TrialConfig
 from automl.store import Store
 from automl.trial import trial
 from automl.trial.result import TrialResult
+from automl.trial.time_limit import TimeLimit
 from automl.trial.trial import Measure
 
 
@@ -41,10 +42,12 @@ class TrialInputs:
 
 @dataclass(frozen=True)
 class Assignment:
-    """A trial as it goes to where it runs: its parameters, and if it was started before."""
+    """A trial as it goes to where it runs: its parameters, if it was started before, and its time
+    where that is limited."""
 
     params: dict[str, Any]
     was_started: bool
+    limit: TimeLimit | None = None
 
     def run(self, inputs: TrialInputs, measure: Measure) -> Generator[Report, None, TrialResult]:
         """Run the trial in this process, a report at a time."""
@@ -53,7 +56,8 @@ class Assignment:
         device = "cuda" if inputs.gpus and torch.cuda.is_available() else "cpu"
         store = Store(inputs.store_url, inputs.store_identity)
         cache = Path(inputs.cache)
-        return trial.run(config, store, measure, cache, code, device, self.was_started)
+        options = code, device, self.was_started, self.limit
+        return trial.run(config, store, measure, cache, *options)
 
 
 def num_workers(config: TrialConfig) -> int:

@@ -121,6 +121,10 @@ class Prune(Step):
     def shortest(self) -> Step:
         return replace(self, fine_tune_epochs=min(1, self.fine_tune_epochs))
 
+    def shortened(self, share: float) -> Step:
+        epochs = self.fine_tune_epochs
+        return replace(self, fine_tune_epochs=max(1, int(share * epochs))) if epochs else self
+
     def without_each_technique(self) -> dict[str, Step]:
         plainer: dict[str, Step] = {}
         if self.loss is not None and self.loss.technique:

@@ -106,6 +106,12 @@ class Quantize(Step):
         calibration = super().work(before, after, teacher, num_rows)
         return calibration + self.aware_training().work(before, after, teacher, num_rows)
 
+    def shortened(self, share: float) -> Step:
+        training = self.aware_training()
+        if not training.epochs:
+            return self
+        return replace(self, training=cast(Train, training.shortened(share)))
+
     def without_each_technique(self) -> dict[str, Step]:
         training = self.aware_training()
         if not training.epochs:

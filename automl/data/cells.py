@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +31,8 @@ _DECIMAL_COMMA = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d*),\d+(e[+-]?\d+)?", re.
 _GROUPED_BY_COMMAS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?", re.ASCII)
 _GROUPED_BY_DOTS = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+", re.ASCII)
 _WHEN = (
-    r"^(\d{4}-\d\d-\d\d([T ].*)?|\d{1,2}[./]\d{1,2}[./]\d{2,4}( .*)?|\d{1,2}:\d\d(:\d\d(\.\d+)?)?)$"
+    r"^(\d{4}[-/.]\d\d?[-/.]\d\d?([T ].*)?|\d{1,2}[./]\d{1,2}[./]\d{2,4}( .*)?"
+    r"|\d{1,2}:\d\d(:\d\d(\.\d+)?)?)$"
 )
 _DECLARED: dict[str, tuple[Callable[[pa.DataType], bool], ...]] = {
     "booleans": (types.is_boolean,),
@@ -49,13 +50,15 @@ NUMERIC = ("booleans", "integers", "numbers")
 class Cells:
     """The values of a column and their kind, as the user would say it; missing ones are null.
 
-    `notes` tell what was read otherwise than it stands; `has_decimal_commas` that "1,5" is 1.5.
+    `notes` tell what was read otherwise than it stands; `has_decimal_commas` that "1,5" is 1.5,
+    `strays` which texts among numbers count as missing.
     """
 
     kind: str
     values: pa.ChunkedArray
     notes: tuple[str, ...] = ()
     has_decimal_commas: bool = False
+    strays: tuple[str, ...] = ()
 
     def missing(self) -> NDArray[np.bool_]:
         """True of each row without a value."""
@@ -84,21 +87,29 @@ def as_texts(column: pa.ChunkedArray) -> Cells:
     return Cells("texts", _stripped(column, MISSING))
 
 
-def typed(name: str, column: pa.ChunkedArray, delimiter: str = ",") -> Cells:
-    """A column of texts by what all of them are. Raises UserError where that cannot be told."""
+def typed(
+    name: str, column: pa.ChunkedArray, delimiter: str = ",", strays: Collection[str] = ()
+) -> Cells:
+    """A column of texts by what all of them are; `strays` among numbers are known to be missing.
+
+    Raises UserError where that cannot be told.
+    """
     texts = _stripped(column, MISSING)
     if texts.null_count == len(texts):
         return Cells("only missing values", texts)
+    # Arrow reads 0x1F as an integer; to people it is a code.
+    is_hex = compute.any(compute.match_substring_regex(texts, "^[+-]?0[xX]")).as_py()
     for kind, numbers in (("integers", pa.int64()), ("numbers", pa.float64())):
         try:
-            return Cells(kind, texts.cast(numbers))
+            if not is_hex:
+                return Cells(kind, texts.cast(numbers))
         except pa.ArrowInvalid:
             continue
     if compute.all(compute.match_substring_regex(texts, r"(?i)^(true|false)$")).as_py():
         return Cells("booleans", compute.utf8_lower(texts).cast(pa.bool_()))
     if compute.all(compute.match_substring_regex(texts, _WHEN)).as_py():
         return Cells("dates or times", texts)
-    return _among_texts(name, texts, delimiter) or Cells("texts", texts)
+    return _among_texts(name, texts, delimiter, strays) or Cells("texts", texts)
 
 
 def _stripped(texts: pa.ChunkedArray, missing: tuple[str, ...]) -> pa.ChunkedArray:
@@ -111,7 +122,9 @@ def _stripped(texts: pa.ChunkedArray, missing: tuple[str, ...]) -> pa.ChunkedArr
     return compute.if_else(is_missing, pa.scalar(None, texts.type), texts)
 
 
-def _among_texts(name: str, texts: pa.ChunkedArray, delimiter: str) -> Cells | None:
+def _among_texts(
+    name: str, texts: pa.ChunkedArray, delimiter: str, known: Collection[str]
+) -> Cells | None:
     """Texts that are numbers but for their commas or a few strays, as numbers; else None."""
     counted = compute.value_counts(texts.drop_null())
     spelled = counted.field("values")
@@ -122,7 +135,8 @@ def _among_texts(name: str, texts: pa.ChunkedArray, delimiter: str) -> Cells | N
     read, note = _commas(name, list(rows), delimiter)
     numbers = {text: read(text) for text in rows}
     strays = {text: rows[text] for text, number in numbers.items() if number is None}
-    if not _may_be_missing(strays, rows, len(set(numbers.values()))):
+    others = {text: count for text, count in strays.items() if text not in known}
+    if not _may_be_missing(others, rows, len(set(numbers.values()))):
         return None
     values = pa.array([numbers[text] for text in rows], pa.float64())
     column = compute.take(values, compute.index_in(texts, value_set=spelled))
@@ -133,7 +147,9 @@ def _among_texts(name: str, texts: pa.ChunkedArray, delimiter: str) -> Cells | N
             f"column {name!r}: {sum(strays.values()):,} of {len(texts):,} rows hold {shown} among "
             "numbers; they count as missing values"
         )
-    return Cells("numbers", _chunked(column), tuple(notes), note.startswith(_DECIMAL))
+    return Cells(
+        "numbers", _chunked(column), tuple(notes), note.startswith(_DECIMAL), tuple(strays)
+    )
 
 
 _FORMS = (_NUMBER, _DECIMAL_COMMA, _GROUPED_BY_COMMAS)

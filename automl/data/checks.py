@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from automl.data.arrays import Array, chunks
 from automl.data.raw_dataset import RawDataset
-from automl.data.reading import check_unicode
+from automl.data.reading import check_unicode, shown
 from automl.errors import UserError
 
 MIN_ROWS = 10
@@ -76,7 +76,7 @@ def _check_classes(source: str, raw: RawDataset) -> None:
     if len(names) > max(2, len(targets) / 2):
         raise UserError(
             f"{source}: there are {len(names)} different labels in {len(targets)} rows, such as "
-            f"{names[0]!r}; classes repeat: choose another target"
+            f"{shown(names[0])}; classes repeat: choose another target"
         )
     learned = targets[: raw.num_learned]
     counts = np.bincount(learned, minlength=len(names))
@@ -85,8 +85,8 @@ def _check_classes(source: str, raw: RawDataset) -> None:
         code = int(counts.argmin())
         rows = np.flatnonzero(learned == code)
         raise UserError(
-            f"{source}: class {names[code]!r} appears {counts.min()} times among the rows to learn "
-            f"from ({_named(raw, rows)}); every class needs at least {least} rows, "
+            f"{source}: class {shown(names[code])} appears {counts.min()} times among the rows "
+            f"to learn from ({_named(raw, rows)}); every class needs at least {least} rows, "
             f"one for each split{_spelled_alike(names, code)}"
         )
     own = targets[raw.num_learned : len(targets) - raw.num_test]

@@ -8,6 +8,7 @@ import inspect
 import json
 import shutil
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from automl.data.summary import DataSummary, summarise
 VALIDATION_SHARE = 0.2
 TEST_SHARE = 0.2
 MAX_VALIDATION_ROWS = 5_000
-CACHE_VERSION = 3
+CACHE_VERSION = 4
 
 
 class Dataset(Config):
@@ -118,6 +119,12 @@ def summary(dataset: Dataset, seed: int, cache: Path) -> DataSummary:
     folder = _prepared(dataset, seed, cache)
     found: DataSummary = decode(json.loads((folder / "summary.json").read_text()))
     return replace(found, source=str(dataset))
+
+
+def summaries(datasets: Iterable[tuple[Dataset, int]], cache: Path) -> list[DataSummary]:
+    """A summary of each different dataset, with the seed of its split."""
+    found = [summary(dataset, seed, cache) for dataset, seed in datasets]
+    return list({(one.source, one.num_train): one for one in found}.values())
 
 
 def test_split(dataset: Dataset, seed: int, cache: Path) -> Split:

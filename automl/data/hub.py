@@ -17,7 +17,7 @@ from automl.data.image_folder import check_pixels, pixels, stacked
 from automl.data.optional_packages import package
 from automl.data.precision import check_precision
 from automl.data.raw_dataset import RawDataset
-from automl.data.reading import coded, existing
+from automl.data.reading import coded, existing, listed
 from automl.data.text import checked, checked_label, tokens
 from automl.data.tokenizer import tokenizer_json
 from automl.errors import UserError, described
@@ -73,10 +73,11 @@ class HuggingFace(Dataset):
             rows = _package(self, "datasets").concatenate_datasets(
                 [part.select_columns(columns) for part in parts]
             )
+            rows.data.validate(full=True)
         except (TypeError, ValueError) as error:
             raise UserError(
                 f"{self}: the splits {', '.join(names)} hold {chosen!r} or {self.label!r} of "
-                f"unlike types ({described(error)}); make them alike"
+                f"unlike types, or damaged ({described(error)}); make them alike"
             ) from None
         inputs, num_tokens = self._inputs(rows, chosen, row_name)
         targets, classes = _targets(rows, self.label, row_name)
@@ -125,7 +126,7 @@ class HuggingFace(Dataset):
         others = [name for name in features if name != self.label]
         chosen = self.input or (others[0] if len(others) == 1 else "")
         if chosen not in others or len(others) == len(features):
-            raise UserError(f"{self}: choose `input` and `label` of {', '.join(features)}")
+            raise UserError(f"{self}: choose `input` and `label` of {listed([*features])}")
         for part in parts[1:]:
             for name in sorted({chosen, self.label} - {*part.features}):
                 raise UserError(f"{self}: column {name!r} is not in all splits; add it there")
@@ -138,14 +139,17 @@ class HuggingFace(Dataset):
         if bool(self.name) == bool(self.path):
             raise UserError(f"{self}: give either the name on the hub or the path of a folder")
         package = _package(self, "datasets")
+        folder = str(existing(self.path)) if self.path else ""
         try:
             if self.name:
                 found = package.load_dataset(self.name, self.config or None)
             else:
-                found = package.load_from_disk(str(existing(self.path)))
-        # `datasets` raises IndexError for a dataset without rows.
-        except (IndexError, OSError, ValueError) as error:
-            raise UserError(f"{self} cannot be loaded: {error}; check its name and rows") from None
+                found = package.load_from_disk(folder)
+        # Of any kind: files that are damaged raise whatever their reader runs into.
+        except Exception as error:
+            raise UserError(
+                f"{self} cannot be loaded: {described(error)}; check its name and rows"
+            ) from error
         return found if isinstance(found, dict) else {self.split: found}
 
     def _inputs(self, rows: datasets.Dataset, column: str, row_name: _RowName) -> tuple[Array, int]:

@@ -15,12 +15,11 @@ from PIL import Image, ImageOps
 from automl.data.arrays import Array, empty
 from automl.data.dataset import Dataset
 from automl.data.raw_dataset import RawDataset
-from automl.data.reading import coded, existing, is_visible, visible_files
+from automl.data.reading import coded, existing, is_visible, listed, visible_files
 from automl.errors import UserError
 from automl.field_types import Count
 
 _MODES = {1: "L", 3: "RGB"}
-MAX_LISTED = 20
 SPLITS = {
     "train": ("train", "training", "trn"),
     "validation": ("validation", "valid", "val", "dev"),
@@ -111,16 +110,16 @@ def _splits(root: Path) -> dict[str, Path]:
     A folder with the name of a split is one if folders lie in it, and a class if images do.
     """
     folders = _folders(root)
-    listed = ", ".join(folder.name for folder in folders[:MAX_LISTED])
+    names = listed([folder.name for folder in folders])
     split_of = {f: next((s for s in SPLITS if f.name.lower() in SPLITS[s]), "") for f in folders}
     if not any(split and _visible_folders(folder) for folder, split in split_of.items()):
         if len(folders) == 1 and _visible_folders(folders[0]):
-            raise UserError(f"{root} holds only the folder {listed}; give {folders[0]} as the path")
+            raise UserError(f"{root} holds only the folder {names}; give {folders[0]} as the path")
         return {"train": root}
     found = {split: folder for folder, split in split_of.items()}
     if len(found) < len(folders) or "" in found or "train" not in found:
         raise UserError(
-            f"{root} holds {listed}; leave only train, validation and test there, one of each "
+            f"{root} holds {names}; leave only train, validation and test there, one of each "
             "and train among them, or only a folder for each class"
         )
     return found

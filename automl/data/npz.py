@@ -18,7 +18,7 @@ from automl.data.arrays import Array, empty
 from automl.data.dataset import Dataset
 from automl.data.precision import check_precision
 from automl.data.raw_dataset import RawDataset
-from automl.data.reading import coded, existing
+from automl.data.reading import coded, existing, listed
 from automl.errors import UserError, described
 from automl.field_types import Count
 
@@ -26,12 +26,12 @@ _Arrays = dict[str, Array]
 _NAMES = ("inputs", "targets", "test_inputs", "test_targets", "classes")
 _DAMAGED = (
     *(ValueError, TypeError, EOFError, OSError, RuntimeError, MemoryError, OverflowError),
-    *(SyntaxError, KeyError, struct.error),
+    *(SyntaxError, KeyError, SystemError, struct.error),
     *(tokenize.TokenError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
 )
 _COLOURS = (1, 3, 4)
 _LEAST_IMAGE = 8
-MAX_LISTED = 20
+MAX_CLASS_FLOATS = 20
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,9 @@ def _read(path: Path) -> _Arrays:
         raise UserError(f"{path} is no .npz file and no folder of .npy files; use numpy.savez")
     try:
         arrays, held = _load(path)
+        for array in arrays.values():
+            if isinstance(array, np.ndarray) and array.dtype.kind == "U":
+                array.tolist()  # Raises on what is no character.
     except _DAMAGED as error:
         raise UserError(
             f"{path} does not hold plain arrays ({described(error)}); save it again"
@@ -100,8 +103,10 @@ def _read(path: Path) -> _Arrays:
         if not isinstance(array, np.ndarray):
             raise UserError(f"{path}: {name!r} is no array; save it again")
     if "inputs" not in arrays:
-        named = ", ".join(held[:MAX_LISTED]) or "no array"
-        raise UserError(f"{path} holds {named}; name the arrays inputs and targets")
+        raise UserError(
+            f"{path} holds {listed(held) if held else 'no array'}; "
+            "name the arrays inputs and targets"
+        )
     return arrays
 
 
@@ -110,11 +115,11 @@ def _load(path: Path) -> tuple[_Arrays, list[str]]:
     if path.is_dir():
         files = {file.stem: file for file in sorted(path.glob("*.npy"))}
         return {n: np.load(files[n], mmap_mode="r") for n in _NAMES if n in files}, list(files)
-    loaded = np.load(path, allow_pickle=False)
-    if isinstance(loaded, np.ndarray):
-        raise ValueError("it begins with an array alone, as .npy files do")
-    with loaded as file:
-        return {name: file[name] for name in _NAMES if name in file}, list(file.files)
+    with path.open("rb") as file:
+        loaded = np.load(file, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            raise ValueError("it begins with an array alone, as .npy files do")
+        return {name: loaded[name] for name in _NAMES if name in loaded}, list(loaded.files)
 
 
 def _name_targets(arrays: _Arrays) -> None:
@@ -155,6 +160,14 @@ def _check_rows(path: str, arrays: _Arrays, part: str) -> None:
             f"{path}: '{part}targets' is {targets.dtype} of the shape {targets.shape}; classes are "
             "integers (rows,), a regression's outputs are floats (rows, outputs)"
         )
+    if targets.dtype.kind == "f" and targets.ndim == 1 and not part:
+        different = np.unique(targets)
+        is_whole = np.isfinite(different).all() and (different == np.rint(different)).all()
+        if is_whole and 1 < len(different) <= MAX_CLASS_FLOATS:
+            raise UserError(
+                f"{path}: 'targets' are {len(different)} whole numbers such as {different[0]}; for "
+                "classes save targets.astype(int), for a regression targets.reshape(-1, 1)"
+            )
     if targets.dtype.kind == "f" and targets.ndim == 2 and targets.shape[1] > 1:
         is_one_hot = ((targets == 0) | (targets == 1)).all() and (targets.sum(1) == 1).all()
         if is_one_hot:

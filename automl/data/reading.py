@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from automl.errors import UserError
 
+MAX_SHOWN, MAX_LISTED = 60, 30
 SYSTEM_FILES = ("thumbs.db", "desktop.ini", "ehthumbs.db")
 """Files, in small letters, that systems put into folders by themselves."""
 SYSTEM_FOLDERS = ("__MACOSX",)
@@ -84,3 +85,15 @@ def check_unicode(text: str, where: str) -> None:
         text.encode()
     except UnicodeEncodeError:
         raise UserError(f"{where} is not UTF-8; save the file in that encoding") from None
+
+
+def shown(text: str) -> str:
+    """A text of a file in a sentence: quoted, in one line, cut where it is long."""
+    return repr(text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names of a file in a sentence, each in one line; of many the first."""
+    some = [" ".join(name[:MAX_SHOWN].split()) for name in names[:MAX_LISTED]]
+    more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
+    return (", ".join(some) or "none") + more

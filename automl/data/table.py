@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -17,13 +18,13 @@ from automl.data.cells import NUMERIC, Cells
 from automl.data.dataset import Dataset
 from automl.data.precision import check_precision
 from automl.data.raw_dataset import Column, RawDataset
-from automl.data.reading import coded, is_number
+from automl.data.reading import coded, is_number, listed, shown
 from automl.data.table_file import TableFile
 from automl.errors import UserError
 
 MAX_CATEGORIES = 100
 MAX_INTEGER_CLASSES = 20
-MAX_LISTED = 30
+_NUMBER_IN = re.compile(r"[^\w\d]*\d[\d.,]*\D{0,4}").fullmatch
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,12 @@ class Table(Dataset):
             if not columns[-1].categories:
                 _check_precision(self.path, name, parts[0], inputs[: counts[0], number])
         targets, classes = self._targets(files)
-        counted = [note for name in names if (note := _counts_rows(name, files[0].columns[name]))]
+        told = [
+            note
+            for column in columns
+            for note in (_counts_rows(column.name, files[0].columns[column.name]), _signs(column))
+            if note
+        ]
         return RawDataset(
             inputs,
             targets,
@@ -70,7 +76,7 @@ class Table(Dataset):
             columns=tuple(columns),
             row_name=lambda row: _row_name(files, row),
             target=self.target,
-            notes=tuple(dict.fromkeys([*(n for file in files for n in file.notes), *counted])),
+            notes=tuple(dict.fromkeys([*(n for file in files for n in file.notes), *told])),
         )
 
     def _files(self) -> list[TableFile]:
@@ -81,9 +87,7 @@ class Table(Dataset):
             raise UserError(_no_column(f"Table(target={self.target!r})", self.target, train))
         if not self.test_path:
             return [train]
-        # Texts that happen to be numbers in the test file are still texts.
-        texts = {name for name, column in train.columns.items() if column.kind == "texts"}
-        test = table_file.read(self.test_path, keep, drop, texts)
+        test = table_file.read(self.test_path, keep, drop, train)
         for name in sorted({*train.columns} ^ {*test.columns}):
             raise UserError(
                 f"column {name!r} is not in both {self.path} and {self.test_path}; add or drop it"
@@ -120,7 +124,7 @@ class Table(Dataset):
         if parts[0].kind == "texts":
             raise UserError(
                 f"Table(target={self.target!r}): the column holds texts such as "
-                f"{str(parts[0].values[0])!r}; a regression needs numbers"
+                f"{shown(str(parts[0].values[0]))}; a regression needs numbers"
             )
         numbers = values(parts, ())
         _check_precision(self.path, self.target, parts[0], numbers[: len(parts[0].values)])
@@ -200,7 +204,7 @@ def _categories(name: str, column: Cells, path: str) -> tuple[str, ...]:
         # Among numbers, it is the text that is no number that should be seen.
         example = min(texts, key=is_number)
         raise UserError(
-            f"{path}: column {name!r} holds {len(texts)} different texts such as {example!r}; "
+            f"{path}: column {name!r} holds {len(texts)} different texts such as {shown(example)}; "
             f"drop it, or make numbers or at most {MAX_CATEGORIES} categories of it"
         )
     return tuple(texts)
@@ -215,6 +219,17 @@ def _check_precision(path: str, name: str, column: Cells, rounded: NDArray[np.fl
     check_precision(lambda _: f"{path}: column {name!r}", numbers, rounded[known][:, None])
 
 
+def _signs(column: Column) -> str:
+    """A note on many categories that are numbers with signs or units; "" of any other."""
+    first = next(iter(column.categories), "")
+    if len(column.categories) <= MAX_INTEGER_CLASSES or not all(map(_NUMBER_IN, column.categories)):
+        return ""
+    return (
+        f"column {column.name!r} holds {len(column.categories)} categories such as {shown(first)}; "
+        "if they are numbers, write them without signs and units"
+    )
+
+
 def _counts_rows(name: str, column: Cells) -> str:
     """A note on a column that only counts the rows; "" of any other."""
     first = _first_of_counted(column)
@@ -224,10 +239,10 @@ def _counts_rows(name: str, column: Cells) -> str:
 
 
 def _first_of_counted(column: Cells) -> int | None:
-    """The first of integers that grow by one from row to row; None of any others, or of few."""
+    """The least of integers that count the rows in any order; None of any others, or of few."""
     if column.kind != "integers" or column.values.null_count:
         return None
-    numbers = column.values.to_numpy()
+    numbers = np.sort(column.values.to_numpy())
     if len(numbers) <= MAX_INTEGER_CLASSES or (np.diff(numbers) != 1).any():
         return None
     return int(numbers[0])
@@ -241,12 +256,9 @@ def _row_name(files: Sequence[TableFile], row: int) -> str:
 def _no_column(said: str, name: str, file: TableFile) -> str:
     """The sentence on a name that is no column of a file."""
     names = file.names
-    listed = ", ".join(names[:MAX_LISTED]) + f" and {len(names) - MAX_LISTED} more" * (
-        len(names) > MAX_LISTED
-    )
     hint = ""
     if all(map(is_number, names)):
         hint = "; these are numbers: give the file a first line with the names of its columns"
     elif len(names) == 1:
         hint = "; separate the fields by commas, semicolons, tabs, bars or single blanks"
-    return f"{said}: {file.path} has no column {name!r}; choose of {listed}{hint}"
+    return f"{said}: {file.path} has no column {name!r}; choose of {listed(names)}{hint}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
-from pyarrow import csv, parquet
+from pyarrow import compute, csv, parquet
 
 from automl.data import cells
 from automl.data.cells import Cells
@@ -26,7 +27,8 @@ from automl.errors import UserError
 
 PARQUET = (".parquet", ".pq")
 ENDINGS = (*DELIMITERS, *PARQUET)
-_UNNAMED = re.compile(r"|Unnamed: \d+(\.\d+)?|__index_level_\d+__")
+_UNNAMED = re.compile(r"|Unnamed: \d+(\.\d+)?")
+_INDEX_LEVEL = re.compile(r"__index_level_\d+__")
 _INDEX = "column {!r} is left out: it is the index that pandas wrote beside the columns"
 
 
@@ -61,12 +63,13 @@ def read(
     path: str,
     keep: Collection[str] = (),
     drop: Collection[str] = (),
-    texts: Collection[str] = (),
+    before: TableFile | None = None,
 ) -> TableFile:
     """A table without the columns to `drop`.
 
-    Columns in `keep` are taken though they are an index; those in `texts` hold texts, whatever
-    they look like. Raises UserError on what cannot be read.
+    Columns in `keep` are taken though they are an index. Where `before` holds texts, there are
+    texts, whatever they look like; its strays among numbers are missing values here, too. Raises
+    UserError on what cannot be read.
     """
     files = _files(existing(path))
     parts, notes = [], []
@@ -78,7 +81,7 @@ def read(
     if not whole.num_rows:
         raise UserError(f"{path} holds no rows; add some")
     names = [name for name in whole.column_names if name not in drop]
-    found = _cells(path, whole.select(names), files[0], texts)
+    found = _cells(path, whole.select(names), files[0], before.columns if before else {})
     rows = [(file, part.num_rows) for file, part in zip(files, parts, strict=True)]
     notes += [note for column in found.values() for note in column.notes]
     return TableFile(path, whole.column_names, found, rows, tuple(notes))
@@ -116,7 +119,8 @@ def _read(path: Path, keep: Collection[str]) -> tuple[pa.Table, list[str]]:
     for position, name in enumerate(names):
         if name in keep:
             continue
-        if name in index or (position == 0 and _UNNAMED.fullmatch(name)):
+        is_unnamed = position == 0 and _UNNAMED.fullmatch(name)
+        if name in index or is_unnamed or _INDEX_LEVEL.fullmatch(name):
             left_out.append((name, _INDEX.format(name)))
         elif not name and cells.as_texts(table[name]).missing().all():
             left_out.append((name, f"column {position + 1} is left out: it is empty"))
@@ -172,7 +176,14 @@ def _delimited(path: Path) -> tuple[pa.Table, list[str]]:
         check_fields(path, delimiter, len(header))
         why = " ".join(str(error).split())
         raise UserError(f"{path} cannot be read: {why}; correct it or save it again") from None
+    if any(_holds_quotes(column) for column in table.columns):
+        collections.deque(records(path, delimiter, strict=True), maxlen=0)
     return table.rename_columns([_name(field) for field in header]), []
+
+
+def _holds_quotes(column: pa.ChunkedArray) -> bool:
+    """True of texts with quotes or line breaks, as where a quote is not closed, or not doubled."""
+    return bool(compute.any(compute.match_substring_regex(column, '["\r\n]')).as_py())
 
 
 def _name(field: str) -> str:
@@ -205,7 +216,9 @@ def _joined(path: str, files: Sequence[Path], parts: Sequence[pa.Table]) -> pa.T
         raise UserError(f"the parts in {path} hold columns of unlike types: {error}") from None
 
 
-def _cells(path: str, table: pa.Table, first: Path, texts: Collection[str]) -> dict[str, Cells]:
+def _cells(
+    path: str, table: pa.Table, first: Path, before: Mapping[str, Cells]
+) -> dict[str, Cells]:
     """The columns with their kinds."""
     found = {}
     delimiter = "" if ending(first) in PARQUET else delimiter_of(first)
@@ -213,10 +226,11 @@ def _cells(path: str, table: pa.Table, first: Path, texts: Collection[str]) -> d
         try:
             if not delimiter:
                 found[name] = cells.declared(column)
-            elif name in texts:
+            elif name in before and before[name].kind == "texts":
                 found[name] = cells.as_texts(column)
             else:
-                found[name] = cells.typed(name, column, delimiter)
+                strays = before[name].strays if name in before else ()
+                found[name] = cells.typed(name, column, delimiter, strays)
         except UserError as error:
             raise UserError(f"{path}: {error}") from None
         except pa.ArrowInvalid as error:

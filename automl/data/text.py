@@ -13,7 +13,7 @@ import numpy as np
 from automl.data.arrays import Array, empty
 from automl.data.dataset import Dataset
 from automl.data.raw_dataset import RawDataset
-from automl.data.reading import check_unicode, coded, existing_file
+from automl.data.reading import check_unicode, coded, existing_file, listed
 from automl.data.text_files import DELIMITERS, delimiter_of, ending, records, text_lines
 from automl.data.tokenizer import token_ids, tokenizer_json
 from automl.errors import UserError
@@ -116,7 +116,7 @@ def tokens(texts: Sequence[str], length: int, tokenizer: str) -> tuple[Array, in
 
 def _table_lines(path: Path, text: str, label: str) -> Iterator[tuple[int, object, object]]:
     delimiter = delimiter_of(path)
-    lines = records(path, delimiter)
+    lines = records(path, delimiter, strict=True)
     _, header = next(lines, (1, []))
     names = [name.strip() for name in header]
     for field, name in (("text", text), ("label", label)):
@@ -124,7 +124,7 @@ def _table_lines(path: Path, text: str, label: str) -> Iterator[tuple[int, objec
             told = "two columns" if name in names else "no column"
             raise UserError(
                 f"Text({field}={name!r}): line 1 of {path} names {told} {name!r} but "
-                f"{', '.join(header) or 'none'}; tell which holds the text and which the label"
+                f"{listed(header)}; tell which holds the text and which the label"
             )
     for line, fields in lines:
         if len(fields) != len(header):

@@ -7,6 +7,7 @@ import csv
 import gzip
 import io
 import lzma
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -32,6 +33,8 @@ _OTHER_FILES = {
     b"\x28\xb5\x2f\xfd": "is packed by zstd; unpack it",
     b"PAR1": "is a Parquet file; give it the ending .parquet",
 }
+_SEPARATOR_LINE = re.compile("sep=.?", re.I)
+"""The first line by which Excel is told the delimiter."""
 _DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError)
 
 
@@ -109,20 +112,27 @@ def text_lines(path: Path) -> Iterator[tuple[int, str]]:
         yield from enumerate(file, 1)
 
 
-def records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def records(path: Path, delimiter: str, *, strict: bool = False) -> Iterator[tuple[int, list[str]]]:
     """The number of the first line and the fields of every record that is not blank.
 
-    A quoted field may hold newlines. Bytes that are not UTF-8 come as surrogates.
+    A quoted field may hold newlines. Bytes that are not UTF-8 come as surrogates. With `strict`,
+    raises UserError on quotes that make other fields than their writer meant.
     """
     csv.field_size_limit(2**31 - 1)
     with io.TextIOWrapper(
         io.BufferedReader(TextBytes(path)), "utf-8-sig", errors="surrogateescape", newline=""
     ) as file:
-        reader, line = csv.reader(file, delimiter=delimiter), 1
-        for fields in reader:
-            if fields:
-                yield line, fields
-            line = reader.line_num + 1
+        reader, line = csv.reader(file, delimiter=delimiter, strict=strict), 1
+        try:
+            for fields in reader:
+                if fields and not (line == 1 and _SEPARATOR_LINE.fullmatch("".join(fields))):
+                    yield line, fields
+                line = reader.line_num + 1
+        except csv.Error as error:
+            raise UserError(
+                f"line {line} of {path} holds a quote that is not closed, or single inside a "
+                f"quoted field ({error}); close it, or double it"
+            ) from None
 
 
 def delimiter_of(path: Path) -> str:

@@ -16,11 +16,12 @@ from automl.cluster import nodes, session
 from automl.cluster.measuring import MeasurerHandle
 from automl.cluster.portable_space import PortableSpace
 from automl.config import choices, import_choices
+from automl.data.dataset import summaries
 from automl.engine import run
 from automl.engine.declared_options import show_options
 from automl.engine.live_search import spent_seconds
 from automl.engine.search_options import NewSearch, Options, declared, read
-from automl.engine.searches import Search, open_study, study_space
+from automl.engine.searches import Search, check_data, open_study, study_space
 from automl.engine.watch import Watch
 from automl.errors import UserError, unknown
 from automl.home import Home, check_name, home_at, make_writable
@@ -63,7 +64,6 @@ def search(
     """
     chosen, new = read("search", options)
     budget, place = chosen.budget(), _home(home)
-    wanted_end = conditions.parse_any(budget.until)
     if new.sampler not in SAMPLERS:
         raise UserError(unknown("sampler", new.sampler, list(SAMPLERS)))
     _check_servers(chosen)
@@ -74,7 +74,7 @@ def search(
         fixed["seed"] = str(new.seed)
     fixed |= _parallelism(space_file.load(text, fixed, str(path)), new)
     loaded = space_file.load(text, fixed, str(path))
-    explored = validate(loaded)
+    explored, wanted_end = validate(loaded), conditions.parse_any(budget.until)
     wanted = _initial_points(new.initial_points, loaded)
     known = _known(new.warm_start, place, loaded)
     make_writable(place)
@@ -86,6 +86,8 @@ def search(
     _new_folder(place, new.name, path.stem)
     exporting = _in_background(reference.export)
     watch = watch or Watch()
+    for found in summaries([(one.dataset, one.seed) for one in explored.configs], place.cache):
+        watch.read(found)
     watch.connecting()
     with session.connected(chosen.address):
         clock = Clock(budget)
@@ -113,7 +115,7 @@ def search(
             datasets=warm.datasets(explored),
             warm_start=new.warm_start or "",
             reference=known_of_it,
-            reference_point=point,
+            reference_params=point,
         )
         kept = (settings, text, file, known, database)
         study = _created(place, new.name, path.stem, lambda folder: studies.create(folder, *kept))
@@ -132,6 +134,7 @@ def resume(
     chosen, _ = read("resume", options, study.attribute("options", {}))
     space = study_space(study)
     validate(space)
+    check_data(study)
     make_writable(place)
     models = Store(place.store)
     models.identify()

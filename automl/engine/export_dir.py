@@ -151,6 +151,12 @@ def _input(signature: Signature, has_tokenizer: bool) -> str:
         padding = "with its padding" if has_tokenizer else "0 after the end"
         shorter = ", or without that at any shorter length" if signature.takes_shorter else ""
         return f"takes text: {what} as int64 of shape (batch, {shape}), {padding}{shorter}"
+    if len(signature.row_shape) == 3:
+        return (
+            f"takes raw pixels, float32 of shape (batch, {shape}): channels (red, green, blue) x "
+            "height x width, with values as in training, which are 0 to 255 for image files; "
+            "pictures of another size are resized bilinearly before, normalisation is inside"
+        )
     if not signature.columns:
         return f"takes raw rows, float32 of shape (batch, {shape}); normalisation is inside"
     columns = [

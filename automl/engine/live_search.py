@@ -94,10 +94,12 @@ class LiveSearch:
             self.end(trial, self.phases.stopped(trial))
 
     def look_around(self) -> None:
-        """Plan anew, now and then, for the nodes that have joined or left the cluster."""
+        """Tell the watcher how far the search is, now and then, and plan anew for the nodes that
+        have joined or left the cluster."""
         if time.monotonic() < self.next_look:
             return
         self.next_look = time.monotonic() + LOOK_SECONDS
+        self.watch.looked(self.phases.expected_seconds())
         planned, options = self.planned(), self.dispatcher.options
         if planned is not None and planned != (options.slots, options.max_live):
             self.dispatcher.resize(*planned)

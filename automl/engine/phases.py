@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from enum import Enum
 
@@ -10,11 +11,13 @@ from automl.errors import alike
 from automl.recipe import Report
 from automl.space.space import TrialConfig
 from automl.study.budget import Clock, GpuMeter
-from automl.study.dispatcher import TIME_UP, Dispatcher
+from automl.study.dispatcher import Dispatcher
 from automl.study.goal import Goal
 from automl.study.record import TrialRecord
+from automl.study.timetable import Timetable
 from automl.study.trial_id import TrialId
 from automl.trial.result import Status, TrialResult
+from automl.trial.time_limit import NO_TIME, TIME_UP, TimeLimit
 
 FIRST_TRIALS = 8
 """So many trials, or two for each slot, that all fail alike are enough to know."""
@@ -36,17 +39,20 @@ class Phases:
     are why this run's trials failed, until one did not.
     """
 
-    def __init__(self, dispatcher: Dispatcher, refitter: Refitter, clock: Clock) -> None:
+    def __init__(
+        self, dispatcher: Dispatcher, refitter: Refitter, clock: Clock, gpus: float = 0.0
+    ) -> None:
         study = dispatcher.study
         self.name = study.name
         self.dispatcher, self.refitter, self.clock = dispatcher, refitter, clock
         self.meter = GpuMeter(study.attribute("gpu_seconds", 0.0))
+        self.timetable = Timetable(clock, self.meter, gpus)
         self.front, self.front_of_trials = study.front(), study.front(study.records())
         self.hypervolumes = study.hypervolumes()
         self.has_searched = False
         self.goal = Goal(clock.budget.until, study.settings, [*study.records(), *study.refits()])
         results = [record.result for record in study.records()]
-        self.may_fail_alike = all(one is None or one.status is Status.FAILED for one in results)
+        self.may_fail_alike = all(one is None or _has_failed(one) for one in results)
         self.first_reasons: list[str] = []
 
     @property
@@ -64,10 +70,14 @@ class Phases:
         return Phase.REFITTING if runs else Phase.OVER
 
     def why_over(self) -> str:
-        """Name the goal that is met or the budget that is spent; "" while there is some of each."""
-        return self.goal.ending() or self.clock.budget.spent(
+        """Name the goal that is met, or the budget that is spent or too short for another trial;
+        "" while there is some of each."""
+        spent = self.goal.ending() or self.clock.budget.spent(
             self.hypervolumes, self.clock.seconds_for_all(), self.meter.seconds()
         )
+        if spent or self.dispatcher.under_way.live:
+            return spent
+        return "" if self._is_worth_starting() else "the time left is too short for another trial"
 
     def why_hopeless(self) -> str:
         """The reason for which all first trials of this run failed; "" unless they did."""
@@ -80,14 +90,16 @@ class Phases:
         as the refits' time is over, too."""
         if interrupted() or self.why_hopeless() or self.goal.met_by is not None:
             return True
-        return self.phase is not Phase.SEARCHING and self.clock.is_up()
+        if self.phase is Phase.SEARCHING:
+            return False
+        return self.clock.seconds_left() + self.timetable.grace_seconds() <= 0
 
     def next_trial(self) -> TrialRecord | None:
         """The next trial; None while none is due, or `is_over`."""
         if self.why_hopeless() or self.goal.met_by is not None:
             return None
         if self.phase is Phase.SEARCHING:
-            return self.dispatcher.next()
+            return self.dispatcher.next() if self._is_worth_starting() else None
         if not self.refitter.has_begun and self.clock.refits():
             self.refitter.begin(self.front.members)
         num_live = len(self.dispatcher.under_way.live) + len(self.refitter.live)
@@ -106,28 +118,66 @@ class Phases:
         under_way = self.dispatcher.under_way
         return under_way.plan(under_way.live[trial]).config
 
+    def time_limit(self, trial: TrialId) -> TimeLimit | None:
+        """The time of a trial that is handed out; None where the search's is not limited."""
+        slots = self.dispatcher.options.slots
+        if trial.is_refit and self.timetable.is_limited:
+            rounds = math.ceil((len(self.refitter.queue) + len(self.refitter.live)) / slots)
+            least, left = self.refitter.least_seconds[trial], self.clock.seconds_left()
+            return self.timetable.refit_limit(left, least, rounds)
+        options, started = self.dispatcher.options, self.dispatcher.num_started
+        return self.timetable.limit(slots, options.max_trials - started + 1)
+
+    def expected_seconds(self) -> float:
+        """The seconds that the search is expected to go on; infinite while that is not known."""
+        if self.phase is not Phase.SEARCHING:
+            return max(0.0, self.clock.seconds_left())
+        ended, slots = len(self.hypervolumes), self.dispatcher.options.slots
+        left = self.timetable.expected_seconds(slots, self.dispatcher.options.max_trials - ended)
+        return left + self.clock.refit_seconds_after(left)
+
+    def _is_worth_starting(self) -> bool:
+        return self.timetable.is_worth_starting(self.dispatcher.options.slots)
+
     def goes_on(self, trial: TrialId, report: Report, seconds: float) -> bool:
         """Take a report of a trial, during the search; False pauses the trial."""
         return trial.is_refit or self.dispatcher.goes_on(trial, report, seconds)
 
     def gives_way(self, trial: TrialId) -> bool:
-        """Tell whether a trial must leave its slot to a refit: the search is over."""
-        return not trial.is_refit and self.phase is not Phase.SEARCHING
+        """Tell whether a trial must leave its slot to a refit: the search is over.
+
+        A trial whose time is up ends by itself, with a model.
+        """
+        if trial.is_refit or self.phase is Phase.SEARCHING:
+            return False
+        return not self.timetable.is_finishing(self.dispatcher.options.slots)
 
     def end(self, trial: TrialId, result: TrialResult) -> TrialRecord:
         """Take how a trial ended."""
         makers = self.refitter if trial.is_refit else self.dispatcher
         record = makers.end(trial, result)
+        self.timetable.learn(result)
         self.front.add(record)
         self.goal.take(record)
         if not trial.is_refit:
             self.front_of_trials.add(record)
             self.hypervolumes.append(self.front_of_trials.hypervolume)
+            self._learn_pace(record)
             self._note_failure(result)
         return record
 
+    def _learn_pace(self, record: TrialRecord) -> None:
+        """Have the proposer leave out what is too long for the time that a trial has."""
+        seconds = self.timetable.training_seconds()
+        assert record.result is not None
+        has_pace = record.is_complete or record.result.reason.startswith(NO_TIME)
+        if has_pace and seconds < math.inf:
+            dispatcher = self.dispatcher
+            config = dispatcher.under_way.config_of(record)
+            dispatcher.drawing(dispatcher.proposer.afford, record, config, seconds)
+
     def _note_failure(self, result: TrialResult) -> None:
-        self.may_fail_alike = self.may_fail_alike and result.status is Status.FAILED
+        self.may_fail_alike = self.may_fail_alike and _has_failed(result)
         self.first_reasons = [*self.first_reasons, result.reason] if self.may_fail_alike else []
 
     def stopped(self, trial: TrialId, seconds: float = 0.0) -> TrialResult:
@@ -140,3 +190,8 @@ class Phases:
     def unfinished(self) -> list[TrialId]:
         """The trials and refits that have not ended."""
         return [*self.dispatcher.under_way.all(), *self.refitter.live]
+
+
+def _has_failed(result: TrialResult) -> bool:
+    """Tell whether a trial raised, or could not be trained at all in its time."""
+    return result.status is Status.FAILED or result.reason.startswith(NO_TIME)

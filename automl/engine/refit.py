@@ -106,7 +106,9 @@ class Refitter:
     def _planned(self, origin: TrialRecord) -> TrialRecord | None:
         """The refit of a trial; None where there is none."""
         try:
-            config = refit_config(self.config_of(origin), self._specs(origin))
+            # A training that was shortened for want of time is made in full.
+            full = self.config_of(replace(origin, config=""))
+            config = refit_config(full, self._specs(origin))
         except Exception as error:
             self.faults.note("refit", "could not be planned", error)
             return None
@@ -138,6 +140,8 @@ class Refitter:
     def end(self, refit: TrialId, result: TrialResult) -> TrialRecord:
         """Take how a refit ended."""
         record = replace(self.live.pop(refit), result=result, ended=time.time())
+        if result.config:
+            record = replace(record, config=result.config)
         del self.plans[refit]
         self._write(record)
         return record

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 import time
 from dataclasses import replace
@@ -36,6 +37,7 @@ from automl.study.study import Study
 from automl.tracking.tracker import Process, Tracker
 
 NOTHING_LEFT = "nothing is left"
+MORE_TIME = 1.5
 WAIT_SECONDS = 300.0
 """A cloud's new node takes some minutes."""
 
@@ -56,10 +58,10 @@ def run(
     with run_lock.hold(study.folder), stop_request.listening(stop_file(study)) as interrupted:
         planned = plan(options, workers)
         _note_run(study, options, planned[0], clock)
-        phases = _phases(search, space, store, options, planned, clock, faults)
+        gpus = options.gpus_per_trial * max(1, workers)
+        phases = _phases(search, space, store, options, planned, clock, faults, gpus)
         tracker = tracking(study, home, options)
         tracker.opened()
-        gpus = options.gpus_per_trial * max(1, workers)
         live = LiveSearch(home, phases, tracker, watch, gpus, partial(_planned, options, workers))
         watch.began(study, planned[0], clock.budget)
         try:
@@ -69,18 +71,26 @@ def run(
                 controller.run(live.events(), phases, inputs, is_asked, options.trial_minutes)
         finally:
             watch.closed()
-        ended = replace(search, interrupted=interrupted(), failed=phases.why_hopeless())
+        ended = replace(search, interrupted=interrupted(), failed=_gave_up(phases))
         is_finished = not (ended.interrupted or ended.failed)
         if is_finished:
             live.stop_unfinished()
             study.set_attribute("state", "finished")
         live.trim()
         phases.dispatcher.close()
+        if is_finished:
+            ended = replace(ended, failed=study.why_without_model())
         undelivered = tracker.close(_run_status(ended))
     why = f"the search has ended: {phases.why_over() or NOTHING_LEFT}" if is_finished else ""
     notes = (*map(str, study.faults()), why, phases.goal.missed(), undelivered)
     watch.ended(ended, [note for note in notes if note])
     return ended
+
+
+def _gave_up(phases: Phases) -> str:
+    """The reason why a search was given up early; "" if it was not."""
+    why = phases.why_hopeless().partition("\n")[0]
+    return f"it was given up, as all of its first trials failed alike: {why}" if why else ""
 
 
 def _run_status(ended: Search) -> str:
@@ -108,10 +118,12 @@ def _phases(
     planned: tuple[int, int],
     clock: Clock,
     faults: Faults,
+    gpus: float,
 ) -> Phases:
     study, bound_of = search.study, Bounds(search.home.cache, faults)
     trials = clock.budget.max_trials()
-    limits = DispatcherOptions(*planned, trials, options.reuse, faults=faults)
+    lengthen = _has_more_time(study, clock)
+    limits = DispatcherOptions(*planned, trials, options.reuse, lengthen, faults=faults)
     if options.early_stopping:
         limits = replace(limits, rung_entry=partial(rung_entry, study.settings, bound_of))
     dispatcher = Dispatcher(
@@ -124,7 +136,16 @@ def _phases(
     )
     keys_of = dispatcher.under_way.keys
     refitter = Refitter(study, dispatcher.writing, keys_of, search.config, store.read, faults)
-    return Phases(dispatcher, refitter, clock)
+    return Phases(dispatcher, refitter, clock, gpus)
+
+
+def _has_more_time(study: Study, clock: Clock) -> bool:
+    """Tell whether trials have so much more time than in the run before that those which were
+    shortened are worth to be made anew; the next run compares with this."""
+    before: float | None = study.attribute("search_seconds")
+    now = clock.search_seconds_left()
+    study.set_attribute("search_seconds", now if now < math.inf else None)
+    return before is not None and now >= MORE_TIME * before
 
 
 def plan(options: Options, workers: int) -> tuple[int, int]:

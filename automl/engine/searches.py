@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 class Search:
     """A search that was made: look at its front, take a model.
 
-    It was `interrupted` if someone ended its last run, which else may have `failed` for a reason
-    that all of its first trials shared.
+    It was `interrupted` if someone ended its last run, which else may have `failed`: it ended
+    without a model, or was given up, for the reason given.
     """
 
     study: Study
@@ -69,6 +69,7 @@ class Search:
         record = selection.choose(
             self.study, trial=trial, best=best, knee=knee, prefer=prefer, where=where
         )
+        check_data(self.study)
         file = self._file(record)
         config, cache = self.config(record), self.home.cache
         exported = export_dir.export(self.study, record, config, cache, file, Path(out))
@@ -101,6 +102,7 @@ class Search:
         record = selection.choose(
             self.study, trial=trial, best=best, knee=knee, prefer=prefer, where=where
         )
+        check_data(self.study)
         why = f"best in {best}" if best else f"preferred by {prefer}" if prefer else "as asked for"
         chosen = explanation.Chosen(
             record,
@@ -116,6 +118,7 @@ class Search:
         """A model's figures on the test rows, which the search has not seen."""
         from automl.engine import export_dir
 
+        check_data(self.study)
         return export_dir.test_figures(
             record, self.config(record), self.home.cache, self._file(record)
         )
@@ -202,7 +205,9 @@ def statuses(home: Home) -> list[dict[str, object]]:
         try:
             rows.append(status(open_study(home, name)))
         except EarlierVersion:
-            empty = dict.fromkeys(("unfinished", "front", "hypervolume", "seconds"), "")
+            empty = dict.fromkeys(
+                ("unfinished", "shortened", "front", "hypervolume", "seconds"), ""
+            )
             rows.append({"search": name, "state": "of an earlier version", "trials": {}, **empty})
     return rows
 
@@ -215,6 +220,10 @@ def status(study: Study) -> dict[str, object]:
         "state": state(study),
         "trials": {name: count for name, count in summary.trials.items() if count},
         "unfinished": sum(record.result is None for record in study.records()),
+        "shortened": sum(
+            record.result is not None and bool(record.result.shortened)
+            for record in study.records()
+        ),
         "front": len(summary.front),
         "hypervolume": round(summary.hypervolume, 4),
         "seconds": round(summary.seconds, 1),
@@ -225,6 +234,24 @@ def study_space(study: Study) -> Space:
     """The space of a search, from its own copy of the file."""
     settings = study.settings
     return space_file.load(study.space_text, settings.fixed, settings.space_name, settings.folder)
+
+
+def check_data(study: Study) -> None:
+    """Raise UserError where a search's data is no longer what it was when the search began.
+
+    Its trials have learned from rows that the changed data may hold for testing.
+    """
+    from automl.space.exploring import explore
+    from automl.study.propose import warm_start
+
+    before, explored = study.settings.datasets, explore(study_space(study))
+    if not before or warm_start.datasets(explored) == before:
+        return
+    sources = ", ".join(dict.fromkeys(str(config.dataset) for config in explored.configs))
+    raise UserError(
+        f"the data has changed since the search {study.name!r} began: {sources} holds other rows "
+        "now; put the earlier data back, or start a new search"
+    )
 
 
 def stop_file(study: Study) -> Path:

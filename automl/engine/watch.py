@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
+from automl.data.summary import DataSummary
 from automl.engine.searches import Search
 from automl.faults import Faults
 from automl.recipe import Report
@@ -15,6 +16,8 @@ from automl.study.trial_id import TrialId
 
 class Watch:
     """Sees nothing of a search; a watcher overrides the methods of what it wants to see."""
+
+    def read(self, data: DataSummary) -> None: ...
 
     def connecting(self) -> None: ...
 
@@ -33,6 +36,9 @@ class Watch:
     def resized(self, slots: int) -> None: ...
 
     def finished(self, record: TrialRecord) -> None: ...
+
+    def looked(self, seconds_left: float) -> None:
+        """See, every few seconds, how long the search is expected to take; infinite if unknown."""
 
     def closed(self) -> None: ...
 

@@ -231,7 +231,8 @@ def _one_choice(explanation: Explanation) -> Iterator[str]:
         yield "No two of its trials differ in one choice alone."
     for pair in pairs[:MAX_PAIRS]:
         before, after = map(parameter, pair.values)
-        gained, lost = _differences(*pair.figures, explanation.objectives)
+        first, second = pair.figures
+        gained, lost = _differences(first, second, explanation.objectives)
         said = [f"bought {' and '.join(gained)}"] * bool(gained)
         said += [f"cost {' and '.join(lost)}"] * bool(lost)
         others = f" (the most of {pair.num_pairs} such pairs)" if pair.num_pairs > 1 else ""

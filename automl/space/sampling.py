@@ -188,7 +188,12 @@ def _fix(path: str, old: object, text: str) -> object:
     """
     try:
         data = json.loads(text)
-    except ValueError:
+    except ValueError as error:
+        if text.lstrip().startswith(("{", "[")):
+            raise UserError(
+                f"--set {path}={text}: that is no JSON ({error}); close all brackets, and put "
+                "names and texts into double quotes"
+            ) from None
         data = text
     is_config = isinstance(old, Config) and not isinstance(old, Domain)
     if (is_config or old is None) and isinstance(data, str) and choice(data):

@@ -95,6 +95,18 @@ class Clock:
         """The seconds so far, and the seconds that refits would take after them."""
         return self.seconds() + self._refit_seconds(self.seconds())
 
+    def search_seconds_left(self) -> float:
+        """The seconds of `--minutes` that are left before the refits' time; without end if they
+        are not limited."""
+        if self.budget.minutes is None:
+            return math.inf
+        all_seconds = 60 * self.budget.minutes
+        return all_seconds - self._refit_seconds(all_seconds) - self.seconds()
+
+    def refit_seconds_after(self, seconds: float) -> float:
+        """The seconds that refits will take if the search goes on for so many more."""
+        return self._refit_seconds(self.seconds() + seconds)
+
     def end_search(self) -> None:
         """Note that the search has ended: from now on the time is for refits."""
         self.search_seconds = self.seconds()

@@ -25,9 +25,9 @@ from automl.study.study import FAULTS, Study
 from automl.study.trial_id import TrialId
 from automl.study.under_way import Plan, UnderWay
 from automl.trial.result import TrialResult
+from automl.trial.time_limit import TIME_UP
 
 MAX_WAITING = 4
-TIME_UP = "the search's time was up"
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,9 @@ class DispatcherOptions:
     """The options of a dispatcher.
 
     `slots` trials work at once, `max_live` are handed out at once, `max_trials` are started in
-    all; `reuse` has new compressions proposed of what was trained. `rung_entry` says where a
-    report is compared, and `thread` is what draws and writes beside the search's loop. `faults`
+    all; `reuse` has new compressions proposed of what was trained. `lengthen` has those members of
+    the front made anew that an earlier run shortened for want of time. `rung_entry` says where
+    a report is compared, and `thread` is what draws and writes beside the search's loop. `faults`
     has what raised, and is written with the trials.
     """
 
@@ -44,6 +45,7 @@ class DispatcherOptions:
     max_live: int = 1
     max_trials: float = math.inf
     reuse: bool = True
+    lengthen: bool = False
     rung_entry: RungEntryOf = no_rung
     thread: type[BackgroundThread] = BackgroundThread
     faults: Faults = field(default_factory=Faults)
@@ -126,7 +128,7 @@ class Dispatcher:
         """Take how a trial ended: it is written, and the proposer learns of it."""
         record = self._leaving(trial)
         result = replace(result, seconds=result.seconds + record.course.seconds)
-        record = replace(record, result=result)
+        record = replace(record, result=result, config=result.config)
         self.under_way.plans.pop(trial, None)
         self.rule.end(trial)
         self.writing(self.study.end, record)
@@ -259,6 +261,11 @@ class Dispatcher:
         states = {record.id: record.course.rungs for record in records}
         self.rule.restore(states, under_way.adopted, under_way.paused)
         ahead = deque(happenings(records))
+        if self.options.lengthen:
+            members = self.study.front(records).members
+            shortened = [r.params for r in members if r.result and r.result.shortened]
+            self._learn_until(num_departures, ahead)
+            self.drawing(self.proposer.repeat, shortened)
         num_free = max(0, slots.max_live - len(under_way.adopted))
         for departures in range(num_departures - num_free + 1, num_departures + 1):
             slots.num_departures = max(0, departures)

@@ -8,7 +8,6 @@ from automl import quality
 from automl.conditions import Condition, limits, parse_any, satisfies, violation
 from automl.study.record import Settings, TrialRecord
 from automl.study.reference import ReferenceFigures
-from automl.study.study import Study
 
 REFERENCE = (
     "the reference is the space's largest fp32 model, its quality the best that any fp32 model of "
@@ -43,12 +42,6 @@ class Goal:
         self._complete: list[TrialRecord] = []
         for record in records:
             self.take(record)
-
-    @classmethod
-    def of(cls, study: Study) -> Goal:
-        """The goal that a search was last given, held against all its trials and refits."""
-        until = study.attribute("options", {}).get("until")
-        return cls(until, study.settings, [*study.records(), *study.refits()])
 
     def __str__(self) -> str:
         return " and ".join(map(str, self.conditions))

@@ -17,14 +17,14 @@ MAX_RECORDS = 200
 class OneChoice:
     """Two complete trials that differ in the choice at one path alone, the lower one first.
 
-    What stands below the path, such as the options of a class, may differ with it. `num_pairs`
+    What follows from that choice, such as the settings of a class, may differ with it. `num_pairs`
     counts the pairs that the search has for this path: this one differs most.
     """
 
     path: str
-    trials: tuple[str, str]
-    values: tuple[ParamValue, ParamValue]
-    figures: tuple[Mapping[str, float], Mapping[str, float]]
+    trials: list[str]
+    values: list[ParamValue]
+    figures: list[Mapping[str, float]]
     num_pairs: int
 
 
@@ -46,21 +46,24 @@ def one_choice_pairs(settings: Settings, records: Sequence[TrialRecord]) -> list
 def _of_pair(path: str, first: TrialRecord, second: TrialRecord, num_pairs: int) -> OneChoice:
     return OneChoice(
         path,
-        (first.trial_id, second.trial_id),
-        (first.params[path], second.params[path]),
-        (first.values, second.values),
+        [first.trial_id, second.trial_id],
+        [first.params[path], second.params[path]],
+        [first.values, second.values],
         num_pairs,
     )
 
 
 def _only_choice(first: Params, second: Params) -> str | None:
-    """The path at which two trials chose otherwise, if everything else is as it was."""
-    differing = {p for p in {*first, *second} if first.get(p) != second.get(p)}
+    """The path at which alone two trials chose otherwise; None where there are more, or none.
+
+    A path that one of them lacks follows from a choice: a step left out has no settings.
+    """
+    differing = [path for path in first if path in second and first[path] != second[path]]
     if not differing:
         return None
     path = min(differing, key=len)
     is_alone = all(other == path or other.startswith(f"{path}.") for other in differing)
-    return path if is_alone and path in first and path in second else None
+    return path if is_alone else None
 
 
 def _distance(settings: Settings, first: TrialRecord, second: TrialRecord) -> float:

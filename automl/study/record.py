@@ -25,7 +25,7 @@ class Settings(Config):
 
     `folder` is where the search was started, `axes` are the ranges of the hypervolume,
     `reference_latency_ms` is the latency of `reference.onnx` when the search began, `reference`
-    holds what else is known of that file, and `reference_point` are the parameters of its model
+    holds what else is known of that file, and `reference_params` are the parameters of its model
     where a condition needs the quality that the model has once it is trained. `initial_points`
     are to be tried first; `datasets` are hashes of what is learned from, and `warm_start` names
     the search whose trials the attribute "earlier" holds.
@@ -44,7 +44,7 @@ class Settings(Config):
     datasets: tuple[str, ...] = ()
     warm_start: str = ""
     reference: dict[str, float] = field(default_factory=dict)
-    reference_point: Params = field(default_factory=dict)
+    reference_params: Params = field(default_factory=dict)
 
     @cached_property
     def conditions(self) -> list[Condition]:
@@ -97,8 +97,8 @@ class TrialRecord:
     """A trial of a search; `result` is None while the trial runs or is paused.
 
     `is_resumed` when the trial is handed out once more; `ended` is when its end was written, in
-    seconds since 1970; 0 before. `config` is the whole config as JSON where the parameters, those
-    of the origin, do not tell it: of a refit.
+    seconds since 1970; 0 before. `config` is the whole config as JSON where the parameters do not
+    tell it: of a refit, whose parameters are the origin's, and of a trial that was shortened.
     """
 
     id: TrialId

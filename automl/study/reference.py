@@ -17,8 +17,8 @@ class ReferenceFigures:
 
     def __init__(self, settings: Settings) -> None:
         self.figures = {"latency_ms": settings.reference_latency_ms, **settings.reference}
-        self.point = settings.reference_point
-        self.is_trained = not self.point
+        self.params = settings.reference_params
+        self.is_trained = not self.params
 
     def learn(self, record: TrialRecord) -> bool:
         """Take in a trial that ended; True when a figure has changed."""
@@ -38,4 +38,4 @@ class ReferenceFigures:
         return sign * value > sign * self.figures[name]
 
     def _is_of_reference(self, record: TrialRecord) -> bool:
-        return self.point.items() <= record.params.items()
+        return self.params.items() <= record.params.items()

@@ -9,7 +9,6 @@ from automl import pareto
 from automl.conditions import Condition, Wish, limits, parse, parse_wishes, satisfies, violation
 from automl.errors import UserError, unknown
 from automl.pareto import Axis
-from automl.study.goal import Goal
 from automl.study.record import TrialRecord
 from automl.study.study import Study
 
@@ -72,7 +71,7 @@ def advise(study: Study, front: Sequence[TrialRecord]) -> Advice | None:
         return Advice(_named(study, exported), "exported last", take)
     if not front:
         return None
-    goal = Goal.of(study)
+    goal = study.goal()
     if goal.met_by is not None:
         take = f"{command} --trial {goal.met_by.trial_id} --out out"
         return Advice(goal.met_by, f"it meets {goal}", take)

@@ -14,12 +14,13 @@ from pydantic import TypeAdapter
 
 from automl import pareto
 from automl.config import decode, encode
-from automl.errors import UserError
+from automl.errors import UserError, alike
 from automl.faults import Fault
 from automl.retry import patient
 from automl.space.domains import Params
 from automl.study import storage
 from automl.study.front import Front
+from automl.study.goal import Goal
 from automl.study.record import Course, Drawing, Settings, TrialRecord
 from automl.study.summary import Member, SearchSummary
 from automl.study.trial_id import Kind, TrialId
@@ -176,10 +177,27 @@ class Study:
                 volumes.append(front.hypervolume)
         return volumes
 
+    def why_without_model(self) -> str:
+        """The reason why a search that has ended has no model; "" if it has one."""
+        records = self.records()
+        if any(record.is_complete for record in records):
+            return ""
+        reasons = [record.result.reason for record in records if record.result is not None]
+        if not reasons:
+            return "no trial had the time to end"
+        [(usual, count)] = Counter(map(alike, reasons)).most_common(1)
+        told = next(reason for reason in reasons if alike(reason) == usual).splitlines()[0]
+        return f"none of its trials is complete, {count} of {len(reasons)} ended so: {told}"
+
+    def goal(self) -> Goal:
+        """The goal that the search was last given, held against all its trials and refits."""
+        until = self.attribute("options", {}).get("until")
+        return Goal(until, self.settings, [*self.records(), *self.refits()])
+
     def summary(self) -> SearchSummary:
         """The search so far, in figures."""
         records, refits = self.records(), self.refits()
-        front = self.front([*records, *refits])
+        front, goal = self.front([*records, *refits]), self.goal()
         results = [record.result for record in records if record.result is not None]
         refitted = [record.result for record in refits if record.result is not None]
         counts = Counter(str(result.status) for result in results)
@@ -193,6 +211,8 @@ class Study:
             seconds=self.attribute("seconds", 0.0),
             compute_seconds=sum(result.seconds for result in results + refitted),
             slots=self.attribute("slots", 1),
+            until=str(goal),
+            met_by=None if goal.met_by is None else goal.met_by.trial_id,
             faults=tuple(map(str, self.faults())),
             front=tuple(map(_member, front.members)),
         )
@@ -239,19 +259,22 @@ def taken(name: str) -> UserError:
 
 def _member(record: TrialRecord) -> Member:
     assert record.result is not None
-    return Member(record.trial_id, record.params, record.values, record.result.seconds)
+    result = record.result
+    return Member(record.trial_id, record.params, record.values, result.seconds, result.shortened)
 
 
 def _record(trial: FrozenTrial) -> TrialRecord:
     stored, ended = trial.user_attrs, trial.datetime_complete
-    result = stored[COURSE].get(RESULT)
+    kept = stored[COURSE].get(RESULT)
+    result = None if kept is None else decode(kept)
     return TrialRecord(
         id=TrialId(trial.number),
         params=trial.params,
         distributions=trial.distributions,
         drawing=DRAWINGS.validate_python(stored[DRAWING]),
         course=COURSES.validate_python(stored[COURSE]),
-        result=None if result is None else decode(result),
+        result=result,
+        config=result.config if result else "",
         ended=0.0 if ended is None else ended.timestamp(),
     )
 

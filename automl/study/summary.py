@@ -10,12 +10,17 @@ from automl.space.domains import Params
 
 @dataclass(frozen=True)
 class Member:
-    """A model of the front: its trial, the trial's parameters, figures and seconds."""
+    """A model of the front: its trial, the trial's parameters, figures and seconds.
+
+    `shortened` says how its training came to be shorter, for want of time, than the parameters
+    tell.
+    """
 
     trial_id: str
     params: Params
     measurement: Mapping[str, float]
     seconds: float
+    shortened: str = ""
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,8 @@ class SearchSummary:
 
     `objectives` says "max" or "min" of each; `trials` counts by status, screened proposals too;
     `seconds` are the search's own, over all its runs; `compute_seconds` those of its trials,
-    refits among them; `faults` tell what else raised, such as candidates that could not be drawn.
+    refits among them; `until` is the search's goal, if it has one, and `met_by` the trial that met
+    it; `faults` tell what else raised, such as candidates that could not be drawn.
     """
 
     search: str
@@ -35,6 +41,8 @@ class SearchSummary:
     seconds: float
     compute_seconds: float
     slots: int
+    until: str
+    met_by: str | None
     faults: tuple[str, ...]
     front: tuple[Member, ...]
 

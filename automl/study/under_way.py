@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
+from automl.config import decode
 from automl.space.domains import Params
 from automl.space.sampling import replay, sample
 from automl.space.space import Space, TrialConfig
@@ -36,6 +38,13 @@ class UnderWay:
 
     def config(self, params: Params) -> TrialConfig:
         return sample(self.space, replay(params))
+
+    def config_of(self, record: TrialRecord) -> TrialConfig:
+        """The config that a trial ran as, which may have been shortened."""
+        if record.config:
+            shortened: TrialConfig = decode(json.loads(record.config))
+            return shortened
+        return self.config(record.params)
 
     def keys(self, config: TrialConfig) -> list[str]:
         return needed_keys(config, self.space_source)

@@ -208,6 +208,8 @@ class Runs:
         pending.tags |= {"automl.status": str(result.status), "automl.key": result.key}
         if result.reason:
             pending.tags["automl.reason"] = result.reason[:MAX_TEXT]
+        if result.shortened:
+            pending.tags["automl.shortened"] = result.shortened[:MAX_TEXT]
         if result.notes:
             pending.tags["automl.notes"] = "; ".join(result.notes)[:MAX_TEXT]
         if result.sensitivity:

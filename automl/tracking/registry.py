@@ -126,7 +126,8 @@ def _save(folder: Path, shipped: Shipped, run_id: str, model: LoggedModel) -> No
     signature = onnx.signature(shipped.file)
     rows = np.dtype(np.int64 if signature.is_text else np.float32)
     # Without a name, so that pyfunc takes an array as it is.
-    takes = TensorSpec(rows, (-1, *signature.row_shape))
+    row_shape = (-1,) if signature.takes_shorter else signature.row_shape
+    takes = TensorSpec(rows, (-1, *row_shape))
     gives = TensorSpec(np.dtype(np.float32), (-1, signature.num_outputs), signature.output)
     mlflow.onnx.save_model(
         shipped.file,

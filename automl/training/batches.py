@@ -26,7 +26,8 @@ MAX_ROWS_AT_ONCE = 4096
 class Plan:
     """The order in which rows are learned from.
 
-    `share` is this rank's number and the number of ranks.
+    `share` is this rank's number and the number of ranks. Below a `row_share` of 1 only so many of
+    the rows are learned from, the same in each epoch.
     """
 
     seed: int
@@ -35,6 +36,7 @@ class Plan:
     batch_size: Schedule
     full_batch: bool
     share: tuple[int, int]
+    row_share: float = 1.0
 
     def of_epoch(self, epoch: int, count: int) -> Iterator[tuple[float, int, Tensor]]:
         """Each batch of an epoch of `count` rows.
@@ -42,8 +44,10 @@ class Plan:
         A batch is the progress in [0, 1), the number of its rows over all ranks, and the numbers
         of this rank's rows (rows,).
         """
+        rows = self._rows(count)
+        count = len(rows)
         generator = torch.Generator().manual_seed(epoch_seed(self.seed, self.label, epoch))
-        order = torch.randperm(count, generator=generator)
+        order = rows[torch.randperm(count, generator=generator)]
         (rank, ranks), start = self.share, 0
         while start < count:
             progress = (epoch + start / count) / self.epochs
@@ -52,6 +56,16 @@ class Plan:
             end = count if count - start - size < 2 * ranks else start + size
             yield progress, end - start, order[start:end][rank::ranks]
             start = end
+
+    def _rows(self, count: int) -> Tensor:
+        """The numbers of the rows to learn from, of `count`: (rows,)."""
+        if self.row_share == 1:
+            return torch.arange(count)
+        generator = torch.Generator().manual_seed(epoch_seed(self.seed, self.label, "rows"))
+        least = min(count, 2 * self.share[1])
+        return torch.randperm(count, generator=generator)[
+            : max(least, round(self.row_share * count))
+        ]
 
 
 @dataclass(frozen=True)
@@ -105,15 +119,16 @@ class Batches:
     def __len__(self) -> int:
         return len(self.targets)
 
-    def learn_from(self, teacher: Network) -> None:
+    def learn_from(self, teacher: Network, all_at_once: bool = True) -> None:
         """Add a teacher's outputs to every batch.
 
-        Where rows are never changed, all outputs are computed at once here.
+        Where rows are never changed, and all are learned from, all outputs are computed at once
+        here.
         """
         self.teacher = teacher.to(self.device).eval()
         scaling = teacher.spec.model.scaling(self.info)
         self.teachers_inputs = Inputs(self.info, scaling).to(self.device)
-        if not self.augmentations and not self.mixup:
+        if all_at_once and not self.augmentations and not self.mixup:
             self.taught = predict(nn.Sequential(self.teachers_inputs, teacher), self.raw)
 
     def take(self, rows: Tensor, num_rows: int) -> Iterator[Part]:

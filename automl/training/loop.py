@@ -10,11 +10,10 @@ from typing import ClassVar, cast
 import torch
 from torch import Tensor, nn
 
-from automl import quality
 from automl.data.dataset import DatasetInfo
 from automl.errors import Rejected, UserError, unknown
-from automl.field_types import NotNegative
-from automl.models.deployed import Deployed, Inputs, predict
+from automl.field_types import Above0To1, NotNegative
+from automl.models.deployed import Inputs
 from automl.models.family import Network
 from automl.models.possible_network import PossibleNetwork
 from automl.recipe import STATISTICS_ROWS, Context, Report, Sibling, Step
@@ -29,6 +28,7 @@ from automl.training.parallel import Parallelism, SingleDevice, Spread, Trainee
 from automl.training.schedules import Cosine, Fixed, Schedule, Warmup
 from automl.training.trainable import Everything, Trainable
 from automl.training.training_state import checkpoint, restore
+from automl.training.validation import Validation
 
 PRECISIONS = ("fp32", "bf16")
 CHECKED_PLACES = [i / 100 for i in range(100)]
@@ -43,7 +43,8 @@ class Train(Step):
     where no `loss` is given, the task's own. `batch_size` counts rows over all ranks. With
     `batch_scaling` "linear" or "sqrt" the learning rate holds for the first batch, and grows with
     the batch or its root. `mixup` is the alpha of https://arxiv.org/abs/1710.09412, 0 for none.
-    `precision` is "fp32" or "bf16" (autocast). `trainable` is what learns.
+    `precision` is "fp32" or "bf16" (autocast). `trainable` is what learns. With a `row_share`
+    below 1 an epoch is over that share of the training rows.
     """
 
     optimizer: Optimizer = field(default_factory=AdamW)
@@ -59,6 +60,7 @@ class Train(Step):
     compile: bool = False
     parallelism: Parallelism = field(default_factory=SingleDevice)
     trainable: Trainable = field(default_factory=Everything)
+    row_share: Above0To1 = 1.0
     compresses: ClassVar[bool] = False
 
     @property
@@ -76,15 +78,21 @@ class Train(Step):
         statistics = STATISTICS_ROWS * before if self.compresses else 0.0
         beside = self.loss.work_beside() if self.loss else 0.0
         passes = self.trainable.passes * (1 + beside) * after
-        return statistics + self.epochs * num_rows * (passes + teacher)
+        return statistics + self.epochs * self.row_share * num_rows * (passes + teacher)
 
     def shortest(self) -> Step:
         return replace(self, epochs=min(1, self.epochs), parallelism=SingleDevice())
 
+    def shortened(self, share: float) -> Step:
+        if not self.epochs:
+            return self
+        epochs = share * self.epochs
+        row_share = self.row_share * min(1.0, epochs)
+        return replace(self, epochs=max(1, int(epochs)), row_share=row_share)
+
     def without_each_technique(self) -> dict[str, Step]:
-        if self.loss is None or not self.loss.technique:
-            return {}
-        return {self.loss.technique: replace(self, loss=None)}
+        technique = self.loss.technique if self.loss else ""
+        return {technique: replace(self, loss=None)} if technique else {}
 
     def check(self, before: tuple[Step, ...]) -> None:
         self._check_numbers()
@@ -97,15 +105,10 @@ class Train(Step):
                 f"step {self.label!r} distils from {self.teacher!r}, which is no step "
                 f"before it; name one of: {', '.join(labels) or '(none stands before it)'}"
             )
-        if self.precision not in PRECISIONS:
-            raise UserError(
-                unknown(f"precision of step {self.label!r}", self.precision, [*PRECISIONS])
-            )
-        if self.batch_scaling not in BATCH_SCALING:
-            known = list(BATCH_SCALING)
-            raise UserError(
-                unknown(f"batch_scaling of step {self.label!r}", self.batch_scaling, known)
-            )
+        for name, known in (("precision", PRECISIONS), ("batch_scaling", BATCH_SCALING)):
+            if getattr(self, name) not in known:
+                what = f"{name} of step {self.label!r}"
+                raise UserError(unknown(what, getattr(self, name), list(known)))
 
     def _check_numbers(self) -> None:
         if self.epochs < 1:
@@ -139,6 +142,8 @@ class Train(Step):
                 )
 
     def run(self, model: Network, context: Context) -> Generator[Report, None, Network]:
+        if not _goes_on(context, 0.0):
+            return model.eval()
         torch.manual_seed(epoch_seed(context.seed, self.label))
         with self.trainable.chosen(model) as begin_epoch:
             return (yield from self._run(model, context, begin_epoch))
@@ -159,7 +164,7 @@ class Train(Step):
             return optimizer
 
         optimizer, loss = build(module), config.build(info, context.device)
-        batches, validation = self._batches(model, context), _Validation(model, context)
+        batches, validation = self._batches(model, context), Validation(model, context)
         first_epoch = parallel.agree(restore(context.checkpoints, module, optimizer))
         self.parallelism.prepare(module)
         called = self._compiled(module, loss, batches, context)
@@ -167,11 +172,15 @@ class Train(Step):
         rank, _ = self.parallelism.share()
         try:
             for epoch in range(first_epoch, self.epochs):
+                if not _goes_on(context, epoch / self.epochs):
+                    break
                 torch.manual_seed(epoch_seed(context.seed, self.label, epoch, rank))
                 spread.module.train()
                 begin_epoch(epoch / self.epochs)
-                mean_loss = self._epoch(spread, loss, batches, self._plan(context), epoch)
+                mean_loss = self._epoch(spread, loss, batches, context, epoch)
                 spread.gather()
+                if mean_loss is None:
+                    break
                 metrics = {"loss": mean_loss, **validation.metrics(), **spread.figures()}
                 report = Report(self.label, epoch + 1, self.epochs, metrics)
                 if parallel.rank() == 0:
@@ -184,13 +193,20 @@ class Train(Step):
         return model.eval()
 
     def _epoch(
-        self, spread: Spread, loss: BatchLoss, batches: Batches, plan: Plan, epoch: int
-    ) -> float:
-        """The mean loss over an epoch's rows. Raises ArithmeticError when it is not finite."""
+        self, spread: Spread, loss: BatchLoss, batches: Batches, context: Context, epoch: int
+    ) -> float | None:
+        """The mean loss over an epoch's rows; None where its time was up before its end.
+
+        Raises ArithmeticError when the loss is not finite.
+        """
+        plan = self._plan(context)
         schedule = self.learning_rate or Warmup(Cosine(self.optimizer.usual_learning_rate))
         scaling, first_size = BATCH_SCALING[self.batch_scaling], self.batch_size.at(0.0)
         total, seen, shares = torch.zeros((), device=batches.device), 0, plan.share[1]
         for progress, num_rows, rows in spread.batches(plan, epoch, len(batches)):
+            # Ranks must not ask one another at every batch: those ask before each epoch.
+            if parallel.world_size() == 1 and not _goes_on(context, progress):
+                return None
             for part in batches.take(rows, math.ceil(num_rows / shares)):
                 total += spread.learn(part, loss, num_rows / shares)
             spread.step(
@@ -216,8 +232,9 @@ class Train(Step):
         return outputs.float()
 
     def _plan(self, context: Context) -> Plan:
-        share, full_batch = self.parallelism.share(), self.optimizer.full_batch
-        return Plan(context.seed, self.label, self.epochs, self.batch_size, full_batch, share)
+        order = context.seed, self.label, self.epochs, self.batch_size
+        share = self.parallelism.share()
+        return Plan(*order, self.optimizer.full_batch, share, self.row_share)
 
     def _batches(self, model: Network, context: Context) -> Batches:
         info = context.data.info
@@ -227,7 +244,7 @@ class Train(Step):
             teacher = context.teacher(self.teacher)
             if problem := misfit(teacher):
                 raise Rejected(f"step {self.label!r}: {problem}")
-            batches.learn_from(teacher)
+            batches.learn_from(teacher, all_at_once=self.row_share == 1)
         return batches
 
     def _augmentations(self) -> tuple[Augmentation, ...]:
@@ -267,18 +284,11 @@ class Train(Step):
         return compiled
 
 
+def _goes_on(context: Context, done: float) -> bool:
+    """Tell whether a training goes on, on every rank alike, of which this share is done."""
+    return context.goes_on is None or parallel.agree(context.goes_on(done))
+
+
 def _network(module: nn.Module) -> nn.Module:
     """The model in a module that is trained; where it holds no whole model, the module."""
     return next((part for part in module.modules() if isinstance(part, Network)), module)
-
-
-class _Validation:
-    """The validation rows, answered by the model in the users' units."""
-
-    def __init__(self, model: Network, context: Context) -> None:
-        data = context.data
-        self.model = Deployed(model, data.info).to(context.device)
-        self.rows, self.targets = torch.from_numpy(data.validation.inputs), data.validation.targets
-
-    def metrics(self) -> dict[str, float]:
-        return quality.measured(predict(self.model, self.rows).cpu().numpy(), self.targets)

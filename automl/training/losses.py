@@ -83,7 +83,10 @@ class CrossEntropy(Loss):
 
     def check(self, info: DatasetInfo) -> None:
         if not info.classes:
-            raise UserError("CrossEntropy needs classes; for a regression use MeanSquaredError()")
+            raise UserError(
+                "CrossEntropy needs classes; for a regression use MeanSquaredError(), and if the "
+                "numbers to predict are classes, say so: Table(task='classification')"
+            )
 
     def build(self, info: DatasetInfo, device: str) -> BatchLoss:
         if not self.balanced:
@@ -113,7 +116,10 @@ class MeanSquaredError(Loss):
 
     def check(self, info: DatasetInfo) -> None:
         if info.classes:
-            raise UserError("MeanSquaredError needs numbers; for classes use CrossEntropy()")
+            raise UserError(
+                "MeanSquaredError needs numbers; for classes use CrossEntropy(), and if the "
+                "classes are numbers to predict, say so: Table(task='regression')"
+            )
 
     def __call__(self, outputs: Tensor, targets: Tensor, taught: Tensor | None) -> Tensor:
         return ((outputs - targets) ** 2).mean(1).sum()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import uuid
 from collections.abc import Callable
+from copy import copy
 
 import torch
 
@@ -49,6 +52,15 @@ class Prefixes:
     def parent_key(self) -> str:
         """The key of the last step before the first compression, of the first step if none is."""
         return self.keys[max(0, self.num_plain - 1)]
+
+    def apart(self, position: int) -> Prefixes:
+        """The prefixes of a trial that is not what its config says from a step on: their keys are
+        this trial's alone."""
+        other, own = copy(self), uuid.uuid4().hex
+        texts = [f"{key} {own}" for key in self.keys[position:]]
+        keys = [hashlib.sha256(text.encode()).hexdigest() for text in texts]
+        other.keys = parallel.agree([*self.keys[:position], *keys])
+        return other
 
     def longest(self) -> int:
         """The number of steps that need not be run: their result is there, with all that the rest

@@ -79,8 +79,12 @@ class Largest:
         return file
 
     def known(self, measured: Measurement) -> dict[str, float]:
-        """The figures of its file that are its own: not its quality, unless it came trained."""
-        if self.network.spec.model.comes_trained:
+        """The figures of its file that are its own: not its quality, unless it came trained whole.
+
+        The head of a `Pretrained` is made anew, and has learned nothing yet.
+        """
+        model = self.network.spec.model
+        if type(model) is Imported and model.comes_trained:
             return measured.figures
         return {name: measured.figures[name] for name in pareto.FILE_OBJECTIVES}
 

@@ -36,7 +36,9 @@ class TrialResult(Config):
     `notes` are what the user should know of how the trial went; `sensitivity` is what its steps
     measured of each layer, by their label, `outcomes` what they made of each; `system` is what
     the trial took of the process that ended it, from when it came there, unless workers of its
-    own ran it; `traceback` is that of what it raised.
+    own ran it; `traceback` is that of what it raised. `shortened` says how the training came to be
+    shorter than it was to be, for want of time; `config` is the whole config as JSON where it is
+    another for that reason.
     """
 
     status: Status
@@ -52,6 +54,8 @@ class TrialResult(Config):
     notes: tuple[str, ...] = ()
     sensitivity: dict[str, dict[str, object]] = field(default_factory=dict)
     outcomes: dict[str, tuple[LayerOutcome, ...]] = field(default_factory=dict)
+    shortened: str = ""
+    config: str = field(default="", repr=False)
     system: dict[str, float] = field(default_factory=dict)
     traceback: str = field(default="", repr=False)
 

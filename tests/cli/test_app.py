@@ -87,7 +87,9 @@ def test_a_taken_name_and_a_wish_that_no_model_meets(searched, here):
     both = ("--knee", "--best", "accuracy", "--out", "o")
     refused(here("export", "digits", *both, *at), "--best and --knee exclude one another")
     vague = ("--prefer", "accuracy within a bit", "--out", "o")
-    refused(here("export", "digits", *vague, *at), "cannot read the wish 'accuracy within a bit'")
+    refused(
+        here("export", "digits", *vague, *at), "at character 17 'a bit' stands in place of a number"
+    )
 
 
 @pytest.mark.parametrize("command", ["search", "check"])

@@ -75,7 +75,10 @@ def test_a_tiny_trial_tells_what_became_of_each_layer(tmp_path):
     told = object_of(automl("check", "telling.py", "--run", "--json", cwd=tmp_path))
     assert told["notes"] == [first]
     assert [own["tensor"] for own in told["layers"]["tensors"]] == ["lstm.weight", "head.weight"]
+    assert [data["num_rows"] for data in told["data"]] == [1797]
     text = automl("check", "telling.py", "--run", cwd=tmp_path).stdout
+    assert text.startswith("data: Sklearn()\nrows: 1,797, each an image of 8 x 8 pixels")
+    assert "target: 10 classes (classification), 0 (178), 1 (182)," in text
     assert f"note: {first}\n" in text
     assert re.search(r"head.weight +1000 +20 % +8 bits *\n", text)
     assert "note" not in automl("check", "telling.py", cwd=tmp_path).stdout

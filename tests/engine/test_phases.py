@@ -1,5 +1,7 @@
 """A search of two trials, acted out: what is due in each of its phases."""
 
+from dataclasses import replace
+
 import pytest
 from helpers.made_up_world import Bound
 from helpers.small_study import SETTINGS
@@ -11,9 +13,10 @@ from automl.recipe import Report
 from automl.space import space_file
 from automl.study.background import Immediately
 from automl.study.budget import Budget, Clock
-from automl.study.dispatcher import TIME_UP, Dispatcher, DispatcherOptions
+from automl.study.dispatcher import Dispatcher, DispatcherOptions
 from automl.study.study import Study, create
 from automl.trial.result import Status, TrialResult
+from automl.trial.time_limit import NO_TIME, TIME_UP
 
 TEXT = """
 from automl import MLP, Int, Sklearn, Space, Train, TrialConfig
@@ -25,13 +28,19 @@ space = Space(
 """
 
 
+NOW = [0.0]
+
+
 @pytest.fixture
 def phases(tmp_path):
-    def phases(**budget):
+    def phases(lengthen=False, **budget):
+        NOW[0] = 0.0
         folder, space = tmp_path / "s", space_file.load(TEXT)
         study = Study(folder) if folder.exists() else create(folder, SETTINGS, TEXT, b"")
         budget = Budget(**budget)
-        options = DispatcherOptions(2, 2, budget.max_trials(), thread=Immediately)
+        options = DispatcherOptions(
+            2, 2, budget.max_trials(), lengthen=lengthen, thread=Immediately
+        )
         dispatcher = Dispatcher(study, space, "", lambda key: False, Bound, options)
         under_way = dispatcher.under_way
         refitter = Refitter(
@@ -41,7 +50,7 @@ def phases(tmp_path):
             lambda record: under_way.config(record.params),
             lambda key, name: None,
         )
-        return Phases(dispatcher, refitter, Clock(budget))
+        return Phases(dispatcher, refitter, Clock(budget, now=lambda: NOW[0]))
 
     return phases
 
@@ -167,3 +176,77 @@ def test_a_resumed_search_counts_its_failures_anew(phases):
     assert not again.why_hopeless() and len(again.hypervolumes) == 15
     failing(again, ["one reason"])
     assert again.why_hopeless()
+
+
+def test_trials_that_time_cuts_off_are_waited_for(phases):
+    phases = phases(minutes=10.0, refit_minutes=0)
+    first, second = phases.next_trial(), phases.next_trial()
+    limit = phases.time_limit(first.id)
+    assert limit.fair_seconds == 120 and limit.finishing_seconds == 30
+    NOW[0] = 599.0
+    assert not phases.gives_way(first.id)
+    NOW[0] = 605.0
+    assert phases.phase is Phase.REFITTING and not phases.gives_way(first.id)
+    assert not phases.should_stop(lambda: False), "they have some time to finish"
+    phases.end(first.id, complete(first.id))
+    phases.end(second.id, complete(second.id))
+    assert phases.is_over()
+
+
+def test_one_that_takes_too_long_to_finish_is_stopped(phases):
+    phases = phases(minutes=10.0, refit_minutes=0)
+    first = phases.next_trial()
+    NOW[0] = 605.0
+    assert phases.phase is Phase.REFITTING
+    NOW[0] = 661.0
+    assert phases.gives_way(first.id) and phases.should_stop(lambda: False)
+
+
+def test_no_trial_starts_that_cannot_end(phases):
+    phases = phases(minutes=10.0, refit_minutes=0)
+    first, second = phases.next_trial(), phases.next_trial()
+    NOW[0] = 570.0
+    phases.end(first.id, replace(complete(first.id), seconds=570.0))
+    assert phases.next_trial() is None and phases.phase is Phase.SEARCHING
+    phases.end(second.id, replace(complete(second.id), seconds=570.0))
+    assert phases.why_over() == "the time left is too short for another trial"
+    assert phases.is_over()
+
+
+def test_a_refit_has_the_time_that_is_left(phases):
+    limited = phases(minutes=10.0, trials=1)
+    trial = limited.next_trial()
+    NOW[0] = 10.0
+    limited.end(trial.id, complete(trial.id))
+    refit = limited.next_trial()
+    limit = limited.time_limit(refit.id)
+    assert limit.fair_seconds == limited.clock.seconds_left() == 2.5
+
+
+def test_without_limited_time_nothing_is_limited(phases):
+    phases = phases(trials=1)
+    trial = phases.next_trial()
+    NOW[0] = 10.0
+    assert phases.time_limit(trial.id) is None
+    phases.end(trial.id, complete(trial.id))
+    assert phases.time_limit(phases.next_trial().id) is None
+
+
+def test_a_search_without_time_for_any_trial_is_given_up(phases):
+    phases = phases(minutes=2.0)
+    for number in range(FIRST_TRIALS):
+        record = phases.next_trial()
+        reason = f"{NO_TIME}: an epoch takes about {number} s"
+        phases.end(record.id, TrialResult(Status.STOPPED, reason=reason))
+    assert phases.why_hopeless().startswith(NO_TIME)
+
+
+def test_a_resumed_search_with_more_time_makes_the_shortened_front_in_full(phases):
+    before = phases(trials=2)
+    first, second = before.next_trial(), before.next_trial()
+    before.end(first.id, replace(complete(first.id), shortened="train 1 of 9 epochs"))
+    before.end(second.id, complete(second.id))
+    before.dispatcher.close()
+    again = phases(lengthen=True, trials=4)
+    assert again.next_trial().params == first.params
+    assert again.next_trial().params not in (first.params, second.params)

@@ -1,14 +1,29 @@
 """Searches found by name, beside one that an earlier version made."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from helpers import earlier_search
-from helpers.small_study import complete, make_study
+from helpers.datasets import mixed_table
+from helpers.small_study import SETTINGS, complete, make_study
 
-from automl.engine.searches import open_studies, open_study, statuses
+from automl.engine import api
+from automl.engine.searches import Search, check_data, open_studies, open_study, statuses
 from automl.engine.store_eviction import trim
 from automl.errors import UserError
 from automl.home import Home
+from automl.space import space_file
+from automl.space.exploring import explore
 from automl.store import Store
+from automl.study.propose import warm_start
+from automl.study.study import create
+
+SPACE = """
+from automl import MLP, Space, Table, Text, Train, TrialConfig
+
+space = Space(TrialConfig(Table({path!r}, "bought"), MLP((8,)), (Train(),)))
+"""
 
 
 @pytest.fixture
@@ -39,3 +54,36 @@ def test_a_search_of_an_earlier_version_keeps_nothing_from_being_evicted(home, m
     monkeypatch.setenv("AUTOML_STORE_GB", "0")
     trim(home)
     assert store.has("k", "model.onnx") and not store.has("other", "model.onnx")
+
+
+@pytest.fixture
+def learned(tmp_path):
+    """A search that has learned from a table, and the path of that."""
+    path = mixed_table(tmp_path / "a.csv").path
+    text = SPACE.format(path=path)
+    data = warm_start.datasets(explore(space_file.load(text)))
+    home = Home(tmp_path / "home")
+    home.study("mine").parent.mkdir(parents=True)
+    study = create(home.study("mine"), replace(SETTINGS, datasets=data), text, b"file")
+    return Search(study, home), Path(path)
+
+
+def test_a_search_goes_on_with_the_data_that_it_began_with(learned):
+    search, path = learned
+    check_data(search.study)
+    path.touch()
+    check_data(search.study)
+
+
+def test_a_search_whose_data_has_changed_is_told_in_one_sentence(learned):
+    search, path = learned
+    path.write_text(path.read_text().replace("y", "n", 3))
+    told = (
+        r"the data has changed since the search 'mine' began: Table\(path='.*a.csv', "
+        r"target='bought'\) holds other rows now; put the earlier data back, or start a new search"
+    )
+    with pytest.raises(UserError, match=told):
+        api.resume("mine", home=search.home.path)
+    record = make_study(path.parent / "other", complete(0.9, 1000)).records()[0]
+    with pytest.raises(UserError, match=told):
+        search.test_figures(record)

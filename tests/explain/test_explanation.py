@@ -194,9 +194,9 @@ def test_where_no_parameter_stands_out_pairs_of_trials_are_told(explained):
     figures = {"accuracy": 0.9, "size_bytes": 1000, "latency_ms": 0.01}
     pair = OneChoice(
         "recipe.quantize.weight_bits",
-        ("0003", "0005"),
-        (8, 4),
-        (figures, {**figures, "accuracy": 0.88, "size_bytes": 600}),
+        ["0003", "0005"],
+        [8, 4],
+        [figures, {**figures, "accuracy": 0.88, "size_bytes": 600}],
         3,
     )
     few = replace(explained[0], parameters=Parameters(7, {}, {}, [pair]))

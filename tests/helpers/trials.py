@@ -1,5 +1,6 @@
 """Trials and searches driven in the test's own process."""
 
+import atexit
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ DIGITS = Sklearn("digits")
 
 CACHE = tempfile.TemporaryDirectory(prefix="automl-cache-")
 """Where the tests of a process keep their datasets."""
+atexit.register(CACHE.cleanup)
 
 
 def load(data: Dataset, seed: int = 0) -> Data:

@@ -112,7 +112,10 @@ def test_a_fixed_path_replaces_a_domain_or_a_constant():
         ),
         (lambda: validate(space_of(Train(loss=Distill("nobody")))), "is no step before it"),
         (lambda: validate(space_of(objectives=("acuracy",))), "did you mean 'accuracy'"),
-        (lambda: validate(space_of(constraints=("size_bytes=3",))), "cannot read the condition"),
+        (
+            lambda: validate(space_of(constraints=("size_bytes=3",))),
+            "at character 11 '=3' stands in place of <=, >=, <, > or within",
+        ),
         (
             lambda: validate(space_of(Train(), fixed={"recipe.train.epoch": "3"})),
             "unknown --set path 'recipe.train.epoch'; did you mean 'recipe.train.epochs'",
@@ -176,6 +179,8 @@ def test_a_users_mistake_is_one_sentence(make, sentence):
     ("path", "text", "sentence"),
     [
         ("dataset", '{"type": "AdamW"}', "give another Dataset"),
+        ("dataset", '{"type": "Sklearn"', r"that is no JSON \(.*close all brackets, and put names"),
+        ("dataset", "{'type': 'Sklearn'}", r"that is no JSON \(.*into double quotes"),
         ("dataset", '{"type": "Dataset"}', "no class named 'Dataset'"),
         ("dataset", '{"type": "Table", "path": 5, "target": "y"}', "Table.path is 5"),
         ("dataset", '{"type": "Table", "path": null, "target": "y"}', "Table.path is None"),

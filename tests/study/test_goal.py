@@ -60,7 +60,7 @@ def test_without_conditions_there_is_no_goal():
 
 def test_a_relative_goal_waits_until_the_reference_is_trained():
     """Else a poor first training would be its own reference."""
-    goal = Goal(RELATIVE, replace(KNOWN, reference_point=WIDEST))
+    goal = Goal(RELATIVE, replace(KNOWN, reference_params=WIDEST))
     assert goal.wanted().endswith(REFERENCE)
     goal.take(ended(0, 0.6, 900, reached=0.6))
     assert goal.met_by is None
@@ -80,14 +80,14 @@ def test_a_relative_goal_waits_until_the_reference_is_trained():
 
 
 def test_an_earlier_trial_may_turn_out_to_have_been_enough():
-    goal = Goal(RELATIVE, replace(KNOWN, reference_point=WIDEST))
+    goal = Goal(RELATIVE, replace(KNOWN, reference_params=WIDEST))
     goal.take(ended(1, 0.96, 900, reached=0.96))
     goal.take(ended(0, 0.9, 9000, reached=0.965, **WIDEST))
     assert goal.met_by.id.number == 1
 
 
 def test_a_reference_that_was_rejected_after_its_training_is_known_all_the_same():
-    goal = Goal(RELATIVE, replace(KNOWN, reference_point=WIDEST))
+    goal = Goal(RELATIVE, replace(KNOWN, reference_params=WIDEST))
     rejected = TrialResult(Status.REJECTED, "no smaller", parent_quality={"accuracy": 0.9})
     goal.take(TrialRecord(TrialId(0), WIDEST, {}, result=rejected))
     goal.take(ended(1, 0.9, 900))

@@ -210,4 +210,4 @@ def test_a_regression_is_learned_in_the_units_of_its_targets(store):
     assert (result.status, result.reason) == ("complete", "")
     assert result.measurement.quality["rmse"] < 0.2
     assert result.measurement.quality["r2"] > 0.95
-    assert set(reports[0].metrics) == {"loss", "r2", "rmse"}
+    assert set(reports[0].metrics) == {"loss", "mae", "r2", "rmse"}

@@ -2,10 +2,15 @@
 
 import pytest
 from helpers.trials import DIGITS
+from safetensors.torch import save_file
 from torch import nn
 
 from automl.errors import UserError
+from automl.measure.measurement import Measurement
+from automl.models.convnet import ConvNet
 from automl.models.imported import Imported
+from automl.models.mlp import MLP
+from automl.space.domains import Int, OneOf, Repeat
 from automl.space.exploring import validate
 from automl.space.space import Space, TrialConfig
 from automl.training.loop import Train
@@ -27,3 +32,32 @@ def test_a_number_of_rows_in_a_forward_is_told(tmp_path):
     space = Space(TrialConfig(DIGITS, Imported(OfEight), (Train(epochs=1),)))
     with pytest.raises(UserError, match="answers 8 rows at once and not 2: its forward fixes"):
         largest(space, validate(space), tmp_path)
+
+
+MEASURED = Measurement({"accuracy": 0.9}, 5000, 0.1, 2.0)
+
+
+class Plain(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Linear(64, 10))
+
+    def forward(self, rows):
+        return super().forward(rows.flatten(1))
+
+
+def test_the_parameters_of_the_largest_model_are_those_of_its_choices(tmp_path):
+    models = OneOf(MLP(Repeat(Int(8, 16), Int(1, 2))), ConvNet((Int(8, 16, step=8),)))
+    space = Space(TrialConfig(DIGITS, models, (Train(epochs=Int(1, 5)),)))
+    found = largest(space, validate(space), tmp_path)
+    assert found.point == {"model": "ConvNet", "model.ConvNet.channels.0": 16}
+    assert found.known(MEASURED) == {"size_bytes": 5000, "latency_ms": 0.1, "load_ms": 2.0}
+
+
+@pytest.mark.parametrize("is_trained", [True, False])
+def test_the_quality_of_a_module_counts_as_it_came_if_it_came_trained(is_trained, tmp_path):
+    save_file(Plain().state_dict(), tmp_path / "own.safetensors")
+    weights = str(tmp_path / "own.safetensors") if is_trained else ""
+    space = Space(TrialConfig(DIGITS, Imported(Plain, weights=weights), (Train(epochs=1),)))
+    found = largest(space, validate(space), tmp_path)
+    assert found.point == {}
+    assert ("accuracy" in found.known(MEASURED)) == is_trained

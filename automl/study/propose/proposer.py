@@ -13,12 +13,14 @@ from automl.faults import Faults
 from automl.space.domains import Params
 from automl.space.initial_points import given
 from automl.space.priors import leaning, likely
-from automl.space.sampling import uniform
+from automl.space.sampling import replay, uniform
 from automl.space.space import Space, TrialConfig
+from automl.study.propose.affordable import Affordable
 from automl.study.propose.candidates import (
     LEANING_SHARE,
     Candidate,
     candidates,
+    key,
     stratified,
 )
 from automl.study.propose.knowledge import Knowledge
@@ -97,6 +99,7 @@ class Proposer:
         self.faults = Faults() if faults is None else faults
         self.known = Knowledge(settings, space, bound_of, self.faults)
         self.ranker = Ranker(settings, space)
+        self.affordable, self.again = Affordable(), list[Params]()
         self.num_draws = 0
         self.libraries = ThreadpoolController()
         for record in earlier:
@@ -112,6 +115,17 @@ class Proposer:
     def learn(self, record: TrialRecord) -> None:
         """Take in how a trial ended, or that it is paused."""
         self.known.learn(record)
+
+    def repeat(self, params: Sequence[Params]) -> None:
+        """Propose these trials anew before any other: there is more time than there was."""
+        self.again = list(params)
+        for known in map(key, params):
+            self.known.seen.discard(known)
+
+    def afford(self, record: TrialRecord, config: TrialConfig, seconds: float) -> None:
+        """Learn from a trial, which ran as this config, what is too long for these seconds."""
+        assert record.result is not None
+        self.affordable.learn(config, self.known.bound_of(config), record.result, seconds)
 
     def propose(self, num_departures: int) -> Proposal | None:
         """Draw the next trial, when `num_departures` trials have left their slot.
@@ -138,7 +152,7 @@ class Proposer:
                 self.known.seen.add(candidate.key)
                 continue
             is_new = candidate.key not in self.known.seen
-            is_fit = is_new and not refuses(self.known.bound_of(candidate.config))
+            is_fit = is_new and not self._is_refused(*self.known.bounded(candidate), refuses)
             if is_fit or num_refused >= MAX_IN_A_ROW:
                 self.known.expect(candidate)
                 others = tuple(screened), tuple(undrawn)
@@ -161,6 +175,8 @@ class Proposer:
     def _next(self, refuses: Callable[[Bound], bool]) -> tuple[Candidate | None, int]:
         """A candidate, if one could be drawn, and the refusals that it counts as when it is
         refused."""
+        if self.again:
+            return self.known.walk(replay(self.again.pop(0))), 1
         number, self.num_draws = self.num_draws, self.num_draws + 1
         seed = (self.settings.seed * 100_003 + number) % 2**32
         rng, points = random.Random(seed), self.settings.initial_points or ({},)
@@ -173,6 +189,11 @@ class Proposer:
         if len(self.known.history.observations) < MIN_COMPLETE:
             return self.known.walk(leaning(uniform(rng), rng, LEANING_SHARE)), 1
         return self._best_of_many(seed, rng, refuses), WEIGHT_OF_MANY
+
+    def _is_refused(
+        self, candidate: Candidate, bound: Bound, refuses: Callable[[Bound], bool]
+    ) -> bool:
+        return refuses(bound) or self.affordable.refuses(candidate, bound)
 
     def _cheap(self, number: int, rng: random.Random) -> Candidate | None:
         """The candidate of least work among some that spread evenly over the space: the first
@@ -196,7 +217,8 @@ class Proposer:
             asked = known.sampler.ask(known.walk, seed, 0.0)
             considered = considered if asked is None else [asked, *considered]
         new = {c.key: c for c in considered if c.key not in known.seen}
-        fit = [pair for pair in map(known.bounded, new.values()) if not refuses(pair[1])]
+        pairs = map(known.bounded, new.values())
+        fit = [pair for pair in pairs if not self._is_refused(*pair, refuses)]
         if not fit:
             return considered[0] if considered else None
         pending = list(known.pending.values())[-MAX_PENDING:]

@@ -9,7 +9,6 @@ from functools import cached_property
 from automl import conditions, pareto
 from automl.pareto import Axis
 from automl.study.front import Front
-from automl.study.goal import Goal
 from automl.study.record import Settings, TrialRecord
 from automl.study.selection import Advice, advise
 from automl.study.study import Study
@@ -108,7 +107,7 @@ def read(study: Study, compresses: Mapping[str, bool]) -> Findings:
     members = {record.id for record in front.members}
     first = min((record.ended for record in ended), default=0.0)
     runs = study.attribute("runs") or [(first, 0.0)]
-    goal = Goal.of(study)
+    goal = study.goal()
     return Findings(
         name=study.name,
         settings=study.settings,

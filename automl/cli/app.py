@@ -5,9 +5,8 @@ from __future__ import annotations
 import difflib
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Annotated, NoReturn
+from typing import Annotated, NamedTuple, NoReturn
 
 import typer
 
@@ -30,8 +29,7 @@ NAME = "automl"
 START, LAUNCH, LOOK, TAKE, CHECK = "Start", "Launch", "Look", "Take", "Check"
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(NamedTuple):
     """A subcommand: its function, its panel in the help, and an example of its use."""
 
     function: Callable[..., None]

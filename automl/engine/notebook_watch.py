@@ -39,7 +39,7 @@ class NotebookWatch(Watch):
         self.study: Study | None = None
         self.running: dict[TrialId, str] = {}
         self.shown_at = 0.0
-        self.output = display(self, display_id=True)
+        self.output = display(self, display_id=True)  # type: ignore[no-untyped-call]
 
     def _repr_html_(self) -> str:
         lines = [*self.lines, *(f"{trial}: {doing}" for trial, doing in self.running.items())]

@@ -77,11 +77,11 @@ def search(
     loaded = space_file.load(text, fixed, str(path))
     if new.resume_if_exists:
         new = replace(new, name=new.name or path.stem)
-        if (study := begun.earlier(place, new, text, fixed)) is not None:
-            kept = {option: value for option, value in options.items() if option in GOES_ON}
-            chosen, _ = read("resume", kept, study.attribute("options", {}))
-            search = Search(study, place)
-            return search if begun.is_over(study, chosen) else _go_on(search, chosen, watch)
+        if study := begun.earlier(place, new, text, fixed):
+            again = {option: value for option, value in options.items() if option in GOES_ON}
+            chosen, _ = read("resume", again, study.attribute("options", {}))
+            found = Search(study, place)
+            return found if begun.is_over(study, chosen) else _go_on(found, chosen, watch)
     explored = validate(loaded)
     wanted = _initial_points(new.initial_points, loaded)
     known = _known(new.warm_start, place, loaded)

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from http import HTTPStatus
 from pathlib import Path
 
 from automl.errors import UserError
@@ -50,7 +49,7 @@ def _log_in(uri: str) -> None:
     try:
         client.search_experiments(max_results=1)
     except MlflowException as error:
-        if error.get_http_status_code() == HTTPStatus.UNAUTHORIZED:
+        if error.error_code == "UNAUTHENTICATED":
             raise UserError(
                 f"the MLflow server at --tracking-uri {uri} does not let this user in; set "
                 "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD as its keeper gave them"

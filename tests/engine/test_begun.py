@@ -56,6 +56,7 @@ def test_models_that_lie_elsewhere_are_told(home):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_same_command_begins_goes_on_and_ends(start, tmp_path):
     epochs = ("--set", "recipe.train.epochs=2", "--set", "recipe.fine_tune.epochs=1")
     budget = ("--trials", "4", "--refit-minutes", "0", "--concurrency", "1")

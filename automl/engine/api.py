@@ -16,7 +16,7 @@ from automl.cluster import nodes, session
 from automl.cluster.measuring import MeasurerHandle
 from automl.cluster.portable_space import PortableSpace
 from automl.config import choices, import_choices
-from automl.engine import run, space_source
+from automl.engine import begun, run, space_source
 from automl.engine.declared_options import checked, show_options
 from automl.engine.live_search import spent_seconds
 from automl.engine.notebook_watch import NotebookWatch, in_notebook
@@ -27,7 +27,6 @@ from automl.engine.watch import Watch
 from automl.errors import UserError, unknown
 from automl.home import Home, check_name, home_at, make_writable
 from automl.measure.measurement import Reference
-from automl.pareto import DIRECTIONS
 from automl.space import initial_points as given_points
 from automl.space import space_file
 from automl.space.domains import Params
@@ -36,8 +35,8 @@ from automl.space.space import Space
 from automl.store import Store
 from automl.study import run_lock, storage
 from automl.study import study as studies
-from automl.study.budget import Budget, Clock
-from automl.study.goal import Goal, needs_training
+from automl.study.budget import Clock
+from automl.study.goal import needs_training
 from automl.study.propose import warm_start as warm
 from automl.study.propose.samplers import SAMPLERS
 from automl.study.record import Settings
@@ -47,6 +46,8 @@ from automl.training.parallel import Parallelism
 from automl.trial.reference_model import check_figures, largest
 
 T = TypeVar("T")
+GOES_ON = declared("resume")
+"""The options that a search takes anew when it goes on."""
 
 
 @show_options(declared("search").values())
@@ -79,6 +80,13 @@ def search(
         fixed["seed"] = str(new.seed)
     fixed |= _parallelism(space_file.load(text, fixed, source.where), new)
     loaded = space_file.load(text, fixed, source.where)
+    if new.resume_if_exists:
+        new = replace(new, name=new.name or source.name)
+        if study := begun.earlier(place, new, text, fixed):
+            again = {option: value for option, value in options.items() if option in GOES_ON}
+            chosen, _ = read("resume", again, study.attribute("options", {}))
+            found = Search(study, place)
+            return found if begun.is_over(study, chosen) else _go_on(found, chosen, watch)
     explored = validate(loaded)
     wanted = _initial_points(new.initial_points, loaded)
     make_writable(place)
@@ -136,15 +144,23 @@ def resume(
     with run_lock.hold(study.folder):
         pass
     chosen, _ = read("resume", options, study.attribute("options", {}))
+    begun.check_goal(study, chosen.budget().until)
+    if not options.get("refit_minutes"):
+        begun.check_budget_left(study, chosen.budget())
+    return _go_on(Search(study, place), chosen, watch)
+
+
+def _go_on(search: Search, chosen: Options, watch: Watch | None) -> Search:
+    """Run a search that was made before, under these options."""
+    study, place = search.study, search.home
+    with run_lock.hold(study.folder):
+        pass
     space = study_space(study)
     validate(space)
     check_data(study)
     make_writable(place)
     models = Store(place.store)
     models.identify()
-    _check_goal(study, chosen.budget().until)
-    if not options.get("refit_minutes"):
-        _check_budget_left(study, chosen.budget())
     _check_servers(chosen)
     watch = watch or _watch()
     watch.connecting()
@@ -155,7 +171,7 @@ def resume(
         nodes.prepare(portable, place.cache, models)
         reference = Reference(study.reference, settings.reference_latency_ms)
         measurer = MeasurerHandle.of(portable, reference, chosen.measure_on)
-        return run.run(Search(study, place), space, chosen, measurer, clock, watch)
+        return run.run(search, space, chosen, measurer, clock, watch)
 
 
 def sync(name: str, *, home: str | Path | None = None, tracking_uri: str | None = None) -> str:
@@ -255,31 +271,6 @@ def _parallelism(space: Space, new: NewSearch) -> dict[str, str]:
         if any(f.name == "parallelism" for f in fields(step))
     }
     return {f"recipe.{label}.parallelism": json.dumps(value) for label in sorted(labels)}
-
-
-def _check_goal(study: Study, until: str | None) -> None:
-    """Raise UserError when a goal names what is not measured, or is met already."""
-    records = [*study.records(), *study.refits()]
-    measured = [record for record in records if record.is_complete]
-    conditions.parse_any(until, measured[0].values if measured else DIRECTIONS)
-    if why := Goal(until, study.settings, records).ending():
-        raise UserError(
-            f"search {study.name!r} has ended: {why}; to go on give another goal, or none: "
-            f'automl resume {study.name} --until ""'
-        )
-
-
-def _check_budget_left(study: Study, budget: Budget) -> None:
-    volumes = study.hypervolumes()
-    left_running = any(refit.result is None for refit in study.refits())
-    if left_running or len(volumes) < len(study.records()):
-        return
-    if why := budget.spent(volumes, gpu_seconds=study.attribute("gpu_seconds", 0.0)):
-        more = f" --trials {2 * len(volumes)}" if len(volumes) >= budget.max_trials() else ""
-        raise UserError(
-            f"search {study.name!r} has ended: {why}; to go on give a larger budget: "
-            f"automl resume {study.name}{more}"
-        )
 
 
 def _in_background(work: Callable[[], T]) -> Future[T]:

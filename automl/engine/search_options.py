@@ -146,6 +146,13 @@ class NewSearch:
     name: Annotated[
         str | None, Shown(GENERAL, "Name of the search.", "the space's, numbered when taken")
     ] = None
+    resume_if_exists: Annotated[
+        bool,
+        Shown(
+            GENERAL,
+            "Go on with the search of this name where the home has one; begin it else.",
+        ),
+    ] = False
     seed: Annotated[
         int | None, Shown(SEARCH, "Seed of split, trials and sampler.", "the space's")
     ] = None

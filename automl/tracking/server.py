@@ -14,7 +14,7 @@ from automl.errors import UserError
 from automl.home import Home
 from automl.study.study import Study
 from automl.tracking import views
-from automl.tracking.mlflow_client import SearchRun
+from automl.tracking.mlflow_client import SearchRun, connect
 from automl.tracking.mlflow_patches import MODE
 
 HOST, PORT = "127.0.0.1", 5000
@@ -31,6 +31,7 @@ def check_uri(uri: str) -> None:
                 f"({getattr(error, 'reason', error)}); start one with `mlflow server`, "
                 "or leave --tracking-uri out to use the home's own database"
             ) from None
+        _log_in(uri)
     elif uri.startswith("sqlite:///") and not Path(uri[len("sqlite:///") :]).parent.is_dir():
         raise UserError(f"--tracking-uri {uri}: its folder does not exist; make it first")
     elif not uri.startswith(("sqlite://", "postgresql", "mysql")):
@@ -38,6 +39,23 @@ def check_uri(uri: str) -> None:
             f"--tracking-uri {uri} is neither an http(s) address nor a database URI "
             "such as sqlite:///mlflow.db"
         )
+
+
+def _log_in(uri: str) -> None:
+    """Raise UserError when a tracking server does not let this user in."""
+    client = connect(uri)
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.search_experiments(max_results=1)
+    except MlflowException as error:
+        if error.error_code == "UNAUTHENTICATED":
+            raise UserError(
+                f"the MLflow server at --tracking-uri {uri} does not let this user in; set "
+                "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD as its keeper gave them"
+            ) from None
+        reason = str(error).splitlines()[0]
+        raise UserError(f"--tracking-uri {uri} cannot be used: {reason}") from None
 
 
 def address(uri: str, run: SearchRun | None) -> str:

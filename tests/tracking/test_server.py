@@ -6,8 +6,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -143,3 +145,37 @@ def test_the_registered_models_show_their_aliases(browser, pages, searched):
 def test_a_tracking_uri_of_no_use_is_told(uri, sentence):
     with pytest.raises(UserError, match=sentence):
         server.check_uri(uri)
+
+
+@contextlib.contextmanager
+def answering(status):
+    """A server on loopback that is healthy, and answers all other requests with this status."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200 if self.path == "/health" else status)
+            self.end_headers()
+
+        def log_message(self, *words): ...
+
+        do_POST = do_GET
+
+    with HTTPServer(("127.0.0.1", 0), Answer) as served:
+        thread = threading.Thread(target=served.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{served.server_port}"
+        served.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        (401, "does not let this user in; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASS"),
+        (403, "cannot be used: .*403"),
+    ],
+)
+def test_a_tracking_server_that_refuses_a_user_is_told(status, sentence):
+    with answering(status) as uri, pytest.raises(UserError, match=sentence) as told:
+        server.check_uri(uri)
+    assert "\n" not in str(told.value)

@@ -1,0 +1,38 @@
+"""Every file of deploy/: checked, and a typo in it found."""
+
+import pytest
+from helpers import deployed_files as check
+from helpers.deployed_files import DEPLOY
+
+FILES = {
+    "README.md": (check.links, "(docker/Dockerfile)", "(docker/Dockerfil)"),
+    "docker/Dockerfile": (check.dockerfile, "COPY automl", "COPY automll"),
+    "docker/Dockerfile.dockerignore": (check.dockerignore, "!automl", "!automll"),
+    "compose/compose.yaml": (check.compose, "healthcheck:", "healthchek:"),
+    "compose/.env.example": (check.secrets, "RAY_AUTH_TOKEN=", "RAY_TOKEN="),
+    "compose/accounts.sql": (check.sql, "mlflow_auth", "mlflow_aut"),
+    "kuberay/raycluster.yaml": (check.kubernetes, "minReplicas", "minReplica"),
+    "kuberay/rayjob.yaml": (check.kubernetes, "--resume-if-exists", "--resume-if-exist"),
+    "kuberay/network.yaml": (check.kubernetes, "podSelector", "podSelectors"),
+    "kuberay/storage.yaml": (check.kubernetes, "ReadWriteMany", "ReadWriteMani"),
+    "mlflow/mlflow.yaml": (check.kubernetes, "--allowed-hosts", "--alowed-hosts"),
+    "mlflow/kustomization.yaml": (check.kustomization, "basic_auth.ini", "basic_aut.ini"),
+    "mlflow/basic_auth.ini": (check.accounts, "auth_cache_ttl_seconds", "auth_cache_ttl"),
+    "slurm/automl.sbatch": (check.sbatch, "--resume-if-exists", "--resume-if-exist"),
+    "vm/cluster.yaml": (check.ray_up, "head_node_type", "head_node_typ"),
+    "vm/skypilot.yaml": (check.sky, "num_nodes", "num_node"),
+}
+
+
+def test_no_file_goes_unchecked():
+    there = {str(path.relative_to(DEPLOY)) for path in DEPLOY.rglob("*") if path.is_file()}
+    assert there == {*FILES}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_is_right_and_a_typo_in_it_is_found(name):
+    faults, right, wrong = FILES[name]
+    text = (DEPLOY / name).read_text()
+    assert faults(text) == []
+    assert right in text
+    assert faults(text.replace(right, wrong)), f"{wrong} was not found"

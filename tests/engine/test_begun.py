@@ -1,0 +1,76 @@
+"""One command that begins a search or goes on with it."""
+
+import os
+import signal
+
+import pytest
+from helpers import known_search
+from helpers.search_process import finished, runs, start, wait_for
+
+from automl.engine import api
+from automl.errors import UserError
+
+__all__ = ["start"]
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A home with one search, of the shipped space digits, that has ended."""
+    known_search.make(tmp_path / "studies")
+    return tmp_path
+
+
+def same(home, **options):
+    given = {"name": "known", "resume_if_exists": True, **options}
+    return api.search("digits", home=home, **given)
+
+
+def test_a_search_that_has_ended_is_shown_and_not_run_again(home):
+    before = api.open_study(api.home_at(home), "known").records()
+    assert same(home).study.records() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        ({"sampler": "random"}, r"\(--sampler\)"),
+        ({"sets": {"recipe.train.epochs": "2"}}, r"\(--set, --seed or the workers of a trial\)"),
+        ({"seed": 3, "warm_start": "known"}, r"of a trial, --warm-start\)"),
+    ],
+)
+def test_another_search_of_that_name_is_told_by_what_differs(options, part, home):
+    with pytest.raises(UserError, match=rf"began otherwise .*{part}; .*automl resume known"):
+        same(home, **options)
+
+
+def test_an_edited_space_is_another_one(home, tmp_path):
+    file = tmp_path / "digits.py"
+    file.write_text((tmp_path / "studies" / "known" / "space.py").read_text() + "\n# edited\n")
+    with pytest.raises(UserError, match=r"than this command has it \(the space's text\)"):
+        api.search(file, home=home, name="known", resume_if_exists=True)
+
+
+def test_models_that_lie_elsewhere_are_told(home):
+    with pytest.raises(UserError, match="choose another --home, or leave --store out"):
+        same(home, store="/elsewhere")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_same_command_begins_goes_on_and_ends(start, tmp_path):
+    epochs = ("--set", "recipe.train.epochs=2", "--set", "recipe.fine_tune.epochs=1")
+    budget = ("--trials", "4", "--refit-minutes", "0", "--concurrency", "1")
+    command = ("search", "digits", "--resume-if-exists", *budget, *epochs)
+    first = start(*command)
+    wait_for(lambda: finished(tmp_path))
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    before = finished(tmp_path)
+    assert 0 < len(before) < 4
+    assert start(*command).wait(240) == 0
+    after = finished(tmp_path)
+    assert sorted(after) == [0, 1, 2, 3]
+    assert {number: after[number] for number in before} == before
+    assert len(runs(tmp_path)[1]) == 4
+    assert start(*command).wait(240) == 0
+    assert finished(tmp_path) == after

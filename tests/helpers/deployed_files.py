@@ -1,0 +1,271 @@
+"""Checks of the files in deploy/: each gives the faults that a file's text has."""
+
+import configparser
+import functools
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+import yaml
+from jsonschema import Draft202012Validator
+
+ROOT = Path(__file__).parent.parent.parent
+DEPLOY = ROOT / "deploy"
+KINDS = {
+    "RayCluster": "ray.io/v1",
+    "RayJob": "ray.io/v1",
+    "NetworkPolicy": "networking.k8s.io/v1",
+    "Deployment": "apps/v1",
+    "PersistentVolumeClaim": "v1",
+    "Service": "v1",
+}
+
+
+@functools.cache
+def definitions():
+    return yaml.safe_load((ROOT / "tests" / "deploy" / "schemas.yaml").read_text())["$defs"]
+
+
+def against(document, schema):
+    """The places where a document breaks one of our schemas."""
+    whole = {**schema, "$defs": definitions()}
+    found = Draft202012Validator(whole).iter_errors(document)
+    return [f"{'.'.join(map(str, error.path))}: {error.message}" for error in found]
+
+
+def compose(text):
+    document = yaml.safe_load(text)
+    faults = against(document, definitions()["compose"])
+    for name, service in document["services"].items():
+        for words in (service.get("command", []), service.get("healthcheck", {}).get("test", [])):
+            faults += command([word for word in words if word != "CMD"])
+        faults += [f"{name} has a secret of its own" for key in _open_secrets(service)]
+        known = {"postgres", "store", "home"}
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            if source not in known and not (DEPLOY / "compose" / source).exists():
+                faults.append(f"{name} mounts {source}, which does not exist")
+        unknown = {*service.get("depends_on", {})} - {*document["services"]}
+        faults += [f"{name} waits for {other}" for other in unknown]
+    return faults
+
+
+def _open_secrets(service):
+    """The names of secrets for which the file has a value, or takes an empty one."""
+    for name, value in service.get("environment", {}).items():
+        if re.search("PASSWORD|TOKEN|SECRET|ACCESS_KEY", name) and not re.match(
+            r"\$\{\w+:\?.+\}$", str(value)
+        ):
+            yield name
+
+
+def kubernetes(text):
+    faults = []
+    for document in yaml.safe_load_all(text):
+        kind = document.get("kind")
+        if document.get("apiVersion") != KINDS.get(kind):
+            faults.append(f"{kind} of {document.get('apiVersion')}")
+            continue
+        if {*document} != {"apiVersion", "kind", "metadata", "spec"}:
+            faults.append(f"{kind} has {sorted(document)}")
+            continue
+        faults += against(document["spec"], definitions()["specs"][kind]) + by_operator(document)
+        if kind == "RayJob":
+            faults += command(document["spec"]["entrypoint"].split())
+        if kind == "Deployment":
+            faults += command(document["spec"]["template"]["spec"]["containers"][0]["args"])
+    return faults
+
+
+def by_operator(document):
+    """Faults by KubeRay's own definitions, where `AUTOML_KUBERAY_CRDS` names their folder."""
+    folder = os.environ.get("AUTOML_KUBERAY_CRDS")
+    schema = _operators(folder).get(document["kind"]) if folder else None
+    found = Draft202012Validator(schema).iter_errors(document["spec"]) if schema else ()
+    return [f"{document['kind']}: {error.message}" for error in found]
+
+
+@functools.cache
+def _operators(folder):
+    """The schemas of KubeRay's kinds, by kind."""
+    found = {}
+    for file in Path(folder).glob("*.yaml"):
+        defined = yaml.load(file.read_text(), yaml.CSafeLoader)["spec"]
+        (v1,) = (v for v in defined["versions"] if v["name"] == "v1")
+        schema = v1["schema"]["openAPIV3Schema"]["properties"]["spec"]
+        found[defined["names"]["kind"]] = _closed(schema)
+    return found
+
+
+def _closed(schema):
+    """Kubernetes' schema as JSON Schema: no other fields, and numbers or texts where it says so."""
+    if isinstance(schema, list):
+        return [_closed(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    either = schema.get("x-kubernetes-int-or-string")
+    made = {key: _closed(part) for key, part in schema.items() if not (either and key == "type")}
+    if isinstance(schema.get("properties"), dict) and schema.get("type") == "object":
+        made.setdefault("additionalProperties", False)
+    return made
+
+
+def command(words):
+    """The options of a command that the program does not know."""
+    match words:
+        case ["mlflow", "server", *rest]:
+            from mlflow.cli import cli
+
+            return _unknown(cli.commands["server"], rest)
+        case ["ray", "start" | "health-check" as name, *rest]:
+            from ray.scripts.scripts import cli
+
+            return _unknown(cli.commands[name], rest)
+        case ["automl", "search", *rest]:
+            import typer
+
+            from automl.cli.app import app
+
+            return _unknown(typer.main.get_command(app).commands["search"], rest)
+    return []
+
+
+def _unknown(made, words):
+    try:
+        made.make_context(made.name, list(words), resilient_parsing=True)
+        made.make_parser(click.Context(made)).parse_args(list(words))
+    except Exception as error:
+        return [f"{made.name}: {error}"]
+    return []
+
+
+def commands_of_shell(text):
+    """The `automl search` and `ray start` of a script, each as words."""
+    joined = text.replace("\\\n", " ")
+    for line in joined.splitlines():
+        for found in re.finditer(r"(?:automl search|ray start|ray health-check)[^;|&]*", line):
+            yield [word.strip('"') for word in found.group().split()]
+
+
+def shell(text):
+    with tempfile.NamedTemporaryFile("w", suffix=".sh") as script:
+        script.write(text if text.startswith("#!") else "#!/usr/bin/env bash\n" + text)
+        script.flush()
+        faults = []
+        for check in (["bash", "-n"], [_tool("shellcheck"), "--severity=info"]):
+            done = subprocess.run([*check, script.name], capture_output=True, text=True)
+            faults += [done.stdout + done.stderr] if done.returncode else []
+    for words in commands_of_shell(text):
+        faults += command(words)
+    return faults
+
+
+def sbatch(text):
+    given = re.findall(r"^#SBATCH --([a-z-]+)=?", text, re.M)
+    known = {"job-name", "nodes", "ntasks-per-node", "gpus-per-node", "exclusive", "time"}
+    known |= {"requeue", "open-mode", "output", "signal"}
+    return shell(text) + [f"--{name} is no option" for name in given if name not in known]
+
+
+def sky(text):
+    document = yaml.safe_load(text)
+    faults = against(document, definitions()["sky"])
+    return faults or shell(document["setup"]) + shell(document["run"])
+
+
+def ray_up(text):
+    from ray.autoscaler._private.util import prepare_config, validate_config
+
+    document = yaml.safe_load(text)
+    faults = []
+    try:
+        validate_config(prepare_config(yaml.safe_load(text)))
+    except Exception as error:
+        faults.append(str(error).splitlines()[0])
+    for name in ("head_start_ray_commands", "worker_start_ray_commands", "setup_commands"):
+        for line in document.get(name, [""]):
+            for words in commands_of_shell(line):
+                faults += command(words)
+    return faults
+
+
+def dockerfile(text):
+    with tempfile.NamedTemporaryFile("w", suffix=".Dockerfile") as file:
+        file.write(text)
+        file.flush()
+        done = subprocess.run([_tool("hadolint"), file.name], capture_output=True, text=True)
+    faults = [done.stdout + done.stderr] if done.returncode else []
+    for words in re.findall(r"^COPY (?!--from)(.*)$", text, re.M):
+        *sources, _ = words.split()
+        faults += [f"there is no {name}" for name in sources if not (ROOT / name).exists()]
+        faults += [f"{name} is not sent" for name in sources if f"!{name}\n" not in _sent()]
+    if re.findall(r"^USER (.*)$", text, re.M)[-1:] != ["1000:1000"]:
+        faults.append("it does not end as a user of its own")
+    return faults
+
+
+def _sent():
+    return (DEPLOY / "docker" / "Dockerfile.dockerignore").read_text()
+
+
+def dockerignore(text):
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    faults = [] if lines[0] == "*" else ["everything is sent"]
+    kept = [line[1:] for line in lines if line.startswith("!")]
+    return faults + [f"there is no {name}" for name in kept if not (ROOT / name).exists()]
+
+
+def accounts(text):
+    """Faults of MLflow's file of accounts, by the fields that MLflow reads of it."""
+    import mlflow
+
+    reads = (Path(mlflow.__file__).parent / "server" / "auth" / "config.py").read_text()
+    known = {*re.findall(r"^    (\w+): ", reads, re.M)}
+    parser = configparser.ConfigParser()
+    parser.read_string(text)
+    given = dict(parser["mlflow"])
+    faults = [f"{name} is no setting" for name in given if name not in known]
+    if "admin_password" in given or ":" in given.get("database_uri", "").split("//", 1)[1]:
+        faults.append("it holds a secret")
+    if given.get("default_permission") not in ("READ", "EDIT"):
+        faults.append(f"default_permission = {given.get('default_permission')}")
+    return faults
+
+
+def kustomization(text):
+    document = yaml.safe_load(text)
+    faults = against(document, definitions()["kustomization"])
+    files = [*document.get("resources", [])]
+    for made in document.get("configMapGenerator", []):
+        files += made.get("files", [])
+    faults += [f"there is no {name}" for name in files if not (DEPLOY / "mlflow" / name).exists()]
+    return faults
+
+
+def secrets(text):
+    """Faults of the list of secrets: a value in it, or a name that compose does not ask for."""
+    asked = {*re.findall(r"\$\{(\w+):\?", (DEPLOY / "compose" / "compose.yaml").read_text())}
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    faults = [f"{line} has a value" for line in lines if not line.endswith("=")]
+    listed = {line.split("=")[0] for line in lines}
+    return faults + [f"{name} is asked for, or listed, alone" for name in listed ^ asked]
+
+
+def sql(text):
+    statement = r"CREATE DATABASE mlflow_auth;"
+    return [] if re.search(rf"^{statement}$", text, re.M) else [f"it lacks {statement}"]
+
+
+def links(text):
+    """Files that a page names and that do not exist."""
+    named = re.findall(r"\]\(([^)#:]+)\)", text) + re.findall(r"`(deploy/[\w./-]+)`", text)
+    named = [name.removeprefix("deploy/") for name in named]
+    return [f"there is no {name}" for name in named if not (DEPLOY / name).exists()]
+
+
+def _tool(name):
+    return str(Path(sys.executable).with_name(name))

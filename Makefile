@@ -22,10 +22,10 @@ demo: .venv/installed  ## search the digits space, export a model to out/
 install: .venv/installed-dev  ## make .venv with all that development needs
 
 test: .venv/installed-dev  ## run the tests
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2
 
 test-all: .venv/installed-dev  ## run the slow tests too
-	$(BIN)/pytest -n 2 --dist loadgroup -m ""
+	$(BIN)/pytest -n 2 -m ""
 
 docs: .venv/installed-dev  ## build the documentation into site/, strictly: site/index.html
 	$(BIN)/zensical build --strict --clean

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import re
 
 from helpers.trials import DIGITS, load, study_of
 
@@ -28,17 +30,30 @@ from automl.trial.checkpoints import Checkpoints
 
 torch.set_num_threads(1)
 
-STARTS_RAY = {"ray_session", "start"}
-"""The fixtures that start a cluster."""
+ROOT = Path(__file__).parents[1]
+
+STARTS_RAY = re.compile(r"\b(ray_session|searched|search_process)\b")
+"""A test file with one of these names starts a cluster, as all do in the folder of that name."""
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have two processes share the tests by files; those that start clusters stay with one."""
-    starts = {item.path for item in items if STARTS_RAY & {*getattr(item, "fixturenames", ())}}
-    for item in items:
-        alone = item.path in starts or item.path.parent.name == "cluster"
-        item.add_marker(pytest.mark.xdist_group("cluster" if alone else str(item.path)))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Have several processes share the tests by files; what starts clusters stays with one."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFiles(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group(nodeid.partition("::")[0])
+
+    return ByFiles(config, log)
+
+
+@functools.cache
+def group(path: str) -> str:
+    """The name of the files that are run one after the other with this one, itself included."""
+    file = ROOT / path
+    starts_ray = file.parent.name == "cluster" or STARTS_RAY.search(file.read_text())
+    return "cluster" if starts_ray else path
 
 
 @pytest.fixture

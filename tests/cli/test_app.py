@@ -40,7 +40,7 @@ def test_a_bad_space_file_is_one_sentence_and_leaves_nothing(text, sentence, tmp
         (("search", "nowhere.py"), "there is no space file nowhere.py"),
         (("search", "digits", "--target", "y"), "--target is for data, and"),
         (("search", "digits", "--trails", 3), "unknown option --trails; did you mean --trials?"),
-        (("serch", "digits"), "No such command 'serch'. Did you mean 'search'?"),
+        (("serch", "digits"), "No such command 'serch'. Did you mean 'search', 'serve'?"),
         (("search",), "Missing argument 'SPACE|DATA' (automl search --help tells more)"),
         (("search", "digits", "--trials"), "Option '--trials' requires an argument"),
         (("submit", "digits"), "submit needs --address, the dashboard of the cluster's head"),

@@ -47,7 +47,10 @@ def bound(host: str, port: int) -> socket.socket:
 def serve(model: Model, listening: socket.socket, max_bytes: int) -> None:
     """Answer requests until Ctrl-C."""
     host = str(listening.getsockname()[0])
-    config = uvicorn.Config(application(model, max_bytes, host), log_level="warning")
+    # Without a lifespan, whose task would end with a traceback on Ctrl-C.
+    config = uvicorn.Config(
+        application(model, max_bytes, host), log_level="warning", lifespan="off"
+    )
     with contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listening])
 

@@ -13,6 +13,7 @@ from automl.cli import check
 from automl.home import Home
 from automl.space import exploring, space_file
 
+pytestmark = pytest.mark.usefixtures("forgotten")
 OWN_MODEL = DOCS / "how-to" / "own-module.md"
 DECISIONS = DOCS / "decisions"
 FOLDERS = ("automl", "tests", "docs", "deploy", ".ci")

@@ -17,6 +17,8 @@ from typer.testing import CliRunner
 from automl.cli.app import COMMANDS, app
 from automl.space import exploring, space_file
 
+pytestmark = pytest.mark.usefixtures("forgotten")
+
 FENCES = [fence for page in PAGES for fence in fences(page)]
 SHELL = [fence for fence in FENCES if fence.language == "sh"]
 PYTHON = [fence for fence in FENCES if fence.language == "python"]

@@ -29,6 +29,8 @@ def predict_reads_alike(monkeypatch):
 def _compared(load, kind):
     def compared(self):
         raw = load(self)
+        if kind == "image" and not Path(self.path).is_dir():
+            return raw  # an archive, whose folder is compared
         if np.isfinite(raw.inputs).all() or (kind == "table" and not np.isinf(raw.inputs).any()):
             paths = [Path(path) for path in (self.path, getattr(self, "test_path", "")) if path]
             found = np.concatenate([_read(path, self, raw, kind) for path in paths])

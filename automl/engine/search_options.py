@@ -151,6 +151,7 @@ class NewSearch:
         Shown(
             GENERAL,
             "Go on with the search of this name where the home has one; begin it else.",
+            "off",
         ),
     ] = False
     seed: Annotated[

@@ -53,8 +53,8 @@ def check(
         layers = layer_outcomes.as_json(outcomes)
         render.as_json({**facts, "data": list(map(asdict, data)), "notes": notes, "layers": layers})
         return
-    print("\n".join(facts.pop("told")), end="\n" * bool(report.told))
-    print("\n\n".join(one.text() for one in data))
+    found = "\n".join(facts.pop("told"))
+    print(found or "\n\n".join(one.text() for one in data))
     render.table([{"parameter": k, "values": v} for k, v in facts.pop("parameters").items()])
     print("\n".join(f"{name}: {value}" for name, value in facts.items()))
     print("\n".join(f"note: {note}" for note in notes), end="\n" * bool(notes))

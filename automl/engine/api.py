@@ -67,7 +67,6 @@ def search(
     """
     chosen, new = read("search", options)
     wishes, place, watch = checked(OwnData, options), _home(home), watch or _watch()
-    wanted_end = conditions.parse_any(chosen.until)
     if new.sampler not in SAMPLERS:
         raise UserError(unknown("sampler", new.sampler, list(SAMPLERS)))
     _check_servers(chosen)
@@ -87,7 +86,7 @@ def search(
             chosen, _ = read("resume", again, study.attribute("options", {}))
             found = Search(study, place)
             return found if begun.is_over(study, chosen) else _go_on(found, chosen, watch)
-    explored = validate(loaded)
+    explored, wanted_end = validate(loaded), conditions.parse_any(chosen.until)
     wanted = _initial_points(new.initial_points, loaded)
     make_writable(place)
     models = Store(place.store if new.store is None else place.may_use_store(new.store))

@@ -39,7 +39,9 @@ def searching(folder, space=faulty_space.space):
     faults = Faults(study.faults())
     bounds = Bounds(Path(CACHE.name), faults)
     entry = partial(rung_entry, study.settings, bounds)
-    options = DispatcherOptions(2, 2, NUM_TRIALS, True, entry, Immediately, faults)
+    options = DispatcherOptions(
+        2, 2, NUM_TRIALS, rung_entry=entry, thread=Immediately, faults=faults
+    )
     return Dispatcher(study, space, "", lambda key: False, bounds, options)
 
 
@@ -126,6 +128,9 @@ class Trials:
         if trial == TrialId(0):
             raise FileNotFoundError("the data of trial 0 is gone")
         return TrialConfig(Sklearn("digits"), MLP((8,)), (Train(epochs=1),))
+
+    def time_limit(self, trial):
+        return None
 
 
 def test_a_trial_that_cannot_be_planned_fails_and_the_next_is_handed_out():

@@ -57,7 +57,7 @@ def exported(way, data):
 
 def test_a_file_answers_a_text_of_any_length_up_to_the_longest(data, tmp_path):
     network, file = exported("without padding", data)
-    signature = runtime.signature(file)
+    signature = runtime.signature(runtime.session(file))
     assert signature.takes_shorter and signature.row_shape == data.info.input_shape
     check_file(file, network, data)
     session, rows = runtime.session(file), data.validation.inputs
@@ -71,7 +71,7 @@ def test_a_file_answers_a_text_of_any_length_up_to_the_longest(data, tmp_path):
 @pytest.mark.parametrize("way", ["with padding", "whole length"])
 def test_a_file_keeps_its_length_where_padding_counts_or_the_module_needs_all_of_it(way, data):
     network, file = exported(way, data)
-    signature = runtime.signature(file)
+    signature = runtime.signature(runtime.session(file))
     assert not signature.takes_shorter and signature.row_shape == data.info.input_shape
     check_file(file, network, data)
 
@@ -82,4 +82,4 @@ def test_layers_that_round_by_what_they_read_take_shorter_texts_too(data, contex
     coded = finish(step.run(network, replace(context, data=data)))
     file = onnx.export(coded, data)
     check_file(file, coded, data)
-    assert runtime.signature(file).takes_shorter
+    assert runtime.signature(runtime.session(file)).takes_shorter

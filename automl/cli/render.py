@@ -71,19 +71,18 @@ def front(
         key=lambda pair: pair[0].values[first],
         reverse=pareto.DIRECTIONS[first] == "max",
     )
-    rows: list[dict[str, object]] = [
+    rows = [
         {
             "trial": record.trial_id,
             **{name: record.values[name] for name in objectives},
             **_test_quality(figures),
             "model": record.params.get("model", ""),
+            "shortened": record.result.shortened if record.result else "",
         }
         for record, figures in pairs
     ]
-    if any(record.result and record.result.shortened for record in members):
-        for (record, _), row in zip(pairs, rows, strict=True):
-            row["shortened"] = record.result.shortened if record.result else ""
-    table(rows)
+    empty = {name for name in ("model", "shortened") if not any(row[name] for row in rows)}
+    table([{name: row[name] for name in row if name not in empty} for row in rows])
 
 
 def _test_quality(figures: TestFigures | None) -> Figures:

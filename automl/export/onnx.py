@@ -40,7 +40,7 @@ for name in ("torch.onnx", "torch.export", "torch.fx.experimental.symbolic_shape
     logging.getLogger(name).setLevel(logging.CRITICAL)
 warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
 # At times it takes the list in which a recurrent layer keeps its weights for one made meanwhile.
-warnings.filterwarnings("ignore", message="The tensor attributes .*_flat_weights")
+warnings.filterwarnings("ignore", message="The tensor attributes? .*_flat_weights")
 
 OPSET = 20
 NEUTRAL = {"dilations": 1, "strides": 1, "pads": 0}

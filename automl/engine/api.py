@@ -23,6 +23,7 @@ from automl.engine.notebook_watch import NotebookWatch, in_notebook
 from automl.engine.presets import with_budget
 from automl.engine.search_options import NewSearch, Options, OwnData, declared, read
 from automl.engine.searches import Search, check_data, open_study, study_space
+from automl.engine.space_source import SpaceSource
 from automl.engine.watch import Watch
 from automl.errors import UserError, unknown
 from automl.home import Home, check_name, home_at, make_writable
@@ -74,24 +75,15 @@ def search(
     source = space_source.source(space, wishes, place)
     if source.is_own_data:
         chosen = with_budget(chosen, wishes.preset)
-    text, fixed = source.text, dict(new.sets or {})
-    if new.seed is not None:
-        fixed["seed"] = str(new.seed)
-    fixed |= _parallelism(space_file.load(text, fixed, source.where), new)
+    text, fixed = source.text, _fixed(source, new)
     loaded = space_file.load(text, fixed, source.where)
     if new.resume_if_exists:
         new = replace(new, name=new.name or source.name)
         if study := begun.earlier(place, new, text, fixed):
-            again = {option: value for option, value in options.items() if option in GOES_ON}
-            chosen, _ = read("resume", again, study.attribute("options", {}))
-            found = Search(study, place)
-            return found if begun.is_over(study, chosen) else _go_on(found, chosen, watch)
+            return _ended(Search(study, place), options, watch)
     explored, wanted_end = validate(loaded), conditions.parse_any(chosen.until)
     wanted = _initial_points(new.initial_points, loaded)
-    make_writable(place)
-    models = Store(place.store if new.store is None else place.may_use_store(new.store))
-    models.identify()
-    place.use_store(models.url)
+    models = _store(place, new.store)
     reference = largest(loaded, explored, place.cache)
     watch.found(space_source.told_of_data(source, explored, place.cache))
     loaded = replace(loaded, objectives=reference.objectives(loaded.objectives))
@@ -149,11 +141,20 @@ def resume(
     return _go_on(Search(study, place), chosen, watch)
 
 
-def _go_on(search: Search, chosen: Options, watch: Watch | None) -> Search:
-    """Run a search that was made before, under these options."""
-    study, place = search.study, search.home
-    with run_lock.hold(study.folder):
+def _ended(search: Search, given: Mapping[str, object], watch: Watch) -> Search:
+    """The search at its end: gone on with, under the options given, where it has not ended yet."""
+    again = {option: value for option, value in given.items() if option in GOES_ON}
+    chosen, _ = read("resume", again, search.study.attribute("options", {}))
+    if begun.is_over(search.study, chosen):
+        return search
+    with run_lock.hold(search.study.folder):
         pass
+    return _go_on(search, chosen, watch)
+
+
+def _go_on(search: Search, chosen: Options, watch: Watch | None) -> Search:
+    """Run a search that was made before and that no other run holds, under these options."""
+    study, place = search.study, search.home
     space = study_space(study)
     validate(space)
     check_data(study)
@@ -204,6 +205,23 @@ def _database(url: str | None) -> str | None:
         url = storage.absolute(url)
         storage.database(url)
     return url
+
+
+def _store(home: Home, url: str | None) -> Store:
+    """The store of a new search, the home's own unless its URL is given; the home notes which."""
+    make_writable(home)
+    models = Store(home.store if url is None else home.may_use_store(url))
+    models.identify()
+    home.use_store(models.url)
+    return models
+
+
+def _fixed(source: SpaceSource, new: NewSearch) -> dict[str, str]:
+    """The leaves of a space that the options fix, by their paths."""
+    fixed = dict(new.sets or {})
+    if new.seed is not None:
+        fixed["seed"] = str(new.seed)
+    return fixed | _parallelism(space_file.load(source.text, fixed, source.where), new)
 
 
 def _watch() -> Watch:

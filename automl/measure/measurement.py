@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,8 @@ from automl.runtimes import onnx
 class Measurement(Config):
     """Figures of an exported file: `quality` holds every metric of the task.
 
-    `latency_ms` is of one row on one thread.
+    `latency_ms` is of one row on one thread. `uncertainty` holds the standard error of each figure
+    that has one, in the figure's own unit; a figure that is not in it is exact.
     """
 
     quality: dict[str, float]
@@ -29,12 +30,13 @@ class Measurement(Config):
     latency_ms: float
     load_ms: float
     train_seconds: float = 0.0
+    uncertainty: dict[str, float] = field(default_factory=dict)
 
     @property
     def figures(self) -> dict[str, float]:
         """All figures by name, the metrics among them."""
-        others = {name: value for name, value in vars(self).items() if name != "quality"}
-        return {**self.quality, **others}
+        own = {name: value for name, value in vars(self).items() if isinstance(value, (int, float))}
+        return {**self.quality, **own}
 
 
 @dataclass(frozen=True)

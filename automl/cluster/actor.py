@@ -13,7 +13,6 @@ import torch
 from ray import tune
 
 from automl.cluster import sent_back
-from automl.cluster.measuring import MeasurerClient
 from automl.cluster.process_usage import ProcessUsage
 from automl.cluster.trial_inputs import Assignment, TrialInputs
 from automl.cluster.workers import run_on_workers
@@ -60,7 +59,7 @@ class TrialActor(tune.Trainable):
         os.environ.setdefault("OMP_NUM_THREADS", "1")
         torch.set_num_threads(max(1, int(inputs.cpus)))
         self.inputs = inputs
-        self.measure = MeasurerClient(inputs.measurer)
+        self.client = inputs.client()
         self._begin(config)
 
     def reset_config(self, new_config: ActorConfig) -> bool:
@@ -80,7 +79,7 @@ class TrialActor(tune.Trainable):
                 raise
             return self._end(failed(error), started)
         self.seconds += time.perf_counter() - started
-        return {"report": report, "seconds": self.seconds - self.measure.waited_seconds}
+        return {"report": report, "seconds": self.seconds}
 
     def train_buffered(self, *limits: float) -> list[StepResult]:
         """Take several steps for one call of Tune's: up to a rung, where the trial must not go
@@ -108,7 +107,7 @@ class TrialActor(tune.Trainable):
             logging.getLogger(__name__).exception("a trial raised when it was left")
 
     def _begin(self, config: ActorConfig) -> None:
-        self.seconds = self.measure.waited_seconds = 0.0
+        self.seconds = self.client.waited_seconds = 0.0
         self.usage, self.has_workers = ProcessUsage(), bool(config["num_workers"])
         self.trial = self._run(config["assignment"], config["num_workers"])
 
@@ -117,14 +116,16 @@ class TrialActor(tune.Trainable):
     ) -> Generator[Report, None, TrialResult]:
         if num_workers:
             return (yield from run_on_workers(self.inputs, assignment, num_workers))
-        return (yield from assignment.run(self.inputs, self.measure))
+        return (yield from assignment.run(self.inputs, self.client))
 
     def _end(self, result: TrialResult, started: float) -> StepResult:
         self.seconds += time.perf_counter() - started
-        seconds = self.seconds - self.measure.waited_seconds
+        waited = self.client.waited_seconds + result.waited_seconds
         leave_out_of_collections()
         system = {} if self.has_workers else self.usage.figures().by_name()
-        result = sent_back.result(replace(result, seconds=seconds, system=system))
+        seconds = self.seconds - waited
+        result = replace(result, seconds=seconds, waited_seconds=waited, system=system)
+        result = sent_back.result(result)
         return {"result": result, "done": True}
 
 

@@ -15,7 +15,6 @@ from ray.train import RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 
 from automl.cluster import sent_back
-from automl.cluster.measuring import MeasurerClient
 from automl.cluster.trial_inputs import Assignment, TrialInputs
 from automl.errors import words
 from automl.recipe import Report
@@ -151,13 +150,15 @@ def _rank(config: _RankConfig) -> None:
 
     inputs, mailbox = config["inputs"], config["mailbox"]
     torch.set_num_threads(max(1, int(inputs.cpus)))
-    trial = config["assignment"].run(inputs, MeasurerClient(inputs.measurer))
+    client = inputs.client()
+    trial = config["assignment"].run(inputs, client)
     while True:
         try:
             report = sent_back.report(next(trial))
         except StopIteration as end:
             if parallel.rank() == 0:
-                ray.get(mailbox.end.remote(sent_back.result(end.value)))
+                result = replace(end.value, waited_seconds=client.waited_seconds)
+                ray.get(mailbox.end.remote(sent_back.result(result)))
             return
         except (Exception, SystemExit, KeyboardInterrupt) as error:
             if hasattr(error, "ray_terminate_msg"):

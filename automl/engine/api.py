@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from automl import conditions
 from automl.cluster import nodes, session
-from automl.cluster.measuring import MeasurerHandle
+from automl.cluster.measuring import Measurers
 from automl.cluster.portable_space import PortableSpace
 from automl.config import choices, import_choices
 from automl.engine import begun, run, space_source
@@ -27,7 +27,6 @@ from automl.engine.space_source import SpaceSource
 from automl.engine.watch import Watch
 from automl.errors import UserError, unknown
 from automl.home import Home, check_name, home_at, make_writable
-from automl.measure.measurement import Reference
 from automl.space import initial_points as given_points
 from automl.space import space_file
 from automl.space.domains import Params
@@ -98,8 +97,8 @@ def search(
         portable = PortableSpace(text, fixed, os.getcwd())
         nodes.prepare(portable, place.cache, models)
         file = exporting.result()
-        measurer, measured = MeasurerHandle.calibrated(
-            portable, file, reference.rows, chosen.measure_on
+        measurers, measured = Measurers.calibrate(
+            models, file, reference.rows, reference.comes_trained, chosen.measure_on
         )
         known_of_it = reference.known(measured)
         is_due = needs_training([*wanted_end, *loaded.conditions], known_of_it)
@@ -122,7 +121,7 @@ def search(
         )
         kept = (settings, text, file, known, database)
         study = _created(place, new.name, source.name, lambda folder: studies.create(folder, *kept))
-        return run.run(Search(study, place), loaded, chosen, measurer, clock, watch)
+        return run.run(Search(study, place), loaded, chosen, measurers, clock, watch)
 
 
 @show_options(declared("resume").values())
@@ -169,9 +168,8 @@ def _go_on(search: Search, chosen: Options, watch: Watch | None) -> Search:
         clock, settings = Clock(chosen.budget(), *spent_seconds(study)), study.settings
         portable = PortableSpace(study.space_text, settings.fixed, settings.folder)
         nodes.prepare(portable, place.cache, models)
-        reference = Reference(study.reference, settings.reference_latency_ms)
-        measurer = MeasurerHandle.of(portable, reference, chosen.measure_on)
-        return run.run(search, space, chosen, measurer, clock, watch)
+        measurers = Measurers.of(models, study.timed_beside, chosen.measure_on)
+        return run.run(search, space, chosen, measurers, clock, watch)
 
 
 def sync(name: str, *, home: str | Path | None = None, tracking_uri: str | None = None) -> str:

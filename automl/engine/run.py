@@ -12,7 +12,7 @@ from functools import partial
 from automl import user_code
 from automl.bounds.bound import Bounds
 from automl.cluster import controller, nodes
-from automl.cluster.measuring import MeasurerHandle
+from automl.cluster.measuring import Measurers
 from automl.cluster.placement import Plan
 from automl.cluster.portable_space import PortableSpace
 from automl.cluster.trial_inputs import TrialInputs, num_workers
@@ -46,7 +46,7 @@ def run(
     search: Search,
     space: Space,
     options: Options,
-    measurer: MeasurerHandle,
+    measurers: Measurers,
     clock: Clock,
     watch: Watch,
 ) -> Search:
@@ -66,7 +66,7 @@ def run(
         watch.began(study, planned[0], clock.budget)
         try:
             if not phases.is_over():
-                inputs = _trial_inputs(study, home, store, options, measurer)
+                inputs = _trial_inputs(study, home, store, options, measurers)
                 is_asked = partial(phases.should_stop, interrupted)
                 controller.run(live.events(), phases, inputs, is_asked, options.trial_minutes)
         finally:
@@ -209,7 +209,7 @@ def _is_stored(store: Store, key: str) -> bool:
 
 
 def _trial_inputs(
-    study: Study, home: Home, store: Store, options: Options, measurer: MeasurerHandle
+    study: Study, home: Home, store: Store, options: Options, measurers: Measurers
 ) -> TrialInputs:
     settings = study.settings
     return TrialInputs(
@@ -218,7 +218,7 @@ def _trial_inputs(
         store_url=store.url,
         store_identity=store.identity,
         ray_folder=str(home.ray),
-        measurer=measurer,
+        measurers=measurers,
         cpus=options.cpus_per_trial,
         gpus=options.gpus_per_trial,
     )

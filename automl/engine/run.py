@@ -63,6 +63,8 @@ def run(
         tracker = tracking(study, home, options)
         tracker.opened()
         live = LiveSearch(home, phases, tracker, watch, gpus, partial(_planned, options, workers))
+        if measurers.left_out:
+            watch.found([measurers.left_out])
         watch.began(study, planned[0], clock.budget)
         try:
             if not phases.is_over():

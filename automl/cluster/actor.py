@@ -24,8 +24,8 @@ from automl.store import Store
 from automl.study.stopping.stop_rule import is_rung
 from automl.trial.result import TrialResult, failed
 
-DRIVER_CPUS = 0.0001
-"""The least that Ray counts: many drivers may be on one node beside workers of whole CPUs."""
+DRIVER = {"memory": 1.0}
+"""What a trial with workers of its own holds of a node: a byte, which takes nothing from them."""
 BUFFER_SECONDS = 0.2
 
 
@@ -57,7 +57,7 @@ class TrialActor(tune.Trainable):
     @classmethod
     def default_resource_request(cls, config: ActorConfig) -> tune.PlacementGroupFactory:
         """A trial with workers of its own holds next to nothing: they ask for themselves."""
-        bundle = {"CPU": DRIVER_CPUS} if config["num_workers"] else config["bundle"]
+        bundle = DRIVER if config["num_workers"] else config["bundle"]
         selector = elsewhere(config["left_out"])
         kept_from = {"bundle_label_selector": [selector]} if selector else {}
         return tune.PlacementGroupFactory([bundle], **kept_from)

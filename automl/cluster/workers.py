@@ -27,7 +27,6 @@ from automl.trial.result import Status, TrialResult, failed
 
 POLL_SECONDS = 1.0
 MAX_LOST_WORKERS, MAX_LOST_NODES = 2, 10
-WORKER_CPUS_LESS = 0.01
 
 
 @ray.remote(num_cpus=0)
@@ -139,8 +138,6 @@ class _Fit(threading.Thread):
         self, inputs: TrialInputs, assignment: Assignment, group: WorkerGroup, mailbox: ActorHandle
     ) -> None:
         super().__init__(daemon=True)
-        # Workers ask for a hair less than a CPU: the trial itself holds some of a CPU.
-        resources = {**group.bundle, "CPU": group.bundle["CPU"] - WORKER_CPUS_LESS}
         self.error: BaseException | None = None
         self.trainer = TorchTrainer(
             _rank,
@@ -148,7 +145,7 @@ class _Fit(threading.Thread):
             scaling_config=ScalingConfig(
                 num_workers=group.num_workers,
                 use_gpu=bool(inputs.gpus),
-                resources_per_worker=resources,
+                resources_per_worker=dict(group.bundle),
                 label_selector=elsewhere(group.left_out) or None,
             ),
             run_config=RunConfig(name=uuid.uuid4().hex, storage_path=inputs.ray_folder),

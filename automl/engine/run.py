@@ -53,6 +53,7 @@ def run(
     store.identify()
     with run_lock.hold(study.folder), stop_request.listening(stop_file(study)) as interrupted:
         plan = room.plan()
+        plan.check()
         planned = plan.slots, plan.max_live()
         _note_run(study, options, planned[0], clock)
         phases = _phases(search, space, store, options, planned, clock, faults, plan.fewest_gpus)

@@ -104,13 +104,13 @@ def test_a_trial_of_two_workers_asks_for_both_while_it_waits(tmp_path):
             assert search.wait(of("began"))["slots"] == 1
             first = search.wait(of("reported"))["number"]
             wanted = []
-            while wanted != [[0.99, 2]] and not any(map(of("finished"), search.events)):
+            while wanted != [[1.0, 2]] and not any(map(of("finished"), search.events)):
                 command = [sys.executable, "-c", WANTED, cluster.address]
                 asked = subprocess.run(
                     command, env=cluster.environment, capture_output=True, text=True
                 )
                 wanted = json.loads(asked.stdout.rpartition("wanted")[2])
-            assert wanted == [[0.99, 2]]
+            assert wanted == [[1.0, 2]]
             cluster.add(num_cpus=2)
             search.wait(of("resized", slots=2))
             search.wait(lambda event: of("reported")(event) and event["number"] != first)

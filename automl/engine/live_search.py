@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 
 from automl.cluster.controller import Events
+from automl.cluster.live_metrics import LiveFigures, LiveMetrics
 from automl.engine.phases import Phases
 from automl.engine.store_eviction import trim
 from automl.engine.watch import Watch
@@ -15,7 +17,7 @@ from automl.study.record import TrialRecord
 from automl.study.study import Study
 from automl.study.trial_id import TrialId
 from automl.tracking.tracker import Tracker
-from automl.trial.result import TrialResult
+from automl.trial.result import Status, TrialResult
 
 TRIM_EVERY_TRIALS = 25
 LOOK_SECONDS = 5.0
@@ -40,7 +42,11 @@ class LiveSearch:
         self.home, self.phases, self.tracker, self.watch = home, phases, tracker, watch
         self.gpus, self.planned = gpus, planned
         self.dispatcher = phases.dispatcher
-        self.seconds_before = sum(spent_seconds(self.dispatcher.study))
+        study = self.dispatcher.study
+        self.metrics = LiveMetrics(study.name, study.attribute("user", ""))
+        self.ended = Counter(record.result.status for record in study.records() if record.result)
+        self.store_bytes, self.last_report_time = 0, time.time()
+        self.seconds_before = sum(spent_seconds(study))
         self.next_look = time.monotonic() + LOOK_SECONDS
 
     def events(self) -> Events:
@@ -53,6 +59,7 @@ class LiveSearch:
 
     def report(self, trial: TrialId, report: Report, seconds: float) -> bool:
         """Take a report, after some seconds of work; False ends or pauses the trial."""
+        self.last_report_time = time.time()
         self.phases.meter.start(trial, self.gpus, seconds)
         self.tracker.reported(trial, report)
         self.watch.reported(trial, report)
@@ -68,6 +75,9 @@ class LiveSearch:
     def end(self, trial: TrialId, result: TrialResult) -> None:
         """Take how a trial ended."""
         record, meter = self.phases.end(trial, result), self.phases.meter
+        self.last_report_time = time.time()
+        if not trial.is_refit:
+            self.ended[result.status] += 1
         meter.start(trial, self.gpus, result.seconds)
         meter.end(trial)
         write, study, clock = self.dispatcher.writing, self.dispatcher.study, self.phases.clock
@@ -83,7 +93,7 @@ class LiveSearch:
     def trim(self) -> None:
         """Keep the store within its limit, whatever the home's other searches hold."""
         try:
-            trim(self.home)
+            self.store_bytes = trim(self.home) or self.store_bytes
         except Exception as error:
             self.dispatcher.options.faults.note("clearing of the store", "was given up", error)
 
@@ -94,17 +104,33 @@ class LiveSearch:
             self.end(trial, self.phases.stopped(trial))
 
     def look_around(self) -> None:
-        """Tell the watcher how far the search is, now and then, and plan anew for the nodes that
-        have joined or left the cluster."""
+        """Tell the watcher and Prometheus how far the search is, now and then, and plan anew for
+        the nodes that have joined or left the cluster."""
         if time.monotonic() < self.next_look:
             return
         self.next_look = time.monotonic() + LOOK_SECONDS
         self.watch.looked(self.phases.expected_seconds())
+        self.metrics.show(self.figures())
         planned, options = self.planned(), self.dispatcher.options
         if planned is not None and planned != (options.slots, options.max_live):
             self.dispatcher.resize(*planned)
             self.dispatcher.writing(self.dispatcher.study.set_attribute, "slots", planned[0])
             self.watch.resized(planned[0])
+
+    def figures(self) -> LiveFigures:
+        """The figures of the search by now."""
+        under_way, front = self.dispatcher.under_way, self.phases.front
+        working = len(under_way.live) + len(self.phases.refitter.live)
+        ended = {str(status): self.ended[status] for status in Status if status != Status.SCREENED}
+        return LiveFigures(
+            trials={**ended, "running": working, "paused": len(under_way.paused)},
+            slots=self.dispatcher.options.slots,
+            front_models=len(front.members),
+            hypervolume=front.hypervolume,
+            store_bytes=self.store_bytes,
+            undelivered_events=self.tracker.journal.num_undelivered(),
+            last_report_time=self.last_report_time,
+        )
 
 
 def spent_seconds(study: Study) -> tuple[float, float]:

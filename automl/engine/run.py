@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import math
+import os
 import sys
 import time
 from dataclasses import replace
@@ -15,6 +17,7 @@ from automl.cluster import controller, nodes
 from automl.cluster.measuring import MeasurerHandle
 from automl.cluster.placement import Plan
 from automl.cluster.portable_space import PortableSpace
+from automl.cluster.running_searches import announced
 from automl.cluster.trial_inputs import TrialInputs, num_workers
 from automl.engine import stop_request
 from automl.engine.live_search import LiveSearch, spent_seconds
@@ -55,7 +58,11 @@ def run(
     store, faults = Store(home.store), Faults(study.faults())
     watch = guarded(watch, faults)
     store.identify()
-    with run_lock.hold(study.folder), stop_request.listening(stop_file(study)) as interrupted:
+    with (
+        run_lock.hold(study.folder),
+        announced(study.name, user_name(), str(home.path)),
+        stop_request.listening(stop_file(study)) as interrupted,
+    ):
         planned = plan(options, workers)
         _note_run(study, options, planned[0], clock)
         gpus = options.gpus_per_trial * max(1, workers)
@@ -98,12 +105,21 @@ def _run_status(ended: Search) -> str:
     return "KILLED" if ended.interrupted else "FAILED" if ended.failed else "FINISHED"
 
 
+def user_name() -> str:
+    """The name of who runs this process, for others to see; its number where it has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
 def _note_run(study: Study, options: Options, slots: int, clock: Clock) -> None:
     """Write down that a run has begun; until it says otherwise it was interrupted."""
     begun = [time.time() - clock.seconds(), sum(spent_seconds(study))]
     for name, value in (
         ("options", vars(options)),
         ("state", "interrupted"),
+        ("user", user_name()),
         ("slots", slots),
         ("runs", [*study.attribute("runs", []), begun]),
     ):

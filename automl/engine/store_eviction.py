@@ -14,11 +14,15 @@ from automl.store import Store
 from automl.study.study import Study
 
 
-def trim(home: Home) -> None:
-    """Drop from the home's store what was used least lately, above the limit."""
+def trim(home: Home) -> int | None:
+    """Drop from the home's store what was used least lately, above the limit.
+
+    Returns the bytes that are left; None while that cannot be known.
+    """
     # While the store or a search's database is away, nothing can be told to be superfluous.
     with contextlib.suppress(OSError, UserError):
-        Store(home.store).trim(home.store_limit_bytes, lambda: _needed(home))
+        return Store(home.store).trim(home.store_limit_bytes, lambda: _needed(home)).num_bytes
+    return None
 
 
 def _needed(home: Home) -> set[str]:

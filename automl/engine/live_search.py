@@ -7,6 +7,7 @@ import time
 from automl.cluster.controller import Events
 from automl.engine.phases import Phases
 from automl.engine.room import Room
+from automl.engine.search_metrics import SearchMetrics
 from automl.engine.store_eviction import trim
 from automl.engine.watch import Watch
 from automl.home import Home
@@ -33,7 +34,7 @@ class LiveSearch:
         self.home, self.phases, self.tracker, self.watch = home, phases, tracker, watch
         self.room, self.plan = room, room.plan()
         self.live: dict[TrialId, int] = {}
-        self.dispatcher = phases.dispatcher
+        self.dispatcher, self.metrics = phases.dispatcher, SearchMetrics(phases, tracker)
         self.seconds_before = sum(spent_seconds(self.dispatcher.study))
         self.next_look = time.monotonic() + LOOK_SECONDS
 
@@ -59,6 +60,7 @@ class LiveSearch:
 
     def report(self, trial: TrialId, report: Report, seconds: float) -> bool:
         """Take a report, after some seconds of work; False ends or pauses the trial."""
+        self.metrics.reported()
         self.phases.meter.start(trial, self._gpus(trial), seconds)
         self.tracker.reported(trial, report)
         self.watch.reported(trial, report)
@@ -77,6 +79,7 @@ class LiveSearch:
         record, meter = self.phases.end(trial, result), self.phases.meter
         meter.start(trial, self._gpus(trial), result.seconds)
         meter.end(trial)
+        self.metrics.finished(result, trial.is_refit)
         self._leave(trial)
         write, study, clock = self.dispatcher.writing, self.dispatcher.study, self.phases.clock
         write(study.set_attribute, "seconds", self.seconds_before + clock.seconds())
@@ -91,7 +94,7 @@ class LiveSearch:
     def trim(self) -> None:
         """Keep the store within its limit, whatever the home's other searches hold."""
         try:
-            trim(self.home)
+            self.metrics.store_bytes = trim(self.home) or self.metrics.store_bytes
         except Exception as error:
             self.dispatcher.options.faults.note("clearing of the store", "was given up", error)
 
@@ -102,12 +105,13 @@ class LiveSearch:
             self.end(trial, self.phases.stopped(trial))
 
     def look_around(self) -> None:
-        """Tell the watcher how far the search is, now and then, and plan anew for the nodes that
-        have joined or left the cluster."""
+        """Tell the watcher and Prometheus how far the search is, now and then, and plan anew for
+        the nodes that have joined or left the cluster."""
         if time.monotonic() < self.next_look:
             return
         self.next_look = time.monotonic() + LOOK_SECONDS
         self.watch.looked(self.phases.expected_seconds())
+        self.metrics.show()
         for why in self.room.look():
             self.watch.left_out(why)
         plan = self.room.plan()

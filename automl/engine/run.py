@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import math
+import os
 import sys
 import time
 from dataclasses import replace
@@ -14,6 +16,7 @@ from automl.cluster import controller
 from automl.cluster.measuring import MeasurerHandle
 from automl.cluster.placement import Request
 from automl.cluster.portable_space import PortableSpace
+from automl.cluster.running_searches import announced
 from automl.cluster.trial_inputs import TrialInputs
 from automl.engine import stop_request
 from automl.engine.live_search import LiveSearch, spent_seconds
@@ -51,7 +54,11 @@ def run(
     store, faults = Store(home.store), Faults(study.faults())
     watch = guarded(watch, faults)
     store.identify()
-    with run_lock.hold(study.folder), stop_request.listening(stop_file(study)) as interrupted:
+    with (
+        run_lock.hold(study.folder),
+        announced(study.name, user_name(), str(home.path)),
+        stop_request.listening(stop_file(study)) as interrupted,
+    ):
         plan = room.plan()
         plan.check()
         planned = plan.slots, plan.max_live()
@@ -77,6 +84,7 @@ def run(
             live.stop_unfinished()
             study.set_attribute("state", "finished")
         live.trim()
+        live.metrics.show()
         phases.dispatcher.close()
         if is_finished:
             ended = replace(ended, failed=study.why_without_model())
@@ -98,12 +106,21 @@ def _run_status(ended: Search) -> str:
     return "KILLED" if ended.interrupted else "FAILED" if ended.failed else "FINISHED"
 
 
+def user_name() -> str:
+    """The name of who runs this process, for others to see; its number where it has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
 def _note_run(study: Study, options: Options, slots: int, clock: Clock) -> None:
     """Write down that a run has begun; until it says otherwise it was interrupted."""
     begun = [time.time() - clock.seconds(), sum(spent_seconds(study))]
     for name, value in (
         ("options", vars(options)),
         ("state", "interrupted"),
+        ("user", user_name()),
         ("slots", slots),
         ("runs", [*study.attribute("runs", []), begun]),
     ):

@@ -66,11 +66,11 @@ class Measurer:
     ) -> tuple[Timing | None, float]:
         """The times of a file on a raw row (1, ...), and the seconds that were spent.
 
-        None where another kind of machine is wanted than the measurer is on by now.
+        None where the measurer came to a machine of another kind, or one without the store.
         """
         started = time.perf_counter()
         timing = None
-        if kind in (self.kind, None):
+        if kind is None or (kind == self.kind and self.store.is_here()):
             timing = KeptTimings(self.store, calibrated, self.kind).time(file, row, reference)
         return timing, time.perf_counter() - started
 

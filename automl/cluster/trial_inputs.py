@@ -11,6 +11,7 @@ import torch
 
 from automl import user_code
 from automl.cluster.measuring import MeasurerClient, Measurers
+from automl.cluster.placement import Request
 from automl.cluster.portable_space import PortableSpace
 from automl.measure.measurement import Timer
 from automl.recipe import Report, Sibling, Step
@@ -26,8 +27,7 @@ from automl.trial.time_limit import TimeLimit
 class TrialInputs:
     """Inputs that every trial of a search gets: plain values, and handles of the measurers.
 
-    `cache` is the folder of datasets. `cpus` and `gpus` are those of a trial, or of each of
-    its workers.
+    `cache` is the folder of datasets, `request` what a trial takes, or each of its workers.
     """
 
     space: PortableSpace
@@ -36,8 +36,15 @@ class TrialInputs:
     store_identity: str
     ray_folder: str
     measurers: Measurers
-    cpus: float
-    gpus: float
+    request: Request
+
+    @property
+    def cpus(self) -> float:
+        return self.request.cpus
+
+    @property
+    def gpus(self) -> float:
+        return self.request.gpus
 
     def store(self) -> Store:
         """The store that all trials share."""

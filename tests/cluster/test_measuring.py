@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import ray
 from helpers.trials import DIGITS, drive
+from onnx.parser import parse_model
 
 from automl.cluster.measuring import MeasurerClient, Measurers, chosen_kind
 from automl.data import dataset
@@ -67,8 +68,10 @@ def test_a_file_is_calibrated_with_its_quality_where_it_has_learned(ray_session,
 def test_a_file_that_cannot_be_timed_raises_where_it_is_waited_for(ray_session, made, store):
     file, rows = made
     client = MeasurerClient(Measurers.of(store, Reference(file, 7.0)), store)
-    wait = client(file, rows.inputs[:1, :3])
-    with pytest.raises(Exception, match="nothing"):
+    head = '<ir_version: 9, opset_import: ["" : 20]> g (float[N, 4] x) => (float[N, 4] y) '
+    broken = parse_model(head + "{ y = Unheard(x) }").SerializeToString()
+    wait = client(broken, rows.inputs[:1])
+    with pytest.raises(Exception, match="Unheard"):
         wait()
 
 

@@ -44,8 +44,8 @@ def test_what_does_not_change_the_work_does_not_count(other):
             "<int64[2] s = {0, 2}> { y = Reshape(x, s) }",
         ),
         ("{ a = Relu(x) b = Relu(x) y = Add(a, b) }", "{ a = Relu(x) b = Relu(x) y = Add(a, a) }"),
-        ("<float[4] w> { y = Add(x, w) }", "<float[1] w> { y = Add(x, w) }"),
-        ("<float[4] w> { y = Add(x, w) }", "<float16[4] w> { y = Add(x, w) }"),
+        ("<float[4] w = {1, 2, 3, 4}> { y = Add(x, w) }", "<float[1] w = {1}> { y = Add(x, w) }"),
+        ("<float[1] w = {1}> { y = Add(x, w) }", "<float16[1] w = {1}> { y = Add(x, w) }"),
     ],
     ids=["operator", "attribute", "exponent", "shape", "wiring", "size", "type"],
 )
@@ -78,9 +78,9 @@ def test_what_runs_is_equal_whatever_the_bits_that_are_stored(context, build):
     network = build(ConvNet((8, 8)))
     files = [
         exporting.export(finish(Quantize(bits=bits).run(network, context)), context.data)
-        for bits in (8, 4, 2)
+        for bits in (8, 4)
     ]
-    assert len(set(map(structure, files))) == 3
+    assert len(set(map(structure, files))) == 2
     assert len({structure(runtime.optimised(file)) for file in files}) == 1
     assert computes_with_integers(files[0])
     assert not computes_with_integers(exporting.export(network, context.data))

@@ -31,7 +31,7 @@ BLOCK_SECONDS, MOST_SECONDS = 0.3, 4.0
 LATENCY_PRECISION, LOAD_PRECISION = 0.005, 0.03
 """The standard errors among blocks, as shares of the figure, that are narrow enough."""
 LATENCY_FLOOR, LOAD_FLOOR = 0.006, 0.02
-"""What two processes differ by, however often each repeats its blocks: part of every error."""
+"""The share by which two processes differ, however often each repeats: part of every error."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def latency_ms(
 
 
 class _Blocks:
-    """What blocks took, in milliseconds: the file, and its reference where there is one.
+    """Milliseconds that blocks took: the file, and its reference where there is one.
 
     `scale` is the reference's own figure, by which the ratio is told; 0 leaves the file's as is.
     """

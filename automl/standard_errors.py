@@ -60,14 +60,16 @@ def jackknife(metric: Metric, outputs: Outputs, targets: Targets) -> float:
 
 
 def _accuracy(metric: Metric, outputs: Outputs, targets: Targets) -> Rows:
-    return (outputs.argmax(1) == targets).astype(np.float64)
+    hits: Rows = (outputs.argmax(1) == targets).astype(np.float64)
+    return hits
 
 
 def _balanced_accuracy(metric: Metric, outputs: Outputs, targets: Targets) -> Rows:
     sizes, hits = np.bincount(targets), outputs.argmax(1) == targets
     recalls = np.bincount(targets[hits], minlength=len(sizes)) / np.maximum(sizes, 1)
     weights = len(targets) / (np.count_nonzero(sizes) * sizes[targets])
-    return weights * (hits - recalls[targets])
+    rows: Rows = weights * (hits - recalls[targets])
+    return rows
 
 
 def _macro_f(metric: Metric, outputs: Outputs, targets: Targets) -> Rows:
@@ -79,7 +81,8 @@ def _macro_f(metric: Metric, outputs: Outputs, targets: Targets) -> Rows:
     scores = (1 + weight) * np.bincount(targets[hits], minlength=num_classes) / sizes
     found = (1 + weight) * hits / sizes[targets]
     counted = scores[predicted] / sizes[predicted] + weight * scores[targets] / sizes[targets]
-    return len(targets) / num_classes * (found - counted)
+    rows: Rows = len(targets) / num_classes * (found - counted)
+    return rows
 
 
 def _log_loss(metric: Metric, outputs: Outputs, targets: Targets) -> Rows:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from automl import conditions, noise, pareto
+from automl import conditions, noise, pareto, quality
 from automl.study.reference import ReferenceFigures
 
 if TYPE_CHECKING:
@@ -63,11 +63,17 @@ class Front:
     def _beats(self, a: TrialRecord, b: TrialRecord) -> bool:
         if not pareto.covers(a.values, b.values, self.objectives):
             return False
-        return a.id < b.id or not pareto.covers(b.values, a.values, self.objectives)
+        if pareto.covers(b.values, a.values, self.objectives):
+            return a.id < b.id
+        # Between twins that differ in times alone, noise would choose another each time.
+        unsure = {*a.uncertainty, *b.uncertainty} - quality.METRICS.keys()
+        steady = [name for name in self.objectives if name not in unsure]
+        return not pareto.covers(b.values, a.values, steady)
 
     @property
     def unbeaten(self) -> list[TrialRecord]:
-        """Every trial that none dominates, were all figures exact, by number."""
+        """The trials that none dominates, were all figures exact, and their twins that differ
+        from one in uncertain times alone, by number."""
         return sorted(self._unbeaten, key=lambda record: record.id)
 
     @property

@@ -64,7 +64,7 @@ def told_apart(
 def _beats(
     points: Sequence[Values], uncertainty: Sequence[Uncertainty], objectives: Sequence[str]
 ) -> NDArray[np.bool_]:
-    """Which point is better than which in some objective by more than noise, (points, points)."""
+    """A mask of the pairs whose first is better in some objective by more than noise, (n, n)."""
     beats = np.zeros((len(points), len(points)), bool)
     for name in objectives:
         sign = 1 if DIRECTIONS[name] == "max" else -1

@@ -273,7 +273,7 @@ def surprise(outputs: Outputs, targets: Targets) -> NDArray[np.float64]:
 
 
 def among_five(outputs: Outputs, targets: Targets) -> NDArray[np.bool_]:
-    """Whether each row's target is among its five highest logits, (rows,); a tie is against it."""
+    """A mask of the rows whose target is among their five highest logits, (rows,)."""
     own = np.take_along_axis(outputs, targets[:, None], axis=1)
     return np.isin((outputs >= own).sum(1), range(1, 6))
 

@@ -21,6 +21,7 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import fmean, median
 
+from automl import pareto
 from automl.data import dataset
 from automl.engine.searches import open_study, study_space
 from automl.home import Home, home_at
@@ -92,7 +93,9 @@ def _with(record: TrialRecord, measurement: Measurement) -> TrialRecord:
 
 def plain(study: Study, records: Sequence[TrialRecord]) -> set[TrialId]:
     """The front as if all figures were exact."""
-    return {record.id for record in study.front(records).unbeaten}
+    values = [record.values for record in records]
+    positions = pareto.front_positions(values, study.settings.objectives)
+    return {records[position].id for position in positions}
 
 
 def known(study: Study, records: Sequence[TrialRecord]) -> set[TrialId]:

@@ -124,12 +124,13 @@ def ticks(values: Sequence[float]) -> dict[float, str]:
 def _trace(
     findings: Findings, name: str, points: Sequence[Point], marker: dict[str, object]
 ) -> go.Scatter:
+    has_bars = name == FRONT and findings.is_uncertain
     return go.Scatter(
         mode="markers",
         name=name,
         marker=marker,
         customdata=[[point.figures.get(name) for name in findings.names] for point in points],
-        meta=[_errors(findings, point) for point in points] if name == FRONT else None,
+        meta=[_errors(findings, point) for point in points] if has_bars else None,
         text=[_hover(point) for point in points],
         hoverinfo="text",
     )

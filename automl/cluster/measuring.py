@@ -53,7 +53,7 @@ class Measurer:
         No space file is loaded: a metric of its own that raises would end the search.
         """
         if targets is None:
-            return measurement(file, {}, timed(file, inputs[:1]))
+            return measurement(file, timed(file, inputs[:1]), {}, {})
         return measure(file, inputs, targets)
 
     def time(

@@ -17,6 +17,7 @@ from automl.config import Config
 from automl.errors import UserError
 from automl.measure.latency import Reference, Timing, timed
 from automl.runtimes import onnx
+from automl.standard_errors import standard_errors
 
 
 @dataclass(frozen=True)
@@ -50,14 +51,20 @@ def timer(reference: Reference | None = None) -> Timer:
     return lambda file, row: partial(timed, file, row, reference)
 
 
-def measurement(file: bytes, quality: dict[str, float], timing: Timing) -> Measurement:
-    """The figures of a file of which its metrics and its times are known."""
+def measurement(
+    file: bytes, timing: Timing, quality: dict[str, float], errors: dict[str, float]
+) -> Measurement:
+    """The figures of a file of which its times are known, its metrics and their standard errors."""
     return Measurement(
         quality=quality,
         size_bytes=len(file),
         latency_ms=timing.latency.value,
         load_ms=timing.load.value,
-        uncertainty={"latency_ms": timing.latency.error, "load_ms": timing.load.error},
+        uncertainty={
+            **errors,
+            "latency_ms": timing.latency.error,
+            "load_ms": timing.load.error,
+        },
     )
 
 
@@ -74,8 +81,8 @@ def measure(
     reference's at the beginning: figures taken hours apart on a busy machine stay comparable.
     """
     answers = onnx.run(onnx.session(file), inputs)
-    own = quality.measured(answers, targets)
-    return measurement(file, own, timed(file, inputs[:1], reference))
+    own, errors = quality.measured(answers, targets), standard_errors(answers, targets)
+    return measurement(file, timed(file, inputs[:1], reference), own, errors)
 
 
 def measure_file(path: Path) -> dict[str, float]:

@@ -22,6 +22,7 @@ from automl.recipe import Context, Report, Sibling, Step
 from automl.space.exploring import check
 from automl.space.space import TrialConfig
 from automl.space.store_keys import sibling_config
+from automl.standard_errors import standard_errors
 from automl.store import Store
 from automl.training import parallel
 from automl.training.loop import Train
@@ -142,10 +143,11 @@ class _Trial:
         answers = check_file(file, network.cpu(), self.data, self.device)
         seconds = time.perf_counter() - started
         self.account = replace(self.account, stages={**self.account.stages, "export": seconds})
-        own, times = quality.measured(answers, rows.targets), timing()
+        own = quality.measured(answers, rows.targets), standard_errors(answers, rows.targets)
+        times = timing()
         self.notes += [times.note] * bool(times.note)
         train_seconds = self.account.train_seconds(prefixes.labels)
-        return replace(measurement(file, own, times), train_seconds=train_seconds)
+        return replace(measurement(file, times, *own), train_seconds=train_seconds)
 
     def _check(self) -> None:
         """Raise Rejected on what `automl check` has not met: it takes each option of a space with

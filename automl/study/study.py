@@ -206,8 +206,7 @@ class Study:
         records, refits = self.records(), self.refits()
         front, goal = self.front([*records, *refits]), self.goal()
         results = [record.result for record in records if record.result is not None]
-        refitted = [record.result for record in refits if record.result is not None]
-        both = results + refitted
+        both = results + [record.result for record in refits if record.result is not None]
         counts = Counter(str(result.status) for result in results)
         counts[Status.SCREENED] = sum(len(record.drawing.screened) for record in records)
         return SearchSummary(

@@ -12,6 +12,7 @@ import torch
 from automl import user_code
 from automl.cluster.measuring import MeasurerHandle
 from automl.cluster.portable_space import PortableSpace
+from automl.data.content_hash import keep_in
 from automl.recipe import Report, Sibling, Step
 from automl.space.sampling import rebuild
 from automl.space.space import TrialConfig
@@ -56,6 +57,7 @@ class Assignment:
         device = "cuda" if inputs.gpus and torch.cuda.is_available() else "cpu"
         store = Store(inputs.store_url, inputs.store_identity)
         cache = Path(inputs.cache)
+        keep_in(cache)
         options = code, device, self.was_started, self.limit
         return trial.run(config, store, measure, cache, *options)
 

@@ -20,7 +20,7 @@ from automl import user_code
 from automl.config import Config, canonical, decode, encode
 from automl.data.arrays import Array, Numbers, chunks, moments, write_rows
 from automl.data.checks import check
-from automl.data.content_hash import content_hash
+from automl.data.content_hash import content_hash, keep_in
 from automl.data.disk_room import check_room
 from automl.data.input_scaling import input_moments
 from automl.data.raw_dataset import Column, RawDataset
@@ -161,6 +161,7 @@ def _space_code(module: str) -> str:
 
 def _prepared(dataset: Dataset, seed: int, cache: Path) -> Path:
     """The folder with a dataset's split as arrays to map, made once on a machine."""
+    keep_in(cache)
     fingerprint = dataset.fingerprint()
     folder = cache / _name([fingerprint, seed, CACHE_VERSION])
     if _is_whole(folder):

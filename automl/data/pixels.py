@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -29,10 +30,22 @@ def pixels(image: Image.Image, size: tuple[int, ...], channels: int) -> NDArray[
 
 def decoded(path: Path, size: tuple[int, ...], channels: int) -> NDArray[np.uint8]:
     """The image of a file as (channels, height, width). Raises UserError on a file of none."""
+    with silent():
+        return decoded_aloud(path, size, channels)
+
+
+def decoded_aloud(path: Path, size: tuple[int, ...], channels: int) -> NDArray[np.uint8]:
+    """The same for several threads at once, which share what is `silent`."""
     try:
-        # Cameras write notes that Pillow warns of; the pixels are right.
-        silent = warnings.catch_warnings(action="ignore", category=UserWarning)
-        with silent, Image.open(path) as image:
+        with Image.open(path) as image:
             return pixels(image, size, channels)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UserError(f"{path} does not decode ({error}); replace or remove it") from None
+
+
+def silent() -> AbstractContextManager[object]:
+    """Nothing is said on the notes that cameras write: Pillow warns of them, the pixels are right.
+
+    What is said is a matter of the whole process, not of a thread.
+    """
+    return warnings.catch_warnings(action="ignore", category=UserWarning)

@@ -11,6 +11,8 @@ from automl.data.dataset import DatasetInfo, Scaling
 from automl.models.family import Network
 from automl.models.out_of_memory import fewer_rows
 
+PREDICTED_AT_ONCE = 512
+
 
 class Inputs(nn.Module):
     """Raw rows (rows, *raw row) as a network sees them, (rows, *input shape): text as int64,
@@ -71,7 +73,7 @@ def standardised(targets: Tensor, info: DatasetInfo) -> Tensor:
     return (targets - mean) / std
 
 
-def predict(network: nn.Module, rows: Tensor, batch_size: int = 512) -> Tensor:
+def predict(network: nn.Module, rows: Tensor, batch_size: int = PREDICTED_AT_ONCE) -> Tensor:
     """Outputs (rows, ...) for `rows` (rows, ...), in evaluation mode, without gradients, on the
     network's device; of fewer rows at once where memory is too small for `batch_size`."""
     network.eval()

@@ -220,7 +220,7 @@ class Train(Step):
         schedule = self.learning_rate or Warmup(Cosine(self.optimizer.usual_learning_rate))
         scaling, first_size = BATCH_SCALING[self.batch_scaling], self.batch_size.at(0.0)
         total, seen, shares = torch.zeros((), device=batches.device), 0, plan.share[1]
-        for progress, num_rows, rows in spread.batches(plan, epoch, len(batches)):
+        for progress, num_rows, rows in spread.planned(plan, epoch, batches):
             # Ranks must not ask one another at every batch: those ask before each epoch.
             if parallel.world_size() == 1 and not _goes_on(context, progress):
                 return None

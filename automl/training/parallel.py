@@ -16,7 +16,8 @@ from automl.errors import words
 from automl.field_types import Count
 from automl.models.family import tensor_state
 from automl.training.batch_norm import share_statistics
-from automl.training.batches import Part, Plan
+from automl.training.batches import Batches, Part, Plan
+from automl.training.feed import Planned
 from automl.training.losses import BatchLoss, Outputs
 from automl.training.precision import gradient_scaler
 
@@ -48,9 +49,9 @@ class Spread:
     ) -> None:
         self.trainee, self.module, self.optimizer = trainee, module, optimizer
 
-    def batches(self, plan: Plan, epoch: int, count: int) -> Iterator[tuple[float, int, Tensor]]:
-        """This rank's batches of an epoch: progress, number of rows, row numbers (rows,)."""
-        return plan.of_epoch(epoch, count)
+    def planned(self, plan: Plan, epoch: int, batches: Batches) -> Iterator[Planned]:
+        """This rank's batches of an epoch, in their order."""
+        return batches.ahead(plan.of_epoch(epoch, len(batches)))
 
     def learn(self, part: Part, loss: BatchLoss, divisor: float) -> Tensor:
         """Add the gradients of a part's loss over `divisor`; returns the loss, of shape ()."""

@@ -20,7 +20,7 @@ from automl.training.sharded import Sharded, TensorParallel
 MODES = (DataParallel, Sharded, TensorParallel, Pipeline, ParameterServer)
 FAMILY = MLP((32, 16), normalisation="none")
 LIMIT = 0.01
-TIMEOUT_SECONDS = 120
+TIMEOUT_SECONDS = 500
 
 
 def over_ranks(settings, count):

@@ -12,7 +12,7 @@ from automl.cluster.measuring import MeasurerHandle
 from automl.cluster.placement import Request
 from automl.cluster.portable_space import PortableSpace
 from automl.data.content_hash import keep_in
-from automl.models.devices import device_name
+from automl.models.devices import device_name, keep_to_share
 from automl.recipe import Report, Sibling, Step
 from automl.space.sampling import rebuild
 from automl.space.space import TrialConfig
@@ -61,6 +61,7 @@ class Assignment:
         config = rebuild(inputs.space.load(), self.params)
         code = user_code.fingerprint(inputs.space.text)
         device = device_name(bool(inputs.gpus))
+        keep_to_share(device, inputs.gpus)
         store = Store(inputs.store_url, inputs.store_identity)
         cache = Path(inputs.cache)
         keep_in(cache)

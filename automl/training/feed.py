@@ -163,7 +163,9 @@ def _dtype(inputs: Rows) -> torch.dtype:
 def _room_bytes(device: str) -> float:
     """The most that rows may take to be held on a device."""
     if _is_cuda(device):
-        return HELD_SHARE * torch.cuda.mem_get_info(device)[0]
+        free, total = torch.cuda.mem_get_info(device)
+        own = torch.cuda.get_per_process_memory_fraction() * total - torch.cuda.memory_reserved()
+        return HELD_SHARE * max(0.0, min(free, own))
     if device == "cpu":
         return HELD_SHARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return MAX_HELD_BYTES

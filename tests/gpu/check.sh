@@ -1,9 +1,9 @@
 #!/bin/bash
 # Checks on a GPU what runs on one, within eight minutes, and writes one JSON: check.sh [OUT] [OPTIONS].
 # It needs Python 3.12 with torch 2.11 or newer and numpy, and this repository. Where filelock,
-# safetensors or annotated-types are missing (and, for one check, onnx, onnxscript and
-# onnxruntime-gpu), lay their wheels into a folder `wheels` beside the repository's own folders:
-# they are used from a folder of their own, and nothing is installed.
+# safetensors or annotated-types are missing, or for some checks fsspec, tenacity, onnx, onnxscript
+# and onnxruntime-gpu, lay their wheels into a folder `wheels` beside the repository's own folders:
+# they are unpacked for this run alone. A check that lacks one of the latter is skipped.
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 python=${PYTHON:-python3}

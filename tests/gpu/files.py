@@ -1,7 +1,5 @@
 """An exported file, asked through the providers of onnxruntime that are here."""
 
-import importlib.util
-
 import numpy as np
 from made import FAMILIES, context, data, network, step
 
@@ -9,14 +7,11 @@ from automl.training.optimizers import AdamW
 from automl.training.schedules import Fixed
 
 CUDA, PROCESSOR = "CUDAExecutionProvider", "CPUExecutionProvider"
-NEEDED = ("onnx", "onnxscript", "onnxruntime")
 LIMIT = 0.01
 
 
 def quality_as_on_the_processor(settings):
     """The accuracy of a ConvNet's file on the validation rows, by the device and the processor."""
-    if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
-        return {"skipped": f"not installed: {', '.join(missing)}"}
     import onnxruntime
 
     from automl.export.onnx import export

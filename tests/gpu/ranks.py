@@ -20,7 +20,6 @@ from automl.training.sharded import Sharded, TensorParallel
 MODES = (DataParallel, Sharded, TensorParallel, Pipeline, ParameterServer)
 FAMILY = MLP((32, 16), normalisation="none")
 LIMIT = 0.01
-TIMEOUT_SECONDS = 500
 
 
 def over_ranks(settings, count):
@@ -31,7 +30,8 @@ def over_ranks(settings, count):
     start = network(FAMILY, some).state_dict()
     plain, *_ = trained(FAMILY, some, train, settings.device)
     with tempfile.TemporaryDirectory() as folder:
-        joined(mp.spawn(rank, (folder, count, settings), nprocs=count, join=False))
+        processes = mp.spawn(rank, (folder, count, settings), nprocs=count, join=False)
+        joined(processes, settings.patience)
         found = torch.load(f"{folder}/found")
     figures = {
         name: what if isinstance(what, str) else round(moved_apart(what, plain, start), 6)
@@ -41,14 +41,14 @@ def over_ranks(settings, count):
     return {"ok": not failed, "failed": failed, "limit": LIMIT, "apart": figures}
 
 
-def joined(processes):
-    """Wait for processes. Raises what one of them raised, or TimeoutError."""
-    until = time.monotonic() + TIMEOUT_SECONDS
+def joined(processes, patience):
+    """Wait so many seconds for processes. Raises what one of them raised, or TimeoutError."""
+    until = time.monotonic() + patience
     while not processes.join(1.0):
         if time.monotonic() > until:
             for process in processes.processes:
                 process.kill()
-            raise TimeoutError(f"processes were not done after {TIMEOUT_SECONDS} s")
+            raise TimeoutError(f"processes were not done after {patience:g} s")
 
 
 def rank(index, folder, count, settings):

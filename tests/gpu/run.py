@@ -19,6 +19,7 @@ from pathlib import Path
 
 import files
 import ranks
+import speed
 import throughput
 import torch
 import training
@@ -35,8 +36,12 @@ CHECKS: dict[str, Callable[["Settings"], dict[str, object]]] = {
     "parallel_over_two_ranks": partial(ranks.over_ranks, count=2),
     "quality_as_on_the_processor": files.quality_as_on_the_processor,
     "small_trials_on_one_device": throughput.of_small_trials,
+    "epoch_in_memory": speed.in_memory,
     "compiled_as_it_is": training.compiled_as_it_is,
+    "epoch_from_disk": speed.from_disk,
 }
+OPTIONAL = ("fsspec", "tenacity", "onnx", "onnxscript", "onnxruntime")
+"""Packages without which checks are skipped."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +76,20 @@ class Settings:
         return 0.5 if self.is_small else 6.0
 
     @property
+    def epoch_rows(self):
+        return 256 if self.is_small else 60_000
+
+    @property
+    def disk_rows(self):
+        return 24 if self.is_small else 100_000
+
+    @property
+    def pairs(self):
+        return 1 if self.is_small else 3
+
+    @property
     def patience(self):
-        return 120.0
+        return 400.0 if self.device == "cpu" else 120.0
 
     @contextmanager
     def short_memory(self, share=0.25):
@@ -132,6 +149,10 @@ def run(names, settings, report, out):
 def outcome_of(check, settings):
     try:
         return check(settings)
+    except ModuleNotFoundError as error:
+        if error.name not in OPTIONAL:
+            raise
+        return {"skipped": f"not installed: {error.name}"}
     except Exception as error:
         traceback.print_exc()
         return {"ok": False, "error": f"{type(error).__name__}: {error}"}

@@ -25,7 +25,7 @@ def of_small_trials(settings):
     for _ in range(sum(counts)):
         count, speed = queue.get(timeout=settings.patience)
         rows[count] += speed
-    joined(processes)
+    joined(processes, settings.patience)
     figures = {f"samples_per_second_{count}": round(speed) for count, speed in rows.items()}
     gains = {f"gain_{count}": round(speed / rows[1], 2) for count, speed in rows.items()}
     is_enough = settings.device == "cpu" or gains["gain_8"] >= LEAST_GAIN

@@ -45,9 +45,10 @@ class JsonLog(Watch):
         self._write("started", record.id, params=record.params)
 
     def reported(self, trial: TrialId, report: Report) -> None:
-        place = {"step": report.step, "epoch": report.epoch, "epochs": report.epochs}
-        told = {"message": report.note} if report.note else {}
-        self._write("reported", trial, **place, metrics=report.metrics, **told)
+        told = {name: value for name, value in vars(report).items() if name != "note"}
+        if report.note:
+            told["message"] = report.note
+        self._write("reported", trial, logging.INFO, **told)
 
     def paused(self, trial: TrialId) -> None:
         self._write("paused", trial)

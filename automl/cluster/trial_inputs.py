@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from automl import user_code
 from automl.cluster.measuring import MeasurerHandle
 from automl.cluster.placement import Request
 from automl.cluster.portable_space import PortableSpace
 from automl.data.content_hash import keep_in
+from automl.models.devices import device_name
 from automl.recipe import Report, Sibling, Step
 from automl.space.sampling import rebuild
 from automl.space.space import TrialConfig
@@ -61,7 +60,7 @@ class Assignment:
         """Run the trial in this process, a report at a time."""
         config = rebuild(inputs.space.load(), self.params)
         code = user_code.fingerprint(inputs.space.text)
-        device = "cuda" if inputs.gpus and torch.cuda.is_available() else "cpu"
+        device = device_name(bool(inputs.gpus))
         store = Store(inputs.store_url, inputs.store_identity)
         cache = Path(inputs.cache)
         keep_in(cache)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from automl.data.dataset import Data
-from automl.models.deployed import Inputs, standardised
+from automl.models.deployed import Inputs, answers, standardised
 from automl.models.family import Network
 from automl.training.augmentation import Augmentation
 from automl.training.feed import Feed, Planned, moved
@@ -20,6 +20,8 @@ from automl.training.losses import BatchLoss, Outputs
 from automl.training.schedules import Schedule
 
 MAX_ROWS_AT_ONCE = 4096
+MAX_NUMBERS_AT_ONCE = 2**28
+"""The most of a batch that is prepared at once, in rows and in numbers: 1 GiB of fp32."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,11 @@ class Batches:
     def __len__(self) -> int:
         return len(self.targets)
 
+    def num_parts(self, num_rows: int) -> int:
+        """The number of parts into which a batch of so many rows is cut."""
+        row = max(1, math.prod(self.info.input_shape))
+        return math.ceil(num_rows / max(2, min(MAX_ROWS_AT_ONCE, MAX_NUMBERS_AT_ONCE // row)))
+
     def learn_from(self, teacher: Network, all_at_once: bool = True) -> None:
         """Add a teacher's outputs to every batch.
 
@@ -138,11 +145,11 @@ class Batches:
         return self.feed.ahead(planned)
 
     def take(self, rows: Tensor, num_rows: int) -> Iterator[Part]:
-        """A batch of these rows (rows,), in parts of at most `MAX_ROWS_AT_ONCE`.
+        """A batch of these rows (rows,), in `num_parts` parts.
 
         `num_rows` is the most that a rank has of the batch: all ranks cut into as many parts.
         """
-        number = math.ceil(num_rows / MAX_ROWS_AT_ONCE)
+        number = self.num_parts(num_rows)
         for part, raw in zip(torch.tensor_split(rows, number), self.feed.parts(rows, number)):
             part, raw = moved(part, self.device), self._augmented(raw)
             targets = self.targets[part]
@@ -167,7 +174,7 @@ class Batches:
         if self.teacher is None:
             return None
         with torch.no_grad():
-            taught: Tensor = self.teacher(mix(self.teachers_inputs(raw)))
+            taught, _ = answers(self.teacher, mix(self.teachers_inputs(raw)), len(raw))
         return taught
 
 

@@ -54,7 +54,7 @@ def _needed(home: Home) -> set[str]:
     """Keys that must stay in the store: of every search's front and unfinished trials."""
     needed = set()
     for study in open_studies(home):
-        needed |= {record.result.key for record in study.front().members if record.result}
+        needed |= {record.result.key for record in study.front().unbeaten if record.result}
         # A search whose data is gone cannot go on, and needs nothing for it.
         with contextlib.suppress(UserError):
             needed |= _unfinished(study)

@@ -25,7 +25,7 @@ from automl.study.stopping.stop_rule import is_rung
 from automl.trial.result import TrialResult, failed
 
 DRIVER = {"memory": 1.0}
-"""What a trial with workers of its own holds of a node: a byte, which takes nothing from them."""
+"""Resources of a trial with workers of its own: a byte, which takes nothing from them."""
 BUFFER_SECONDS = 0.2
 
 

@@ -114,8 +114,9 @@ class _Results(DriverOnly, Callback):
             self.begun[trial] = time.monotonic()
 
     def on_trial_result(self, trial: Trial, result: StepResult, **_: object) -> None:
-        # Until its workers have resources, a trial waits for them.
-        self.begun.setdefault(trial, time.monotonic())
+        if not {"report", "result"} & result.keys():
+            # Its workers have begun: until then it waited for their resources.
+            self.begun[trial] = time.monotonic()
         if "report" in result:
             self.reached[trial.config["trial"]] = result["report"]
         if result.get("done"):

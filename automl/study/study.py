@@ -206,8 +206,7 @@ class Study:
         records, refits = self.records(), self.refits()
         front, goal = self.front([*records, *refits]), self.goal()
         results = [record.result for record in records if record.result is not None]
-        refitted = [record.result for record in refits if record.result is not None]
-        both = results + refitted
+        both = [*results, *(record.result for record in refits if record.result is not None)]
         counts = Counter(str(result.status) for result in results)
         counts[Status.SCREENED] = sum(len(record.drawing.screened) for record in records)
         return SearchSummary(
@@ -268,10 +267,10 @@ def taken(name: str) -> UserError:
 
 
 def member(record: TrialRecord) -> Member:
-    assert record.result is not None
-    result, errors = record.result, record.uncertainty
-    known = (record.trial_id, record.params, record.values, result.seconds, result.shortened)
-    return Member(*known, uncertainty=errors)
+    ended = record.result
+    assert ended is not None
+    known = record.params, record.values, ended.seconds, ended.shortened, record.uncertainty
+    return Member(record.trial_id, *known)
 
 
 def _record(trial: FrozenTrial) -> TrialRecord:

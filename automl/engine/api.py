@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from automl import conditions
 from automl.cluster import session
-from automl.cluster.measuring import MeasurerHandle
+from automl.cluster.measuring import Measurers
 from automl.cluster.portable_space import PortableSpace
 from automl.config import choices, import_choices
 from automl.engine import begun, run, space_source
@@ -29,7 +29,6 @@ from automl.engine.watch import Watch
 from automl.engine.wishes import OwnData
 from automl.errors import UserError, unknown
 from automl.home import Home, check_name, home_at, make_writable
-from automl.measure.measurement import Reference
 from automl.space import initial_points as given_points
 from automl.space import space_file
 from automl.space.domains import Params
@@ -101,8 +100,8 @@ def search(
         room.wait(watch)
         room.prepare()
         file = exporting.result()
-        measurer, measured = MeasurerHandle.calibrated(
-            portable, file, reference.rows, chosen.measure_on
+        measurers, measured = Measurers.calibrate(
+            models, file, reference.rows, reference.comes_trained, chosen.measure_on
         )
         known_of_it = reference.known(measured)
         is_due = needs_training([*wanted_end, *loaded.conditions], known_of_it)
@@ -125,7 +124,7 @@ def search(
         )
         kept = (settings, text, file, known, database)
         study = _created(place, new.name, source.name, lambda folder: studies.create(folder, *kept))
-        return run.run(Search(study, place), loaded, room, measurer, clock, watch)
+        return run.run(Search(study, place), loaded, room, measurers, clock, watch)
 
 
 @show_options(declared("resume").values())
@@ -174,9 +173,8 @@ def _go_on(search: Search, chosen: Options, watch: Watch | None) -> Search:
         room.wait(watch)
         clock = Clock(chosen.budget(), *spent_seconds(study))
         room.prepare()
-        reference = Reference(study.reference, settings.reference_latency_ms)
-        measurer = MeasurerHandle.of(portable, reference, chosen.measure_on)
-        return run.run(search, space, room, measurer, clock, watch)
+        measurers = Measurers.of(models, study.timed_beside, chosen.measure_on)
+        return run.run(search, space, room, measurers, clock, watch)
 
 
 def sync(name: str, *, home: str | Path | None = None, tracking_uri: str | None = None) -> str:

@@ -16,7 +16,6 @@ from automl.cluster import sent_back
 from automl.cluster.measuring import MeasurerClient
 from automl.cluster.process_usage import ProcessUsage
 from automl.cluster.trial_inputs import Assignment, TrialInputs
-from automl.cluster.workers import run_on_workers
 from automl.export.onnx import leave_out_of_collections
 from automl.recipe import Report
 from automl.study.stopping.stop_rule import is_rung
@@ -116,6 +115,8 @@ class TrialActor(tune.Trainable):
         self, assignment: Assignment, num_workers: int
     ) -> Generator[Report, None, TrialResult]:
         if num_workers:
+            from automl.cluster.workers import run_on_workers
+
             return (yield from run_on_workers(self.inputs, assignment, num_workers))
         return (yield from assignment.run(self.inputs, self.measure))
 

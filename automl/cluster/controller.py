@@ -6,6 +6,7 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from ray.tune import Callback, CheckpointConfig, FailureConfig, RunConfig, TuneC
 from ray.tune.experiment import Trial
 from ray.tune.stopper import Stopper
 
-from automl.cluster import ray_patches
+from automl.cluster import ray_patches, session
 from automl.cluster.actor import StepResult, TrialActor
 from automl.cluster.scheduler import StudyScheduler
 from automl.cluster.searcher import DriverOnly, StudySearcher, Trials
@@ -87,7 +88,8 @@ def run(
             verbose=0,
         ),
     )
-    with ray_patches.out_of_memory_is_a_lost_actor():
+    waiting = ray_patches.actors_in_waiting_workers if session.has_preloaded() else nullcontext
+    with ray_patches.out_of_memory_is_a_lost_actor(), waiting():
         tuner.fit()
 
 

@@ -14,6 +14,7 @@ from ray.actor import ActorHandle, ActorMethod
 from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
 
 from automl.cluster.portable_space import PortableSpace
+from automl.cluster.ray_environment import LIGHT
 from automl.data.dataset import Split
 from automl.errors import UserError
 from automl.measure.measurement import Measurement, Reference, measure
@@ -23,7 +24,7 @@ SHARE = 0.001
 """Of the resource that names its machine: the measurers of several searches may be there."""
 
 
-@ray.remote(num_cpus=0, max_restarts=-1)
+@ray.remote(num_cpus=0, max_restarts=-1, runtime_env={"env_vars": {LIGHT: "1"}})
 class Measurer:
     """Measures exported files; keeps no results, so that a lost measurer is made anew."""
 

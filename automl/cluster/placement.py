@@ -30,6 +30,11 @@ class Request:
                 "a share, as 0.25, is of a single GPU"
             )
 
+    @property
+    def is_one_core(self) -> bool:
+        """True when each core of a machine runs a trial, and nothing else does."""
+        return self.cpus <= 1 and not self.gpus and self.concurrency is None
+
 
 @dataclass(frozen=True)
 class Plan:

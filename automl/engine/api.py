@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import fields, replace
@@ -19,7 +20,6 @@ from automl.config import choices, import_choices
 from automl.engine import begun, run, space_source
 from automl.engine.declared_options import checked, show_options
 from automl.engine.live_search import spent_seconds
-from automl.engine.notebook_watch import NotebookWatch, in_notebook
 from automl.engine.presets import with_budget
 from automl.engine.search_options import NewSearch, Options, OwnData, declared, read
 from automl.engine.searches import Search, check_data, open_study, study_space
@@ -92,7 +92,7 @@ def search(
     _new_folder(place, new.name, source.name)
     exporting = _in_background(reference.export)
     watch.connecting()
-    with session.connected(chosen.address):
+    with session.connected(chosen.address, chosen.request().is_one_core):
         clock = Clock(chosen.budget())
         run.wait_for_room(chosen, loaded, watch)
         portable = PortableSpace(text, fixed, os.getcwd())
@@ -164,7 +164,7 @@ def _go_on(search: Search, chosen: Options, watch: Watch | None) -> Search:
     _check_servers(chosen)
     watch = watch or _watch()
     watch.connecting()
-    with session.connected(chosen.address):
+    with session.connected(chosen.address, chosen.request().is_one_core):
         run.wait_for_room(chosen, space, watch)
         clock, settings = Clock(chosen.budget(), *spent_seconds(study)), study.settings
         portable = PortableSpace(study.space_text, settings.fixed, settings.folder)
@@ -226,6 +226,10 @@ def _fixed(source: SpaceSource, new: NewSearch) -> dict[str, str]:
 
 def _watch() -> Watch:
     """The watch of a search that has none: in a notebook the cell shows the search."""
+    if "ipykernel" not in sys.modules:
+        return Watch()
+    from automl.engine.notebook_watch import NotebookWatch, in_notebook
+
     return NotebookWatch() if in_notebook() else Watch()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import platform
 import time
 from collections.abc import Generator
 from dataclasses import replace
@@ -36,8 +37,14 @@ class ActorConfig(TypedDict):
 
 
 class StepResult(TypedDict, total=False):
-    """A report with the seconds that the trial has worked by then, or the result at its end."""
+    """A report with the seconds that the trial has worked by then, or the result at its end.
 
+    `slot` names this process; `begun` is when it began with the trial, `now` when it said this.
+    """
+
+    slot: str
+    begun: float
+    now: float
     report: Report
     seconds: float
     result: TrialResult
@@ -68,6 +75,11 @@ class TrialActor(tune.Trainable):
         return True
 
     def step(self) -> StepResult:
+        result = self._step()
+        slot = f"{platform.node()}:{os.getpid()}"
+        return {**result, "slot": slot, "begun": self.begun, "now": time.time()}
+
+    def _step(self) -> StepResult:
         started = time.perf_counter()
         try:
             report = sent_back.report(next(self.trial))
@@ -107,6 +119,7 @@ class TrialActor(tune.Trainable):
             logging.getLogger(__name__).exception("a trial raised when it was left")
 
     def _begin(self, config: ActorConfig) -> None:
+        self.begun = time.time()
         self.seconds = self.measure.waited_seconds = 0.0
         self.usage, self.has_workers = ProcessUsage(), bool(config["num_workers"])
         self.trial = self._run(config["assignment"], config["num_workers"])

@@ -23,6 +23,7 @@ from automl.cluster.searcher import DriverOnly, StudySearcher, Trials
 from automl.cluster.trial_inputs import TrialInputs
 from automl.recipe import Report
 from automl.study.record import TrialRecord
+from automl.study.timeline import Stay
 from automl.study.trial_id import TrialId
 from automl.trial.result import Status, TrialResult
 
@@ -45,7 +46,8 @@ class Events:
 
     `on_report` gets a report and the seconds that the trial has worked by then, and returns
     False to pause the trial. `on_process_lost` gets the way in which a trial lost its process;
-    the trial goes on in another. `on_loop` is called at every turn of Tune's loop.
+    the trial goes on in another. `on_loop` is called at every turn of Tune's loop, `on_left` when a
+    trial has left its slot.
     """
 
     on_start: Callable[[TrialRecord], None]
@@ -53,6 +55,7 @@ class Events:
     on_end: Callable[[TrialId, TrialResult], None]
     on_process_lost: Callable[[TrialId, str], None]
     on_loop: Callable[[], None]
+    on_left: Callable[[TrialId, Stay], None]
 
 
 def run(
@@ -118,6 +121,7 @@ class _Results(DriverOnly, Callback):
             self.reached[trial.config["trial"]] = result["report"]
         if result.get("done"):
             self.begun.pop(trial, None)
+            self.events.on_left(trial.config["trial"], _stay(trial, result))
         if "result" in result:
             self._finished(trial, result["result"])
 
@@ -167,6 +171,20 @@ def _error(trial: Trial) -> str:
 def _cause(error: str) -> str:
     """The cause of an actor's loss, from Ray's words for it."""
     return next((cause for words, cause in CAUSES.items() if words in error), "its process ended")
+
+
+def _stay(trial: Trial, result: StepResult) -> Stay:
+    """The stay in a slot that ended with this result, by the clock of the slot's machine."""
+    end = result.get("result")
+    return Stay(
+        trial=str(trial.config["trial"]),
+        slot=result["slot"],
+        begun=result["begun"],
+        ended=result["now"],
+        seconds=end.seconds if end else result["seconds"],
+        status=str(end.status) if end else "paused",
+        stages=dict(end.stages) if end else {},
+    )
 
 
 class _StopWhen(DriverOnly, Stopper):

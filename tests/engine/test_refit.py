@@ -105,7 +105,9 @@ def test_members_that_hold_most_come_first_and_a_killed_refit_runs_again(study, 
     known = Study(study.folder).refits()
     assert [r.id for r in known if r.result is None] == [other.id]
     hurried = refitter()
-    hurried.line_up([replace(front[0], id=TrialId(7), result=replace(front[0].result, seconds=9.0))])
+    hurried.line_up(
+        [replace(front[0], id=TrialId(7), result=replace(front[0].result, seconds=9.0))]
+    )
     resumed = []
     while (record := hurried.next(5.0)) is not None:
         resumed.append(record.id)

@@ -36,8 +36,8 @@ class Phases:
     The search lasts until a budget is spent, a model meets the goal or the dispatcher is over;
     after a goal that was met there are no refits. Where time is not limited, refits begin as soon
     as the last trials leave a slot. `num_refitted` trials had ended when refits were last lined
-    up. `front` is that of trials and refits, `hypervolumes` are those of the trials alone, after each ended one. `first_reasons`
-    are why this run's trials failed, until one did not.
+    up. `front` is that of trials and refits, `hypervolumes` are those of the trials alone, after
+    each ended one. `first_reasons` are why this run's trials failed, until one did not.
     """
 
     def __init__(

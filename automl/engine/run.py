@@ -64,6 +64,7 @@ def run(
         tracker.opened()
         live = LiveSearch(home, phases, tracker, watch, gpus, partial(_planned, options, workers))
         watch.began(study, planned[0], clock.budget)
+        study.forget()
         try:
             if not phases.is_over():
                 inputs = _trial_inputs(study, home, store, options, measurer)
@@ -78,6 +79,7 @@ def run(
             study.set_attribute("state", "finished")
         live.trim()
         phases.dispatcher.close()
+        study.remember()
         if is_finished:
             ended = replace(ended, failed=study.why_without_model())
         undelivered = tracker.close(_run_status(ended))

@@ -8,8 +8,9 @@ search's loop waits for: all of `next`, `goes_on` and `finish` but what is left 
 `thread_ms_per_trial` is the thread that learns and draws, `writing_ms_per_trial` the one that
 writes the study. The workers are filled first, by trials that are not counted: from then on a trial
 starts whenever one leaves. `last_over_first_thousand` compares blocking and both threads. In the
-end all workers are freed at once: `seconds_to_refill` is all that is done, learning and writing too,
-until each has another trial. All times are a core's.
+end all workers are freed at once: `seconds_to_refill` is all that is done, learning and writing
+too, until each has another trial but those that wait for what another makes. All times are a
+core's.
 """
 
 from __future__ import annotations
@@ -146,8 +147,12 @@ def refill(dispatcher: Dispatcher, course_of: Callable[[TrialConfig], Course]) -
         dispatcher.end(trial, result)
     while dispatcher.next() is not None:
         pass
-    assert len(under_way.live) == len(ends)
-    return {"slots_freed": len(ends), "seconds_to_refill": round(sum(SECONDS.values()), 2)}
+    taken = len(under_way.live)
+    return {
+        "slots_freed": len(ends),
+        "slots_taken": taken,
+        "seconds_to_refill": round(sum(SECONDS.values()), 2),
+    }
 
 
 def last(course: Course) -> TrialResult:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from automl import user_code
 from automl.cluster.measuring import MeasurerHandle
+from automl.cluster.placement import Request
 from automl.cluster.portable_space import PortableSpace
+from automl.data.content_hash import keep_in
+from automl.models.devices import device_name, keep_to_share
 from automl.recipe import Report, Sibling, Step
 from automl.space.sampling import rebuild
 from automl.space.space import TrialConfig
@@ -26,8 +27,7 @@ from automl.trial.trial import Measure
 class TrialInputs:
     """Inputs that every trial of a search gets: plain values, and a handle of the measurer.
 
-    `cache` is the folder of datasets. `cpus` and `gpus` are those of a trial, or of each of
-    its workers.
+    `cache` is the folder of datasets, `request` what a trial takes, or each of its workers.
     """
 
     space: PortableSpace
@@ -36,8 +36,15 @@ class TrialInputs:
     store_identity: str
     ray_folder: str
     measurer: MeasurerHandle
-    cpus: float
-    gpus: float
+    request: Request
+
+    @property
+    def cpus(self) -> float:
+        return self.request.cpus
+
+    @property
+    def gpus(self) -> float:
+        return self.request.gpus
 
 
 @dataclass(frozen=True)
@@ -53,9 +60,11 @@ class Assignment:
         """Run the trial in this process, a report at a time."""
         config = rebuild(inputs.space.load(), self.params)
         code = user_code.fingerprint(inputs.space.text)
-        device = "cuda" if inputs.gpus and torch.cuda.is_available() else "cpu"
+        device = device_name(bool(inputs.gpus))
+        keep_to_share(device, inputs.gpus)
         store = Store(inputs.store_url, inputs.store_identity)
         cache = Path(inputs.cache)
+        keep_in(cache)
         options = code, device, self.was_started, self.limit
         return trial.run(config, store, measure, cache, *options)
 

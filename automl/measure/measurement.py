@@ -15,6 +15,7 @@ from automl.config import Config
 from automl.errors import UserError
 from automl.measure.latency import latency_ms
 from automl.runtimes import onnx
+from automl.standard_errors import standard_errors
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,13 @@ def measure(
     else:
         own, other = latency_ms([loaded, onnx.session(reference.file)], row)
         latency = own / other * reference.latency_ms
+    outputs = onnx.run(loaded, inputs)
     return Measurement(
-        quality=quality.measured(onnx.run(loaded, inputs), targets),
+        quality=quality.measured(outputs, targets),
         size_bytes=len(file),
         latency_ms=latency,
         load_ms=load_ms,
+        uncertainty=standard_errors(outputs, targets),
     )
 
 

@@ -284,8 +284,9 @@ def taken(name: str) -> UserError:
 
 def member(record: TrialRecord) -> Member:
     assert record.result is not None
-    result = record.result
-    return Member(record.trial_id, record.params, record.values, result.seconds, result.shortened)
+    result, errors = record.result, record.uncertainty
+    known = (record.trial_id, record.params, record.values, result.seconds, result.shortened)
+    return Member(*known, uncertainty=errors)
 
 
 def _record(trial: FrozenTrial) -> TrialRecord:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from automl.space.domains import Params
 
@@ -12,8 +12,8 @@ from automl.space.domains import Params
 class Member:
     """A model of the front: its trial, the trial's parameters, figures and seconds.
 
-    `shortened` says how its training came to be shorter, for want of time, than the parameters
-    tell.
+    `uncertainty` holds the standard errors of the figures that are not exact; `shortened` says how
+    its training came to be shorter, for want of time, than the parameters tell.
     """
 
     trial_id: str
@@ -21,6 +21,7 @@ class Member:
     measurement: Mapping[str, float]
     seconds: float
     shortened: str = ""
+    uncertainty: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from automl.export import onnx
 from automl.measure.measurement import Measurement
 from automl.models import foreign
 from automl.models.family import Network, larger
+from automl.models.out_of_memory import is_out_of_memory, too_large
 from automl.recipe import Context, Report, Sibling, Step
 from automl.space.exploring import check
 from automl.space.space import TrialConfig
@@ -53,7 +54,8 @@ def run(
     has a `limit`, trainings that would take longer are made shorter: then it is the trial of
     another config, which the result tells. Training ends where time is up; the rest of the recipe
     is done without any. Under several ranks every rank runs this, and rank 0 alone writes and
-    measures. Raises what a step raises; only `Rejected` becomes a result.
+    measures. Raises what a step raises; only `Rejected` becomes a result, and memory that does not
+    suffice for a single row.
     """
     own_time = TrialTime(limit)
     if parallel.agree(own_time.is_too_late()):
@@ -66,6 +68,11 @@ def run(
         return trial.result(Status.STOPPED, str(none))
     except Rejected as rejected:
         return trial.result(Status.REJECTED, str(rejected))
+    except RuntimeError as error:
+        # Ranks that wait for this one must see it fail.
+        if parallel.world_size() > 1 or not is_out_of_memory(error):
+            raise
+        return trial.result(Status.REJECTED, too_large(error, device))
     return trial.result(Status.COMPLETE, measurement=measurement)
 
 

@@ -123,4 +123,4 @@ class Knowledge:
             known = self.bounded(candidate)
         if known is not None:
             self.history.add(observe(record, *known, self.settings, self.front.limits))
-            self.history.forget({member.id for member in self.front.members})
+            self.history.forget({member.id for member in self.front.unbeaten})

@@ -146,7 +146,7 @@ class Proposer:
 
     def _propose(self, num_departures: int) -> Proposal | None:
         screened, undrawn = list[Params](), list[Params]()
-        refuses = screen(self.settings, self.known.front.members)
+        refuses = screen(self.settings, self.known.front.unbeaten)
         num_refused = num_undrawn = 0
         while num_undrawn < MAX_IN_A_ROW:
             candidate, weight = self._next(refuses)
@@ -243,6 +243,6 @@ class Proposer:
         """A batch of those of most worth."""
         known = self.known
         pending = list(known.pending.values())[-MAX_PENDING:]
-        front = known.history.coordinates(known.front.members, len(self.settings.axes))
+        front = known.history.coordinates(known.front.unbeaten, len(self.settings.axes))
         best = self.ranker.best(known.history, front, fit, pending, self.options.batch)
         return [fit[position] for position in best]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,9 +16,10 @@ from automl.study.summary import SearchSummary
 from automl.study.trial_id import TrialId
 from automl.trial.result import Status
 
-FRONT, DOMINATED, BREAKS = "front", "dominated", "breaks a constraint"
+FRONT, AS_GOOD = "front", "better by no more than noise"
+DOMINATED, BREAKS = "dominated", "breaks a constraint"
 UNFINISHED = (Status.STOPPED, Status.REJECTED, Status.FAILED)
-GROUPS = (*reversed(UNFINISHED), BREAKS, DOMINATED, FRONT)
+GROUPS = (*reversed(UNFINISHED), BREAKS, DOMINATED, AS_GOOD, FRONT)
 """Every trial that ended is in one group; the last are drawn over the first."""
 
 
@@ -71,6 +72,11 @@ class Findings:
         return [point for point in self.points if point.group in UNFINISHED]
 
     @property
+    def is_uncertain(self) -> bool:
+        """True if some figure of the front is not exact."""
+        return any(record.uncertainty for record in self.front)
+
+    @property
     def quality(self) -> str:
         """The objective that sizes are compared by: the first that is not bytes."""
         objectives = self.settings.objectives
@@ -104,7 +110,8 @@ def read(study: Study, compresses: Mapping[str, bool]) -> Findings:
     records = [*study.records(), *study.refits()]
     ended = [record for record in records if record.result is not None]
     front = study.front(ended)
-    members = {record.id for record in front.members}
+    groups = {record.id: AS_GOOD for record in front.unbeaten}
+    groups |= {record.id: FRONT for record in front.members}
     first = min((record.ended for record in ended), default=0.0)
     runs = study.attribute("runs") or [(first, 0.0)]
     goal = study.goal()
@@ -112,7 +119,7 @@ def read(study: Study, compresses: Mapping[str, bool]) -> Findings:
         name=study.name,
         settings=study.settings,
         summary=study.summary(),
-        points=[_point(record, study.settings, front, members) for record in ended],
+        points=[_point(record, study.settings, front, groups) for record in ended],
         front=front.members,
         advice=advise(study, front.members),
         is_over=study.attribute("state") == "finished",
@@ -124,13 +131,13 @@ def read(study: Study, compresses: Mapping[str, bool]) -> Findings:
 
 
 def _point(
-    record: TrialRecord, settings: Settings, front: Front, members: Container[TrialId]
+    record: TrialRecord, settings: Settings, front: Front, groups: Mapping[TrialId, str]
 ) -> Point:
     assert record.result is not None
     if record.result.measurement is None:
         return Point(record, record.result.status, *_last_report(record, settings.axes))
-    if record.id in members:
-        return Point(record, FRONT, record.values)
+    if record.id in groups:
+        return Point(record, groups[record.id], record.values)
     feasible = conditions.satisfies(record.values, front.limits)
     return Point(record, DOMINATED if feasible else BREAKS, record.values)
 

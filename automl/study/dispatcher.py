@@ -213,6 +213,8 @@ class Dispatcher:
         record = self._leaving(trial)
         record = record.on_course(seconds=record.course.seconds + seconds)
         self.under_way.paused[trial] = record
+        # Most never go on, and a plan is large.
+        self.under_way.plans.pop(trial, None)
         self._write_rungs(last=trial)
         self._left(record)
 

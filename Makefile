@@ -61,6 +61,7 @@ bench: .venv/installed-bench  ## run the search's benchmarks at small sizes
 # Hours on two cores.
 bench-full: .venv/installed-bench  ## run all benchmarks anew, in some hours
 	$(BIN)/python tests/benchmarks/training.py $(FASHION_MNIST)
+	$(BIN)/python tests/benchmarks/large_set.py
 	$(BIN)/python tests/benchmarks/compression.py --digits --mnist $(MNIST) --fashion $(FASHION_MNIST)
 	$(BIN)/python tests/benchmarks/distillation.py $(FASHION_MNIST)
 	$(BIN)/python tests/benchmarks/table.py

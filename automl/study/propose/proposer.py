@@ -139,7 +139,7 @@ class Proposer:
 
     def _propose(self, num_departures: int) -> Proposal | None:
         screened, undrawn = list[Params](), list[Params]()
-        refuses = screen(self.settings, self.known.front.members)
+        refuses = screen(self.settings, self.known.front.unbeaten)
         num_refused = num_undrawn = 0
         while num_undrawn < MAX_IN_A_ROW:
             candidate, weight = self._next(refuses)
@@ -222,5 +222,5 @@ class Proposer:
         if not fit:
             return considered[0] if considered else None
         pending = list(known.pending.values())[-MAX_PENDING:]
-        front = known.history.coordinates(known.front.members, len(self.settings.axes))
+        front = known.history.coordinates(known.front.unbeaten, len(self.settings.axes))
         return fit[self.ranker.best_first(known.history, front, fit, pending)[0]][0]

@@ -17,7 +17,7 @@ from automl.tracking.pages import formats
 
 FORMATS = (
     *(formats.count, formats.duration, formats.figure, formats.named, formats.parameter),
-    *(formats.parameters, formats.short, formats.with_unit),
+    *(formats.parameters, formats.short, formats.uncertain, formats.with_unit),
 )
 
 

@@ -17,11 +17,12 @@ from ray.actor import ActorHandle
 from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from automl.cluster.ray_environment import LIGHT
 from automl.data.dataset import Split
 from automl.errors import UserError
 from automl.measure.kept_timings import KeptTimings, calibration
 from automl.measure.latency import Reference, Timing, timed
-from automl.measure.measurement import Measurement, machine, measure, measurement
+from automl.measure.measurement import Measurement, Metrics, machine, measure, measurement
 from automl.measure.structure import structure
 from automl.retry import patient
 from automl.store import Store
@@ -32,7 +33,7 @@ SHARE = 0.001
 LOST = (RayActorError, OutOfMemoryError)
 
 
-@ray.remote(num_cpus=0, max_restarts=-1)
+@ray.remote(num_cpus=0, max_restarts=-1, runtime_env={"env_vars": {LIGHT: "1"}})
 class Measurer:
     """Times files, one after the other; the store keeps the results, so that a lost measurer is
     made anew."""
@@ -53,7 +54,7 @@ class Measurer:
         No space file is loaded: a metric of its own that raises would end the search.
         """
         if targets is None:
-            return measurement(file, timed(file, inputs[:1]), {}, {})
+            return measurement(file, Metrics({}, {}), timed(file, inputs[:1]))
         return measure(file, inputs, targets)
 
     def time(

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from automl import user_code
 from automl.cluster.measuring import MeasurerClient, Measurers
 from automl.cluster.placement import Request
 from automl.cluster.portable_space import PortableSpace
+from automl.data.content_hash import keep_in
 from automl.measure.measurement import Timer
+from automl.models.devices import device_name, keep_to_share
 from automl.recipe import Report, Sibling, Step
 from automl.space.sampling import rebuild
 from automl.space.space import TrialConfig
@@ -68,9 +68,12 @@ class Assignment:
         """Run the trial in this process, a report at a time."""
         config = rebuild(inputs.space.load(), self.params)
         code = user_code.fingerprint(inputs.space.text)
-        device = "cuda" if inputs.gpus and torch.cuda.is_available() else "cpu"
+        device = device_name(bool(inputs.gpus))
+        keep_to_share(device, inputs.gpus)
+        cache = Path(inputs.cache)
+        keep_in(cache)
         options = code, device, self.was_started, self.limit
-        return trial.run(config, inputs.store(), time_file, Path(inputs.cache), *options)
+        return trial.run(config, inputs.store(), time_file, cache, *options)
 
 
 def num_workers(config: TrialConfig) -> int:

@@ -172,7 +172,7 @@ def _take(mailbox: ActorHandle, fit: _Fit) -> Report | TrialResult | None:
 
 
 def _texts(error: BaseException | None) -> list[str]:
-    """What an error says, and what each worker's own says that it stands for."""
+    """The words of an error, and of each worker's own that it stands for."""
     own = error.worker_failures.values() if isinstance(error, WorkerGroupError) else ()
     return [str(one) for one in (error, *own) if one is not None]
 

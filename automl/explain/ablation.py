@@ -20,6 +20,7 @@ from automl.data import dataset
 from automl.errors import Rejected
 from automl.explain.findings import REFIT, Ablation, Outcome
 from automl.measure.measurement import Timer
+from automl.models.devices import device_name
 from automl.models.family import Network, restore
 from automl.recipe import Context, LayerSensitivity, Sibling, Step
 from automl.space.space import TrialConfig
@@ -46,7 +47,7 @@ class RecipeRunner:
 
     @property
     def device(self) -> str:
-        return "cuda" if self.wants_gpu and torch.cuda.is_available() else "cpu"
+        return device_name(self.wants_gpu)
 
     def run(self, config: TrialConfig) -> TrialResult:
         """A trial to its end; what is in the store is not done again."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,20 +51,27 @@ def timer(reference: Reference | None = None) -> Timer:
     return lambda file, row: partial(timed, file, row, reference)
 
 
-def measurement(
-    file: bytes, timing: Timing, quality: dict[str, float], errors: dict[str, float]
-) -> Measurement:
-    """The figures of a file of which its times are known, its metrics and their standard errors."""
+class Metrics(NamedTuple):
+    """The metrics of a file's answers, and the standard errors of those that have one."""
+
+    figures: dict[str, float]
+    errors: dict[str, float]
+
+
+def metrics(answers: NDArray[np.generic], targets: NDArray[np.generic]) -> Metrics:
+    """The metrics of a file's answers (rows, outputs); `targets` as in `measure`."""
+    return Metrics(quality.measured(answers, targets), standard_errors(answers, targets))
+
+
+def measurement(file: bytes, known: Metrics, timing: Timing) -> Measurement:
+    """The figures of a file of which its metrics and its times are known."""
+    times = {"latency_ms": timing.latency.error, "load_ms": timing.load.error}
     return Measurement(
-        quality=quality,
+        quality=known.figures,
         size_bytes=len(file),
         latency_ms=timing.latency.value,
         load_ms=timing.load.value,
-        uncertainty={
-            **errors,
-            "latency_ms": timing.latency.error,
-            "load_ms": timing.load.error,
-        },
+        uncertainty={**known.errors, **times},
     )
 
 
@@ -81,8 +88,8 @@ def measure(
     reference's at the beginning: figures taken hours apart on a busy machine stay comparable.
     """
     answers = onnx.run(onnx.session(file), inputs)
-    own, errors = quality.measured(answers, targets), standard_errors(answers, targets)
-    return measurement(file, timed(file, inputs[:1], reference), own, errors)
+    own = metrics(answers, targets)
+    return measurement(file, own, timed(file, inputs[:1], reference))
 
 
 def measure_file(path: Path) -> dict[str, float]:

@@ -66,7 +66,7 @@ def row_shape(loaded: Session) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Processors:
-    """Processors that run a file: threads of one, or a GPU where onnxruntime can use it."""
+    """Processors that run a file: threads of the processor, or a GPU where it can be used."""
 
     threads: int = 1
     on_gpu: bool = False

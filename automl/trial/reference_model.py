@@ -210,7 +210,7 @@ def _number_of_rows(model: ModelFamily, data: Data) -> int:
         return 0
     for number in USUAL_NUMBERS:
         rows = torch.from_numpy(
-            np.resize(data.train.inputs, (number, *data.train.inputs.shape[1:]))
+            np.resize(data.train.inputs[:number], (number, *data.train.inputs.shape[1:]))
         )
         with contextlib.suppress(Exception):
             predict(Deployed(untrained(model, data.info), data.info), rows)

@@ -9,20 +9,19 @@ from pathlib import Path
 
 import torch
 
-from automl import quality
 from automl.config import canonical, exchanged
 from automl.data import dataset
 from automl.errors import Rejected, UserError
 from automl.export import onnx
 from automl.measure import gate
-from automl.measure.measurement import Measurement, Timer, measurement
+from automl.measure.measurement import Measurement, Timer, measurement, metrics
 from automl.models import foreign
 from automl.models.family import Network, larger
+from automl.models.out_of_memory import is_out_of_memory, too_large
 from automl.recipe import Context, Report, Sibling, Step
 from automl.space.exploring import check
 from automl.space.space import TrialConfig
 from automl.space.store_keys import sibling_config
-from automl.standard_errors import standard_errors
 from automl.store import Store
 from automl.training import parallel
 from automl.training.loop import Train
@@ -53,7 +52,8 @@ def run(
     has a `limit`, trainings that would take longer are made shorter: then it is the trial of
     another config, which the result tells. Training ends where time is up; the rest of the recipe
     is done without any. Under several ranks every rank runs this, and rank 0 alone writes and
-    measures. Raises what a step raises; only `Rejected` becomes a result.
+    measures. Raises what a step raises; only `Rejected` becomes a result, and memory that does not
+    suffice for a single row.
     """
     own_time = TrialTime(limit)
     if parallel.agree(own_time.is_too_late()):
@@ -66,6 +66,11 @@ def run(
         return trial.result(Status.STOPPED, str(none))
     except Rejected as rejected:
         return trial.result(Status.REJECTED, str(rejected))
+    except RuntimeError as error:
+        # Ranks that wait for this one must see it fail.
+        if parallel.world_size() > 1 or not is_out_of_memory(error):
+            raise
+        return trial.result(Status.REJECTED, too_large(error, device))
     return trial.result(Status.COMPLETE, measurement=measurement)
 
 
@@ -91,8 +96,7 @@ class _Trial:
         self.data = dataset.load(config.dataset, config.seed, cache)
         self.account = Account()
         self.parent: bytes | None = None
-        self.notes: list[str] = []
-        self.shortened: list[str] = []
+        self.notes, self.shortened = list[str](), list[str]()
         self.is_cut = False
         self.fitted = -1
 
@@ -119,8 +123,7 @@ class _Trial:
         """The result of the trial, under the key of the config that it came to be."""
         account = self.account.with_notes(tuple(self.notes))
         result = account.result(self.prefixes.keys[-1], status, reason, measurement)
-        is_other = self.config != self.asked
-        config = canonical(self.config) if is_other else ""
+        config = canonical(self.config) if self.config != self.asked else ""
         return replace(result, shortened="; ".join(self.shortened), config=config)
 
     def _from_store(self, done: int) -> Network:
@@ -143,11 +146,10 @@ class _Trial:
         answers = check_file(file, network.cpu(), self.data, self.device)
         seconds = time.perf_counter() - started
         self.account = replace(self.account, stages={**self.account.stages, "export": seconds})
-        own = quality.measured(answers, rows.targets), standard_errors(answers, rows.targets)
-        times = timing()
+        own, times = metrics(answers, rows.targets), timing()
         self.notes += [times.note] * bool(times.note)
-        train_seconds = self.account.train_seconds(prefixes.labels)
-        return replace(measurement(file, times, *own), train_seconds=train_seconds)
+        trained = self.account.train_seconds(prefixes.labels)
+        return replace(measurement(file, own, times), train_seconds=trained)
 
     def _check(self) -> None:
         """Raise Rejected on what `automl check` has not met: it takes each option of a space with

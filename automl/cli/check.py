@@ -35,14 +35,16 @@ def check(
     space: SpaceOrDataArgument,
     run: Annotated[
         bool,
-        typer.Option("--run", help="Run the longest recipe, one epoch a training."),
+        typer.Option(
+            "--run", help="Run one tiny trial, too: the longest recipe, one epoch a training."
+        ),
     ] = False,
     *,
     home: HomeOption = None,
     as_json: JsonOption = False,
     **given: object,
 ) -> None:
-    """Validate a space; print its parameters, its largest model and the memory of a trial."""
+    """Read a space and its data; print what may vary, the largest model, a trial's memory."""
     from automl.trial import layer_outcomes
 
     wishes = checked(OwnData, given)

@@ -16,7 +16,7 @@ from automl.errors import UserError
 
 
 def list_searches(home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """List the home's searches."""
+    """List all searches and their states."""
     from automl.engine import searches
 
     place = home_of(home)
@@ -30,7 +30,7 @@ def list_searches(home: HomeOption = None, as_json: JsonOption = False) -> None:
 
 
 def status(name: Name, home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Tell the state of a search: its trials, its front, its time."""
+    """Tell how far a search is: its trials, its front, its time."""
     from automl.engine import searches
 
     row = searches.status(searches.open_study(home_of(home), name))
@@ -45,13 +45,15 @@ def front(
     csv: Annotated[bool, typer.Option("--csv", help="Print the front as CSV.")] = False,
     html: Annotated[
         Path | None,
-        typer.Option(help="Write the report, one page, to a file.", show_default="no page"),
+        typer.Option(help="Write a report to this file, as one page.", show_default="no page"),
     ] = None,
-    test: Annotated[bool, typer.Option("--test", help="Measure on the test rows too.")] = False,
+    test: Annotated[
+        bool, typer.Option("--test", help="Measure the models on the test rows, too.")
+    ] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the best trade-offs: a model better in one figure is worse in another."""
+    """Print the front: the models that no other one beats in every figure."""
     from automl.engine import searches
     from automl.tracking.pages import files as pages
 
@@ -73,14 +75,17 @@ def front(
 def explain(
     name: Name,
     html: Annotated[
-        Path | None, typer.Option(help="Write the page to a file.", show_default="no page")
+        Path | None,
+        typer.Option(
+            help="Write the explanation to this file, as one page.", show_default="no page"
+        ),
     ] = None,
     *,
     home: HomeOption = None,
     as_json: JsonOption = False,
     **given: object,
 ) -> None:
-    """Explain the front: the parameters that matter, and one model's recipe taken apart."""
+    """Explain a front: which choices mattered, and what each step bought one of its models."""
     from automl.engine import searches
 
     place = home_of(home)
@@ -104,7 +109,7 @@ def ui(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Serve the MLflow UI on the home's searches, on this machine only."""
+    """Show all searches in MLflow's pages, on this machine only."""
     from automl.engine import searches
     from automl.tracking import server
     from automl.tracking.mlflow_client import SearchRun

@@ -36,7 +36,7 @@ def search(
     as_json: JsonOption = False,
     **given: object,
 ) -> None:
-    """Search data of your own, or a space, for the front of quality, bytes and latency."""
+    """Search for the models that trade quality, size and latency best: the front."""
     from automl.cli.progress import Progress
     from automl.engine import api
 
@@ -62,7 +62,7 @@ def submit(
     address: Annotated[
         str | None,
         typer.Option(
-            help="The head's dashboard, e.g. http://HEAD:8265; its ports are Ray's.",
+            help="The dashboard of the cluster's head, e.g. http://HEAD:8265.",
             rich_help_panel=MACHINE,
             show_default="must be given",
         ),
@@ -71,7 +71,7 @@ def submit(
         str | None,
         typer.Option(
             "--home",
-            help="Folder of all searches there, on a path that all nodes share.",
+            help="Folder there that keeps all searches, on a path that all nodes share.",
             rich_help_panel=STORAGE,
             show_default="must be given",
         ),
@@ -79,7 +79,7 @@ def submit(
     as_json: JsonOption = False,
     **given: object,
 ) -> None:
-    """Search on a cluster, as a Ray job, and follow it."""
+    """Run a search on a Ray cluster from here, as a job there, and show its output."""
     from automl.cluster import jobs
 
     if address is None:

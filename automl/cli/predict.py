@@ -20,7 +20,9 @@ def predict(
     folder: OutArgument,
     rows: Annotated[
         list[Path],
-        typer.Argument(metavar="ROWS", help="Files with rows; pictures, or folders of them."),
+        typer.Argument(
+            metavar="ROWS", help="Files with rows; pictures, folders or archives of them."
+        ),
     ],
     out: Annotated[
         Path | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -127,6 +128,7 @@ def _sent(space: str, given: dict[str, object]) -> tuple[str, list[Path]]:
             f"`automl init {space}`, give it the data's path on the cluster, and submit that"
         )
     path, points = space_file.find(space), given["initial_points"]
+    _check_goal(given["until"], space_file.read(path))
     files = [path] if path == Path(space) else []
     if isinstance(points, Path):
         if not points.is_file():
@@ -134,6 +136,20 @@ def _sent(space: str, given: dict[str, object]) -> tuple[str, list[Path]]:
         files.append(points)
         given["initial_points"] = points.name
     return path.name if path == Path(space) else space, files
+
+
+def _check_goal(until: object, space_text: str) -> None:
+    """Raise UserError on a goal that cannot be read; figures that the space names may be its own.
+
+    Metrics of its own are known only where the space is loaded, which is on the cluster.
+    """
+    from automl import conditions
+    from automl.config import snake_case
+    from automl.pareto import DIRECTIONS
+
+    goal, word = str(until or ""), r"\w+"
+    own = {*map(snake_case, re.findall(word, space_text))}.intersection(re.findall(word, goal))
+    conditions.parse_any(goal, list(dict.fromkeys([*DIRECTIONS, *sorted(own)])))
 
 
 def _follow(job: Job, out: TextIO) -> int:

@@ -56,7 +56,9 @@ class ImageFolder(Dataset):
         def row_name(row: int) -> str:
             return str(Path(self.path) / files[row].relative_to(root))
 
-        images = (decoded(file, self.size, self.channels) for file in files)
+        images = (
+            decoded(file, self.size, self.channels, row_name(row)) for row, file in enumerate(files)
+        )
         inputs = stacked(images, len(files), row_name)
         return RawDataset(
             inputs,

@@ -24,6 +24,11 @@ class Home:
         named = self.path / STORE_FILE
         return named.read_text() if named.exists() else str(self.path / "store")
 
+    @property
+    def shares_store(self) -> bool:
+        """True where the store is not the home's own folder: other homes may use it, too."""
+        return (self.path / STORE_FILE).exists()
+
     def may_use_store(self, url: str) -> str:
         """The URL, absolute. Raises UserError when searches of the home have another store.
 

@@ -7,6 +7,7 @@ import platform
 import uuid
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 import fsspec
 
@@ -22,6 +23,13 @@ def _passes(error: BaseException) -> bool:
     if isinstance(error, FileNotFoundError):
         return False
     return isinstance(error, OSError) or type(error).__module__.split(".")[0] in NETWORK_LIBRARIES
+
+
+class Trimmed(NamedTuple):
+    """The keys that were dropped from a store, and the bytes that are left in it."""
+
+    dropped: list[str]
+    num_bytes: int
 
 
 class Store:
@@ -129,11 +137,11 @@ class Store:
         with contextlib.suppress(FileNotFoundError):
             self.fs.rm(f"{self.root}/{key}", recursive=True)
 
-    def trim(self, limit_bytes: int, needed: Callable[[], Collection[str]]) -> list[str]:
+    def trim(self, limit_bytes: int, needed: Callable[[], Collection[str]]) -> Trimmed:
         """Drop the least recently used keys until the rest fits, never those `needed`.
 
         `needed()` is asked only when there is too much. A checkpoint is kept and dropped like
-        its key. Returns the keys that were dropped.
+        its key.
         """
         entries = []
         for folder in self.fs.ls(self.root, detail=False) if self.fs.exists(self.root) else []:
@@ -146,7 +154,7 @@ class Store:
                     entries.append((used, folder, sum(file["size"] for file in files)))
         total = sum(size for _, _, size in entries)
         if total <= limit_bytes:
-            return []
+            return Trimmed([], total)
         keep, dropped = needed(), []
         for _, folder, size in sorted(entries):
             key = folder.rsplit("/", 1)[-1]
@@ -154,7 +162,7 @@ class Store:
                 self.drop(key)
                 dropped.append(key)
                 total -= size
-        return dropped
+        return Trimmed(dropped, total)
 
     def _found(self) -> str:
         """The identity that the root holds, if any."""

@@ -33,7 +33,7 @@ def test_trim_drops_the_least_recently_used_but_keeps_what_is_needed(store):
         store.write(key, {"a": bytes(100)})
     store.use("used")
     store.use("new")
-    assert store.trim(250, lambda: {"needed"}) == ["old", "used"]
+    assert store.trim(250, lambda: {"needed"}).dropped == ["old", "used"]
     assert store.has("needed", "a")
     assert store.has("new", "a")
 
@@ -41,12 +41,12 @@ def test_trim_drops_the_least_recently_used_but_keeps_what_is_needed(store):
 def test_trim_keeps_the_checkpoints_of_what_is_needed(store):
     store.write("needed@3", {"a": bytes(100)})
     store.write("other@3", {"a": bytes(100)})
-    assert store.trim(50, lambda: {"needed"}) == ["other@3"]
+    assert store.trim(50, lambda: {"needed"}).dropped == ["other@3"]
 
 
 def test_what_fits_is_left_alone(store):
     store.write("key", {"a": bytes(100)})
-    assert store.trim(250, set) == []
+    assert store.trim(250, set).dropped == []
 
 
 def test_a_store_on_s3_is_seen_alike_by_all_at_once(bucket):
@@ -65,8 +65,8 @@ def test_a_store_on_s3_is_seen_alike_by_all_at_once(bucket):
     assert "used" in reader.names("key")
     writer.drop("key@3")
     assert reader.starting_with("key") == ["key"]
-    assert reader.trim(0, lambda: {"key"}) == []
-    assert reader.trim(0, set) == ["key"]
+    assert reader.trim(0, lambda: {"key"}).dropped == []
+    assert reader.trim(0, set).dropped == ["key"]
     assert writer.starting_with("key") == [] and writer.is_here()
 
 

@@ -18,7 +18,7 @@ from automl.cli.parameters import (
     takes_options,
 )
 from automl.engine.declared_options import checked
-from automl.engine.search_options import OwnData
+from automl.engine.wishes import OwnData
 from automl.errors import UserError
 from automl.space.domains import IntDomain, OneOfDomain
 

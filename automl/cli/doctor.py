@@ -6,12 +6,13 @@ import os
 import platform
 import shutil
 import socket
+from collections.abc import Sequence
 from importlib.metadata import version
 
 from automl.cli import render
 from automl.cli.parameters import HomeOption, JsonOption, home_of, takes_options
 from automl.cluster.placement import Plan, Request, summarize_nodes
-from automl.engine.search_options import read
+from automl.engine.search_options import AUTO, read
 from automl.home import Home, make_writable
 
 LIBRARIES = ("frontier-automl", "torch", "ray", "optuna", "mlflow", "onnx", "onnxruntime")
@@ -24,6 +25,8 @@ def doctor(*, home: HomeOption = None, as_json: JsonOption = False, **given: obj
     options, new = read("doctor", given)
     num_workers = new.workers_per_trial or 0
     findings = examine(home_of(home), options.address, options.request(), num_workers)
+    if options.gpus_per_trial == AUTO:
+        findings["gpu share"] = "a whole GPU here; a search finds it from its largest model"
     if as_json:
         render.as_json(findings)
     else:
@@ -62,11 +65,21 @@ def examine(home: Home, address: str | None, request: Request, num_workers: int)
     findings |= _open_ports(address)
     with session.connected(address):
         resources = nodes.resources()
-    plan = Plan(request, num_workers, resources)
+        cards = nodes.card_bytes(request.gpu_type) if request.gpus else []
+    plan = Plan(request, [num_workers], resources)
     plan.check()
     findings["cluster"] = summarize_nodes(resources)
+    if request.gpus:
+        findings["gpu memory"] = _memory(cards)
     findings["plan"] = plan.summary()
     return findings
+
+
+def _memory(cards: Sequence[int]) -> str:
+    """The memories of GPUs in words, like ones together."""
+    sizes = [f"{card / 1e9:.1f} GB" for card in cards]
+    counts = [f"{sizes.count(size)} of {size}" for size in dict.fromkeys(sizes)]
+    return ", ".join(counts) or "not told by any GPU of the cluster"
 
 
 def _open_ports(address: str | None) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -11,14 +12,30 @@ import typer
 from automl.cli import render
 from automl.cli.parameters import HomeOption, JsonOption, Name, home_of, takes_options
 from automl.engine.declared_options import checked
-from automl.engine.search_options import Choice
+from automl.engine.search_options import MACHINE
+from automl.engine.wishes import Choice
 from automl.errors import UserError
 
 
-def list_searches(home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """List all searches and their states."""
+def list_searches(
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="The dashboard of a cluster, e.g. http://HEAD:8265: list what runs there, whoever "
+            "began it.",
+            rich_help_panel=MACHINE,
+            show_default="the home's searches",
+        ),
+    ] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List all searches and their states, or those that run on a cluster."""
     from automl.engine import searches
 
+    if address is not None:
+        _list_running(address, as_json)
+        return
     place = home_of(home)
     rows = searches.statuses(place)
     if as_json:
@@ -27,6 +44,22 @@ def list_searches(home: HomeOption = None, as_json: JsonOption = False) -> None:
         print(f"no search in {place.path}; start one: automl search digits")
     else:
         render.table(rows)
+
+
+def _list_running(address: str, as_json: bool) -> None:
+    """Print the searches that run on a cluster, of all users."""
+    from automl.cluster.running_searches import running
+
+    rows: list[dict[str, object]] = [
+        vars(one) | {"since": time.strftime("%Y-%m-%d %H:%M", time.localtime(one.since))}
+        for one in running(address)
+    ]
+    if as_json:
+        render.as_json({"searches": rows})
+    elif rows:
+        render.table(rows)
+    else:
+        print(f"no search runs on the cluster at {address}")
 
 
 def status(name: Name, home: HomeOption = None, as_json: JsonOption = False) -> None:

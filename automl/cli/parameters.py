@@ -29,6 +29,13 @@ HomeOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+LogJsonOption = Annotated[
+    bool,
+    typer.Option(
+        "--log-json",
+        help="Tell the progress as JSON, a line for each event, with the trial's id.",
+    ),
+]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The search's name.")]
 SpaceArgument = Annotated[
     str,

@@ -93,6 +93,12 @@ class Progress(Watch):
     def waiting(self, why: str) -> None:
         self.say(why)
 
+    def planned(self, plan: str) -> None:
+        self.say(plan)
+
+    def left_out(self, why: str) -> None:
+        self.say(why)
+
     def lost(self, trial: TrialId, fault: str) -> None:
         self.say(f"trial {trial}: {fault}")
 

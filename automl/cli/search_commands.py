@@ -14,6 +14,7 @@ from automl.cli import render
 from automl.cli.parameters import (
     HomeOption,
     JsonOption,
+    LogJsonOption,
     Name,
     SpaceArgument,
     SpaceOrDataArgument,
@@ -27,6 +28,7 @@ from automl.errors import UserError
 if TYPE_CHECKING:
     from automl.cluster.jobs import Job
     from automl.engine.searches import Search
+    from automl.engine.watch import Watch
 
 
 @takes_options("search")
@@ -35,25 +37,29 @@ def search(
     *,
     home: HomeOption = None,
     as_json: JsonOption = False,
+    log_json: LogJsonOption = False,
     **given: object,
 ) -> None:
     """Search for the models that trade quality, size and latency best: the front."""
-    from automl.cli.progress import Progress
     from automl.engine import api
 
     given["sets"] = assignments(given["sets"])
-    _show(api.search(space, home=home, watch=Progress(), **given), as_json)
+    _show(api.search(space, home=home, watch=_watch(log_json), **given), as_json)
 
 
 @takes_options("resume")
 def resume(
-    name: Name, *, home: HomeOption = None, as_json: JsonOption = False, **given: object
+    name: Name,
+    *,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+    log_json: LogJsonOption = False,
+    **given: object,
 ) -> None:
     """Go on with a search that was stopped, killed, or is to run longer."""
-    from automl.cli.progress import Progress
     from automl.engine import api
 
-    _show(api.resume(name, home=home, watch=Progress(), **given), as_json)
+    _show(api.resume(name, home=home, watch=_watch(log_json), **given), as_json)
 
 
 @takes_options("submit")
@@ -78,6 +84,7 @@ def submit(
         ),
     ] = None,
     as_json: JsonOption = False,
+    log_json: LogJsonOption = False,
     **given: object,
 ) -> None:
     """Run a search on a Ray cluster from here, as a job there, and show its output."""
@@ -96,6 +103,7 @@ def submit(
     read("submit", {**given, "sets": assignments(given["sets"])})
     space, files = _sent(space, given)
     command = ["search", space, "--address", "auto", "--home", home, *arguments(given)]
+    command += ["--log-json"] * log_json
     job = jobs.submit(address, command, files)
     print(f"job {job.name} at {address}", file=sys.stderr)
     code = _follow(job, sys.stderr if as_json else sys.stdout)
@@ -158,6 +166,14 @@ def _follow(job: Job, out: TextIO) -> int:
         return job.follow(lambda text: print(text, end="", flush=True, file=out))
     except KeyboardInterrupt:
         end(f"{job.name} goes on; end it: ray job stop {job.name} --address {job.address}", 130)
+
+
+def _watch(log_json: bool) -> Watch:
+    """The watch that tells the progress on standard error."""
+    from automl.cli.json_log import JsonLog
+    from automl.cli.progress import Progress
+
+    return JsonLog() if log_json else Progress()
 
 
 def _show(search: Search, as_json: bool) -> None:

@@ -10,7 +10,7 @@ import typer
 from automl.cli import render
 from automl.cli.parameters import HomeOption, JsonOption, home_of, takes_options
 from automl.engine.declared_options import checked
-from automl.engine.search_options import OwnData
+from automl.engine.wishes import OwnData
 from automl.errors import UserError
 
 

@@ -10,7 +10,7 @@ import typer
 from automl.cli import render
 from automl.cli.parameters import HomeOption, JsonOption, Name, home_of, takes_options
 from automl.engine.declared_options import checked
-from automl.engine.search_options import Choice
+from automl.engine.wishes import Choice
 from automl.errors import UserError
 
 

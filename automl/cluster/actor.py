@@ -13,31 +13,37 @@ import torch
 from ray import tune
 
 from automl.cluster import sent_back
+from automl.cluster.left_out import check_here, elsewhere
 from automl.cluster.measuring import MeasurerClient
 from automl.cluster.process_usage import ProcessUsage
 from automl.cluster.trial_inputs import Assignment, TrialInputs
-from automl.cluster.workers import run_on_workers
+from automl.cluster.workers import WorkerGroup, run_on_workers
 from automl.export.onnx import leave_out_of_collections
 from automl.recipe import Report
+from automl.store import Store
 from automl.study.stopping.stop_rule import is_rung
 from automl.trial.result import TrialResult, failed
 
-DRIVER_CPUS = 0.0001
-"""The least that Ray counts: many drivers may be on one node beside workers of whole CPUs."""
+DRIVER = {"memory": 1.0}
+"""What a trial with workers of its own holds of a node: a byte, which takes nothing from them."""
 BUFFER_SECONDS = 0.2
 
 
 class ActorConfig(TypedDict):
-    """A trial as Tune hands it to an actor; `num_workers` 0 when it runs in the actor itself."""
+    """A trial as Tune hands it to an actor; `num_workers` 0 when it runs in the actor itself.
+
+    `bundle` are the resources of one process, `left_out` the nodes that take none.
+    """
 
     assignment: Assignment
     num_workers: int
-    cpus: float
-    gpus: float
+    bundle: dict[str, float]
+    left_out: list[str]
 
 
 class StepResult(TypedDict, total=False):
-    """A report with the seconds that the trial has worked by then, or the result at its end."""
+    """A report with the seconds that the trial has worked by then, or the result at its end; none
+    of them when its workers have begun."""
 
     report: Report
     seconds: float
@@ -51,12 +57,13 @@ class TrialActor(tune.Trainable):
     @classmethod
     def default_resource_request(cls, config: ActorConfig) -> tune.PlacementGroupFactory:
         """A trial with workers of its own holds next to nothing: they ask for themselves."""
-        if config["num_workers"]:
-            return tune.PlacementGroupFactory([{"CPU": DRIVER_CPUS}])
-        gpus = {"GPU": config["gpus"]} if config["gpus"] else {}
-        return tune.PlacementGroupFactory([{"CPU": config["cpus"], **gpus}])
+        bundle = DRIVER if config["num_workers"] else config["bundle"]
+        selector = elsewhere(config["left_out"])
+        kept_from = {"bundle_label_selector": [selector]} if selector else {}
+        return tune.PlacementGroupFactory([bundle], **kept_from)
 
     def setup(self, config: ActorConfig, inputs: TrialInputs) -> None:
+        check_here(Store(inputs.store_url, inputs.store_identity))
         os.environ.setdefault("OMP_NUM_THREADS", "1")
         torch.set_num_threads(max(1, int(inputs.cpus)))
         self.inputs = inputs
@@ -71,7 +78,10 @@ class TrialActor(tune.Trainable):
     def step(self) -> StepResult:
         started = time.perf_counter()
         try:
-            report = sent_back.report(next(self.trial))
+            reported = next(self.trial)
+            if reported is None and self.has_workers:
+                return {}
+            report = sent_back.report(reported)
         except StopIteration as end:
             return self._end(end.value, started)
         except BaseException as error:
@@ -90,7 +100,7 @@ class TrialActor(tune.Trainable):
         """
         until = time.monotonic() + BUFFER_SECONDS
         results: list[StepResult] = [self.train()]
-        while time.monotonic() < until and not (results[-1]["done"] or _is_at_rung(results[-1])):
+        while time.monotonic() < until and not (results[-1]["done"] or _is_due(results[-1])):
             results.append(self.train())
         return results
 
@@ -110,14 +120,13 @@ class TrialActor(tune.Trainable):
     def _begin(self, config: ActorConfig) -> None:
         self.seconds = self.measure.waited_seconds = 0.0
         self.usage, self.has_workers = ProcessUsage(), bool(config["num_workers"])
-        self.trial = self._run(config["assignment"], config["num_workers"])
+        self.trial = self._run(config)
 
-    def _run(
-        self, assignment: Assignment, num_workers: int
-    ) -> Generator[Report, None, TrialResult]:
-        if num_workers:
-            return (yield from run_on_workers(self.inputs, assignment, num_workers))
-        return (yield from assignment.run(self.inputs, self.measure))
+    def _run(self, config: ActorConfig) -> Generator[Report | None, None, TrialResult]:
+        if self.has_workers:
+            group = WorkerGroup(config["num_workers"], config["bundle"], config["left_out"])
+            return (yield from run_on_workers(self.inputs, config["assignment"], group))
+        return (yield from config["assignment"].run(self.inputs, self.measure))
 
     def _end(self, result: TrialResult, started: float) -> StepResult:
         self.seconds += time.perf_counter() - started
@@ -128,7 +137,8 @@ class TrialActor(tune.Trainable):
         return {"result": result, "done": True}
 
 
-def _is_at_rung(result: StepResult) -> bool:
-    """True when the stop rule compares trials at what is reported."""
+def _is_due(result: StepResult) -> bool:
+    """True when Tune must know at once: workers have begun, or the stop rule compares trials at
+    what is reported."""
     report = result.get("report")
-    return report is not None and is_rung(report.epoch, report.epochs)
+    return report is None or is_rung(report.epoch, report.epochs)

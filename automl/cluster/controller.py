@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,8 +15,10 @@ from ray.tune import Callback, CheckpointConfig, FailureConfig, RunConfig, TuneC
 from ray.tune.experiment import Trial
 from ray.tune.stopper import Stopper
 
-from automl.cluster import ray_patches
+from automl.cluster import losses, ray_patches
 from automl.cluster.actor import StepResult, TrialActor
+from automl.cluster.left_out import unfit_node
+from automl.cluster.nodes import Members
 from automl.cluster.scheduler import StudyScheduler
 from automl.cluster.searcher import DriverOnly, StudySearcher, Trials
 from automl.cluster.trial_inputs import TrialInputs
@@ -26,14 +28,8 @@ from automl.study.trial_id import TrialId
 from automl.trial.result import Status, TrialResult
 
 MAX_LOST_ACTORS = 2
-CAUSES = {
-    "OUT_OF_MEMORY": "its node ran out of memory",
-    "low on memory": "its node ran out of memory",
-    "node has died": "its node was lost",
-    "node was terminated": "its node was lost",
-    "preempted": "its node was taken away",
-}
-"""Ray's words for the cause of an actor's loss, and ours."""
+MAX_LOST_NODES = 10
+"""A node that goes is no fault of its trial's, unless it takes every node along."""
 # At its end Tune misses files of results, which we have Tune not write.
 logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)
 
@@ -43,11 +39,13 @@ class Events:
     """Callbacks for what happens in a search; each must return at once.
 
     `on_report` gets a report and the seconds that the trial has worked by then, and returns
-    False to pause the trial. `on_process_lost` gets the way in which a trial lost its process;
+    False to pause the trial. `on_placed` gets the number of workers of a trial that was started.
+    `on_process_lost` gets the way in which a trial lost its process;
     the trial goes on in another. `on_loop` is called at every turn of Tune's loop.
     """
 
     on_start: Callable[[TrialRecord], None]
+    on_placed: Callable[[TrialId, int], None]
     on_report: Callable[[TrialId, Report, float], bool]
     on_end: Callable[[TrialId, TrialResult], None]
     on_process_lost: Callable[[TrialId, str], None]
@@ -58,18 +56,20 @@ def run(
     events: Events,
     trials: Trials,
     inputs: TrialInputs,
+    members: Members,
     should_stop: Callable[[], bool],
     trial_minutes: float | None = None,
 ) -> None:
     """Run trials until none is left, or until `should_stop()` and those in flight have ended.
 
-    A trial that works for longer than `trial_minutes` is ended with its process.
+    None runs on a node that `members` leave out. A trial that works for longer than
+    `trial_minutes` is ended with its process.
     """
+    searcher = StudySearcher(trials, inputs.request, members.left_out_now, events)
     tuner = tune.Tuner(
         tune.with_parameters(TrialActor, inputs=inputs),
-        param_space={"cpus": inputs.cpus, "gpus": inputs.gpus},
         tune_config=TuneConfig(
-            search_alg=StudySearcher(trials, events.on_start, events.on_end),
+            search_alg=searcher,
             scheduler=StudyScheduler(events.on_report),
             num_samples=-1,
             reuse_actors=True,
@@ -80,7 +80,7 @@ def run(
             name=trials.name,
             storage_path=inputs.ray_folder,
             stop=_StopWhen(should_stop),
-            callbacks=[_Results(events, trial_minutes)],
+            callbacks=[_Results(events, members, trial_minutes)],
             failure_config=FailureConfig(max_failures=MAX_LOST_ACTORS),
             # Else Tune saves each trial at its end, and takes each report by itself.
             checkpoint_config=CheckpointConfig(checkpoint_at_end=False),
@@ -94,12 +94,13 @@ def run(
 class _Results(DriverOnly, Callback):
     """Passes on what comes back from the actors, and ends trials that take too long."""
 
-    def __init__(self, events: Events, trial_minutes: float | None) -> None:
-        self.events, self.trial_minutes = events, trial_minutes
+    def __init__(self, events: Events, members: Members, trial_minutes: float | None) -> None:
+        self.events, self.members, self.trial_minutes = events, members, trial_minutes
         self.begun: dict[Trial, float] = {}
         self.overdue: set[TrialId] = set()
         self.reached: dict[TrialId, Report] = {}
         self.faults: dict[TrialId, list[str]] = defaultdict(list)
+        self.lost_nodes: Counter[TrialId] = Counter()
 
     def on_step_begin(self, **_: object) -> None:
         self.events.on_loop()
@@ -109,9 +110,12 @@ class _Results(DriverOnly, Callback):
                 self._end(trial)
 
     def on_trial_start(self, trial: Trial, **_: object) -> None:
-        self.begun[trial] = time.monotonic()
+        if not trial.config["num_workers"]:
+            self.begun[trial] = time.monotonic()
 
     def on_trial_result(self, trial: Trial, result: StepResult, **_: object) -> None:
+        # Until its workers have resources, a trial waits for them.
+        self.begun.setdefault(trial, time.monotonic())
         if "report" in result:
             self.reached[trial.config["trial"]] = result["report"]
         if result.get("done"):
@@ -119,14 +123,25 @@ class _Results(DriverOnly, Callback):
         if "result" in result:
             self._finished(trial, result["result"])
 
+    def on_trial_complete(self, trial: Trial, **_: object) -> None:
+        """A paused trial works no longer either: for Tune it has ended."""
+        self.begun.pop(trial, None)
+
     def on_trial_recover(self, trial: Trial, **_: object) -> None:
         self.begun.pop(trial, None)
         lost = trial.config["trial"]
         # Its last report may have been lost with its process.
         trial.config["assignment"] = replace(trial.config["assignment"], was_started=True)
+        error = _error(trial)
+        if unfit := unfit_node(error):
+            self._move(trial, unfit)
+            return
+        if losses.is_lost_node(error) and self.lost_nodes[lost] < MAX_LOST_NODES:
+            self.lost_nodes[lost] += 1
+            trial.max_failures += 1
         report = self.reached.get(lost)
         last = f", its last report that of {report.step}, epoch {report.epoch}" if report else ""
-        fault = f"{_cause(_error(trial))}{last}; it went on from its checkpoint"
+        fault = f"{losses.cause(error)}{last}; it went on from its checkpoint"
         self.faults[lost].append(fault)
         self.events.on_process_lost(lost, fault)
 
@@ -137,8 +152,15 @@ class _Results(DriverOnly, Callback):
         else:
             error = _error(trial)
             times = len(self.faults[trial.config["trial"]]) + 1
-            reason = f"it was lost {times} times; the last time {_cause(error)}: {error}"
+            reason = f"it was lost {times} times; the last time {losses.cause(error)}: {error}"
         self._finished(trial, TrialResult(Status.FAILED, reason=reason))
+
+    def _move(self, trial: Trial, unfit: str) -> None:
+        """Keep a trial, and those to come, from a node that does not reach the store."""
+        self.members.leave_out(unfit)
+        trial.max_failures += 1
+        trial.config["left_out"] = self.members.left_out_now()
+        trial.update_resources(TrialActor.default_resource_request(trial.config))
 
     def _end(self, trial: Trial) -> None:
         """End a trial with its process; it is not tried again."""
@@ -150,6 +172,7 @@ class _Results(DriverOnly, Callback):
     def _finished(self, trial: Trial, result: TrialResult) -> None:
         ended = trial.config["trial"]
         self.reached.pop(ended, None)
+        self.lost_nodes.pop(ended, None)
         notes = (*result.notes, *self.faults.pop(ended, ()))
         self.events.on_end(ended, replace(result, notes=notes))
 
@@ -160,11 +183,6 @@ def _error(trial: Trial) -> str:
     if not file or not Path(file).exists():
         return "(Ray has not written why)"
     return Path(file).read_text(errors="replace").rsplit("Failure #", 1)[-1].strip()
-
-
-def _cause(error: str) -> str:
-    """The cause of an actor's loss, from Ray's words for it."""
-    return next((cause for words, cause in CAUSES.items() if words in error), "its process ended")
 
 
 class _StopWhen(DriverOnly, Stopper):

@@ -1,4 +1,4 @@
-"""Nodes of the cluster: each has the data and reaches the store before the first trial."""
+"""Nodes of the cluster: each has the data and reaches the store before it takes a trial."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ import os
 from pathlib import Path
 
 import ray
+import torch
+from ray import ObjectRef
 from ray.autoscaler.sdk import request_resources
+from ray.exceptions import RayError
+from ray.remote_function import RemoteFunction
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from automl.cluster.placement import Node
+from automl.cluster.left_out import without_store
+from automl.cluster.placement import GPU_TYPE, Node
 from automl.cluster.portable_space import PortableSpace
 from automl.data import dataset
 from automl.errors import UserError
@@ -18,26 +23,91 @@ from automl.space.exploring import explore
 from automl.store import Store
 
 
-def prepare(space: PortableSpace, cache: Path, store: Store) -> None:
-    """Load a space's datasets on the other nodes, each into its cache.
+class Members:
+    """The nodes that take a search's trials.
 
-    Raises UserError with the first that cannot be loaded, or a node that has not this store.
+    Those that are there at first are prepared or refused; one that joins later is examined while
+    others work, and left out as long as it has not the store or the data. `left_out` are their
+    ids, and why.
     """
-    own = ray.get_runtime_context().get_node_id()
-    others = [node for node in ray.nodes() if node["Alive"] and node["NodeID"] != own]
-    waiting = []
-    for node in others:
-        affinity = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-        task = _prepare.options(scheduling_strategy=affinity)
-        waiting.append(task.remote(space, str(cache), store.url, store.identity))
-    for problem in ray.get(waiting):
-        if problem:
-            raise UserError(problem)
+
+    def __init__(self, space: PortableSpace, cache: Path, store: Store) -> None:
+        self.inputs = space, str(cache), store.url, store.identity
+        self.prepared: set[str] = set()
+        self.examined: dict[str, ObjectRef] = {}
+        self.left_out: dict[str, str] = {}
+
+    def prepare(self) -> None:
+        """Load the space's datasets on all nodes but this one, each into its cache.
+
+        Raises UserError with the first that cannot be loaded, or a node that has not this store.
+        """
+        own = ray.get_runtime_context().get_node_id()
+        nodes = alive()
+        for problem in ray.get([self._examine(node) for node in nodes if node != own]):
+            if problem:
+                raise UserError(problem)
+        self.prepared.update(nodes)
+
+    def resources(self) -> list[Node]:
+        """The resources of each live node that takes trials."""
+        return [node for name, node in alive().items() if name in self.prepared]
+
+    def look(self) -> list[str]:
+        """Examine the nodes that have joined, and those that were left out; a sentence for each
+        that is left out from now on."""
+        nodes = alive()
+        self.prepared &= nodes.keys()
+        self.left_out = {node: why for node, why in self.left_out.items() if node in nodes}
+        self.examined = {node: task for node, task in self.examined.items() if node in nodes}
+        told = [why for node in list(self.examined) if (why := self._take(node))]
+        for node in nodes.keys() - self.prepared - self.examined.keys():
+            self.examined[node] = self._examine(node)
+        return told
+
+    def leave_out(self, node: str) -> None:
+        """Keep trials from a node until it was examined."""
+        self.prepared.discard(node)
+        self.left_out.setdefault(node, "")
+
+    def left_out_now(self) -> list[str]:
+        """The ids of the nodes that take no trials, in order."""
+        return sorted(self.left_out)
+
+    def _take(self, node: str) -> str:
+        """Take what the examination of a node found, once it has ended; "" unless it is left out
+        for the first time."""
+        if not ray.wait([self.examined[node]], timeout=0)[0]:
+            return ""
+        try:
+            problem = ray.get(self.examined.pop(node))
+        except RayError as error:
+            problem = f"the node {node} could not be examined: {str(error).splitlines()[0]}"
+        if not problem:
+            self.left_out.pop(node, None)
+            self.prepared.add(node)
+            return ""
+        is_told = bool(self.left_out.get(node))
+        self.left_out[node] = problem
+        return "" if is_told else f"{problem}; until then it is left out"
+
+    def _examine(self, node: str) -> ObjectRef:
+        return _on(node, _prepare).remote(*self.inputs)
+
+
+def alive() -> dict[str, Node]:
+    """The resources of each live node of the connected cluster, by its id."""
+    return {node["NodeID"]: node["Resources"] for node in ray.nodes() if node["Alive"]}
 
 
 def resources() -> list[Node]:
     """The resources of each live node of the connected cluster."""
-    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return list(alive().values())
+
+
+def _on(node: str, task: RemoteFunction) -> RemoteFunction:
+    """A task as it runs on one node alone."""
+    return task.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False))
 
 
 def ask_for(bundles: list[dict[str, float]]) -> None:
@@ -45,15 +115,28 @@ def ask_for(bundles: list[dict[str, float]]) -> None:
     request_resources(bundles=bundles)
 
 
+def card_bytes(gpu_type: str = "") -> list[int]:
+    """The memory of each GPU of the cluster (of a type) whose node tells it."""
+    kind = {GPU_TYPE + gpu_type} if gpu_type else set()
+    holders = [name for name, node in alive().items() if {"GPU", *kind} <= node.keys()]
+    told = ray.get([_on(name, _card_bytes).remote() for name in holders])
+    return [card for cards in told for card in cards]
+
+
+# Without the setting, Ray hides a node's GPUs from a task that reserves none.
+@ray.remote(num_cpus=0, runtime_env={"env_vars": {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}})
+def _card_bytes() -> list[int]:
+    """The memory of each of this node's GPUs, as torch tells it."""
+    numbers = range(torch.cuda.device_count())
+    return [torch.cuda.get_device_properties(number).total_memory for number in numbers]
+
+
 @ray.remote(num_cpus=0)
 def _prepare(space: PortableSpace, cache: str, store: str, identity: str) -> str:
     """A problem with this node's store, its data or its users' models; "" if there is none."""
     try:
         if not Store(store, identity).is_here():
-            return (
-                f"the node {os.uname().nodename} does not reach the store {store}; "
-                "choose a --home on a path that all nodes share, or a --store that all reach"
-            )
+            return without_store(store)
         for config in explore(space.load()).configs:
             data = dataset.load(config.dataset, config.seed, Path(cache))
             untrained(config.model, data.info)

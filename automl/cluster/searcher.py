@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from ray.tune.search import Searcher
 
+from automl.cluster.placement import Request
 from automl.cluster.trial_inputs import Assignment, num_workers
 from automl.space.sampling import WHOLE
 from automl.space.space import TrialConfig
@@ -46,27 +47,41 @@ class DriverOnly:
         return object, ()
 
 
+class Starts(Protocol):
+    """What is told of the trials that are handed out: see `controller.Events`."""
+
+    @property
+    def on_start(self) -> Callable[[TrialRecord], None]: ...
+
+    @property
+    def on_placed(self) -> Callable[[TrialId, int], None]: ...
+
+    @property
+    def on_end(self) -> Callable[[TrialId, TrialResult], None]: ...
+
+
 class StudySearcher(DriverOnly, Searcher):
     """Hands out trials until there are none to come; one that cannot be, by a class of the user's,
-    ends at once."""
+    ends at once.
+
+    Each asks for processes of the `request`, on any node but those `left_out`.
+    """
 
     def __init__(
-        self,
-        trials: Trials,
-        on_start: Callable[[TrialRecord], None],
-        on_end: Callable[[TrialId, TrialResult], None],
+        self, trials: Trials, request: Request, left_out: Callable[[], list[str]], told: Starts
     ) -> None:
         super().__init__()
-        self.trials, self.on_start, self.on_end = trials, on_start, on_end
+        self.trials, self.request, self.left_out, self.told = trials, request, left_out, told
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         while (record := self.trials.next_trial()) is not None:
-            self.on_start(record)
+            self.told.on_start(record)
             try:
                 workers = num_workers(self.trials.config_of(record.id))
             except Exception as error:
-                self.on_end(record.id, failed(error))
+                self.told.on_end(record.id, failed(error))
                 continue
+            self.told.on_placed(record.id, workers)
             params = {WHOLE: record.config} if record.config else dict(record.params)
             return {
                 "trial": record.id,
@@ -74,6 +89,8 @@ class StudySearcher(DriverOnly, Searcher):
                     params, record.is_resumed, self.trials.time_limit(record.id)
                 ),
                 "num_workers": workers,
+                "bundle": self.request.bundle(),
+                "left_out": self.left_out(),
             }
         return str(Searcher.FINISHED) if self.trials.is_over() else None
 

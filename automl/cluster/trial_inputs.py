@@ -11,6 +11,7 @@ import torch
 
 from automl import user_code
 from automl.cluster.measuring import MeasurerHandle
+from automl.cluster.placement import Request
 from automl.cluster.portable_space import PortableSpace
 from automl.recipe import Report, Sibling, Step
 from automl.space.sampling import rebuild
@@ -26,8 +27,7 @@ from automl.trial.trial import Measure
 class TrialInputs:
     """Inputs that every trial of a search gets: plain values, and a handle of the measurer.
 
-    `cache` is the folder of datasets. `cpus` and `gpus` are those of a trial, or of each of
-    its workers.
+    `cache` is the folder of datasets, `request` what a trial takes, or each of its workers.
     """
 
     space: PortableSpace
@@ -36,8 +36,15 @@ class TrialInputs:
     store_identity: str
     ray_folder: str
     measurer: MeasurerHandle
-    cpus: float
-    gpus: float
+    request: Request
+
+    @property
+    def cpus(self) -> float:
+        return self.request.cpus
+
+    @property
+    def gpus(self) -> float:
+        return self.request.gpus
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from automl import conditions
-from automl.cluster import nodes, session
+from automl.cluster import session
 from automl.cluster.measuring import MeasurerHandle
 from automl.cluster.portable_space import PortableSpace
 from automl.config import choices, import_choices
@@ -21,10 +21,12 @@ from automl.engine.declared_options import checked, show_options
 from automl.engine.live_search import spent_seconds
 from automl.engine.notebook_watch import NotebookWatch, in_notebook
 from automl.engine.presets import with_budget
-from automl.engine.search_options import NewSearch, Options, OwnData, declared, read
+from automl.engine.room import Room
+from automl.engine.search_options import NewSearch, Options, declared, read
 from automl.engine.searches import Search, check_data, open_study, study_space
 from automl.engine.space_source import SpaceSource
 from automl.engine.watch import Watch
+from automl.engine.wishes import OwnData
 from automl.errors import UserError, unknown
 from automl.home import Home, check_name, home_at, make_writable
 from automl.measure.measurement import Reference
@@ -94,9 +96,10 @@ def search(
     watch.connecting()
     with session.connected(chosen.address):
         clock = Clock(chosen.budget())
-        run.wait_for_room(chosen, loaded, watch)
         portable = PortableSpace(text, fixed, os.getcwd())
-        nodes.prepare(portable, place.cache, models)
+        room = Room(chosen, loaded, portable, place.cache, models)
+        room.wait(watch)
+        room.prepare()
         file = exporting.result()
         measurer, measured = MeasurerHandle.calibrated(
             portable, file, reference.rows, chosen.measure_on
@@ -122,7 +125,7 @@ def search(
         )
         kept = (settings, text, file, known, database)
         study = _created(place, new.name, source.name, lambda folder: studies.create(folder, *kept))
-        return run.run(Search(study, place), loaded, chosen, measurer, clock, watch)
+        return run.run(Search(study, place), loaded, room, measurer, clock, watch)
 
 
 @show_options(declared("resume").values())
@@ -165,13 +168,15 @@ def _go_on(search: Search, chosen: Options, watch: Watch | None) -> Search:
     watch = watch or _watch()
     watch.connecting()
     with session.connected(chosen.address):
-        run.wait_for_room(chosen, space, watch)
-        clock, settings = Clock(chosen.budget(), *spent_seconds(study)), study.settings
+        settings = study.settings
         portable = PortableSpace(study.space_text, settings.fixed, settings.folder)
-        nodes.prepare(portable, place.cache, models)
+        room = Room(chosen, space, portable, place.cache, models)
+        room.wait(watch)
+        clock = Clock(chosen.budget(), *spent_seconds(study))
+        room.prepare()
         reference = Reference(study.reference, settings.reference_latency_ms)
         measurer = MeasurerHandle.of(portable, reference, chosen.measure_on)
-        return run.run(search, space, chosen, measurer, clock, watch)
+        return run.run(search, space, room, measurer, clock, watch)
 
 
 def sync(name: str, *, home: str | Path | None = None, tracking_uri: str | None = None) -> str:

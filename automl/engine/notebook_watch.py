@@ -57,6 +57,12 @@ class NotebookWatch(Watch):
     def waiting(self, why: str) -> None:
         self._say(why)
 
+    def planned(self, plan: str) -> None:
+        self._say(plan)
+
+    def left_out(self, why: str) -> None:
+        self._say(why)
+
     def began(self, study: Study, slots: int, budget: Budget) -> None:
         self.study = study
         self._say(f"searching {study.name}: {slots} trials at once, in {study.folder}")

@@ -10,7 +10,7 @@ from automl.data import dataset as datasets
 from automl.data import detect
 from automl.data.detected import Wanted
 from automl.engine import presets, space_text
-from automl.engine.search_options import OwnData
+from automl.engine.wishes import OwnData
 from automl.errors import UserError, unknown
 from automl.home import Home, make_writable
 

@@ -60,7 +60,7 @@ class Phases:
         """The phase by now."""
         if not self.has_searched and (self.why_over() or self.dispatcher.is_over()):
             self.has_searched = True
-            self.clock.end_search()
+            self.clock.end_search(self._is_out_of_minutes())
             self.dispatcher.close_slots()
         if not self.has_searched:
             return Phase.SEARCHING
@@ -123,8 +123,8 @@ class Phases:
         slots = self.dispatcher.options.slots
         if trial.is_refit and self.timetable.is_limited:
             rounds = math.ceil((len(self.refitter.queue) + len(self.refitter.live)) / slots)
-            least, left = self.refitter.least_seconds[trial], self.clock.seconds_left()
-            return self.timetable.refit_limit(left, least, rounds)
+            origin, left = self.refitter.origins.get(trial), self.clock.seconds_left()
+            return self.timetable.refit_limit(left, origin, rounds)
         options, started = self.dispatcher.options, self.dispatcher.num_started
         return self.timetable.limit(slots, options.max_trials - started + 1)
 
@@ -135,6 +135,12 @@ class Phases:
         ended, slots = len(self.hypervolumes), self.dispatcher.options.slots
         left = self.timetable.expected_seconds(slots, self.dispatcher.options.max_trials - ended)
         return left + self.clock.refit_seconds_after(left)
+
+    def _is_out_of_minutes(self) -> bool:
+        """Tell whether it is for want of minutes, not of GPU-hours, that no trial may start."""
+        left = self.timetable.seconds_left(self.dispatcher.options.slots)
+        is_by_minutes = self.clock.search_seconds_left() <= left < math.inf
+        return is_by_minutes and not self._is_worth_starting()
 
     def _is_worth_starting(self) -> bool:
         return self.timetable.is_worth_starting(self.dispatcher.options.slots)

@@ -62,7 +62,7 @@ class Refitter:
     """Hands out the refits of a front's members, first those of the most hypervolume.
 
     They are written beside the search's trials, and run again when they were left running. A
-    refit takes no less than its trial did: `least_seconds` holds that. `read` reads a file of a
+    refit takes no less than its trial did: `origins` has how that ended. `read` reads a file of a
     prefix from the store. A refit that cannot be planned, by a class of the user's or as the store
     is away, is among the `faults`.
     """
@@ -81,7 +81,7 @@ class Refitter:
         self.keys_of, self.config_of = keys_of, config_of
         self.known = {record.id: record for record in study.refits()}
         self.queue: list[TrialRecord] = []
-        self.least_seconds: dict[TrialId, float] = {}
+        self.origins: dict[TrialId, TrialResult] = {}
         self.live: dict[TrialId, TrialRecord] = {}
         self.plans: dict[TrialId, Plan] = {}
         self.has_begun = False
@@ -94,13 +94,13 @@ class Refitter:
             for record in self.known.values()
             if record.result is None or record.result.status is Status.STOPPED
         ]
-        self.least_seconds = dict.fromkeys((record.id for record in self.queue), 0.0)
         trials = [record for record in front if not record.id.is_refit]
         for record in sorted(trials, key=lambda r: -_share(r, front, self.study)):
             refit = record.id.refit
             if refit not in self.known and (planned := self._planned(record)) is not None:
                 self.queue.append(planned)
-                self.least_seconds[refit] = record.result.seconds if record.result else 0.0
+                if record.result is not None:
+                    self.origins[refit] = record.result
         self.queue = [record for record in self.queue if self._has_plan(record)]
 
     def _planned(self, origin: TrialRecord) -> TrialRecord | None:
@@ -127,7 +127,7 @@ class Refitter:
 
         A refit waits while another makes a prefix of its.
         """
-        self.queue = [r for r in self.queue if self.least_seconds[r.id] <= seconds_left]
+        self.queue = [r for r in self.queue if self._least_seconds(r.id) <= seconds_left]
         made = {key for refit in self.live for key in self.plans[refit].keys}
         for record in self.queue:
             if made.isdisjoint(self.plans[record.id].keys):
@@ -145,6 +145,11 @@ class Refitter:
         del self.plans[refit]
         self._write(record)
         return record
+
+    def _least_seconds(self, refit: TrialId) -> float:
+        """The seconds of the trial; 0 for a refit that a killed run left."""
+        origin = self.origins.get(refit)
+        return origin.seconds + origin.reused_seconds if origin else 0.0
 
     def is_over(self) -> bool:
         """Tell whether no refit runs, and none will."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
+import getpass
 import math
+import os
 import sys
 import time
 from dataclasses import replace
@@ -11,22 +12,22 @@ from functools import partial
 
 from automl import user_code
 from automl.bounds.bound import Bounds
-from automl.cluster import controller, nodes
+from automl.cluster import controller
 from automl.cluster.measuring import MeasurerHandle
-from automl.cluster.placement import Plan
+from automl.cluster.placement import Request
 from automl.cluster.portable_space import PortableSpace
-from automl.cluster.trial_inputs import TrialInputs, num_workers
+from automl.cluster.running_searches import announced
+from automl.cluster.trial_inputs import TrialInputs
 from automl.engine import stop_request
 from automl.engine.live_search import LiveSearch, spent_seconds
 from automl.engine.phases import Phases
 from automl.engine.refit import Refitter
+from automl.engine.room import Room
 from automl.engine.search_options import Options
 from automl.engine.searches import Search, stop_file
 from automl.engine.watch import Watch, guarded
-from automl.errors import UserError
 from automl.faults import Faults
 from automl.home import Home
-from automl.space.exploring import explore
 from automl.space.space import Space
 from automl.store import Store
 from automl.study import run_lock
@@ -38,37 +39,43 @@ from automl.tracking.tracker import Process, Tracker
 
 NOTHING_LEFT = "nothing is left"
 MORE_TIME = 1.5
-WAIT_SECONDS = 300.0
-"""A cloud's new node takes some minutes."""
 
 
 def run(
     search: Search,
     space: Space,
-    options: Options,
+    room: Room,
     measurer: MeasurerHandle,
     clock: Clock,
     watch: Watch,
 ) -> Search:
     """Run trials until the budget is spent or someone stops the search."""
-    study, home, workers = search.study, search.home, most_workers(space)
+    study, home, options = search.study, search.home, room.options
     store, faults = Store(home.store), Faults(study.faults())
     watch = guarded(watch, faults)
     store.identify()
-    with run_lock.hold(study.folder), stop_request.listening(stop_file(study)) as interrupted:
-        planned = plan(options, workers)
+    with (
+        run_lock.hold(study.folder),
+        announced(study.name, user_name(), str(home.path)),
+        stop_request.listening(stop_file(study)) as interrupted,
+    ):
+        plan = room.plan()
+        plan.check()
+        planned = plan.slots, plan.max_live()
         _note_run(study, options, planned[0], clock)
-        gpus = options.gpus_per_trial * max(1, workers)
-        phases = _phases(search, space, store, options, planned, clock, faults, gpus)
+        phases = _phases(search, space, store, options, planned, clock, faults, plan.fewest_gpus)
         tracker = tracking(study, home, options)
         tracker.opened()
-        live = LiveSearch(home, phases, tracker, watch, gpus, partial(_planned, options, workers))
+        live = LiveSearch(home, phases, tracker, watch, room)
+        if options.address is not None or room.request.gpus:
+            watch.planned(plan.summary())
         watch.began(study, planned[0], clock.budget)
         try:
             if not phases.is_over():
-                inputs = _trial_inputs(study, home, store, options, measurer)
-                is_asked = partial(phases.should_stop, interrupted)
-                controller.run(live.events(), phases, inputs, is_asked, options.trial_minutes)
+                inputs = _trial_inputs(study, home, store, room.request, measurer)
+                is_asked, members = partial(phases.should_stop, interrupted), room.members
+                events, minutes = live.events(), options.trial_minutes
+                controller.run(events, phases, inputs, members, is_asked, minutes)
         finally:
             watch.closed()
         ended = replace(search, interrupted=interrupted(), failed=_gave_up(phases))
@@ -77,6 +84,7 @@ def run(
             live.stop_unfinished()
             study.set_attribute("state", "finished")
         live.trim()
+        live.metrics.show()
         phases.dispatcher.close()
         if is_finished:
             ended = replace(ended, failed=study.why_without_model())
@@ -98,12 +106,21 @@ def _run_status(ended: Search) -> str:
     return "KILLED" if ended.interrupted else "FAILED" if ended.failed else "FINISHED"
 
 
+def user_name() -> str:
+    """The name of who runs this process, for others to see; its number where it has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
 def _note_run(study: Study, options: Options, slots: int, clock: Clock) -> None:
     """Write down that a run has begun; until it says otherwise it was interrupted."""
     begun = [time.time() - clock.seconds(), sum(spent_seconds(study))]
     for name, value in (
         ("options", vars(options)),
         ("state", "interrupted"),
+        ("user", user_name()),
         ("slots", slots),
         ("runs", [*study.attribute("runs", []), begun]),
     ):
@@ -148,49 +165,6 @@ def _has_more_time(study: Study, clock: Clock) -> bool:
     return before is not None and now >= MORE_TIME * before
 
 
-def plan(options: Options, workers: int) -> tuple[int, int]:
-    """The trials that work at once, and those that may be started, see `Plan`.
-
-    Raises UserError when not one trial fits.
-    """
-    planned = Plan(options.request(), workers, nodes.resources())
-    planned.check()
-    return planned.slots, planned.max_live
-
-
-def wait_for_room(options: Options, space: Space, watch: Watch) -> None:
-    """Wait until the cluster has room for a trial: a cluster at an address may grow when asked to.
-
-    Raises UserError when it does not.
-    """
-    workers, request = most_workers(space), options.request()
-    until, has_asked = time.monotonic() + (WAIT_SECONDS if options.address else 0), False
-    while not (planned := Plan(request, workers, nodes.resources())).capacity:
-        why = planned.shortage()
-        if time.monotonic() >= until:
-            raise UserError(why)
-        if not has_asked:
-            has_asked = True
-            watch.waiting(f"waiting {WAIT_SECONDS / 60:g} minutes for the cluster to grow: {why}")
-            one = {"CPU": request.cpus, **({"GPU": request.gpus} if request.gpus else {})}
-            nodes.ask_for([one] * max(1, workers))
-        time.sleep(1)
-    if has_asked:
-        nodes.ask_for([])
-
-
-def most_workers(space: Space) -> int:
-    """The most workers that a trial of the space takes; 0 when it is one process."""
-    return max(num_workers(config) for config in explore(space).configs)
-
-
-def _planned(options: Options, workers: int) -> tuple[int, int] | None:
-    """The plan for the nodes that there are now; none while not one trial fits."""
-    with contextlib.suppress(UserError):
-        return plan(options, workers)
-    return None
-
-
 def tracking(study: Study, home: Home, options: Options) -> Tracker:
     """A tracker that delivers what the search's folder holds for MLflow, from now on."""
     # -P: a user's folder may hold a file that is named as a library.
@@ -209,7 +183,7 @@ def _is_stored(store: Store, key: str) -> bool:
 
 
 def _trial_inputs(
-    study: Study, home: Home, store: Store, options: Options, measurer: MeasurerHandle
+    study: Study, home: Home, store: Store, request: Request, measurer: MeasurerHandle
 ) -> TrialInputs:
     settings = study.settings
     return TrialInputs(
@@ -219,6 +193,5 @@ def _trial_inputs(
         store_identity=store.identity,
         ray_folder=str(home.ray),
         measurer=measurer,
-        cpus=options.cpus_per_trial,
-        gpus=options.gpus_per_trial,
+        request=request,
     )

@@ -1,7 +1,8 @@
 """The options of a search, each declared once for the command line and for Python.
 
-A new option is one more field of `Budgets`, `Options` or `NewSearch`. From these fields are made
-the parameters of the commands that `Shown` names, `automl.search(**options)` and all checks.
+A new option is one more field of `Budgets`, `Options` or `NewSearch`, or of a wish. From these
+fields are made the parameters of the commands that `Shown` names, `automl.search(**options)` and
+all checks.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Gt
 
 from automl.cluster.placement import Request
 from automl.engine.declared_options import Declared, Shown, checked, options_of
+from automl.engine.wishes import DATA, MODEL, Choice, OwnData
 from automl.errors import UserError, unknown
 from automl.study.budget import DEFAULT_TRIALS, Budget
 
@@ -22,19 +24,17 @@ Count = Annotated[int, Ge(1)]
 Positive = Annotated[float, Gt(0)]
 NotNegative = Annotated[float, Ge(0)]
 
-GENERAL, DATA, MODEL, BUDGETS = "Options", "Data", "Model", "Budgets"
+GENERAL, BUDGETS = "Options", "Budgets"
 MACHINE, SEARCH, STORAGE = "Machine", "Search", "Storage"
 PANELS = (GENERAL, DATA, MODEL, BUDGETS, MACHINE, SEARCH, STORAGE)
 START = ("search", "submit")
 """The commands that start a search."""
 RUN = (*START, "resume")
 """The commands that start a search or go on with one."""
-OWN_DATA = ("search", "init", "check")
-"""The commands that take data of one's own in a space's place."""
-CHOOSE = ("export", "explain")
-"""The commands that choose one model of a front."""
 KEPT = ("resume", "sync")
 """The commands whose options stay as they were when they are not given."""
+AUTO = "auto"
+"""In place of a number: the search finds it."""
 
 
 @dataclass(frozen=True)
@@ -115,9 +115,25 @@ class Options(Budgets):
         Shown(MACHINE, "CPUs of a trial, or of each of its workers.", commands=(*RUN, "doctor")),
     ] = 1.0
     gpus_per_trial: Annotated[
-        NotNegative,
-        Shown(MACHINE, "GPUs of a trial, or of each of its workers.", commands=(*RUN, "doctor")),
+        NotNegative | Literal["auto"],
+        Shown(
+            MACHINE,
+            "GPUs of a trial, or of each of its workers; auto has as many small trials share a "
+            "GPU as its memory holds.",
+            commands=(*RUN, "doctor"),
+            metavar="NUMBER|auto",
+            reads=str,
+        ),
     ] = 0.0
+    gpu_type: Annotated[
+        str | None,
+        Shown(
+            MACHINE,
+            "Ray's name of the type of GPU that trials take, e.g. A100.",
+            "any",
+            (*RUN, "doctor"),
+        ),
+    ] = None
     measure_on: Annotated[
         str | None,
         Shown(
@@ -136,8 +152,12 @@ class Options(Budgets):
     ] = None
 
     def request(self) -> Request:
-        """The machine that one trial takes. Raises UserError when no machine can give that."""
-        return Request(self.cpus_per_trial, self.gpus_per_trial, self.concurrency)
+        """The machine that one trial takes, with a whole GPU until the search finds its share.
+
+        Raises UserError when no machine can give that.
+        """
+        gpus = 1.0 if self.gpus_per_trial == AUTO else float(self.gpus_per_trial)
+        return Request(self.cpus_per_trial, gpus, self.concurrency, self.gpu_type or "")
 
 
 @dataclass(frozen=True)
@@ -217,77 +237,6 @@ class NewSearch:
     ] = None
 
 
-@dataclass(frozen=True)
-class OwnData:
-    """The wishes for data of one's own, which stands in a space's place."""
-
-    target: Annotated[
-        str | None,
-        Shown(DATA, "The column to predict.", "found by its name where it can be", OWN_DATA),
-    ] = None
-    task: Annotated[
-        str | None,
-        Shown(DATA, "classification or regression.", "found by the target's values", OWN_DATA),
-    ] = None
-    preset: Annotated[
-        str | None,
-        Shown(
-            DATA,
-            "fast, balanced, best or tiny; `automl presets` says what each stands for.",
-            "balanced",
-            OWN_DATA,
-        ),
-    ] = None
-
-    def first_given(self) -> str:
-        """The flag of the first wish that was given; "" where none was."""
-        return next((f"--{name}" for name, wish in vars(self).items() if wish), "")
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The wishes that choose one model of a front."""
-
-    where: Annotated[
-        str | None,
-        Shown(
-            MODEL,
-            'Only models that meet e.g. "size_bytes<=20000, accuracy within 1% of reference".',
-            "none",
-            CHOOSE,
-        ),
-    ] = None
-    best: Annotated[
-        str | None,
-        Shown(
-            MODEL,
-            "Take the model that is best in this figure, e.g. accuracy.",
-            "export: the first objective",
-            CHOOSE,
-        ),
-    ] = None
-    knee: Annotated[
-        bool,
-        Shown(
-            MODEL,
-            "Take the knee: the best compromise between all objectives.",
-            "explain: where no other wish is given",
-            CHOOSE,
-        ),
-    ] = False
-    prefer: Annotated[
-        str | None,
-        Shown(
-            MODEL,
-            "Decide by several figures, the most important first, e.g. "
-            '"accuracy within 0.01, size_bytes within 10%, latency_ms".',
-            "none",
-            CHOOSE,
-        ),
-    ] = None
-    trial: Annotated[str | None, Shown(MODEL, "Take this trial, e.g. 0012.", "none", CHOOSE)] = None
-
-
 def declared(command: str) -> dict[str, Declared]:
     """The options that a command takes, by name and in the order of their panels."""
     every = options_of(OwnData, Options, NewSearch, Choice)
@@ -312,7 +261,7 @@ def read(
     values = {**(before or {}), **{name: v for name, v in given.items() if v is not None}}
     options = checked(Options, values)
     options.budget(), options.request()
-    if options.gpu_hours is not None and not options.gpus_per_trial:
+    if options.gpu_hours is not None and not options.request().gpus:
         raise UserError(
             f"--gpu-hours {options.gpu_hours:g}: trials that reserve no GPU use none up; "
             "give --gpus-per-trial too, or another budget"

@@ -10,7 +10,7 @@ from automl.data import dataset as datasets
 from automl.data import detect
 from automl.data.archive import ARCHIVES
 from automl.engine import own_data
-from automl.engine.search_options import OwnData
+from automl.engine.wishes import OwnData
 from automl.errors import UserError
 from automl.home import Home
 from automl.space import space_file, space_object

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
+import platform
 
 from automl import user_code
 from automl.engine.searches import open_studies, study_space
@@ -13,12 +16,38 @@ from automl.space.store_keys import needed_keys
 from automl.store import Store
 from automl.study.study import Study
 
+NEEDED = "needed"
+"""The key under which homes that share a store tell what each needs of it."""
 
-def trim(home: Home) -> None:
-    """Drop from the home's store what was used least lately, above the limit."""
+
+def trim(home: Home) -> int | None:
+    """Drop from the home's store what was used least lately, above the limit.
+
+    Returns the bytes that are left; None while that cannot be known.
+    """
+    store = Store(home.store)
     # While the store or a search's database is away, nothing can be told to be superfluous.
     with contextlib.suppress(OSError, UserError):
-        Store(home.store).trim(home.store_limit_bytes, lambda: _needed(home))
+        if home.shares_store:
+            tell_others(home, store)
+        return store.trim(home.store_limit_bytes, lambda: _needed_by_all(home, store)).num_bytes
+    return None
+
+
+def tell_others(home: Home, store: Store) -> None:
+    """Write into a store what this home needs of it, for other homes that use it."""
+    place = f"{platform.node()}:{home.path}"
+    name = hashlib.sha256(place.encode()).hexdigest()[:16]
+    told = json.dumps({"home": place, "keys": sorted(_needed(home))})
+    store.write(NEEDED, {f"{name}.json": told.encode()})
+
+
+def _needed_by_all(home: Home, store: Store) -> set[str]:
+    """Keys that must stay in a store: of this home, and of others that told theirs."""
+    needed = {NEEDED, *_needed(home)}
+    for name in store.names(NEEDED) if home.shares_store else []:
+        needed |= set(json.loads(store.read(NEEDED, name) or b'{"keys": []}')["keys"])
+    return needed
 
 
 def _needed(home: Home) -> set[str]:

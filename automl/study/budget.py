@@ -87,6 +87,7 @@ class Clock:
         self.now, self.started, self.budget = now, now(), budget
         self.searched_before, self.refit_before = searched_before, refit_before
         self.search_seconds: float | None = None
+        self.refits_have_the_rest = False
 
     def seconds(self) -> float:
         return self.now() - self.started
@@ -107,9 +108,14 @@ class Clock:
         """The seconds that refits will take if the search goes on for so many more."""
         return self._refit_seconds(self.seconds() + seconds)
 
-    def end_search(self) -> None:
-        """Note that the search has ended: from now on the time is for refits."""
+    def end_search(self, is_out_of_minutes: bool = False) -> None:
+        """Note that the search has ended: from now on the time is for refits.
+
+        Where it ended for want of minutes, and refits have none of their own, they have all that
+        is left.
+        """
         self.search_seconds = self.seconds()
+        self.refits_have_the_rest = is_out_of_minutes and self.budget.refit_minutes is None
 
     def refit_seconds(self) -> float:
         """The seconds that refits have had, in earlier runs too."""
@@ -130,7 +136,8 @@ class Clock:
             return math.inf
         until = self.search_seconds + self._refit_seconds(self.search_seconds)
         if self.budget.minutes is not None:
-            until = min(until, 60 * self.budget.minutes)
+            end = 60 * self.budget.minutes
+            until = end if self.refits_have_the_rest else min(until, end)
         return until - self.seconds()
 
     def _refit_seconds(self, searched: float) -> float:

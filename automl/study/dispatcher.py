@@ -99,10 +99,11 @@ class Dispatcher:
 
     def resize(self, slots: int, max_live: int) -> None:
         """Note that the cluster has grown or shrunk, and has other slots and live trials now."""
+        if slots != self.options.slots:
+            running = {trial: self.under_way.plans[trial].keys for trial in self.under_way.live}
+            self.making.resize(slots, running)
         self.options = replace(self.options, slots=slots, max_live=max_live)
         self.slots.max_live = max_live
-        running = {trial: self.under_way.plans[trial].keys for trial in self.under_way.live}
-        self.making.resize(slots, running)
         self.slots.fill(self.under_way.num_taken())
 
     def is_over(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from statistics import median
 
 from automl.study.budget import Clock, GpuMeter
@@ -15,6 +14,8 @@ TRIALS_EACH = 5
 FINISHING_SHARE, LEAST_FINISHING_SECONDS, MOST_FINISHING_SECONDS = 0.05, 5.0, 30.0
 """What export, gate and measuring are taken to need until some trial has shown it: a share of the
 time, the least and the most."""
+MOST_OF_A_TRIAL = 0.5
+"""Of a trial's fair time no more is kept for finishing: one slow trial says little of others."""
 LATEST = 5
 """The latest trials that show what finishing takes."""
 FIRST_GRACE_SECONDS = 60.0
@@ -55,7 +56,8 @@ class Timetable:
         if self.whole is None:
             self.whole = left
         rounds = max(1.0, trials_left / slots)
-        return self._limit(left, max(self.whole / TRIALS_EACH, left / rounds))
+        fair = max(self.whole / TRIALS_EACH, left / rounds)
+        return self._limit(left, fair, self._finishing_seconds())
 
     def training_seconds(self) -> float:
         """The seconds that a trial has for its trainings; infinite where time is not limited."""
@@ -63,10 +65,15 @@ class Timetable:
             return math.inf
         return self.whole / TRIALS_EACH - self._finishing_seconds()
 
-    def refit_limit(self, seconds_left: float, seconds_of_trial: float, rounds: int) -> TimeLimit:
-        """The time of a refit, of those that are left, when `rounds` of them are due."""
-        fair = max(seconds_left / max(1, rounds), 2 * seconds_of_trial)
-        return replace(self._limit(seconds_left, fair), takes_stored=False)
+    def refit_limit(self, seconds_left: float, trial: TrialResult | None, rounds: int) -> TimeLimit:
+        """The time of a refit of a trial, of those that are left, when `rounds` of them are due.
+
+        It needs what the trial needed for export, gate and measuring.
+        """
+        whole = trial.seconds + trial.reused_seconds if trial else 0.0
+        fair = max(seconds_left / max(1, rounds), 2 * whole)
+        finishing = _finishing(trial) if trial else self._finishing_seconds()
+        return self._limit(seconds_left, fair, finishing, takes_stored=False)
 
     def expected_seconds(self, slots: int, trials_left: float) -> float:
         """The seconds until the budget is spent, by what trials took so far; infinite while that
@@ -95,18 +102,26 @@ class Timetable:
         """Learn from a trial of this run how long trials take, and what of that is not training."""
         if result.is_complete:
             self.took.append(result.seconds)
-            stages = sum(result.stages.values()) - result.stages.get("export", 0.0)
-            self.finishing.append(max(0.0, result.seconds - stages))
+            self.finishing.append(_finishing(result))
 
-    def _limit(self, left: float, fair: float) -> TimeLimit:
-        finishing = self._finishing_seconds()
-        return TimeLimit(Countdown(left - finishing), fair, finishing, self._least_seconds())
+    def _limit(
+        self, left: float, fair: float, finishing: float, takes_stored: bool = True
+    ) -> TimeLimit:
+        countdown, least = Countdown(left - finishing), self._least_seconds()
+        return TimeLimit(countdown, fair, finishing, least, takes_stored)
 
     def _least_seconds(self) -> float:
         return median(self.took) / 2 if self.took else 0.0
 
     def _finishing_seconds(self) -> float:
         if self.finishing:
-            return max(self.finishing[-LATEST:])
+            most = MOST_OF_A_TRIAL * (self.whole or math.inf) / TRIALS_EACH
+            return min(max(self.finishing[-LATEST:]), most)
         usual = FINISHING_SHARE * (self.whole or 0.0)
         return min(max(usual, LEAST_FINISHING_SECONDS), MOST_FINISHING_SECONDS)
+
+
+def _finishing(result: TrialResult) -> float:
+    """The seconds of a trial that were not training or compressing."""
+    stages = sum(result.stages.values()) - result.stages.get("export", 0.0)
+    return max(0.0, result.seconds - stages)

@@ -88,8 +88,8 @@ class Delivery:
             turns = [event for event in events if isinstance(event, Opened | Ended)]
             self.is_ended = isinstance(turns[-1], Ended) if turns else self.is_ended
             if any(isinstance(event, Ended) for event in turns):
-                self._write_report(runs)
                 registry.register(runs, self.study, self.shipped)
+                self._write_report(runs)
             if offset > self.offset:
                 self.journal.deliver(self.uri, offset)
             self.offset = offset

@@ -45,11 +45,21 @@ class Journal:
 
     def delivered(self, uri: str) -> int:
         """The offset up to which a tracking server has everything."""
+        return min(self._known().get(uri, 0), self.path.stat().st_size)
+
+    def _known(self) -> dict[str, int]:
+        """The offset that each server is known to have, by its address."""
         try:
             known: dict[str, int] = json.loads(self.delivered_path.read_text())
         except (FileNotFoundError, ValueError):
-            return 0
-        return min(known.get(uri, 0), self.path.stat().st_size)
+            return {}
+        return known
+
+    def num_undelivered(self) -> int:
+        """The number of events that the tracking server, of several the last, does not have."""
+        with self.path.open("rb") as file:
+            file.seek(max(self._known().values(), default=0))
+            return sum(line.endswith(b"\n") for line in file)
 
     def deliver(self, uri: str, offset: int) -> None:
         """Note that a server has everything up to an offset; of others nothing is remembered."""

@@ -69,7 +69,7 @@ def mark_champion(study: Study, record: TrialRecord, shipped: Shipped) -> str:
         run = next(children(client, experiment, search.run_id, wanted), None)
         if run is None or run.info.end_time is None:
             raise ConnectionError("it has not heard of the trial's end")
-        registered = registry.open_registry(client, experiment, study.name)
+        registered = registry.open_registry(client, experiment, study)
         registered.add(record, run.info.run_id, run.info.end_time, shipped)
         registered.set_alias(CHAMPION, run.info.run_id)
         publish_report(client, search, study)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from automl.runtimes import onnx
 from automl.study.record import TrialRecord
 from automl.study.study import Study
 from automl.tracking.aliases import aliases, in_words
+from automl.tracking.views import REGISTERED_MODEL
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from automl.tracking.mlflow_runs import Runs
 
 FILE = "model.onnx"
+SEARCH_TAG = "automl_search_id"
+"""The tag of a registered model that holds the id of its search."""
 REQUIREMENTS = ["onnxruntime>=1.20", "onnx", "numpy"]
 
 
@@ -97,7 +101,7 @@ def register(runs: Runs, study: Study, shipped: Callable[[TrialRecord], Shipped 
     named = aliases(study)
     if not named:
         return
-    registry = open_registry(runs.client, runs.experiment, study.name)
+    registry = open_registry(runs.client, runs.experiment, study)
     for trial, record in {r.trial_id: r for r in (*study.front().members, *named.values())}.items():
         if (model := shipped(record)) is not None:
             registry.add(record, runs.trials[trial], runs.ended[trial], model)
@@ -105,16 +109,34 @@ def register(runs: Runs, study: Study, shipped: Callable[[TrialRecord], Shipped 
         registry.set_alias(alias, runs.trials[record.trial_id])
 
 
-def open_registry(client: MlflowClient, experiment: str, name: str) -> Registry:
-    condition = f"name = '{name}'"
-    if not client.search_registered_models(condition):
-        client.create_registered_model(
-            name,
-            description=f"Models of the search `{name}`: its front. To load one: "
-            f'`mlflow.onnx.load_model("models:/{name}@knee")`.',
-        )
-    found = client.search_model_versions(condition, max_results=10_000)
+def open_registry(client: MlflowClient, experiment: str, study: Study) -> Registry:
+    """The registered model of a search, made if need be.
+
+    It has the search's name. Where another search has that, as of another home or user, the name
+    of who began this one comes behind, then a number.
+    """
+    search = study.attribute("mlflow_search")
+    own = client.search_registered_models(f"tags.{SEARCH_TAG} = '{search}'")
+    name = own[0].name if own else _new_model(client, study, search)
+    study.set_attribute(REGISTERED_MODEL, name)
+    found = client.search_model_versions(f"name = '{name}'", max_results=10_000)
     return Registry(client, experiment, name, {v.run_id: v.version for v in found if v.run_id})
+
+
+def _new_model(client: MlflowClient, study: Study, search: str) -> str:
+    """Make a registered model under the first name that is free; returns the name."""
+    by_user = "-".join(filter(None, (study.name, study.attribute("user"))))
+    numbered = (f"{by_user}-{number}" for number in itertools.count(2))
+    for name in itertools.chain([study.name, by_user], numbered):
+        if not client.search_registered_models(f"name = '{name}'"):
+            break
+    client.create_registered_model(
+        name,
+        {SEARCH_TAG: search},
+        f"Models of the search `{study.name}`: its front. To load one: "
+        f'`mlflow.onnx.load_model("models:/{name}@knee")`.',
+    )
+    return name
 
 
 def _save(folder: Path, shipped: Shipped, run_id: str, model: LoggedModel) -> None:

@@ -10,6 +10,8 @@ from automl.tracking.mlflow_patches import SharedView, artifact_path, view_path
 
 REPORT = "report.html"
 """The artifact of the search's run that shows all of it."""
+REGISTERED_MODEL = "registered_model"
+"""The attribute of a study that names its registered model, once there is one."""
 EXPORTS = {"smallest": "--best size_bytes", "fastest": "--best latency_ms", "knee": "--knee"}
 
 
@@ -35,8 +37,8 @@ def note(study: Study, run: SearchRun) -> str:
             f"- **{alias}**: trial {record.trial_id}, {in_words(record)}; "
             f"to take it: `automl export {study.name} {options} --out out`"
         ]
-    if named:
-        lines += ["", f'From Python: `mlflow.onnx.load_model("models:/{study.name}@knee")`.']
+    if model := study.attribute(REGISTERED_MODEL):
+        lines += ["", f'From Python: `mlflow.onnx.load_model("models:/{model}@knee")`.']
     return "\n".join(lines)
 
 

@@ -15,7 +15,8 @@ from automl.cli import parameters, search_commands
 from automl.cli.app import app
 from automl.engine import search_options
 from automl.engine.declared_options import Shown
-from automl.engine.search_options import Choice, NewSearch, Options, OwnData, declared
+from automl.engine.search_options import NewSearch, Options, declared
+from automl.engine.wishes import Choice, OwnData
 from automl.errors import UserError
 
 TAKERS = ("search", "init", "resume", "submit", "sync", "check", "doctor", "export", "explain")
@@ -51,7 +52,7 @@ def test_search_takes_every_option_and_submit_all_but_the_address():
 
 def test_resume_takes_the_options_that_it_may_change():
     budgets = {f.name for f in fields(search_options.Budgets)}
-    machine = {"address", "concurrency", "cpus_per_trial", "gpus_per_trial"}
+    machine = {"address", "concurrency", "cpus_per_trial", "gpus_per_trial", "gpu_type"}
     assert set(declared("resume")) == {*budgets, *machine, "tracking_uri"}
 
 

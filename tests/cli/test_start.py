@@ -7,7 +7,7 @@ from helpers.command import refused
 
 from automl.engine import space_source
 from automl.engine.presets import PRESETS
-from automl.engine.search_options import OwnData
+from automl.engine.wishes import OwnData
 from automl.home import Home
 
 

@@ -19,6 +19,11 @@ FILES = {
     "mlflow/kustomization.yaml": (check.kustomization, "basic_auth.ini", "basic_aut.ini"),
     "mlflow/basic_auth.ini": (check.accounts, "auth_cache_ttl_seconds", "auth_cache_ttl"),
     "slurm/automl.sbatch": (check.sbatch, "--resume-if-exists", "--resume-if-exist"),
+    "observe/prometheus.yaml": (check.prometheus, "scrape_interval", "scrape_intervall"),
+    "observe/alerts.yaml": (check.alerts, "ray_automl_slots", "ray_automl_slot"),
+    "observe/dashboard.json": (check.dashboard, "ray_automl_front_models", "ray_automl_models"),
+    "observe/grafana.yaml": (check.grafana, "datasources:", "datasource:"),
+    "observe/grafana-dashboards.yaml": (check.grafana, "/etc/grafana/automl", "/etc/grafana/auto"),
     "vm/cluster.yaml": (check.ray_up, "head_node_type", "head_node_typ"),
     "vm/skypilot.yaml": (check.sky, "num_nodes", "num_node"),
 }

@@ -16,8 +16,9 @@ def test_only_this_machine_reaches_what_compose_publishes():
     text = (DEPLOY / "compose" / "compose.yaml").read_text()
     assert check.compose(text.replace('"127.0.0.1:5000:5000"', '"5000:5000"'))
     services = compose()["services"]
-    assert {name for name, service in services.items() if "ports" in service} == {"mlflow", "head"}
-    for name in ("postgres", "store"):
+    published = {name for name, service in services.items() if "ports" in service}
+    assert published == {"mlflow", "head", "grafana"}
+    for name in ("postgres", "store", "prometheus"):
         assert services[name]["networks"] == ["inside"]
 
 

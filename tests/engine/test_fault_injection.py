@@ -12,6 +12,8 @@ from helpers.trials import CACHE
 
 from automl import MLP, Int, Sklearn, Space, Train, TrialConfig
 from automl.bounds.bound import UNKNOWN, Bounds
+from automl.cluster.controller import Events
+from automl.cluster.placement import Request
 from automl.cluster.searcher import StudySearcher
 from automl.engine.refit import Refitter
 from automl.engine.watch import Watch, guarded
@@ -134,9 +136,19 @@ class Trials:
 
 
 def test_a_trial_that_cannot_be_planned_fails_and_the_next_is_handed_out():
-    ended = []
-    searcher = StudySearcher(Trials(), lambda record: None, lambda *end: ended.append(end))
-    assert searcher.suggest("any")["trial"] == TrialId(1)
+    ended, placed = [], []
+    told = Events(
+        on_start=lambda record: None,
+        on_placed=lambda *place: placed.append(place),
+        on_report=lambda *report: True,
+        on_end=lambda *end: ended.append(end),
+        on_process_lost=lambda *lost: None,
+        on_loop=lambda: None,
+    )
+    searcher = StudySearcher(Trials(), Request(gpus=0.5), lambda: ["a"], told)
+    handed_out = searcher.suggest("any")
+    assert handed_out["trial"] == TrialId(1) and placed == [(TrialId(1), 0)]
+    assert handed_out["bundle"] == {"CPU": 1.0, "GPU": 0.5} and handed_out["left_out"] == ["a"]
     ((trial, result),) = ended
     assert (trial, result.status) == (TrialId(0), Status.FAILED)
     assert result.reason == "FileNotFoundError: the data of trial 0 is gone"

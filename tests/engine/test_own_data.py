@@ -10,8 +10,9 @@ from PIL import Image
 from automl.data import dataset
 from automl.data.npz import Npz
 from automl.engine import presets, space_source
-from automl.engine.search_options import Options, OwnData
+from automl.engine.search_options import Options
 from automl.engine.space_text import Shape, config
+from automl.engine.wishes import OwnData
 from automl.errors import UserError
 from automl.home import Home
 from automl.space import space_file

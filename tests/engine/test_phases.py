@@ -193,6 +193,16 @@ def test_trials_that_time_cuts_off_are_waited_for(phases):
     assert phases.is_over()
 
 
+def test_refits_have_the_minutes_that_no_other_trial_could_use(phases):
+    phases = phases(minutes=10.0)
+    first = phases.next_trial()
+    phases.time_limit(first.id)
+    NOW[0] = 350.0
+    phases.end(first.id, replace(complete(first.id), seconds=349.0))
+    assert phases.phase is Phase.REFITTING
+    assert phases.clock.seconds_left() == 250
+
+
 def test_one_that_takes_too_long_to_finish_is_stopped(phases):
     phases = phases(minutes=10.0, refit_minutes=0)
     first = phases.next_trial()

@@ -10,7 +10,8 @@ import pytest
 import automl
 from automl.engine import search_options
 from automl.engine.declared_options import Shown
-from automl.engine.search_options import NewSearch, Options, OwnData, declared, read
+from automl.engine.search_options import NewSearch, Options, declared, read
+from automl.engine.wishes import OwnData
 from automl.errors import UserError
 from automl.study.budget import Budget
 

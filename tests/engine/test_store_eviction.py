@@ -1,7 +1,7 @@
 import shutil
 
 from automl.engine.searches import open_study
-from automl.engine.store_eviction import trim
+from automl.engine.store_eviction import tell_others, trim
 from automl.home import Home
 from automl.store import Store
 
@@ -22,3 +22,21 @@ def test_without_room_only_the_fronts_files_stay(studied, tmp_path, monkeypatch)
     monkeypatch.setenv("AUTOML_STORE_GB", "0")
     trim(home)
     assert kept() == front
+
+
+def test_a_home_leaves_in_a_shared_store_what_another_needs(studied, tmp_path, monkeypatch):
+    shared, ann, ben = tmp_path / "shared", Home(tmp_path / "ann"), Home(tmp_path / "ben")
+    shutil.copytree(studied.home.store, shared)
+    shutil.copytree(studied.home.path, ann.path)
+    ben.path.mkdir()
+    for home in (ann, ben):
+        home.use_store(str(shared))
+    front = {record.result.key for record in studied.study.front().members}
+    store = Store(str(shared))
+    monkeypatch.setenv("AUTOML_STORE_GB", "0")
+    tell_others(ann, store)
+    trim(ben)
+    assert all(store.has(key, "model.onnx") for key in front)
+    (ann.path / "studies").rename(tmp_path / "removed")
+    trim(ann)
+    assert not any(store.has(key, "model.onnx") for key in front), "nobody needs them any more"

@@ -2,8 +2,10 @@
 
 import configparser
 import functools
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,8 +15,19 @@ import click
 import yaml
 from jsonschema import Draft202012Validator
 
+from automl.cluster.live_metrics import DESCRIPTIONS
+
 ROOT = Path(__file__).parent.parent.parent
 DEPLOY = ROOT / "deploy"
+SERIES_OF_RAY = {
+    "ray_node_cpu_utilization",
+    "ray_node_disk_free",
+    "ray_node_disk_usage",
+    "ray_node_gpus_utilization",
+    "ray_node_mem_available",
+    "ray_node_mem_total",
+    "ray_node_mem_used",
+}
 KINDS = {
     "RayCluster": "ray.io/v1",
     "RayJob": "ray.io/v1",
@@ -44,7 +57,7 @@ def compose(text):
         for words in (service.get("command", []), service.get("healthcheck", {}).get("test", [])):
             faults += command([word for word in words if word != "CMD"])
         faults += [f"{name} has a secret of its own" for key in _open_secrets(service)]
-        known = {"postgres", "store", "home"}
+        known = {"postgres", "store", "home", "prometheus"}
         for volume in service.get("volumes", []):
             source = volume.split(":")[0]
             if source not in known and not (DEPLOY / "compose" / source).exists():
@@ -253,6 +266,60 @@ def secrets(text):
     faults = [f"{line} has a value" for line in lines if not line.endswith("=")]
     listed = {line.split("=")[0] for line in lines}
     return faults + [f"{name} is asked for, or listed, alone" for name in listed ^ asked]
+
+
+def prometheus(text):
+    """Faults of Prometheus' settings, and files of alerts that do not exist."""
+    document = yaml.safe_load(text)
+    missing = [n for n in document["rule_files"] if not (DEPLOY / "observe" / n).exists()]
+    faults = [f"there is no {name}" for name in missing]
+    return faults + against(document, definitions()["prometheus"]) + _promtool(text, "config")
+
+
+def alerts(text):
+    document = yaml.safe_load(text)
+    faults = against(document, definitions()["alerts"])
+    queries = [rule["expr"] for group in document["groups"] for rule in group["rules"]]
+    return faults + _unknown_series(queries) + _promtool(text, "rules")
+
+
+def dashboard(text):
+    document = json.loads(text)
+    queries = [target["expr"] for panel in document["panels"] for target in panel["targets"]]
+    variables = [var["query"]["query"] for var in document["templating"]["list"][1:]]
+    return against(document, definitions()["dashboard"]) + _unknown_series(queries + variables)
+
+
+def grafana(text):
+    """Faults of what Grafana is given at its start, by compose.yaml."""
+    document = yaml.safe_load(text)
+    faults = against(document, definitions()["grafana"])
+    service = yaml.safe_load((DEPLOY / "compose" / "compose.yaml").read_text())["services"]
+    mounted = [volume.split(":")[1] for volume in service["grafana"]["volumes"]]
+    folders = [one["options"]["path"] for one in document.get("providers", [])]
+    unmounted = [f for f in folders if not any(path.startswith(f"{f}/") for path in mounted)]
+    return faults + [f"nothing is mounted in {folder}" for folder in unmounted]
+
+
+def _unknown_series(queries):
+    """Series that neither we nor Ray have at the endpoint."""
+    ours = {f"ray_automl_{name}" for name in DESCRIPTIONS}
+    named = {name for query in queries for name in re.findall(r"\bray_\w+", query)}
+    return [f"there is no series {name}" for name in sorted(named - ours - SERIES_OF_RAY)]
+
+
+def _promtool(text, kind):
+    """What Prometheus' own check says, where it is installed."""
+    if not shutil.which("promtool"):
+        return []
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        file.write(text)
+        file.flush()
+        syntax = ["--syntax-only"] if kind == "config" else []
+        done = subprocess.run(
+            ["promtool", "check", kind, *syntax, file.name], capture_output=True, text=True
+        )
+    return [done.stderr or done.stdout] if done.returncode else []
 
 
 def sql(text):

@@ -13,6 +13,12 @@ class Lines(Watch):
     def waiting(self, why):
         say("waiting", why=why)
 
+    def planned(self, plan):
+        say("planned", plan=plan)
+
+    def left_out(self, why):
+        say("left_out", why=why)
+
     def began(self, study, slots, budget):
         say("began", slots=slots)
 

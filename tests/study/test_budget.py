@@ -27,6 +27,21 @@ def test_a_resumed_search_has_the_refit_time_that_remains():
     assert late.is_up()
 
 
+def test_refits_have_the_minutes_that_the_search_could_not_use():
+    seconds = [0.0]
+
+    def ended(budget, at, is_out_of_minutes):
+        seconds[0] = 0.0
+        clock = Clock(budget, now=lambda: seconds[0])
+        seconds[0] = at
+        clock.end_search(is_out_of_minutes)
+        return clock.seconds_left()
+
+    assert ended(Budget(minutes=10.0), 400.0, is_out_of_minutes=True) == 200
+    assert ended(Budget(minutes=10.0), 400.0, is_out_of_minutes=False) == 100
+    assert ended(Budget(minutes=10.0, refit_minutes=1.0), 500.0, is_out_of_minutes=True) == 60
+
+
 def test_without_a_budget_fifty_trials_run():
     assert Budget().max_trials() == 50
     assert "all its 50 trials" in Budget().spent([0.5] * 50)

@@ -1,6 +1,7 @@
 """The time that trials get, on a clock that the tests move."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -92,6 +93,25 @@ def test_the_end_is_expected_by_the_time_or_by_the_trials(timetable):
 def test_a_refit_has_the_time_that_is_left_for_its_kind(timetable):
     timed = timetable(minutes=10)
     timed.limit(2, math.inf)
-    assert timed.refit_limit(100.0, 20.0, rounds=1).fair_seconds == 100
-    several = timed.refit_limit(100.0, 20.0, rounds=4)
+    of_20_seconds = complete(15.0, train=12.0, export=2.0)
+    of_20_seconds = replace(of_20_seconds, reused_seconds=5.0)
+    assert timed.refit_limit(100.0, of_20_seconds, rounds=1).fair_seconds == 100
+    several = timed.refit_limit(100.0, of_20_seconds, rounds=4)
     assert several.fair_seconds == 40 and not several.takes_stored
+    assert timed.refit_limit(100.0, None, rounds=4).fair_seconds == 25
+
+
+def test_a_refit_finishes_as_its_trial_did_whatever_others_took(timetable):
+    timed = timetable(minutes=10)
+    timed.limit(2, math.inf)
+    timed.learn(complete(300.0, train=10.0, export=290.0))
+    limit = timed.refit_limit(100.0, complete(15.0, train=12.0, export=2.0), rounds=2)
+    assert limit.finishing_seconds == 3
+    assert limit.left.seconds_left() == pytest.approx(97, abs=1)
+
+
+def test_one_slow_trial_leaves_others_time_to_train(timetable):
+    timed = timetable(minutes=10)
+    timed.limit(2, math.inf)
+    timed.learn(complete(300.0, train=10.0, export=290.0))
+    assert timed.limit(2, math.inf).finishing_seconds == 480 / 5 / 2

@@ -1,0 +1,85 @@
+"""The wishes for data of one's own and for one model of a front, declared as options are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from automl.engine.declared_options import Shown
+
+DATA, MODEL = "Data", "Model"
+OWN_DATA = ("search", "init", "check")
+"""The commands that take data of one's own in a space's place."""
+CHOOSE = ("export", "explain")
+"""The commands that choose one model of a front."""
+
+
+@dataclass(frozen=True)
+class OwnData:
+    """The wishes for data of one's own, which stands in a space's place."""
+
+    target: Annotated[
+        str | None,
+        Shown(DATA, "The column to predict.", "found by its name where it can be", OWN_DATA),
+    ] = None
+    task: Annotated[
+        str | None,
+        Shown(DATA, "classification or regression.", "found by the target's values", OWN_DATA),
+    ] = None
+    preset: Annotated[
+        str | None,
+        Shown(
+            DATA,
+            "fast, balanced, best or tiny; `automl presets` says what each stands for.",
+            "balanced",
+            OWN_DATA,
+        ),
+    ] = None
+
+    def first_given(self) -> str:
+        """The flag of the first wish that was given; "" where none was."""
+        return next((f"--{name}" for name, wish in vars(self).items() if wish), "")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The wishes that choose one model of a front."""
+
+    where: Annotated[
+        str | None,
+        Shown(
+            MODEL,
+            'Only models that meet e.g. "size_bytes<=20000, accuracy within 1% of reference".',
+            "none",
+            CHOOSE,
+        ),
+    ] = None
+    best: Annotated[
+        str | None,
+        Shown(
+            MODEL,
+            "Take the model that is best in this figure, e.g. accuracy.",
+            "export: the first objective",
+            CHOOSE,
+        ),
+    ] = None
+    knee: Annotated[
+        bool,
+        Shown(
+            MODEL,
+            "Take the knee: the best compromise between all objectives.",
+            "explain: where no other wish is given",
+            CHOOSE,
+        ),
+    ] = False
+    prefer: Annotated[
+        str | None,
+        Shown(
+            MODEL,
+            "Decide by several figures, the most important first, e.g. "
+            '"accuracy within 0.01, size_bytes within 10%, latency_ms".',
+            "none",
+            CHOOSE,
+        ),
+    ] = None
+    trial: Annotated[str | None, Shown(MODEL, "Take this trial, e.g. 0012.", "none", CHOOSE)] = None

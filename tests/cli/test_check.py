@@ -1,5 +1,6 @@
 """Spaces checked, and one tiny trial run."""
 
+import json
 import re
 
 from helpers.command import automl, object_of
@@ -88,7 +89,11 @@ def test_a_tiny_trial_trains_its_teachers_for_one_epoch_too(tmp_path, monkeypatc
 def test_a_tiny_trial_tells_what_became_of_each_layer(tmp_path):
     (tmp_path / "telling.py").write_text(TELLING)
     first = "telling left 80 % of the weights as they were: lstm.weight, 80 % (LSTM)"
-    told = object_of(automl("check", "telling.py", "--run", "--json", cwd=tmp_path))
+    done = automl("check", "telling.py", "--run", "--json", cwd=tmp_path)
+    assert done.stderr.endswith(
+        "the tiny trial gave no model: rejected did not shrink: 2995 bytes, its parent has 2995\n"
+    )
+    told = json.loads(done.stdout)
     assert told["notes"] == [first]
     assert [own["tensor"] for own in told["layers"]["tensors"]] == ["lstm.weight", "head.weight"]
     assert [data["num_rows"] for data in told["data"]] == [1797]

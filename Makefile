@@ -12,7 +12,7 @@ NAME_OF := $(BIN)/python -c 'import json, sys; print(json.load(sys.stdin)["searc
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: help demo test test-all docs docs-pictures zoo replay bench bench-full check format install
+.PHONY: help demo test test-all docs docs-pictures zoo replay test-gpu bench bench-full check format install
 
 demo: .venv/installed  ## search the digits space, export a model to out/
 	name=$$($(BIN)/automl search digits --trials $(DEMO_TRIALS) --json | $(NAME_OF)) && \
@@ -42,6 +42,11 @@ zoo: .venv/installed-dev  ## take modules as people have them through twelve rec
 replay: .venv/installed-dev  ## compare files and proposals with those recorded, or with BASE=COMMIT
 	$(BIN)/python tests/replay/replay.py $(if $(BASE),--against $(BASE))
 
+# Eight minutes; gpu.json says what was seen.
+test-gpu: .venv/installed-dev  ## check on a GPU what runs on one; skipped where there is none
+	PYTHON=$(CURDIR)/$(BIN)/python tests/gpu/check.sh gpu.json
+	$(BIN)/pytest -m gpu tests/gpu
+
 # FASHION_MNIST and MNIST are folders of four IDX files each; the small one may go without.
 bench: .venv/installed-bench  ## run the search's benchmarks at small sizes
 	$(BIN)/python tests/benchmarks/samplers.py --small
@@ -56,6 +61,7 @@ bench: .venv/installed-bench  ## run the search's benchmarks at small sizes
 # Hours on two cores.
 bench-full: .venv/installed-bench  ## run all benchmarks anew, in some hours
 	$(BIN)/python tests/benchmarks/training.py $(FASHION_MNIST)
+	$(BIN)/python tests/benchmarks/large_set.py
 	$(BIN)/python tests/benchmarks/compression.py --digits --mnist $(MNIST) --fashion $(FASHION_MNIST)
 	$(BIN)/python tests/benchmarks/distillation.py $(FASHION_MNIST)
 	$(BIN)/python tests/benchmarks/table.py

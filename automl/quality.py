@@ -164,10 +164,7 @@ class LogLoss(Metric):
     perfect = 0.0
 
     def __call__(self, outputs: Outputs, targets: Targets) -> float:
-        from scipy.special import log_softmax
-
-        shares = log_softmax(outputs.astype(np.float64), axis=1)
-        return float(-shares[np.arange(len(targets)), targets].mean())
+        return float(surprise(outputs, targets).mean())
 
     def chance(self, targets: Targets) -> float:
         """The figure of the classes' own shares, given to every row."""
@@ -182,8 +179,7 @@ class Top5(Metric):
         return num_classes > 5
 
     def __call__(self, outputs: Outputs, targets: Targets) -> float:
-        own = np.take_along_axis(outputs, targets[:, None], axis=1)
-        return float(np.isin((outputs >= own).sum(1), range(1, 6)).mean())
+        return float(among_five(outputs, targets).mean())
 
     def chance(self, targets: Targets) -> float:
         """The figure of the five most frequent classes, answered for every row."""
@@ -204,13 +200,10 @@ class RocAuc(Metric):
 
     def __call__(self, outputs: Outputs, targets: Targets) -> float:
         scores = outputs[:, 1].astype(np.float64) - outputs[:, 0]
-        positive, negative = scores[targets == 1], np.sort(scores[targets == 0])
+        positive, negative = scores[targets == 1], scores[targets == 0]
         if not len(positive) or not len(negative):
             return 0.5
-        below = np.searchsorted(negative, positive, "left") + np.searchsorted(
-            negative, positive, "right"
-        )
-        return float(below.mean() / 2 / len(negative))
+        return float(shares_below(positive, negative).mean())
 
 
 class R2(Metric):
@@ -279,8 +272,34 @@ def measured(outputs: Outputs, targets: Targets) -> dict[str, float]:
     `outputs` are logits (rows, classes) where the targets are class numbers (rows,), integers;
     else predictions, like the targets (rows, outputs).
     """
-    num_classes = outputs.shape[1] if targets.dtype.kind in "iu" else 0
-    return {name: float(metric(outputs, targets)) for name, metric in metrics(num_classes).items()}
+    known = metrics_of(outputs, targets)
+    return {name: float(metric(outputs, targets)) for name, metric in known.items()}
+
+
+def metrics_of(outputs: Outputs, targets: Targets) -> dict[str, Metric]:
+    """The metrics of the task that answers and targets are of; shapes as in `measured`."""
+    return metrics(outputs.shape[1] if targets.dtype.kind in "iu" else 0)
+
+
+def surprise(outputs: Outputs, targets: Targets) -> NDArray[np.float64]:
+    """The negative logarithm of the share that each row's right class gets, (rows,)."""
+    from scipy.special import log_softmax
+
+    shares: NDArray[np.float64] = log_softmax(outputs.astype(np.float64), axis=1)
+    return -shares[np.arange(len(targets)), targets]
+
+
+def among_five(outputs: Outputs, targets: Targets) -> NDArray[np.bool_]:
+    """A mask of the rows whose target is among their five highest logits, (rows,)."""
+    own = np.take_along_axis(outputs, targets[:, None], axis=1)
+    return np.isin((outputs >= own).sum(1), range(1, 6))
+
+
+def shares_below(scores: Outputs, others: Outputs) -> NDArray[np.float64]:
+    """For each of some scores the share of the others below it, ties counting half, (scores,)."""
+    ordered = np.sort(others)
+    below = np.searchsorted(ordered, scores, "left") + np.searchsorted(ordered, scores, "right")
+    return below / 2 / len(others)
 
 
 def wilson_interval(share: float, count: int) -> Interval:

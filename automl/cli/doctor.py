@@ -53,7 +53,7 @@ def examine(home: Home, address: str | None, request: Request, num_workers: int)
         "python": platform.python_version(),
         "processors": str(os.cpu_count()),
         "memory": f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 1e9:.1f} GB",
-        "gpus": str(torch.cuda.device_count()),
+        "gpus": str(torch.accelerator.device_count()),
         "runtimes": "onnxruntime",
         "home": f"{home.path}, {free / 1e9:.1f} GB free, store of at most "
         f"{home.store_limit_bytes / 1e9:g} GB",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
@@ -74,7 +75,7 @@ def front(
     rows = [
         {
             "trial": record.trial_id,
-            **{name: record.values[name] for name in objectives},
+            **{name: _measured(record, name) for name in objectives},
             **_test_quality(figures),
             "model": record.params.get("model", ""),
             "shortened": record.result.shortened if record.result else "",
@@ -83,6 +84,10 @@ def front(
     ]
     empty = {name for name in ("model", "shortened") if not any(row[name] for row in rows)}
     table([{name: row[name] for name in row if name not in empty} for row in rows])
+
+
+def _measured(record: TrialRecord, name: str) -> Measured:
+    return Measured(name, record.values[name], record.uncertainty)
 
 
 def _test_quality(figures: TestFigures | None) -> Figures:
@@ -192,6 +197,18 @@ def layers(outcomes: Outcomes) -> None:
     )
 
 
+@dataclass(frozen=True)
+class Measured:
+    """A cell of a table: a figure with its standard error, where it is not exact."""
+
+    name: str
+    value: float
+    uncertainty: Figures
+
+    def __str__(self) -> str:
+        return formats.uncertain(self.name, self.value, self.uncertainty)
+
+
 def table(rows: Sequence[Mapping[str, object]]) -> None:
     """Rows of the same keys, aligned; a row is a block of lines where figures would be cut."""
     from rich import box
@@ -221,7 +238,7 @@ def table(rows: Sequence[Mapping[str, object]]) -> None:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float)
+    return isinstance(value, int | float | Measured)
 
 
 def _console() -> Console:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 MOST_ON_A_GPU = 16
 HEADROOM = 1.5
-"""What a trial is given of what it is estimated to take: libraries round up, steps copy weights."""
+"""Times the estimate that a trial is given: libraries round up, steps copy weights."""
 PROCESS_BYTES = 10**9
-"""What a process takes for its device's libraries and their workspaces, before any trial."""
+"""Bytes that a process takes for its device's libraries and their workspaces, before any trial."""
 ROUNDING = 10_000
 """Ray counts parts of a GPU in ten-thousandths."""
 

@@ -14,7 +14,7 @@ ROUNDING = 1e-9
 GPU_TYPE = "accelerator_type:"
 """Before the name of its GPUs' type, the resource by which Ray knows a node."""
 TYPE_SHARE = 0.001
-"""What a process takes of that resource: it only names the node."""
+"""The share of that resource that a process takes: it only names the node."""
 HEAD = "node:__internal_head__"
 
 
@@ -48,6 +48,11 @@ class Request:
         gpus = {"GPU": self.gpus} if self.gpus else {}
         kind = {GPU_TYPE + self.gpu_type: TYPE_SHARE} if self.gpu_type else {}
         return {"CPU": self.cpus, **gpus, **kind}
+
+    @property
+    def is_one_core(self) -> bool:
+        """True when each core of a machine runs a trial, and nothing else does."""
+        return self.cpus <= 1 and not self.gpus and self.concurrency is None
 
 
 @dataclass(frozen=True)
@@ -131,7 +136,7 @@ class Plan:
         )
 
     def _held(self) -> list[str]:
-        """What the nodes hold, in words, those together that are alike."""
+        """The processes that nodes hold, in words, like nodes together."""
         told = [self._held_by(node) for node in self.nodes]
         lines = []
         for held, kind, reason in dict.fromkeys(told):
@@ -149,7 +154,7 @@ class Plan:
         return held, _kind(node), reason
 
     def _lack(self, node: Node) -> str:
-        """What a node has too little of for one process."""
+        """The resource of which a node has too little for one process."""
         cpus, gpus = node.get("CPU", 0.0), node.get("GPU", 0.0)
         if self.request.gpu_type and self.request.gpu_type not in _types(node):
             return f"no {self.request.gpu_type}"

@@ -48,7 +48,7 @@ class DriverOnly:
 
 
 class Starts(Protocol):
-    """What is told of the trials that are handed out: see `controller.Events`."""
+    """Callbacks for the trials that are handed out: see `controller.Events`."""
 
     @property
     def on_start(self) -> Callable[[TrialRecord], None]: ...

@@ -18,6 +18,7 @@ from automl.data.dataset import Data, DatasetInfo, Split
 from automl.models.dataflow import Seen, flow_of
 from automl.models.deployed import Deployed, device_of, predict, seen_by
 from automl.models.family import Network
+from automl.models.out_of_memory import fewer_rows
 from automl.models.plain_layers import BATCH_NORMS, KINDS
 from automl.models.watching import watching
 from automl.recipe import STATISTICS_ROWS, Context
@@ -132,13 +133,17 @@ def recalibrate(network: Network, context: Context, count: int = STATISTICS_ROWS
     inputs = seen_by(network, rows.inputs, context.data.info).to(context.device)
     momenta = [norm.momentum for norm in norms]
     network.to(context.device).eval()
-    try:
+
+    def estimate(size: int) -> None:
         for norm in norms:
             norm.reset_running_stats()
             norm.train().momentum = None  # torch's sign for the plain average over batches
         with torch.no_grad():
-            for batch in interleaved(inputs, BATCH):
+            for batch in interleaved(inputs, size):
                 network(batch)
+
+    try:
+        fewer_rows(estimate, BATCH, least=2)
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum

@@ -17,6 +17,7 @@ from automl.compression.calibration import calibration_rows, interleaved
 from automl.errors import Rejected
 from automl.models.deployed import seen_by, standardised
 from automl.models.family import Group, Network, Slice
+from automl.models.out_of_memory import fewer_rows
 from automl.models.plain_layers import BATCH_NORMS
 from automl.recipe import Context
 from automl.training.batches import epoch_seed
@@ -60,14 +61,18 @@ def taylor(network: Network, groups: Sequence[Group], context: Context) -> list[
     loss = usual(info).build(info, context.device)
     probe = copy.deepcopy(network).to(context.device).requires_grad_(True).eval()
     parameters = dict(probe.body.named_parameters())
-    totals = [torch.zeros(group.size, device=context.device) for group in groups]
-    batches = (interleaved(rows, BATCH) for rows in (inputs, targets))
-    for batch, wanted in zip(*batches, strict=True):
-        probe.zero_grad(set_to_none=True)
-        loss(probe(batch), wanted, None).backward()  # type: ignore[no-untyped-call]
-        for total, group in zip(totals, groups, strict=True):
-            total += _first_order(group, parameters)
-    return totals
+
+    def scores(size: int) -> list[Tensor]:
+        totals = [torch.zeros(group.size, device=context.device) for group in groups]
+        batches = (interleaved(rows, size) for rows in (inputs, targets))
+        for batch, wanted in zip(*batches, strict=True):
+            probe.zero_grad(set_to_none=True)
+            loss(probe(batch), wanted, None).backward()  # type: ignore[no-untyped-call]
+            for total, group in zip(totals, groups, strict=True):
+                total += _first_order(group, parameters)
+        return totals
+
+    return fewer_rows(scores, BATCH)[0]
 
 
 def random(groups: Sequence[Group], seed: int) -> list[Tensor]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, BinaryIO, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -14,6 +14,8 @@ from numpy.typing import DTypeLike, NDArray
 Array: TypeAlias = NDArray[Any]
 """Of any type of numbers; the text beside it says which."""
 Numbers: TypeAlias = tuple[float, ...]
+Sums: TypeAlias = tuple[Array, Array, Array]
+"""Of each column the number of known values, their sum, and the sum of their squares."""
 
 MAX_ARRAY_BYTES = 256 << 20
 CHUNK_BYTES = 8 << 20
@@ -27,20 +29,44 @@ def empty(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         return np.memmap(file, dtype, "w+", shape=shape)
 
 
-def chunks(values: Array) -> Iterator[slice]:
+class _Sliced(Protocol):
+    def __len__(self) -> int: ...
+    @property
+    def nbytes(self) -> int: ...
+
+
+def chunks(values: _Sliced) -> Iterator[slice]:
     """Slices that cut an array (rows, ...) into pieces of at most `CHUNK_BYTES`, or of one row."""
-    size = max(1, CHUNK_BYTES // max(1, values[:1].nbytes))
+    size = _rows_at_once(len(values), values.nbytes)
     for start in range(0, len(values), size):
         yield slice(start, start + size)
 
 
+def write_header(file: BinaryIO, shape: tuple[int, ...], dtype: DTypeLike) -> None:
+    """Begin an .npy file of an array of this shape, whose values follow."""
+    header = {
+        "descr": np.lib.format.dtype_to_descr(np.dtype(dtype)),
+        "fortran_order": False,
+        "shape": shape,
+    }
+    np.lib.format.write_array_header_1_0(file, header)
+
+
 def write_rows(path: Path, values: Array, rows: NDArray[np.int64]) -> None:
-    """Write those rows of an array (rows, ...) as an .npy file, a piece at a time."""
-    shape = (len(rows), *values.shape[1:])
-    file = np.lib.format.open_memmap(path, mode="w+", dtype=values.dtype, shape=shape)
-    for chunk in chunks(file):
-        file[chunk] = values[rows[chunk]]
-    file.flush()
+    """Write those rows of an array (rows, ...) as an .npy file, a piece at a time.
+
+    Through a map, a disk that is full would end the process without a word.
+    """
+    with path.open("wb") as file:
+        write_header(file, (len(rows), *values.shape[1:]), values.dtype)
+        size = _rows_at_once(len(values), values.nbytes)
+        for start in range(0, len(rows), size):
+            file.write(np.ascontiguousarray(values[rows[start : start + size]]).data)
+
+
+def _rows_at_once(num_rows: int, num_bytes: int) -> int:
+    """The rows of a piece, given all rows and their bytes."""
+    return max(1, CHUNK_BYTES * num_rows // max(1, num_bytes))
 
 
 def moments(pieces: Iterable[Array]) -> tuple[Numbers, Numbers]:
@@ -48,15 +74,19 @@ def moments(pieces: Iterable[Array]) -> tuple[Numbers, Numbers]:
 
     Missing values (NaN) do not count. A constant column has the deviation 1.
     """
-    sums = [_sums(piece) for piece in pieces]
-    count, total, squares = np.sum(sums, 0) if sums else np.zeros((3, 0))
+    return moments_of([sums(piece) for piece in pieces])
+
+
+def moments_of(summed: Sequence[Sums]) -> tuple[Numbers, Numbers]:
+    """The same, of pieces that are summed up."""
+    count, total, squares = np.sum(summed, axis=0) if summed else np.zeros((3, 0))
     mean = total / np.maximum(count, 1)
     variance = squares / np.maximum(count, 1) - mean**2
     std = np.sqrt(np.where(variance > 1e-12 * np.maximum(mean**2, 1e-12), variance, 1.0))
     return tuple(mean.tolist()), tuple(std.tolist())
 
 
-def _sums(piece: Array) -> tuple[Array, ...]:
+def sums(piece: Array) -> Sums:
     """The number of known values of each column, their sum, and the sum of their squares."""
     values = piece.astype(np.float64)
     known = np.isfinite(values)

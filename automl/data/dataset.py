@@ -6,7 +6,7 @@ import functools
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
@@ -18,13 +18,16 @@ from automl import user_code
 from automl.config import Config, canonical, decode, encode
 from automl.data.arrays import Array, Numbers, chunks, moments, write_rows
 from automl.data.checks import check
-from automl.data.content_hash import content_hash
+from automl.data.content_hash import content_hash, keep_in
+from automl.data.disk_room import check_room
+from automl.data.input_scaling import input_moments
 from automl.data.raw_dataset import Column, RawDataset
+from automl.data.rows_in_place import Rows, SourceFile, staying
+from automl.data.split_rows import split_rows
 from automl.data.summary import DataSummary, summarise
+from automl.errors import UserError
 
-VALIDATION_SHARE = 0.2
-TEST_SHARE = 0.2
-MAX_VALIDATION_ROWS = 5_000
+SOURCE_FILE = "train.inputs.json"
 CACHE_VERSION = 4
 
 
@@ -40,6 +43,11 @@ class Dataset(Config):
     def load(self) -> RawDataset:
         """All rows. Raises UserError, naming the file and the row, on data that cannot be used."""
         raise NotImplementedError
+
+    def load_into(self, folder: Path) -> RawDataset:
+        """The same; what takes long to make may be kept in the folder, for when it is asked again,
+        and inputs may stay there."""
+        return self.load()
 
     def tokenizer_json(self) -> str:
         """The tokenizer that makes a row of a text, as a tokenizer.json; "" where none does."""
@@ -67,6 +75,15 @@ class Split:
     """
 
     inputs: Array
+    targets: Array
+    rows: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSplit:
+    """The training rows, as in `Split`; `inputs` may stay in a file, of which they are some."""
+
+    inputs: Rows
     targets: Array
     rows: NDArray[np.int64]
 
@@ -100,20 +117,21 @@ class DatasetInfo(Config):
 class Data:
     """The rows that a trial sees: training and validation."""
 
-    train: Split
+    train: TrainingSplit
     validation: Split
     info: DatasetInfo = field(repr=False)
 
 
 def load(dataset: Dataset, seed: int, cache: Path) -> Data:
     """The training and validation rows; the test rows are left to `test_split`."""
-    return _load(_prepared(dataset, seed, cache))
+    folder = _prepared(dataset, seed, cache)
+    return _load(folder, _source(folder))
 
 
 @functools.lru_cache(maxsize=4)
-def _load(folder: Path) -> Data:
+def _load(folder: Path, source: SourceFile | None) -> Data:
     info: DatasetInfo = decode(json.loads((folder / "info.json").read_text()))
-    return Data(_read(folder, "train"), _read(folder, "validation"), info)
+    return Data(_read_training(folder, source), _read(folder, "validation"), info)
 
 
 def summary(dataset: Dataset, seed: int, cache: Path) -> DataSummary:
@@ -136,37 +154,61 @@ def test_split(dataset: Dataset, seed: int, cache: Path) -> Split:
 
 def _prepared(dataset: Dataset, seed: int, cache: Path) -> Path:
     """The folder with a dataset's split as arrays to map, made once on a machine."""
-    text = canonical([dataset.fingerprint(), seed, CACHE_VERSION])
-    folder = cache / hashlib.sha256(text.encode()).hexdigest()[:32]
-    if folder.exists():
+    keep_in(cache)
+    fingerprint = dataset.fingerprint()
+    folder = cache / _name([fingerprint, seed, CACHE_VERSION])
+    if _is_whole(folder):
         return folder
     cache.mkdir(parents=True, exist_ok=True)
     with FileLock(cache / "lock"):
         for unfinished in cache.glob("*.new"):
             shutil.rmtree(unfinished)
-        if not folder.exists():
+        if not _is_whole(folder):
+            shutil.rmtree(folder, ignore_errors=True)
             new = folder.with_suffix(".new")
             new.mkdir()
             try:
-                _prepare(dataset, seed, new)
+                _prepare(dataset, seed, new, cache / f"{_name([fingerprint])}.loaded")
                 new.rename(folder)
             finally:
                 shutil.rmtree(new, ignore_errors=True)
     return folder
 
 
-def _prepare(dataset: Dataset, seed: int, folder: Path) -> None:
-    raw = dataset.load()
-    check(str(dataset), raw)
-    parts = dict(zip(("train", "validation", "test"), _rows(raw, seed), strict=True))
+def _name(values: list[object]) -> str:
+    return hashlib.sha256(canonical(values).encode()).hexdigest()[:32]
+
+
+def _is_whole(folder: Path) -> bool:
+    """True of a prepared folder whose rows are all there, as they were."""
+    source = _source(folder) if folder.exists() else None
+    return folder.exists() and (source is None or source.is_as_it_was())
+
+
+def _source(folder: Path) -> SourceFile | None:
+    """The file in which the training inputs stay; None where they were copied."""
+    file = folder / SOURCE_FILE
+    return decode(json.loads(file.read_text())) if file.exists() else None
+
+
+def _prepare(dataset: Dataset, seed: int, folder: Path, loaded: Path) -> None:
+    """Split a dataset into a folder; what it loads into `loaded` stays there only if it is used."""
+    try:
+        raw = dataset.load_into(loaded)
+        check(str(dataset), raw)
+    except UserError:
+        shutil.rmtree(loaded, ignore_errors=True)
+        raise
+    parts = dict(zip(("train", "validation", "test"), split_rows(raw, seed), strict=True))
     num_rows = {name: len(rows) for name, rows in parts.items()}
     found = summarise(str(dataset), raw, num_rows, bool(dataset.tokenizer_json()))
     (folder / "summary.json").write_text(canonical(found))
-    for name, rows in parts.items():
-        write_rows(folder / f"{name}.inputs.npy", raw.inputs, rows)
-        write_rows(folder / f"{name}.targets.npy", raw.targets, rows)
-        np.save(folder / f"{name}.rows.npy", rows)
-    train = _read(folder, "train")
+    own = [*(Path(getattr(dataset, name)).absolute() for name in dataset.paths), loaded]
+    source = staying(raw.inputs, len(parts["train"]), own)
+    _write(str(dataset), folder, raw, parts, source)
+    if source is None or loaded not in Path(source.path).parents:
+        shutil.rmtree(loaded, ignore_errors=True)
+    train = _read_training(folder, source)
     targets = train.targets if raw.targets.ndim == 2 else train.targets[:0, None]
     info = DatasetInfo(
         input_shape=raw.input_shape,
@@ -175,7 +217,7 @@ def _prepare(dataset: Dataset, seed: int, folder: Path) -> None:
         class_counts=_class_counts(train.targets, len(raw.classes)),
         columns=raw.columns,
         num_tokens=raw.num_tokens,
-        inputs=_input_scaling(raw, train.inputs),
+        inputs=Scaling(*input_moments(raw, train.inputs)),
         targets=Scaling(*moments(targets[rows] for rows in chunks(targets))),
     )
     (folder / "info.json").write_text(canonical(info))
@@ -185,30 +227,24 @@ def _class_counts(targets: Array, num_classes: int) -> tuple[int, ...]:
     return tuple(np.bincount(targets, minlength=num_classes).tolist()) if num_classes else ()
 
 
-def _rows(raw: RawDataset, seed: int) -> tuple[NDArray[np.int64], ...]:
-    """Row numbers for training, validation and test, each class in the same shares.
-
-    Each class has at least one row in each part, which scikit-learn's stratified splits do not
-    promise to a class of few rows.
-    """
-    rng, count = np.random.default_rng(seed), raw.num_learned
-    share = min(VALIDATION_SHARE, MAX_VALIDATION_ROWS / count)
-    strata = raw.targets[:count] if raw.classes else np.zeros(count, np.int64)
-    parts: tuple[list[NDArray[np.int64]], ...] = ([], [], [])
-    for stratum in np.unique(strata):
-        rows = rng.permutation(np.flatnonzero(strata == stratum))
-        num_validation = 0 if raw.num_validation else max(1, round(share * len(rows)))
-        num_test = 0 if raw.num_test else max(1, round(TEST_SHARE * len(rows)))
-        bounds = [len(rows) - num_validation - num_test, len(rows) - num_test]
-        for part, chosen in zip(parts, np.split(rows, bounds), strict=True):
-            part.append(chosen)
-    train, validation, test = (np.sort(np.concatenate(part)) for part in parts)
-    own_validation, own_test = np.split(np.arange(count, len(raw.targets)), [raw.num_validation])
-    return (
-        train,
-        own_validation if raw.num_validation else validation,
-        own_test if raw.num_test else test,
-    )
+def _write(
+    name: str,
+    folder: Path,
+    raw: RawDataset,
+    parts: Mapping[str, NDArray[np.int64]],
+    source: SourceFile | None,
+) -> None:
+    """Write the rows of each part; training inputs that stay in a file are only named."""
+    copied = [part for part in parts if part != "train" or source is None]
+    row_bytes = raw.inputs.nbytes / len(raw.inputs)
+    check_room(name, folder, row_bytes * sum(len(parts[part]) for part in copied))
+    for part, rows in parts.items():
+        write_rows(folder / f"{part}.targets.npy", raw.targets, rows)
+        np.save(folder / f"{part}.rows.npy", rows)
+    for part in copied:
+        write_rows(folder / f"{part}.inputs.npy", raw.inputs, parts[part])
+    if source is not None:
+        (folder / SOURCE_FILE).write_text(canonical(source))
 
 
 def _read(folder: Path, name: str) -> Split:
@@ -220,18 +256,10 @@ def _read(folder: Path, name: str) -> Split:
     return Split(inputs, targets, rows)
 
 
-def _input_scaling(raw: RawDataset, inputs: Array) -> Scaling:
-    """The scaling of training inputs: per channel of an image or a series, per column of a row,
-    and none of text."""
-    if raw.num_tokens:
-        return Scaling((), ())
-    pieces = (inputs[rows] for rows in chunks(inputs))
-    if raw.columns:
-        numeric = [i for i, column in enumerate(raw.columns) if not column.categories]
-        pieces = (piece[:, numeric] for piece in pieces)
-    elif len(raw.input_shape) > 1:
-        shape, channels = (-1, *raw.input_shape), raw.input_shape[0]
-        pieces = (
-            np.moveaxis(piece.reshape(shape), 1, -1).reshape(-1, channels) for piece in pieces
-        )
-    return Scaling(*moments(pieces))
+def _read_training(folder: Path, source: SourceFile | None) -> TrainingSplit:
+    if source is None:
+        return TrainingSplit(**vars(_read(folder, "train")))
+    targets, rows = (
+        np.load(folder / f"train.{part}.npy", mmap_mode="c") for part in ("targets", "rows")
+    )
+    return TrainingSplit(source.rows(rows), targets, rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 from automl.data import archive
 from automl.data.arrays import Array, empty
 from automl.data.dataset import Dataset
-from automl.data.pixels import MODES, decoded
+from automl.data.decoding import decoded_rows
+from automl.data.pixels import MODES, decoded_aloud, silent
 from automl.data.raw_dataset import RawDataset
 from automl.data.reading import coded, existing, is_visible, listed, visible_files
 from automl.errors import UserError
@@ -43,12 +45,16 @@ class ImageFolder(Dataset):
     paths: ClassVar[tuple[str, ...]] = ("path",)
 
     def load(self) -> RawDataset:
+        with tempfile.TemporaryDirectory(prefix="automl-") as folder:
+            return self.load_into(Path(folder))
+
+    def load_into(self, folder: Path) -> RawDataset:
         check_pixels(self, self.size, self.channels)
         with archive.opened(existing(self.path)) as root:
-            return self._load(root)
+            return self._load(root, folder)
 
-    def _load(self, root: Path) -> RawDataset:
-        parts = {name: _images(folder) for name, folder in _splits(root).items()}
+    def _load(self, root: Path, folder: Path) -> RawDataset:
+        parts = {name: _images(found) for name, found in _splits(root).items()}
         labelled = [pair for name in SPLITS for pair in parts.get(name, [])]
         files = [file for _, file in labelled]
         classes, targets = coded([label for label, _ in labelled])
@@ -56,10 +62,15 @@ class ImageFolder(Dataset):
         def row_name(row: int) -> str:
             return str(Path(self.path) / files[row].relative_to(root))
 
-        images = (
-            decoded(file, self.size, self.channels, row_name(row)) for row, file in enumerate(files)
-        )
-        inputs = stacked(images, len(files), row_name)
+        with silent():
+            first = decoded_aloud(files[0], self.size, self.channels, row_name(0))
+
+            def decode(row: int) -> NDArray[np.uint8]:
+                image = decoded_aloud(files[row], self.size, self.channels, row_name(row))
+                check_alike(image.shape, first.shape, row_name, row)
+                return image
+
+            inputs = decoded_rows(str(self), folder, len(files), decode)
         return RawDataset(
             inputs,
             targets,
@@ -88,14 +99,20 @@ def stacked(
     for row, image in enumerate(images):
         if row == 0:
             inputs = empty((count, *image.shape), np.uint8)
-        if image.shape != inputs.shape[1:]:
-            raise UserError(
-                f"{row_name(row)} is {image.shape[1]} x {image.shape[2]} pixels, but "
-                f"{row_name(0)} is {inputs.shape[2]} x {inputs.shape[3]}; "
-                "give a size to have all resized"
-            )
+        check_alike(image.shape, inputs.shape[1:], row_name, row)
         inputs[row] = image
     return inputs
+
+
+def check_alike(
+    shape: tuple[int, ...], first: tuple[int, ...], row_name: Callable[[int], str], row: int
+) -> None:
+    """Raise UserError on an image of a row that has not the shape of the first."""
+    if shape != first:
+        raise UserError(
+            f"{row_name(row)} is {shape[1]} x {shape[2]} pixels, but {row_name(0)} is "
+            f"{first[1]} x {first[2]}; give a size to have all resized"
+        )
 
 
 def _splits(root: Path) -> dict[str, Path]:

@@ -14,8 +14,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from automl.data.arrays import Array, empty
+from automl.data.arrays import MAX_ARRAY_BYTES, Array, empty
 from automl.data.dataset import Dataset
+from automl.data.disk_room import check_room
 from automl.data.precision import check_precision
 from automl.data.raw_dataset import RawDataset
 from automl.data.reading import coded, existing, listed
@@ -38,10 +39,11 @@ MAX_CLASS_FLOATS = 20
 class Npz(Dataset):
     """Arrays `inputs` and `targets`, maybe `test_inputs`, `test_targets` and names in `classes`.
 
-    A folder's files are mapped, so that they may be larger than memory. Inputs are rows of
-    features, of (channels, steps), of uint8 (height, width), or of (channels, height, width);
-    `shape` says it where a row has another one. Integer targets are classes from 0, texts are
-    classes by name, all others the outputs of a regression. Nothing is unpickled.
+    A folder's files are mapped, and those of a large .npz once it is unpacked, so that they may be
+    larger than memory. Inputs are rows of features, of (channels, steps), of uint8 (height, width),
+    or of (channels, height, width); `shape` says it where a row has another one. Integer targets
+    are classes from 0, texts are classes by name, all others the outputs of a regression. Nothing
+    is unpickled.
     """
 
     path: str
@@ -49,7 +51,17 @@ class Npz(Dataset):
     paths: ClassVar[tuple[str, ...]] = ("path",)
 
     def load(self) -> RawDataset:
-        arrays = _read(existing(self.path))
+        return self._raw(_read(existing(self.path)))
+
+    def load_into(self, folder: Path) -> RawDataset:
+        path = existing(self.path)
+        if not path.is_file() or _unpacked_bytes(path) <= MAX_ARRAY_BYTES:
+            return self.load()
+        folder.mkdir(exist_ok=True)
+        check_room(str(self), folder, _unpacked_bytes(path))
+        return self._raw(_read(path, folder))
+
+    def _raw(self, arrays: _Arrays) -> RawDataset:
         has_test = "test_inputs" in arrays or "test_targets" in arrays
         _name_targets(arrays)
         for part in ("", "test_") if has_test else ("",):
@@ -86,12 +98,14 @@ def _row_shape(path: str, inputs: Array, dtype: np.dtype[Any]) -> tuple[int, ...
     return row
 
 
-def _read(path: Path) -> _Arrays:
-    """The arrays in a file or a folder, by their names."""
+def _read(path: Path, unpacked: Path | None = None) -> _Arrays:
+    """The arrays in a file or a folder, by their names; mapped where they are unpacked first."""
     if not path.is_dir() and not zipfile.is_zipfile(path):
         raise UserError(f"{path} is no .npz file and no folder of .npy files; use numpy.savez")
     try:
-        arrays, held = _load(path)
+        if unpacked is not None:
+            _unpack(path, unpacked)
+        arrays, held = _load(unpacked or path)
         for array in arrays.values():
             if isinstance(array, np.ndarray) and array.dtype.kind == "U":
                 array.tolist()  # Raises on what is no character.
@@ -108,6 +122,22 @@ def _read(path: Path) -> _Arrays:
             "name the arrays inputs and targets"
         )
     return arrays
+
+
+def _unpacked_bytes(path: Path) -> int:
+    """The bytes of what is in a .npz file; 0 of any other."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return sum(member.file_size for member in archive.infolist())
+    except _DAMAGED:
+        return 0
+
+
+def _unpack(path: Path, folder: Path) -> None:
+    """Write the arrays that have our names as .npy files, as which a .npz file holds them."""
+    with zipfile.ZipFile(path) as archive:
+        for name in {f"{name}.npy" for name in _NAMES} & {*archive.namelist()}:
+            archive.extract(name, folder)
 
 
 def _load(path: Path) -> tuple[_Arrays, list[str]]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from automl.errors import UserError
 
@@ -21,10 +22,14 @@ def pixels(image: Image.Image, size: tuple[int, ...], channels: int) -> NDArray[
         raise ValueError(f"mode {image.mode} has more than 8 bits per channel")
     # A palette's transparency is dropped like any other; with it Pillow warns.
     image.info.pop("transparency", None)
-    upright = ImageOps.exif_transpose(image).convert(MODES[channels])
-    if size and upright.size != size[::-1]:
-        upright = upright.resize((size[1], size[0]), Image.Resampling.BILINEAR)
-    return np.moveaxis(np.atleast_3d(np.asarray(upright)), -1, 0)
+    image.load()
+    # Pillow copies what is upright and in this mode already, while no other thread may run.
+    is_upright = image.getexif().get(ExifTags.Base.Orientation, 1) == 1
+    upright = image if is_upright else ImageOps.exif_transpose(image)
+    coloured = upright if upright.mode == MODES[channels] else upright.convert(MODES[channels])
+    if size and coloured.size != size[::-1]:
+        coloured = coloured.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    return np.moveaxis(np.atleast_3d(np.asarray(coloured)), -1, 0)
 
 
 def decoded(path: Path, size: tuple[int, ...], channels: int, name: str = "") -> NDArray[np.uint8]:
@@ -32,10 +37,24 @@ def decoded(path: Path, size: tuple[int, ...], channels: int, name: str = "") ->
 
     Raises UserError on a file of none, under its `name` where it has another than its path.
     """
+    with silent():
+        return decoded_aloud(path, size, channels, name)
+
+
+def decoded_aloud(
+    path: Path, size: tuple[int, ...], channels: int, name: str = ""
+) -> NDArray[np.uint8]:
+    """The same for several threads at once, which share what is `silent`."""
     try:
-        # Cameras write notes that Pillow warns of; the pixels are right.
-        silent = warnings.catch_warnings(action="ignore", category=UserWarning)
-        with silent, Image.open(path) as image:
+        with Image.open(path) as image:
             return pixels(image, size, channels)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UserError(f"{name or path} does not decode ({error}); replace or remove it") from None
+
+
+def silent() -> AbstractContextManager[object]:
+    """Nothing is said on the notes that cameras write: Pillow warns of them, the pixels are right.
+
+    What is said is a matter of the whole process, not of a thread.
+    """
+    return warnings.catch_warnings(action="ignore", category=UserWarning)

@@ -138,8 +138,8 @@ class Options(Budgets):
         str | None,
         Shown(
             MACHINE,
-            "Measure on the machine that was given this Ray resource, e.g. pi.",
-            "any machine of the cluster",
+            "Take latency on the machines that were given this Ray resource, e.g. pi.",
+            "machines of the kind that most of the cluster are of",
         ),
     ] = None
     reuse: Annotated[

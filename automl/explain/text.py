@@ -140,7 +140,7 @@ def _differences(
 def _beside(explanation: Explanation) -> Iterator[str]:
     own, told = explanation.model.recorded, set[str]()
     for neighbour in explanation.beside:
-        gained, lost = _differences(own, neighbour.figures, explanation.objectives)
+        gained, lost = _differences(own, neighbour.figures, neighbour.differs)
         if neighbour.trial_id in told or not gained:
             continue
         told.add(neighbour.trial_id)

@@ -9,6 +9,9 @@ from torch import Tensor, nn
 
 from automl.data.dataset import DatasetInfo, Scaling
 from automl.models.family import Network
+from automl.models.out_of_memory import fewer_rows
+
+PREDICTED_AT_ONCE = 512
 
 
 class Inputs(nn.Module):
@@ -70,14 +73,27 @@ def standardised(targets: Tensor, info: DatasetInfo) -> Tensor:
     return (targets - mean) / std
 
 
-def predict(network: nn.Module, rows: Tensor, batch_size: int = 512) -> Tensor:
+def predict(network: nn.Module, rows: Tensor, batch_size: int = PREDICTED_AT_ONCE) -> Tensor:
     """Outputs (rows, ...) for `rows` (rows, ...), in evaluation mode, without gradients, on the
-    network's device."""
+    network's device; of fewer rows at once where memory is too small for `batch_size`."""
     network.eval()
-    device = device_of(network)
+    device, parts, at_once = device_of(network), list[Tensor](), batch_size
     with torch.inference_mode():
-        parts = [network(batch.to(device)) for batch in torch.split(rows, batch_size)]
+        for batch in torch.split(rows, batch_size):
+            answered, at_once = answers(network, batch.to(device), at_once)
+            parts.append(answered)
         return torch.cat(parts).clone()
+
+
+def answers(network: nn.Module, rows: Tensor, at_once: int) -> tuple[Tensor, int]:
+    """The outputs (rows, ...) of a network for `rows` (rows, ...) on its device, of so many at once
+    or fewer where memory is too small, and of how many."""
+
+    def of_parts(size: int) -> Tensor:
+        parts = [network(part) for part in torch.split(rows, size)]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    return fewer_rows(of_parts, max(1, min(at_once, len(rows))))
 
 
 def device_of(network: nn.Module) -> torch.device:

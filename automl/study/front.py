@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from automl import conditions, pareto
+from automl import conditions, noise, pareto, quality
 from automl.study.reference import ReferenceFigures
 
 if TYPE_CHECKING:
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 class Front:
     """The complete, feasible trials that none dominates; of equal trials the first by id.
+
+    Of these `unbeaten` ones, `members` are those that are better than each other by more than the
+    figures' uncertainty. The order in which trials come does not matter.
 
     `limits` are the constraints as numbers. Those relative to the reference's quality hold from
     its first training on, and rise with it: what no longer keeps them leaves the front.
@@ -26,51 +29,68 @@ class Front:
         self.reference = ReferenceFigures(settings)
         self.limits = conditions.limits(self.conditions, self.reference.figures)
         self._complete: list[TrialRecord] = []
-        self._members: list[TrialRecord] = []
+        self._unbeaten: list[TrialRecord] = []
+        self._members: list[TrialRecord] | None = []
         self._hypervolume: float | None = 0.0
         for record in records:
             self.add(record)
 
-    def add(self, record: TrialRecord) -> bool:
-        """Take in a trial that ended; True when it joins the front."""
+    def add(self, record: TrialRecord) -> None:
+        """Take in a trial that ended."""
         has_changed = self.reference.learn(record)
         if self.is_relative:
             self._complete += [record] * record.is_complete
             if has_changed:
-                return self._judge_anew(record)
-        return self._enter(record)
+                self._judge_anew()
+                return
+        self._enter(record)
 
-    def _judge_anew(self, last: TrialRecord) -> bool:
-        """Hold every trial against the reference as it is now; True when the last one is in."""
+    def _judge_anew(self) -> None:
+        """Hold every trial against the reference as it is now."""
         self.limits = conditions.limits(self.conditions, self.reference.figures)
-        self._members, self._hypervolume = [], 0.0
+        self._unbeaten, self._members, self._hypervolume = [], [], 0.0
         for record in self._complete:
             self._enter(record)
-        return any(member is last for member in self._members)
 
-    def _enter(self, record: TrialRecord) -> bool:
+    def _enter(self, record: TrialRecord) -> None:
         if not record.is_complete or not conditions.satisfies(record.values, self.limits):
-            return False
-        if any(self._beats(member, record) for member in self._members):
-            return False
-        self._members = [m for m in self._members if not self._beats(record, m)] + [record]
-        self._hypervolume = None
-        return True
+            return
+        if any(self._beats(member, record) for member in self._unbeaten):
+            return
+        self._unbeaten = [m for m in self._unbeaten if not self._beats(record, m)] + [record]
+        self._members = self._hypervolume = None
 
     def _beats(self, a: TrialRecord, b: TrialRecord) -> bool:
         if not pareto.covers(a.values, b.values, self.objectives):
             return False
-        return a.id < b.id or not pareto.covers(b.values, a.values, self.objectives)
+        if pareto.covers(b.values, a.values, self.objectives):
+            return a.id < b.id
+        # Between twins that differ in times alone, noise would choose another each time.
+        unsure = {*a.uncertainty, *b.uncertainty} - quality.METRICS.keys()
+        steady = [name for name in self.objectives if name not in unsure]
+        return not pareto.covers(b.values, a.values, steady)
+
+    @property
+    def unbeaten(self) -> list[TrialRecord]:
+        """The trials that none dominates, were all figures exact, and their twins that differ
+        from one in uncertain times alone, by number."""
+        return sorted(self._unbeaten, key=lambda record: record.id)
 
     @property
     def members(self) -> list[TrialRecord]:
         """The front's trials, then its refits, by number."""
-        return sorted(self._members, key=lambda record: record.id)
+        if self._members is None:
+            known = self.unbeaten
+            values = [record.values for record in known]
+            uncertainty = [record.uncertainty for record in known]
+            kept = noise.told_apart(values, uncertainty, self.objectives)
+            self._members = [known[position] for position in kept]
+        return self._members.copy()
 
     @property
     def hypervolume(self) -> float:
         """The share of the unit cube of the axes that the front dominates."""
         if self._hypervolume is None:
-            values = [member.values for member in self._members]
+            values = [member.values for member in self.members]
             self._hypervolume = pareto.hypervolume(values, self.axes)
         return self._hypervolume

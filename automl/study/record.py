@@ -138,3 +138,9 @@ class TrialRecord:
         """The measured figures of a complete trial."""
         assert self.measurement is not None
         return self.measurement.figures
+
+    @property
+    def uncertainty(self) -> dict[str, float]:
+        """The standard error of each figure of a complete trial that is not exact."""
+        assert self.measurement is not None
+        return self.measurement.uncertainty

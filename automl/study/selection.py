@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from automl import pareto
+from automl import noise, pareto
 from automl.conditions import Condition, Wish, limits, parse, parse_wishes, satisfies, violation
 from automl.errors import UserError, unknown
 from automl.pareto import Axis
 from automl.study.record import TrialRecord
 from automl.study.study import Study
+
+QUALITY_WEIGHT = 4.0
+"""The weight of quality's axis in the knee, against that of bytes and times together."""
 
 
 @dataclass(frozen=True)
@@ -87,41 +90,62 @@ def preferred(
 ) -> TrialRecord:
     """The record that is left when each wish keeps what is within its tolerance of the best.
 
-    A condition keeps what meets it, or comes nearest where nothing does. Several that are left
-    are told apart by the objectives not wished for, then by the figures wished for, each to the
-    last bit, then by age.
+    A tolerance is at least what noise explains. A condition keeps what meets it, or comes nearest
+    where nothing does. Several that are left are told apart by the objectives not wished for, then
+    by the figures wished for and all others to the last bit, then by age.
     """
     named = [wish.figure for wish in wishes if isinstance(wish, Wish)]
     rest = [name for name in objectives if name not in named]
-    for wish in (*wishes, *map(Wish, (*rest, *named))):
+    for wish in (*wishes, *map(Wish, rest)):
         if isinstance(wish, Condition):
             misses = [violation(record.values, limits([wish], reference)) for record in records]
             records = [r for r, miss in zip(records, misses) if miss <= min(misses)]
-            continue
-        sign = 1 if pareto.DIRECTIONS[wish.figure] == "max" else -1
-        values = [sign * record.values[wish.figure] for record in records]
-        bound = max(values) - wish.slack(max(values))
-        records = [record for record, value in zip(records, values) if value >= bound]
+        else:
+            records = _within(records, wish)
+    for name in (*named, *rest):
+        best = _best(records, name).values[name]
+        records = [record for record in records if record.values[name] == best]
     return records[0]
 
 
+def _best(records: Sequence[TrialRecord], figure: str) -> TrialRecord:
+    choose_one = max if pareto.DIRECTIONS[figure] == "max" else min
+    return choose_one(records, key=lambda record: record.values[figure])
+
+
+def _within(records: Sequence[TrialRecord], wish: Wish) -> list[TrialRecord]:
+    """The records within a wish's tolerance of the best in its figure, or that may be as good."""
+    name, best = wish.figure, _best(records, wish.figure)
+    slack, sure = wish.slack(best.values[name]), best.uncertainty.get(name, 0.0)
+
+    def is_within(record: TrialRecord) -> bool:
+        behind = abs(best.values[name] - record.values[name])
+        error = record.uncertainty.get(name, 0.0)
+        return behind <= max(slack, noise.tolerance(name, sure, error))
+
+    return [record for record in records if is_within(record)]
+
+
 def knee_of(records: Sequence[TrialRecord], axes: Mapping[str, Axis]) -> TrialRecord:
-    """The record whose coordinates, each spread over what these records span, sum to most.
+    """The record of most quality and least cost, each on the search's own axes.
 
-    That is the least Manhattan distance from the ideal (Chiu, Yen and Juan 2017,
-    https://arxiv.org/abs/1705.01705); with two objectives it is the record farthest beyond the
-    line through both ends (Das 1999).
+    A mean over the qualities counts `QUALITY_WEIGHT` times that over bytes and times, so that a
+    factor of two in all costs is worth one fortieth of the way from chance to perfection. Which
+    other records there are, and what they span, does not change which of two is preferred.
     """
-    coordinates = [
-        _spread([axis.at(record.values[name]) for record in records]) for name, axis in axes.items()
-    ]
-    sums = [sum(row) for row in zip(*coordinates)]
-    return records[sums.index(max(sums))]
+    costs = [name for name in axes if name in pareto.FILE_OBJECTIVES]
+    qualities = [name for name in axes if name not in costs]
+
+    def worth(record: TrialRecord) -> float:
+        places = {name: axis.at(record.values[name]) for name, axis in axes.items()}
+        quality, cost = (_mean([places[n] for n in own]) for own in (qualities, costs))
+        return QUALITY_WEIGHT * quality + cost
+
+    return max(records, key=worth)
 
 
-def _spread(values: Sequence[float]) -> list[float]:
-    low, width = min(values), max(values) - min(values)
-    return [(value - low) / width if width else 0.0 for value in values]
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / max(1, len(values))
 
 
 def _check_one(**wishes: object) -> None:

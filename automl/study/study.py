@@ -6,6 +6,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,14 @@ from automl import pareto
 from automl.config import decode, encode
 from automl.errors import UserError, alike
 from automl.faults import Fault
+from automl.measure.latency import Reference
 from automl.retry import patient
 from automl.space.domains import Params
 from automl.study import storage
 from automl.study.front import Front
 from automl.study.goal import Goal
 from automl.study.record import Course, Drawing, Settings, TrialRecord
-from automl.study.summary import Member, SearchSummary
+from automl.study.summary import Member, SearchSummary, waiting_share
 from automl.study.trial_id import Kind, TrialId
 from automl.trial.result import Status
 
@@ -55,8 +57,7 @@ class Study:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.name = folder, folder.name
-        self._stored = storage.load(folder)
-        self._study = self._stored.study
+        self.remember()
         known = self._study.user_attrs
         if known.get("schema_version") != SCHEMA_VERSION:
             raise EarlierVersion(
@@ -64,6 +65,20 @@ class Study:
                 "can open it; start a new search, under another --name or in another --home"
             )
         self.settings: Settings = decode(known["settings"])
+
+    def remember(self) -> None:
+        """Keep all trials in memory, as at first."""
+        self._open(is_bare=False)
+
+    def forget(self) -> None:
+        """Keep no trial in memory while a search runs; who asks for some reads the disk anew."""
+        self._open(is_bare=True)
+
+    def _open(self, *, is_bare: bool) -> None:
+        self._stored, self._is_bare = storage.load(self.folder, is_bare=is_bare), is_bare
+        self._study = self._stored.study
+        self._read: list[tuple[FrozenTrial, TrialRecord]] = []
+        """The trials as they were last read, and what was made of each."""
 
     @property
     def space_text(self) -> str:
@@ -73,6 +88,12 @@ class Study:
     def reference(self) -> bytes:
         return (self.folder / "reference.onnx").read_bytes()
 
+    @property
+    def timed_beside(self) -> Reference:
+        """The reference as what every other file is timed in turn with."""
+        load_ms = self.settings.reference.get("load_ms", 0.0)
+        return Reference(self.reference, self.settings.reference_latency_ms, load_ms)
+
     def refits(self) -> list[TrialRecord]:
         """The refits of the front's members, by number; they are not among the `records`."""
         stored = self._study.user_attrs
@@ -81,7 +102,15 @@ class Study:
 
     def records(self) -> list[TrialRecord]:
         """The trials that were started, by number."""
-        return [_record(trial) for trial in self._study.get_trials(deepcopy=False)]
+        if self._is_bare:
+            return Study(self.folder).records()
+        trials = self._study.get_trials(deepcopy=False)
+        # Optuna puts another object in the place of a trial that changes.
+        self._read = [
+            before if before is not None and before[0] is trial else (trial, _record(trial))
+            for trial, before in zip_longest(trials, self._read)
+        ]
+        return [record for _, record in self._read]
 
     def measured(self) -> list[TrialRecord]:
         """Every trial and refit that has figures."""
@@ -105,10 +134,13 @@ class Study:
             nonlocal num_tries
             num_tries += 1
             # What failed may have been written all the same.
-            if num_tries == 1 or len(self.records()) == record.id.number:
+            if num_tries == 1 or self._num_trials() == record.id.number:
                 self._study.add_trial(running)
 
         add()
+
+    def _num_trials(self) -> int:
+        return len(self._study.get_trials(deepcopy=False))
 
     @patient(storage.is_passing)
     def update(self, record: TrialRecord) -> None:
@@ -202,7 +234,7 @@ class Study:
         records, refits = self.records(), self.refits()
         front, goal = self.front([*records, *refits]), self.goal()
         results = [record.result for record in records if record.result is not None]
-        refitted = [record.result for record in refits if record.result is not None]
+        both = [*results, *(record.result for record in refits if record.result is not None)]
         counts = Counter(str(result.status) for result in results)
         counts[Status.SCREENED] = sum(len(record.drawing.screened) for record in records)
         return SearchSummary(
@@ -212,7 +244,9 @@ class Study:
             hypervolume=front.hypervolume,
             trials={str(status): counts[status] for status in Status},
             seconds=self.attribute("seconds", 0.0),
-            compute_seconds=sum(result.seconds for result in results + refitted),
+            compute_seconds=sum(result.seconds for result in both),
+            waited_seconds=sum(result.waited_seconds for result in both),
+            waiting_for_measurer_share=waiting_share(both),
             slots=self.attribute("slots", 1),
             until=str(goal),
             met_by=None if goal.met_by is None else goal.met_by.trial_id,
@@ -261,9 +295,10 @@ def taken(name: str) -> UserError:
 
 
 def member(record: TrialRecord) -> Member:
-    assert record.result is not None
-    result = record.result
-    return Member(record.trial_id, record.params, record.values, result.seconds, result.shortened)
+    ended = record.result
+    assert ended is not None
+    known = record.params, record.values, ended.seconds, ended.shortened, record.uncertainty
+    return Member(record.trial_id, *known)
 
 
 def _record(trial: FrozenTrial) -> TrialRecord:

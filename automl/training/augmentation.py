@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from automl.config import Config
 from automl.field_types import Above0To1, Whole
+from automl.training.feed import moved
 
 
 class Augmentation(Config):
@@ -39,7 +40,7 @@ class Shift(Augmentation):
             positions = torch.arange(length) - shifts + self.pixels
             shape = [1] * rows.ndim
             shape[0], shape[dim] = len(rows), length
-            index = positions.clamp(0, length + 2 * self.pixels - 1).view(shape).to(rows.device)
+            index = moved(positions.clamp(0, length + 2 * self.pixels - 1).view(shape), rows.device)
             padding = [0, 0] * (rows.ndim - 1 - dim) + [self.pixels, self.pixels]
             rows = F.pad(rows, padding).gather(dim, index.expand(rows.shape))
         return rows
@@ -52,7 +53,7 @@ class Flip(Augmentation):
     needs_space: ClassVar[int] = 2
 
     def __call__(self, rows: Tensor) -> Tensor:
-        flipped = (torch.rand(len(rows)) < 0.5).view(-1, 1, 1, 1).to(rows.device)
+        flipped = moved((torch.rand(len(rows)) < 0.5).view(-1, 1, 1, 1), rows.device)
         return torch.where(flipped, rows.flip(-1), rows)
 
 
@@ -76,4 +77,4 @@ class RandomErasing(Augmentation):
             shape = [1] * rows.ndim
             shape[0], shape[dim] = len(rows), length
             erased = erased & inside.view(shape)
-        return rows.masked_fill(erased.to(rows.device), 0.0)
+        return rows.masked_fill(moved(erased, rows.device), 0.0)

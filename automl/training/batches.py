@@ -12,14 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from automl.data.dataset import Data
-from automl.models.deployed import Inputs, predict, standardised
+from automl.models.deployed import Inputs, answers, standardised
 from automl.models.family import Network
 from automl.training.augmentation import Augmentation
+from automl.training.feed import Feed, Planned, moved
 from automl.training.losses import BatchLoss, Outputs
 from automl.training.schedules import Schedule
 
-MAX_DEVICE_BYTES = 1_000_000_000
 MAX_ROWS_AT_ONCE = 4096
+MAX_NUMBERS_AT_ONCE = 2**28
+"""The most of a batch that is prepared at once, in rows and in numbers: 1 GiB of fp32."""
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,7 @@ class Batches:
     ) -> None:
         self.inputs, self.augmentations, self.mixup = inputs.to(device), augmentations, mixup
         self.info, self.device = data.info, device
-        raw = torch.from_numpy(data.train.inputs)
-        self.raw = raw if raw.nbytes > MAX_DEVICE_BYTES else raw.to(device)
+        self.feed = Feed(data.train, device)
         targets = torch.from_numpy(data.train.targets)
         self.targets = standardised(targets, data.info).to(device)
         self.teacher: Network | None = None
@@ -118,6 +119,11 @@ class Batches:
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    def num_parts(self, num_rows: int) -> int:
+        """The number of parts into which a batch of so many rows is cut."""
+        row = max(1, math.prod(self.info.input_shape))
+        return math.ceil(num_rows / max(2, min(MAX_ROWS_AT_ONCE, MAX_NUMBERS_AT_ONCE // row)))
 
     def learn_from(self, teacher: Network, all_at_once: bool = True) -> None:
         """Add a teacher's outputs to every batch.
@@ -129,25 +135,33 @@ class Batches:
         scaling = teacher.spec.model.scaling(self.info)
         self.teachers_inputs = Inputs(self.info, scaling).to(self.device)
         if all_at_once and not self.augmentations and not self.mixup:
-            self.taught = predict(nn.Sequential(self.teachers_inputs, teacher), self.raw)
+            self.taught = self.feed.answers(nn.Sequential(self.teachers_inputs, teacher))
+
+    def ahead(self, planned: Iterator[Planned]) -> Iterator[Planned]:
+        """The same batches in their order; rows to come are gathered meanwhile, where they are far.
+
+        `take` knows them by the very tensor of row numbers.
+        """
+        return self.feed.ahead(planned)
 
     def take(self, rows: Tensor, num_rows: int) -> Iterator[Part]:
-        """A batch of these rows (rows,), in parts of at most `MAX_ROWS_AT_ONCE`.
+        """A batch of these rows (rows,), in `num_parts` parts.
 
         `num_rows` is the most that a rank has of the batch: all ranks cut into as many parts.
         """
-        for part in torch.tensor_split(rows, math.ceil(num_rows / MAX_ROWS_AT_ONCE)):
-            raw, targets = self._raw(part), self.targets[part.to(self.device)]
+        number = self.num_parts(num_rows)
+        for part, raw in zip(torch.tensor_split(rows, number), self.feed.parts(rows, number)):
+            part, raw = moved(part, self.device), self._augmented(raw)
+            targets = self.targets[part]
             mix, others = _Mix(), targets
             if self.mixup:
                 share = torch.distributions.Beta(self.mixup, self.mixup).sample().item()
-                mix = _Mix(share, torch.randperm(len(part)).to(self.device))
+                mix = _Mix(share, moved(torch.randperm(len(part)), self.device))
                 others = targets[mix.partners]
             taught = self._taught(part, raw, mix)
             yield Part(mix(self.inputs(raw)), targets, others, mix.share, taught)
 
-    def _raw(self, rows: Tensor) -> Tensor:
-        raw = self.raw[rows.to(self.raw.device)].to(self.device)
+    def _augmented(self, raw: Tensor) -> Tensor:
         if self.augmentations:
             raw = raw.float().reshape(-1, *self.info.input_shape)
             for augmentation in self.augmentations:
@@ -156,11 +170,11 @@ class Batches:
 
     def _taught(self, rows: Tensor, raw: Tensor, mix: _Mix) -> Tensor | None:
         if self.taught is not None:
-            return self.taught[rows.to(self.device)]
+            return self.taught[rows]
         if self.teacher is None:
             return None
         with torch.no_grad():
-            taught: Tensor = self.teacher(mix(self.teachers_inputs(raw)))
+            taught, _ = answers(self.teacher, mix(self.teachers_inputs(raw)), len(raw))
         return taught
 
 

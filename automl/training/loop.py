@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -20,17 +20,19 @@ from automl.recipe import STATISTICS_ROWS, Context, Report, Sibling, Step
 from automl.training import parallel
 from automl.training.augmentation import Augmentation
 from automl.training.batch_norm import keep_own_statistics
-from automl.training.batches import Batches, Plan, epoch_seed
+from automl.training.batches import MAX_ROWS_AT_ONCE, Batches, Plan, epoch_seed
+from automl.training.compiled import compiled
 from automl.training.distillation import misfit
-from automl.training.losses import BatchLoss, Loss, Outputs, usual
+from automl.training.losses import Loss, Outputs, usual
 from automl.training.optimizers import AdamW, Optimizer, keep_zeros
 from automl.training.parallel import Parallelism, SingleDevice, Spread, Trainee
+from automl.training.precision import PRECISIONS, answers, fast_and_repeatable, gradient_scaler
+from automl.training.rows_at_once import RowsAtOnce, largest_part
 from automl.training.schedules import Cosine, Fixed, Schedule, Warmup
 from automl.training.trainable import Everything, Trainable
 from automl.training.training_state import checkpoint, restore
 from automl.training.validation import Validation
 
-PRECISIONS = ("fp32", "bf16")
 CHECKED_PLACES = [i / 100 for i in range(100)]
 BATCH_SCALING = {"none": 0.0, "sqrt": 0.5, "linear": 1.0}
 
@@ -43,8 +45,10 @@ class Train(Step):
     where no `loss` is given, the task's own. `batch_size` counts rows over all ranks. With
     `batch_scaling` "linear" or "sqrt" the learning rate holds for the first batch, and grows with
     the batch or its root. `mixup` is the alpha of https://arxiv.org/abs/1710.09412, 0 for none.
-    `precision` is "fp32" or "bf16" (autocast). `trainable` is what learns. With a `row_share`
-    below 1 an epoch is over that share of the training rows.
+    `precision` is "fp32" (in TF32 where a device has it), or "bf16" or "fp16" by autocast, fp16
+    with scaled gradients. `trainable` is what learns. With a `row_share` below 1 an epoch is over
+    that share of the training rows. A batch that does not fit a device's memory is learned from
+    in parts.
     """
 
     optimizer: Optimizer = field(default_factory=AdamW)
@@ -105,10 +109,15 @@ class Train(Step):
                 f"step {self.label!r} distils from {self.teacher!r}, which is no step "
                 f"before it; name one of: {', '.join(labels) or '(none stands before it)'}"
             )
-        for name, known in (("precision", PRECISIONS), ("batch_scaling", BATCH_SCALING)):
+        for name, known in (("precision", [*PRECISIONS]), ("batch_scaling", [*BATCH_SCALING])):
             if getattr(self, name) not in known:
                 what = f"{name} of step {self.label!r}"
-                raise UserError(unknown(what, getattr(self, name), list(known)))
+                raise UserError(unknown(what, getattr(self, name), known))
+        if self.precision == "fp16" and not self.parallelism.scales_gradients:
+            raise UserError(
+                f"step {self.label!r} trains in fp16, whose gradients "
+                f"{type(self.parallelism).__name__} cannot scale; take bf16"
+            )
 
     def _check_numbers(self) -> None:
         if self.epochs < 1:
@@ -145,7 +154,8 @@ class Train(Step):
         if not _goes_on(context, 0.0):
             return model.eval()
         torch.manual_seed(epoch_seed(context.seed, self.label))
-        with self.trainable.chosen(model) as begin_epoch:
+        faster = fast_and_repeatable(context.device)
+        with self.trainable.chosen(model) as begin_epoch, faster:
             return (yield from self._run(model, context, begin_epoch))
 
     def _run(
@@ -163,12 +173,18 @@ class Train(Step):
                 keep_zeros(_network(learning), optimizer)
             return optimizer
 
+        def state() -> dict[str, bytes]:
+            return checkpoint(module, optimizer, scaler, at_once.most)
+
         optimizer, loss = build(module), config.build(info, context.device)
         batches, validation = self._batches(model, context), Validation(model, context)
-        first_epoch = parallel.agree(restore(context.checkpoints, module, optimizer))
-        self.parallelism.prepare(module)
-        called = self._compiled(module, loss, batches, context)
-        spread = self.parallelism.spread(Trainee(module, called, optimizer, build, self._outputs))
+        scaler = gradient_scaler(self.precision, context.device)
+        saved = restore(context.checkpoints, module, optimizer, scaler)
+        first_epoch, most = parallel.agree(saved)
+        at_once = RowsAtOnce(module, loss, self._outputs, most or MAX_ROWS_AT_ONCE)
+        called = self._called(at_once, batches, context)
+        trainee = Trainee(module, called, optimizer, build, self._outputs, scaler)
+        spread = self.parallelism.spread(trainee)
         rank, _ = self.parallelism.share()
         try:
             for epoch in range(first_epoch, self.epochs):
@@ -177,23 +193,24 @@ class Train(Step):
                 torch.manual_seed(epoch_seed(context.seed, self.label, epoch, rank))
                 spread.module.train()
                 begin_epoch(epoch / self.epochs)
-                mean_loss = self._epoch(spread, loss, batches, context, epoch)
+                mean_loss = self._epoch(spread, at_once, batches, context, epoch)
                 spread.gather()
                 if mean_loss is None:
                     break
                 metrics = {"loss": mean_loss, **validation.metrics(), **spread.figures()}
                 report = Report(self.label, epoch + 1, self.epochs, metrics)
                 if parallel.rank() == 0:
-                    context.checkpoints.save(report, lambda: checkpoint(module, optimizer))
+                    context.checkpoints.save(report, state)
                 yield report
         finally:
             spread.close()
+            context.notes.extend(at_once.notes(self.label))
         keep_own_statistics(module)
         self._formatted(model, torch.contiguous_format)
         return model.eval()
 
     def _epoch(
-        self, spread: Spread, loss: BatchLoss, batches: Batches, context: Context, epoch: int
+        self, spread: Spread, at_once: RowsAtOnce, batches: Batches, context: Context, epoch: int
     ) -> float | None:
         """The mean loss over an epoch's rows; None where its time was up before its end.
 
@@ -203,12 +220,14 @@ class Train(Step):
         schedule = self.learning_rate or Warmup(Cosine(self.optimizer.usual_learning_rate))
         scaling, first_size = BATCH_SCALING[self.batch_scaling], self.batch_size.at(0.0)
         total, seen, shares = torch.zeros((), device=batches.device), 0, plan.share[1]
-        for progress, num_rows, rows in spread.batches(plan, epoch, len(batches)):
+        for progress, num_rows, rows in spread.planned(plan, epoch, batches):
             # Ranks must not ask one another at every batch: those ask before each epoch.
             if parallel.world_size() == 1 and not _goes_on(context, progress):
                 return None
-            for part in batches.take(rows, math.ceil(num_rows / shares)):
-                total += spread.learn(part, loss, num_rows / shares)
+            most = math.ceil(num_rows / shares)
+            largest = math.ceil(most / batches.num_parts(most))
+            for part in batches.take(rows, most):
+                total += at_once.learn(spread, part, num_rows / shares, largest)
             spread.step(
                 schedule.at(progress) * (self.batch_size.at(progress) / first_size) ** scaling
             )
@@ -225,11 +244,7 @@ class Train(Step):
         """The outputs for inputs (rows, *input shape), as fp32."""
         if self.channels_last and inputs.ndim == 4:
             inputs = inputs.to(memory_format=torch.channels_last)
-        with torch.autocast(inputs.device.type, torch.bfloat16, self.precision == "bf16"):
-            outputs: Outputs = model(inputs)
-        if isinstance(outputs, tuple):
-            return tuple(output.float() for output in outputs)
-        return outputs.float()
+        return answers(model, inputs, self.precision)
 
     def _plan(self, context: Context) -> Plan:
         order = context.seed, self.label, self.epochs, self.batch_size
@@ -255,33 +270,24 @@ class Train(Step):
             model.to(memory_format=memory_format)  # type: ignore[call-overload]
         return model
 
-    def _compiled(
-        self, model: nn.Module, loss: BatchLoss, batches: Batches, context: Context
-    ) -> nn.Module:
-        """The model compiled; where that fails, as it is, and a note of why.
-
-        torch compiles at the first call, which is made here, without effect on the model.
-        """
+    def _called(self, at_once: RowsAtOnce, batches: Batches, context: Context) -> nn.Module:
+        """The module as it is called, prepared for its ranks, and compiled where it shall be."""
+        plan = self._plan(context)
+        is_alone = self.parallelism.may_repeat and parallel.world_size() == 1
+        if not is_alone:
+            at_once.rehearse(largest_part(plan, batches))
+        self.parallelism.prepare(at_once.module)
         if not self.compile:
-            return model
+            return at_once.module
+        name, reason, called = type(self.parallelism).__name__, "", at_once.module
         if not self.parallelism.takes_compiled:
-            name = type(self.parallelism).__name__
-            context.notes.append(f"step {self.label!r} is not compiled: {name} spreads it as it is")
-            return model
-        buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
-        try:
-            compiled = cast(nn.Module, torch.compile(model))
-            _, _, rows = next(self._plan(context).of_epoch(0, len(batches)))
-            part = next(batches.take(rows, len(rows)))
-            part.loss(loss, self._outputs(compiled.train(), part.inputs)).backward()  # type: ignore[no-untyped-call]
-        except Exception as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            reason = f"{name} spreads it as it is"
+        else:
+            graphs = is_alone and isinstance(self.batch_size, Fixed)
+            called, reason = compiled(at_once, largest_part(plan, batches), graphs)
+        if reason:
             context.notes.append(f"step {self.label!r} is not compiled: {reason}")
-            compiled = model
-        for name, buffer in model.named_buffers():
-            buffer.copy_(buffers[name])
-        model.zero_grad(set_to_none=True)
-        return compiled
+        return called
 
 
 def _goes_on(context: Context, done: float) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,6 +11,9 @@ from torch import nn
 
 from automl.config import Config
 from automl.field_types import Between0And1, From0Below1, NotNegative
+
+FUSED = ("cuda", "xpu", "mps")
+"""Devices for which torch's SGD, Adam and AdamW have one kernel for all parameters."""
 
 
 class Optimizer(Config):
@@ -36,7 +39,7 @@ class GradientDescent(Optimizer):
     full_batch: ClassVar[bool] = True
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.SGD(parameters)
+        return _on_device(torch.optim.SGD, parameters)
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class SGD(Optimizer):
     usual_learning_rate: ClassVar[float] = 0.1
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.SGD(parameters, weight_decay=self.weight_decay)
+        return _on_device(torch.optim.SGD, parameters, weight_decay=self.weight_decay)
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,8 @@ class Momentum(Optimizer):
     usual_learning_rate: ClassVar[float] = 0.02
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.SGD(parameters, momentum=self.momentum, weight_decay=self.weight_decay)
+        settings = {"momentum": self.momentum, "weight_decay": self.weight_decay}
+        return _on_device(torch.optim.SGD, parameters, **settings)
 
 
 @dataclass(frozen=True)
@@ -67,9 +71,8 @@ class Nesterov(Optimizer):
     usual_learning_rate: ClassVar[float] = 0.02
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.SGD(
-            parameters, momentum=self.momentum, weight_decay=self.weight_decay, nesterov=True
-        )
+        settings = {"momentum": self.momentum, "weight_decay": self.weight_decay}
+        return _on_device(torch.optim.SGD, parameters, nesterov=True, **settings)
 
 
 @dataclass(frozen=True)
@@ -81,9 +84,8 @@ class Adam(Optimizer):
     weight_decay: NotNegative = 0.0
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.Adam(
-            parameters, betas=(self.beta1, self.beta2), weight_decay=self.weight_decay
-        )
+        settings = {"betas": (self.beta1, self.beta2), "weight_decay": self.weight_decay}
+        return _on_device(torch.optim.Adam, parameters, **settings)
 
 
 @dataclass(frozen=True)
@@ -93,9 +95,8 @@ class AdamW(Optimizer):
     weight_decay: NotNegative = 0.01
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(
-            parameters, betas=(self.beta1, self.beta2), weight_decay=self.weight_decay
-        )
+        settings = {"betas": (self.beta1, self.beta2), "weight_decay": self.weight_decay}
+        return _on_device(torch.optim.AdamW, parameters, **settings)
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,8 @@ class Muon(Optimizer):
                 )
             )
         if others:
-            parts.append(torch.optim.AdamW(others, weight_decay=self.weight_decay))
+            settings = {"weight_decay": self.weight_decay}
+            parts.append(_on_device(torch.optim.AdamW, others, **settings))
         return _Together(parts)
 
 
@@ -173,6 +175,21 @@ def keep_zeros(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
                 parameter.mul_(mask)
 
     optimizer.register_step_post_hook(clear)
+
+
+def _on_device(
+    kind: Callable[..., torch.optim.Optimizer],
+    parameters: Iterable[nn.Parameter],
+    **settings: object,
+) -> torch.optim.Optimizer:
+    """An optimizer that moves all parameters in one kernel, where their device has such.
+
+    The processor has one, too, which rounds otherwise than the plain one and is not taken;
+    parameters in pieces, as DTensor, have none with those that are whole.
+    """
+    own = list(parameters)
+    is_fused = all(type(p) is nn.Parameter and p.device.type in FUSED for p in own)
+    return kind(own, **settings, **({"fused": True} if own and is_fused else {}))
 
 
 class _Together(torch.optim.Optimizer):

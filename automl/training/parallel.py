@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, TypeVar
 
 import torch
@@ -16,8 +16,10 @@ from automl.errors import words
 from automl.field_types import Count
 from automl.models.family import tensor_state
 from automl.training.batch_norm import share_statistics
-from automl.training.batches import Part, Plan
+from automl.training.batches import Batches, Part, Plan
+from automl.training.feed import Planned
 from automl.training.losses import BatchLoss, Outputs
+from automl.training.precision import gradient_scaler
 
 T = TypeVar("T")
 
@@ -27,7 +29,8 @@ class Trainee:
     """A plain module that is to learn, the same on every rank between epochs, and its optimizer.
 
     `called` is the module, or its compiled form. `build` makes an optimizer for another form of
-    the module or a part of it. `outputs` calls either as the step wants it called.
+    the module or a part of it. `outputs` calls either as the step wants it called. Through
+    `scaler` go the gradients of fp16.
     """
 
     module: nn.Module
@@ -35,6 +38,7 @@ class Trainee:
     optimizer: torch.optim.Optimizer
     build: Callable[[nn.Module], torch.optim.Optimizer]
     outputs: Callable[[nn.Module, Tensor], Outputs]
+    scaler: torch.amp.GradScaler = field(default_factory=lambda: gradient_scaler("fp32", "cpu"))
 
 
 class Spread:
@@ -45,21 +49,22 @@ class Spread:
     ) -> None:
         self.trainee, self.module, self.optimizer = trainee, module, optimizer
 
-    def batches(self, plan: Plan, epoch: int, count: int) -> Iterator[tuple[float, int, Tensor]]:
-        """This rank's batches of an epoch: progress, number of rows, row numbers (rows,)."""
-        return plan.of_epoch(epoch, count)
+    def planned(self, plan: Plan, epoch: int, batches: Batches) -> Iterator[Planned]:
+        """This rank's batches of an epoch, in their order."""
+        return batches.ahead(plan.of_epoch(epoch, len(batches)))
 
     def learn(self, part: Part, loss: BatchLoss, divisor: float) -> Tensor:
         """Add the gradients of a part's loss over `divisor`; returns the loss, of shape ()."""
         part_loss = part.loss(loss, self.trainee.outputs(self.module, part.inputs))
-        (part_loss / divisor).backward()  # type: ignore[no-untyped-call]
+        self.trainee.scaler.scale(part_loss / divisor).backward()  # type: ignore[no-untyped-call]
         return part_loss.detach()
 
     def step(self, learning_rate: float) -> None:
         """Move the weights by the gradients, and forget these."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
-        self.optimizer.step()
+        self.trainee.scaler.step(self.optimizer)
+        self.trainee.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
 
     def over_ranks(self, loss: Tensor, rows: int) -> tuple[float, int]:
@@ -81,10 +86,14 @@ class Parallelism(Config):
     """Base of the ways in which a training step uses the ranks of its trial.
 
     `num_workers` is the number of Train workers that it needs; 0 means the trial's own process.
+    One that `scales_gradients` can train in fp16; one that `may_repeat`, alone on a rank, learns
+    from a part of a batch anew after that has raised.
     """
 
     num_workers: int = 0
+    may_repeat: ClassVar[bool] = False
     takes_compiled: ClassVar[bool] = False
+    scales_gradients: ClassVar[bool] = False
 
     def share(self) -> tuple[int, int]:
         """(i, n): this rank takes the i-th of n equal shares of every batch."""
@@ -102,7 +111,9 @@ class Parallelism(Config):
 class SingleDevice(Parallelism):
     """No spreading; where a trial has several ranks for another step, each computes the same."""
 
+    may_repeat: ClassVar[bool] = True
     takes_compiled: ClassVar[bool] = True
+    scales_gradients: ClassVar[bool] = True
 
     def spread(self, trainee: Trainee) -> Spread:
         return Spread(trainee, trainee.called, trainee.optimizer)
@@ -114,6 +125,7 @@ class DataParallel(Parallelism):
 
     num_workers: Count = 2
     takes_compiled: ClassVar[bool] = True
+    scales_gradients: ClassVar[bool] = True
 
     def share(self) -> tuple[int, int]:
         return rank(), world_size()
@@ -165,3 +177,11 @@ def agree(value: T, source: int = 0) -> T:
     box = [value]
     dist.broadcast_object_list(box, src=source)
     return box[0]
+
+
+def least(value: int) -> int:
+    """The least of the ranks' values, on every rank."""
+    values: list[int | None] = [value] * world_size()
+    if world_size() > 1:
+        dist.all_gather_object(values, value)
+    return min(one for one in values if one is not None)

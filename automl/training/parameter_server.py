@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from automl.field_types import Count, Whole
 from automl.training.batch_norm import share_statistics
-from automl.training.batches import Plan
+from automl.training.batches import Batches, Plan
+from automl.training.feed import Planned
 from automl.training.parallel import Parallelism, SharedRows, Spread, Trainee, rank, world_size
 
 IN_STEP, TAKE, GIVE, END = range(4)
@@ -213,11 +214,12 @@ class _Served(SharedRows):
             thread.start()
             self.threads.append(thread)
 
-    def batches(self, plan: Plan, epoch: int, count: int) -> Iterator[tuple[float, int, Tensor]]:
+    def planned(self, plan: Plan, epoch: int, batches: Batches) -> Iterator[Planned]:
         if self.is_in_step:
-            yield from plan.of_epoch(epoch, count)
+            yield from super().planned(plan, epoch, batches)
             return
-        ranks = world_size()
+        # The server says which batch is next, so none can be gathered ahead.
+        ranks, count = world_size(), len(batches)
         each = [replace(plan, share=(i, ranks)).of_epoch(epoch, count) for i in range(ranks)]
         shares = [share for batch in zip(*each, strict=True) for share in batch]
         while True:

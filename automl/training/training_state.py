@@ -11,8 +11,15 @@ from torch import Tensor, nn
 from automl.models.family import load_tensor_state, tensor_state
 from automl.recipe import Checkpoints
 
+LOOP_FILE = "loop.json"
 
-def checkpoint(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, bytes]:
+
+def checkpoint(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    rows_at_once: int,
+) -> dict[str, bytes]:
     """The files of a state, by their names; random numbers need none, as the seed decides them."""
     tensors, numbers = {}, {}
     for index, state in optimizer.state_dict()["state"].items():
@@ -21,19 +28,27 @@ def checkpoint(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, 
                 tensors[f"{index}.{name}"] = value.contiguous()
             else:
                 numbers[f"{index}.{name}"] = value
+    loop = {"scaler": scaler.state_dict(), "rows_at_once": rows_at_once}
     weights = {name: tensor.contiguous().clone() for name, tensor in tensor_state(model).items()}
     return {
         "weights.safetensors": safetensors.torch.save(weights),
+        LOOP_FILE: json.dumps(loop).encode(),
         "optimizer.safetensors": safetensors.torch.save(tensors),
         "optimizer.json": json.dumps(numbers).encode(),
     }
 
 
-def restore(checkpoints: Checkpoints, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
-    """Load the latest state, if any is kept; returns the number of epochs done."""
+def restore(
+    checkpoints: Checkpoints,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+) -> tuple[int, int | None]:
+    """Load the latest state, if any is kept: the number of epochs done, and the rows at once; None
+    where nothing says how many."""
     found = checkpoints.load()
     if found is None:
-        return 0
+        return 0, None
     epoch, files = found
     load_tensor_state(model, safetensors.torch.load(files["weights.safetensors"]))
     values = {
@@ -46,4 +61,7 @@ def restore(checkpoints: Checkpoints, model: nn.Module, optimizer: torch.optim.O
         state.setdefault(int(index), {})[name] = value
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
-    return epoch
+    loop = json.loads(files.get(LOOP_FILE, b"{}"))
+    if loop.get("scaler"):
+        scaler.load_state_dict(loop["scaler"])
+    return epoch, loop.get("rows_at_once")

@@ -8,6 +8,7 @@ from automl import quality
 from automl.models.deployed import Deployed, predict
 from automl.models.family import Network
 from automl.recipe import Context
+from automl.training.feed import held
 
 
 class Validation:
@@ -16,7 +17,9 @@ class Validation:
     def __init__(self, model: Network, context: Context) -> None:
         data = context.data
         self.model = Deployed(model, data.info).to(context.device)
-        self.rows, self.targets = torch.from_numpy(data.validation.inputs), data.validation.targets
+        on_device = held(data.validation, context.device)
+        self.rows = torch.from_numpy(data.validation.inputs) if on_device is None else on_device
+        self.targets = data.validation.targets
 
     def metrics(self) -> dict[str, float]:
         """Every metric of the task."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from automl.data.dataset import Data
+from automl.data.rows_in_place import RowsInPlace
 
 NUMBER_BYTES = 4
 
@@ -14,8 +15,9 @@ CHECKPOINT_NUMBERS = 4
 
 
 def trial_bytes(num_parameters: int, data: Data) -> int:
-    """The bytes that a trial holds at its peak, rows included, on top of what Python and its
-    libraries take; what the layers give for a batch comes on top, too."""
+    """The bytes that a trial holds at its peak, rows included that do not stay in a file, on top
+    of what Python and its libraries take; what the layers give for a batch comes on top, too."""
     numbers = TRAINING_NUMBERS + CHECKPOINT_NUMBERS
     arrays = [a for split in (data.train, data.validation) for a in (split.inputs, split.targets)]
-    return NUMBER_BYTES * numbers * num_parameters + sum(array.nbytes for array in arrays)
+    held = sum(array.nbytes for array in arrays if not isinstance(array, RowsInPlace))
+    return NUMBER_BYTES * numbers * num_parameters + held

@@ -67,6 +67,15 @@ def test_no_figure_is_cut_on_a_narrow_terminal(capsys, monkeypatch, more):
         assert len(re.findall(rf"\b{re.escape(figure)}\b", shown)) == 2
 
 
+def test_a_figure_is_shown_with_its_error(capsys):
+    errors = {"accuracy": 0.0087, "latency_ms": 2.31e-05, "load_ms": 12.0}
+    values = {"accuracy": 0.97214, "latency_ms": 0.00826, "load_ms": 230.0, "size_bytes": 2995}
+    cells = {name: render.Measured(name, value, errors) for name, value in values.items()}
+    render.table([cells])
+    shown = " ".join(capsys.readouterr().out.splitlines()[3].split())
+    assert shown == "0.9721 ± 0.009 0.00826 ± 0.00002 230 ± 12 2,995"
+
+
 def test_names_in_brackets_are_no_markup(capsys):
     render.table([{"[red]name": "[bold]text", "n": 1}])
     printed = capsys.readouterr().out

@@ -5,6 +5,8 @@ from ray import tune
 from automl.cluster.actor import TrialActor
 from automl.cluster.left_out import UnfitNodeError, check_here, elsewhere, unfit_node
 from automl.cluster.losses import is_lost_node
+from automl.cluster.nodes import Members
+from automl.cluster.portable_space import PortableSpace
 from automl.store import Store
 
 
@@ -18,6 +20,38 @@ def test_a_process_says_that_its_node_does_not_reach_the_store(ray_session, tmp_
     assert unfit_node(f"the actor died: {raised.value}\n") == own
     assert "does not reach the store" in str(raised.value) and "--home" in str(raised.value)
     assert unfit_node("the actor died") == ""
+
+
+SPACE = """
+from automl import MLP, Sklearn, Space, Train, TrialConfig
+space = Space(TrialConfig(Sklearn("digits"), MLP((8,)), (Train(),)), ("accuracy",))
+"""
+
+
+def looked(members):
+    """What the next look tells, once all examinations have ended."""
+    ray.wait(list(members.examined.values()), num_returns=len(members.examined), timeout=60)
+    return members.look()
+
+
+def test_a_node_is_left_out_with_one_sentence_until_it_has_the_store(ray_session, tmp_path):
+    store = Store(str(tmp_path / "store"))
+    store.identify()
+    members = Members(PortableSpace(SPACE, {}, str(tmp_path)), tmp_path / "cache", store)
+    members.prepare()
+    (node,) = members.prepared
+    assert members.look() == [] and len(members.resources()) == 1
+    (tmp_path / "store").rename(tmp_path / "away")
+    members.leave_out(node)
+    assert members.left_out_now() == [node] and members.resources() == []
+    assert members.look() == []
+    (why,) = looked(members)
+    assert "does not reach the store" in why and why.endswith("until then it is left out")
+    assert looked(members) == [], "told once"
+    (tmp_path / "away").rename(tmp_path / "store")
+    while members.left_out:
+        assert looked(members) == []
+    assert len(members.resources()) == 1
 
 
 def test_a_trial_may_be_on_any_node_but_those_left_out():

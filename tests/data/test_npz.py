@@ -5,8 +5,11 @@ import numpy as np
 import pytest
 from helpers.datasets import write_npz
 
+from automl.data import dataset, rows_in_place
+from automl.data import npz as module
 from automl.data.dataset import load
 from automl.data.npz import Npz
+from automl.data.rows_in_place import RowsInPlace
 from automl.errors import UserError
 
 INPUTS, CLASSES = np.arange(40.0).reshape(20, 2), np.arange(20) % 2
@@ -179,3 +182,26 @@ def test_a_shape_that_does_not_hold_a_row_is_told(tmp_path):
         UserError, match=r"Npz\(shape=\(3,\)\): a row of .*a.npz has the shape \(2,\)"
     ):
         Npz(path, (3,)).load()
+
+
+def test_a_large_file_is_unpacked_and_mapped(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MAX_ARRAY_BYTES", 0)
+    monkeypatch.setattr(rows_in_place, "MAX_COPIED_BYTES", 0)
+    inputs, targets = np.arange(80, dtype=np.uint8).reshape(40, 2), np.arange(40) % 2
+    config = Npz(write_npz(tmp_path / "a.npz", inputs=inputs, targets=targets, more=np.ones(3)))
+    train = dataset.load(config, 0, tmp_path / "cache").train
+    assert isinstance(train.inputs, RowsInPlace)
+    assert np.array_equal(train.inputs[:], inputs[train.rows])
+    (unpacked,) = (tmp_path / "cache").glob("*.loaded")
+    assert sorted(path.name for path in unpacked.iterdir()) == ["inputs.npy", "targets.npy"]
+
+
+def test_a_large_file_that_is_damaged_is_told_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MAX_ARRAY_BYTES", 0)
+    path = Path(write_npz(tmp_path / "a.npz", inputs=np.ones((40, 2)), targets=np.arange(40) % 2))
+    content = bytearray(path.read_bytes())
+    content[200] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"a\.npz does not hold plain arrays \(.*; save it again"):
+        dataset.load(Npz(str(path)), 0, tmp_path / "cache")
+    assert not list((tmp_path / "cache").glob("*.loaded"))

@@ -178,8 +178,9 @@ def test_a_refit_is_told_through_its_origin(explained):
 def test_the_models_beside_it_are_told_with_the_cost_of_moving_there(explained):
     found = explained[0]
     own = {"accuracy": 0.9, "size_bytes": 1000, "latency_ms": 0.01}
-    better = Neighbour("accuracy", "0003", {**own, "accuracy": 0.95, "size_bytes": 1500})
-    smaller = Neighbour("size_bytes", "0004", {**own, "accuracy": 0.85, "size_bytes": 500})
+    names = list(own)
+    better = Neighbour("accuracy", "0003", {**own, "accuracy": 0.95, "size_bytes": 1500}, names)
+    smaller = Neighbour("size_bytes", "0004", {**own, "accuracy": 0.85, "size_bytes": 500}, names)
     same = replace(smaller, better="latency_ms")
     told = replace(found, model=replace(found.model, recorded=own), beside=[better, smaller, same])
     assert [one for one in sentences(told) if one.startswith("Beside it")] == [

@@ -55,19 +55,22 @@ NO_RUNGS = RungState()
 EVIL = "<script>document.title = 'broken in'</script>"
 
 
-def complete(accuracy, size_bytes, latency_ms, **more):
-    figures = Measurement({"accuracy": accuracy}, size_bytes, latency_ms, load_ms=1.0)
+def complete(accuracy, size_bytes, latency_ms, error=0.0, **more):
+    uncertainty = {"accuracy": error} if error else {}
+    figures = Measurement(
+        {"accuracy": accuracy}, size_bytes, latency_ms, load_ms=1.0, uncertainty=uncertainty
+    )
     stages = {"train": 10.0, "quantize": 2.0, "export": 1.0}
     return TrialResult(Status.COMPLETE, key="k", measurement=figures, **{"stages": stages, **more})
 
 
-def make(folder, settings=SETTINGS):
+def make(folder, settings=SETTINGS, error=0.0):
     """The study: six trials measured, one stopped after a rung, one before, one rejected, two
-    failed alike, one still running; trial 3 was trained again."""
+    failed alike, one still running; trial 3 was trained again. Accuracies have a standard error."""
     study = create(folder / "known", settings, space_file.find("digits").read_text(), b"file")
     for place, figures in enumerate(MEASURED):
         more = {"reused_steps": 1, "reused_seconds": 7.5, "stages": {"export": 1.0}}
-        end(study, complete(*figures, seconds=15.0, **(more if place == 4 else {})))
+        end(study, complete(*figures, error, seconds=15.0, **(more if place == 4 else {})))
     rule = StopRule(free=0)
     at = AXES["accuracy"].at(0.55), AXES["size_bytes"].at(50_000), -0.5
     rule.goes_on(TrialId(6), RungName("train", "labels", 2), Entry("k6", at))
@@ -78,7 +81,7 @@ def make(folder, settings=SETTINGS):
     end(study, TrialResult(Status.FAILED, f"ValueError: {EVIL} at row 3", seconds=2.0))
     end(study, TrialResult(Status.FAILED, f"ValueError: {EVIL} at row 14", seconds=2.0))
     study.start(_record(study))
-    refitted = complete(0.98, 60_000, 0.30, seconds=20.0, stages={"train": 18.0})
+    refitted = complete(0.98, 60_000, 0.30, error, seconds=20.0, stages={"train": 18.0})
     ended, refit = study.records()[3].ended + 120, TrialId(3, Kind.REFIT)
     more = {"result": refitted, "config": "{}", "ended": ended}
     study.write_refit(TrialRecord(refit, _params(3), {}, **more))

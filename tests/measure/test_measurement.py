@@ -13,6 +13,7 @@ from automl.models.convnet import ConvNet
 from automl.models.family import untrained
 from automl.models.mlp import MLP
 from automl.runtimes import onnx as runtime
+from automl.standard_errors import standard_errors
 
 
 def test_figures_are_read_off_the_file(build, context):
@@ -22,6 +23,8 @@ def test_figures_are_read_off_the_file(build, context):
     logits = runtime.session(file).run(None, {"input": rows.inputs})[0]
     assert figures.quality["accuracy"] == np.mean(logits.argmax(1) == rows.targets)
     assert figures.size_bytes == len(file)
+    errors = standard_errors(logits, rows.targets)
+    assert errors.items() <= figures.uncertainty.items() and "accuracy" in errors
     assert 0 < figures.latency_ms < 1000
     assert 0 < figures.load_ms < 10000
 

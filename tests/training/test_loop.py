@@ -164,7 +164,7 @@ def test_training_without_a_compiler_works_and_is_noted(context, build, monkeypa
 @pytest.mark.parametrize(
     ("step", "sentence"),
     [
-        (Train(precision="fp16"), "unknown precision of step 'train' 'fp16'; did you mean 'bf16'"),
+        (Train(precision="fp64"), "unknown precision of step 'train' 'fp64'; did you mean 'fp16'"),
         (Train(batch_scaling="root"), "unknown batch_scaling of step 'train' 'root'"),
         (Train(loss=Distill("teacher")), "which is no step before it"),
         (Train(epochs=0), "epochs of step 'train' is 0; it must be at least 1"),

@@ -70,7 +70,7 @@ def _foretold(proposer: Proposer, candidate: Candidate) -> ForetoldProposal:
     parent, expected, gain = candidate.parent, {}, None
     if len(history.observations) >= MIN_COMPLETE:
         bounded = [known.bounded(candidate)]
-        front = history.coordinates(members, len(axes))
+        front = history.coordinates(known.front.unbeaten, len(axes))
         mean, std = proposer.ranker.foretold(history, bounded)
         gain = float(proposer.ranker.gains(history, front, bounded)[0])
         for (name, axis), middle, doubt in zip(axes.items(), mean[0], std[0], strict=True):

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from automl import conditions, pareto
 from automl.pareto import Axis
+from automl.study import timeline
 from automl.study.front import Front
 from automl.study.record import Settings, TrialRecord
 from automl.study.selection import Advice, advise
 from automl.study.study import Study
 from automl.study.summary import SearchSummary
+from automl.study.timeline import Stay
 from automl.study.trial_id import TrialId
 from automl.trial.result import Status
 
-FRONT, DOMINATED, BREAKS = "front", "dominated", "breaks a constraint"
+FRONT, AS_GOOD = "front", "better by no more than noise"
+DOMINATED, BREAKS = "dominated", "breaks a constraint"
 UNFINISHED = (Status.STOPPED, Status.REJECTED, Status.FAILED)
-GROUPS = (*reversed(UNFINISHED), BREAKS, DOMINATED, FRONT)
+GROUPS = (*reversed(UNFINISHED), BREAKS, DOMINATED, AS_GOOD, FRONT)
 """Every trial that ended is in one group; the last are drawn over the first."""
 
 
@@ -43,7 +46,8 @@ class Findings:
     `points` are by number, refits last; `advice` is the model to take; `runs` says when each run
     of the search began, in seconds since 1970, and how many seconds had been searched before;
     `compresses` tells for each step's label whether the step is a compression; `constraints` and
-    `goal` tell what a model was to keep, and whether one met the goal.
+    `goal` tell what a model was to keep, and whether one met the goal; `stays` tell which slot
+    worked on which trial.
     """
 
     name: str
@@ -57,6 +61,7 @@ class Findings:
     compresses: Mapping[str, bool]
     constraints: list[str]
     goal: str
+    stays: list[Stay] = field(default_factory=list)
 
     @property
     def records(self) -> list[TrialRecord]:
@@ -69,6 +74,11 @@ class Findings:
     @property
     def unfinished(self) -> list[Point]:
         return [point for point in self.points if point.group in UNFINISHED]
+
+    @property
+    def is_uncertain(self) -> bool:
+        """True if some figure of the front is not exact."""
+        return any(record.uncertainty for record in self.front)
 
     @property
     def quality(self) -> str:
@@ -95,16 +105,21 @@ class Findings:
 
     def second(self, record: TrialRecord) -> float:
         """When a trial ended, counting what the search ran for alone."""
-        begun = [run for run in self.runs if run[0] <= record.ended] or self.runs[:1]
+        return self.at(record.ended)
+
+    def at(self, moment: float) -> float:
+        """The search's second at a moment, in seconds since 1970."""
+        begun = [run for run in self.runs if run[0] <= moment] or self.runs[:1]
         started, before = begun[-1]
-        return before + max(0.0, record.ended - started)
+        return before + max(0.0, moment - started)
 
 
 def read(study: Study, compresses: Mapping[str, bool]) -> Findings:
     records = [*study.records(), *study.refits()]
     ended = [record for record in records if record.result is not None]
     front = study.front(ended)
-    members = {record.id for record in front.members}
+    groups = {record.id: AS_GOOD for record in front.unbeaten}
+    groups |= {record.id: FRONT for record in front.members}
     first = min((record.ended for record in ended), default=0.0)
     runs = study.attribute("runs") or [(first, 0.0)]
     goal = study.goal()
@@ -112,7 +127,7 @@ def read(study: Study, compresses: Mapping[str, bool]) -> Findings:
         name=study.name,
         settings=study.settings,
         summary=study.summary(),
-        points=[_point(record, study.settings, front, members) for record in ended],
+        points=[_point(record, study.settings, front, groups) for record in ended],
         front=front.members,
         advice=advise(study, front.members),
         is_over=study.attribute("state") == "finished",
@@ -120,17 +135,18 @@ def read(study: Study, compresses: Mapping[str, bool]) -> Findings:
         compresses=compresses,
         constraints=[c.told(front.reference.figures) for c in study.settings.conditions],
         goal=goal.ending() or goal.missed(),
+        stays=timeline.read(study.folder),
     )
 
 
 def _point(
-    record: TrialRecord, settings: Settings, front: Front, members: Container[TrialId]
+    record: TrialRecord, settings: Settings, front: Front, groups: Mapping[TrialId, str]
 ) -> Point:
     assert record.result is not None
     if record.result.measurement is None:
         return Point(record, record.result.status, *_last_report(record, settings.axes))
-    if record.id in members:
-        return Point(record, FRONT, record.values)
+    if record.id in groups:
+        return Point(record, groups[record.id], record.values)
     feasible = conditions.satisfies(record.values, front.limits)
     return Point(record, DOMINATED if feasible else BREAKS, record.values)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 
@@ -10,6 +11,14 @@ def figure(name: str, value: float) -> str:
     if name == "size_bytes":
         return f"{value:,.0f}"
     return f"{value:.3g}" if name.endswith("_ms") else f"{value:.4f}"
+
+
+def uncertain(name: str, value: float, uncertainty: Mapping[str, float]) -> str:
+    """A measured figure with its standard error, where it has one: "0.9721 ± 0.009"."""
+    error = uncertainty.get(name, 0.0)
+    if error <= 0:
+        return figure(name, value)
+    return f"{figure(name, value)} ± {error:.{max(0, -math.floor(math.log10(error)))}f}"
 
 
 def with_unit(name: str, value: float) -> str:

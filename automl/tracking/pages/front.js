@@ -55,7 +55,10 @@ function showFront(data) {
         x: rows.map((row) => row[x]), y: rows.map((row) => row[y]),
         text: places.map((place) => base.text[place]),
       };
-      return isSolid ? solid(trace, rows.map((row) => row[z])) : trace;
+      if (isSolid) return solid(trace, rows.map((row) => row[z]));
+      if (!base.meta) return trace;
+      const bars = (axis) => ({...data.errorBar, array: places.map((p) => base.meta[p][axis])});
+      return {...trace, error_x: bars(x), error_y: bars(y)};
     });
   }
 

@@ -9,7 +9,16 @@ import plotly.graph_objects as go
 from automl import pareto
 from automl.errors import UserError, unknown
 from automl.tracking.pages import charts, formats, rendering
-from automl.tracking.pages.findings import BREAKS, DOMINATED, FRONT, GROUPS, Findings, Point
+from automl.tracking.pages.findings import (
+    AS_GOOD,
+    BREAKS,
+    DOMINATED,
+    FRONT,
+    GROUPS,
+    Findings,
+    Point,
+)
+from automl.tracking.pages.sample import sampled
 
 LOGARITHMIC = ("size_bytes", "latency_ms", "load_ms")
 MARKERS: dict[str, dict[str, object]] = {
@@ -18,6 +27,7 @@ MARKERS: dict[str, dict[str, object]] = {
     "stopped": {"symbol": "circle-open", "size": 7, "color": charts.PALE},
     BREAKS: {"symbol": "diamond-open", "size": 8, "color": charts.AMBER},
     DOMINATED: {"symbol": "circle", "size": 8, "color": charts.GREY, "opacity": 0.7},
+    AS_GOOD: {"symbol": "circle-open", "size": 9, "color": charts.BLUE},
     FRONT: {"symbol": "circle", "size": 12, "line": {"width": 1, "color": charts.INK}},
 }
 CHOICE = {
@@ -26,6 +36,7 @@ CHOICE = {
     "color": "#f2b705",
     "line": {"width": 1.5, "color": charts.INK},
 }
+ERROR_BAR = {"type": "data", "thickness": 1, "width": 0, "color": "#7a93ad"}
 MAX_PARAMS = 25
 """So many lines of parameters fit beside a point."""
 
@@ -47,6 +58,7 @@ def script_data(findings: Findings) -> dict[str, object]:
         "names": names,
         "axes": axes,
         "objectives": findings.settings.objectives,
+        "errorBar": ERROR_BAR,
         "better": {name: pareto.DIRECTIONS[name] for name in names},
         "logarithmic": [name for name in names if name in LOGARITHMIC],
         "limits": {name: [min(own), max(own)] for name, own in values.items()},
@@ -57,9 +69,9 @@ def script_data(findings: Findings) -> dict[str, object]:
 
 def chart(findings: Findings) -> go.Figure:
     """A trace for each group of trials, and one for the model to take; without axes."""
-    drawn = go.Figure()
+    drawn, known = go.Figure(), sampled([point for point in findings.points if point.figures])
     for group in GROUPS:
-        points = [point for point in findings.points if point.group == group and point.figures]
+        points = [point for point in known if point.group == group]
         if points or group == FRONT:
             drawn.add_trace(_trace(findings, group, points, MARKERS[group]))
     if findings.advice is not None:
@@ -87,6 +99,9 @@ def plot(findings: Findings, x: str, y: str) -> go.Figure:
     for trace in drawn.data:
         trace.x = [figures[across] for figures in trace.customdata]
         trace.y = [figures[up] for figures in trace.customdata]
+        if trace.meta:
+            trace.error_x = {**ERROR_BAR, "array": [errors[across] for errors in trace.meta]}
+            trace.error_y = {**ERROR_BAR, "array": [errors[up] for errors in trace.meta]}
     drawn.update_layout(xaxis=axis(x, _values(findings, x)), yaxis=axis(y, _values(findings, y)))
     return drawn
 
@@ -110,14 +125,22 @@ def ticks(values: Sequence[float]) -> dict[float, str]:
 def _trace(
     findings: Findings, name: str, points: Sequence[Point], marker: dict[str, object]
 ) -> go.Scatter:
+    has_bars = name == FRONT and findings.is_uncertain
     return go.Scatter(
         mode="markers",
         name=name,
         marker=marker,
         customdata=[[point.figures.get(name) for name in findings.names] for point in points],
+        meta=[_errors(findings, point) for point in points] if has_bars else None,
         text=[_hover(point) for point in points],
         hoverinfo="text",
     )
+
+
+def _errors(findings: Findings, point: Point) -> list[float]:
+    """The standard errors of a model's figures, by the place of their names; 0 where exact."""
+    uncertainty = point.record.uncertainty
+    return [uncertainty.get(name, 0.0) for name in findings.names]
 
 
 def _values(findings: Findings, name: str) -> list[float]:
@@ -128,9 +151,10 @@ def _hover(point: Point) -> str:
     """A point's figures and parameters, in the little HTML that plotly knows."""
     record, result = point.record, point.record.result
     assert result is not None
+    uncertainty = result.measurement.uncertainty if result.measurement else {}
     figures = [
         f"{name}: {'at least ' * bool(point.last_compared and name == 'size_bytes')}"
-        f"{formats.figure(name, value)}"
+        f"{formats.uncertain(name, value, uncertainty)}"
         for name, value in point.figures.items()
         if name in pareto.DIRECTIONS
     ]

@@ -12,10 +12,10 @@ from automl import pareto
 from automl.conditions import Wish
 from automl.study import selection
 from automl.study.record import TrialRecord
-from automl.tracking.pages import charts, front, parallel_coordinates, rendering, time_spent
+from automl.tracking.pages import charts, front, parallel_coordinates, rendering, slots, time_spent
 from automl.tracking.pages.charts import BLUE, GREEN, GREY, LAYOUT
 from automl.tracking.pages.findings import UNFINISHED, Findings, is_refit
-from automl.tracking.pages.formats import duration, figure
+from automl.tracking.pages.formats import duration, uncertain
 from automl.tracking.pages.time_spent import KINDS, Stage
 
 COLORS = dict(zip(KINDS, (BLUE, "#7b61a8", "#5b8db8", "#d9a441", GREY), strict=True))
@@ -45,6 +45,8 @@ def document(findings: Findings) -> str:
     drawn = {"hypervolume": hypervolume(findings)}
     if stages:
         drawn["spending"] = spending(stages, time_spent.saved(records))
+    if findings.stays:
+        drawn["slots"] = slots.chart(findings)
     if members:
         drawn["parallel"] = parallel_coordinates.chart(findings)
     counts = findings.summary.trials.items()
@@ -60,11 +62,12 @@ def document(findings: Findings) -> str:
         saved=time_spent.saved(records),
         best=_best(findings, members) if members else None,
         figures=lambda record, names: ", ".join(
-            f"{name} {figure(name, record.values[name])}" for name in names
+            f"{name} {uncertain(name, record.values[name], record.uncertainty)}" for name in names
         ),
         sizes=at_sizes(findings),
         num_hidden=parallel_coordinates.num_hidden(findings),
         shares=_shares(stages),
+        busy=slots.busy_share(findings.stays) if findings.stays else 0.0,
         reasons=reasons(findings),
         settings=_settings(findings),
     )

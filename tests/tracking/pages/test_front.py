@@ -1,8 +1,8 @@
 import pytest
 from helpers import known_search as known
 
-from automl.tracking.pages import front
-from automl.tracking.pages.findings import BREAKS, DOMINATED, FRONT
+from automl.tracking.pages import findings, front
+from automl.tracking.pages.findings import AS_GOOD, BREAKS, DOMINATED, FRONT
 
 
 def test_every_known_trial_is_drawn_with_its_parameters(found):
@@ -21,6 +21,19 @@ def test_every_known_trial_is_drawn_with_its_parameters(found):
                 assert value in text
 
 
+def test_uncertain_figures_have_bars_and_what_they_leave_out_is_a_ring(tmp_path):
+    found = findings.read(known.make(tmp_path, error=0.04), {})
+    traces = {trace.name: trace for trace in front.chart(found).data}
+    assert [len(traces[name].customdata) for name in (FRONT, AS_GOOD)] == [3, 1]
+    assert "trial 0003-refit" in traces[AS_GOOD].text[0]
+    assert "accuracy: 0.9800 ± 0.04" in traces[AS_GOOD].text[0]
+    assert [dict(zip(found.names, row))["accuracy"] for row in traces[FRONT].meta] == [0.04] * 3
+    (drawn,) = (t for t in front.plot(found, "size_bytes", "accuracy").data if t.name == FRONT)
+    assert [*drawn.error_y.array] == [0.04] * 3 and [*drawn.error_x.array] == [0] * 3
+    page = known.text(front.document(found))
+    assert "Bars are standard errors" in page
+
+
 def test_what_is_only_known_in_part_says_so(found):
     (stopped,) = (trace for trace in front.chart(found).data if trace.name == "stopped")
     figures = dict(zip(found.names, stopped.customdata[0]))
@@ -29,6 +42,7 @@ def test_what_is_only_known_in_part_says_so(found):
     assert "size_bytes: at least 50,000" in stopped.text[0]
     page = known.text(front.document(found))
     assert "no figure of them is known: 1 stopped, 1 rejected, 2 failed." in page
+    assert "Bars are standard errors" not in page
 
 
 def test_what_trials_wrote_cannot_end_the_script(found):

@@ -66,8 +66,7 @@ def test_a_slider_filters_models_and_prints_the_command(browser, show):
     show("front.html")
     assert "All 4 models of the front are shown" in text(browser)
     browser.find_element(By.ID, "limit-size_bytes").send_keys(Keys.END)
-    # It is the chosen one, too.
-    points_are(browser, 2)
+    points_are(browser, 1)
     assert "1 of 4 models of the front satisfy size_bytes<=4000." in text(browser)
     command = browser.find_element(By.ID, "take").text
     assert command == ('automl export known --best accuracy --where "size_bytes<=4000" --out out')

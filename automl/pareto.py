@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from operator import ge
 
 from automl import quality
 from automl.config import Config
@@ -17,6 +19,8 @@ SPAN = 1000.0
 """Bytes and times run from the largest model's down to a thousandth of them."""
 
 Values = Mapping[str, float]
+Point = tuple[float, ...]
+"""A point by its coordinates on the axes."""
 
 
 class _Directions(Mapping[str, str]):
@@ -89,16 +93,69 @@ def _signed(values: Values, name: str) -> float:
     return values[name] if DIRECTIONS[name] == "max" else -values[name]
 
 
-def _volume(points: list[tuple[float, ...]]) -> float:
-    """The volume that points in [0, 1] dominate: the sum of slices along the last axis."""
+def _volume(points: Sequence[Point]) -> float:
+    """The volume that points in [0, 1] dominate: slices along the last axis, from the top.
+
+    Each point widens the slices below it by what it alone covers (While et al. 2012, "A fast way
+    of calculating exact hypervolumes").
+    """
     if not points:
         return 0.0
     if len(points[0]) == 1:
         return max(point[0] for point in points)
+    wider = _Staircase().add if len(points[0]) == 3 else _Shadow().add
     points = sorted(points, key=lambda point: point[-1], reverse=True)
-    volume = 0.0
+    volume = area = 0.0
     for i, point in enumerate(points):
+        area += wider(point[:-1])
         below = points[i + 1][-1] if i + 1 < len(points) else 0.0
-        if point[-1] > below:
-            volume += (point[-1] - below) * _volume([p[:-1] for p in points[: i + 1]])
+        volume += (point[-1] - below) * area
     return volume
+
+
+class _Shadow:
+    """Points that come one by one, and what each covers that those before it did not."""
+
+    def __init__(self) -> None:
+        self.points: list[Point] = []
+
+    def add(self, point: Point) -> float:
+        shared = [tuple(map(min, point, other)) for other in self.points]
+        self.points = [p for p, own in zip(self.points, shared, strict=True) if p != own]
+        self.points.append(point)
+        return math.prod(point) - _volume(_undominated(shared))
+
+
+class _Staircase:
+    """The same for points of two axes: the steps that are left, from left to right."""
+
+    def __init__(self) -> None:
+        self.across: list[float] = []
+        self.up: list[float] = []
+
+    def add(self, point: Point) -> float:
+        x, y = point
+        first = last = bisect_left(self.across, x)
+        right = self.up[first] if first < len(self.up) else 0.0
+        if right >= y:
+            return 0.0
+        if first < len(self.across) and self.across[first] == x:
+            last += 1
+        while first and self.up[first - 1] <= y:
+            first -= 1
+        left = self.across[first - 1] if first else 0.0
+        edges, heights = [left, *self.across[first:last]], [*self.up[first:last]]
+        if not heights or edges[-1] != x:
+            edges, heights = [*edges, x], [*heights, right]
+        self.across[first:last], self.up[first:last] = [x], [y]
+        steps = zip(edges, edges[1:], heights, strict=False)
+        return sum((end - start) * (y - height) for start, end, height in steps)
+
+
+def _undominated(points: Iterable[Point]) -> list[Point]:
+    """Of points, 1 best, those that no other covers."""
+    found: list[Point] = []
+    for point in sorted(set(points), reverse=True):
+        if not any(all(map(ge, other, point)) for other in found):
+            found.append(point)
+    return found

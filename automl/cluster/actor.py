@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import platform
 import time
 from collections.abc import Generator
 from dataclasses import replace
@@ -16,7 +17,6 @@ from automl.cluster import sent_back
 from automl.cluster.left_out import check_here, elsewhere
 from automl.cluster.process_usage import ProcessUsage
 from automl.cluster.trial_inputs import Assignment, TrialInputs
-from automl.cluster.workers import WorkerGroup, run_on_workers
 from automl.export.onnx import leave_out_of_collections
 from automl.recipe import Report
 from automl.study.stopping.stop_rule import is_rung
@@ -41,8 +41,14 @@ class ActorConfig(TypedDict):
 
 class StepResult(TypedDict, total=False):
     """A report with the seconds that the trial has worked by then, or the result at its end; none
-    of them when its workers have begun."""
+    of them when its workers have begun.
 
+    `slot` names this process; `begun` is when it began with the trial, `now` when it said this.
+    """
+
+    slot: str
+    begun: float
+    now: float
     report: Report
     seconds: float
     result: TrialResult
@@ -74,6 +80,11 @@ class TrialActor(tune.Trainable):
         return True
 
     def step(self) -> StepResult:
+        result = self._step()
+        slot = f"{platform.node()}:{os.getpid()}"
+        return {**result, "slot": slot, "begun": self.begun, "now": time.time()}
+
+    def _step(self) -> StepResult:
         started = time.perf_counter()
         try:
             reported = next(self.trial)
@@ -116,12 +127,15 @@ class TrialActor(tune.Trainable):
             logging.getLogger(__name__).exception("a trial raised when it was left")
 
     def _begin(self, config: ActorConfig) -> None:
+        self.begun = time.time()
         self.seconds = self.client.waited_seconds = 0.0
         self.usage, self.has_workers = ProcessUsage(), bool(config["num_workers"])
         self.trial = self._run(config)
 
     def _run(self, config: ActorConfig) -> Generator[Report | None, None, TrialResult]:
         if self.has_workers:
+            from automl.cluster.workers import WorkerGroup, run_on_workers
+
             group = WorkerGroup(config["num_workers"], config["bundle"], config["left_out"])
             return (yield from run_on_workers(self.inputs, config["assignment"], group))
         return (yield from config["assignment"].run(self.inputs, self.client))

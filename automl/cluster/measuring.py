@@ -17,6 +17,7 @@ from ray.actor import ActorHandle
 from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from automl.cluster.ray_environment import LIGHT
 from automl.data.dataset import Split
 from automl.errors import UserError
 from automl.measure.kept_timings import KeptTimings, calibration
@@ -32,7 +33,7 @@ SHARE = 0.001
 LOST = (RayActorError, OutOfMemoryError)
 
 
-@ray.remote(num_cpus=0, max_restarts=-1)
+@ray.remote(num_cpus=0, max_restarts=-1, runtime_env={"env_vars": {LIGHT: "1"}})
 class Measurer:
     """Times files, one after the other; the store keeps the results, so that a lost measurer is
     made anew."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import fields, replace
@@ -19,7 +20,6 @@ from automl.config import choices, import_choices
 from automl.engine import begun, run, space_source
 from automl.engine.declared_options import checked, show_options
 from automl.engine.live_search import spent_seconds
-from automl.engine.notebook_watch import NotebookWatch, in_notebook
 from automl.engine.presets import with_budget
 from automl.engine.room import Room
 from automl.engine.search_options import NewSearch, Options, declared, read
@@ -93,7 +93,7 @@ def search(
     _new_folder(place, new.name, source.name)
     exporting = _in_background(reference.export)
     watch.connecting()
-    with session.connected(chosen.address):
+    with session.connected(chosen.address, chosen.request().is_one_core):
         clock = Clock(chosen.budget())
         portable = PortableSpace(text, fixed, os.getcwd())
         room = Room(chosen, loaded, portable, place.cache, models)
@@ -166,7 +166,7 @@ def _go_on(search: Search, chosen: Options, watch: Watch | None) -> Search:
     _check_servers(chosen)
     watch = watch or _watch()
     watch.connecting()
-    with session.connected(chosen.address):
+    with session.connected(chosen.address, chosen.request().is_one_core):
         settings = study.settings
         portable = PortableSpace(study.space_text, settings.fixed, settings.folder)
         room = Room(chosen, space, portable, place.cache, models)
@@ -229,6 +229,10 @@ def _fixed(source: SpaceSource, new: NewSearch) -> dict[str, str]:
 
 def _watch() -> Watch:
     """The watch of a search that has none: in a notebook the cell shows the search."""
+    if "ipykernel" not in sys.modules:
+        return Watch()
+    from automl.engine.notebook_watch import NotebookWatch, in_notebook
+
     return NotebookWatch() if in_notebook() else Watch()
 
 

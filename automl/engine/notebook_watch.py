@@ -64,7 +64,8 @@ class NotebookWatch(Watch):
         self._say(why)
 
     def began(self, study: Study, slots: int, budget: Budget) -> None:
-        self.study = study
+        # The search's own does not keep what it writes.
+        self.study = Study(study.folder)
         self._say(f"searching {study.name}: {slots} trials at once, in {study.folder}")
 
     def started(self, record: TrialRecord) -> None:

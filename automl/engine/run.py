@@ -72,6 +72,7 @@ def run(
         if measurers.left_out:
             watch.found([measurers.left_out])
         watch.began(study, planned[0], clock.budget)
+        study.forget()
         try:
             if not phases.is_over():
                 inputs = _trial_inputs(study, home, store, room.request, measurers)
@@ -88,6 +89,7 @@ def run(
         live.trim()
         live.metrics.show()
         phases.dispatcher.close()
+        study.remember()
         if is_finished:
             ended = replace(ended, failed=study.why_without_model())
         undelivered = tracker.close(_run_status(ended))

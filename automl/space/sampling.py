@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -118,6 +119,8 @@ class SpaceWalk:
             self.tail = self.params.keys() - trained
 
     def _ask(self, path: str, domain: Domain) -> ParamValue:
+        # A search holds the parameters of many trials: they share the texts of their paths.
+        path = sys.intern(path)
         self.domains[path] = domain
         self.params[path] = value = self.suggest(path, domain)
         return value

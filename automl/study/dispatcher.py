@@ -110,6 +110,12 @@ class Dispatcher:
         """Tell whether nothing runs, and nothing more will."""
         return not (self.under_way.num_taken() or self.slots.given or self.making.waiting)
 
+    def has_started_all(self) -> bool:
+        """Tell whether the trials that run are the last, and no other waits for a slot."""
+        is_last = self.num_started >= self.options.max_trials or not self.slots.is_open
+        waits = self.under_way.adopted or self.slots.given or self.making.waiting
+        return is_last and not waits
+
     def goes_on(self, trial: TrialId, report: Report, seconds: float = 0.0) -> bool:
         """Take a trial's report; False pauses the trial.
 
@@ -207,6 +213,8 @@ class Dispatcher:
         record = self._leaving(trial)
         record = record.on_course(seconds=record.course.seconds + seconds)
         self.under_way.paused[trial] = record
+        # Most never go on, and a plan is large.
+        self.under_way.plans.pop(trial, None)
         self._write_rungs(last=trial)
         self._left(record)
 

@@ -6,19 +6,25 @@ import functools
 import json
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
 from automl.errors import UserError
+from automl.study.optuna_patches import share_distributions
 
+share_distributions()
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 JOURNAL, DATABASE = "journal.log", "database.json"
+HELD = ("params", "distributions", "user_attrs")
+"""What Optuna's journal says of a new trial beside its state."""
 SECONDS_TO_CONNECT = 10
 TIMEOUTS = {"sqlite": "timeout", "postgresql": "connect_timeout", "mysql": "connect_timeout"}
 """The drivers' names for the seconds after which a database that does not answer is given up."""
@@ -31,10 +37,14 @@ class Stored:
     study: optuna.Study
     storage: BaseStorage
 
+    @cached_property
+    def study_id(self) -> int:
+        """The storage's own id of the study."""
+        return self.storage.get_study_id_from_name(self.study.study_name)
+
     def trial_id(self, number: int) -> int:
         """The storage's own id of a trial."""
-        study_id = self.storage.get_study_id_from_name(self.study.study_name)
-        return self.storage.get_trial_id_from_study_id_trial_number(study_id, number)
+        return self.storage.get_trial_id_from_study_id_trial_number(self.study_id, number)
 
     def delete(self) -> None:
         """Take the study out of its database; a journal goes with its folder."""
@@ -62,14 +72,17 @@ def create(folder: Path, name: str, goals: Sequence[str], url: str | None = None
     return Stored(study, storage)
 
 
-def load(folder: Path) -> Stored:
-    """The study of a folder. Raises UserError when its database does not answer."""
+def load(folder: Path, *, is_bare: bool = False) -> Stored:
+    """The study of a folder. Raises UserError when its database does not answer.
+
+    Of a journal's trials this process has in memory, if `is_bare`, nothing but their states.
+    """
     file = folder / DATABASE
     if file.exists():
         named = json.loads(file.read_text())
         storage, name = database(named["url"]), named["study"]
     else:
-        storage = _journal(folder)
+        storage = _journal(folder, BareJournal if is_bare else JournalFileBackend)
         name = storage.get_all_studies()[0].study_name
     return Stored(optuna.load_study(study_name=name, storage=storage), storage)
 
@@ -142,5 +155,17 @@ def mend(folder: Path) -> None:
     (folder / f"{JOURNAL}.lock").unlink(missing_ok=True)
 
 
-def _journal(folder: Path) -> JournalStorage:
-    return JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
+class BareJournal(JournalFileBackend):
+    """A journal that is written whole, and read without what its trials hold: a search that runs
+    knows that already, and Optuna would keep several kilobytes of each trial more."""
+
+    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any]]:  # type: ignore[explicit-any]
+        for log in super().read_logs(log_number_from):
+            bare = {name: value for name, value in log.items() if name not in HELD}
+            if "trial_id" in log and "user_attr" in log:
+                bare["user_attr"] = dict.fromkeys(log["user_attr"])
+            yield bare
+
+
+def _journal(folder: Path, kind: type[JournalFileBackend] = JournalFileBackend) -> JournalStorage:
+    return JournalStorage(kind(str(folder / JOURNAL)))

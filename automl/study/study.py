@@ -6,6 +6,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,7 @@ class Study:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.name = folder, folder.name
-        self._stored = storage.load(folder)
-        self._study = self._stored.study
+        self.remember()
         known = self._study.user_attrs
         if known.get("schema_version") != SCHEMA_VERSION:
             raise EarlierVersion(
@@ -65,6 +65,20 @@ class Study:
                 "can open it; start a new search, under another --name or in another --home"
             )
         self.settings: Settings = decode(known["settings"])
+
+    def remember(self) -> None:
+        """Keep all trials in memory, as at first."""
+        self._open(is_bare=False)
+
+    def forget(self) -> None:
+        """Keep no trial in memory while a search runs; who asks for some reads the disk anew."""
+        self._open(is_bare=True)
+
+    def _open(self, *, is_bare: bool) -> None:
+        self._stored, self._is_bare = storage.load(self.folder, is_bare=is_bare), is_bare
+        self._study = self._stored.study
+        self._read: list[tuple[FrozenTrial, TrialRecord]] = []
+        """The trials as they were last read, and what was made of each."""
 
     @property
     def space_text(self) -> str:
@@ -88,7 +102,15 @@ class Study:
 
     def records(self) -> list[TrialRecord]:
         """The trials that were started, by number."""
-        return [_record(trial) for trial in self._study.get_trials(deepcopy=False)]
+        if self._is_bare:
+            return Study(self.folder).records()
+        trials = self._study.get_trials(deepcopy=False)
+        # Optuna puts another object in the place of a trial that changes.
+        self._read = [
+            before if before is not None and before[0] is trial else (trial, _record(trial))
+            for trial, before in zip_longest(trials, self._read)
+        ]
+        return [record for _, record in self._read]
 
     def measured(self) -> list[TrialRecord]:
         """Every trial and refit that has figures."""
@@ -112,10 +134,13 @@ class Study:
             nonlocal num_tries
             num_tries += 1
             # What failed may have been written all the same.
-            if num_tries == 1 or len(self.records()) == record.id.number:
+            if num_tries == 1 or self._num_trials() == record.id.number:
                 self._study.add_trial(running)
 
         add()
+
+    def _num_trials(self) -> int:
+        return len(self._study.get_trials(deepcopy=False))
 
     @patient(storage.is_passing)
     def update(self, record: TrialRecord) -> None:

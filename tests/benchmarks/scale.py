@@ -1,4 +1,4 @@
-"""What a search itself costs when it is large: 10,000 trials on 1,000 workers of a virtual clock.
+"""What a search itself costs when it is large: 100,000 trials on 1,000 workers of a virtual clock.
 
 python tests/benchmarks/scale.py [--small]
 
@@ -7,7 +7,10 @@ space; what a trial reaches is made up, and takes no time. `blocking_ms_per_tria
 search's loop waits for: all of `next`, `goes_on` and `finish` but what is left to the two threads.
 `thread_ms_per_trial` is the thread that learns and draws, `writing_ms_per_trial` the one that
 writes the study. The workers are filled first, by trials that are not counted: from then on a trial
-starts whenever one leaves. `last_over_first_thousand` compares blocking and both threads.
+starts whenever one leaves. `last_over_first_thousand` compares blocking and both threads. In the
+end all workers are freed at once: `seconds_to_refill` is all that is done, learning and writing
+too, until each has another trial but those that wait for what another makes. All times are a
+core's.
 """
 
 from __future__ import annotations
@@ -69,7 +72,7 @@ def main() -> None:
     if results.exists() and not given.again:
         print(json.dumps(json.loads(results.read_text())["summary"]))
         return
-    workers, trials = (100, 1000) if given.small else (1000, 10_000)
+    workers, trials = (100, 1000) if given.small else (1000, 100_000)
     report = played(workers, trials)
     results.parent.mkdir(exist_ok=True)
     results.write_text(json.dumps(report, indent=1) + "\n")
@@ -77,36 +80,39 @@ def main() -> None:
 
 
 def played(workers: int, trials: int) -> dict[str, Any]:
-    """A search, and what each tenth of its trials cost, in seconds."""
-    tenths: list[dict[str, float]] = []
+    """A search, and what each thousand of its trials cost, in seconds."""
+    thousands: list[dict[str, float]] = []
     with tempfile.TemporaryDirectory() as folder:
         dispatcher = started(Path(folder) / "scale", workers)
         known = dispatcher.proposer.known
+        course_of = partial(course, known.bound_of, {})
         filling = dict(SECONDS)
         SECONDS.clear()
-        virtual_seconds = 0.0
-        for event in simulate(dispatcher, partial(course, known.bound_of, {}), workers):
-            if dispatcher.num_started >= workers + trials * (len(tenths) + 1) // 10:
-                tenths.append(dict(SECONDS))
+        virtual_seconds, thousand = 0.0, min(1000, trials // 10)
+        for event in simulate(dispatcher, course_of, workers):
+            if dispatcher.num_started >= workers + thousand * (len(thousands) + 1):
+                thousands.append(dict(SECONDS))
                 SECONDS.clear()
-                print(len(tenths), tenths[-1], flush=True)
+                print(len(thousands), thousands[-1], peak_mb(), flush=True)
                 virtual_seconds = event.second
-            if len(tenths) == 10:
+            if len(thousands) * thousand >= trials:
                 break
-        journal = sum(file.stat().st_size for file in dispatcher.study.folder.iterdir())
-        front = known.front.members
-        paused = len(dispatcher.under_way.paused)
+        found = {
+            "paused": len(dispatcher.under_way.paused),
+            "front": len(known.front.members),
+            "hypervolume": known.front.hypervolume,
+            "journal_mb": round(journal_mb(dispatcher), 1),
+        }
+        costs = summary(thousands, thousand)
+        refilled = refill(dispatcher, course_of)
         dispatcher.close()
     return {
-        "summary": summary(tenths, trials),
-        "tenths": tenths,
+        "summary": {**costs, **refilled},
+        "thousands": thousands,
         "filling": filling,
         "workers": workers,
-        "trials": trials,
-        "paused": paused,
-        "front": len(front),
+        **found,
         "virtual_seconds": virtual_seconds,
-        "journal_mb": round(journal / 1e6, 1),
         "seed": 0,
         "versions": {name: version(name) for name in PACKAGES},
         "machine": machine(),
@@ -114,24 +120,63 @@ def played(workers: int, trials: int) -> dict[str, Any]:
     }
 
 
-def summary(tenths: list[dict[str, float]], trials: int) -> dict[str, float]:
+def summary(thousands: list[dict[str, float]], thousand: int) -> dict[str, float]:
+    trials = thousand * len(thousands)
+
     def ms(name: str) -> float:
-        return round(1000 * sum(tenth[name] for tenth in tenths) / trials, 3)
+        return round(1000 * sum(part[name] for part in thousands) / trials, 3)
 
     return {
+        "trials": trials,
         "blocking_ms_per_trial": ms("loop"),
         "thread_ms_per_trial": ms("draws"),
         "writing_ms_per_trial": ms("study"),
-        "last_over_first_thousand": round(sum(tenths[-1].values()) / sum(tenths[0].values()), 3),
-        "driver_peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        "last_over_first_thousand": round(
+            sum(thousands[-1].values()) / sum(thousands[0].values()), 3
+        ),
+        "driver_peak_mb": round(peak_mb(), 1),
     }
+
+
+def refill(dispatcher: Dispatcher, course_of: Callable[[TrialConfig], Course]) -> dict[str, float]:
+    """End all that runs at once: the slots that are freed, and the seconds until each is taken."""
+    under_way = dispatcher.under_way
+    ends = {trial: last(course_of(under_way.plans[trial].config)) for trial in under_way.live}
+    SECONDS.clear()
+    for trial, result in ends.items():
+        dispatcher.end(trial, result)
+    while dispatcher.next() is not None:
+        pass
+    taken = len(under_way.live)
+    return {
+        "slots_freed": len(ends),
+        "slots_taken": taken,
+        "seconds_to_refill": round(sum(SECONDS.values()), 2),
+    }
+
+
+def last(course: Course) -> TrialResult:
+    while True:
+        try:
+            next(course)
+        except StopIteration as end:
+            _, result = end.value
+            return result
+
+
+def peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def journal_mb(dispatcher: Dispatcher) -> float:
+    return sum(file.stat().st_size for file in dispatcher.study.folder.iterdir()) / 1e6
 
 
 def started(folder: Path, workers: int) -> Dispatcher:
     text, bound_of = space_file.find("digits").read_text(), Bounds(CACHE)
     create(folder, Settings("digits", "", tuple(AXES), (), {}, 0, "tpe", AXES, 1.0), text, b"")
     study = Study(folder)
-    return TimedDispatcher(
+    dispatcher = TimedDispatcher(
         study,
         space_file.load(text),
         user_code.fingerprint(text),
@@ -144,6 +189,8 @@ def started(folder: Path, workers: int) -> Dispatcher:
             thread=TimedThread,
         ),
     )
+    study.forget()
+    return dispatcher
 
 
 def course(

@@ -3,10 +3,12 @@ from functools import partial
 
 import pytest
 from helpers import earlier_search
-from helpers.small_study import SETTINGS, complete, make_study
+from helpers.small_study import SETTINGS, complete, end, make_study
 
 from automl.errors import UserError
+from automl.study.record import TrialRecord
 from automl.study.study import Study
+from automl.study.trial_id import TrialId
 from automl.trial.result import Status, TrialResult
 
 
@@ -97,3 +99,16 @@ def test_a_shortened_trial_is_read_back_with_the_config_that_it_ran_as(make):
     shorter = replace(complete(0.5, 10), shortened="train 1 of 9 epochs", config='{"a": 1}')
     [record] = make(shorter).records()
     assert record.config == '{"a": 1}' and record.result == shorter
+
+
+def test_a_study_that_forgets_its_trials_reads_them_from_disk(tmp_path):
+    study = make_study(tmp_path, complete(0.9, 1000))
+    study.forget()
+    record = TrialRecord(TrialId(1), {}, {})
+    study.start(record)
+    end(study, record, complete(0.8, 500))
+    forgetful = study.records()
+    study.remember()
+    assert forgetful == study.records() == Study(tmp_path / "mine").records()
+    assert [one.values["size_bytes"] for one in forgetful] == [1000, 500]
+    assert study.records()[0] is study.records()[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import random
@@ -17,7 +18,7 @@ from automl.space.initial_points import given
 from automl.space.priors import leaning
 from automl.space.sampling import trace, uniform
 from automl.space.space import Space, TrialConfig
-from automl.study.propose.samplers import distribution
+from automl.study.propose.samplers import distributions
 from automl.study.trial_id import TrialId
 
 SHARE_BRANCHES, SHARE_RANDOM, SHARE_CROSSED = 0.5, 0.1, 0.2
@@ -46,6 +47,10 @@ class Candidate:
         return key(self.params)
 
     @cached_property
+    def digest(self) -> bytes:
+        return digest(self.key)
+
+    @cached_property
     def training(self) -> Params:
         """The parameters that decide the training."""
         return {path: value for path, value in self.params.items() if path not in self.tail}
@@ -53,12 +58,17 @@ class Candidate:
     @property
     def distributions(self) -> dict[str, BaseDistribution]:
         """The domains as Optuna knows them."""
-        return {path: distribution(domain) for path, domain in self.domains.items()}
+        return distributions(self.domains)
 
 
 def key(params: Params) -> str:
     """A text that equal parameters share."""
     return json.dumps(params, sort_keys=True)
+
+
+def digest(key: str) -> bytes:
+    """A short name of a key: a search remembers one of every candidate that it has seen."""
+    return hashlib.blake2b(key.encode(), digest_size=12).digest()
 
 
 def walk(space: Space, suggest: Suggest, parent: TrialId | None = None) -> Candidate:

@@ -12,8 +12,8 @@ from automl.space.domains import Params, Suggest
 from automl.space.sampling import replay
 from automl.space.space import Space, TrialConfig
 from automl.study.front import Front
-from automl.study.propose.candidates import Candidate, key, walk
-from automl.study.propose.ranking import History, observe
+from automl.study.propose.candidates import Candidate, digest, key, walk
+from automl.study.propose.history import History, observe
 from automl.study.propose.sampler_memory import SamplerMemory
 from automl.study.record import Settings, TrialRecord
 from automl.study.trial_id import TrialId
@@ -43,7 +43,7 @@ def happenings(records: Sequence[TrialRecord]) -> list[Happening]:
 class Knowledge:
     """The knowledge of a search's trials when the next is proposed.
 
-    `seen` are the keys of all candidates proposed or screened; `pending` are those that run.
+    `seen` are the digests of all candidates proposed or screened; `pending` are those that run.
     `faults` has the candidates that could not be drawn.
     """
 
@@ -59,7 +59,7 @@ class Knowledge:
         self.sampler = SamplerMemory(settings)
         self.history = History()
         self.front = Front(settings)
-        self.seen: set[str] = set()
+        self.seen: set[bytes] = set()
         self.pending: dict[str, tuple[Candidate, Bound]] = {}
 
     def learn_earlier(self, record: TrialRecord) -> None:
@@ -72,7 +72,7 @@ class Knowledge:
         for params in record.drawing.screened:
             if (screened := self.walk(replay(params))) is not None:
                 self.screen(screened)
-        self.seen.update(map(key, record.drawing.undrawn))
+        self.seen.update(digest(key(params)) for params in record.drawing.undrawn)
         candidate = self.walk(replay(record.params), record.drawing.parent)
         if candidate is not None:
             self.expect(candidate)
@@ -94,13 +94,13 @@ class Knowledge:
 
     def expect(self, candidate: Candidate) -> None:
         """Note that a candidate is proposed."""
-        self.seen.add(candidate.key)
+        self.seen.add(candidate.digest)
         self.pending[candidate.key] = self.bounded(candidate)
 
     def screen(self, candidate: Candidate) -> None:
         """Have the sampler learn of a refused candidate, unless it knows that one already."""
-        if candidate.key not in self.seen:
-            self.seen.add(candidate.key)
+        if candidate.digest not in self.seen:
+            self.seen.add(candidate.digest)
             self.sampler.screen(candidate)
 
     def bounded(self, candidate: Candidate) -> tuple[Candidate, Bound]:
@@ -109,7 +109,7 @@ class Knowledge:
     def members(self) -> list[Params]:
         """The parameters of the front's members; of the last observation while it is empty."""
         members = [record.params for record in self.front.members]
-        return members or [self.history.observations[-1].candidate.params]
+        return members or [self.history.observations.kept[-1].candidate.params]
 
     def parents(self) -> dict[TrialId, Params]:
         """The trainings of those members of the front that were compressed after it."""
@@ -123,3 +123,4 @@ class Knowledge:
             known = self.bounded(candidate)
         if known is not None:
             self.history.add(observe(record, *known, self.settings, self.front.limits))
+            self.history.forget({member.id for member in self.front.unbeaten})

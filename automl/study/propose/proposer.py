@@ -20,11 +20,12 @@ from automl.study.propose.candidates import (
     LEANING_SHARE,
     Candidate,
     candidates,
+    digest,
     key,
     stratified,
 )
 from automl.study.propose.knowledge import Knowledge
-from automl.study.propose.ranking import Ranker, work
+from automl.study.propose.ranking import Known, Ranker, work
 from automl.study.propose.screening import MAX_IN_A_ROW, WEIGHT_OF_MANY, screen
 from automl.study.record import Drawing, Settings, TrialRecord
 
@@ -38,10 +39,12 @@ MIN_COMPLETE = 4
 """The complete trials from which on the ends of others are foretold."""
 MAX_PENDING = 32
 """The latest running trials whose ends are foretold beside a new one's."""
-SLOTS_AT_EASE = 32
-"""The sampler's own draw is as much work as all others: with more slots, not each time."""
-NUM_CANDIDATES, LEAST_CANDIDATES = 96, 16
-"""Candidates for one slot, and the least when they are shared among many slots."""
+SLOTS_AT_EASE = 16
+"""For each so many slots a batch has one proposal: of those that come together, none is worth a
+model and a sampler's draw of its own."""
+NUM_CANDIDATES, LEAST_CANDIDATES, LEAST_IN_BATCH = 96, 16, 4
+"""Candidates for one slot, and for each proposal the least: when they are shared among many slots,
+and when they are in a batch of more than all of the first."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +55,15 @@ class ProposerOptions:
     slots: int = 1
 
     @property
-    def num_candidates(self) -> int:
-        return max(LEAST_CANDIDATES, NUM_CANDIDATES // max(1, self.slots // 2))
+    def batch(self) -> int:
+        """The proposals that are drawn together."""
+        return max(1, self.slots // SLOTS_AT_EASE)
 
     @property
-    def ask_every(self) -> int:
-        """The sampler's own draw is made once in this many draws."""
-        return max(1, self.slots // SLOTS_AT_EASE)
+    def num_candidates(self) -> int:
+        """The candidates of a batch."""
+        alone = max(LEAST_CANDIDATES, NUM_CANDIDATES // max(1, self.slots // 2))
+        return max(min(alone * self.batch, NUM_CANDIDATES), LEAST_IN_BATCH * self.batch)
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,8 @@ class Proposer:
     trial before. The points given come first, or what the space marks as likely; the default
     sampler then spreads some trials over the space. Once enough have completed, its draw stands
     beside relatives of the front's members and (`reuse`) new compressions of what they had
-    trained, and the candidate of most worth is taken.
+    trained, and the candidate of most worth is taken. With many slots a whole batch is taken,
+    each of most worth beside those before it, for the draws that follow.
     """
 
     def __init__(
@@ -100,6 +106,7 @@ class Proposer:
         self.known = Knowledge(settings, space, bound_of, self.faults)
         self.ranker = Ranker(settings, space)
         self.affordable, self.again = Affordable(), list[Params]()
+        self.batch = list[Candidate]()
         self.num_draws = 0
         self.libraries = ThreadpoolController()
         for record in earlier:
@@ -120,7 +127,7 @@ class Proposer:
         """Propose these trials anew before any other: there is more time than there was."""
         self.again = list(params)
         for known in map(key, params):
-            self.known.seen.discard(known)
+            self.known.seen.discard(digest(known))
 
     def afford(self, record: TrialRecord, config: TrialConfig, seconds: float) -> None:
         """Learn from a trial, which ran as this config, what is too long for these seconds."""
@@ -149,9 +156,9 @@ class Proposer:
             if (keys := self._keys(candidate)) is None:
                 num_undrawn += 1
                 undrawn.append(candidate.params)
-                self.known.seen.add(candidate.key)
+                self.known.seen.add(candidate.digest)
                 continue
-            is_new = candidate.key not in self.known.seen
+            is_new = candidate.digest not in self.known.seen
             is_fit = is_new and not self._is_refused(*self.known.bounded(candidate), refuses)
             if is_fit or num_refused >= MAX_IN_A_ROW:
                 self.known.expect(candidate)
@@ -208,19 +215,34 @@ class Proposer:
     def _best_of_many(
         self, seed: int, rng: random.Random, refuses: Callable[[Bound], bool]
     ) -> Candidate | None:
-        """The candidate of most worth among the new ones that are not refused; another one where
-        there is none of these."""
+        """The next of the batch, or of a new one; another candidate where all are refused."""
+        fit = self._fit(self.batch, refuses)
+        if not fit:
+            considered = self._considered(seed, rng)
+            if not (fit := self._fit(considered, refuses)):
+                return considered[0] if considered else None
+            fit = self._best(fit)
+        first, *self.batch = [candidate for candidate, _ in fit]
+        return first
+
+    def _considered(self, seed: int, rng: random.Random) -> list[Candidate]:
+        """Candidates, the sampler's own draw first."""
         known, options = self.known, self.options
         good, parents = known.members(), known.parents() if options.reuse else {}
-        considered = [*candidates(known.walk, good, parents, rng, options.num_candidates)]
-        if self.num_draws % options.ask_every == 0:
-            asked = known.sampler.ask(known.walk, seed, 0.0)
-            considered = considered if asked is None else [asked, *considered]
-        new = {c.key: c for c in considered if c.key not in known.seen}
-        pairs = map(known.bounded, new.values())
-        fit = [pair for pair in pairs if not self._is_refused(*pair, refuses)]
-        if not fit:
-            return considered[0] if considered else None
+        drawn = [*candidates(known.walk, good, parents, rng, options.num_candidates)]
+        asked = known.sampler.ask(known.walk, seed, 0.0)
+        return drawn if asked is None else [asked, *drawn]
+
+    def _fit(self, drawn: Sequence[Candidate], refuses: Callable[[Bound], bool]) -> Known:
+        """Those that are new and not refused."""
+        new = {c.key: c for c in drawn if c.digest not in self.known.seen}
+        pairs = map(self.known.bounded, new.values())
+        return [pair for pair in pairs if not self._is_refused(*pair, refuses)]
+
+    def _best(self, fit: Known) -> Known:
+        """A batch of those of most worth."""
+        known = self.known
         pending = list(known.pending.values())[-MAX_PENDING:]
         front = known.history.coordinates(known.front.unbeaten, len(self.settings.axes))
-        return fit[self.ranker.best_first(known.history, front, fit, pending)[0]][0]
+        best = self.ranker.best(known.history, front, fit, pending, self.options.batch)
+        return [fit[position] for position in best]

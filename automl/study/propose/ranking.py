@@ -9,27 +9,25 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from copy import copy
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 
 from automl import quality
 from automl.bounds.bound import Bound
-from automl.conditions import Limit, violation
 from automl.space.domains import Params
 from automl.space.exploring import explore
 from automl.space.space import Space
-from automl.study.propose.candidates import Candidate, key
+from automl.study.propose.candidates import Candidate
 from automl.study.propose.expected_gain import expected_gain
 from automl.study.propose.gaussian_process import Array, Scales
+from automl.study.propose.history import MOST_ROWS, History, Latest, Observation
 from automl.study.propose.samplers import distribution
 from automl.study.propose.surrogate import Surrogate
-from automl.study.record import Settings, TrialRecord
+from automl.study.record import Settings
 from automl.study.stopping.rung_ranking import crowding
-from automl.study.trial_id import TrialId
 
-MAX_ROWS, MAX_SCALE_ROWS = 250, 100
+MOST_SCALE_ROWS = 100
 REFIT_EVERY = 5
 DEEPEST = 3.0
 MIN_CHANCE = 1e-3
@@ -38,51 +36,11 @@ DOUBT = 1.5
 MAX_COLUMNS = 100_000
 """The most columns that the space above a front is cut into: of a larger front those members stay
 that have most room around them."""
+MAX_CELLS = 96 * MAX_COLUMNS
+"""The most columns times candidates: of a batch's many candidates each has fewer columns."""
 FIXED_WORK = 1e10
 """The work of a trial beside its steps, export and measuring, in multiply-accumulates: about a
 second."""
-
-
-@dataclass(frozen=True)
-class Observation:
-    """A measured trial as the surrogate sees it.
-
-    `coordinates` are on the axes, 1 best; `violation` is by how much the trial breaks the
-    constraints; `trained` is where its training had ended on the axis of quality, 0 without a
-    training.
-    """
-
-    trial: TrialId
-    candidate: Candidate
-    bound: Bound
-    coordinates: tuple[float, ...]
-    violation: float
-    trained: float
-
-    @property
-    def is_feasible(self) -> bool:
-        return self.violation <= 0
-
-
-def observe(
-    record: TrialRecord,
-    candidate: Candidate,
-    bound: Bound,
-    settings: Settings,
-    limits: Sequence[Limit],
-) -> Observation:
-    """The observation of a complete trial, held against the constraints as numbers."""
-    assert record.result is not None
-    values, parents = record.values, record.result.parent_quality
-    reached = [axis.at(parents[name]) for name, axis in settings.axes.items() if name in parents]
-    return Observation(
-        trial=record.id,
-        candidate=candidate,
-        bound=bound,
-        coordinates=settings.coordinates(values),
-        violation=violation(values, limits),
-        trained=reached[0] if reached else 0.0,
-    )
 
 
 def work(candidate: Candidate, bound: Bound) -> float:
@@ -101,27 +59,6 @@ Lesson: TypeAlias = Callable[[Sequence[Observation]], tuple[list[Params], Array,
 """What observations teach: parameters, what else is known (n, e), and targets (n, m)."""
 
 
-class History:
-    """The observations in order, and of each training the first trial that made it."""
-
-    def __init__(self) -> None:
-        self.observations: list[Observation] = []
-        self.trainings: dict[str, Observation] = {}
-        self.by_id: dict[TrialId, Observation] = {}
-        self.num_feasible = 0
-
-    def add(self, observation: Observation) -> None:
-        self.observations.append(observation)
-        self.trainings.setdefault(key(observation.candidate.training), observation)
-        self.by_id[observation.trial] = observation
-        self.num_feasible += observation.is_feasible
-
-    def coordinates(self, records: Sequence[TrialRecord], num_axes: int) -> Array:
-        """Observed trials on the axes, (records, axes)."""
-        rows = [self.by_id[record.id].coordinates for record in records]
-        return np.array(rows).reshape(-1, num_axes)
-
-
 class Ranker:
     """Expected hypervolume gains of candidates.
 
@@ -136,17 +73,19 @@ class Ranker:
         self.scales: dict[str, tuple[int, list[Scales]]] = {}
         self.models: dict[str, tuple[int, Surrogate]] = {}
 
-    def best_first(
-        self, history: History, front: Array, candidates: Known, pending: Known
+    def best(
+        self, history: History, front: Array, candidates: Known, pending: Known, count: int
     ) -> list[int]:
-        """Positions of the candidates by gain per work.
+        """Positions of `count` candidates, by gain per work, each beside those before it.
 
         `pending` ones are taken to end as foretold, so that the next candidate is another.
         `front` holds the members' coordinates, (members, axes).
         """
         gains = self.gains(history, front, candidates, pending)
         worth = gains / np.array([work(*pair) for pair in candidates])
-        return [int(i) for i in np.argsort(-worth, kind="stable")]
+        if count == 1:
+            return [int(np.argmax(worth))]
+        return _apart(worth, *self.foretold(history, candidates), count)
 
     def gains(
         self, history: History, front: Array, candidates: Known, pending: Known = ()
@@ -158,7 +97,7 @@ class Ranker:
         """
         if not history.num_feasible:
             model = self._fitted("nearness", history.observations, _nearness)
-            nearest = _nearness(history.observations)[2].max(axis=0, keepdims=True)
+            nearest = np.array([[history.nearest]])
             return expected_gain(nearest, *model.predict(*_rows(candidates)))
         gains = self._gains(history, front, candidates, pending)
         if history.num_feasible == len(history.observations):
@@ -176,7 +115,8 @@ class Ranker:
             model = copy(model)
             model.add(rows, np.hstack([columns, reached]), believed)
             front = np.vstack([front, (believed + reached * self.on_quality).clip(0.0, 1.0)])
-        return expected_gain(_thinned(front), *self._ends(model, history, candidates))
+        front = _thinned(front, min(MAX_COLUMNS, MAX_CELLS // len(candidates)))
+        return expected_gain(front, *self._ends(model, history, candidates))
 
     def foretold(self, history: History, candidates: Known) -> tuple[Array, Array]:
         """Coordinates where candidates should end, and their doubt, (candidates, axes) each."""
@@ -200,10 +140,9 @@ class Ranker:
 
     def _trained(self, history: History, candidates: Known) -> tuple[Array, Array]:
         """The ends of trainings, and their doubt, (candidates, 1) each; a parent's end is known."""
-        firsts = list(history.trainings.values())
         mean, std = np.zeros((2, len(candidates), 1))
-        if any(one.trained for one in firsts):
-            model = self._fitted("trained", firsts, _trainings)
+        if history.is_any_trained:
+            model = self._fitted("trained", history.firsts, _trainings)
             rows = [candidate.training for candidate, _ in candidates]
             mean, std = model.predict(rows, np.zeros((len(rows), 0)))
         for i, (candidate, _) in enumerate(candidates):
@@ -211,15 +150,15 @@ class Ranker:
                 mean[i], std[i] = history.by_id[candidate.parent].trained, 0.0
         return mean, std
 
-    def _fitted(self, name: str, known: Sequence[Observation], lesson: Lesson) -> Surrogate:
+    def _fitted(self, name: str, known: Latest, lesson: Lesson) -> Surrogate:
         if self.models.get(name, (0,))[0] == len(known):
             return self.models[name][1]
         whole = len(known) - len(known) % max(REFIT_EVERY, len(known) // 20) or len(known)
         model = Surrogate(self.distributions)
         if self.scales.get(name, (0, []))[0] != whole:
-            part = known[max(0, whole - MAX_SCALE_ROWS) : whole]
+            part = known.before(whole, MOST_SCALE_ROWS)
             self.scales[name] = whole, model.find_scales(*lesson(part))
-        model.fit(*lesson(known[-MAX_ROWS:]), self.scales[name][1])
+        model.fit(*lesson(known.before(len(known), MOST_ROWS)), self.scales[name][1])
         self.models[name] = len(known), model
         return model
 
@@ -243,11 +182,28 @@ def _feasible(known: Sequence[Observation]) -> tuple[list[Params], Array, Array]
 def _nearness(known: Sequence[Observation]) -> tuple[list[Params], Array, Array]:
     """The nearness of trials to being feasible, 1 when they are."""
     rows = _rows([(one.candidate, one.bound) for one in known])
-    return *rows, np.array([[1 / (1 + max(0.0, one.violation))] for one in known])
+    return *rows, np.array([[one.nearness] for one in known])
 
 
-def _thinned(front: Array) -> Array:
-    most = int(MAX_COLUMNS ** (1 / max(1, front.shape[1] - 1)))
+def _apart(worth: Array, mean: Array, std: Array, count: int) -> list[int]:
+    """Positions of the candidates (k,) of most worth, of which each takes worth from those that
+    are foretold to end where it does; mean and std are (k, axes).
+
+    Local penalization: González et al. 2016, https://arxiv.org/abs/1505.08052
+    """
+    found: list[int] = []
+    is_left = np.ones(len(worth), bool)
+    for _ in range(min(count, len(worth))):
+        best = int(np.argmax(np.where(is_left, worth, -1.0)))
+        found.append(best)
+        is_left[best] = False
+        away = (mean - mean[best]) / np.maximum(std, 1e-9)
+        worth = worth * (1 - np.exp(-0.5 * (away**2).sum(axis=1)))
+    return found
+
+
+def _thinned(front: Array, columns: int = MAX_COLUMNS) -> Array:
+    most = int(columns ** (1 / max(1, front.shape[1] - 1)))
     return front if len(front) <= most else front[np.argsort(-crowding(front))[:most]]
 
 

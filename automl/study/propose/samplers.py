@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cache
 
 from optuna.distributions import (
     BaseDistribution,
@@ -43,15 +44,39 @@ SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
 
 
 def distribution(domain: Domain) -> BaseDistribution:
-    """The domain in Optuna's terms."""
+    """The domain in Optuna's terms; equal domains share an object."""
     match domain:
         case IntDomain(low, high, step):
-            return IntDistribution(low, high, step=step)
+            return _int(low, high, step)
         case FloatDomain(low, high, log):
-            return FloatDistribution(low, high, log=log)
+            return _float(low, high, log)
         case OneOfDomain():
-            return CategoricalDistribution(domain.names())
+            return _choice(tuple(domain.names()))
     raise AssertionError(domain)
+
+
+def distributions(domains: Mapping[str, Domain]) -> dict[str, BaseDistribution]:
+    """The domains by their paths; trials of the same ones share a dict, which nobody changes."""
+    found = {path: distribution(domain) for path, domain in domains.items()}
+    return _SHARED.setdefault(tuple((path, id(one)) for path, one in found.items()), found)
+
+
+_SHARED: dict[tuple[tuple[str, int], ...], dict[str, BaseDistribution]] = {}
+
+
+@cache
+def _int(low: int, high: int, step: int) -> BaseDistribution:
+    return IntDistribution(low, high, step=step)
+
+
+@cache
+def _float(low: float, high: float, log: bool) -> BaseDistribution:
+    return FloatDistribution(low, high, log=log)
+
+
+@cache
+def _choice(names: tuple[str, ...]) -> BaseDistribution:
+    return CategoricalDistribution(names)
 
 
 def take_over(study: Study, trial: FrozenTrial, evolution: BaseSampler) -> None:

@@ -18,6 +18,7 @@ from automl.tracking.pages.findings import (
     Findings,
     Point,
 )
+from automl.tracking.pages.sample import sampled
 
 LOGARITHMIC = ("size_bytes", "latency_ms", "load_ms")
 MARKERS: dict[str, dict[str, object]] = {
@@ -68,9 +69,9 @@ def script_data(findings: Findings) -> dict[str, object]:
 
 def chart(findings: Findings) -> go.Figure:
     """A trace for each group of trials, and one for the model to take; without axes."""
-    drawn = go.Figure()
+    drawn, known = go.Figure(), sampled([point for point in findings.points if point.figures])
     for group in GROUPS:
-        points = [point for point in findings.points if point.group == group and point.figures]
+        points = [point for point in known if point.group == group]
         if points or group == FRONT:
             drawn.add_trace(_trace(findings, group, points, MARKERS[group]))
     if findings.advice is not None:

@@ -1,4 +1,4 @@
-"""Parallel coordinates: the parameters of every measured model, and what they led to."""
+"""Parallel coordinates: the parameters of measured models, and what they led to."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from automl.tracking.pages import charts
 from automl.tracking.pages.findings import FRONT, GROUPS, Findings, Point
 from automl.tracking.pages.formats import short
 from automl.tracking.pages.front import LOGARITHMIC
+from automl.tracking.pages.sample import sampled
 
 MAX_PARAMS = 12
 UNUSED = "–"
@@ -27,7 +28,7 @@ def num_hidden(findings: Findings) -> int:
 
 
 def chart(findings: Findings) -> go.Figure:
-    points = _measured(findings)
+    points = sampled(_measured(findings))
     objectives = [
         _numbers(name, [p.figures[name] for p in points], is_log=name in LOGARITHMIC)
         for name in findings.settings.objectives

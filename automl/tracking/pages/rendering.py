@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
 from automl.pareto import DIRECTIONS
-from automl.tracking.pages import formats
+from automl.tracking.pages import formats, sample
 
 FORMATS = (
     *(formats.count, formats.duration, formats.figure, formats.named, formats.parameter),
@@ -46,7 +46,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
-    functions = (*FORMATS, _asset, _plotly)
+    functions = (*FORMATS, _asset, _plotly, sample.told)
     environment.globals |= {function.__name__.lstrip("_"): function for function in functions}
     environment.globals["better"] = DIRECTIONS
     return environment

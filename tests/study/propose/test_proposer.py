@@ -36,6 +36,18 @@ def test_a_ranked_search_finds_more_than_a_random_one():
     assert volume(ranked) > max(volume(coordinates) for _, coordinates in by_chance)
 
 
+def test_many_slots_have_their_proposals_drawn_together():
+    proposer = proposer_of(slots=160)
+    _, coordinates = search(proposer, 40)
+    expected = [candidate.key for candidate in proposer.batch]
+    assert 1 < len(expected) < 10
+    proposals = [proposer.propose(40) for _ in expected]
+    assert [one.candidate.key for one in proposals] == expected
+    assert not proposer.batch and all(one.is_new for one in proposals)
+    _, by_chance = search(proposer_of(replace(SETTINGS, sampler="random", seed=1)), 40)
+    assert volume(coordinates) > volume(by_chance)
+
+
 def test_branches_are_proposed_once_trials_are_complete():
     drawn, _ = search(proposer_of(), 40)
     assert all(one.candidate.parent is None for one in drawn[: NUM_SPREAD + 1])

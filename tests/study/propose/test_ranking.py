@@ -9,7 +9,8 @@ from helpers.made_up_world import SETTINGS, SPACE, Bound, record, volume, world
 
 from automl.space.sampling import uniform
 from automl.study.propose.candidates import walk
-from automl.study.propose.ranking import MAX_COLUMNS, History, Ranker, _thinned, observe, work
+from automl.study.propose.history import History, observe
+from automl.study.propose.ranking import MAX_COLUMNS, Ranker, _thinned, work
 from automl.study.trial_id import TrialId
 
 
@@ -63,7 +64,7 @@ def test_the_quality_of_a_branch_starts_from_its_parents():
     history, _ = history_of(candidates)
     ranker, order = (
         Ranker(SETTINGS, SPACE),
-        np.argsort([one.trained for one in history.observations]),
+        np.argsort([one.trained for one in history.observations.kept]),
     )
     low, high = candidates[order[0]], candidates[order[-1]]
     tail = {p: v for p, v in candidates[1].params.items() if p.startswith("recipe.")}

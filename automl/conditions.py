@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import re
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -30,6 +31,13 @@ class Limit(NamedTuple):
     def holds(self, values: Values) -> bool:
         """Tell whether measured values keep the limit; a figure that was not measured does not."""
         return self.figure in values and COMPARE[self.comparison](values[self.figure], self.bound)
+
+    def excess(self, values: Values) -> float:
+        """The amount by which a figure is beyond the bound, less than 0 within; a huge one where
+        it was not measured."""
+        beyond = values.get(self.figure, math.nan) - self.bound
+        signed = beyond if self.comparison in ("<=", "<") else -beyond
+        return sys.float_info.max if math.isnan(signed) else signed
 
 
 @dataclass(frozen=True)
@@ -190,7 +198,7 @@ class _Reader:
         if not is_percent:
             return Condition(figure, comparison, number)
         if not self._of_reference():
-            share = [f"{figure}{comparison}{number / 100:g}"] * (DIRECTIONS[figure] == "max")
+            share = [f"{figure}{comparison}{number / 100:g}"] * (DIRECTIONS.get(figure) == "max")
             relative = f"{figure}{comparison}{number:g}% of reference"
             raise self.error("'of reference'", relative, *share)
         return Condition(figure, comparison, number, True, True)

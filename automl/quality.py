@@ -9,6 +9,7 @@ each process, 4 to 80 times as long after each epoch, and raise on logits that a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 
@@ -27,6 +28,10 @@ FILE_FIGURES = ("size_bytes", "latency_ms", "load_ms", "train_seconds")
 NUM_RESAMPLES = 400
 QUALITY = "quality"
 """The objective that stands for the usual metric of a task, which only the data tells."""
+EVEN_SHARE = 0.4
+"""Two classes are even where the rarer one has at least this share of the rows."""
+EVEN_RATIO = 5
+"""Many classes are even where the largest has at most so many times the rows of the smallest."""
 
 METRICS: dict[str, Metric] = {}
 """Every metric that this process knows, by its name; a space file adds its own when loaded."""
@@ -240,13 +245,25 @@ class Mae(Metric):
 
 
 def metrics(num_classes: int) -> dict[str, Metric]:
-    """The metrics of a task by name, the usual one first; no class: a regression."""
+    """The metrics that a task has, by name; no class: a regression."""
     return {name: metric for name, metric in METRICS.items() if metric.suits(num_classes)}
 
 
-def usual(num_classes: int) -> str:
-    """The name of the metric that is usual for a number of classes; 0 stands for a regression."""
-    return {0: "rmse", 2: "roc_auc"}.get(num_classes, "accuracy")
+def usual(class_counts: Sequence[int]) -> tuple[str, str]:
+    """The name of the metric that suits classes of so many training rows, and the reason.
+
+    No class stands for a regression.
+    """
+    if not class_counts:
+        return "rmse", "numbers are predicted: the root of the mean squared error"
+    rarest, most = min(class_counts), max(class_counts)
+    if len(class_counts) == 2:
+        if rarest < EVEN_SHARE * (rarest + most):
+            return "roc_auc", "two uneven classes: accuracy alone would praise a constant answer"
+        return "accuracy", "two classes: the share of right answers"
+    if most > EVEN_RATIO * rarest:
+        return "macro_f1", "uneven classes: each counts alike"
+    return "accuracy", "the share of right answers"
 
 
 def measured(outputs: Outputs, targets: Targets) -> dict[str, float]:

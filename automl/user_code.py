@@ -1,9 +1,14 @@
-"""Code that a user writes in a space file: the text that stored results depend on."""
+"""Code that a user writes, in a space file or a module: the text that stored results depend on."""
 
 from __future__ import annotations
 
 import ast
+import functools
+import inspect
+import sys
 from collections.abc import Container
+
+OURS = "automl"
 
 
 def fingerprint(text: str) -> str:
@@ -11,6 +16,20 @@ def fingerprint(text: str) -> str:
     tree = ast.parse(text)
     tree.body = [node for node in tree.body if not _builds_space(node)]
     return ast.unparse(tree)
+
+
+@functools.cache
+def of_module(module: str) -> str:
+    """The code of a user's module as it was loaded; "" of one of ours, and of one without source.
+
+    What that module itself imports does not count.
+    """
+    if module.partition(".")[0] == OURS:
+        return ""
+    try:
+        return fingerprint(inspect.getsource(sys.modules[module]))
+    except (KeyError, OSError, TypeError):
+        return ""
 
 
 def defines_below(text: str, bases: Container[str]) -> bool:

@@ -91,10 +91,11 @@ def config() -> TrialConfig:
 
 @pytest.fixture
 def forgotten() -> Iterator[None]:
-    """Metrics that a test defines are gone after it."""
+    """Metrics and other classes that a test defines are gone after it."""
     from automl import quality
-    from automl.config import Config
+    from automl.config import Config, import_choices
 
+    import_choices()
     metrics, registered = dict(quality.METRICS), dict(Config.registered)
     yield
     for known, before in ((quality.METRICS, metrics), (Config.registered, registered)):

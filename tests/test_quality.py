@@ -223,3 +223,18 @@ def test_a_regressions_metrics_are_no_objectives_of_classes(forgotten):
     space = space_file.load(SPACE.replace('"mean_recall"', '"rmse"'))
     with pytest.raises(UserError, match="rmse cannot be measured on a choice among 3 classes"):
         largest(space, explore(space), Path(CACHE.name))
+
+
+@pytest.mark.parametrize(
+    ("class_counts", "name"),
+    [
+        ((), "rmse"),
+        ((50, 50), "accuracy"),
+        ((60, 41), "accuracy"),
+        ((80, 20), "roc_auc"),
+        ((30, 30, 20), "accuracy"),
+        ((60, 30, 5), "macro_f1"),
+    ],
+)
+def test_the_usual_metric_suits_the_rows_of_each_class(class_counts, name):
+    assert quality.usual(class_counts)[0] == name

@@ -13,6 +13,7 @@ from automl.cli.parameters import (
     JsonOption,
     SpaceOrDataArgument,
     assignments,
+    end,
     home_of,
     takes_options,
 )
@@ -35,14 +36,16 @@ def check(
     space: SpaceOrDataArgument,
     run: Annotated[
         bool,
-        typer.Option("--run", help="Run the longest recipe, one epoch a training."),
+        typer.Option(
+            "--run", help="Run one tiny trial, too: the longest recipe, one epoch a training."
+        ),
     ] = False,
     *,
     home: HomeOption = None,
     as_json: JsonOption = False,
     **given: object,
 ) -> None:
-    """Validate a space; print its parameters, its largest model and the memory of a trial."""
+    """Read a space and its data; print what may vary, the largest model, a trial's memory."""
     from automl.trial import layer_outcomes
 
     wishes = checked(OwnData, given)
@@ -52,6 +55,7 @@ def check(
     if as_json:
         layers = layer_outcomes.as_json(outcomes)
         render.as_json({**facts, "data": list(map(asdict, data)), "notes": notes, "layers": layers})
+        _end_rejected(report)
         return
     found = "\n".join(facts.pop("told"))
     print(found or "\n\n".join(one.text() for one in data))
@@ -59,6 +63,7 @@ def check(
     print("\n".join(f"{name}: {value}" for name, value in facts.items()))
     print("\n".join(f"note: {note}" for note in notes), end="\n" * bool(notes))
     render.layers(outcomes)
+    _end_rejected(report)
 
 
 @dataclass(frozen=True)
@@ -132,6 +137,12 @@ def examine(
         notes=reference.notes + (result.notes if result else ()),
         outcomes=result.outcomes if result else {},
     )
+
+
+def _end_rejected(report: SpaceReport) -> None:
+    """End the command with exit code 1 where the tiny trial gave no model."""
+    if report.trial not in (None, "complete"):
+        end(f"the tiny trial gave no model: {report.trial}", 1)
 
 
 def _tiny_trial(explored: Explored, source: SpaceSource, home: Home) -> TrialResult:

@@ -17,7 +17,7 @@ def convert(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a checkpoint's tensors as safetensors, which `Imported` reads; no code is run."""
+    """Rewrite a PyTorch checkpoint as .safetensors, and run none of its code."""
     from automl.models import weight_files
 
     left_out = weight_files.convert(file, out)

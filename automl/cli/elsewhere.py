@@ -8,7 +8,7 @@ from automl.engine.search_options import read
 
 
 def stop(name: Name, home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Ask a running search to end; finished trials are kept."""
+    """Ask a running search to end; its finished trials are kept."""
     from automl.engine import searches
 
     is_stopping = searches.stop(home_of(home), name)
@@ -24,7 +24,7 @@ def stop(name: Name, home: HomeOption = None, as_json: JsonOption = False) -> No
 def sync(
     name: Name, *, home: HomeOption = None, as_json: JsonOption = False, **given: object
 ) -> None:
-    """Deliver to MLflow what its server has missed."""
+    """Send to MLflow's server what it missed of a search while it was away."""
     from automl.engine import api
 
     options, _ = read("sync", given)

@@ -21,7 +21,7 @@ def list_searches(
     address: Annotated[
         str | None,
         typer.Option(
-            help="A cluster's dashboard, e.g. http://HEAD:8265: list what runs there, whoever "
+            help="The dashboard of a cluster, e.g. http://HEAD:8265: list what runs there, whoever "
             "began it.",
             rich_help_panel=MACHINE,
             show_default="the home's searches",
@@ -30,7 +30,7 @@ def list_searches(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the home's searches, or those that run on a cluster."""
+    """List all searches and their states, or those that run on a cluster."""
     from automl.engine import searches
 
     if address is not None:
@@ -63,7 +63,7 @@ def _list_running(address: str, as_json: bool) -> None:
 
 
 def status(name: Name, home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Tell the state of a search: its trials, its front, its time."""
+    """Tell how far a search is: its trials, its front, its time."""
     from automl.engine import searches
 
     row = searches.status(searches.open_study(home_of(home), name))
@@ -78,13 +78,15 @@ def front(
     csv: Annotated[bool, typer.Option("--csv", help="Print the front as CSV.")] = False,
     html: Annotated[
         Path | None,
-        typer.Option(help="Write the report, one page, to a file.", show_default="no page"),
+        typer.Option(help="Write a report to this file, as one page.", show_default="no page"),
     ] = None,
-    test: Annotated[bool, typer.Option("--test", help="Measure on the test rows too.")] = False,
+    test: Annotated[
+        bool, typer.Option("--test", help="Measure the models on the test rows, too.")
+    ] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the best trade-offs: a model better in one figure is worse in another."""
+    """Print the front: the models that no other one beats in every figure."""
     from automl.engine import searches
     from automl.tracking.pages import files as pages
 
@@ -106,14 +108,17 @@ def front(
 def explain(
     name: Name,
     html: Annotated[
-        Path | None, typer.Option(help="Write the page to a file.", show_default="no page")
+        Path | None,
+        typer.Option(
+            help="Write the explanation to this file, as one page.", show_default="no page"
+        ),
     ] = None,
     *,
     home: HomeOption = None,
     as_json: JsonOption = False,
     **given: object,
 ) -> None:
-    """Explain the front: the parameters that matter, and one model's recipe taken apart."""
+    """Explain a front: which choices mattered, and what each step bought one of its models."""
     from automl.engine import searches
 
     place = home_of(home)
@@ -137,7 +142,7 @@ def ui(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Serve the MLflow UI on the home's searches, on this machine only."""
+    """Show all searches in MLflow's pages, on this machine only."""
     from automl.engine import searches
     from automl.tracking import server
     from automl.tracking.mlflow_client import SearchRun

@@ -23,7 +23,7 @@ HomeOption = Annotated[
     Path | None,
     typer.Option(
         "--home",
-        help="Folder of all searches.",
+        help="Folder that keeps all searches.",
         rich_help_panel=search_options.STORAGE,
         show_default="$AUTOML_HOME or ./automl-home",
     ),
@@ -38,14 +38,17 @@ LogJsonOption = Annotated[
 ]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The search's name.")]
 SpaceArgument = Annotated[
-    str, typer.Argument(metavar="SPACE", help="A space file, or the name of a shipped space.")
+    str,
+    typer.Argument(
+        metavar="SPACE", help="A space file (.py), or the name of a shipped space, e.g. digits."
+    ),
 ]
 SpaceOrDataArgument = Annotated[
     str,
     typer.Argument(
         metavar="SPACE|DATA",
-        help="A space file or a shipped space's name; or data of your own: a .csv, .parquet, "
-        ".jsonl, .npz or .ts file, a folder of pictures, or an archive of that folder.",
+        help="Data of your own: a .csv, .parquet, .jsonl, .npz or .ts file, a folder of pictures, "
+        "or an archive of one; or a space file (.py), or the name of a shipped space, e.g. digits.",
     ),
 ]
 

@@ -20,17 +20,19 @@ def predict(
     folder: OutArgument,
     rows: Annotated[
         list[Path],
-        typer.Argument(metavar="ROWS", help="Files with rows, or folders of images."),
+        typer.Argument(
+            metavar="ROWS", help="Files with rows; pictures, folders or archives of them."
+        ),
     ],
     out: Annotated[
         Path | None,
-        typer.Option(help="Write a .csv or .jsonl file.", show_default="CSV to standard output"),
+        typer.Option(help="File to write, .csv or .jsonl.", show_default="CSV to standard output"),
     ] = None,
     proba: Annotated[bool, typer.Option("--proba", help="Add each class's probability.")] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Predict rows as they come with an exported model: CSV, Parquet, images, text, arrays."""
+    """Answer new rows with an exported model: CSV, Parquet, pictures, texts, series, arrays."""
     from automl.predictor.load import load
     from automl.predictor.script import every_answer, write_predictions
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,7 +40,7 @@ def search(
     log_json: LogJsonOption = False,
     **given: object,
 ) -> None:
-    """Search data of your own, or a space, for the front of quality, bytes and latency."""
+    """Search for the models that trade quality, size and latency best: the front."""
     from automl.engine import api
 
     given["sets"] = assignments(given["sets"])
@@ -68,7 +69,7 @@ def submit(
     address: Annotated[
         str | None,
         typer.Option(
-            help="The head's dashboard, e.g. http://HEAD:8265; its ports are Ray's.",
+            help="The dashboard of the cluster's head, e.g. http://HEAD:8265.",
             rich_help_panel=MACHINE,
             show_default="must be given",
         ),
@@ -77,7 +78,7 @@ def submit(
         str | None,
         typer.Option(
             "--home",
-            help="Folder of all searches there, on a path that all nodes share.",
+            help="Folder there that keeps all searches, on a path that all nodes share.",
             rich_help_panel=STORAGE,
             show_default="must be given",
         ),
@@ -86,7 +87,7 @@ def submit(
     log_json: LogJsonOption = False,
     **given: object,
 ) -> None:
-    """Search on a cluster, as a Ray job, and follow it."""
+    """Run a search on a Ray cluster from here, as a job there, and show its output."""
     from automl.cluster import jobs
 
     if address is None:
@@ -135,6 +136,7 @@ def _sent(space: str, given: dict[str, object]) -> tuple[str, list[Path]]:
             f"`automl init {space}`, give it the data's path on the cluster, and submit that"
         )
     path, points = space_file.find(space), given["initial_points"]
+    _check_goal(given["until"], space_file.read(path))
     files = [path] if path == Path(space) else []
     if isinstance(points, Path):
         if not points.is_file():
@@ -142,6 +144,20 @@ def _sent(space: str, given: dict[str, object]) -> tuple[str, list[Path]]:
         files.append(points)
         given["initial_points"] = points.name
     return path.name if path == Path(space) else space, files
+
+
+def _check_goal(until: object, space_text: str) -> None:
+    """Raise UserError on a goal that cannot be read; figures that the space names may be its own.
+
+    Metrics of its own are known only where the space is loaded, which is on the cluster.
+    """
+    from automl import conditions
+    from automl.config import snake_case
+    from automl.pareto import DIRECTIONS
+
+    goal, word = str(until or ""), r"\w+"
+    own = {*map(snake_case, re.findall(word, space_text))}.intersection(re.findall(word, goal))
+    conditions.parse_any(goal, list(dict.fromkeys([*DIRECTIONS, *sorted(own)])))
 
 
 def _follow(job: Job, out: TextIO) -> int:

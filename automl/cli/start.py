@@ -18,7 +18,11 @@ from automl.errors import UserError
 def init(
     data: Annotated[
         str,
-        typer.Argument(metavar="DATA", help="A .csv, .parquet, .jsonl, .npz or .ts; or a folder."),
+        typer.Argument(
+            metavar="DATA",
+            help="A .csv, .parquet, .jsonl, .npz or .ts file, a folder of pictures, or an archive "
+            "of one.",
+        ),
     ],
     out: Annotated[
         Path | None,
@@ -29,7 +33,7 @@ def init(
     as_json: JsonOption = False,
     **given: object,
 ) -> None:
-    """Write the space that `automl search DATA` would search, to read and to edit."""
+    """Write the space file that `automl search DATA` would search, to read and to edit."""
     from automl.engine import own_data, presets, space_source
 
     if not space_source.is_own_data(data):
@@ -48,7 +52,7 @@ def init(
 
 
 def presets(home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Tell what each preset stands for: minutes, trainings, models, compression, objectives."""
+    """Tell what each --preset stands for: minutes, models, compression, objectives."""
     from automl.engine.presets import DEFAULT, PRESETS
 
     if as_json:

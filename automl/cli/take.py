@@ -23,7 +23,7 @@ def export(
     as_json: JsonOption = False,
     **given: object,
 ) -> None:
-    """Write the chosen model, with its card and its figures on untouched test rows."""
+    """Write a model of the front to a folder: ONNX file, card, predict.py, test figures."""
     from automl.engine import searches
 
     place = home_of(home)
@@ -47,7 +47,7 @@ def measure(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure bytes, load time and latency of one exported file, on this machine."""
+    """Measure size, load time and latency of an exported file, on this machine."""
     from automl.measure.measurement import machine, measure_file
 
     if not file.is_file():

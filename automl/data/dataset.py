@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import inspect
 import json
 import shutil
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -62,10 +60,10 @@ class Dataset(Config):
     def fingerprint(self) -> str:
         """A text that changes whenever the data does: paths count by what they hold.
 
-        A class of a space file counts with that file's text, as in the store's keys.
+        A class of a user's own counts with its file's text, as in the store's keys.
         """
         contents = {name: content_hash(Path(getattr(self, name))) for name in self.paths}
-        code = _space_code(type(self).__module__) if self.from_space_file() else ""
+        code = user_code.of_module(type(self).__module__)
         return canonical({**encode(self), **contents}) + code
 
 
@@ -152,11 +150,6 @@ def summaries(datasets: Iterable[tuple[Dataset, int]], cache: Path) -> list[Data
 def test_split(dataset: Dataset, seed: int, cache: Path) -> Split:
     """The test rows, which no search sees: only for the export and for `front --test`."""
     return _read(_prepared(dataset, seed, cache), "test")
-
-
-@functools.lru_cache
-def _space_code(module: str) -> str:
-    return user_code.fingerprint(inspect.getsource(sys.modules[module]))
 
 
 def _prepared(dataset: Dataset, seed: int, cache: Path) -> Path:

@@ -63,10 +63,10 @@ class ImageFolder(Dataset):
             return str(Path(self.path) / files[row].relative_to(root))
 
         with silent():
-            first = decoded_aloud(files[0], self.size, self.channels)
+            first = decoded_aloud(files[0], self.size, self.channels, row_name(0))
 
             def decode(row: int) -> NDArray[np.uint8]:
-                image = decoded_aloud(files[row], self.size, self.channels)
+                image = decoded_aloud(files[row], self.size, self.channels, row_name(row))
                 check_alike(image.shape, first.shape, row_name, row)
                 return image
 

@@ -144,7 +144,9 @@ def _load(path: Path) -> tuple[_Arrays, list[str]]:
     """The arrays that have our names, and the names of all."""
     if path.is_dir():
         files = {file.stem: file for file in sorted(path.glob("*.npy"))}
-        return {n: np.load(files[n], mmap_mode="r") for n in _NAMES if n in files}, list(files)
+        # `np.load` would leave a file open that begins as an archive does.
+        mapped = np.lib.format.open_memmap
+        return {n: mapped(files[n], mode="r") for n in _NAMES if n in files}, list(files)
     with path.open("rb") as file:
         loaded = np.load(file, allow_pickle=False)
         if isinstance(loaded, np.ndarray):

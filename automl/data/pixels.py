@@ -32,19 +32,24 @@ def pixels(image: Image.Image, size: tuple[int, ...], channels: int) -> NDArray[
     return np.moveaxis(np.atleast_3d(np.asarray(coloured)), -1, 0)
 
 
-def decoded(path: Path, size: tuple[int, ...], channels: int) -> NDArray[np.uint8]:
-    """The image of a file as (channels, height, width). Raises UserError on a file of none."""
+def decoded(path: Path, size: tuple[int, ...], channels: int, name: str = "") -> NDArray[np.uint8]:
+    """The image of a file as (channels, height, width).
+
+    Raises UserError on a file of none, under its `name` where it has another than its path.
+    """
     with silent():
-        return decoded_aloud(path, size, channels)
+        return decoded_aloud(path, size, channels, name)
 
 
-def decoded_aloud(path: Path, size: tuple[int, ...], channels: int) -> NDArray[np.uint8]:
+def decoded_aloud(
+    path: Path, size: tuple[int, ...], channels: int, name: str = ""
+) -> NDArray[np.uint8]:
     """The same for several threads at once, which share what is `silent`."""
     try:
         with Image.open(path) as image:
             return pixels(image, size, channels)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path} does not decode ({error}); replace or remove it") from None
+        raise UserError(f"{name or path} does not decode ({error}); replace or remove it") from None
 
 
 def silent() -> AbstractContextManager[object]:

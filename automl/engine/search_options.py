@@ -45,20 +45,21 @@ class Budgets:
 
     trials: Annotated[
         Count | None,
-        Shown(BUDGETS, "Trials in all, over resumes.", f"{DEFAULT_TRIALS} without any budget", RUN),
+        Shown(BUDGETS, "Trials of all runs together.", f"{DEFAULT_TRIALS} without any budget", RUN),
     ] = None
-    minutes: Annotated[Positive | None, Shown(BUDGETS, "Minutes of this run.", "no limit", RUN)] = (
-        None
-    )
+    minutes: Annotated[
+        Positive | None,
+        Shown(BUDGETS, "Minutes of this run.", "no limit; for data the preset's", RUN),
+    ] = None
     gpu_hours: Annotated[
         Positive | None,
-        Shown(BUDGETS, "Hours of trials times their GPUs, over resumes.", "no limit", RUN),
+        Shown(BUDGETS, "Hours of trials times their GPUs, all runs together.", "no limit", RUN),
     ] = None
     patience: Annotated[
         Count | None,
         Shown(
             BUDGETS,
-            "End when this many trials in a row have not raised the hypervolume.",
+            "End when this many trials in a row have not made the front better.",
             "no limit",
             RUN,
         ),
@@ -67,7 +68,7 @@ class Budgets:
         NotNegative | None,
         Shown(
             BUDGETS,
-            "Minutes to train the front's members again, longer, inside --minutes; 0 for none.",
+            "Minutes to train the front's models again, longer; part of --minutes; 0 for none.",
             "a quarter of the minutes searched",
             RUN,
         ),
@@ -77,15 +78,15 @@ class Budgets:
         Shown(
             BUDGETS,
             "End at the first model that meets these conditions, e.g. "
-            '"accuracy>=0.97 and size_bytes<=20000" or '
-            '"accuracy within 1% of reference and latency_ms<=50% of reference"; "" for none.',
+            '"accuracy>=0.97 and size_bytes<=20000" or "accuracy within 1% of reference", the '
+            'space\'s largest uncompressed model; "" for none.',
             "no goal",
             RUN,
         ),
     ] = None
     trial_minutes: Annotated[
         Positive | None,
-        Shown(BUDGETS, "End a trial that works for longer; it has failed.", "no limit", RUN),
+        Shown(BUDGETS, "End a trial that works for longer; it counts as failed.", "no limit", RUN),
     ] = None
 
     def budget(self) -> Budget:
@@ -101,13 +102,13 @@ class Options(Budgets):
         str | None,
         Shown(
             MACHINE,
-            "A Ray cluster's address.",
+            "A running Ray cluster, e.g. HEAD:6379.",
             "this machine alone",
             ("search", "resume", "doctor"),
         ),
     ] = None
     concurrency: Annotated[
-        Count | None, Shown(MACHINE, "Trials at once.", "as many as the cluster holds", RUN)
+        Count | None, Shown(MACHINE, "Trials at once.", "as many as there is room for", RUN)
     ] = None
     cpus_per_trial: Annotated[
         Positive,
@@ -137,17 +138,17 @@ class Options(Budgets):
         str | None,
         Shown(
             MACHINE,
-            "Name of a Ray resource: take latency on the machines that have it.",
+            "Take latency on the machines that were given this Ray resource, e.g. pi.",
             "machines of the kind that most of the cluster are of",
         ),
     ] = None
     reuse: Annotated[
-        bool, Shown(SEARCH, "Propose new compressions of what front members had trained.")
+        bool, Shown(SEARCH, "Try new compressions of models that are trained already, too.")
     ] = True
-    early_stopping: Annotated[bool, Shown(SEARCH, "Pause trials that fall behind.")] = True
+    early_stopping: Annotated[bool, Shown(SEARCH, "Pause trials that fall behind others.")] = True
     tracking_uri: Annotated[
         str | None,
-        Shown(STORAGE, "An MLflow server or database.", "a database in the home", (*RUN, "sync")),
+        Shown(STORAGE, "MLflow server or database.", "a database in the home", (*RUN, "sync")),
     ] = None
 
     def request(self) -> Request:
@@ -170,19 +171,22 @@ class NewSearch:
         bool,
         Shown(
             GENERAL,
-            "Go on with the search of this name where the home has one; begin it else.",
+            "Go on with the search of this name if there is one, else begin it.",
             "off",
         ),
     ] = False
     seed: Annotated[
-        int | None, Shown(SEARCH, "Seed of split, trials and sampler.", "the space's")
+        int | None,
+        Shown(SEARCH, "Seed of all that is drawn, the split of rows too.", "the space's"),
     ] = None
-    sampler: Annotated[str, Shown(SEARCH, "tpe, nsga2, gp (small spaces) or random.")] = "tpe"
+    sampler: Annotated[
+        str, Shown(SEARCH, "Source of proposals: tpe, nsga2, gp (for small spaces) or random.")
+    ] = "tpe"
     workers_per_trial: Annotated[
         Count | None,
         Shown(
             MACHINE,
-            "Ray Train workers of a trial.",
+            "Processes that train one trial together.",
             "one process; 2 with --parallelism",
             commands=(*START, "doctor"),
         ),
@@ -191,7 +195,7 @@ class NewSearch:
         str | None,
         Shown(
             MACHINE,
-            "Way in which the workers of a trial share its work, e.g. Sharded.",
+            "Way in which these processes share the work: DataParallel, Sharded, …",
             "DataParallel with --workers-per-trial",
         ),
     ] = None
@@ -199,7 +203,7 @@ class NewSearch:
         Mapping[str, str] | None,
         Shown(
             SEARCH,
-            "Fix a leaf of the space; repeatable.",
+            "Fix a value, e.g. model=MLP; `automl check` lists the paths; repeatable.",
             "none",
             (*START, "check"),
             flag="--set",
@@ -211,7 +215,7 @@ class NewSearch:
         Path | Sequence[Mapping[str, object]] | None,
         Shown(
             SEARCH,
-            "JSON list of {path: value} to try first; what a point leaves out is drawn.",
+            "JSON list of {path: value} to try first; what one leaves out is drawn.",
             "the space's likely values",
             metavar="FILE",
             reads=Path,
@@ -219,16 +223,16 @@ class NewSearch:
     ] = None
     warm_start: Annotated[
         str | None,
-        Shown(SEARCH, "A search of the home to learn from before the first trial.", "none"),
+        Shown(SEARCH, "Name of an earlier search to learn from before the first trial.", "none"),
     ] = None
     store: Annotated[
         str | None,
-        Shown(STORAGE, "Path or URL for all that trials make, e.g. s3://…", "a folder of the home"),
+        Shown(STORAGE, "Folder or URL of trials' files, e.g. s3://…", "a folder of the home"),
     ] = None
     study_storage: Annotated[
         str | None,
         Shown(
-            STORAGE, "A database for the search's trials, e.g. postgresql://…", "a file in the home"
+            STORAGE, "A database for the list of trials, e.g. postgresql://…", "a file in the home"
         ),
     ] = None
 

@@ -7,14 +7,11 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
+from automl import quality
 from automl.config import Config
 from automl.data.dataset import Data, Dataset
 from automl.engine.presets import Preset
 
-EVEN_SHARE = 0.4
-"""Two classes are even where the rarer one has at least this share of the rows."""
-EVEN_RATIO = 5
-"""Many classes are even where the largest has at most so many times the rows of the smallest."""
 USUAL_STEPS = 1000
 FEWEST_EPOCHS, MOST_EPOCHS = 10, 60
 BATCHES = ((1_000, 16), (4_000, 32), (16_000, 64), (100_000, 128))
@@ -41,24 +38,8 @@ class Shape:
         kind = "text" if info.num_tokens else kinds[len(info.input_shape)]
         return cls(kind, len(data.train.targets), info.class_counts, info.input_shape[-1])
 
-    def objective(self) -> tuple[str, str]:
-        """The metric that suits the task, and why."""
-        counts = self.class_counts
-        if not counts:
-            return "rmse", "numbers are predicted: the root of the mean squared error"
-        if len(counts) == 2:
-            if min(counts) < EVEN_SHARE * sum(counts):
-                return (
-                    "roc_auc",
-                    "two uneven classes: accuracy alone would praise a constant answer",
-                )
-            return "accuracy", "two classes: the share of right answers"
-        if max(counts) > EVEN_RATIO * min(counts):
-            return "macro_f1", "uneven classes: each counts alike"
-        return "accuracy", "the share of right answers"
-
     def is_uneven(self) -> bool:
-        return bool(self.class_counts) and self.objective()[0] != "accuracy"
+        return bool(self.class_counts) and quality.usual(self.class_counts)[0] != "accuracy"
 
     def batch(self) -> int:
         sizes = (size for rows, size in BATCHES if self.num_rows < rows)
@@ -73,9 +54,9 @@ class Shape:
 def write(dataset: Dataset, data: Data, preset: Preset, opening: Sequence[str]) -> str:
     """The text of a space file; `opening` are the lines of its docstring."""
     shape = Shape.of(data)
-    quality, why = shape.objective()
+    metric, why = quality.usual(shape.class_counts)
     epochs = shape.epochs(preset)
-    objectives = ", ".join(f'"{name}"' for name in (quality, *preset.file_figures))
+    objectives = ", ".join(f'"{name}"' for name in (metric, *preset.file_figures))
     body = f"""\
 # The rows, and what is predicted.
 dataset = {config(dataset)}

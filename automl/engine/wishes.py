@@ -20,11 +20,11 @@ class OwnData:
 
     target: Annotated[
         str | None,
-        Shown(DATA, "The column to predict.", "told by its name where it can be", OWN_DATA),
+        Shown(DATA, "The column to predict.", "found by its name where it can be", OWN_DATA),
     ] = None
     task: Annotated[
         str | None,
-        Shown(DATA, "classification or regression.", "told by the target", OWN_DATA),
+        Shown(DATA, "classification or regression.", "found by the target's values", OWN_DATA),
     ] = None
     preset: Annotated[
         str | None,
@@ -49,7 +49,7 @@ class Choice:
         str | None,
         Shown(
             MODEL,
-            'Conditions, e.g. "size_bytes<=20000 and accuracy within 1% of reference".',
+            'Only models that meet e.g. "size_bytes<=20000, accuracy within 1% of reference".',
             "none",
             CHOOSE,
         ),
@@ -58,8 +58,8 @@ class Choice:
         str | None,
         Shown(
             MODEL,
-            "Figure that decides.",
-            "for export the first objective, for explain none",
+            "Take the model that is best in this figure, e.g. accuracy.",
+            "export: the first objective",
             CHOOSE,
         ),
     ] = None
@@ -67,8 +67,8 @@ class Choice:
         bool,
         Shown(
             MODEL,
-            "The front's knee, the best compromise between all objectives.",
-            "for explain, when no other wish is given",
+            "Take the knee: the best compromise between all objectives.",
+            "explain: where no other wish is given",
             CHOOSE,
         ),
     ] = False
@@ -76,10 +76,10 @@ class Choice:
         str | None,
         Shown(
             MODEL,
-            "Figures that decide, the most important first, or conditions, e.g. "
+            "Decide by several figures, the most important first, e.g. "
             '"accuracy within 0.01, size_bytes within 10%, latency_ms".',
             "none",
             CHOOSE,
         ),
     ] = None
-    trial: Annotated[str | None, Shown(MODEL, "A trial by its id.", "none", CHOOSE)] = None
+    trial: Annotated[str | None, Shown(MODEL, "Take this trial, e.g. 0012.", "none", CHOOSE)] = None

@@ -51,7 +51,7 @@ class KeptGraphs:
             self._keep(key, traced, tensors)
             return traced
         self.models.move_to_end(key)
-        program = ONNXProgram(self.models[key].clone(), None)  # type: ignore[arg-type]
+        program = ONNXProgram(self.models[key].clone(), None)
         held = program.model.graph.initializers
         program.apply_weights({n: tensor for n, tensor in tensors.items() if n in held})
         return program

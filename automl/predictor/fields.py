@@ -13,6 +13,10 @@ from automl.errors import UserError
 TRUTHS = {"true": 1.0, "false": 0.0}
 
 
+class NoNumber(str):
+    """A text that is no number in its column: the 3.5 of a column with decimal commas."""
+
+
 def number(
     value: object, column: str, read: Callable[[str], float | None] = plain_number
 ) -> float | None:
@@ -21,6 +25,8 @@ def number(
     `read` makes a number of a text. Raises UserError, naming the column, on a value of another
     kind.
     """
+    if isinstance(value, NoNumber):
+        return None
     if isinstance(value, str):
         text = unquoted(value.strip())
         if text in MISSING or text.lower() in MISSING_NUMBERS:

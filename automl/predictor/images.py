@@ -1,13 +1,14 @@
-"""Rows of pictures: files, folders of files, Pillow's images, and arrays of pixels."""
+"""Rows of pictures: files, folders or archives of files, Pillow's images, arrays of pixels."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.data.archive import opened
 from automl.data.arrays import Array
 from automl.data.pixels import decoded, pixels
 from automl.data.reading import visible_files
@@ -19,17 +20,19 @@ BATCH_IMAGES = 64
 
 
 def read_images(rows: object, form: RowFormat, unused: Unused) -> Iterator[Batch]:
-    """Batches of the pictures in files, in folders, in a list of Pillow's images or in an array,
-    resized and in the colours of training. Raises UserError on what does not decode."""
+    """Batches of the pictures in files, in folders, in .zip or .tar archives, in a list of Pillow's
+    images or in an array, resized and in the colours of training.
+
+    Raises UserError on what does not decode.
+    """
     channels, *size = form.input_shape
     if files := paths_in(rows):
         if len(files) == 1 and files[0].suffix in ARRAYS:
             rows = array_in(files[0])
         else:
-            found = iter(_found(files))
-            for some in in_batches(found, BATCH_IMAGES):
-                pictures = [decoded(file, tuple(size), channels) for file in some]
-                yield Batch([str(file) for file in some], _stacked(pictures, form))
+            for some in in_batches(_decoded_files(files, tuple(size), channels), BATCH_IMAGES):
+                names, rows_of_pixels = zip(*some)
+                yield Batch(names, _stacked(rows_of_pixels, form))
             return
     listed = rows if isinstance(rows, list | tuple) else [rows]
     if listed and all(hasattr(image, "convert") for image in listed):
@@ -44,16 +47,19 @@ def read_images(rows: object, form: RowFormat, unused: Unused) -> Iterator[Batch
         start += len(inputs)
 
 
-def _stacked(pictures: list[NDArray[np.uint8]], form: RowFormat) -> Array:
+def _stacked(pictures: Sequence[NDArray[np.uint8]], form: RowFormat) -> Array:
     return np.stack(pictures).reshape(-1, *form.row_shape)
 
 
-def _found(paths: list[Path]) -> list[Path]:
-    """The files named, and those below the folders named."""
-    files = []
+def _decoded_files(
+    paths: list[Path], size: tuple[int, ...], channels: int
+) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    """The names and pixels of the files named, and of those in the folders and archives named."""
     for path in paths:
-        inside = visible_files(path) if path.is_dir() else [path]
-        if not inside:
-            raise UserError(f"{path} holds no files; put the images there")
-        files += inside
-    return files
+        with opened(path) as place:
+            inside = visible_files(place) if place.is_dir() else [place]
+            if not inside:
+                raise UserError(f"{path} holds no files; put the images there")
+            for file in inside:
+                name = str(path / file.relative_to(place))
+                yield name, decoded(file, size, channels, name)

@@ -61,7 +61,7 @@ def array_in(path: Path) -> Array:
     """The array of an .npy file, mapped, or `inputs` or the only array of an .npz file."""
     try:
         if path.suffix == ".npy":
-            array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+            array: Array = np.lib.format.open_memmap(path, mode="r")
             return array
         with np.load(path, allow_pickle=False) as file:
             name = file.files[0] if len(file.files) == 1 else "inputs"

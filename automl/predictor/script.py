@@ -25,7 +25,9 @@ SECONDS_BETWEEN_LINES = 5
 def main(folder: Path, read: Reader) -> None:
     """Run `python predict.py ROWS [--out FILE] [--proba]`. Exit 2 is the user's mistake."""
     parser = argparse.ArgumentParser(description="Predict with the model in this folder.")
-    parser.add_argument("rows", nargs="+", type=Path, help="files with rows, or a folder of images")
+    parser.add_argument(
+        "rows", nargs="+", type=Path, help="files with rows, or a folder or archive of images"
+    )
     parser.add_argument("--out", type=Path, help="a .csv or .jsonl file to write to")
     parser.add_argument("--proba", action="store_true", help="add the probability of each class")
     given = parser.parse_args()

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from automl.data.number_texts import DECIMAL_COMMA, GROUPED_BY_COMMAS, commas
+from automl.data.number_texts import DECIMAL_COMMA, GROUPED_BY_COMMAS, commas, plain_number
 from automl.data.reading import PARQUET, listed, visible_files
 from automl.data.text_files import DELIMITERS, delimiter_of, ending, records
 from automl.errors import UserError
-from automl.predictor.fields import unquoted
+from automl.predictor.fields import NoNumber, unquoted
 from automl.predictor.rows import BATCH_ROWS, in_batches
 
 Columns: TypeAlias = Mapping[str, Sequence[object]]
@@ -86,8 +86,12 @@ def _as_plain(texts: Sequence[str], read: ReadNumber) -> list[object]:
     """Texts with commas as numbers; those that are none stay texts."""
     found: list[object] = []
     for text in texts:
-        value = read(unquoted(text.strip()))
-        found.append(text if value is None else value)
+        plain = unquoted(text.strip())
+        value = read(plain)
+        if value is None and plain_number(plain) is not None:
+            found.append(NoNumber(text))
+        else:
+            found.append(text if value is None else value)
     return found
 
 

@@ -36,7 +36,7 @@ class Space(Config):
     """A trial config with domains, and the objectives and constraints of its search.
 
     `objectives` are names of metrics or of a file's figures (`pareto.DIRECTIONS`); "quality" is
-    the usual metric of the data's task: roc_auc of two classes, accuracy of more, rmse of numbers.
+    the metric that suits the data's task (`quality.usual`).
     `constraints` read like "size_bytes<=40000" or "accuracy within 1% of reference" (see
     `conditions.py`). `fixed` maps paths to values that replace the
     values there (`--set`). Relative paths of data and weights are looked for in `folders`, in

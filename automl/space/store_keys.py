@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
-from automl.config import canonical, parts
+from automl import user_code
+from automl.config import SPACE_MODULE_PREFIX, Config, canonical, parts
 from automl.recipe import Sibling
 from automl.space.space import TrialConfig
 
@@ -15,28 +16,37 @@ SCHEMA_VERSION = 5
 def prefix_keys(config: TrialConfig, space_source: str = "") -> list[str]:
     """The store's key of each prefix recipe[:1] … recipe[:n]; of an empty recipe, a single key.
 
-    A key is the hash of dataset, model, steps and seed, and, where a class of the space file is
-    used, of that file's text (`space_source`, without the statement that builds the space).
+    A key is the hash of dataset, model, steps and seed, and, where classes of a user's own are
+    used, of their files' texts: of the space file (`space_source`, without the statement that
+    builds the space), and of modules.
     """
     keys: list[str] = []
     recipe: list[str] = []
     contents = {"dataset": config.dataset.fingerprint(), "model": config.model.fingerprint()}
-    own = any(part.from_space_file() for part in parts((config.dataset, config.model)))
+    used = list(parts((config.dataset, config.model)))
     for step in config.recipe or ((),):
-        for part in parts(step):
-            recipe.append(part.fingerprint())
-            own = own or part.from_space_file()
+        new = list(parts(step))
+        recipe += [part.fingerprint() for part in new]
+        used += new
         text = canonical(
             {
                 **contents,
                 "recipe": recipe,
                 "seed": config.seed,
                 "schema": SCHEMA_VERSION,
-                "source": space_source if own else "",
+                "source": _source(used, space_source),
             }
         )
         keys.append(hashlib.sha256(text.encode()).hexdigest())
     return keys
+
+
+def _source(used: list[Config], space_source: str) -> str:
+    """The texts of all files of the user's that define classes of these configs."""
+    own = space_source if any(part.from_space_file() for part in used) else ""
+    modules = dict.fromkeys(type(part).__module__ for part in used)
+    code = [user_code.of_module(m) for m in modules if not m.startswith(SPACE_MODULE_PREFIX)]
+    return own + "".join(code)
 
 
 def needed_keys(config: TrialConfig, space_source: str = "") -> list[str]:

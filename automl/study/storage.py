@@ -6,13 +6,15 @@ import functools
 import json
 import os
 import uuid
-from collections.abc import Generator, Sequence
+import warnings
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
@@ -23,6 +25,8 @@ share_distributions()
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 JOURNAL, DATABASE = "journal.log", "database.json"
+CONSTRAINTS = "constraints"
+"""Optuna's attribute of a trial for how far it is beyond each constraint; none is above 0."""
 HELD = ("params", "distributions", "user_attrs")
 """What Optuna's journal says of a new trial beside its state."""
 SECONDS_TO_CONNECT = 10
@@ -46,16 +50,20 @@ class Stored:
         """The storage's own id of a trial."""
         return self.storage.get_trial_id_from_study_id_trial_number(self.study_id, number)
 
+    def set_violations(self, trial_id: int, violations: Sequence[float]) -> None:
+        """Write how far a trial is beyond each constraint, for those who open it in Optuna."""
+        self.storage.set_trial_system_attr(trial_id, CONSTRAINTS, list(violations))
+
     def delete(self) -> None:
         """Take the study out of its database; a journal goes with its folder."""
         if not isinstance(self.storage, JournalStorage):
             optuna.delete_study(study_name=self.study.study_name, storage=self.storage)
 
 
-def create(folder: Path, name: str, goals: Sequence[str], url: str | None = None) -> Stored:
+def create(folder: Path, name: str, goals: Mapping[str, str], url: str | None = None) -> Stored:
     """Make a study, in its folder or in a database, which the folder then names.
 
-    `goals` are "max" or "min" for each objective.
+    `goals` are the objectives, each with "max" or "min".
     """
     if url is not None:
         # Homes may share a database, and the names of searches are each home's own.
@@ -67,8 +75,10 @@ def create(folder: Path, name: str, goals: Sequence[str], url: str | None = None
     study = optuna.create_study(
         study_name=name,
         storage=storage,
-        directions=["maximize" if goal == "max" else "minimize" for goal in goals],
+        directions=["maximize" if goal == "max" else "minimize" for goal in goals.values()],
     )
+    with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
+        study.set_metric_names(list(goals))
     return Stored(study, storage)
 
 

@@ -149,6 +149,9 @@ class Study:
         if record.result is not None:
             course[RESULT] = encode(record.result)
         trial_id = self._stored.trial_id(record.id.number)
+        if record.measurement is not None and self.settings.limits:
+            beyond = [limit.excess(record.values) for limit in self.settings.limits]
+            self._stored.set_violations(trial_id, beyond)
         self._stored.storage.set_trial_user_attr(trial_id, COURSE, course)
 
     def end(self, record: TrialRecord) -> None:
@@ -269,7 +272,7 @@ def create(
     new.mkdir(parents=True)
     (new / "space.py").write_text(space_text)
     (new / "reference.onnx").write_bytes(reference)
-    goals = [pareto.DIRECTIONS[name] for name in settings.objectives]
+    goals = {name: pareto.DIRECTIONS[name] for name in settings.objectives}
     stored = storage.create(new, folder.name, goals, database)
     stored.study.set_user_attr("settings", encode(settings))
     stored.study.set_user_attr("schema_version", SCHEMA_VERSION)

@@ -59,7 +59,7 @@ class Largest:
 
         Raises UserError when two of them are the same then.
         """
-        usual = quality.usual(len(self.data.info.classes))
+        usual, _ = quality.usual(self.data.info.class_counts)
         found = tuple(usual if name == quality.QUALITY else name for name in wanted)
         if len(set(found)) < len(found):
             raise UserError(f"quality is {usual} here, which is an objective too; leave one out")

@@ -72,6 +72,8 @@ def test_a_bad_space_file_is_one_sentence_and_leaves_nothing(text, sentence, tmp
             "--initial-points no.json is no file",
         ),
         (("submit", "digits", *CLUSTER, "--trials", 0), "--trials 0: it should be at least 1"),
+        (("submit", "digits", *CLUSTER, "--until", "acuracy>=0.9"), "did you mean 'accuracy'"),
+        (("submit", "digits", *CLUSTER, "--until", "accuracy>=97%"), "or accuracy>=0.97"),
         (("submit", "digits", *CLUSTER, "--set", "model"), "write PATH=VALUE"),
         (("check", "digitz"), "did you mean 'digits'"),
         (("front", "nobody"), "has no search"),

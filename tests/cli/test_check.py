@@ -1,5 +1,6 @@
 """Spaces checked, and one tiny trial run."""
 
+import json
 import re
 
 from helpers.command import automl, object_of
@@ -44,6 +45,22 @@ class Telling(Step):
 space = Space(TrialConfig(Sklearn("digits"), MLP((8,)), (Train(epochs=1), Telling())))
 """
 
+REFUSING = """
+from dataclasses import dataclass
+
+from automl import MLP, Sklearn, Space, Step, Train, TrialConfig
+from automl.errors import Rejected
+
+
+@dataclass(frozen=True)
+class Refusing(Step):
+    def apply(self, network, context):
+        raise Rejected("never good enough")
+
+
+space = Space(TrialConfig(Sklearn("digits"), MLP((8,)), (Train(epochs=1), Refusing())))
+"""
+
 
 def test_a_tiny_trial_trains_its_teachers_for_one_epoch_too(tmp_path, monkeypatch):
     seen = []
@@ -72,7 +89,11 @@ def test_a_tiny_trial_trains_its_teachers_for_one_epoch_too(tmp_path, monkeypatc
 def test_a_tiny_trial_tells_what_became_of_each_layer(tmp_path):
     (tmp_path / "telling.py").write_text(TELLING)
     first = "telling left 80 % of the weights as they were: lstm.weight, 80 % (LSTM)"
-    told = object_of(automl("check", "telling.py", "--run", "--json", cwd=tmp_path))
+    done = automl("check", "telling.py", "--run", "--json", cwd=tmp_path)
+    assert done.stderr.endswith(
+        "the tiny trial gave no model: rejected did not shrink: 2995 bytes, its parent has 2995\n"
+    )
+    told = json.loads(done.stdout)
     assert told["notes"] == [first]
     assert [own["tensor"] for own in told["layers"]["tensors"]] == ["lstm.weight", "head.weight"]
     assert [data["num_rows"] for data in told["data"]] == [1797]
@@ -88,4 +109,13 @@ def test_check_tells_of_every_parameter(tmp_path):
     report = object_of(automl("check", "digits", "--run", "--json", cwd=tmp_path))
     assert report["parameters"]["model"] == "MLP | ConvNet"
     assert report["trial_memory_bytes"] > 32 * report["largest_model_parameters"]
-    assert report["trial"].startswith(("complete", "rejected"))
+    assert report["trial"] == "complete"
+
+
+def test_a_tiny_trial_that_gives_no_model_is_told_by_the_exit_code(tmp_path):
+    (tmp_path / "refused.py").write_text(REFUSING)
+    done = automl("check", "refused.py", "--run", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "trial: rejected never good enough\n" in done.stdout
+    assert done.stderr.endswith("the tiny trial gave no model: rejected never good enough\n")
+    assert automl("check", "refused.py", cwd=tmp_path).returncode == 0

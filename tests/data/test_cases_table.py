@@ -66,6 +66,15 @@ def test_numbers_between_semicolons_have_decimal_commas(tmp_path, values, number
     assert found == pytest.approx(numbers)
 
 
+def test_a_stray_dot_among_decimal_commas_is_a_missing_value(tmp_path):
+    """Of `predict`, too, though alone it would be a number."""
+    values = [f"{i},5" for i in range(39)]
+    text = "".join(f"{value};{i % 2}\n" for i, value in enumerate([*values, "3.5"]))
+    config = Table(write(tmp_path / "a.csv", f"x;y\n{text}"), "y")
+    assert rows(config)["x"][-1] is None
+    assert "1 of 40 rows hold '3.5' among numbers" in config.load().notes[-1]
+
+
 def test_commas_that_group_thousands_are_told(tmp_path):
     config = Table(write(tmp_path / "a.csv", 'x,y\n"1,234,567",a\n"2,345.5",b\n7,a\n'), "y")
     assert rows(config)["x"] == [1234567, 2345.5, 7]

@@ -34,9 +34,12 @@ def space(tmp_path):
     return path
 
 
-def test_a_search_ends_at_the_first_model_that_meets_its_goal(space, tmp_path):
+def test_a_resumed_search_ends_at_the_first_model_that_meets_its_goal(space, tmp_path):
     watch, home = Notes(), tmp_path / "home"
-    found = api.search(space, trials=12, until=UNTIL, concurrency=1, home=home, watch=watch)
+    begun = api.search(space, trials=1, until=UNTIL, concurrency=1, home=home, watch=watch)
+    assert len(begun.study.records()) == 1, "the reference itself is too large"
+    assert "no model meets" in watch.notes[-1]
+    found = api.resume("own", trials=12, home=home, watch=watch)
     records = found.study.records()
     assert records[0].params["model.widths.0"] == 64, "the reference is trained first"
     met = records[-1]

@@ -66,7 +66,7 @@ def test_each_preset_writes_a_space_that_fits_each_kind_of_data(name, word, fold
     assert f"preset: {word}" in source.text
     if word == "balanced":
         found = largest(space, explored, folder / "home" / "cache")
-        assert found.objectives(space.objectives) == space.objectives
+        assert found.objectives(("quality", *space.objectives[1:])) == space.objectives
 
 
 @pytest.mark.parametrize("name", DATA)
@@ -99,19 +99,10 @@ def test_names_in_the_data_end_no_text(folder):
 
 
 @pytest.mark.parametrize(
-    ("counts", "objective", "uneven"),
-    [
-        ((), "rmse", False),
-        ((50, 50), "accuracy", False),
-        ((80, 20), "roc_auc", True),
-        ((30, 30, 20), "accuracy", False),
-        ((60, 30, 5), "macro_f1", True),
-    ],
+    ("counts", "is_uneven"), [((), False), ((50, 50), False), ((80, 20), True), ((9, 9, 1), True)]
 )
-def test_the_objective_suits_the_task(counts, objective, uneven):
-    shape = Shape("table", 100, counts, 3)
-    assert shape.objective()[0] == objective
-    assert shape.is_uneven() == uneven
+def test_uneven_classes_ask_for_a_balanced_loss(counts, is_uneven):
+    assert Shape("table", 100, counts, 3).is_uneven() == is_uneven
 
 
 def test_trainings_are_as_long_as_their_rows_ask():
@@ -120,6 +111,12 @@ def test_trainings_are_as_long_as_their_rows_ask():
     assert epochs == sorted(epochs, reverse=True)
     assert (epochs[0], epochs[-1]) == (60, 10)
     assert [shape.batch() for shape in shapes] == [16, 16, 64, 128, 512]
+
+
+def test_a_folder_with_the_home_inside_is_no_data(folder):
+    with pytest.raises(UserError, match=r"\. is a folder with the home .*; give a --home outside"):
+        space_of(".", OwnData(), folder)
+    assert not (folder / "home").exists()
 
 
 def test_a_regression_of_arrays_has_its_objective(folder):

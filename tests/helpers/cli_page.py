@@ -1,8 +1,12 @@
 """The reference of the command line, made from the program: `python tests/helpers/cli_page.py`."""
 
+import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
+
+from automl.cli.app import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "reference" / "cli.md"
@@ -25,7 +29,14 @@ def page():
         text=True,
     )
     _, commands = made.stdout.split("# Command line\n", 1)
+    # Typer cuts what a list of commands says of each, and sets its example as prose.
+    commands = re.sub(r"^\* `(\w+)`: .*$", _in_full, commands, flags=re.MULTILINE)
+    commands = re.sub(r"^Example: (.*)$", r"Example: `\1`", commands, flags=re.MULTILINE)
     return f"{INTRODUCTION}{commands.rstrip()}\n"
+
+
+def _in_full(line):
+    return f"* `{line[1]}`: {inspect.getdoc(COMMANDS[line[1]].function)}"
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import onnxruntime
@@ -17,6 +18,7 @@ import automl
 from automl.data.image_folder import ImageFolder
 from automl.data.series import Series
 from automl.data.text import Text
+from automl.errors import UserError
 from automl.export.named_columns import with_named_columns
 from automl.models.deployed import Deployed, predict
 from automl.predictor.load import READERS
@@ -108,6 +110,29 @@ def test_rows_of_pictures_need_not_have_the_size_and_colours_of_training(tmp_pat
     assert model.predict(opened).tolist() == model.predict(files).tolist()
     lines = [json.loads(line) for line in jsonl_of(out, tmp_path, files[:2])]
     assert [line["row"] for line in lines] == [str(file) for file in files[:2]]
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "gztar"])
+def test_an_archive_of_pictures_is_answered_as_its_folder(kind, tmp_path):
+    out = write_export(EXAMPLES["ImageFolder"](tmp_path), tmp_path / "out")
+    archive = shutil.make_archive(str(tmp_path / "packed"), kind, tmp_path, "images")
+    folder, model = tmp_path / "images", automl.load(out)
+    assert model.predict(archive).tolist() == model.predict(folder).tolist()
+    both = [json.loads(line)["row"] for line in jsonl_of(out, tmp_path, [archive, folder])]
+    inside = [str(file.relative_to(folder)) for file in sorted(folder.rglob("*.*"))]
+    assert both == [f"{place}/{file}" for place in (archive, folder) for file in inside]
+
+
+def test_a_file_of_an_archive_that_does_not_decode_is_named_in_it(tmp_path):
+    out = write_export(EXAMPLES["ImageFolder"](tmp_path), tmp_path / "out")
+    (tmp_path / "images" / "a" / "broken.png").write_text("x")
+    archive = shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path, "images")
+    done = run_alone(out, archive)
+    assert done.returncode == 2
+    assert f"error: {archive}/a/broken.png does not decode" in done.stderr
+    (tmp_path / "cut.zip").write_bytes((tmp_path / "packed.zip").read_bytes()[:200])
+    with pytest.raises(UserError, match=r"cut.zip cannot be unpacked .*; make it again"):
+        automl.load(out).predict(tmp_path / "cut.zip")
 
 
 def jsonl_of(out, folder, rows):

@@ -71,8 +71,8 @@ def _search(name: str, seed: int, folder: Path) -> Dispatcher:
     """A whole search on a virtual clock."""
     text = space_file.read(space_file.find(name))
     space, bounds = space_file.load(text), Bounds(folder / "cache")
-    # The task of the data, two classes, is told by no more than its name here.
-    objectives = tuple(usual(2) if one == QUALITY else one for one in space.objectives)
+    # The task of the data, two uneven classes, is told by no more than its name here.
+    objectives = tuple(usual((1, 2))[0] if one == QUALITY else one for one in space.objectives)
     axes = {objective: AXES[objective] for objective in objectives}
     constraints = (SPACES[name],) if seed == SEEDS[-1] else ()
     start = (name, "", objectives, constraints, {}, seed, "tpe", axes, 1.0)

@@ -1,4 +1,7 @@
+import importlib
 from dataclasses import dataclass, replace
+
+import pytest
 
 from automl.models.imported import Imported
 from automl.models.mlp import MLP
@@ -6,6 +9,18 @@ from automl.recipe import Sibling
 from automl.space.store_keys import needed_keys, prefix_keys
 from automl.training.distillation import Distill, Joint
 from automl.training.loop import Train
+
+OWN = """
+from dataclasses import dataclass
+
+from automl import {base}
+
+
+@dataclass(frozen=True)
+class Own({base}):
+    pass
+"""
+PARTS = {"Sklearn": ("dataset", ("digits",)), "MLP": ("model", ((32,),)), "Train": ("recipe", ())}
 
 
 def test_configs_that_share_a_prefix_share_its_keys(config):
@@ -30,6 +45,21 @@ def test_the_space_files_text_counts_only_where_its_classes_are_used(config):
     own = replace(config, model=Homemade((32,)))
     assert prefix_keys(config, "text a") == prefix_keys(config, "text b")
     assert prefix_keys(own, "text a") != prefix_keys(own, "text b")
+
+
+@pytest.mark.parametrize("base", PARTS)
+def test_the_text_of_a_users_module_counts_but_for_its_comments(
+    base, config, tmp_path, monkeypatch, forgotten
+):
+    monkeypatch.syspath_prepend(tmp_path)
+    field, arguments = PARTS[base]
+    keys = []
+    for name, more in (("first", ""), ("commented", "# more"), ("changed", "MORE = 1")):
+        (tmp_path / f"{base}_{name}.py").write_text(OWN.format(base=base) + more)
+        own = importlib.import_module(f"{base}_{name}").Own(*arguments)
+        keys.append(prefix_keys(replace(config, **{field: (own,) if base == "Train" else own})))
+    assert keys[0] == keys[1]
+    assert keys[0][0] != keys[2][0]
 
 
 def test_the_weights_of_a_teacher_count_by_what_they_hold(config, tmp_path):

@@ -1,14 +1,20 @@
 """A study in a database: SQLite, and a real PostgreSQL."""
 
+from dataclasses import replace
+
+import optuna
 import pytest
 from helpers.postgresql import running
 from helpers.small_study import SETTINGS, complete, end, make_study
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 
 from automl.errors import UserError
 from automl.study import storage
 from automl.study.record import TrialRecord
 from automl.study.study import Study, create
 from automl.study.trial_id import Kind, TrialId
+from automl.trial.result import Status, TrialResult, failed
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +44,24 @@ def test_a_search_in_a_database_is_read_back(database, tmp_path):
     assert not (tmp_path / "mine" / storage.JOURNAL).exists()
     end(again, again.records()[1], complete(0.7, 100))
     assert study.records()[1].result == complete(0.7, 100)
+
+
+def test_a_search_opens_in_plain_optuna(tmp_path):
+    """And so in optuna-dashboard: objectives by name, states, and how far a trial breaks limits."""
+    limited = replace(SETTINGS, constraints=("size_bytes<=900 and accuracy>=0.5",))
+    ended = [complete(0.9, 1000), complete(0.8, 500), failed(ValueError("x"))]
+    ended += [TrialResult(Status.REJECTED, "no"), TrialResult(Status.STOPPED, "behind"), None]
+    make_study(tmp_path, *ended, settings=limited)
+    journal = JournalFileBackend(str(tmp_path / "mine" / "journal.log"))
+    study = optuna.load_study(study_name="mine", storage=JournalStorage(journal))
+    assert study.metric_names == ["accuracy", "size_bytes"]
+    assert [direction.name for direction in study.directions] == ["MAXIMIZE", "MINIMIZE"]
+    states = [trial.state.name for trial in study.trials]
+    assert states == ["COMPLETE", "COMPLETE", "FAIL", "PRUNED", "PRUNED", "RUNNING"]
+    assert study.trials[0].values == [0.9, 1000]
+    beyond = [trial.system_attrs.get("constraints") for trial in study.trials[:3]]
+    assert beyond == [pytest.approx([100, -0.4]), pytest.approx([-400, -0.3]), None]
+    assert [trial.number for trial in study.best_trials] == [1]
 
 
 def test_homes_that_share_a_database_keep_apart(database, tmp_path):

@@ -36,6 +36,12 @@ class JsonLog(Watch):
     def waiting(self, why: str) -> None:
         self._write("waiting", message=why)
 
+    def planned(self, plan: str) -> None:
+        self._write("planned", message=plan)
+
+    def left_out(self, why: str) -> None:
+        self._write("left_out", level=logging.WARNING, message=why)
+
     def began(self, study: Study, slots: int, budget: Budget) -> None:
         self.search = study.name
         given = {name: value for name, value in vars(budget).items() if value is not None}

@@ -89,6 +89,7 @@ class TrialActor(tune.Trainable):
         try:
             reported = next(self.trial)
             if reported is None and self.has_workers:
+                self.begun = time.time()
                 return {}
             report = sent_back.report(reported)
         except StopIteration as end:

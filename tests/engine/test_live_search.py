@@ -1,6 +1,7 @@
 """Trials of one process and of several, handed out as a cluster of four cores has room."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from helpers.made_up_world import Bound
@@ -34,7 +35,9 @@ OVER = TrialResult(Status.COMPLETE, key="k", measurement=MEASURED, seconds=1.0)
 
 
 class Silent:
-    """Takes all that a tracker is told."""
+    """Takes all that a tracker is told, and has delivered it."""
+
+    journal = SimpleNamespace(num_undelivered=lambda: 0)
 
     def __getattr__(self, name):
         return lambda *told, **named: None

@@ -78,7 +78,7 @@ def moments(pieces: Iterable[Array]) -> tuple[Numbers, Numbers]:
 
 
 def moments_of(summed: Sequence[Sums]) -> tuple[Numbers, Numbers]:
-    """The same, of pieces that are summed up."""
+    """Mean and standard deviation of each column, of pieces that are summed up."""
     count, total, squares = np.sum(summed, axis=0) if summed else np.zeros((3, 0))
     mean = total / np.maximum(count, 1)
     variance = squares / np.maximum(count, 1) - mean**2

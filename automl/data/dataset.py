@@ -45,8 +45,8 @@ class Dataset(Config):
         raise NotImplementedError
 
     def load_into(self, folder: Path) -> RawDataset:
-        """The same; what takes long to make may be kept in the folder, for when it is asked again,
-        and inputs may stay there."""
+        """All rows, as by `load`. What takes long to make may be kept in the folder, for the next
+        time, and inputs may stay there."""
         return self.load()
 
     def tokenizer_json(self) -> str:

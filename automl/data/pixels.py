@@ -44,7 +44,7 @@ def decoded(path: Path, size: tuple[int, ...], channels: int, name: str = "") ->
 def decoded_aloud(
     path: Path, size: tuple[int, ...], channels: int, name: str = ""
 ) -> NDArray[np.uint8]:
-    """The same for several threads at once, which share what is `silent`."""
+    """The image of a file, as by `decoded`, for several threads, which share what is `silent`."""
     try:
         with Image.open(path) as image:
             return pixels(image, size, channels)
@@ -53,7 +53,7 @@ def decoded_aloud(
 
 
 def silent() -> AbstractContextManager[object]:
-    """Nothing is said on the notes that cameras write: Pillow warns of them, the pixels are right.
+    """A context without warnings of the notes that cameras write; the pixels are right.
 
     What is said is a matter of the whole process, not of a thread.
     """

@@ -70,7 +70,7 @@ class SourceFile(Config):
         return path.is_file() and SourceFile.at(path) == self
 
     def rows(self, numbers: NDArray[np.int64]) -> RowsInPlace:
-        """Those of its rows."""
+        """The rows of the file that have these numbers (rows,)."""
         return RowsInPlace(np.load(self.path, mmap_mode="c"), numbers)
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from pydantic import TypeAdapter
 
 from automl import pareto
 from automl.config import decode, encode
@@ -19,10 +18,10 @@ from automl.errors import UserError, alike
 from automl.faults import Fault
 from automl.retry import patient
 from automl.space.domains import Params
-from automl.study import storage
+from automl.study import storage, stored_record
 from automl.study.front import Front
 from automl.study.goal import Goal
-from automl.study.record import Course, Drawing, Settings, TrialRecord
+from automl.study.record import Settings, TrialRecord
 from automl.study.summary import Member, SearchSummary
 from automl.study.trial_id import Kind, TrialId
 from automl.trial.result import Status
@@ -35,13 +34,10 @@ STATES = {
     Status.REJECTED: TrialState.PRUNED,
     Status.FAILED: TrialState.FAIL,
 }
-DRAWING, COURSE, RESULT = "drawing", "course", "result"
-"""The attributes of a trial: its draw, and its course with, in the same write, its result."""
 FAULTS = "faults"
 """The attribute that holds what raised in the search's own process."""
 REFIT = "refit-"
 """The beginning of the names of a study's attributes that hold refits; a number follows."""
-DRAWINGS, COURSES = TypeAdapter(Drawing), TypeAdapter(Course)
 
 
 class EarlierVersion(UserError):
@@ -100,7 +96,9 @@ class Study:
         trials = self._study.get_trials(deepcopy=False)
         # Optuna puts another object in the place of a trial that changes.
         self._read = [
-            before if before is not None and before[0] is trial else (trial, _record(trial))
+            before
+            if before is not None and before[0] is trial
+            else (trial, stored_record.read(trial))
             for trial, before in zip_longest(trials, self._read)
         ]
         return [record for _, record in self._read]
@@ -115,10 +113,7 @@ class Study:
             state=TrialState.RUNNING,
             params=dict(record.params),
             distributions=record.distributions,
-            user_attrs={
-                DRAWING: DRAWINGS.dump_python(record.drawing, mode="json"),
-                COURSE: COURSES.dump_python(record.course, mode="json"),
-            },
+            user_attrs=stored_record.attributes(record),
         )
         num_tries = 0
 
@@ -138,11 +133,9 @@ class Study:
     @patient(storage.is_passing)
     def update(self, record: TrialRecord) -> None:
         """Write what has changed of a trial since its start, all at once."""
-        course = COURSES.dump_python(record.course, mode="json")
-        if record.result is not None:
-            course[RESULT] = encode(record.result)
         trial_id = self._stored.trial_id(record.id.number)
-        self._stored.storage.set_trial_user_attr(trial_id, COURSE, course)
+        course = stored_record.course(record)
+        self._stored.storage.set_trial_user_attr(trial_id, stored_record.COURSE, course)
 
     def end(self, record: TrialRecord) -> None:
         """Write how a trial ended."""
@@ -162,7 +155,7 @@ class Study:
     def tell_ended(self) -> None:
         """Tell Optuna of trials whose end was written just before a crash."""
         for trial in self._study.get_trials(deepcopy=False):
-            record = _record(trial)
+            record = stored_record.read(trial)
             if record.result is not None and not trial.state.is_finished():
                 self._tell(record)
 
@@ -287,22 +280,6 @@ def member(record: TrialRecord) -> Member:
     result, errors = record.result, record.uncertainty
     known = (record.trial_id, record.params, record.values, result.seconds, result.shortened)
     return Member(*known, uncertainty=errors)
-
-
-def _record(trial: FrozenTrial) -> TrialRecord:
-    stored, ended = trial.user_attrs, trial.datetime_complete
-    kept = stored[COURSE].get(RESULT)
-    result = None if kept is None else decode(kept)
-    return TrialRecord(
-        id=TrialId(trial.number),
-        params=trial.params,
-        distributions=trial.distributions,
-        drawing=DRAWINGS.validate_python(stored[DRAWING]),
-        course=COURSES.validate_python(stored[COURSE]),
-        result=result,
-        config=result.config if result else "",
-        ended=0.0 if ended is None else ended.timestamp(),
-    )
 
 
 def _refit(name: str, params: Params, config: str, result: object, ended: float) -> TrialRecord:

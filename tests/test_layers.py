@@ -21,7 +21,7 @@ HOMES = {
     "jinja2": ["tracking"],
     "matplotlib": ["tracking"],
     "mlflow": ["tracking"],
-    "onnx": ["export", "bounds"],
+    "onnx": ["export", "bounds", "measure"],
     "onnxruntime": ["runtimes"],
     "onnxscript": ["export"],
     "optuna": ["study"],

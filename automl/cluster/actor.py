@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import platform
 import time
 from collections.abc import Generator
 from dataclasses import replace
@@ -14,13 +15,10 @@ from ray import tune
 
 from automl.cluster import sent_back
 from automl.cluster.left_out import check_here, elsewhere
-from automl.cluster.measuring import MeasurerClient
 from automl.cluster.process_usage import ProcessUsage
 from automl.cluster.trial_inputs import Assignment, TrialInputs
-from automl.cluster.workers import WorkerGroup, run_on_workers
 from automl.export.onnx import leave_out_of_collections
 from automl.recipe import Report
-from automl.store import Store
 from automl.study.stopping.stop_rule import is_rung
 from automl.trial.result import TrialResult, failed
 
@@ -43,8 +41,14 @@ class ActorConfig(TypedDict):
 
 class StepResult(TypedDict, total=False):
     """A report with the seconds that the trial has worked by then, or the result at its end; none
-    of them when its workers have begun."""
+    of them when its workers have begun.
 
+    `slot` names this process; `begun` is when it began with the trial, `now` when it said this.
+    """
+
+    slot: str
+    begun: float
+    now: float
     report: Report
     seconds: float
     result: TrialResult
@@ -63,11 +67,11 @@ class TrialActor(tune.Trainable):
         return tune.PlacementGroupFactory([bundle], **kept_from)
 
     def setup(self, config: ActorConfig, inputs: TrialInputs) -> None:
-        check_here(Store(inputs.store_url, inputs.store_identity))
+        check_here(inputs.store())
         os.environ.setdefault("OMP_NUM_THREADS", "1")
         torch.set_num_threads(max(1, int(inputs.cpus)))
         self.inputs = inputs
-        self.measure = MeasurerClient(inputs.measurer)
+        self.client = inputs.client()
         self._begin(config)
 
     def reset_config(self, new_config: ActorConfig) -> bool:
@@ -76,6 +80,11 @@ class TrialActor(tune.Trainable):
         return True
 
     def step(self) -> StepResult:
+        result = self._step()
+        slot = f"{platform.node()}:{os.getpid()}"
+        return {**result, "slot": slot, "begun": self.begun, "now": time.time()}
+
+    def _step(self) -> StepResult:
         started = time.perf_counter()
         try:
             reported = next(self.trial)
@@ -90,7 +99,7 @@ class TrialActor(tune.Trainable):
                 raise
             return self._end(failed(error), started)
         self.seconds += time.perf_counter() - started
-        return {"report": report, "seconds": self.seconds - self.measure.waited_seconds}
+        return {"report": report, "seconds": self.seconds}
 
     def train_buffered(self, *limits: float) -> list[StepResult]:
         """Take several steps for one call of Tune's: up to a rung, where the trial must not go
@@ -118,22 +127,27 @@ class TrialActor(tune.Trainable):
             logging.getLogger(__name__).exception("a trial raised when it was left")
 
     def _begin(self, config: ActorConfig) -> None:
-        self.seconds = self.measure.waited_seconds = 0.0
+        self.begun = time.time()
+        self.seconds = self.client.waited_seconds = 0.0
         self.usage, self.has_workers = ProcessUsage(), bool(config["num_workers"])
         self.trial = self._run(config)
 
     def _run(self, config: ActorConfig) -> Generator[Report | None, None, TrialResult]:
         if self.has_workers:
+            from automl.cluster.workers import WorkerGroup, run_on_workers
+
             group = WorkerGroup(config["num_workers"], config["bundle"], config["left_out"])
             return (yield from run_on_workers(self.inputs, config["assignment"], group))
-        return (yield from config["assignment"].run(self.inputs, self.measure))
+        return (yield from config["assignment"].run(self.inputs, self.client))
 
     def _end(self, result: TrialResult, started: float) -> StepResult:
         self.seconds += time.perf_counter() - started
-        seconds = self.seconds - self.measure.waited_seconds
+        waited = self.client.waited_seconds + result.waited_seconds
         leave_out_of_collections()
         system = {} if self.has_workers else self.usage.figures().by_name()
-        result = sent_back.result(replace(result, seconds=seconds, system=system))
+        seconds = self.seconds - waited
+        result = replace(result, seconds=seconds, waited_seconds=waited, system=system)
+        result = sent_back.result(result)
         return {"result": result, "done": True}
 
 

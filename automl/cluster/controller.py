@@ -6,6 +6,7 @@ import logging
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from ray.tune import Callback, CheckpointConfig, FailureConfig, RunConfig, TuneC
 from ray.tune.experiment import Trial
 from ray.tune.stopper import Stopper
 
-from automl.cluster import losses, ray_patches
+from automl.cluster import losses, ray_patches, session
 from automl.cluster.actor import StepResult, TrialActor
 from automl.cluster.left_out import unfit_node
 from automl.cluster.nodes import Members
@@ -24,6 +25,7 @@ from automl.cluster.searcher import DriverOnly, StudySearcher, Trials
 from automl.cluster.trial_inputs import TrialInputs
 from automl.recipe import Report
 from automl.study.record import TrialRecord
+from automl.study.timeline import Stay
 from automl.study.trial_id import TrialId
 from automl.trial.result import Status, TrialResult
 
@@ -41,7 +43,8 @@ class Events:
     `on_report` gets a report and the seconds that the trial has worked by then, and returns
     False to pause the trial. `on_placed` gets the number of workers of a trial that was started.
     `on_process_lost` gets the way in which a trial lost its process;
-    the trial goes on in another. `on_loop` is called at every turn of Tune's loop.
+    the trial goes on in another. `on_loop` is called at every turn of Tune's loop, `on_left` when a
+    trial has left its slot.
     """
 
     on_start: Callable[[TrialRecord], None]
@@ -50,6 +53,7 @@ class Events:
     on_end: Callable[[TrialId, TrialResult], None]
     on_process_lost: Callable[[TrialId, str], None]
     on_loop: Callable[[], None]
+    on_left: Callable[[TrialId, Stay], None]
 
 
 def run(
@@ -87,7 +91,8 @@ def run(
             verbose=0,
         ),
     )
-    with ray_patches.out_of_memory_is_a_lost_actor():
+    waiting = ray_patches.actors_in_waiting_workers if session.has_preloaded() else nullcontext
+    with ray_patches.out_of_memory_is_a_lost_actor(), waiting():
         tuner.fit()
 
 
@@ -121,6 +126,7 @@ class _Results(DriverOnly, Callback):
             self.reached[trial.config["trial"]] = result["report"]
         if result.get("done"):
             self.begun.pop(trial, None)
+            self.events.on_left(trial.config["trial"], _stay(trial, result))
         if "result" in result:
             self._finished(trial, result["result"])
 
@@ -184,6 +190,20 @@ def _error(trial: Trial) -> str:
     if not file or not Path(file).exists():
         return "(Ray has not written why)"
     return Path(file).read_text(errors="replace").rsplit("Failure #", 1)[-1].strip()
+
+
+def _stay(trial: Trial, result: StepResult) -> Stay:
+    """The stay in a slot that ended with this result, by the clock of the slot's machine."""
+    end = result.get("result")
+    return Stay(
+        trial=str(trial.config["trial"]),
+        slot=result["slot"],
+        begun=result["begun"],
+        ended=result["now"],
+        seconds=end.seconds if end else result.get("seconds", 0.0),
+        status=str(end.status) if end else "paused",
+        stages=dict(end.stages) if end else {},
+    )
 
 
 class _StopWhen(DriverOnly, Stopper):

@@ -49,6 +49,11 @@ class Request:
         kind = {GPU_TYPE + self.gpu_type: TYPE_SHARE} if self.gpu_type else {}
         return {"CPU": self.cpus, **gpus, **kind}
 
+    @property
+    def is_one_core(self) -> bool:
+        """True when each core of a machine runs a trial, and nothing else does."""
+        return self.cpus <= 1 and not self.gpus and self.concurrency is None
+
 
 @dataclass(frozen=True)
 class Plan:

@@ -13,6 +13,8 @@ ENVIRONMENT = {
     # Any text. Ray tells of lost workers on standard output, which is for the result alone.
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".",
     "RAY_USAGE_STATS_ENABLED": "0",
+    # As Tune sets it for its actors.
+    "PL_DISABLE_FORK": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "100000",
@@ -23,6 +25,8 @@ ENVIRONMENT = {
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
 """Tune and Train write no files of their own, and give results a few times a second."""
+LIGHT = "AUTOML_LIGHT_WORKER"
+"""The name in the environment of a worker that runs no trials, and has no use for `preload`."""
 
 
 def token() -> str:

@@ -8,9 +8,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Iterator
 
+import ray
+from ray.actor import ActorClass
 from ray.air.execution._internal.actor_manager import RayActorManager
 from ray.air.execution._internal.tracked_actor_task import TrackedActorTask
 from ray.exceptions import OutOfMemoryError, RayActorError
+from ray.tune.execution.class_cache import _ActorClassCache
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
 
@@ -37,6 +40,26 @@ def out_of_memory_is_a_lost_actor() -> Iterator[None]:
         yield
     finally:
         RayActorManager._actor_task_failed = original
+
+
+@contextlib.contextmanager
+def actors_in_waiting_workers() -> Iterator[None]:
+    """Have Tune start its actors in workers that wait already, with all that a trial needs.
+
+    `_ActorClassCache.get` gives each actor a runtime environment, be it without any need, and Ray
+    starts a new process for that. What it holds, workers of a Ray that was started by this
+    process have from there. Waits for a Tune that sets no environment where there is nothing to.
+    """
+    original = _ActorClassCache.get
+
+    def get(cache: _ActorClassCache, trainable: type) -> ActorClass:
+        return cache._cache.setdefault(trainable, ray.remote(trainable))
+
+    _ActorClassCache.get = get
+    try:
+        yield
+    finally:
+        _ActorClassCache.get = original
 
 
 def move_ahead(controller: TuneController, trials: Collection[Trial]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import socket
 import warnings
 from collections.abc import Iterator
@@ -13,16 +14,45 @@ import ray
 from automl.cluster import port_security
 from automl.errors import UserError
 
+PRELOAD = "RAY_preload_python_modules"
+"""Ray's setting for what its workers import before they are given anything to do."""
+
 
 @contextlib.contextmanager
-def connected(address: str | None) -> Iterator[None]:
+def connected(address: str | None, preloads: bool = False) -> Iterator[None]:
     """A Ray session for the time of a search; a session that exists already is left open.
 
-    Raises UserError when there is no cluster at the address.
+    Ray starts a worker for each processor at once. Those of a Ray of our own import all that
+    trials need by themselves (`preloads`), while the search is prepared. Raises UserError when
+    there is no cluster at the address.
     """
     if ray.is_initialized():
         yield
         return
+    with _preloading(preloads and address is None), _initialized(address):
+        yield
+
+
+def has_preloaded() -> bool:
+    """Tell whether the workers of this session import by themselves what trials need."""
+    return PRELOAD in os.environ
+
+
+@contextlib.contextmanager
+def _preloading(preloads: bool) -> Iterator[None]:
+    """Have the workers of a Ray that is started here import what trials need."""
+    if not preloads or PRELOAD in os.environ:
+        yield
+        return
+    os.environ[PRELOAD] = "automl.cluster.preload"
+    try:
+        yield
+    finally:
+        del os.environ[PRELOAD]
+
+
+@contextlib.contextmanager
+def _initialized(address: str | None) -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         try:

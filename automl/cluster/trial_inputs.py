@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from automl import user_code
-from automl.cluster.measuring import MeasurerHandle
+from automl.cluster.measuring import MeasurerClient, Measurers
 from automl.cluster.placement import Request
 from automl.cluster.portable_space import PortableSpace
 from automl.data.content_hash import keep_in
+from automl.measure.measurement import Timer
 from automl.models.devices import device_name, keep_to_share
 from automl.recipe import Report, Sibling, Step
 from automl.space.sampling import rebuild
@@ -20,12 +21,11 @@ from automl.store import Store
 from automl.trial import trial
 from automl.trial.result import TrialResult
 from automl.trial.time_limit import TimeLimit
-from automl.trial.trial import Measure
 
 
 @dataclass(frozen=True)
 class TrialInputs:
-    """Inputs that every trial of a search gets: plain values, and a handle of the measurer.
+    """Inputs that every trial of a search gets: plain values, and handles of the measurers.
 
     `cache` is the folder of datasets, `request` what a trial takes, or each of its workers.
     """
@@ -35,7 +35,7 @@ class TrialInputs:
     store_url: str
     store_identity: str
     ray_folder: str
-    measurer: MeasurerHandle
+    measurers: Measurers
     request: Request
 
     @property
@@ -45,6 +45,14 @@ class TrialInputs:
     @property
     def gpus(self) -> float:
         return self.request.gpus
+
+    def store(self) -> Store:
+        """The store that all trials share."""
+        return Store(self.store_url, self.store_identity)
+
+    def client(self) -> MeasurerClient:
+        """The measurers as one trial calls them."""
+        return MeasurerClient(self.measurers, self.store())
 
 
 @dataclass(frozen=True)
@@ -56,17 +64,16 @@ class Assignment:
     was_started: bool
     limit: TimeLimit | None = None
 
-    def run(self, inputs: TrialInputs, measure: Measure) -> Generator[Report, None, TrialResult]:
+    def run(self, inputs: TrialInputs, time_file: Timer) -> Generator[Report, None, TrialResult]:
         """Run the trial in this process, a report at a time."""
         config = rebuild(inputs.space.load(), self.params)
         code = user_code.fingerprint(inputs.space.text)
         device = device_name(bool(inputs.gpus))
         keep_to_share(device, inputs.gpus)
-        store = Store(inputs.store_url, inputs.store_identity)
         cache = Path(inputs.cache)
         keep_in(cache)
         options = code, device, self.was_started, self.limit
-        return trial.run(config, store, measure, cache, *options)
+        return trial.run(config, inputs.store(), time_file, cache, *options)
 
 
 def num_workers(config: TrialConfig) -> int:

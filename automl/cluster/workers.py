@@ -17,11 +17,9 @@ from ray.train.torch import TorchTrainer
 from automl.cluster import sent_back
 from automl.cluster.left_out import check_here, elsewhere, unfit_node
 from automl.cluster.losses import is_lost_node
-from automl.cluster.measuring import MeasurerClient
 from automl.cluster.trial_inputs import Assignment, TrialInputs
 from automl.errors import words
 from automl.recipe import Report
-from automl.store import Store
 from automl.training import parallel
 from automl.trial.result import Status, TrialResult, failed
 
@@ -184,17 +182,19 @@ def _rank(config: _RankConfig) -> None:
     import torch
 
     inputs, mailbox = config["inputs"], config["mailbox"]
-    check_here(Store(inputs.store_url, inputs.store_identity))
+    check_here(inputs.store())
     if parallel.rank() == 0:
         ray.get(mailbox.begin.remote())
     torch.set_num_threads(max(1, int(inputs.cpus)))
-    trial = config["assignment"].run(inputs, MeasurerClient(inputs.measurer))
+    client = inputs.client()
+    trial = config["assignment"].run(inputs, client)
     while True:
         try:
             report = sent_back.report(next(trial))
         except StopIteration as end:
             if parallel.rank() == 0:
-                ray.get(mailbox.end.remote(sent_back.result(end.value)))
+                result = replace(end.value, waited_seconds=client.waited_seconds)
+                ray.get(mailbox.end.remote(sent_back.result(result)))
             return
         except (Exception, SystemExit, KeyboardInterrupt) as error:
             if hasattr(error, "ray_terminate_msg"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import fields, replace
@@ -13,13 +14,12 @@ from typing import TypeVar
 
 from automl import conditions
 from automl.cluster import session
-from automl.cluster.measuring import MeasurerHandle
+from automl.cluster.measuring import Measurers
 from automl.cluster.portable_space import PortableSpace
 from automl.config import choices, import_choices
 from automl.engine import begun, run, space_source
 from automl.engine.declared_options import checked, show_options
 from automl.engine.live_search import spent_seconds
-from automl.engine.notebook_watch import NotebookWatch, in_notebook
 from automl.engine.presets import with_budget
 from automl.engine.room import Room
 from automl.engine.search_options import NewSearch, Options, declared, read
@@ -29,7 +29,6 @@ from automl.engine.watch import Watch
 from automl.engine.wishes import OwnData
 from automl.errors import UserError, unknown
 from automl.home import Home, check_name, home_at, make_writable
-from automl.measure.measurement import Reference
 from automl.space import initial_points as given_points
 from automl.space import space_file
 from automl.space.domains import Params
@@ -94,15 +93,15 @@ def search(
     _new_folder(place, new.name, source.name)
     exporting = _in_background(reference.export)
     watch.connecting()
-    with session.connected(chosen.address):
+    with session.connected(chosen.address, chosen.request().is_one_core):
         clock = Clock(chosen.budget())
         portable = PortableSpace(text, fixed, os.getcwd())
         room = Room(chosen, loaded, portable, place.cache, models)
         room.wait(watch)
         room.prepare()
         file = exporting.result()
-        measurer, measured = MeasurerHandle.calibrated(
-            portable, file, reference.rows, chosen.measure_on
+        measurers, measured = Measurers.calibrate(
+            models, file, reference.rows, reference.comes_trained, chosen.measure_on
         )
         known_of_it = reference.known(measured)
         is_due = needs_training([*wanted_end, *loaded.conditions], known_of_it)
@@ -125,7 +124,7 @@ def search(
         )
         kept = (settings, text, file, known, database)
         study = _created(place, new.name, source.name, lambda folder: studies.create(folder, *kept))
-        return run.run(Search(study, place), loaded, room, measurer, clock, watch)
+        return run.run(Search(study, place), loaded, room, measurers, clock, watch)
 
 
 @show_options(declared("resume").values())
@@ -167,16 +166,15 @@ def _go_on(search: Search, chosen: Options, watch: Watch | None) -> Search:
     _check_servers(chosen)
     watch = watch or _watch()
     watch.connecting()
-    with session.connected(chosen.address):
+    with session.connected(chosen.address, chosen.request().is_one_core):
         settings = study.settings
         portable = PortableSpace(study.space_text, settings.fixed, settings.folder)
         room = Room(chosen, space, portable, place.cache, models)
         room.wait(watch)
         clock = Clock(chosen.budget(), *spent_seconds(study))
         room.prepare()
-        reference = Reference(study.reference, settings.reference_latency_ms)
-        measurer = MeasurerHandle.of(portable, reference, chosen.measure_on)
-        return run.run(search, space, room, measurer, clock, watch)
+        measurers = Measurers.of(models, study.timed_beside, chosen.measure_on)
+        return run.run(search, space, room, measurers, clock, watch)
 
 
 def sync(name: str, *, home: str | Path | None = None, tracking_uri: str | None = None) -> str:
@@ -231,6 +229,10 @@ def _fixed(source: SpaceSource, new: NewSearch) -> dict[str, str]:
 
 def _watch() -> Watch:
     """The watch of a search that has none: in a notebook the cell shows the search."""
+    if "ipykernel" not in sys.modules:
+        return Watch()
+    from automl.engine.notebook_watch import NotebookWatch, in_notebook
+
     return NotebookWatch() if in_notebook() else Watch()
 
 

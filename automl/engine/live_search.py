@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from automl.cluster.controller import Events
 from automl.engine.phases import Phases
@@ -12,8 +13,10 @@ from automl.engine.store_eviction import trim
 from automl.engine.watch import Watch
 from automl.home import Home
 from automl.recipe import Report
+from automl.study import timeline
 from automl.study.record import TrialRecord
 from automl.study.study import Study
+from automl.study.timeline import Stay
 from automl.study.trial_id import TrialId
 from automl.tracking.tracker import Tracker
 from automl.trial.result import TrialResult
@@ -37,6 +40,7 @@ class LiveSearch:
         self.dispatcher, self.metrics = phases.dispatcher, SearchMetrics(phases, tracker)
         self.seconds_before = sum(spent_seconds(self.dispatcher.study))
         self.next_look = time.monotonic() + LOOK_SECONDS
+        self.handed_out: dict[TrialId, float] = {}
 
     def events(self) -> Events:
         return Events(
@@ -46,10 +50,12 @@ class LiveSearch:
             on_end=self.end,
             on_process_lost=self.watch.lost,
             on_loop=self.look_around,
+            on_left=self.left,
         )
 
     def start(self, record: TrialRecord) -> None:
         """Take that a trial was handed out: its record is written already."""
+        self.handed_out[record.id] = time.time()
         self.tracker.started(record)
         self.watch.started(record)
 
@@ -90,6 +96,11 @@ class LiveSearch:
         self.watch.finished(record)
         if trial.number % TRIM_EVERY_TRIALS == 0:
             write(self.trim)
+
+    def left(self, trial: TrialId, stay: Stay) -> None:
+        """Take that a trial has left its slot, and when."""
+        stay = replace(stay, handed_out=self.handed_out.pop(trial, 0.0))
+        self.dispatcher.writing(timeline.add, self.dispatcher.study.folder, stay)
 
     def trim(self) -> None:
         """Keep the store within its limit, whatever the home's other searches hold."""

@@ -34,9 +34,10 @@ class Phases:
     """Hands out the search's trials while it lasts, then the refits, and takes how each ends.
 
     The search lasts until a budget is spent, a model meets the goal or the dispatcher is over;
-    after a goal that was met there are no refits. `front` is that of trials
-    and refits, `hypervolumes` are those of the trials alone, after each ended one. `first_reasons`
-    are why this run's trials failed, until one did not.
+    after a goal that was met there are no refits. Where time is not limited, refits begin as soon
+    as the last trials leave a slot. `num_refitted` trials had ended when refits were last lined
+    up. `front` is that of trials and refits, `hypervolumes` are those of the trials alone, after
+    each ended one. `first_reasons` are why this run's trials failed, until one did not.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class Phases:
         self.timetable = Timetable(clock, self.meter, gpus)
         self.front, self.front_of_trials = study.front(), study.front(study.records())
         self.hypervolumes = study.hypervolumes()
-        self.has_searched = False
+        self.has_searched, self.num_refitted = False, -1
         self.goal = Goal(clock.budget.until, study.settings, [*study.records(), *study.refits()])
         results = [record.result for record in study.records()]
         self.may_fail_alike = all(one is None or _has_failed(one) for one in results)
@@ -65,7 +66,7 @@ class Phases:
         if not self.has_searched:
             return Phase.SEARCHING
         may_refit = self.clock.refits() and self.goal.met_by is None
-        is_refitting = may_refit and not self.refitter.is_over()
+        is_refitting = may_refit and not (self._has_lined_up() and self.refitter.is_over())
         runs = is_refitting or self.dispatcher.under_way.live
         return Phase.REFITTING if runs else Phase.OVER
 
@@ -90,7 +91,7 @@ class Phases:
         as the refits' time is over, too."""
         if interrupted() or self.why_hopeless() or self.goal.met_by is not None:
             return True
-        if self.phase is Phase.SEARCHING:
+        if self.phase is Phase.SEARCHING or self.clock.lets_refits_end():
             return False
         return self.clock.seconds_left() + self.timetable.grace_seconds() <= 0
 
@@ -99,13 +100,28 @@ class Phases:
         if self.why_hopeless() or self.goal.met_by is not None:
             return None
         if self.phase is Phase.SEARCHING:
-            return self.dispatcher.next() if self._is_worth_starting() else None
-        if not self.refitter.has_begun and self.clock.refits():
-            self.refitter.begin(self.front.members)
+            found = self.dispatcher.next() if self._is_worth_starting() else None
+            return found or (self._next_refit() if self._may_refit_early() else None)
+        return self._next_refit()
+
+    def _may_refit_early(self) -> bool:
+        """Tell whether refits may have what slots the last trials leave, while others run."""
+        has_time = self.clock.refits() and not self.timetable.is_limited
+        return has_time and self.dispatcher.has_started_all()
+
+    def _next_refit(self) -> TrialRecord | None:
+        """The next refit, of the front as it is by now; None while none is due."""
+        if self.clock.refits() and not self._has_lined_up():
+            self.num_refitted = len(self.hypervolumes)
+            self.refitter.line_up(self.front.members)
         num_live = len(self.dispatcher.under_way.live) + len(self.refitter.live)
         if num_live >= self.dispatcher.slots.max_live:
             return None
         return self.refitter.next(self.clock.seconds_left())
+
+    def _has_lined_up(self) -> bool:
+        """Tell whether refits were lined up since the last trial ended."""
+        return self.num_refitted == len(self.hypervolumes)
 
     def is_over(self) -> bool:
         """Tell whether nothing runs, and nothing more will."""

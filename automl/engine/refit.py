@@ -86,18 +86,21 @@ class Refitter:
         self.plans: dict[TrialId, Plan] = {}
         self.has_begun = False
 
-    def begin(self, front: Sequence[TrialRecord]) -> None:
-        """Line up what a killed run left, and every member without a refit."""
-        self.has_begun = True
-        self.queue = [
-            replace(record, result=None, ended=0.0, is_resumed=True)
-            for record in self.known.values()
-            if record.result is None or record.result.status is Status.STOPPED
-        ]
+    def line_up(self, front: Sequence[TrialRecord]) -> None:
+        """Line up every member without a refit, behind those of an earlier front and, the first
+        time, what a killed run left."""
+        if not self.has_begun:
+            self.has_begun = True
+            self.queue = [
+                replace(record, result=None, ended=0.0, is_resumed=True)
+                for record in self.known.values()
+                if record.result is None or record.result.status is Status.STOPPED
+            ]
+        lined_up = self.known.keys() | {record.id for record in self.queue}
         trials = [record for record in front if not record.id.is_refit]
         for record in sorted(trials, key=lambda r: -_share(r, front, self.study)):
             refit = record.id.refit
-            if refit not in self.known and (planned := self._planned(record)) is not None:
+            if refit not in lined_up and (planned := self._planned(record)) is not None:
                 self.queue.append(planned)
                 if record.result is not None:
                     self.origins[refit] = record.result

@@ -13,7 +13,7 @@ from functools import partial
 from automl import user_code
 from automl.bounds.bound import Bounds
 from automl.cluster import controller
-from automl.cluster.measuring import MeasurerHandle
+from automl.cluster.measuring import Measurers
 from automl.cluster.placement import Request
 from automl.cluster.portable_space import PortableSpace
 from automl.cluster.running_searches import announced
@@ -45,7 +45,7 @@ def run(
     search: Search,
     space: Space,
     room: Room,
-    measurer: MeasurerHandle,
+    measurers: Measurers,
     clock: Clock,
     watch: Watch,
 ) -> Search:
@@ -69,11 +69,13 @@ def run(
         live = LiveSearch(home, phases, tracker, watch, room)
         if options.address is not None or room.request.gpus:
             watch.planned(plan.summary())
+        if measurers.left_out:
+            watch.found([measurers.left_out])
         watch.began(study, planned[0], clock.budget)
         study.forget()
         try:
             if not phases.is_over():
-                inputs = _trial_inputs(study, home, store, room.request, measurer)
+                inputs = _trial_inputs(study, home, store, room.request, measurers)
                 is_asked, members = partial(phases.should_stop, interrupted), room.members
                 events, minutes = live.events(), options.trial_minutes
                 controller.run(events, phases, inputs, members, is_asked, minutes)
@@ -185,7 +187,7 @@ def _is_stored(store: Store, key: str) -> bool:
 
 
 def _trial_inputs(
-    study: Study, home: Home, store: Store, request: Request, measurer: MeasurerHandle
+    study: Study, home: Home, store: Store, request: Request, measurers: Measurers
 ) -> TrialInputs:
     settings = study.settings
     return TrialInputs(
@@ -194,6 +196,6 @@ def _trial_inputs(
         store_url=store.url,
         store_identity=store.identity,
         ray_folder=str(home.ray),
-        measurer=measurer,
+        measurers=measurers,
         request=request,
     )

@@ -137,8 +137,8 @@ class Options(Budgets):
         str | None,
         Shown(
             MACHINE,
-            "Name of a Ray resource: measure on the machine that has it.",
-            "any machine of the cluster",
+            "Name of a Ray resource: take latency on the machines that have it.",
+            "machines of the kind that most of the cluster are of",
         ),
     ] = None
     reuse: Annotated[

@@ -30,6 +30,18 @@ if TYPE_CHECKING:
     from automl.explain.findings import Explanation
     from automl.tracking.registry import Shipped
 
+COLUMNS = (
+    "search",
+    "state",
+    "trials",
+    "unfinished",
+    "shortened",
+    "front",
+    "hypervolume",
+    "seconds",
+)
+"""Of a search in a list of several."""
+
 
 @dataclass(frozen=True)
 class Search:
@@ -250,12 +262,11 @@ def statuses(home: Home) -> list[dict[str, object]]:
     rows = []
     for name in home.studies():
         try:
-            rows.append(status(open_study(home, name)))
+            row = status(open_study(home, name))
+            rows.append({column: row[column] for column in COLUMNS})
         except EarlierVersion:
-            empty = dict.fromkeys(
-                ("unfinished", "shortened", "front", "hypervolume", "seconds"), ""
-            )
-            rows.append({"search": name, "state": "of an earlier version", "trials": {}, **empty})
+            known = {"search": name, "state": "of an earlier version", "trials": {}}
+            rows.append({**dict.fromkeys(COLUMNS, ""), **known})
     return rows
 
 
@@ -274,6 +285,7 @@ def status(study: Study) -> dict[str, object]:
         "front": len(summary.front),
         "hypervolume": round(summary.hypervolume, 4),
         "seconds": round(summary.seconds, 1),
+        "waiting_for_measurer_share": round(summary.waiting_for_measurer_share, 4),
     }
 
 

@@ -11,6 +11,7 @@ from automl import user_code
 from automl.engine.searches import open_studies, study_space
 from automl.errors import UserError
 from automl.home import Home
+from automl.measure.kept_timings import calibration
 from automl.space.sampling import replay, sample
 from automl.space.store_keys import needed_keys
 from automl.store import Store
@@ -51,10 +52,11 @@ def _needed_by_all(home: Home, store: Store) -> set[str]:
 
 
 def _needed(home: Home) -> set[str]:
-    """Keys that must stay in the store: of every search's front and unfinished trials."""
+    """Keys that must stay in the store: of every search's front, timings and unfinished trials."""
     needed = set()
     for study in open_studies(home):
         needed |= {record.result.key for record in study.front().unbeaten if record.result}
+        needed.add(calibration(study.timed_beside))
         # A search whose data is gone cannot go on, and needs nothing for it.
         with contextlib.suppress(UserError):
             needed |= _unfinished(study)

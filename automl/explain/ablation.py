@@ -19,6 +19,7 @@ from automl.config import canonical
 from automl.data import dataset
 from automl.errors import Rejected
 from automl.explain.findings import REFIT, Ablation, Outcome
+from automl.measure.measurement import Timer
 from automl.models.devices import device_name
 from automl.models.family import Network, restore
 from automl.recipe import Context, LayerSensitivity, Sibling, Step
@@ -29,7 +30,6 @@ from automl.trial import trial
 from automl.trial.checkpoints import Checkpoints
 from automl.trial.prefixes import MODEL_FILES, PARENT_FILE
 from automl.trial.result import TrialResult, failed
-from automl.trial.trial import Measure
 
 Say = Callable[[str], None]
 
@@ -39,7 +39,7 @@ class RecipeRunner:
     """Runs trials again, one after the other in this process, as their search did."""
 
     store: Store
-    measure: Measure
+    time_file: Timer
     cache: Path
     space_source: str
     wants_gpu: bool = False
@@ -52,7 +52,7 @@ class RecipeRunner:
     def run(self, config: TrialConfig) -> TrialResult:
         """A trial to its end; what is in the store is not done again."""
         steps = trial.run(
-            config, self.store, self.measure, self.cache, self.space_source, self.device
+            config, self.store, self.time_file, self.cache, self.space_source, self.device
         )
         try:
             with _threads(self.num_threads):

@@ -6,13 +6,11 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from automl import quality, user_code
 from automl.bounds.bound import Bounds
 from automl.data import dataset
-from automl.data.dataset import Split
 from automl.data.preview import previews
 from automl.errors import UserError
 from automl.explain import ablation, page, text
@@ -27,7 +25,7 @@ from automl.explain.findings import (
 from automl.explain.neighbours import neighbours
 from automl.home import Home
 from automl.measure import predictions
-from automl.measure.measurement import Measurement, Reference, measure
+from automl.measure.measurement import timer
 from automl.recipe import LayerSensitivity
 from automl.space.space import Space, TrialConfig
 from automl.store import Store
@@ -112,19 +110,14 @@ def explain(study: Study, chosen: Chosen, home: Home, say: Say) -> Explanation:
 
 def _runner(study: Study, home: Home) -> RecipeRunner:
     options = study.attribute("options", {})
-    reference = Reference(study.reference, study.settings.reference_latency_ms)
     return RecipeRunner(
         store=Store(home.store),
-        measure=partial(_measured, reference),
+        time_file=timer(study.timed_beside),
         cache=home.cache,
         space_source=user_code.fingerprint(study.space_text),
         wants_gpu=bool(options.get("gpus_per_trial")),
         num_threads=max(1, int(options.get("cpus_per_trial", 1))),
     )
-
-
-def _measured(reference: Reference, file: bytes, rows: Split) -> Measurement:
-    return measure(file, rows.inputs, rows.targets, reference)
 
 
 def _main_quality(study: Study, record: TrialRecord) -> str:

@@ -26,6 +26,7 @@ from automl.export import packing, sparse
 from automl.export.complaints import FIXED_ROWS, complaint
 from automl.export.dynamic_inputs import compute_with_integers
 from automl.export.free_length import free_length
+from automl.export.kept_graphs import KeptGraphs
 from automl.export.onnx_patches import keep_operators, masks_as_they_are
 from automl.export.scaled_codes import scale_at_load
 from automl.export.shared_tensors import share
@@ -46,6 +47,7 @@ OPSET = 20
 NEUTRAL = {"dilations": 1, "strides": 1, "pads": 0}
 MAX_BATCH = 2**20
 BFLOAT16 = onnx.TensorProto.BFLOAT16
+GRAPHS = KeptGraphs()
 
 
 def export(network: Network, data: Data) -> bytes:
@@ -120,6 +122,18 @@ def _exported(
     deployed: Deployed, row: torch.Tensor, output: str, free: Mapping[int, torch.export.Dim]
 ) -> onnx.ModelProto:
     """The graph of a module for rows of which some dimensions are free."""
+    named = tuple((at, dim.__name__, dim.min, dim.max) for at, dim in free.items())
+    asked = (row.shape, row.dtype, output, named)
+    program = GRAPHS.program(deployed, asked, lambda: _trace(deployed, row, output, free))
+    program.optimize()
+    proto: onnx.ModelProto = program.model_proto
+    return proto
+
+
+def _trace(
+    deployed: Deployed, row: torch.Tensor, output: str, free: Mapping[int, torch.export.Dim]
+) -> torch.onnx.ONNXProgram:
+    """The program of a module as torch's exporter traces it, not optimized yet."""
     with torch.no_grad(), free_length(deployed.model.body), masks_as_they_are():
         program = torch.onnx.export(
             deployed,
@@ -131,10 +145,10 @@ def _exported(
             output_names=[output],
             dynamic_shapes=(dict(free),),
             external_data=False,
+            optimize=False,
         )
     assert program is not None
-    proto: onnx.ModelProto = program.model_proto
-    return proto
+    return program
 
 
 def _signs(network: Network) -> set[str]:

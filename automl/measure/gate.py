@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,42 +12,60 @@ from automl.data.padding import lengths
 from automl.errors import Rejected
 from automl.export.claims import Claims, broken_claim
 from automl.runtimes import onnx
+from automl.runtimes.onnx import ONE_THREAD, Processors
 
+Positions: TypeAlias = NDArray[np.int64] | slice
 MIN_AGREEMENT = 0.99
 NUMBER_TOLERANCE = 0.01
 MOST_WRONG_ALONE = 1
 """Of a few rows, that is: rounding may move one to another class."""
 
 
-def check(
-    file: bytes,
-    parent: bytes | None,
-    inputs: NDArray[np.generic],
-    expected: NDArray[np.float32],
-    is_regression: bool = False,
-    claimed: Claims | None = None,
-    alone: NDArray[np.float32] | None = None,
-) -> None:
-    """Raise Rejected with the reason when an exported file does not count.
+@dataclass(frozen=True)
+class Expected:
+    """A network's answers (rows, outputs) to the inputs `at` these positions, all by default.
 
-    `parent` is the fp32 file of the model before its first compression, None when nothing
-    was compressed. `expected` (rows, outputs) are the torch model's outputs for the raw
-    `inputs` (rows, ...). `claimed` is what the model says of its file. `alone` (rows, outputs)
-    are its outputs for the first of the inputs, given one at a time: without their padding to a
-    file that takes shorter texts.
+    `alone` (rows, outputs) are those to the first inputs, given one at a time: without their
+    padding to a file that takes shorter texts.
     """
+
+    answers: NDArray[np.float32]
+    at: Positions = field(default_factory=lambda: slice(None))
+    alone: NDArray[np.float32] | None = None
+
+
+def check_shrunk(file: bytes, parent: bytes | None) -> None:
+    """Raise Rejected when a file is no smaller than the fp32 file of the model before its first
+    compression; None when nothing was compressed."""
     if parent is not None and len(file) >= len(parent):
         raise Rejected(f"did not shrink: {len(file)} bytes, its parent has {len(parent)}")
-    outputs, singly = _answers(file, inputs, 0 if alone is None else len(alone))
+
+
+def check(
+    file: bytes,
+    inputs: NDArray[np.generic],
+    expected: Expected,
+    is_regression: bool = False,
+    claimed: Claims | None = None,
+    processors: Processors = ONE_THREAD,
+) -> NDArray[np.float32]:
+    """The answers (rows, outputs) of an exported file to raw `inputs` (rows, ...).
+
+    Raises Rejected with the reason when the file does not count. `claimed` is what the model says
+    of its file.
+    """
+    alone = expected.alone
+    answers, singly = _answers(file, inputs, 0 if alone is None else len(alone), processors)
     if claimed and (broken := broken_claim(file, onnx.optimised(file), claimed)):
         raise Rejected(f"the file {broken}")
-    if outputs.shape != expected.shape:
-        raise Rejected(f"gives answers of shape {outputs.shape}, the model of {expected.shape}")
-    if not np.isfinite(outputs).all():
+    outputs, wanted = answers[expected.at], expected.answers
+    if outputs.shape != wanted.shape:
+        raise Rejected(f"gives answers of shape {outputs.shape}, the model of {wanted.shape}")
+    if not np.isfinite(answers).all():
         raise Rejected("gives values that are not finite")
     what = "number, within a hundredth of their spread," if is_regression else "class"
-    allowed = NUMBER_TOLERANCE * np.maximum(expected.std(0), 1e-6) if is_regression else None
-    if (agreement := float(_same(outputs, expected, allowed).mean())) < MIN_AGREEMENT:
+    allowed = NUMBER_TOLERANCE * np.maximum(wanted.std(0), 1e-6) if is_regression else None
+    if (agreement := float(_same(outputs, wanted, allowed).mean())) < MIN_AGREEMENT:
         raise Rejected(
             f"disagrees with the model: same {what} on {agreement:.1%} of the validation rows, "
             f"at least {MIN_AGREEMENT:.0%} is wanted"
@@ -56,15 +77,17 @@ def check(
                 f"disagrees with the model where rows come one at a time: same {what} on "
                 f"{same.sum()} of {len(same)} of them"
             )
+    return answers
 
 
 def _answers(
-    file: bytes, inputs: NDArray[np.generic], num_alone: int
+    file: bytes, inputs: NDArray[np.generic], num_alone: int, processors: Processors
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The file's answers (rows, outputs) together, and those for the first rows one at a time."""
+    """The file's answers (rows, outputs) together, and those for the first rows one at a time, as
+    one core of this machine gives them."""
     try:
         session = onnx.session(file)
-        outputs = onnx.run(session, inputs)
+        outputs = onnx.run(onnx.session(file, processors), inputs)
         rows = [inputs[i : i + 1] for i in range(num_alone)]
         if onnx.takes_shorter(session):
             rows = [row[:, :length] for row, length in zip(rows, lengths(inputs))]

@@ -1,19 +1,97 @@
-"""Latency that a busy machine does not blur, by shuffled calls, thread time, a low quantile."""
+"""Latency and load time that a busy machine does not blur, each with its standard error.
+
+Both are medians over blocks, as many as make the figure sure. In a block a file is loaded anew,
+since where its memory lies changes its speed for as long as it is loaded, and called in turn with
+the reference, in shuffled order. What counts is the thread's own time, of calls a low quantile, and
+of both files the ratio.
+"""
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from automl.config import Config
 from automl.runtimes import onnx
 from automl.runtimes.onnx import Session
 
 ROUNDS = 100
 QUANTILE = 0.1
+LEAST_BLOCKS, MOST_BLOCKS = 6, 30
+LEAST_ROUNDS, MOST_ROUNDS = 4, 20
+BLOCK_SECONDS, MOST_SECONDS = 0.3, 4.0
+"""A block of slow files has fewer rounds; after the second limit no block begins."""
+LATENCY_PRECISION, LOAD_PRECISION = 0.005, 0.03
+"""The standard errors among blocks, as shares of the figure, that are narrow enough."""
+LATENCY_FLOOR, LOAD_FLOOR = 0.006, 0.02
+"""The share by which two processes differ, however often each repeats: part of every error."""
+
+
+@dataclass(frozen=True)
+class Reference(Config):
+    """A file that is measured in turn with each other file, and its own figures at the beginning.
+
+    `load_ms` is 0 where they are not known: then load times are told as they are.
+    """
+
+    file: bytes
+    latency_ms: float
+    load_ms: float = 0.0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure and its standard error, in the figure's own unit."""
+
+    value: float
+    error: float
+
+
+@dataclass(frozen=True)
+class Timing:
+    """The times of a file in milliseconds: of one row on one thread, and of loading.
+
+    `note` is what the user should know of how they were taken.
+    """
+
+    latency: Estimate
+    load: Estimate
+    note: str = ""
+
+
+def timed(
+    file: bytes | Path,
+    row: NDArray[np.generic],
+    reference: Reference | None = None,
+    latency: Estimate | None = None,
+) -> Timing:
+    """The times of a file on a raw row (1, ...); one whose `latency` is known is loaded only.
+
+    With a reference they are the ratio to the reference's, times the reference's own at the
+    beginning.
+    """
+    beside = reference or Reference(b"", 0.0)
+    files = [file, beside.file] if reference else [file]
+    calls = _Blocks(beside.latency_ms, LATENCY_PRECISION, LATENCY_FLOOR)
+    loads = _Blocks(beside.load_ms, LOAD_PRECISION, LOAD_FLOOR)
+    decisive = calls if latency is None else loads
+    until, rounds = time.monotonic() + MOST_SECONDS, 0
+    while len(loads.taken) < LEAST_BLOCKS or not (
+        decisive.are_sure or len(loads.taken) == MOST_BLOCKS or time.monotonic() > until
+    ):
+        sessions, took = _loaded(files)
+        loads.taken.append(took)
+        if latency is None:
+            rounds = rounds or _rounds(sessions, row)
+            calls.taken.append(latency_ms(sessions, row, rounds))
+    return Timing(latency or calls.estimate(), loads.estimate())
 
 
 def latency_ms(
@@ -41,6 +119,52 @@ def latency_ms(
             loaded.run(None, feed)
             times[i].append((time.thread_time() - started) * 1e3)
     return [float(np.quantile(taken, QUANTILE)) for taken in times]
+
+
+class _Blocks:
+    """Milliseconds that blocks took: the file, and its reference where there is one.
+
+    `scale` is the reference's own figure, by which the ratio is told; 0 leaves the file's as is.
+    """
+
+    def __init__(self, scale: float, precision: float, floor: float) -> None:
+        self.scale, self.precision, self.floor = scale, precision, floor
+        self.taken: list[list[float]] = []
+
+    @property
+    def are_sure(self) -> bool:
+        value, error = self._median()
+        return error <= self.precision * value
+
+    def estimate(self) -> Estimate:
+        value, error = self._median()
+        return Estimate(value, math.hypot(error, self.floor * value))
+
+    def _median(self) -> tuple[float, float]:
+        """The median, and its standard error, which follows from the median deviation."""
+        taken = np.asarray(self.taken)
+        figures = taken[:, 0] / taken[:, 1] * self.scale if self.scale else taken[:, 0]
+        middle = np.median(figures)
+        spread = 1.4826 * np.median(np.abs(figures - middle))
+        return float(middle), float(1.2533 * spread / math.sqrt(len(figures)))
+
+
+def _loaded(files: Sequence[bytes | Path]) -> tuple[list[Session], list[float]]:
+    """Sessions of files, and the milliseconds that each took to load."""
+    sessions, took = [], []
+    for file in files:
+        started = time.thread_time()
+        sessions.append(onnx.session(file))
+        took.append((time.thread_time() - started) * 1e3)
+    return sessions, took
+
+
+def _rounds(sessions: Sequence[Session], row: NDArray[np.generic]) -> int:
+    """The rounds of a block: as many as its time allows, within limits."""
+    started = time.thread_time()
+    latency_ms(sessions, row, 1)
+    taken = time.thread_time() - started
+    return max(LEAST_ROUNDS, min(MOST_ROUNDS, int(BLOCK_SECONDS / max(taken, 1e-6))))
 
 
 def _fitting(loaded: Session, row: NDArray[np.generic]) -> NDArray[np.generic]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import platform
-import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 from automl import quality
 from automl.config import Config
 from automl.errors import UserError
-from automl.measure.latency import latency_ms
+from automl.measure.latency import Reference, Timing, timed
 from automl.runtimes import onnx
 from automl.standard_errors import standard_errors
 
@@ -40,12 +42,37 @@ class Measurement(Config):
         return {**self.quality, **own}
 
 
-@dataclass(frozen=True)
-class Reference(Config):
-    """A file that is measured in turn with each other file, and its latency at the beginning."""
+Timer: TypeAlias = Callable[[bytes, NDArray[np.generic]], Callable[[], Timing]]
+"""Begins to time a file on a raw row (1, ...); what it returns waits until that is done."""
 
-    file: bytes
-    latency_ms: float
+
+def timer(reference: Reference | None = None) -> Timer:
+    """A timer of this process, which times a file when its figures are asked for."""
+    return lambda file, row: partial(timed, file, row, reference)
+
+
+class Metrics(NamedTuple):
+    """The metrics of a file's answers, and the standard errors of those that have one."""
+
+    figures: dict[str, float]
+    errors: dict[str, float]
+
+
+def metrics(answers: NDArray[np.generic], targets: NDArray[np.generic]) -> Metrics:
+    """The metrics of a file's answers (rows, outputs); `targets` as in `measure`."""
+    return Metrics(quality.measured(answers, targets), standard_errors(answers, targets))
+
+
+def measurement(file: bytes, known: Metrics, timing: Timing) -> Measurement:
+    """The figures of a file of which its metrics and its times are known."""
+    times = {"latency_ms": timing.latency.error, "load_ms": timing.load.error}
+    return Measurement(
+        quality=known.figures,
+        size_bytes=len(file),
+        latency_ms=timing.latency.value,
+        load_ms=timing.load.value,
+        uncertainty={**known.errors, **times},
+    )
 
 
 def measure(
@@ -57,27 +84,12 @@ def measure(
     """Quality on the rows given, size, latency and load time of a file.
 
     `inputs` are raw rows (rows, ...), `targets` class numbers (rows,), or numbers
-    (rows, outputs). With a reference the latency is the ratio to the reference's, taken in the
-    same loop, times the reference's at the beginning: figures taken hours apart on a busy
-    machine stay comparable.
+    (rows, outputs). With a reference times are the ratio to the reference's, times the
+    reference's at the beginning: figures taken hours apart on a busy machine stay comparable.
     """
-    started = time.perf_counter()
-    loaded = onnx.session(file)
-    load_ms = (time.perf_counter() - started) * 1e3
-    row = inputs[:1]
-    if reference is None:
-        (latency,) = latency_ms([loaded], row)
-    else:
-        own, other = latency_ms([loaded, onnx.session(reference.file)], row)
-        latency = own / other * reference.latency_ms
-    outputs = onnx.run(loaded, inputs)
-    return Measurement(
-        quality=quality.measured(outputs, targets),
-        size_bytes=len(file),
-        latency_ms=latency,
-        load_ms=load_ms,
-        uncertainty=standard_errors(outputs, targets),
-    )
+    answers = onnx.run(onnx.session(file), inputs)
+    own = metrics(answers, targets)
+    return measurement(file, own, timed(file, inputs[:1], reference))
 
 
 def measure_file(path: Path) -> dict[str, float]:
@@ -85,18 +97,19 @@ def measure_file(path: Path) -> dict[str, float]:
 
     Raises UserError when onnxruntime cannot load the file.
     """
-    started = time.perf_counter()
     try:
         loaded = onnx.session(path)
     except Exception as error:
         raise UserError(f"onnxruntime cannot load {path}: {error}") from None
-    load_ms = (time.perf_counter() - started) * 1e3
     shape = (1, *onnx.row_shape(loaded))
     # Codes of categories are below 1, so that every column has them.
     largest = 1 if onnx.takes_columns(loaded) else 100
-    row = np.random.default_rng(0).uniform(0, largest, shape)
-    (latency,) = latency_ms([loaded], row)
-    return {"size_bytes": path.stat().st_size, "load_ms": load_ms, "latency_ms": latency}
+    timing = timed(path, np.random.default_rng(0).uniform(0, largest, shape))
+    return {
+        "size_bytes": path.stat().st_size,
+        "load_ms": timing.load.value,
+        "latency_ms": timing.latency.value,
+    }
 
 
 def machine() -> dict[str, str]:

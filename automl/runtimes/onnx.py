@@ -1,4 +1,4 @@
-"""Running an exported file with a stock onnxruntime, on one thread."""
+"""Running an exported file with a stock onnxruntime, on one thread unless more are given."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 VERSION: str = onnxruntime.__version__
 Session: TypeAlias = onnxruntime.InferenceSession
+CPU_PROVIDER, GPU_PROVIDER = "CPUExecutionProvider", "CUDAExecutionProvider"
 
 
 @dataclass(frozen=True)
@@ -63,17 +64,35 @@ def row_shape(loaded: Session) -> tuple[int, ...]:
     return tuple(size if isinstance(size, int) else longest for size in sizes)
 
 
-def session(file: bytes | Path) -> Session:
+@dataclass(frozen=True)
+class Processors:
+    """Processors that run a file: threads of the processor, or a GPU where it can be used."""
+
+    threads: int = 1
+    on_gpu: bool = False
+
+
+ONE_THREAD = Processors()
+
+
+def session(file: bytes | Path, processors: Processors = ONE_THREAD) -> Session:
     """Load a file from its bytes or its path. Raises what onnxruntime raises."""
     model = file if isinstance(file, bytes) else str(file)
-    return Session(model, _options(), providers=["CPUExecutionProvider"])
+    return Session(model, _options(processors.threads), providers=_providers(processors.on_gpu))
 
 
-def _options() -> onnxruntime.SessionOptions:
+def _options(threads: int = 1) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3
     return options
+
+
+def _providers(on_gpu: bool) -> list[str | tuple[str, dict[str, str]]]:
+    """The processor, after a GPU that computes in whole fp32 as the processor does."""
+    can = on_gpu and GPU_PROVIDER in onnxruntime.get_available_providers()
+    gpu: list[str | tuple[str, dict[str, str]]] = [(GPU_PROVIDER, {"use_tf32": "0"})]
+    return [*(gpu if can else []), CPU_PROVIDER]
 
 
 def optimised(file: bytes) -> bytes:
@@ -81,7 +100,7 @@ def optimised(file: bytes) -> bytes:
     options = _options()
     with tempfile.TemporaryDirectory() as folder:
         options.optimized_model_filepath = f"{folder}/optimised.onnx"
-        Session(file, options, providers=["CPUExecutionProvider"])
+        Session(file, options, providers=[CPU_PROVIDER])
         return Path(options.optimized_model_filepath).read_bytes()
 
 

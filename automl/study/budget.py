@@ -126,6 +126,10 @@ class Clock:
         """Tell whether any time is for refits."""
         return self.budget.refit_minutes != 0
 
+    def lets_refits_end(self) -> bool:
+        """Tell whether the refits' time, which nobody has asked for, is but for them to begin."""
+        return self.budget.minutes is None and self.budget.refit_minutes is None
+
     def is_up(self) -> bool:
         """Tell whether all the time is over."""
         return self.seconds_left() <= 0

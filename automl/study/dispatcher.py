@@ -111,6 +111,12 @@ class Dispatcher:
         """Tell whether nothing runs, and nothing more will."""
         return not (self.under_way.num_taken() or self.slots.given or self.making.waiting)
 
+    def has_started_all(self) -> bool:
+        """Tell whether the trials that run are the last, and no other waits for a slot."""
+        is_last = self.num_started >= self.options.max_trials or not self.slots.is_open
+        waits = self.under_way.adopted or self.slots.given or self.making.waiting
+        return is_last and not waits
+
     def goes_on(self, trial: TrialId, report: Report, seconds: float = 0.0) -> bool:
         """Take a trial's report; False pauses the trial.
 

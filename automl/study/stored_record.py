@@ -20,7 +20,7 @@ def attributes(record: TrialRecord) -> dict[str, object]:
 
 
 def course(record: TrialRecord) -> dict[str, object]:
-    """What changes of a trial after its start, as one attribute."""
+    """The part of a trial that changes after its start, as one attribute."""
     kept: dict[str, object] = COURSES.dump_python(record.course, mode="json")
     if record.result is not None:
         kept[RESULT] = encode(record.result)

@@ -16,13 +16,14 @@ from automl import pareto
 from automl.config import decode, encode
 from automl.errors import UserError, alike
 from automl.faults import Fault
+from automl.measure.latency import Reference
 from automl.retry import patient
 from automl.space.domains import Params
 from automl.study import storage, stored_record
 from automl.study.front import Front
 from automl.study.goal import Goal
 from automl.study.record import Settings, TrialRecord
-from automl.study.summary import Member, SearchSummary
+from automl.study.summary import Member, SearchSummary, waiting_share
 from automl.study.trial_id import Kind, TrialId
 from automl.trial.result import Status
 
@@ -82,6 +83,12 @@ class Study:
     @property
     def reference(self) -> bytes:
         return (self.folder / "reference.onnx").read_bytes()
+
+    @property
+    def timed_beside(self) -> Reference:
+        """The reference as what every other file is timed in turn with."""
+        load_ms = self.settings.reference.get("load_ms", 0.0)
+        return Reference(self.reference, self.settings.reference_latency_ms, load_ms)
 
     def refits(self) -> list[TrialRecord]:
         """The refits of the front's members, by number; they are not among the `records`."""
@@ -217,7 +224,7 @@ class Study:
         records, refits = self.records(), self.refits()
         front, goal = self.front([*records, *refits]), self.goal()
         results = [record.result for record in records if record.result is not None]
-        refitted = [record.result for record in refits if record.result is not None]
+        both = [*results, *(record.result for record in refits if record.result is not None)]
         counts = Counter(str(result.status) for result in results)
         counts[Status.SCREENED] = sum(len(record.drawing.screened) for record in records)
         return SearchSummary(
@@ -227,7 +234,9 @@ class Study:
             hypervolume=front.hypervolume,
             trials={str(status): counts[status] for status in Status},
             seconds=self.attribute("seconds", 0.0),
-            compute_seconds=sum(result.seconds for result in results + refitted),
+            compute_seconds=sum(result.seconds for result in both),
+            waited_seconds=sum(result.waited_seconds for result in both),
+            waiting_for_measurer_share=waiting_share(both),
             slots=self.attribute("slots", 1),
             until=str(goal),
             met_by=None if goal.met_by is None else goal.met_by.trial_id,
@@ -276,10 +285,10 @@ def taken(name: str) -> UserError:
 
 
 def member(record: TrialRecord) -> Member:
-    assert record.result is not None
-    result, errors = record.result, record.uncertainty
-    known = (record.trial_id, record.params, record.values, result.seconds, result.shortened)
-    return Member(*known, uncertainty=errors)
+    ended = record.result
+    assert ended is not None
+    known = record.params, record.values, ended.seconds, ended.shortened, record.uncertainty
+    return Member(record.trial_id, *known)
 
 
 def _refit(name: str, params: Params, config: str, result: object, ended: float) -> TrialRecord:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from automl.space.domains import Params
+from automl.trial.result import TrialResult
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,10 @@ class SearchSummary:
 
     `objectives` says "max" or "min" of each; `trials` counts by status, screened proposals too;
     `seconds` are the search's own, over all its runs; `compute_seconds` those of its trials,
-    refits among them; `until` is the search's goal, if it has one, and `met_by` the trial that met
-    it; `faults` tell what else raised, such as candidates that could not be drawn.
+    refits among them, and `waited_seconds` those in which these waited for a measurer, which are a
+    share of both; `until` is
+    the search's goal, if it has one, and `met_by` the trial that met it; `faults` tell what else
+    raised, such as candidates that could not be drawn.
     """
 
     search: str
@@ -41,6 +44,8 @@ class SearchSummary:
     trials: Mapping[str, int]
     seconds: float
     compute_seconds: float
+    waited_seconds: float
+    waiting_for_measurer_share: float
     slots: int
     until: str
     met_by: str | None
@@ -51,3 +56,9 @@ class SearchSummary:
         """The object that `front --json` and `search --json` print."""
         front = [asdict(member) for member in self.front]
         return {**asdict(self), "faults": list(self.faults), "front": front}
+
+
+def waiting_share(results: Sequence[TrialResult]) -> float:
+    """The share of some trials' time in which they waited for a measurer."""
+    waited = sum(result.waited_seconds for result in results)
+    return waited / max(waited + sum(result.seconds for result in results), 1e-9)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from automl.errors import words
 from automl.study.record import TrialRecord
 from automl.study.study import Study
+from automl.study.summary import waiting_share
 from automl.study.trial_id import TrialId
 from automl.tracking import views
 from automl.tracking.events import Ended, Event, Finished, Opened, Reported, Started
@@ -231,11 +232,12 @@ class Runs:
 
     def _search_figures(self) -> dict[str, float]:
         trials = [r.result for r in self.records.values() if not r.id.is_refit and r.result]
-        counts = Counter(result.status for result in trials)
+        counts = Counter(f"trials/{result.status}" for result in trials)
         return {
             "hypervolume": self.front.hypervolume,
             "front_size": float(len(self.front.members)),
-            **{f"trials/{status}": float(count) for status, count in counts.items()},
+            "waiting_for_measurer_share": waiting_share(trials),
+            **{name: float(count) for name, count in counts.items()},
         }
 
     def _end(self, event: Ended) -> None:

@@ -25,7 +25,7 @@ def answers(model: nn.Module, inputs: Tensor, precision: str) -> Outputs:
 
 
 def gradient_scaler(precision: str, device: str) -> torch.amp.GradScaler:
-    """What keeps small gradients of fp16 from becoming 0; of any other precision it does nothing.
+    """A scaler that keeps small gradients of fp16 from becoming 0, and leaves others as they are.
 
     A step whose gradients overflow is left out, and the next are scaled less.
     """

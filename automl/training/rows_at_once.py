@@ -117,7 +117,7 @@ class RowsAtOnce:
         ]
 
     def _before(self, part: Part, is_new: bool) -> _Before:
-        """What a part may change, as it is; of rows that went through before, the gradients."""
+        """All that a part may change, as it is; of rows that went through before, gradients."""
         device = part.inputs.device
         buffers = list(self.module.buffers()) if is_new else []
         return _Before(self.parameters, buffers, _random_states(device) if is_new else [], device)
@@ -162,7 +162,7 @@ def _random_states(device: torch.device) -> list[Tensor]:
 
 
 def largest_part(plan: Plan, batches: Batches) -> Part:
-    """As many rows as a rank of a plan learns from at once, of the largest batch."""
+    """Rows of the largest batch of a plan, as many as a rank learns from at once."""
     sizes = [plan.batch_size.at(place / PLACES) for place in range(PLACES)]
     size = len(batches) if plan.full_batch else min(len(batches), round(max(sizes)))
     rows = torch.arange(max(1, math.ceil(size / plan.share[1])))

@@ -89,13 +89,18 @@ class Largest:
                 raise UserError(f"{model} cannot be exported to ONNX: {FIXED_ROWS}")
         return file
 
+    @property
+    def comes_trained(self) -> bool:
+        """True where its file has learned already."""
+        model = self.network.spec.model
+        return type(model) is Imported and model.comes_trained
+
     def known(self, measured: Measurement) -> dict[str, float]:
         """The figures of its file that are its own: not its quality, unless it came trained whole.
 
         The head of a `Pretrained` is made anew, and has learned nothing yet.
         """
-        model = self.network.spec.model
-        if type(model) is Imported and model.comes_trained:
+        if self.comes_trained:
             return measured.figures
         return {name: measured.figures[name] for name in pareto.FILE_OBJECTIVES}
 

@@ -30,7 +30,8 @@ class TrialResult(Config):
     """The end of a trial. Every status but `complete` comes with a reason.
 
     `key` names the model and its `model.onnx` in the store; `parent_quality` is what the last
-    training before the first compression reached; `seconds` leave out waiting;
+    training before the first compression reached; `seconds` leave out
+    the `waited_seconds`, until a measurer had time;
     `reused_seconds` are what the `reused_steps` took when they were made;
     `teacher_seconds` are what the siblings took that taught the model, in whichever trial;
     `notes` are what the user should know of how the trial went; `sensitivity` is what its steps
@@ -47,6 +48,7 @@ class TrialResult(Config):
     measurement: Measurement | None = None
     parent_quality: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
+    waited_seconds: float = 0.0
     reused_steps: int = 0
     reused_seconds: float = 0.0
     stages: dict[str, float] = field(default_factory=dict)

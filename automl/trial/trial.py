@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +11,10 @@ import torch
 
 from automl.config import canonical, exchanged
 from automl.data import dataset
-from automl.data.dataset import Split
 from automl.errors import Rejected, UserError
 from automl.export import onnx
-from automl.measure.measurement import Measurement
+from automl.measure import gate
+from automl.measure.measurement import Measurement, Timer, measurement, metrics
 from automl.models import foreign
 from automl.models.family import Network, larger
 from automl.models.out_of_memory import is_out_of_memory, too_large
@@ -34,13 +34,11 @@ from automl.trial.result import Status, TrialResult
 from automl.trial.shortening import Shortening
 from automl.trial.time_limit import CUT_SHORT, TIME_UP, NoTime, Pace, TimeLimit, TrialTime
 
-Measure = Callable[[bytes, Split], Measurement]
-
 
 def run(
     config: TrialConfig,
     store: Store,
-    measure: Measure,
+    time_file: Timer,
     cache: Path,
     space_source: str = "",
     device: str = "cpu",
@@ -63,7 +61,7 @@ def run(
     trial = _Trial(config, Prefixes(config, store, space_source), cache, device, own_time)
     try:
         network = yield from trial.recipe(is_again)
-        measurement = trial.measured(network, measure) if parallel.rank() == 0 else None
+        measurement = trial.measured(network, time_file) if parallel.rank() == 0 else None
     except NoTime as none:
         return trial.result(Status.STOPPED, str(none))
     except Rejected as rejected:
@@ -98,8 +96,7 @@ class _Trial:
         self.data = dataset.load(config.dataset, config.seed, cache)
         self.account = Account()
         self.parent: bytes | None = None
-        self.notes: list[str] = []
-        self.shortened: list[str] = []
+        self.notes, self.shortened = list[str](), list[str]()
         self.is_cut = False
         self.fitted = -1
 
@@ -126,8 +123,7 @@ class _Trial:
         """The result of the trial, under the key of the config that it came to be."""
         account = self.account.with_notes(tuple(self.notes))
         result = account.result(self.prefixes.keys[-1], status, reason, measurement)
-        is_other = self.config != self.asked
-        config = canonical(self.config) if is_other else ""
+        config = canonical(self.config) if self.config != self.asked else ""
         return replace(result, shortened="; ".join(self.shortened), config=config)
 
     def _from_store(self, done: int) -> Network:
@@ -139,17 +135,21 @@ class _Trial:
             self.parent = self.prefixes.parent()
         return network
 
-    def measured(self, network: Network, measure: Measure) -> Measurement:
-        """Export, gate and measure the finished network."""
+    def measured(self, network: Network, time_file: Timer) -> Measurement:
+        """Export, gate and measure the finished network: quality here, times by the timer."""
         started = time.perf_counter()
-        prefixes = self.prefixes
+        prefixes, rows = self.prefixes, self.data.validation
         file = onnx.export(network, self.data)
         prefixes.store.write(prefixes.keys[-1], {"model.onnx": file})
-        check_file(file, network.cpu(), self.data, self.parent)
+        gate.check_shrunk(file, self.parent)
+        timing = time_file(file, rows.inputs[:1])
+        answers = check_file(file, network.cpu(), self.data, self.device)
         seconds = time.perf_counter() - started
         self.account = replace(self.account, stages={**self.account.stages, "export": seconds})
-        measurement = measure(file, self.data.validation)
-        return replace(measurement, train_seconds=self.account.train_seconds(prefixes.labels))
+        own, times = metrics(answers, rows.targets), timing()
+        self.notes += [times.note] * bool(times.note)
+        trained = self.account.train_seconds(prefixes.labels)
+        return replace(measurement(file, own, times), train_seconds=trained)
 
     def _check(self) -> None:
         """Raise Rejected on what `automl check` has not met: it takes each option of a space with

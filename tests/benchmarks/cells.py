@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from automl.data.sklearn import Sklearn
-from automl.measure.measurement import Measurement
+from automl.measure.latency import Estimate, Timing
 from automl.space.space import TrialConfig
 from automl.space.store_keys import prefix_keys
 from automl.store import Store
@@ -17,10 +17,11 @@ from automl.trial.trial import run
 CACHE = Path(tempfile.gettempdir()) / "automl-benchmark-cache"
 STORE = Store(f"{CACHE}/store")
 FOUND: dict[str, TrialResult] = {}
+NO_TIMES = Timing(Estimate(0.0, 0.0), Estimate(0.0, 0.0))
 
 
 def trial(config: TrialConfig) -> TrialResult:
-    """A trial's result without figures: benchmarks take those themselves."""
+    """A trial's result without times: benchmarks take those themselves."""
     key = prefix_keys(config)[-1]
     if key not in FOUND:
         FOUND[key] = _run(config)
@@ -37,7 +38,7 @@ def file_of(config: TrialConfig) -> bytes:
 
 
 def _run(config: TrialConfig) -> TrialResult:
-    running = run(config, STORE, lambda file, rows: Measurement({}, len(file), 0.0, 0.0), CACHE)
+    running = run(config, STORE, lambda file, row: lambda: NO_TIMES, CACHE)
     while True:
         try:
             report = next(running)

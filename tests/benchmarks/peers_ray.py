@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 # Tune keeps no files of its own for each trial, and starts the actors of all slots together.
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "100")
@@ -29,9 +32,8 @@ from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
-from automl.data.dataset import Split
 from automl.export.onnx import leave_out_of_collections
-from automl.measure.measurement import Measurement
+from automl.measure.latency import Timing
 from automl.pareto import DIRECTIONS
 from automl.recipe import Report
 from automl.space.sampling import sample
@@ -134,11 +136,10 @@ def run(
     """Run a trial in this process, measured by the judge, and give its objectives."""
     torch.set_num_threads(1)
 
-    def measure(file: bytes, rows: Split) -> Measurement:
-        measured: Measurement = ray.get(judge.measure.remote(file))
-        return measured
+    def time_file(file: bytes, row: NDArray[np.generic]) -> Callable[[], Timing]:
+        return partial(ray.get, judge.timed.remote(file, row))
 
-    running = run_alone(setting, config, measure)
+    running = run_alone(setting, config, time_file)
     while True:
         try:
             report = next(running)
@@ -151,12 +152,12 @@ def run(
 
 @ray.remote(num_cpus=0)
 class Judge:
-    """Measures one file at a time, as ours does."""
+    """Times one file after the other, as ours does."""
 
     def __init__(self, setting: Setting) -> None:
-        self.setting, self.rows = setting, setting.rows()
+        self.setting = setting
 
     def ready(self) -> None: ...
 
-    def measure(self, file: bytes) -> Measurement:
-        return self.setting.measure(file, self.rows)
+    def timed(self, file: bytes, row: NDArray[np.generic]) -> Timing:
+        return self.setting.timed(file, row)

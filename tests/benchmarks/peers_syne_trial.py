@@ -10,9 +10,12 @@ import argparse
 import fcntl
 import json
 import time
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from peers_trial import Setting, run_alone
 from syne_tune import Reporter
 from syne_tune.utils.config_as_json import add_config_json_to_argparse, load_config_json
@@ -20,8 +23,8 @@ from syne_tune.utils.config_as_json import add_config_json_to_argparse, load_con
 from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize
 from automl.data import dataset
-from automl.data.dataset import DatasetInfo, Split
-from automl.measure.measurement import Measurement
+from automl.data.dataset import DatasetInfo
+from automl.measure.latency import Timing
 from automl.models.deployed import Deployed
 from automl.models.family import count_parameters, untrained
 from automl.space.space import TrialConfig
@@ -39,7 +42,7 @@ def main() -> None:
     info = dataset.load(config.dataset, config.seed, Path(setting.cache)).info
     size, latency = estimate(config, info)
     tell = Reporter()
-    reports = run_alone(setting, params, lambda file, rows: measure_in_turn(setting, file, rows))
+    reports = run_alone(setting, params, lambda *file: partial(timed_in_turn, setting, *file))
     for number, report in enumerate(reports, 1):
         error = 1 - report.metrics["accuracy"]
         tell(epoch=number, error=error, bytes=size, latency_ms=latency)
@@ -64,11 +67,11 @@ def estimate(config: TrialConfig, info: DatasetInfo) -> tuple[float, float]:
     return count_parameters(network) * bits / 8, 1e3 * min(seconds)
 
 
-def measure_in_turn(setting: Setting, file: bytes, rows: Split) -> Measurement:
+def timed_in_turn(setting: Setting, file: bytes, row: NDArray[np.generic]) -> Timing:
     """One at a time, as ours does: here each trial is a process of its own."""
     with Path(setting.scratch, "judge.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        return setting.measure(file, rows)
+        return setting.timed(file, row)
 
 
 if __name__ == "__main__":

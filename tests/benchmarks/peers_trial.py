@@ -10,18 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from automl import user_code
-from automl.data import dataset
-from automl.data.dataset import Split
-from automl.measure.measurement import Measurement, Reference, measure
+from automl.measure.latency import Reference, Timing, timed
+from automl.measure.measurement import Timer
 from automl.recipe import Report
 from automl.space import space_file
-from automl.space.exploring import explore
 from automl.space.sampling import replay, sample
 from automl.space.space import Space, TrialConfig
 from automl.store import Store
 from automl.trial.result import TrialResult, failed
-from automl.trial.trial import Measure, run
+from automl.trial.trial import run
 
 
 @dataclass(frozen=True)
@@ -48,21 +49,16 @@ class Setting:
     def config(self, params: dict[str, Any]) -> TrialConfig:
         return sample(self.load(), replay(params))
 
-    def rows(self) -> Split:
-        """What files are measured on."""
-        config = explore(self.load()).configs[0]
-        return dataset.load(config.dataset, config.seed, Path(self.cache)).validation
-
     def reference(self) -> Reference:
         file = Path(self.scratch, "reference.onnx").read_bytes()
         return Reference(file, self.reference_latency_ms)
 
-    def measure(self, file: bytes, rows: Split) -> Measurement:
-        return measure(file, rows.inputs, rows.targets, self.reference())
+    def timed(self, file: bytes, row: NDArray[np.generic]) -> Timing:
+        return timed(file, row, self.reference())
 
 
 def run_alone(
-    setting: Setting, params: dict[str, Any], measure: Measure
+    setting: Setting, params: dict[str, Any], time_file: Timer
 ) -> Generator[Report, None, TrialResult]:
     """Run a trial that shares nothing with others; its start and its end are logged."""
     started = time.time()
@@ -70,7 +66,7 @@ def run_alone(
     config, code = setting.config(params), user_code.fingerprint(Path(setting.space).read_text())
     with tempfile.TemporaryDirectory(dir=setting.scratch) as folder:
         try:
-            result = yield from run(config, Store(folder), measure, Path(setting.cache), code)
+            result = yield from run(config, Store(folder), time_file, Path(setting.cache), code)
         except Exception as error:
             result = failed(error)
     ended = time.time()

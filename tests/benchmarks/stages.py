@@ -148,11 +148,11 @@ def stages(name: str) -> dict[str, float]:
         few = replace(data, train=first(data.train, LEARNED_ROWS))
         train = Train(epochs=1, batch_size=Fixed(32))
         network = timed("train 96 rows", lambda: taken(train, network, few))
-        parent = timed("export", lambda: onnx.export(network, data))
+        timed("export", lambda: onnx.export(network, data))
         timed("export again", lambda: onnx.export(network, data))
         coded = timed("quantize", lambda: taken(Quantize(), network, data))
         file = timed("export 8 bits", lambda: onnx.export(coded, data))
-        timed("gate", lambda: check_file(file, coded.cpu(), data, parent))
+        timed("gate", lambda: check_file(file, coded.cpu(), data))
         timed("measure", lambda: measure(file, data.validation.inputs, data.validation.targets))
         for stage, step in STEPS.items():
             timed(stage, lambda step=step: taken(step, network, data))

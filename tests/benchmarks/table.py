@@ -19,10 +19,13 @@ import lzma
 import os
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
@@ -32,8 +35,8 @@ from torch.onnx._internal.exporter import _registration
 from torch.utils.flop_counter import FlopCounterMode
 
 from automl.config import decode
-from automl.data.dataset import Split
-from automl.measure.measurement import Measurement, Reference, machine, measure
+from automl.measure.latency import Reference, Timing, timed
+from automl.measure.measurement import machine, measure
 from automl.models.family import Network
 from automl.recipe import Report
 from automl.space import space_file
@@ -210,12 +213,15 @@ class Maker:
 def driven(config: TrialConfig, store: Store, beside: Reference, cache: Path) -> Ran:
     exported: list[float] = []
 
-    def judge(file: bytes, rows: Split) -> Measurement:
-        exported.append(time.process_time())
-        return measure(file, rows.inputs, rows.targets, beside)
+    def timed_later(file: bytes, row: NDArray[np.generic]) -> Callable[[], Timing]:
+        def wait() -> Timing:
+            exported.append(time.process_time())
+            return timed(file, row, beside)
+
+        return wait
 
     began, reports = time.process_time(), []
-    trial = run(config, store, judge, cache)
+    trial = run(config, store, timed_later, cache)
     while True:
         try:
             reports.append((next(trial), time.process_time()))

@@ -26,7 +26,7 @@ from automl import quality
 from automl.data import dataset
 from automl.data.dataset import Data
 from automl.data.idx import FashionMNIST
-from automl.measure.measurement import machine, measure
+from automl.measure.measurement import machine, measure, timer
 from automl.models.family import count_parameters, untrained
 from automl.models.resnet import ResNet
 from automl.recipe import Context
@@ -94,7 +94,7 @@ def trial(data: FashionMNIST, seed: int, epochs: int) -> dict[str, Any]:
         running = run(
             TrialConfig(data, NETWORK, (step(epochs),), seed),
             store,
-            lambda file, rows: measure(file, rows.inputs, rows.targets),
+            timer(),
             CACHE,
         )
         seconds, started = [], time.thread_time()

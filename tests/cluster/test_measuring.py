@@ -1,24 +1,18 @@
-"""Measuring through the measurer: as in this process, also after its process was lost."""
+"""Timing through the measurers: each structure once, also after their process was lost."""
 
 from dataclasses import replace
 
-import numpy as np
-import onnxruntime
 import pytest
 import ray
 from helpers.trials import DIGITS, drive
+from onnx.parser import parse_model
 
-from automl.cluster.measuring import MeasurerClient, MeasurerHandle
-from automl.cluster.portable_space import PortableSpace
+from automl.cluster.measuring import MeasurerClient, Measurers, chosen_kind
 from automl.data import dataset
-from automl.errors import UserError
-from automl.measure.measurement import Reference
+from automl.measure.latency import Reference
 from automl.models.mlp import MLP
-from automl.space import space_file
 from automl.space.space import TrialConfig
 from automl.training.loop import Train
-
-SPACE = PortableSpace(space_file.find("digits").read_text(), {}, ".")
 
 
 @pytest.fixture
@@ -29,39 +23,70 @@ def made(store, tmp_path):
     return store.read(result.key, "model.onnx"), dataset.load(DIGITS, 0, tmp_path).validation
 
 
-def test_a_lost_measurer_is_made_anew_and_measures_against_the_same_file(ray_session, made):
+def other_weights(file):
+    """The file of an equal network that has learned something else."""
+    return file.replace(file[2000:2064], file[2064:2128], 1)
+
+
+def test_equal_structures_have_one_latency_also_after_the_measurer_was_lost(
+    ray_session, made, store
+):
     file, rows = made
-    measure = MeasurerClient(MeasurerHandle.of(SPACE, Reference(file, 7.0)))
-    first = measure(file, rows)
-    ray.kill(measure.handle.actor, no_restart=False)
-    again = measure(file, rows)
-    session = onnxruntime.InferenceSession(file)
-    logits = session.run(["logits"], {"input": rows.inputs.astype(np.float32)})[0]
-    accuracy = np.mean(logits.argmax(1) == rows.targets)
-    assert first.quality["accuracy"] == again.quality["accuracy"] == accuracy
-    for measured in (first, again):
-        assert measured.latency_ms == pytest.approx(7.0, rel=0.5), "it is its own reference"
+    measurers = Measurers.of(store, Reference(file, 7.0, 3.0))
+    client = MeasurerClient(measurers, store)
+    timing = client(file, rows.inputs[:1])()
+    assert timing.latency.value == pytest.approx(7.0, rel=0.5), "it is its own reference"
+    assert timing.load.value == pytest.approx(3.0, rel=0.9)
+    for actor in measurers.actors:
+        ray.kill(actor, no_restart=False)
+    like = other_weights(file)
+    assert like != file
+    again = MeasurerClient(Measurers.of(store, Reference(file, 7.0, 3.0)), store)
+    assert client(like, rows.inputs[:1])() == again(file, rows.inputs[:1])() == timing
+    assert client.waited_seconds >= 0
 
 
-def test_the_measurer_loads_the_space_file_once_and_before_it_measures(ray_session, made, tmp_path):
+def test_a_lost_measurer_is_made_anew(ray_session, made, store):
     file, rows = made
-    loads = tmp_path / "loads"
-    text = SPACE.text + f"\nwith open({str(loads)!r}, 'a') as loads:\n    loads.write('x')\n"
-    handle, _ = MeasurerHandle.calibrated(replace(SPACE, text=text), file, rows)
-    assert not loads.exists(), "calibrating takes no metric of the space's own"
-    measure = MeasurerClient(handle)
-    for _ in range(2):
-        measure(file, rows)
-    assert loads.read_text() == "x"
+    measurers = Measurers.of(store, Reference(file, 7.0))
+    for actor in measurers.actors:
+        ray.kill(actor, no_restart=False)
+    timing = MeasurerClient(measurers, store)(file, rows.inputs[:1])()
+    assert timing.latency.value == pytest.approx(7.0, rel=0.5)
 
 
-def test_a_broken_space_file_raises_at_each_measurement(ray_session, made):
+def test_a_file_is_calibrated_with_its_quality_where_it_has_learned(ray_session, made, store):
     file, rows = made
-    broken = replace(SPACE, text=SPACE.text + "\nraise RuntimeError('not here')\n")
-    handle, measurement = MeasurerHandle.calibrated(broken, file, rows)
-    assert measurement.size_bytes == len(file)
-    measure = MeasurerClient(handle)
-    for _ in range(2):
-        with pytest.raises(UserError, match="RuntimeError: not here") as raised:
-            measure(file, rows)
-        assert "\n" not in str(raised.value)
+    for has_learned in (True, False):
+        measurers, figures = Measurers.calibrate(store, file, rows, has_learned)
+        assert ("accuracy" in figures.quality) == has_learned
+        assert figures.size_bytes == len(file)
+        reference = ray.get(measurers.reference)
+        assert (reference.latency_ms, reference.load_ms) == (figures.latency_ms, figures.load_ms)
+
+
+def test_a_file_that_cannot_be_timed_raises_where_it_is_waited_for(ray_session, made, store):
+    file, rows = made
+    client = MeasurerClient(Measurers.of(store, Reference(file, 7.0)), store)
+    head = '<ir_version: 9, opset_import: ["" : 20]> g (float[N, 4] x) => (float[N, 4] y) '
+    broken = parse_model(head + "{ y = Unheard(x) }").SerializeToString()
+    wait = client(broken, rows.inputs[:1])
+    with pytest.raises(Exception, match="Unheard"):
+        wait()
+
+
+def test_a_measurer_on_another_kind_of_machine_answers_where_no_other_is_left(
+    ray_session, made, store
+):
+    file, rows = made
+    measurers = replace(Measurers.of(store, Reference(file, 7.0)), kind="an abacus")
+    timing = MeasurerClient(measurers, store)(file, rows.inputs[:1])()
+    assert timing.note == "no machine with an abacus was left to measure its latency"
+
+
+def test_machines_of_the_kind_that_most_are_of_measure():
+    assert chosen_kind(["a", "a"]) == ("a", "")
+    kind, left_out = chosen_kind(["b", "a", "a"])
+    assert kind == "a"
+    assert left_out.startswith("latency is measured on 2 of 3 machines, those with a; ")
+    assert "others (b)" in left_out

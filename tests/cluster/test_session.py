@@ -2,6 +2,33 @@ import os
 import subprocess
 import sys
 
+WAITS_FOR_TRIALS = """
+import os, sys, time
+from automl.cluster import ray_patches, session
+from automl.cluster.measuring import Measurer
+import psutil
+import ray
+from ray.tune.execution.class_cache import _ActorClassCache
+
+class Worker:
+    def look(self):
+        return psutil.Process().create_time(), "automl.cluster.actor" in sys.modules
+
+def modules(measurer):
+    return "torch" in sys.modules
+
+with session.connected(None, preloads=True):
+    assert session.has_preloaded()
+    asked = time.time()
+    with ray_patches.actors_in_waiting_workers():
+        worker = _ActorClassCache().get(Worker).remote()
+    begun, is_loaded = ray.get(worker.look.remote())
+    measurer = Measurer.remote(None)
+    has_torch = ray.get(measurer.__ray_call__.remote(modules))
+    print(begun < asked, is_loaded, has_torch)
+assert not session.has_preloaded()
+"""
+
 LOSES_A_WORKER = """
 import os, sys, time
 from automl.cluster import session
@@ -29,3 +56,11 @@ def test_a_lost_worker_is_not_told_on_standard_output(tmp_path):
         text=True,
     )
     assert done.stdout == "the result\n", done.stderr
+
+
+def test_trials_begin_in_workers_that_have_waited_and_loaded_what_they_need(tmp_path):
+    """Ray starts them at once; the measurer, which runs no trials, does not load torch."""
+    done = subprocess.run(
+        [sys.executable, "-c", WAITS_FOR_TRIALS], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.stdout == "True True False\n", done.stderr

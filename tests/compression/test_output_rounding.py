@@ -82,7 +82,7 @@ def shipped(build, context):
         after = predict(Deployed(quantized, info), rows)
         assert (after - before).abs().max() < 0.05 * (before.max() - before.min())
         file, claimed = onnx.export(quantized, context.data), claims(quantized)
-        gate.check(file, None, inputs, after.numpy(), claimed=claimed)
+        gate.check(file, inputs, gate.Expected(after.numpy()), claimed=claimed)
         assert claimed.integer_convolutions == 2
         return quantized.body
 

@@ -151,7 +151,8 @@ def test_the_usual_order_of_compressions_ends_in_a_small_file_that_agrees(family
     assert network.spec.model != family
     file = onnx.export(network, load(data))
     expected = predict(Deployed(network, info), torch.from_numpy(rows.inputs)).numpy()
-    gate.check(file, bytes(4 * count_parameters(parent)), rows.inputs, expected)
+    gate.check_shrunk(file, bytes(4 * count_parameters(parent)))
+    gate.check(file, rows.inputs, gate.Expected(expected))
     answers = runtime.run(runtime.session(file), rows.inputs)
     assert quality.Accuracy()(answers, rows.targets) > 0.6
 
@@ -233,7 +234,8 @@ def test_a_residual_block_of_ones_own_module_that_does_nothing_goes(
     again = restore(files["weights.safetensors"], files["spec.json"])
     assert torch.equal(predict(Deployed(again, context.data.info), rows), before)
     file = onnx.export(smaller, context.data)
-    gate.check(file, onnx.export(network, context.data), rows.numpy(), before.numpy())
+    gate.check_shrunk(file, onnx.export(network, context.data))
+    gate.check(file, rows.numpy(), gate.Expected(before.numpy()))
 
 
 def test_a_block_that_forward_reads_otherwise_stays(build, context):
@@ -249,7 +251,7 @@ def test_a_module_without_its_blocks_can_be_cut_and_quantized(build, context):
     assert count_parameters(cut) < count_parameters(network)
     inputs = context.data.validation.inputs
     expected = predict(Deployed(quantized, context.data.info), torch.from_numpy(inputs)).numpy()
-    gate.check(onnx.export(quantized, context.data), None, inputs, expected)
+    gate.check(onnx.export(quantized, context.data), inputs, gate.Expected(expected))
 
 
 @pytest.mark.parametrize(

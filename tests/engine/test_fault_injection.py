@@ -183,7 +183,7 @@ def test_a_refit_that_cannot_be_planned_leaves_the_others(tmp_path):
     ]
     keys_of, read = (lambda config: ["key"]), (lambda key, name: None)
     refitter = Refitter(study, Immediately("study"), keys_of, config_of, read, faults)
-    refitter.begin(front)
+    refitter.line_up(front)
     assert refitter.next().id == TrialId(1).refit and refitter.next() is None
     told = [str(fault) for fault in faults.kinds.values()]
     assert told == ["1 refit could not be planned: ImportError: a library is gone"]

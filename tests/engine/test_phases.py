@@ -80,6 +80,33 @@ def test_trials_come_first_then_the_refits_of_the_front_then_nothing(phases):
     assert len(phases.hypervolumes) == 2, "refits are not counted among the trials"
 
 
+def test_a_slot_that_no_trial_is_left_for_refits_while_the_last_trial_runs(phases):
+    phases = phases(trials=2)
+    first, second = phases.next_trial(), phases.next_trial()
+    assert phases.next_trial() is None
+    phases.end(first.id, complete(first.id))
+    refit = phases.next_trial()
+    assert refit.id == first.id.refit and phases.phase is Phase.SEARCHING
+    phases.end(refit.id, complete(first.id))
+    assert phases.next_trial() is None, "there is no other member of the front"
+    NOW[0] = 100.0
+    phases.end(second.id, complete(second.id))
+    assert phases.phase is Phase.REFITTING
+    assert phases.next_trial().id == second.id.refit
+
+
+@pytest.mark.parametrize("asked", [None, 1.0])
+def test_refits_that_run_end_unless_their_time_was_asked_for(phases, asked):
+    phases = phases(trials=1, refit_minutes=asked)
+    trial = phases.next_trial()
+    NOW[0] = 10.0
+    phases.end(trial.id, complete(trial.id))
+    assert phases.next_trial().id == trial.id.refit
+    NOW[0] = 100.0
+    assert phases.should_stop(lambda: False) == (asked is not None)
+    assert phases.next_trial() is None and not phases.is_over()
+
+
 def test_running_trials_give_way_to_refits(phases):
     phases = phases(patience=1, refit_minutes=1.0)
     first, second = phases.next_trial(), phases.next_trial()

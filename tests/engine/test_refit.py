@@ -88,7 +88,7 @@ def test_members_that_hold_most_come_first_and_a_killed_refit_runs_again(study, 
 
     first = refitter()
     assert not first.is_over()
-    first.begin(front)
+    first.line_up(front)
     record = first.next()
     assert str(record.id) == "0001-refit"
     assert decode(json.loads(record.config)).model == MLP((8,))
@@ -96,7 +96,7 @@ def test_members_that_hold_most_come_first_and_a_killed_refit_runs_again(study, 
     left = first.next()
     assert first.next() is None, "it would train what the one before it trains"
     again = refitter()
-    again.begin(front)
+    again.line_up(front)
     assert again.next() == replace(left, is_resumed=True)
     assert again.next() is None and not again.is_over()
     again.end(left.id, TrialResult(Status.STOPPED, reason="its time was up"))
@@ -105,7 +105,9 @@ def test_members_that_hold_most_come_first_and_a_killed_refit_runs_again(study, 
     known = Study(study.folder).refits()
     assert [r.id for r in known if r.result is None] == [other.id]
     hurried = refitter()
-    hurried.begin([replace(front[0], id=TrialId(7), result=replace(front[0].result, seconds=9.0))])
+    hurried.line_up(
+        [replace(front[0], id=TrialId(7), result=replace(front[0].result, seconds=9.0))]
+    )
     resumed = []
     while (record := hurried.next(5.0)) is not None:
         resumed.append(record.id)

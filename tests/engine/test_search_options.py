@@ -55,6 +55,22 @@ def test_an_unknown_option_is_refused_with_the_nearest_name():
         read("resume", {"sampler": "gp"})
 
 
+def test_a_share_of_a_gpu_is_a_number_or_found_by_the_search():
+    for given, gpus in (("0.5", 0.5), (2, 2.0), ("auto", 1.0)):
+        options, _ = read("search", {"gpus_per_trial": given, "gpu_hours": 1.0})
+        assert options.request().gpus == gpus
+    assert options.gpus_per_trial == "auto"
+    with pytest.raises(UserError, match=r"^--gpus-per-trial many: it should be a valid number"):
+        read("search", {"gpus_per_trial": "many"})
+
+
+def test_a_type_of_gpu_needs_trials_that_take_one():
+    options, _ = read("doctor", {"gpus_per_trial": 1.0, "gpu_type": "A100"})
+    assert options.request().gpu_type == "A100"
+    with pytest.raises(UserError, match=r"^--gpu-type A100: .* give --gpus-per-trial too"):
+        read("search", {"gpu_type": "A100"})
+
+
 def test_gpu_hours_need_trials_that_reserve_gpus():
     with pytest.raises(UserError, match="give --gpus-per-trial too"):
         read("search", {"gpu_hours": 1.0})

@@ -19,7 +19,7 @@ from automl.explain.ablation import (
     prefixes,
     techniques,
 )
-from automl.measure.measurement import measure
+from automl.measure.measurement import timer
 from automl.models.mlp import MLP
 from automl.recipe import Sibling
 from automl.space.store_keys import prefix_keys
@@ -32,10 +32,7 @@ from automl.trial.prefixes import PARENT_FILE
 
 @pytest.fixture
 def runner(store):
-    def measured(file, rows):
-        return measure(file, rows.inputs, rows.targets)
-
-    return RecipeRunner(store, measured, Path(CACHE.name), "")
+    return RecipeRunner(store, timer(), Path(CACHE.name), "")
 
 
 def ablated(config, runner, origin=None):

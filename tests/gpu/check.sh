@@ -11,10 +11,12 @@ out=${1:-gpu.json}
 shift $(($# > 0))
 if compgen -G "$root/wheels/*.whl" > /dev/null; then
   site=$(mktemp -d)
-  trap 'rm -rf "$site"' EXIT
   "$python" -m pip install --quiet --no-index --no-deps --no-compile --target "$site" \
     "$root"/wheels/*.whl || exit
   export PYTHONPATH=$site${PYTHONPATH:+:$PYTHONPATH}
 fi
 export PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH}
-timeout 480 "$python" "$root/tests/gpu/run.py" --out "$out" "$@"
+# A compiler's cache of its own: one that was cut off half-way would be read again.
+cache=$(mktemp -d)
+trap 'rm -rf "$cache" "${site:-$cache}"' EXIT
+TORCHINDUCTOR_CACHE_DIR=$cache timeout 480 "$python" "$root/tests/gpu/run.py" --out "$out" "$@"

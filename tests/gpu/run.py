@@ -81,7 +81,7 @@ class Settings:
 
     @property
     def disk_rows(self):
-        return 24 if self.is_small else 100_000
+        return 120 if self.is_small else 100_000
 
     @property
     def pairs(self):

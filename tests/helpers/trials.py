@@ -9,7 +9,7 @@ from typing import Any
 from automl.data import dataset
 from automl.data.dataset import Data, Dataset
 from automl.data.sklearn import Sklearn
-from automl.measure.measurement import measure
+from automl.measure.measurement import timer
 from automl.recipe import Report
 from automl.space.space import TrialConfig
 from automl.store import Store
@@ -30,10 +30,7 @@ def load(data: Dataset, seed: int = 0) -> Data:
 def drive(config: TrialConfig, store: Store, **options: Any) -> tuple[list[Report], TrialResult]:
     """Run a trial to its end in this process."""
 
-    def judge(file: bytes, rows: Any) -> Any:
-        return measure(file, rows.inputs, rows.targets)
-
-    trial, reports = run(config, store, judge, Path(CACHE.name), **options), []
+    trial, reports = run(config, store, timer(), Path(CACHE.name), **options), []
     while True:
         try:
             reports.append(next(trial))
@@ -59,7 +56,8 @@ def study_of(name: str, count: int, fixed: dict[str, str], folder: Path) -> Any:
     from automl.bounds.bound import Bounds
     from automl.engine.searches import Search
     from automl.home import Home
-    from automl.measure.measurement import Reference
+    from automl.measure.latency import Reference
+    from automl.measure.measurement import measure
     from automl.space import space_file
     from automl.space.exploring import explore
     from automl.space.store_keys import needed_keys
@@ -93,9 +91,7 @@ def study_of(name: str, count: int, fixed: dict[str, str], folder: Path) -> Any:
         trial = run(
             candidate.config,
             Store(home.store),
-            lambda data, rows: measure(
-                data, rows.inputs, rows.targets, Reference(file, figures.latency_ms)
-            ),
+            timer(Reference(file, figures.latency_ms, figures.load_ms)),
             cache,
             code,
         )

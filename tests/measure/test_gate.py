@@ -4,8 +4,10 @@ import pytest
 from automl.errors import Rejected
 from automl.export import onnx
 from automl.measure import gate
+from automl.measure.gate import Expected
 from automl.models.mlp import MLP
 from automl.runtimes import onnx as runtime
+from automl.runtimes.onnx import Processors
 
 
 @pytest.fixture
@@ -17,20 +19,21 @@ def exported(build, context):
 
 def test_a_smaller_file_that_agrees_passes(exported):
     file, inputs, expected = exported
-    gate.check(file, file + b"x", inputs, expected)
-    gate.check(file, None, inputs, expected)
+    gate.check_shrunk(file, file + b"x")
+    gate.check_shrunk(file, None)
+    assert np.array_equal(gate.check(file, inputs, Expected(expected)), expected)
 
 
 def test_a_file_that_did_not_shrink_is_rejected(exported):
-    file, inputs, expected = exported
+    file, _, _ = exported
     with pytest.raises(Rejected, match=f"did not shrink: {len(file)} bytes"):
-        gate.check(file, file, inputs, expected)
+        gate.check_shrunk(file, file)
 
 
 def test_a_file_that_does_not_load_is_rejected(exported):
     file, inputs, expected = exported
     with pytest.raises(Rejected, match="does not reload"):
-        gate.check(file[: len(file) // 2], None, inputs, expected)
+        gate.check(file[: len(file) // 2], inputs, Expected(expected))
 
 
 def test_a_file_that_disagrees_is_rejected(exported):
@@ -39,28 +42,43 @@ def test_a_file_that_disagrees_is_rejected(exported):
     changed = np.arange(len(other)) % 50 == 0
     other[changed] = -other[changed]
     with pytest.raises(Rejected, match=r"same class on 97\.\d% of the validation rows"):
-        gate.check(file, None, inputs, other)
+        gate.check(file, inputs, Expected(other))
 
 
 def test_predictions_may_differ_by_a_hundredth_of_their_spread(exported):
     file, inputs, expected = exported
     spread = expected.std(0)
-    gate.check(file, None, inputs, expected + 0.009 * spread, is_regression=True)
+    gate.check(file, inputs, Expected(expected + 0.009 * spread), is_regression=True)
     with pytest.raises(Rejected, match="same number"):
-        gate.check(file, None, inputs, expected + 0.011 * spread, is_regression=True)
+        gate.check(file, inputs, Expected(expected + 0.011 * spread), is_regression=True)
 
 
 def test_a_file_that_answers_a_row_alone_otherwise_is_rejected(exported):
     file, inputs, expected = exported
-    gate.check(file, None, inputs, expected, alone=expected[:8])
+    gate.check(file, inputs, Expected(expected, alone=expected[:8]))
     one_wrong, two_wrong = expected[:8].copy(), expected[:8].copy()
     one_wrong[3], two_wrong[3:5] = -one_wrong[3], -two_wrong[3:5]
-    gate.check(file, None, inputs, expected, alone=one_wrong)
+    gate.check(file, inputs, Expected(expected, alone=one_wrong))
     with pytest.raises(Rejected, match="come one at a time: same class on 6 of 8 of them"):
-        gate.check(file, None, inputs, expected, alone=two_wrong)
+        gate.check(file, inputs, Expected(expected, alone=two_wrong))
 
 
 def test_a_file_that_gives_another_number_of_answers_is_rejected(exported):
     file, inputs, expected = exported
     with pytest.raises(Rejected, match=r"gives answers of shape \(359, 10\), the model of \(2, 1"):
-        gate.check(file, None, inputs, expected[:2])
+        gate.check(file, inputs, Expected(expected[:2]))
+
+
+def test_a_file_is_held_against_answers_to_some_rows_and_answers_all(exported):
+    file, inputs, expected = exported
+    at = np.array([0, 50, 358])
+    answers = gate.check(file, inputs, Expected(expected[at], at))
+    assert np.array_equal(answers, expected)
+    with pytest.raises(Rejected, match="disagrees"):
+        gate.check(file, inputs, Expected(-expected[at], at))
+
+
+def test_more_threads_give_the_same_answers(exported):
+    file, inputs, expected = exported
+    answers = gate.check(file, inputs, Expected(expected), processors=Processors(threads=2))
+    assert np.array_equal(answers, expected)

@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import numpy as np
 import torch
 from helpers.trials import drive
 from torch import nn
@@ -10,9 +11,10 @@ from automl.export import onnx
 from automl.measure import gate
 from automl.models.imported import Imported
 from automl.models.mlp import MLP
+from automl.runtimes import onnx as runtime
 from automl.space.store_keys import prefix_keys
 from automl.trial import checked_file
-from automl.trial.checked_file import check_file
+from automl.trial.checked_file import check_file, check_uncompressed
 from automl.trial.prefixes import PARENT_FILE
 
 
@@ -40,16 +42,20 @@ def test_a_wrong_uncompressed_file_is_told_before_any_compression(config, store)
 def test_a_file_is_held_against_its_network_on_all_rows_or_some(build, context):
     network = build(MLP((8,)))
     file = onnx.export(network, context.data)
-    check_file(file, network, context.data)
-    check_file(file, network, context.data, file + b"x", takes_all_rows=False)
+    inputs = context.data.validation.inputs
+    answers = check_file(file, network, context.data)
+    assert np.array_equal(answers, runtime.run(runtime.session(file), inputs))
+    check_uncompressed(file, network, context.data)
 
 
 def test_a_file_of_a_large_network_is_held_against_it_on_some_rows(build, context, monkeypatch):
     network = build(MLP((8,)))
     compared = []
-    monkeypatch.setattr(gate, "check", lambda *given, **more: compared.append(len(given[2])))
+    monkeypatch.setattr(gate, "check", lambda *given, **more: compared.append(given[1:3]))
     monkeypatch.setattr(checked_file, "MOST_ROWS", 10)
     check_file(b"", network, context.data)
     monkeypatch.setattr(calibration, "LARGE", 10)
     check_file(b"", network, context.data)
-    assert compared == [len(context.data.validation.inputs), 10]
+    count = len(context.data.validation.inputs)
+    found = [(len(rows), len(expected.answers)) for rows, expected in compared]
+    assert found == [(count, count), (count, 10)]

@@ -9,7 +9,7 @@ from pathlib import Path
 from automl.data import dataset as datasets
 from automl.data.dataset import Data
 from automl.errors import Rejected, UserError
-from automl.measure.measurement import measure
+from automl.measure.measurement import measure, timer
 from automl.models.family import Network
 from automl.models.imported import Imported
 from automl.recipe import Report
@@ -122,10 +122,7 @@ def _start(cell: Cell) -> Largest:
 
 
 def _trial(cell: Cell) -> tuple[list[Report], TrialResult]:
-    def measured(file, rows):
-        return measure(file, rows.inputs, rows.targets)
-
-    trial, reports = run(cell.config, cell.store, measured, cell.cache), []
+    trial, reports = run(cell.config, cell.store, timer(), cell.cache), []
     while True:
         try:
             reports.append(next(trial))

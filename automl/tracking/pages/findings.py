@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from automl import conditions, pareto
 from automl.pareto import Axis
+from automl.study import timeline
 from automl.study.front import Front
 from automl.study.record import Settings, TrialRecord
 from automl.study.selection import Advice, advise
 from automl.study.study import Study
 from automl.study.summary import SearchSummary
+from automl.study.timeline import Stay
 from automl.study.trial_id import TrialId
 from automl.trial.result import Status
 
@@ -44,7 +46,8 @@ class Findings:
     `points` are by number, refits last; `advice` is the model to take; `runs` says when each run
     of the search began, in seconds since 1970, and how many seconds had been searched before;
     `compresses` tells for each step's label whether the step is a compression; `constraints` and
-    `goal` tell what a model was to keep, and whether one met the goal.
+    `goal` tell what a model was to keep, and whether one met the goal; `stays` tell which slot
+    worked on which trial.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Findings:
     compresses: Mapping[str, bool]
     constraints: list[str]
     goal: str
+    stays: list[Stay] = field(default_factory=list)
 
     @property
     def records(self) -> list[TrialRecord]:
@@ -101,9 +105,13 @@ class Findings:
 
     def second(self, record: TrialRecord) -> float:
         """When a trial ended, counting what the search ran for alone."""
-        begun = [run for run in self.runs if run[0] <= record.ended] or self.runs[:1]
+        return self.at(record.ended)
+
+    def at(self, moment: float) -> float:
+        """The search's second at a moment, in seconds since 1970."""
+        begun = [run for run in self.runs if run[0] <= moment] or self.runs[:1]
         started, before = begun[-1]
-        return before + max(0.0, record.ended - started)
+        return before + max(0.0, moment - started)
 
 
 def read(study: Study, compresses: Mapping[str, bool]) -> Findings:
@@ -127,6 +135,7 @@ def read(study: Study, compresses: Mapping[str, bool]) -> Findings:
         compresses=compresses,
         constraints=[c.told(front.reference.figures) for c in study.settings.conditions],
         goal=goal.ending() or goal.missed(),
+        stays=timeline.read(study.folder),
     )
 
 

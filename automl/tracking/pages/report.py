@@ -12,7 +12,7 @@ from automl import pareto
 from automl.conditions import Wish
 from automl.study import selection
 from automl.study.record import TrialRecord
-from automl.tracking.pages import charts, front, parallel_coordinates, rendering, time_spent
+from automl.tracking.pages import charts, front, parallel_coordinates, rendering, slots, time_spent
 from automl.tracking.pages.charts import BLUE, GREEN, GREY, LAYOUT
 from automl.tracking.pages.findings import UNFINISHED, Findings, is_refit
 from automl.tracking.pages.formats import duration, uncertain
@@ -45,6 +45,8 @@ def document(findings: Findings) -> str:
     drawn = {"hypervolume": hypervolume(findings)}
     if stages:
         drawn["spending"] = spending(stages, time_spent.saved(records))
+    if findings.stays:
+        drawn["slots"] = slots.chart(findings)
     if members:
         drawn["parallel"] = parallel_coordinates.chart(findings)
     counts = findings.summary.trials.items()
@@ -65,6 +67,7 @@ def document(findings: Findings) -> str:
         sizes=at_sizes(findings),
         num_hidden=parallel_coordinates.num_hidden(findings),
         shares=_shares(stages),
+        busy=slots.busy_share(findings.stays) if findings.stays else 0.0,
         reasons=reasons(findings),
         settings=_settings(findings),
     )

@@ -1,0 +1,13 @@
+"""Imports all that a trial needs: for a worker that Ray starts before there is a trial."""
+
+from __future__ import annotations
+
+import importlib
+import os
+
+from automl.cluster.ray_environment import LIGHT
+
+if LIGHT not in os.environ:
+    # Libraries read this once, when they are loaded.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    importlib.import_module("automl.cluster.actor")

@@ -1,0 +1,123 @@
+"""Where slots stand idle: a search of 30 digits trials and their refits on two slots.
+
+python tests/benchmarks/idle.py [--small] [--rounds N]
+
+`wall_over_compute` is the search's own time, from Ray ready to the last trial's or refit's end,
+times the slots, over the seconds that trials and refits worked (`automl front --json` tells
+both). What is between them is told in seconds of slots: `start_s` until each slot began with its
+first trial, `waiting_s` of trials for the measurer, `refit_idle_s` of slots after the last trial
+of the search, `between_s` the rest. Of the work, `export_s` are exports with their gate, and
+`export_median_s` is the median one. `process_s` is the whole process, from its start to its end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+from automl.engine import api
+from automl.measure.measurement import machine
+from automl.study import timeline
+from automl.study.timeline import Stay
+
+RESULTS = Path(__file__).parent / "results" / "idle.json"
+TRIALS, SMALL_TRIALS, SLOTS = 30, 6, 2
+PACKAGES = ("ray", "torch", "onnx", "onnxruntime")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--small", action="store_true")
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.one:
+        searched(int(given.one[0]), Path(given.one[1]))
+        return
+    rows = []
+    for _ in range(given.rounds or (1 if given.small else 3)):
+        rows.append(timed(SMALL_TRIALS if given.small else TRIALS))
+        print({name: value for name, value in rows[-1].items() if name != "stays"}, flush=True)
+    middle = sorted(rows, key=lambda row: row["wall_over_compute"])[len(rows) // 2]
+    report = {
+        "summary": {name: value for name, value in middle.items() if name != "stays"},
+        "rows": rows,
+        "versions": {name: version(name) for name in PACKAGES},
+        "machine": machine(),
+        "date": time.strftime("%Y-%m-%d"),
+    }
+    results = RESULTS.parent / "small" / RESULTS.name if given.small else RESULTS
+    results.parent.mkdir(exist_ok=True)
+    results.write_text(json.dumps(report, indent=1) + "\n")
+    print(json.dumps(report["summary"]))
+
+
+def timed(num_trials: int) -> dict[str, object]:
+    """The figures of a search in a process of its own."""
+    with tempfile.TemporaryDirectory() as scratch:
+        answer, started = Path(scratch, "result.json"), time.perf_counter()
+        command = [sys.executable, __file__, "--one", str(num_trials), str(answer)]
+        subprocess.run(command, check=True)
+        seconds = time.perf_counter() - started
+        return {**json.loads(answer.read_text()), "process_s": round(seconds, 2)}
+
+
+def searched(num_trials: int, answer: Path) -> None:
+    """Search, and write what the slots did."""
+    # What automl imports makes Ray's settings first.
+    import ray
+
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
+        started = time.time()
+        study = api.search("digits", home=home, trials=num_trials, seed=0).study
+        assert not ray.is_initialized()
+        summary, stays = study.summary(), timeline.read(study.folder)
+        [(begun, _)] = study.attribute("runs")
+        row = {
+            "slots": summary.slots,
+            "prepared_s": round(begun - started, 2),
+            **parts(stays, begun, summary.seconds, summary.slots, summary.compute_seconds),
+            "stays": [vars(stay) for stay in stays],
+        }
+    assert summary.slots == SLOTS, f"{summary.slots} slots, not {SLOTS}"
+    answer.write_text(json.dumps(row))
+
+
+def parts(
+    stays: list[Stay], begun: float, wall: float, slots: int, compute: float
+) -> dict[str, float]:
+    """The slots' seconds, told apart; the stays of a search that began at a moment."""
+    whole, worked = wall * slots, sum(stay.ended - stay.begun for stay in stays)
+    firsts: dict[str, float] = {}
+    for stay in sorted(stays, key=lambda stay: stay.begun):
+        firsts.setdefault(stay.slot, stay.begun)
+    start = sum(sorted(first - begun for first in firsts.values())[:slots])
+    searched = max(stay.ended for stay in stays if not stay.is_refit)
+    after = sum(max(0.0, s.ended - max(s.begun, searched)) for s in stays)
+    refit_idle = max(0.0, (begun + wall - searched) * slots - after)
+    exports = [stay.stages["export"] for stay in stays if "export" in stay.stages]
+    found = {
+        "wall_over_compute": whole / compute,
+        "wall_s": wall,
+        "compute_s": compute,
+        "start_s": start,
+        "waiting_s": sum(stay.ended - stay.begun - stay.seconds for stay in stays),
+        "refit_idle_s": refit_idle,
+        "between_s": whole - worked - start - refit_idle,
+        "export_s": sum(exports),
+        "export_median_s": statistics.median(exports),
+        "refits": sum(stay.is_refit and stay.status == "complete" for stay in stays),
+        "processes": len(firsts),
+    }
+    return {name: round(value, 3) for name, value in found.items()}
+
+
+if __name__ == "__main__":
+    main()

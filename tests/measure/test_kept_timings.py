@@ -1,0 +1,63 @@
+"""Times of files in the store: taken once for each structure, beside one reference."""
+
+import numpy as np
+import pytest
+from helpers.trials import finish, load
+
+from automl.compression.quantize import Quantize
+from automl.data.sklearn import Sklearn
+from automl.export import onnx
+from automl.measure import kept_timings
+from automl.measure.kept_timings import KeptTimings, calibration
+from automl.measure.latency import Estimate, Reference, Timing
+from automl.measure.structure import structure
+from automl.models.family import untrained
+from automl.models.mlp import MLP
+
+
+@pytest.fixture
+def taken(monkeypatch):
+    """The latencies that were known when files were timed; each timing gives new figures."""
+    known = []
+
+    def timed(file, row, reference, latency):
+        known.append(latency)
+        return Timing(latency or Estimate(len(known), 0.1), Estimate(10 + len(known), 0.2))
+
+    monkeypatch.setattr(kept_timings, "timed", timed)
+    return known
+
+
+def test_a_structure_is_timed_once_whatever_it_has_learned(context, store, taken):
+    reference, row = Reference(b"file", 1.0, 2.0), context.data.validation.inputs[:1]
+    info = load(Sklearn("digits")).info
+    first, other = (onnx.export(untrained(MLP((16,)), info), context.data) for _ in range(2))
+    assert first != other
+    times = KeptTimings(store, calibration(reference), "a machine").time(first, row, reference)
+    again = KeptTimings(store, calibration(reference), "a machine")
+    assert again.time(other, row, reference) == again.find(structure(other)) == times
+    assert taken == [None]
+
+
+def test_files_that_run_alike_have_one_latency_and_load_times_of_their_own(
+    build, context, store, taken
+):
+    reference, row = Reference(b"file", 1.0), context.data.validation.inputs[:1]
+    kept, network = KeptTimings(store, "calibration", "a machine"), build(MLP((64,)))
+    files = [
+        onnx.export(finish(Quantize(bits=bits, ends_bits=bits).run(network, context)), context.data)
+        for bits in (8, 4)
+    ]
+    eight, four = (kept.time(file, row, reference) for file in files)
+    assert eight.latency == four.latency
+    assert eight.load != four.load
+    assert taken == [None, eight.latency]
+
+
+def test_another_machine_or_another_reference_is_timed_anew(context, build, store, taken):
+    file, row = onnx.export(build(MLP((16,))), context.data), np.zeros((1, 64), np.float32)
+    one, other = Reference(b"file", 1.0, 2.0), Reference(b"file", 1.0, 3.0)
+    KeptTimings(store, calibration(one), "a machine").time(file, row, one)
+    KeptTimings(store, calibration(one), "another machine").time(file, row, one)
+    KeptTimings(store, calibration(other), "a machine").time(file, row, other)
+    assert len(taken) == 3

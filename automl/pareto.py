@@ -153,7 +153,7 @@ class _Staircase:
 
 
 def _undominated(points: Iterable[Point]) -> list[Point]:
-    """Of points, 1 best, those that no other covers."""
+    """Keep the points, 1 best, that no other covers."""
     found: list[Point] = []
     for point in sorted(set(points), reverse=True):
         if not any(all(map(ge, other, point)) for other in found):

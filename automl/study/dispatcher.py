@@ -56,9 +56,10 @@ class Dispatcher:
 
     Each slot that a trial leaves, ended or paused, is given away at that moment: to a paused
     trial that may go on, else to a proposal, drawn on a thread while others run. So a proposal
-    sees just what was known until then, and one slot repeats exactly, resumed or not. The search
-    is written on a thread of its own, in order. With several slots a proposal waits while another
-    trial makes a prefix of its; `is_stored(key)` says whether a prefix's artifact is there.
+    sees just what was known until then, or of many slots when its batch was drawn, and one slot
+    repeats exactly, resumed or not. The search is written on a thread of its own, in order. With
+    several slots a proposal waits while another trial makes a prefix of its; `is_stored(key)` says
+    whether a prefix's artifact is there.
     """
 
     def __init__(

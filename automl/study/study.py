@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from pydantic import TypeAdapter
 
 from automl import pareto
 from automl.config import decode, encode
@@ -20,10 +19,10 @@ from automl.faults import Fault
 from automl.measure.latency import Reference
 from automl.retry import patient
 from automl.space.domains import Params
-from automl.study import storage
+from automl.study import storage, stored_record
 from automl.study.front import Front
 from automl.study.goal import Goal
-from automl.study.record import Course, Drawing, Settings, TrialRecord
+from automl.study.record import Settings, TrialRecord
 from automl.study.summary import Member, SearchSummary, waiting_share
 from automl.study.trial_id import Kind, TrialId
 from automl.trial.result import Status
@@ -36,13 +35,10 @@ STATES = {
     Status.REJECTED: TrialState.PRUNED,
     Status.FAILED: TrialState.FAIL,
 }
-DRAWING, COURSE, RESULT = "drawing", "course", "result"
-"""The attributes of a trial: its draw, and its course with, in the same write, its result."""
 FAULTS = "faults"
 """The attribute that holds what raised in the search's own process."""
 REFIT = "refit-"
 """The beginning of the names of a study's attributes that hold refits; a number follows."""
-DRAWINGS, COURSES = TypeAdapter(Drawing), TypeAdapter(Course)
 
 
 class EarlierVersion(UserError):
@@ -107,7 +103,9 @@ class Study:
         trials = self._study.get_trials(deepcopy=False)
         # Optuna puts another object in the place of a trial that changes.
         self._read = [
-            before if before is not None and before[0] is trial else (trial, _record(trial))
+            before
+            if before is not None and before[0] is trial
+            else (trial, stored_record.read(trial))
             for trial, before in zip_longest(trials, self._read)
         ]
         return [record for _, record in self._read]
@@ -122,10 +120,7 @@ class Study:
             state=TrialState.RUNNING,
             params=dict(record.params),
             distributions=record.distributions,
-            user_attrs={
-                DRAWING: DRAWINGS.dump_python(record.drawing, mode="json"),
-                COURSE: COURSES.dump_python(record.course, mode="json"),
-            },
+            user_attrs=stored_record.attributes(record),
         )
         num_tries = 0
 
@@ -134,25 +129,24 @@ class Study:
             nonlocal num_tries
             num_tries += 1
             # What failed may have been written all the same.
-            if num_tries == 1 or self._num_trials() == record.id.number:
+            if num_tries == 1 or len(self._study.get_trials(False)) == record.id.number:
                 self._study.add_trial(running)
 
         add()
 
-    def _num_trials(self) -> int:
-        return len(self._study.get_trials(deepcopy=False))
-
     @patient(storage.is_passing)
     def update(self, record: TrialRecord) -> None:
         """Write what has changed of a trial since its start, all at once."""
-        course = COURSES.dump_python(record.course, mode="json")
-        if record.result is not None:
-            course[RESULT] = encode(record.result)
         trial_id = self._stored.trial_id(record.id.number)
+<<<<<<< HEAD
         if record.measurement is not None and self.settings.limits:
             beyond = [limit.excess(record.values) for limit in self.settings.limits]
             self._stored.set_violations(trial_id, beyond)
         self._stored.storage.set_trial_user_attr(trial_id, COURSE, course)
+=======
+        course = stored_record.course(record)
+        self._stored.storage.set_trial_user_attr(trial_id, stored_record.COURSE, course)
+>>>>>>> n-scale
 
     def end(self, record: TrialRecord) -> None:
         """Write how a trial ended."""
@@ -172,7 +166,7 @@ class Study:
     def tell_ended(self) -> None:
         """Tell Optuna of trials whose end was written just before a crash."""
         for trial in self._study.get_trials(deepcopy=False):
-            record = _record(trial)
+            record = stored_record.read(trial)
             if record.result is not None and not trial.state.is_finished():
                 self._tell(record)
 
@@ -299,22 +293,6 @@ def member(record: TrialRecord) -> Member:
     assert ended is not None
     known = record.params, record.values, ended.seconds, ended.shortened, record.uncertainty
     return Member(record.trial_id, *known)
-
-
-def _record(trial: FrozenTrial) -> TrialRecord:
-    stored, ended = trial.user_attrs, trial.datetime_complete
-    kept = stored[COURSE].get(RESULT)
-    result = None if kept is None else decode(kept)
-    return TrialRecord(
-        id=TrialId(trial.number),
-        params=trial.params,
-        distributions=trial.distributions,
-        drawing=DRAWINGS.validate_python(stored[DRAWING]),
-        course=COURSES.validate_python(stored[COURSE]),
-        result=result,
-        config=result.config if result else "",
-        ended=0.0 if ended is None else ended.timestamp(),
-    )
 
 
 def _refit(name: str, params: Params, config: str, result: object, ended: float) -> TrialRecord:

@@ -45,7 +45,7 @@ class Observation:
 
     @property
     def nearness(self) -> float:
-        """How near to being feasible the trial is, 1 when it is."""
+        """The nearness to being feasible, 1 when it is."""
         return 1 / (1 + max(0.0, self.violation))
 
 

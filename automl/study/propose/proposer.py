@@ -234,7 +234,7 @@ class Proposer:
         return drawn if asked is None else [asked, *drawn]
 
     def _fit(self, drawn: Sequence[Candidate], refuses: Callable[[Bound], bool]) -> Known:
-        """Those that are new and not refused."""
+        """Keep those that are new and not refused."""
         new = {c.key: c for c in drawn if c.digest not in self.known.seen}
         pairs = map(self.known.bounded, new.values())
         return [pair for pair in pairs if not self._is_refused(*pair, refuses)]

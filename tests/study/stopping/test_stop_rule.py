@@ -11,7 +11,7 @@ from automl.study.record import Course
 from automl.study.rung_state import Entry, RungName
 from automl.study.stopping.rung_ranking import Rung, crowding
 from automl.study.stopping.stop_rule import StopRule, is_rung
-from automl.study.study import COURSES
+from automl.study.stored_record import COURSES
 from automl.study.trial_id import TrialId
 
 RUNG = RungName("train", "labels", 2)

@@ -1,0 +1,43 @@
+"""A trial's record as Optuna's storage keeps it: parameters of its own, the rest as attributes."""
+
+from __future__ import annotations
+
+from optuna.trial import FrozenTrial
+from pydantic import TypeAdapter
+
+from automl.config import decode, encode
+from automl.study.record import Course, Drawing, TrialRecord
+from automl.study.trial_id import TrialId
+
+DRAWING, COURSE, RESULT = "drawing", "course", "result"
+"""The attributes of a trial: its draw, and its course with, in the same write, its result."""
+DRAWINGS, COURSES = TypeAdapter(Drawing), TypeAdapter(Course)
+
+
+def attributes(record: TrialRecord) -> dict[str, object]:
+    """The attributes of a trial that starts."""
+    return {DRAWING: DRAWINGS.dump_python(record.drawing, mode="json"), COURSE: course(record)}
+
+
+def course(record: TrialRecord) -> dict[str, object]:
+    """The part of a trial that changes after its start, as one attribute."""
+    kept: dict[str, object] = COURSES.dump_python(record.course, mode="json")
+    if record.result is not None:
+        kept[RESULT] = encode(record.result)
+    return kept
+
+
+def read(trial: FrozenTrial) -> TrialRecord:
+    stored, ended = trial.user_attrs, trial.datetime_complete
+    kept = stored[COURSE].get(RESULT)
+    result = None if kept is None else decode(kept)
+    return TrialRecord(
+        id=TrialId(trial.number),
+        params=trial.params,
+        distributions=trial.distributions,
+        drawing=DRAWINGS.validate_python(stored[DRAWING]),
+        course=COURSES.validate_python(stored[COURSE]),
+        result=result,
+        config=result.config if result else "",
+        ended=0.0 if ended is None else ended.timestamp(),
+    )

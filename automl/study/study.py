@@ -138,15 +138,11 @@ class Study:
     def update(self, record: TrialRecord) -> None:
         """Write what has changed of a trial since its start, all at once."""
         trial_id = self._stored.trial_id(record.id.number)
-<<<<<<< HEAD
         if record.measurement is not None and self.settings.limits:
             beyond = [limit.excess(record.values) for limit in self.settings.limits]
             self._stored.set_violations(trial_id, beyond)
-        self._stored.storage.set_trial_user_attr(trial_id, COURSE, course)
-=======
         course = stored_record.course(record)
         self._stored.storage.set_trial_user_attr(trial_id, stored_record.COURSE, course)
->>>>>>> n-scale
 
     def end(self, record: TrialRecord) -> None:
         """Write how a trial ended."""

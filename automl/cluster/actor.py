@@ -128,9 +128,9 @@ class TrialActor(tune.Trainable):
             logging.getLogger(__name__).exception("a trial raised when it was left")
 
     def _begin(self, config: ActorConfig) -> None:
-        self.begun = time.time()
-        self.seconds = self.client.waited_seconds = 0.0
-        self.usage, self.has_workers = ProcessUsage(), bool(config["num_workers"])
+        self.begun, self.seconds, self.client.waited_seconds = time.time(), 0.0, 0.0
+        self.has_workers: bool = config["num_workers"] > 0
+        self.usage = ProcessUsage()
         self.trial = self._run(config)
 
     def _run(self, config: ActorConfig) -> Generator[Report | None, None, TrialResult]:

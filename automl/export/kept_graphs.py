@@ -26,7 +26,7 @@ LIBRARIES = ("torch", "automl")
 
 
 class _Unknown(Exception):
-    """What a network computes may depend on something that is not known to be its structure."""
+    """A network whose answers may depend on something that is not known to be its structure."""
 
 
 class KeptGraphs:
@@ -95,7 +95,7 @@ def structure(module: nn.Module) -> Hashable:
 
 
 def _own(module: nn.Module) -> dict[str, object]:
-    """What a module has beside its tensors and parts; hooks without their numbers."""
+    """A module's attributes beside its tensors and parts; hooks without their numbers."""
     return {
         name: list(value.values()) if name.endswith("_hooks") and isinstance(value, dict) else value
         for name, value in vars(module).items()

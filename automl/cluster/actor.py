@@ -58,6 +58,10 @@ class StepResult(TypedDict, total=False):
 class TrialActor(tune.Trainable):
     """Runs trials as Tune's trainable: a step is a report, the last step is the result."""
 
+    seconds: float
+    has_workers: bool
+    trial: Generator[Report | None, None, TrialResult]
+
     @classmethod
     def default_resource_request(cls, config: ActorConfig) -> tune.PlacementGroupFactory:
         """A trial with workers of its own holds next to nothing: they ask for themselves."""
@@ -129,7 +133,7 @@ class TrialActor(tune.Trainable):
 
     def _begin(self, config: ActorConfig) -> None:
         self.begun, self.seconds, self.client.waited_seconds = time.time(), 0.0, 0.0
-        self.has_workers: bool = config["num_workers"] > 0
+        self.has_workers = config["num_workers"] > 0
         self.usage = ProcessUsage()
         self.trial = self._run(config)
 

@@ -114,6 +114,11 @@ class Measurers:
         actors, kind, left_out = _start(store, resource)
         return cls(actors, kind, ray.put(reference), calibration(reference), left_out)
 
+    def close(self) -> None:
+        """End the measurers: in a session that goes on, as a notebook's, they would stay."""
+        for actor in self.actors:
+            ray.kill(actor)
+
 
 class MeasurerClient:
     """The measurers as a trial calls them; counts the seconds spent waiting in their queues."""

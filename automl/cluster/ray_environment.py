@@ -25,7 +25,7 @@ ENVIRONMENT = {
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
 """Tune and Train write no files of their own, and give results a few times a second."""
-LIGHT = "AUTOML_LIGHT_WORKER"
+LIGHT = "LIGHT_WORKER_OF_AUTOML"
 """The name in the environment of a worker that runs no trials, and has no use for `preload`."""
 
 

@@ -81,15 +81,10 @@ def run(
                 controller.run(events, phases, inputs, members, is_asked, minutes)
         finally:
             watch.closed()
+            measurers.close()
+        is_finished = not (interrupted() or _gave_up(phases))
         ended = replace(search, interrupted=interrupted(), failed=_gave_up(phases))
-        is_finished = not (ended.interrupted or ended.failed)
-        if is_finished:
-            live.stop_unfinished()
-            study.set_attribute("state", "finished")
-        live.trim()
-        live.metrics.show()
-        phases.dispatcher.close()
-        study.remember()
+        _write_end(live, is_finished)
         if is_finished:
             ended = replace(ended, failed=study.why_without_model())
         undelivered = tracker.close(_run_status(ended))
@@ -97,6 +92,18 @@ def run(
     notes = (*map(str, study.faults()), why, phases.goal.missed(), undelivered)
     watch.ended(ended, [note for note in notes if note])
     return ended
+
+
+def _write_end(live: LiveSearch, is_finished: bool) -> None:
+    """Stop what runs of a search that is finished, and have all that is known of it written."""
+    dispatcher = live.dispatcher
+    if is_finished:
+        live.stop_unfinished()
+        dispatcher.study.set_attribute("state", "finished")
+    live.trim()
+    live.metrics.show()
+    dispatcher.close()
+    dispatcher.study.remember()
 
 
 def _gave_up(phases: Phases) -> str:

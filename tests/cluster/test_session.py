@@ -23,7 +23,7 @@ with session.connected(None, preloads=True):
     with ray_patches.actors_in_waiting_workers():
         worker = _ActorClassCache().get(Worker).remote()
     begun, is_loaded = ray.get(worker.look.remote())
-    measurer = Measurer.remote(None)
+    measurer = Measurer.remote("memory://measurer", "")
     has_torch = ray.get(measurer.__ray_call__.remote(modules))
     print(begun < asked, is_loaded, has_torch)
 assert not session.has_preloaded()

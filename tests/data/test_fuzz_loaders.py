@@ -125,7 +125,7 @@ def fuzz(config: Dataset, folder: Path, seed: int, count: int) -> dict[str, int]
         put_back = mutate_a_file(path, random)
         try:
             with warnings.catch_warnings(action="ignore"):
-                dataset._prepare(config, 0, folder)
+                dataset._prepare(config, 0, folder, folder / "loaded")
             ends["taken"] += 1
         except UserError as error:
             ends["told"] += 1

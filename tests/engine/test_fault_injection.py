@@ -142,6 +142,7 @@ def test_a_trial_that_cannot_be_planned_fails_and_the_next_is_handed_out():
         on_placed=lambda *place: placed.append(place),
         on_report=lambda *report: True,
         on_end=lambda *end: ended.append(end),
+        on_left=lambda *left: None,
         on_process_lost=lambda *lost: None,
         on_loop=lambda: None,
     )

@@ -11,7 +11,7 @@ def test_without_room_only_the_fronts_files_stay(studied, tmp_path, monkeypatch)
     shutil.copytree(studied.home.path, home.path)
     store, study = Store(home.store), open_study(home, studied.study.name)
     ended = {record.result.key for record in study.records() if record.is_complete}
-    front = {record.result.key for record in study.front().members}
+    front = {record.result.key for record in study.front().unbeaten}
 
     def kept():
         return {key for key in ended if store.has(key, "model.onnx")}
@@ -31,7 +31,7 @@ def test_a_home_leaves_in_a_shared_store_what_another_needs(studied, tmp_path, m
     ben.path.mkdir()
     for home in (ann, ben):
         home.use_store(str(shared))
-    front = {record.result.key for record in studied.study.front().members}
+    front = {record.result.key for record in studied.study.front().unbeaten}
     store = Store(str(shared))
     monkeypatch.setenv("AUTOML_STORE_GB", "0")
     tell_others(ann, store)

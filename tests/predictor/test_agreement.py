@@ -59,7 +59,7 @@ def rows_of(kind, raw, folder):
 def answers_of_torch(source, inputs):
     """The torch model's answers for raw rows, as the gate asks it."""
     deployed = Deployed(network_of(source), load(source).info)
-    rows = torch.from_numpy(np.asarray(inputs))
+    rows = torch.from_numpy(np.array(inputs))
     return predict(deployed, rows if load(source).info.num_tokens else rows.float()).numpy()
 
 

@@ -31,13 +31,13 @@ def list_searches(
     as_json: JsonOption = False,
 ) -> None:
     """List all searches and their states, or those that run on a cluster."""
-    from automl.engine import searches
+    from automl.engine import statuses
 
     if address is not None:
         _list_running(address, as_json)
         return
     place = home_of(home)
-    rows = searches.statuses(place)
+    rows = statuses.statuses(place)
     if as_json:
         render.as_json({"searches": rows})
     elif not rows:
@@ -64,9 +64,9 @@ def _list_running(address: str, as_json: bool) -> None:
 
 def status(name: Name, home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Tell how far a search is: its trials, its front, its time."""
-    from automl.engine import searches
+    from automl.engine import searches, statuses
 
-    row = searches.status(searches.open_study(home_of(home), name))
+    row = statuses.status(searches.open_study(home_of(home), name))
     if as_json:
         render.as_json(row)
     else:

@@ -33,7 +33,8 @@ def test_the_front_on_test_rows(searched, tmp_path):
 def test_list_and_status(searched, tmp_path):
     at = ("--json", "--home", searched.home.path)
     row = object_of(automl("status", "digits", *at, cwd=tmp_path))
-    assert row in object_of(automl("list", *at, cwd=tmp_path))["searches"]
+    [listed] = object_of(automl("list", *at, cwd=tmp_path))["searches"]
+    assert listed.items() < row.items()
     assert (row["state"], row["unfinished"]) == ("finished", 0)
     stopped = object_of(automl("stop", "digits", *at, cwd=tmp_path))
     assert stopped == {"search": "digits", "stopping": False}

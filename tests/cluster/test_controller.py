@@ -6,7 +6,7 @@ import pytest
 from helpers.trials import drive
 
 from automl.engine import api
-from automl.engine.searches import state
+from automl.engine.statuses import state
 from automl.engine.watch import Watch
 from automl.models.mlp import MLP
 from automl.space.store_keys import prefix_keys

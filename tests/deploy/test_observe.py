@@ -51,7 +51,7 @@ def ask(ray_session, tmp_path_factory):
 
     try:
         deadline = time.monotonic() + 50
-        while not _answers(ask, 'ray_automl_trials{search="watched"}'):
+        while not _answers(ask, 'count_over_time(ray_automl_slots{search="watched"}[1m]) > 1'):
             assert time.monotonic() < deadline, (folder / "log").read_text()
             time.sleep(0.5)
         yield ask

@@ -9,7 +9,8 @@ from helpers.datasets import mixed_table
 from helpers.small_study import SETTINGS, complete, make_study
 
 from automl.engine import api
-from automl.engine.searches import Search, check_data, open_studies, open_study, statuses
+from automl.engine.searches import Search, check_data, open_studies, open_study
+from automl.engine.statuses import statuses
 from automl.engine.store_eviction import trim
 from automl.errors import UserError
 from automl.home import Home

@@ -194,6 +194,8 @@ def rank(index, folder, most):
     except torch.OutOfMemoryError:
         found = {}
     torch.save((found, context.notes, largest(learning=True)), f"{folder}/{index}")
+    # One that leaves while the other still talks to it would abort that.
+    dist.barrier()
     dist.destroy_process_group()
 
 

@@ -11,9 +11,11 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import yaml
+from helpers import acted_search as acted
 from helpers import postgresql
 from helpers.deployed_files import DEPLOY
 
@@ -21,6 +23,8 @@ from automl.errors import UserError
 from automl.tracking import server
 
 SECRETS = {"MLFLOW_ADMIN_PASSWORD": "an-admin-of-tests", "MLFLOW_SECRET_KEY": "k" * 32}
+SEARCHES, TRIALS = 8, 20
+"""Searches that write at once, and trials of each: 100 epochs, one in a second."""
 SEARCH = "/api/2.0/mlflow/experiments/search"
 
 
@@ -52,27 +56,32 @@ def database(monkeypatch):
         with psycopg.connect("dbname=postgres", autocommit=True) as connection:
             connection.execute("CREATE DATABASE mlflow")
             connection.execute((DEPLOY / "compose" / "accounts.sql").read_text())
-        yield
+        yield running
 
 
 @pytest.fixture
-def uri(bucket, monkeypatch, tmp_path):
+def postgres(monkeypatch):
+    with database(monkeypatch) as running:
+        yield running
+
+
+@pytest.fixture
+def uri(bucket, postgres, tmp_path):
     pytest.importorskip("flask_wtf", reason="MLflow's accounts are not installed")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with database(monkeypatch):
-        command, environment = as_composed(bucket, port)
-        with (tmp_path / "log").open("w") as log:
-            process = subprocess.Popen(
-                command, env=environment, stdout=log, stderr=log, start_new_session=True
-            )
-        try:
-            wait_for(f"http://127.0.0.1:{port}", tmp_path / "log")
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    command, environment = as_composed(bucket, port)
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(
+            command, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        wait_for(f"http://127.0.0.1:{port}", tmp_path / "log")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def wait_for(uri, log):
@@ -132,3 +141,28 @@ def stored(uri, bucket):
     assert client.get_run(run.run_id).data.metrics == {"accuracy": 0.5}
     files = fsspec.filesystem("s3", skip_instance_cache=True).find(f"{bucket}/mlflow")
     assert [name for name in files if name.endswith("note.txt")]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_eight_searches_lose_nothing_while_the_database_starts_anew(
+    uri, postgres, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "admin")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", SECRETS["MLFLOW_ADMIN_PASSWORD"])
+    studies = [acted.study(tmp_path / f"search{number}") for number in range(SEARCHES)]
+    trackers = [acted.tracker(study, uri) for study in studies]
+    for tracker in trackers:
+        tracker.opened()
+    with ThreadPoolExecutor(SEARCHES) as pool:
+        acting = [pool.submit(acted.act, tracker, range(TRIALS), 1.0) for tracker in trackers]
+        time.sleep(30)
+        postgres.stop()
+        time.sleep(5)
+        postgres.start()
+        for one in acting:
+            one.result()
+    for tracker in trackers:
+        assert tracker.close("FINISHED", seconds=300) == ""
+    for study in studies:
+        acted.check_nothing_is_lost(study, uri, TRIALS)

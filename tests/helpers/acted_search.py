@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import functools
 import threading
+import time
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
+from mlflow import MlflowClient
+from mlflow.entities import Run
 from onnx import TensorProto, helper
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
@@ -19,6 +23,9 @@ from automl.study.record import Settings, TrialRecord
 from automl.study.study import Study, create
 from automl.study.trial_id import TrialId
 from automl.tracking.delivery import Delivery
+from automl.tracking.events import Reported
+from automl.tracking.journal import Journal
+from automl.tracking.mlflow_client import children, connect
 from automl.tracking.pages import files
 from automl.tracking.registry import Shipped
 from automl.tracking.tracker import Tracker
@@ -29,6 +36,7 @@ DOMAINS = {
     "optimizer": CategoricalDistribution(["SGD", "AdamW"]),
 }
 RECORD = TrialRecord(TrialId(0), {"width": 8, "optimizer": "SGD"}, DOMAINS)
+EPOCHS = 5
 AXES = {"accuracy": Axis(0.1, 1.0), "size_bytes": Axis(1e5, 1e2)}
 
 
@@ -85,6 +93,47 @@ def finish(tracker: Tracker, record: TrialRecord, **result: object) -> None:
     )
     tracker.study.end(ended)
     tracker.finished(ended)
+
+
+def act(tracker: Tracker, numbers: Iterable[int], pause: float = 0.0) -> None:
+    """Whole trials, one after the other."""
+    for number in numbers:
+        record = start(tracker, number)
+        for epoch in range(1, EPOCHS + 1):
+            report(tracker, number, epoch)
+            time.sleep(pause)
+        finish(tracker, record)
+
+
+def shown(study: Study, uri: str) -> tuple[MlflowClient, Run, dict[str, Run]]:
+    """(the client, the search's run, its trials' runs by trial id)"""
+    client, place = connect(uri), study.attribute("mlflow")
+    found = list(children(client, place["experiment_id"], place["run_id"]))
+    by_id = {run.data.tags["automl.trial_id"]: run for run in found}
+    assert len(by_id) == len(found), "a trial has two runs"
+    return client, client.get_run(place["run_id"]), by_id
+
+
+def check_nothing_is_lost(study: Study, uri: str, num_trials: int) -> None:
+    """Every epoch once, in order, at its own time; every end."""
+    events = list(Journal(study.folder).all())
+    client, parent, runs = shown(study, uri)
+    assert sorted(runs) == [f"{number:04d}" for number in range(num_trials)]
+    for number in range(num_trials):
+        run = runs[f"{number:04d}"]
+        own = [event for event in events if getattr(event, "trial", "") == f"{number:04d}"]
+        history = client.get_metric_history(run.info.run_id, "train/loss")
+        expected = [(e.epoch, e.metrics["loss"], e.time) for e in own if isinstance(e, Reported)]
+        assert [(m.step, m.value, m.timestamp) for m in history] == expected
+        assert [epoch for epoch, _, _ in expected] == list(range(1, EPOCHS + 1))
+        assert (run.info.start_time, run.info.end_time) == (own[0].time, own[-1].time)
+        assert run.info.status == "FINISHED"
+        assert len(client.get_metric_history(run.info.run_id, "accuracy")) == 1
+    history = client.get_metric_history(parent.info.run_id, "hypervolume")
+    assert [metric.step for metric in history] == list(range(1, num_trials + 1))
+    assert [metric.value for metric in history] == sorted(metric.value for metric in history)
+    assert parent.info.status == "FINISHED"
+    assert (parent.info.start_time, parent.info.end_time) == (events[0].time, events[-1].time)
 
 
 def complete(number: int) -> TrialResult:

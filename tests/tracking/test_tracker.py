@@ -4,7 +4,6 @@ import contextlib
 import json
 import shutil
 import sqlite3
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,12 +14,8 @@ from helpers.mlflow_server import Server
 from automl.faults import Fault
 from automl.recipe import LayerOutcome, Report
 from automl.study.trial_id import TrialId
-from automl.tracking.events import Reported
-from automl.tracking.journal import Journal
-from automl.tracking.mlflow_client import children, connect
+from automl.tracking.mlflow_client import connect
 from automl.trial import layer_outcomes
-
-EPOCHS = 5
 
 
 @pytest.fixture(scope="module")
@@ -42,65 +37,24 @@ def study(tmp_path):
     return acted.study(tmp_path / "digits")
 
 
-def act(tracker, numbers, pause=0.0):
-    """Whole trials, one after the other."""
-    for number in numbers:
-        record = acted.start(tracker, number)
-        for epoch in range(1, EPOCHS + 1):
-            acted.report(tracker, number, epoch)
-            time.sleep(pause)
-        acted.finish(tracker, record)
-
-
 def tell(study, uri, numbers, status="FINISHED"):
     """One run of a search, from its beginning to its end."""
     tracker = acted.tracker(study, uri)
     tracker.opened()
-    act(tracker, numbers)
+    acted.act(tracker, numbers)
     assert tracker.close(status) == ""
-
-
-def shown(study, uri):
-    """(the client, the search's run, its trials' runs by trial id)"""
-    client, place = connect(uri), study.attribute("mlflow")
-    found = list(children(client, place["experiment_id"], place["run_id"]))
-    by_id = {run.data.tags["automl.trial_id"]: run for run in found}
-    assert len(by_id) == len(found), "a trial has two runs"
-    return client, client.get_run(place["run_id"]), by_id
-
-
-def check_nothing_is_lost(study, uri, num_trials):
-    """Every epoch once, in order, at its own time; every end."""
-    events = list(Journal(study.folder).all())
-    client, parent, runs = shown(study, uri)
-    assert sorted(runs) == [f"{number:04d}" for number in range(num_trials)]
-    for number in range(num_trials):
-        run = runs[f"{number:04d}"]
-        own = [event for event in events if getattr(event, "trial", "") == f"{number:04d}"]
-        history = client.get_metric_history(run.info.run_id, "train/loss")
-        expected = [(e.epoch, e.metrics["loss"], e.time) for e in own if isinstance(e, Reported)]
-        assert [(m.step, m.value, m.timestamp) for m in history] == expected
-        assert [epoch for epoch, _, _ in expected] == list(range(1, EPOCHS + 1))
-        assert (run.info.start_time, run.info.end_time) == (own[0].time, own[-1].time)
-        assert run.info.status == "FINISHED"
-        assert len(client.get_metric_history(run.info.run_id, "accuracy")) == 1
-    history = client.get_metric_history(parent.info.run_id, "hypervolume")
-    assert [metric.step for metric in history] == list(range(1, num_trials + 1))
-    assert [metric.value for metric in history] == sorted(metric.value for metric in history)
-    assert parent.info.status == "FINISHED"
-    assert (parent.info.start_time, parent.info.end_time) == (events[0].time, events[-1].time)
 
 
 def test_a_trial_has_its_parameters_epochs_stages_and_figures(study, uri):
     tracker = acted.tracker(study, uri)
-    act(tracker, range(2))
+    acted.act(tracker, range(2))
     record = acted.start(tracker, 2)
     system = {"cpu_seconds": 3.0, "peak_memory_mb": 500.0}
     acted.finish(
         tracker, record, status="rejected", measurement=None, reason="w" * 9000, system=system
     )
     assert tracker.close("FINISHED") == ""
-    check = shown(study, uri)[2]
+    check = acted.shown(study, uri)[2]
     assert check["0001"].data.params == {"width": "8", "optimizer": "SGD"}
     figures = check["0001"].data.metrics
     assert {"accuracy", "size_bytes", "latency_ms", "train/loss", "stage_seconds/train"} <= {
@@ -136,7 +90,7 @@ def finished(database, tmp_path_factory):
     shutil.copy(database, folder / "mlflow.db")
     study, uri = acted.study(folder / "digits"), f"sqlite:///{folder}/mlflow.db"
     tell(study, uri, range(3))
-    return shown(study, uri)
+    return acted.shown(study, uri)
 
 
 def test_what_is_known_of_layers_is_an_artifact_of_its_trials(study, uri, tmp_path):
@@ -149,7 +103,7 @@ def test_what_is_known_of_layers_is_an_artifact_of_its_trials(study, uri, tmp_pa
         record = acted.start(tracker, number)
         acted.finish(tracker, record, status="failed", measurement=None, **found)
     assert tracker.close("FINISHED") == ""
-    client, _, runs = shown(study, uri)
+    client, _, runs = acted.shown(study, uri)
     run = runs["0000"]
     paths = [item.path for item in client.list_artifacts(run.info.run_id)]
     files = [client.download_artifacts(run.info.run_id, path, str(tmp_path)) for path in paths]
@@ -166,21 +120,21 @@ def test_what_is_known_of_layers_is_an_artifact_of_its_trials(study, uri, tmp_pa
 def test_a_resumed_search_goes_on_on_the_same_page(study, uri):
     tracker = acted.tracker(study, uri)
     tracker.opened()
-    act(tracker, range(2))
+    acted.act(tracker, range(2))
     record = acted.start(tracker, 2)
     acted.report(tracker, 2, 1)
     assert tracker.close("KILLED") == ""
-    _, parent, runs = shown(study, uri)
+    _, parent, runs = acted.shown(study, uri)
     assert (parent.info.status, runs["0002"].info.status) == ("KILLED", "KILLED")
     tracker = acted.tracker(study, uri)
     tracker.opened()
     tracker.started(record)
-    for epoch in range(1, EPOCHS + 1):
+    for epoch in range(1, acted.EPOCHS + 1):
         acted.report(tracker, 2, epoch)
     acted.finish(tracker, record)
-    act(tracker, [3])
+    acted.act(tracker, [3])
     assert tracker.close("FINISHED") == ""
-    check_nothing_is_lost(study, uri, 4)
+    acted.check_nothing_is_lost(study, uri, 4)
 
 
 def test_a_resumed_search_delivers_what_the_journal_missed(study, uri):
@@ -191,7 +145,7 @@ def test_a_resumed_search_delivers_what_the_journal_missed(study, uri):
         ended = replace(record, result=acted.complete(number))
         study.end(ended.on_course(departure=number + 1))
     acted.tracker(study, uri).close("FINISHED")
-    _, _, runs = shown(study, uri)
+    _, _, runs = acted.shown(study, uri)
     assert {run.data.tags["automl.pareto"] for run in runs.values()} == {"true"}
     assert [run.data.params["width"] for run in runs.values()] == ["8", "8"]
 
@@ -205,9 +159,9 @@ def test_a_trial_whose_end_the_study_lost_may_end_again(study, uri):
     tracker = acted.tracker(study, uri)
     tracker.started(record)
     acted.finish(tracker, record)
-    act(tracker, [1])
+    acted.act(tracker, [1])
     assert tracker.close("FINISHED") == ""
-    _, _, runs = shown(study, uri)
+    _, _, runs = acted.shown(study, uri)
     assert (
         runs["0000"].data.metrics["accuracy"] == acted.complete(0).measurement.quality["accuracy"]
     )
@@ -218,14 +172,15 @@ def test_a_trial_whose_end_the_study_lost_may_end_again(study, uri):
 
 def test_a_refit_is_a_run_that_names_its_trial(study, uri):
     tracker = acted.tracker(study, uri)
-    act(tracker, range(2))
+    acted.act(tracker, range(2))
     refit = replace(acted.RECORD, id=TrialId(1).refit, config="{}", result=acted.complete(2))
     study.write_refit(refit)
     tracker.started(refit)
     tracker.finished(refit)
     assert tracker.close("FINISHED") == ""
     origins = {
-        trial: run.data.tags.get("automl.origin") for trial, run in shown(study, uri)[2].items()
+        trial: run.data.tags.get("automl.origin")
+        for trial, run in acted.shown(study, uri)[2].items()
     }
     assert origins == {"0000": None, "0001": None, "0001-refit": "0001"}
 
@@ -235,7 +190,7 @@ def test_another_server_gets_everything(study, uri, database, tmp_path):
     shutil.copy(database, tmp_path / "second.db")
     second = f"sqlite:///{tmp_path}/second.db"
     assert acted.tracker(study, second).close("FINISHED") == ""
-    check_nothing_is_lost(study, second, 2)
+    acted.check_nothing_is_lost(study, second, 2)
 
 
 def test_a_server_that_lost_everything_gets_it_again(study, uri, database, tmp_path):
@@ -246,19 +201,19 @@ def test_a_server_that_lost_everything_gets_it_again(study, uri, database, tmp_p
     ):
         empty.backup(served)
     assert acted.tracker(study, uri).close("FINISHED") == ""
-    check_nothing_is_lost(study, uri, 2)
+    acted.check_nothing_is_lost(study, uri, 2)
 
 
 def test_the_written_one_of_two_runs_stays(study, uri):
     """MLflow made a run, and its answer was lost."""
     tell(study, uri, range(2))
-    client, parent, runs = shown(study, uri)
+    client, parent, runs = acted.shown(study, uri)
     first = runs["0000"]
     client.create_run(parent.info.experiment_id, first.info.start_time, first.data.tags)
     with pytest.raises(AssertionError, match="two runs"):
-        shown(study, uri)
+        acted.shown(study, uri)
     acted.tracker(study, uri).close("FINISHED")
-    assert shown(study, uri)[2]["0000"].info.run_id == first.info.run_id
+    assert acted.shown(study, uri)[2]["0000"].info.run_id == first.info.run_id
 
 
 @pytest.fixture
@@ -274,28 +229,28 @@ def server(database, tmp_path):
 def test_a_server_that_is_killed_and_comes_back_gets_everything_once(study, server, seconds):
     tracker = acted.tracker(study, server.uri)
     tracker.opened()
-    act(tracker, range(20), pause=0.02)
+    acted.act(tracker, range(20), pause=0.02)
     server.kill()
-    act(tracker, range(20, 40), pause=seconds / 20 / EPOCHS)
+    acted.act(tracker, range(20, 40), pause=seconds / 20 / acted.EPOCHS)
     server.start()
-    act(tracker, range(40, 50), pause=0.02)
+    acted.act(tracker, range(40, 50), pause=0.02)
     assert tracker.close("FINISHED") == ""
-    check_nothing_is_lost(study, server.uri, 50)
+    acted.check_nothing_is_lost(study, server.uri, 50)
     client = connect(server.uri)
     assert set(client.get_registered_model("digits").aliases) >= {"knee", "smallest"}
 
 
 def test_what_a_server_missed_is_delivered_after_the_search(study, server):
     tracker = acted.tracker(study, server.uri)
-    act(tracker, range(5))
+    acted.act(tracker, range(5))
     server.kill()
-    act(tracker, range(5, 10))
+    acted.act(tracker, range(5, 10))
     sentence = tracker.close("FINISHED")
     assert not tracker.delivering.thread.is_alive(), "it gave up by itself"
     assert "MLflow has not got everything" in sentence and "automl sync digits" in sentence
     server.start()
     assert acted.tracker(study, server.uri).close("FINISHED") == ""
-    check_nothing_is_lost(study, server.uri, 10)
+    acted.check_nothing_is_lost(study, server.uri, 10)
 
 
 def test_a_traceback_is_an_artifact_of_its_trial(study, uri, tmp_path):
@@ -303,7 +258,7 @@ def test_a_traceback_is_an_artifact_of_its_trial(study, uri, tmp_path):
     record = acted.start(tracker, 0)
     acted.finish(tracker, record, status="failed", measurement=None, traceback="Traceback …\nhere")
     assert tracker.close("FINISHED") == ""
-    client, _, runs = shown(study, uri)
+    client, _, runs = acted.shown(study, uri)
     (item,) = client.list_artifacts(runs["0000"].info.run_id)
     file = client.download_artifacts(runs["0000"].info.run_id, item.path, str(tmp_path))
     assert item.path == "traceback.txt"
@@ -318,10 +273,10 @@ def test_an_error_of_a_page_stops_nothing_else(study, uri):
         raise KeyError("no such figure")
 
     tracker = acted.tracker(study, uri, write_report)
-    act(tracker, [0])
+    acted.act(tracker, [0])
     told = tracker.close("FINISHED")
     assert "MLflow has not got everything (its pages: KeyError: 'no such figure')" in told
-    client, parent, runs = shown(study, uri)
+    client, parent, runs = acted.shown(study, uri)
     assert [run.info.status for run in (parent, *runs.values())] == ["FINISHED", "FINISHED"]
     names = {item.path for item in client.list_artifacts(parent.info.run_id)}
     assert names == {"front.html", "pages-traceback.txt", "faults.txt"}
@@ -333,9 +288,9 @@ def test_a_batch_that_the_server_refuses_holds_up_no_other(study, uri):
     record = acted.start(tracker, 0)
     tracker.reported(record.id, Report("no/../path", 1, 1, {"loss": 1.0}))
     acted.finish(tracker, record)
-    act(tracker, [1])
+    acted.act(tracker, [1])
     assert "Invalid value" in tracker.close("FINISHED")
-    _, parent, runs = shown(study, uri)
+    _, parent, runs = acted.shown(study, uri)
     assert {run.info.status for run in (parent, *runs.values())} == {"FINISHED"}
     assert "no/../path" in runs["0000"].data.tags["automl.refused"]
     assert runs["0001"].data.metrics["accuracy"] > 0

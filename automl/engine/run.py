@@ -151,9 +151,7 @@ def _phases(
     study, bound_of = search.study, Bounds(search.home.cache, faults)
     trials = clock.budget.max_trials()
     lengthen = _has_more_time(study, clock)
-    limits = DispatcherOptions(
-        *planned, trials, options.reuse, clock.budget.limits_time, lengthen, faults=faults
-    )
+    limits = DispatcherOptions(*planned, trials, options.reuse, lengthen, faults=faults)
     if options.early_stopping:
         limits = replace(limits, rung_entry=partial(rung_entry, study.settings, bound_of))
     dispatcher = Dispatcher(

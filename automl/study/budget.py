@@ -43,11 +43,6 @@ class Budget:
                 f"{self.minutes:g} to search in; give fewer"
             )
 
-    @property
-    def limits_time(self) -> bool:
-        """True where the search has so much time and no more."""
-        return (self.minutes, self.gpu_hours) != (None, None)
-
     def max_trials(self) -> float:
         """The most trials that may be started."""
         if self.trials is not None:

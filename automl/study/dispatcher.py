@@ -35,8 +35,7 @@ class DispatcherOptions:
     """The options of a dispatcher.
 
     `slots` trials work at once, `max_live` are handed out at once, `max_trials` are started in
-    all; `reuse` has new compressions proposed of what was trained, `families_first` one trial of
-    each family. `lengthen` has those members of
+    all; `reuse` has new compressions proposed of what was trained. `lengthen` has those members of
     the front made anew that an earlier run shortened for want of time. `rung_entry` says where
     a report is compared, and `thread` is what draws and writes beside the search's loop. `faults`
     has what raised, and is written with the trials.
@@ -46,7 +45,6 @@ class DispatcherOptions:
     max_live: int = 1
     max_trials: float = math.inf
     reuse: bool = True
-    families_first: bool = False
     lengthen: bool = False
     rung_entry: RungEntryOf = no_rung
     thread: type[BackgroundThread] = BackgroundThread
@@ -84,7 +82,7 @@ class Dispatcher:
             self.under_way.keys,
             bound_of,
             warm_start.kept(study, space),
-            ProposerOptions(options.reuse, options.slots, options.families_first),
+            ProposerOptions(options.reuse, options.slots),
             options.faults,
         )
         self.num_started = self.num_handouts = 0

@@ -49,15 +49,10 @@ and when they are in a batch of more than all of the first."""
 
 @dataclass(frozen=True)
 class ProposerOptions:
-    """The options of a proposer: new compressions of what was trained (`reuse`), and the slots.
-
-    Where time is short, the first trials are each of another family (`families_first`): what is
-    cheapest by its work alone may be what learns least in a minute.
-    """
+    """The options of a proposer: new compressions of what was trained (`reuse`), and the slots."""
 
     reuse: bool = True
     slots: int = 1
-    families_first: bool = False
 
     @property
     def batch(self) -> int:
@@ -112,7 +107,7 @@ class Proposer:
         self.ranker = Ranker(settings, space)
         self.affordable, self.again = Affordable(), list[Params]()
         self.batch = list[Candidate]()
-        self.num_draws, self.families = 0, set[str]()
+        self.num_draws = 0
         self.libraries = ThreadpoolController()
         for record in earlier:
             self.known.learn_earlier(record)
@@ -167,7 +162,6 @@ class Proposer:
             is_fit = is_new and not self._is_refused(*self.known.bounded(candidate), refuses)
             if is_fit or num_refused >= MAX_IN_A_ROW:
                 self.known.expect(candidate)
-                self.families.add(_family(candidate))
                 others = tuple(screened), tuple(undrawn)
                 drawing = Drawing(self.num_draws, num_departures, candidate.parent, *others)
                 return Proposal(candidate, keys, drawing, is_new)
@@ -210,15 +204,12 @@ class Proposer:
 
     def _cheap(self, number: int, rng: random.Random) -> Candidate | None:
         """The candidate of least work among some that spread evenly over the space: the first
-        trials are to say something soon. With `families_first` it is of a new family, if any is."""
+        trials are to say something soon."""
         spread = [
             self.known.walk(leaning(stratified(number, seed, NUM_SPREAD), rng, LEANING_SHARE))
             for seed in (f"{self.settings.seed} {choice}" for choice in range(CHOICES))
         ]
         drawn = [self.known.bounded(candidate) for candidate in spread if candidate is not None]
-        if self.options.families_first:
-            new = [known for known in drawn if _family(known[0]) not in self.families]
-            drawn = new or drawn
         return min(drawn, key=lambda known: work(*known))[0] if drawn else None
 
     def _best_of_many(
@@ -255,7 +246,3 @@ class Proposer:
         front = known.history.coordinates(known.front.unbeaten, len(self.settings.axes))
         best = self.ranker.best(known.history, front, fit, pending, self.options.batch)
         return [fit[position] for position in best]
-
-
-def _family(candidate: Candidate) -> str:
-    return type(candidate.config.model).__name__

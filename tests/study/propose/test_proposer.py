@@ -11,23 +11,6 @@ from automl.space.space import Space, TrialConfig
 from automl.study.propose.proposer import NUM_SPREAD, Proposer, ProposerOptions
 from automl.study.trial_id import Kind, TrialId
 
-THREE_FAMILIES = """
-from automl import MLP, ConvNet, Int, OneOf, ResNet, ResNetStage, Repeat, Sklearn, Space, Train
-from automl import TrialConfig
-
-space = Space(
-    TrialConfig(
-        Sklearn("digits"),
-        OneOf(
-            MLP((Int(8, 16),)),
-            ConvNet((Int(8, 64), 32)),
-            ResNet(stages=Repeat(ResNetStage(Int(16, 64), 2), 3)),
-        ),
-        (Train(epochs=1),),
-    )
-)
-"""
-
 
 def proposer_of(settings=SETTINGS, space=SPACE, earlier=(), **options):
     options = ProposerOptions(**options)
@@ -71,13 +54,6 @@ def test_branches_are_proposed_once_trials_are_complete():
     assert any(one.candidate.parent is not None for one in drawn)
     without, _ = search(proposer_of(reuse=False), 25)
     assert all(one.candidate.parent is None for one in without)
-
-
-def test_where_time_is_short_each_family_is_tried_at_once():
-    for seed in range(5):
-        settings, space = replace(SETTINGS, seed=seed), space_file.load(THREE_FAMILIES)
-        drawn, _ = search(proposer_of(settings, space, families_first=True), 4)
-        assert len({type(one.candidate.config.model) for one in drawn}) == 3
 
 
 def test_points_come_first_and_what_they_leave_out_is_drawn():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import re
 
@@ -139,6 +140,9 @@ def explained(studied: Any) -> Any:
     return found, page.read_text(), said
 
 
+BUCKETS = itertools.count()
+
+
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The URL of a bucket on a local S3 server."""
@@ -151,6 +155,8 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server.start()
     host, port = server.get_host_and_port()
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-    fsspec.filesystem("s3", skip_instance_cache=True).mkdir("automl-test")
-    yield "s3://automl-test"
+    # What one server of a process was given, the next one has, too.
+    name = f"automl-test-{next(BUCKETS)}"
+    fsspec.filesystem("s3", skip_instance_cache=True).mkdir(name)
+    yield f"s3://{name}"
     server.stop()

@@ -43,26 +43,25 @@ def test_a_search_is_listed_while_it_runs_and_no_longer(tmp_path):
 
         def listed(**environment):
             words = ("list", "--address", address, "--json")
-            return automl(*words, cwd=tmp_path, env={**cluster.environment, **environment})
+            return automl(*words, cwd=tmp_path, **{**cluster.environment, **environment})
 
-        search = subprocess.Popen(
+        with subprocess.Popen(
             [sys.executable, "-c", HELD, cluster.address],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, **cluster.environment},
-        )
-        assert search.stdout.readline() == b"up\n"
-        [found] = json.loads(listed().stdout)["searches"]
+        ) as search:
+            assert search.stdout.readline() == b"up\n"
+            [found] = json.loads(listed().stdout)["searches"]
+            refused = listed(RAY_AUTH_TOKEN="wrong")
+            search.kill()
         assert (found["search"], found["user"], found["home"]) == (
             "digits",
             "ann",
             "/shared/automl",
         )
         assert found["since"].startswith(time.strftime("%Y-%m-"))
-        refused = listed(RAY_AUTH_TOKEN="wrong")
         assert refused.returncode == 2 and "does not let this user in" in refused.stderr
-        search.kill()
-        search.wait()
         deadline = time.monotonic() + 60
         while json.loads(listed().stdout)["searches"]:
             assert time.monotonic() < deadline, "a search that died is still listed"

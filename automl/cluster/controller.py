@@ -12,7 +12,14 @@ from pathlib import Path
 
 import ray
 from ray import tune
-from ray.tune import Callback, CheckpointConfig, FailureConfig, RunConfig, TuneConfig
+from ray.tune import (
+    Callback,
+    CheckpointConfig,
+    FailureConfig,
+    ProgressReporter,
+    RunConfig,
+    TuneConfig,
+)
 from ray.tune.experiment import Trial
 from ray.tune.stopper import Stopper
 
@@ -30,8 +37,6 @@ from automl.study.trial_id import TrialId
 from automl.trial.result import Status, TrialResult
 
 MAX_LOST_ACTORS = 2
-MAX_LOST_NODES = 10
-"""A node that goes is no fault of its trial's, unless it takes every node along."""
 # At its end Tune misses files of results, which we have Tune not write.
 logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)
 
@@ -88,12 +93,20 @@ def run(
             failure_config=FailureConfig(max_failures=MAX_LOST_ACTORS),
             # Else Tune saves each trial at its end, and takes each report by itself.
             checkpoint_config=CheckpointConfig(checkpoint_at_end=False),
+            progress_reporter=_Silent(),
             verbose=0,
         ),
     )
     waiting = ray_patches.actors_in_waiting_workers if session.has_preloaded() else nullcontext
     with ray_patches.out_of_memory_is_a_lost_actor(), waiting():
         tuner.fit()
+
+
+class _Silent(ProgressReporter):
+    """Shows nothing: Tune's own for notebooks clears the cell, and what we show in it."""
+
+    def should_report(self, trials: list[Trial], done: bool = False) -> bool:
+        return False
 
 
 class _Results(DriverOnly, Callback):
@@ -143,7 +156,7 @@ class _Results(DriverOnly, Callback):
         if unfit := unfit_node(error):
             self._move(trial, unfit)
             return
-        if losses.is_lost_node(error) and self.lost_nodes[lost] < MAX_LOST_NODES:
+        if losses.is_lost_node(error) and self.lost_nodes[lost] < losses.MAX_LOST_NODES:
             self.lost_nodes[lost] += 1
             trial.max_failures += 1
         report = self.reached.get(lost)

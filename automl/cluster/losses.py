@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+MAX_LOST_NODES = 10
+"""A node that goes is no fault of its trial's, unless it takes every node along."""
 NODE_LOST, NODE_TAKEN = "its node was lost", "its node was taken away"
 CAUSES = {
     "OUT_OF_MEMORY": "its node ran out of memory",

@@ -16,7 +16,7 @@ from ray.train.torch import TorchTrainer
 
 from automl.cluster import sent_back
 from automl.cluster.left_out import check_here, elsewhere, unfit_node
-from automl.cluster.losses import is_lost_node
+from automl.cluster.losses import MAX_LOST_NODES, is_lost_node
 from automl.cluster.trial_inputs import Assignment, TrialInputs
 from automl.errors import words
 from automl.recipe import Report
@@ -24,7 +24,7 @@ from automl.training import parallel
 from automl.trial.result import Status, TrialResult, failed
 
 POLL_SECONDS = 1.0
-MAX_LOST_WORKERS, MAX_LOST_NODES = 2, 10
+MAX_LOST_WORKERS = 2
 
 
 @ray.remote(num_cpus=0)

@@ -6,6 +6,7 @@ import html
 import sys
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from automl.engine import notebook_html
 from automl.engine.searches import Search
@@ -15,6 +16,9 @@ from automl.study.budget import Budget
 from automl.study.record import TrialRecord
 from automl.study.study import Study
 from automl.study.trial_id import TrialId
+
+if TYPE_CHECKING:
+    from IPython.display import DisplayHandle
 
 PAUSE_SECONDS = 1.0
 """The least time between two pictures of trials at work."""
@@ -30,16 +34,15 @@ def in_notebook() -> bool:
 
 
 class NotebookWatch(Watch):
-    """Shows what was found in data, the trials at work and the front so far, in one output."""
+    """Shows what was found in data, the trials at work and the front so far, in one output, once
+    there is something to show."""
 
     def __init__(self) -> None:
-        from IPython.display import display
-
         self.lines: list[str] = []
         self.study: Study | None = None
         self.running: dict[TrialId, str] = {}
         self.shown_at = 0.0
-        self.output = display(self, display_id=True)  # type: ignore[no-untyped-call]
+        self.output: DisplayHandle | None = None
 
     def _repr_html_(self) -> str:
         lines = [*self.lines, *(f"{trial}: {doing}" for trial, doing in self.running.items())]
@@ -97,4 +100,9 @@ class NotebookWatch(Watch):
 
     def _show(self) -> None:
         self.shown_at = time.monotonic()
-        self.output.update(self)
+        if self.output is None:
+            from IPython.display import display
+
+            self.output = display(self, display_id=True)  # type: ignore[no-untyped-call]
+        else:
+            self.output.update(self)  # type: ignore[no-untyped-call]

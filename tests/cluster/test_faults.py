@@ -34,7 +34,7 @@ def num_delivered(tmp_path):
 def killed(start, tmp_path):
     """A search whose driver was killed half-way, writing: what was finished, ended runs' times."""
     # MLflow is told a few times a minute: the search must take longer than that.
-    slow = ("--set", "recipe.train.epochs=100", "--no-early-stopping")
+    slow = ("--set", "recipe.train.epochs=300", "--no-early-stopping")
     process = start("search", "digits", "--trials", "9", *SETS, *slow)
     wait_for(lambda: num_delivered(tmp_path) >= 1)
     process.kill()

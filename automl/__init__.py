@@ -65,6 +65,9 @@ if TYPE_CHECKING:
     from automl.training.augmentation import Flip as Flip
     from automl.training.augmentation import RandomErasing as RandomErasing
     from automl.training.augmentation import Shift as Shift
+    from automl.training.averaging import EMA as EMA
+    from automl.training.averaging import SWA as SWA
+    from automl.training.averaging import Average as Average
     from automl.training.distillation import Distill as Distill
     from automl.training.distillation import Joint as Joint
     from automl.training.distillation import Mutual as Mutual

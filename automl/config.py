@@ -40,8 +40,9 @@ class Config:
     paths: ClassVar[tuple[str, ...]] = ()
     """The fields that are paths of files or folders; an empty one is none."""
     later_fields: ClassVar[Mapping[str, object]] = {}
-    """The fields that the class did not always have, each with the value that says what was so
-    before. With that value a field is left out of JSON, so that store keys stay what they were."""
+    """The fields that the class, or one below it, did not always have, each with the value that
+    says what was so before. With that value a field is left out of JSON, so that store keys stay
+    what they were."""
 
     def fingerprint(self) -> str:
         """A text that changes whenever what the config stands for does."""
@@ -202,7 +203,9 @@ def decode(data: Any) -> Any:
             raise UserError(f"no class named {data['type']!r} is registered")
         try:
             said = {key: decode(item) for key, item in data.items() if key != "type"}
-            return cls(**{**cls.later_fields, **said})
+            known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
+            before = {name: v for name, v in cls.later_fields.items() if name in known}
+            return cls(**{**before, **said})
         except TypeError as error:
             raise UserError(f"{data['type']}: {error}") from None
     if isinstance(data, dict):

@@ -151,8 +151,7 @@ class SharedRows(Spread):
 
 class _Replicated(SharedRows):
     def gather(self) -> None:
-        for tensor in tensor_state(self.trainee.module).values():
-            dist.broadcast(tensor, src=0)
+        send_to_all(self.trainee.module)
 
 
 def rank() -> int:
@@ -177,6 +176,13 @@ def agree(value: T, source: int = 0) -> T:
     box = [value]
     dist.broadcast_object_list(box, src=source)
     return box[0]
+
+
+def send_to_all(module: nn.Module) -> None:
+    """Have a module be on every rank what it is on rank 0."""
+    if world_size() > 1:
+        for tensor in tensor_state(module).values():
+            dist.broadcast(tensor, src=0)
 
 
 def least(value: int) -> int:

@@ -25,7 +25,7 @@ from automl.training.batches import MAX_ROWS_AT_ONCE, Batches, Plan, epoch_seed
 from automl.training.compiled import compiled
 from automl.training.distillation import misfit
 from automl.training.losses import Loss, Outputs, usual
-from automl.training.optimizers import AdamW, Optimizer, keep_zeros
+from automl.training.optimizers import AdamW, Optimizer, clip_gradients, keep_zeros
 from automl.training.parallel import Parallelism, SingleDevice, Spread, Trainee
 from automl.training.precision import PRECISIONS, answers, fast_and_repeatable, gradient_scaler
 from automl.training.rows_at_once import RowsAtOnce, largest_part
@@ -55,6 +55,7 @@ class Train(Step):
     with scaled gradients. `trainable` is what learns. With a `row_share` below 1 an epoch is over
     that share of the training rows. A batch that does not fit a device's memory is learned from
     in parts. With an `average` the mean of the weights on the way is validated and handed on.
+    Above 0, `clip_gradient_norm` is the most that the norm of all gradients together may be.
     """
 
     optimizer: Optimizer = field(default_factory=AdamW)
@@ -72,8 +73,9 @@ class Train(Step):
     trainable: Trainable = field(default_factory=Everything)
     row_share: Above0To1 = 1.0
     average: Average | None = None
+    clip_gradient_norm: NotNegative = 0.0
     compresses: ClassVar[bool] = False
-    later_fields: ClassVar[Mapping[str, object]] = {"average": None}
+    later_fields: ClassVar[Mapping[str, object]] = {"average": None, "clip_gradient_norm": 0.0}
 
     @property
     def teacher(self) -> str | Sibling:
@@ -162,6 +164,9 @@ class Train(Step):
 
         def build(learning: nn.Module) -> torch.optim.Optimizer:
             optimizer = self.optimizer.build(learning.parameters())
+            if self.clip_gradient_norm:
+                most = self.clip_gradient_norm
+                clip_gradients(optimizer, most, self.parallelism.over_ranks)
             if model.spec.keeps_zeros:
                 keep_zeros(_network(learning), optimizer)
             averaging.follow(optimizer)

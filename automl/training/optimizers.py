@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from automl.config import Config
 from automl.field_types import Between0And1, From0Below1, NotNegative
@@ -175,6 +175,34 @@ def keep_zeros(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
                 parameter.mul_(mask)
 
     optimizer.register_step_post_hook(clear)
+
+
+def clip_gradients(
+    optimizer: torch.optim.Optimizer, most: float, over_ranks: Callable[[Tensor], Tensor]
+) -> None:
+    """Have all gradients together shortened to a norm of at most `most` before every step.
+
+    `over_ranks` adds up squares, of shape (), over ranks whose optimizers move other weights.
+    https://arxiv.org/abs/1211.5063
+    """
+
+    @torch.no_grad()
+    def shorten(*_: object) -> None:
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        norms = [_whole(torch.linalg.vector_norm(gradient)) for gradient in gradients]
+        norm = over_ranks((torch.stack(norms) ** 2).sum()).sqrt()
+        factor = (most / (norm + 1e-6)).clamp(max=1.0)
+        for gradient in gradients:
+            gradient.mul_(factor)
+
+    optimizer.register_step_pre_hook(shorten)
+
+
+def _whole(norm: Tensor) -> Tensor:
+    """The norm, of shape (), of a gradient that may be in pieces, as DTensor."""
+    whole: Tensor = norm.full_tensor() if hasattr(norm, "full_tensor") else norm
+    return whole
 
 
 def _on_device(

@@ -63,6 +63,7 @@ class Spread:
         """Move the weights by the gradients, and forget these."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
+        self.trainee.scaler.unscale_(self.optimizer)
         self.trainee.scaler.step(self.optimizer)
         self.trainee.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
@@ -101,6 +102,10 @@ class Parallelism(Config):
 
     def prepare(self, module: nn.Module) -> None:
         """Change how the plain module computes, where its rows are on several ranks."""
+
+    def over_ranks(self, squares: Tensor) -> Tensor:
+        """The sum, of shape (), over the ranks whose optimizers move weights of their own."""
+        return squares
 
     def spread(self, trainee: Trainee) -> Spread:
         """Begin to train. Raises Rejected where the module cannot be spread so."""

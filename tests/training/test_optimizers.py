@@ -5,8 +5,21 @@ import torch
 from torch import nn
 
 from automl.training import optimizers
-from automl.training.optimizers import SGD, Adam, AdamW, GradientDescent, Momentum, Muon, Nesterov
+from automl.training.optimizers import (
+    SGD,
+    Adadelta,
+    Adagrad,
+    Adam,
+    AdamW,
+    GradientDescent,
+    Momentum,
+    Muon,
+    Nesterov,
+    RMSprop,
+    clip_gradients,
+)
 
+EVERY = [SGD(), Momentum(), Nesterov(), Adam(), AdamW(), Adagrad(), RMSprop(), Adadelta(), Muon()]
 ONE_KERNEL = [GradientDescent(), SGD(), Momentum(), Nesterov(), Adam(), AdamW()]
 
 
@@ -39,3 +52,15 @@ def test_parameters_in_pieces_are_moved_one_by_one(monkeypatch):
     monkeypatch.setattr(optimizers, "FUSED", ("cpu",))
     optimizer, _ = moved(AdamW(), Piece)
     assert not optimizer.param_groups[0].get("fused")
+
+
+@pytest.mark.parametrize(("most", "expected"), [(1.0, [0.6, 0.8]), (6.0, [3.0, 4.0])])
+@pytest.mark.parametrize("config", [SGD(), Muon()], ids=["SGD", "Muon"])
+def test_gradients_are_shortened_together(config, most, expected):
+    parameters = [nn.Parameter(torch.zeros(1, 1)), nn.Parameter(torch.zeros(1)), nn.Parameter()]
+    optimizer = config.build(parameters[:2])
+    clip_gradients(optimizer, most, lambda squares: squares)
+    parameters[0].grad, parameters[1].grad = torch.full((1, 1), 3.0), torch.full((1,), 4.0)
+    optimizer.step()
+    found = [parameter.grad.item() for parameter in parameters[:2]]
+    assert found == pytest.approx(expected, rel=1e-5)

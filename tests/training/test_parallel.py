@@ -41,7 +41,7 @@ OPTIMIZERS = {MLP: AdamW(), ConvNet: AdamW(), Transformer: Momentum()}
 """The bias of an attention's keys has no gradient but rounding: AdamW would make much of it."""
 BATCHES = [range(start, start + size) for start, size in ((0, 32), (32, 24), (56, 31), (87, 16))]
 EXACT = 1e-12
-AVERAGED = {"average": EMA()}
+AVERAGED = {"average": EMA(), "clip_gradient_norm": 0.3}
 
 
 def learned(mode, family, micro=1):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NotRequired, Protocol, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -16,15 +16,24 @@ FUSED = ("cuda", "xpu", "mps")
 """Devices for which torch's SGD, Adam and AdamW have one kernel for all parameters."""
 
 
+class Group(TypedDict):
+    """Parameters that an optimizer treats alike."""
+
+    params: list[nn.Parameter]
+    weight_decay: NotRequired[float]
+
+
 class Optimizer(Config):
     """Base of the configs that build a torch optimizer; subclass it to add another.
 
     `usual_learning_rate` is the peak of a `Train` that names no learning rate. With `full_batch`
-    every step takes all rows, whatever the batch size.
+    every step takes all rows, whatever the batch size. Weight decay spares norms and biases, which
+    have fewer than two dimensions, unless `decay_all`.
     """
 
     usual_learning_rate: ClassVar[float] = 1e-3
     full_batch: ClassVar[bool] = False
+    later_fields: ClassVar[Mapping[str, object]] = {"decay_all": True}
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """The optimizer of these parameters; every step sets its learning rate."""
@@ -39,7 +48,7 @@ class GradientDescent(Optimizer):
     full_batch: ClassVar[bool] = True
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        return _on_device(torch.optim.SGD, parameters)
+        return _on_device(torch.optim.SGD, [{"params": list(parameters)}])
 
 
 @dataclass(frozen=True)
@@ -47,32 +56,34 @@ class SGD(Optimizer):
     """Stochastic gradient descent, without momentum."""
 
     weight_decay: NotNegative = 0.0
+    decay_all: bool = False
     usual_learning_rate: ClassVar[float] = 0.1
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        return _on_device(torch.optim.SGD, parameters, weight_decay=self.weight_decay)
+        return _on_device(torch.optim.SGD, _groups(self, parameters))
 
 
 @dataclass(frozen=True)
 class Momentum(Optimizer):
     momentum: From0Below1 = 0.9
     weight_decay: NotNegative = 0.0
+    decay_all: bool = False
     usual_learning_rate: ClassVar[float] = 0.02
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        settings = {"momentum": self.momentum, "weight_decay": self.weight_decay}
-        return _on_device(torch.optim.SGD, parameters, **settings)
+        return _on_device(torch.optim.SGD, _groups(self, parameters), momentum=self.momentum)
 
 
 @dataclass(frozen=True)
 class Nesterov(Optimizer):
     momentum: Between0And1 = 0.9
     weight_decay: NotNegative = 0.0
+    decay_all: bool = False
     usual_learning_rate: ClassVar[float] = 0.02
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        settings = {"momentum": self.momentum, "weight_decay": self.weight_decay}
-        return _on_device(torch.optim.SGD, parameters, nesterov=True, **settings)
+        settings = {"momentum": self.momentum, "nesterov": True}
+        return _on_device(torch.optim.SGD, _groups(self, parameters), **settings)
 
 
 @dataclass(frozen=True)
@@ -82,10 +93,11 @@ class Adam(Optimizer):
     beta1: From0Below1 = 0.9
     beta2: From0Below1 = 0.999
     weight_decay: NotNegative = 0.0
+    decay_all: bool = False
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        settings = {"betas": (self.beta1, self.beta2), "weight_decay": self.weight_decay}
-        return _on_device(torch.optim.Adam, parameters, **settings)
+        betas = self.beta1, self.beta2
+        return _on_device(torch.optim.Adam, _groups(self, parameters), betas=betas)
 
 
 @dataclass(frozen=True)
@@ -93,19 +105,21 @@ class AdamW(Optimizer):
     beta1: From0Below1 = 0.9
     beta2: From0Below1 = 0.999
     weight_decay: NotNegative = 0.01
+    decay_all: bool = False
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        settings = {"betas": (self.beta1, self.beta2), "weight_decay": self.weight_decay}
-        return _on_device(torch.optim.AdamW, parameters, **settings)
+        betas = self.beta1, self.beta2
+        return _on_device(torch.optim.AdamW, _groups(self, parameters), betas=betas)
 
 
 @dataclass(frozen=True)
 class Adagrad(Optimizer):
     weight_decay: NotNegative = 0.0
+    decay_all: bool = False
     usual_learning_rate: ClassVar[float] = 0.02
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.Adagrad(parameters, weight_decay=self.weight_decay)
+        return torch.optim.Adagrad(_groups(self, parameters))
 
 
 @dataclass(frozen=True)
@@ -113,11 +127,11 @@ class RMSprop(Optimizer):
     alpha: From0Below1 = 0.99
     momentum: From0Below1 = 0.0
     weight_decay: NotNegative = 0.0
+    decay_all: bool = False
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.RMSprop(
-            parameters, alpha=self.alpha, momentum=self.momentum, weight_decay=self.weight_decay
-        )
+        groups = _groups(self, parameters)
+        return torch.optim.RMSprop(groups, alpha=self.alpha, momentum=self.momentum)
 
 
 @dataclass(frozen=True)
@@ -126,10 +140,11 @@ class Adadelta(Optimizer):
 
     rho: From0Below1 = 0.9
     weight_decay: NotNegative = 0.0
+    decay_all: bool = False
     usual_learning_rate: ClassVar[float] = 1.0
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.Adadelta(parameters, rho=self.rho, weight_decay=self.weight_decay)
+        return torch.optim.Adadelta(_groups(self, parameters), rho=self.rho)
 
 
 @dataclass(frozen=True)
@@ -142,6 +157,7 @@ class Muon(Optimizer):
 
     momentum: From0Below1 = 0.95
     weight_decay: NotNegative = 0.01
+    decay_all: bool = False
     usual_learning_rate: ClassVar[float] = 5e-3
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
@@ -160,8 +176,7 @@ class Muon(Optimizer):
                 )
             )
         if others:
-            settings = {"weight_decay": self.weight_decay}
-            parts.append(_on_device(torch.optim.AdamW, others, **settings))
+            parts.append(_on_device(torch.optim.AdamW, _groups(self, others)))
         return _Together(parts)
 
 
@@ -205,19 +220,36 @@ def _whole(norm: Tensor) -> Tensor:
     return whole
 
 
+class _Decaying(Protocol):
+    """An optimizer's config that has weight decay."""
+
+    @property
+    def weight_decay(self) -> float: ...
+
+    @property
+    def decay_all(self) -> bool: ...
+
+
+def _groups(config: _Decaying, parameters: Iterable[nn.Parameter]) -> list[Group]:
+    """Parameters in a group that decays and one that is spared, if there are any of each."""
+    every = list(parameters)
+    spared = [] if config.decay_all else [p for p in every if p.ndim < 2]
+    decayed = every if config.decay_all else [p for p in every if p.ndim >= 2]
+    both = (decayed, config.weight_decay), (spared, 0.0)
+    return [{"params": own, "weight_decay": decay} for own, decay in both if own]
+
+
 def _on_device(
-    kind: Callable[..., torch.optim.Optimizer],
-    parameters: Iterable[nn.Parameter],
-    **settings: object,
+    kind: Callable[..., torch.optim.Optimizer], groups: Sequence[Group], **settings: object
 ) -> torch.optim.Optimizer:
     """An optimizer that moves all parameters in one kernel, where their device has such.
 
     The processor has one, too, which rounds otherwise than the plain one and is not taken;
     parameters in pieces, as DTensor, have none with those that are whole.
     """
-    own = list(parameters)
+    own = [parameter for group in groups for parameter in group["params"]]
     is_fused = all(type(p) is nn.Parameter and p.device.type in FUSED for p in own)
-    return kind(own, **settings, **({"fused": True} if own and is_fused else {}))
+    return kind(groups, **settings, **({"fused": True} if own and is_fused else {}))
 
 
 class _Together(torch.optim.Optimizer):

@@ -1,9 +1,12 @@
 """Optimizers of one kernel: where a device has such, tried with the processor's."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
+from automl.config import decode, encode
 from automl.training import optimizers
 from automl.training.optimizers import (
     SGD,
@@ -64,3 +67,29 @@ def test_gradients_are_shortened_together(config, most, expected):
     optimizer.step()
     found = [parameter.grad.item() for parameter in parameters[:2]]
     assert found == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("config", EVERY, ids=lambda config: type(config).__name__)
+def test_decay_spares_what_has_less_than_two_dimensions(config):
+    """A step of gradient 0 moves what decays, and nothing else."""
+
+    def shrunk(config):
+        kernel, matrix, scale = (nn.Parameter(torch.ones((2,) * n)) for n in (4, 2, 1))
+        optimizer = config.build([scale, kernel, matrix])
+        for parameter in (kernel, matrix, scale):
+            parameter.grad = torch.zeros_like(parameter)
+        for group in optimizer.param_groups:
+            group["lr"] = 0.1
+        optimizer.step()
+        return [bool((parameter < 1).all()) for parameter in (kernel, matrix, scale)]
+
+    config = replace(config, weight_decay=0.5)
+    assert shrunk(config) == [True, True, False]
+    assert shrunk(replace(config, decay_all=True)) == [True, True, True]
+    assert shrunk(replace(config, weight_decay=0.0)) == [False, False, False]
+
+
+def test_a_config_without_the_choice_decays_all():
+    """As one did that was written before there was the choice."""
+    assert decode({"type": "SGD", "weight_decay": 0.5}) == SGD(0.5, decay_all=True)
+    assert "decay_all" not in encode(SGD(0.5, decay_all=True))

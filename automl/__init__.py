@@ -72,10 +72,15 @@ if TYPE_CHECKING:
     from automl.training.distillation import Joint as Joint
     from automl.training.distillation import Mutual as Mutual
     from automl.training.distillation import Taught as Taught
+    from automl.training.image_augmentation import Affine as Affine
+    from automl.training.image_augmentation import Colour as Colour
+    from automl.training.image_augmentation import RandAugment as RandAugment
     from automl.training.loop import Train as Train
     from automl.training.losses import CrossEntropy as CrossEntropy
     from automl.training.losses import Loss as Loss
     from automl.training.losses import MeanSquaredError as MeanSquaredError
+    from automl.training.mixing import Cutmix as Cutmix
+    from automl.training.mixing import Mixing as Mixing
     from automl.training.optimizers import SGD as SGD
     from automl.training.optimizers import Adadelta as Adadelta
     from automl.training.optimizers import Adagrad as Adagrad
@@ -97,6 +102,7 @@ if TYPE_CHECKING:
     from automl.training.schedules import Exponential as Exponential
     from automl.training.schedules import Fixed as Fixed
     from automl.training.schedules import OneCycle as OneCycle
+    from automl.training.schedules import Ramp as Ramp
     from automl.training.schedules import Random as Random
     from automl.training.schedules import Schedule as Schedule
     from automl.training.schedules import Staircase as Staircase

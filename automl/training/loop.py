@@ -21,7 +21,7 @@ from automl.training import parallel
 from automl.training.augmentation import Augmentation
 from automl.training.averaging import Average, Averaging
 from automl.training.batch_norm import keep_own_statistics
-from automl.training.batches import MAX_ROWS_AT_ONCE, Batches, Plan, epoch_seed
+from automl.training.batches import MAX_ROWS_AT_ONCE, NO_MIXUP, Batches, Plan, epoch_seed
 from automl.training.compiled import compiled
 from automl.training.distillation import misfit
 from automl.training.losses import Loss, Outputs, usual
@@ -34,6 +34,7 @@ from automl.training.train_checks import (
     check_augmentations,
     check_choice,
     check_course,
+    check_scales_gradients,
     check_teacher,
 )
 from automl.training.trainable import Everything, Trainable
@@ -50,7 +51,8 @@ class Train(Step):
     Where no `learning_rate` is given, it is a warmed-up cosine from the optimizer's usual rate;
     where no `loss` is given, the task's own. `batch_size` counts rows over all ranks. With
     `batch_scaling` "linear" or "sqrt" the learning rate holds for the first batch, and grows with
-    the batch or its root. `mixup` is the alpha of https://arxiv.org/abs/1710.09412, 0 for none.
+    the batch or its root. `mixup` is the alpha of https://arxiv.org/abs/1710.09412, 0 for none, or
+    its course, such as `Ramp(0.0, 0.4)`.
     `precision` is "fp32" (in TF32 where a device has it), or "bf16" or "fp16" by autocast, fp16
     with scaled gradients. `trainable` is what learns. With a `row_share` below 1 an epoch is over
     that share of the training rows. A batch that does not fit a device's memory is learned from
@@ -64,7 +66,7 @@ class Train(Step):
     epochs: int = 20
     loss: Loss | None = None
     augmentations: tuple[Augmentation | None, ...] = ()
-    mixup: NotNegative = 0.0
+    mixup: NotNegative | Schedule = 0.0
     batch_scaling: str = "none"
     precision: str = "fp32"
     channels_last: bool = False
@@ -115,11 +117,8 @@ class Train(Step):
         check_teacher(self.label, self.teacher, [step.label for step in before])
         check_choice(self.label, "precision", self.precision, PRECISIONS)
         check_choice(self.label, "batch_scaling", self.batch_scaling, BATCH_SCALING)
-        if self.precision == "fp16" and not self.parallelism.scales_gradients:
-            raise UserError(
-                f"step {self.label!r} trains in fp16, whose gradients "
-                f"{type(self.parallelism).__name__} cannot scale; take bf16"
-            )
+        if self.precision == "fp16":
+            check_scales_gradients(self.label, self.parallelism)
 
     def _check_numbers(self) -> None:
         if self.epochs < 1:
@@ -129,15 +128,12 @@ class Train(Step):
             )
         check_course(self.label, "batch_size", self.batch_size, 1)
         check_course(self.label, "learning_rate", self.learning_rate, 0)
+        check_course(self.label, "mixup", self._mixup(), 0)
 
     def check_data(self, info: DatasetInfo) -> None:
         if self.loss is not None:
             self.loss.check(info)
-        if info.num_tokens and (self._augmentations() or self.mixup):
-            raise UserError(
-                f"step {self.label!r} augments numbers, but the data is text; leave it out"
-            )
-        check_augmentations(self.label, self._augmentations(), info)
+        check_augmentations(self.label, self._augmentations(), self._mixup() != NO_MIXUP, info)
 
     def run(self, model: Network, context: Context) -> Generator[Report, None, Network]:
         if not _goes_on(context, 0.0):
@@ -168,7 +164,7 @@ class Train(Step):
                 most = self.clip_gradient_norm
                 clip_gradients(optimizer, most, self.parallelism.over_ranks)
             if model.spec.keeps_zeros:
-                keep_zeros(_network(learning), optimizer)
+                keep_zeros(learning, optimizer)
             averaging.follow(optimizer)
             return optimizer
 
@@ -230,7 +226,7 @@ class Train(Step):
                 return None
             most = math.ceil(num_rows / shares)
             largest = math.ceil(most / batches.num_parts(most))
-            for part in batches.take(rows, most):
+            for part in batches.take(rows, most, progress):
                 total += at_once.learn(spread, part, num_rows / shares, largest)
             spread.step(
                 schedule.at(progress) * (self.batch_size.at(progress) / first_size) ** scaling
@@ -258,7 +254,8 @@ class Train(Step):
     def _batches(self, model: Network, context: Context) -> Batches:
         info = context.data.info
         inputs = Inputs(info, model.spec.model.scaling(info))
-        batches = Batches(context.data, inputs, self._augmentations(), self.mixup, context.device)
+        changes = self._augmentations(), self._mixup()
+        batches = Batches(context.data, inputs, *changes, context.device)
         if self.teacher:
             teacher = context.teacher(self.teacher)
             if problem := misfit(teacher):
@@ -268,6 +265,9 @@ class Train(Step):
 
     def _augmentations(self) -> tuple[Augmentation, ...]:
         return tuple(a for a in self.augmentations if a is not None)
+
+    def _mixup(self) -> Schedule:
+        return self.mixup if isinstance(self.mixup, Schedule) else Fixed(self.mixup)
 
     def _formatted(self, model: nn.Module, memory_format: torch.memory_format) -> nn.Module:
         if self.channels_last:
@@ -297,8 +297,3 @@ class Train(Step):
 def _goes_on(context: Context, done: float) -> bool:
     """Tell whether a training goes on, on every rank alike, of which this share is done."""
     return context.goes_on is None or parallel.agree(context.goes_on(done))
-
-
-def _network(module: nn.Module) -> nn.Module:
-    """The model in a module that is trained; where it holds no whole model, the module."""
-    return next((part for part in module.modules() if isinstance(part, Network)), module)

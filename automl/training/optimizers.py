@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from automl.config import Config
 from automl.field_types import Between0And1, From0Below1, NotNegative
+from automl.models.family import Network
 
 FUSED = ("cuda", "xpu", "mps")
 """Devices for which torch's SGD, Adam and AdamW have one kernel for all parameters."""
@@ -180,8 +181,10 @@ class Muon(Optimizer):
         return _Together(parts)
 
 
-def keep_zeros(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Have the weights (not biases or norms) that are zero now stay zero after every step."""
+def keep_zeros(module: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Have weights (not biases or norms) that are zero now stay zero after every step: those of
+    the model in a module that is trained, or of the module where it holds no whole model."""
+    model = next((part for part in module.modules() if isinstance(part, Network)), module)
     kept = [(p, p.detach() != 0) for p in model.parameters() if p.ndim > 1]
 
     def clear(*_: object) -> None:

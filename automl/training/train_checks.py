@@ -9,6 +9,7 @@ from automl.data.dataset import DatasetInfo
 from automl.errors import UserError, unknown
 from automl.recipe import Sibling
 from automl.training.augmentation import Augmentation
+from automl.training.parallel import Parallelism
 from automl.training.schedules import Schedule
 
 CHECKED_PLACES = [i / 100 for i in range(100)]
@@ -25,15 +26,26 @@ def check_course(label: str, name: str, schedule: Schedule | None, least: float)
 
 
 def check_augmentations(
-    label: str, augmentations: Sequence[Augmentation], info: DatasetInfo
+    label: str, augmentations: Sequence[Augmentation], mixes_up: bool, info: DatasetInfo
 ) -> None:
     """Raise UserError where an augmentation of a step does not suit the rows of a dataset."""
+    if info.num_tokens and (augmentations or mixes_up):
+        raise UserError(f"step {label!r} augments numbers, but the data is text; leave it out")
     for augmentation in augmentations:
         if len(info.input_shape) - 1 < augmentation.needs_space:
             raise UserError(
                 f"step {label!r} augments with {type(augmentation).__name__}, which does "
                 f"not suit rows of shape {info.input_shape}; leave it out"
             )
+
+
+def check_scales_gradients(label: str, parallelism: Parallelism) -> None:
+    """Raise UserError where a parallelism cannot scale the gradients of fp16."""
+    if not parallelism.scales_gradients:
+        raise UserError(
+            f"step {label!r} trains in fp16, whose gradients "
+            f"{type(parallelism).__name__} cannot scale; take bf16"
+        )
 
 
 def check_choice(label: str, name: str, value: str, known: Iterable[str]) -> None:

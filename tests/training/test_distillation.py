@@ -25,8 +25,9 @@ from automl.training.augmentation import Augmentation, Flip, Shift
 from automl.training.batches import Batches
 from automl.training.distillation import Distill, Joint, Mutual
 from automl.training.loop import Train
+from automl.training.mixing import Cutmix
 from automl.training.optimizers import Nesterov
-from automl.training.schedules import Cosine
+from automl.training.schedules import Cosine, Fixed
 
 logits = torch.tensor([[2.0, 0.0, -1.0], [0.5, 0.2, 0.1]])
 taught = torch.tensor([[3.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
@@ -241,10 +242,10 @@ def test_a_teacher_answers_once_where_rows_stay_as_they_are(options, passes, con
     assert sum(seen) == while_checked + passes * len(context.data.train.targets)
 
 
-@pytest.mark.parametrize("mixup", [0.0, 0.4])
-@pytest.mark.parametrize("augmentations", [(), (Same(),)])
+@pytest.mark.parametrize("mixup", [Fixed(0.0), Fixed(0.4)], ids=["", "mixup"])
+@pytest.mark.parametrize("augmentations", [(), (Same(),), (Cutmix(probability=1.0),)], ids=str)
 def test_a_teacher_sees_rows_scaled_as_it_was_trained(augmentations, mixup, context):
-    """Under mixup a linear teacher's answers are mixed as the rows are."""
+    """A teacher answers the rows as they are mixed."""
     data = context.data
     teacher = untrained(Imported(seeded, mean=(3.0,), std=(2.0,)), data.info)
     batches = Batches(data, Inputs(data.info, data.info.inputs), augmentations, mixup, "cpu")
@@ -253,7 +254,7 @@ def test_a_teacher_sees_rows_scaled_as_it_was_trained(augmentations, mixup, cont
     (part,) = batches.take(rows, len(rows))
     raw = torch.from_numpy(data.train.inputs[:50])
     expected = predict(Deployed(teacher, data.info), raw)
-    if not mixup:
+    if part.share == 1.0:
         assert torch.allclose(part.taught, expected, atol=1e-5)
         return
     mean, std = data.info.inputs.mean[0], data.info.inputs.std[0]

@@ -14,7 +14,8 @@ from automl.field_types import Between0And1, From0Below1, NotNegative
 from automl.models.family import Network
 
 FUSED = ("cuda", "xpu", "mps")
-"""Devices for which torch's SGD, Adam and AdamW have one kernel for all parameters."""
+"""Devices for which torch has one kernel for all parameters of these optimizers."""
+ONE_KERNEL = (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW)
 
 
 class Group(TypedDict):
@@ -120,7 +121,7 @@ class Adagrad(Optimizer):
     usual_learning_rate: ClassVar[float] = 0.02
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.Adagrad(_groups(self, parameters))
+        return _on_device(torch.optim.Adagrad, _groups(self, parameters))
 
 
 @dataclass(frozen=True)
@@ -131,8 +132,8 @@ class RMSprop(Optimizer):
     decay_all: bool = False
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        groups = _groups(self, parameters)
-        return torch.optim.RMSprop(groups, alpha=self.alpha, momentum=self.momentum)
+        settings = {"alpha": self.alpha, "momentum": self.momentum}
+        return _on_device(torch.optim.RMSprop, _groups(self, parameters), **settings)
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ class Adadelta(Optimizer):
     usual_learning_rate: ClassVar[float] = 1.0
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.Adadelta(_groups(self, parameters), rho=self.rho)
+        return _on_device(torch.optim.Adadelta, _groups(self, parameters), rho=self.rho)
 
 
 @dataclass(frozen=True)
@@ -251,7 +252,9 @@ def _on_device(
     parameters in pieces, as DTensor, have none with those that are whole.
     """
     own = [parameter for group in groups for parameter in group["params"]]
-    is_fused = all(type(p) is nn.Parameter and p.device.type in FUSED for p in own)
+    is_fused = kind in ONE_KERNEL and all(
+        type(p) is nn.Parameter and p.device.type in FUSED for p in own
+    )
     return kind(groups, **settings, **({"fused": True} if own and is_fused else {}))
 
 

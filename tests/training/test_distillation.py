@@ -24,6 +24,7 @@ from automl.recipe import Sibling
 from automl.training.augmentation import Augmentation, Flip, Shift
 from automl.training.batches import Batches
 from automl.training.distillation import Distill, Joint, Mutual
+from automl.training.hints import relative_distance
 from automl.training.loop import Train
 from automl.training.mixing import Cutmix
 from automl.training.optimizers import Nesterov
@@ -189,6 +190,18 @@ def test_a_student_that_is_its_teacher_has_no_distance_left(family, spec, hidden
     own, theirs, apart = module(rows)
     assert torch.equal(own, theirs)
     assert (apart < 1e-10).all()
+
+
+def test_the_size_of_hidden_numbers_does_not_weigh():
+    torch.manual_seed(0)
+    own, hint = torch.randn(4, 5, 3), torch.randn(4, 5, 3)
+    distance = relative_distance(own, hint)
+    assert torch.allclose(relative_distance(1000 * own, 1000 * hint), distance)
+    assert ((distance > 0) & (distance <= 2)).all()
+    assert torch.allclose(relative_distance(-hint, hint), torch.full((4,), 2.0))
+    silent = torch.zeros(4, 5, 3, requires_grad=True)
+    relative_distance(silent, torch.zeros(4, 5, 3)).sum().backward()
+    assert not silent.grad.any()
 
 
 def test_a_teacher_has_each_width_of_the_model_times_the_factor(build, context):

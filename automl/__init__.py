@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from automl.models.family import LayerEdit as LayerEdit
     from automl.models.family import ModelFamily as ModelFamily
     from automl.models.family import Network as Network
+    from automl.models.gated_convnet import GatedConvNet as GatedConvNet
+    from automl.models.gated_convnet import GatedStage as GatedStage
     from automl.models.imported import Imported as Imported
     from automl.models.linear import Linear as Linear
     from automl.models.mlp import MLP as MLP

@@ -28,7 +28,7 @@ class GatedStage(Stage):
 
 @dataclass(frozen=True)
 class GatedConvNet(Staged):
-    """What a block sees with its large kernels is multiplied by a gate, which looks at one pixel.
+    """Blocks multiply what large depthwise kernels see by gates, which look at one pixel each.
 
     A block that begins a later stage has no residual, at whatever size of the image.
     """

@@ -3,10 +3,14 @@ import torch
 
 from automl.training.image_augmentation import Affine, Colour, RandAugment
 
-torch.manual_seed(0)
-images = torch.rand(6, 3, 8, 8) * 255
+images = torch.rand(6, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 200 + 20
 grey = images[:, :1]
 AUGMENTATIONS = [Affine(30.0, 0.3, 20.0), Colour(), RandAugment(magnitude=1.0)]
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    torch.manual_seed(0)
 
 
 def always(monkeypatch, value):

@@ -178,7 +178,7 @@ class Dispatcher:
                 return None
             if not self.making.has_any(holder.keys):
                 return self._start(holder)
-            self.making.waiting.append(holder)
+            self.making.wait(holder)
             if len(self.making.waiting) < MAX_WAITING:
                 self.slots.give()
         return None

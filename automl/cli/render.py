@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from automl.engine.export_dir import TestFigures
     from automl.engine.searches import Search
     from automl.explain.findings import Explanation
+    from automl.measure.file_times import TimedFiles
     from automl.study.record import TrialRecord
     from automl.trial.layer_outcomes import Outcomes
 
@@ -260,6 +261,25 @@ def _cell(name: str, value: object) -> str:
     if figure in DIRECTIONS and isinstance(value, int | float):
         return formats.figure(figure, value)
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def timed_files(timed: TimedFiles) -> None:
+    """The times of files: a row for each, with the ratio to the first, and what to know of them."""
+    first = timed.files[0]
+    table(
+        [
+            {
+                "file": one.file,
+                "size_bytes": one.size_bytes,
+                "load_ms": Measured("load_ms", one.load_ms, one.uncertainty),
+                "latency_ms": Measured("latency_ms", one.latency_ms, one.uncertainty),
+                "over_first": f"{one.latency_ms / first.latency_ms:.3f}",
+            }
+            for one in timed.files
+        ]
+    )
+    for note in timed.notes:
+        print(f"note: {note}")
 
 
 def as_json(value: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ class Front:
         self.reference = ReferenceFigures(settings)
         self.limits = conditions.limits(self.conditions, self.reference.figures)
         self._complete: list[TrialRecord] = []
-        self._unbeaten: list[TrialRecord] = []
+        self._unbeaten: tuple[TrialRecord, ...] = ()
         self._members: list[TrialRecord] | None = []
         self._hypervolume: float | None = 0.0
         for record in records:
@@ -48,7 +49,7 @@ class Front:
     def _judge_anew(self) -> None:
         """Hold every trial against the reference as it is now."""
         self.limits = conditions.limits(self.conditions, self.reference.figures)
-        self._unbeaten, self._members, self._hypervolume = [], [], 0.0
+        self._unbeaten, self._members, self._hypervolume = (), [], 0.0
         for record in self._complete:
             self._enter(record)
 
@@ -57,7 +58,9 @@ class Front:
             return
         if any(self._beats(member, record) for member in self._unbeaten):
             return
-        self._unbeaten = [m for m in self._unbeaten if not self._beats(record, m)] + [record]
+        unbeaten = [m for m in self._unbeaten if not self._beats(record, m)]
+        insort(unbeaten, record, key=lambda member: member.id)
+        self._unbeaten = tuple(unbeaten)
         self._members = self._hypervolume = None
 
     def _beats(self, a: TrialRecord, b: TrialRecord) -> bool:
@@ -71,10 +74,10 @@ class Front:
         return not pareto.covers(b.values, a.values, steady)
 
     @property
-    def unbeaten(self) -> list[TrialRecord]:
+    def unbeaten(self) -> tuple[TrialRecord, ...]:
         """The trials that none dominates, were all figures exact, and their twins that differ
-        from one in uncertain times alone, by number."""
-        return sorted(self._unbeaten, key=lambda record: record.id)
+        from one in uncertain times alone, by number; the same tuple until that changes."""
+        return self._unbeaten
 
     @property
     def members(self) -> list[TrialRecord]:

@@ -22,7 +22,7 @@ import torch
 from automl.data import dataset
 from automl.data.arrays import write_header
 from automl.data.npz import Npz
-from automl.measure.measurement import machine
+from automl.measure.machine import machine
 from automl.models.convnet import ConvNet
 from automl.models.family import untrained
 from automl.recipe import Context

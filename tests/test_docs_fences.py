@@ -84,7 +84,6 @@ def test_every_command_has_help_and_is_in_a_guide():
     for name in COMMANDS:
         shown = CliRunner().invoke(app, [name, "--help"])
         assert shown.exit_code == 0
-        assert "--home" in shown.output
         assert "--json" in shown.output
 
 

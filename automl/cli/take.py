@@ -44,7 +44,6 @@ def export(
 
 def measure(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="An exported .onnx file.")],
-    home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure size, load time and latency of an exported file, on this machine."""

@@ -89,10 +89,11 @@ def kubernetes(text):
             continue
         faults += against(document["spec"], definitions()["specs"][kind]) + by_operator(document)
         if kind == "RayJob":
-            faults += command(document["spec"]["entrypoint"].split())
+            faults += command(document["spec"]["entrypoint"].split(), ["automl", "search"])
         faults += names.labels(document)
         if kind == "Deployment":
-            faults += command(document["spec"]["template"]["spec"]["containers"][0]["args"])
+            args = document["spec"]["template"]["spec"]["containers"][0]["args"]
+            faults += command(args, ["mlflow", "server"])
     return faults + names.settings(text)
 
 
@@ -129,8 +130,10 @@ def _closed(schema):
     return made
 
 
-def command(words):
-    """The options of a command that the program does not know."""
+def command(words, begin=()):
+    """The options of a command that the program does not know, and another begin than it has."""
+    if words[: len(begin)] != [*begin]:
+        return [f"{' '.join(words[:2])} does not begin as {' '.join(begin)}"]
     match words:
         case ["mlflow", "server", *rest]:
             from mlflow.cli import cli

@@ -10,7 +10,14 @@ from typing import Annotated
 import typer
 
 from automl.cli import render
-from automl.cli.parameters import HomeOption, JsonOption, Name, home_of, takes_options
+from automl.cli.parameters import (
+    HomeOption,
+    JsonOption,
+    Name,
+    ServingJsonOption,
+    home_of,
+    takes_options,
+)
 from automl.engine.declared_options import checked
 from automl.engine.search_options import MACHINE
 from automl.engine.wishes import Choice
@@ -63,7 +70,12 @@ def _list_running(address: str, as_json: bool) -> None:
 
 
 def status(name: Name, home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Tell how far a search is: its trials, its front, its time."""
+    """Tell how far a search is: its trials, its front, its time.
+
+    One row: its state; trials by how they ended, those unfinished and those shortened for want
+    of time; models on the front; hypervolume, which grows as the front gets better, at most to 1;
+    seconds searched; the share of that time in which trials waited to have latency taken.
+    """
     from automl.engine import searches, statuses
 
     row = statuses.status(searches.open_study(home_of(home), name))
@@ -140,7 +152,7 @@ def ui(
     ] = None,
     port: Annotated[int, typer.Option(help="Port on this machine.", min=1, max=65535)] = 5000,
     home: HomeOption = None,
-    as_json: JsonOption = False,
+    as_json: ServingJsonOption = False,
 ) -> None:
     """Show all searches in MLflow's pages, on this machine only."""
     from automl.engine import searches

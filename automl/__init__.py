@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from automl.models.family import LayerEdit as LayerEdit
     from automl.models.family import ModelFamily as ModelFamily
     from automl.models.family import Network as Network
+    from automl.models.gated_convnet import GatedConvNet as GatedConvNet
+    from automl.models.gated_convnet import GatedStage as GatedStage
     from automl.models.imported import Imported as Imported
     from automl.models.linear import Linear as Linear
     from automl.models.mlp import MLP as MLP
@@ -65,14 +67,22 @@ if TYPE_CHECKING:
     from automl.training.augmentation import Flip as Flip
     from automl.training.augmentation import RandomErasing as RandomErasing
     from automl.training.augmentation import Shift as Shift
+    from automl.training.averaging import EMA as EMA
+    from automl.training.averaging import SWA as SWA
+    from automl.training.averaging import Average as Average
     from automl.training.distillation import Distill as Distill
     from automl.training.distillation import Joint as Joint
     from automl.training.distillation import Mutual as Mutual
     from automl.training.distillation import Taught as Taught
+    from automl.training.image_augmentation import Affine as Affine
+    from automl.training.image_augmentation import Colour as Colour
+    from automl.training.image_augmentation import RandAugment as RandAugment
     from automl.training.loop import Train as Train
     from automl.training.losses import CrossEntropy as CrossEntropy
     from automl.training.losses import Loss as Loss
     from automl.training.losses import MeanSquaredError as MeanSquaredError
+    from automl.training.mixing import Cutmix as Cutmix
+    from automl.training.mixing import Mixing as Mixing
     from automl.training.optimizers import SGD as SGD
     from automl.training.optimizers import Adadelta as Adadelta
     from automl.training.optimizers import Adagrad as Adagrad
@@ -94,6 +104,7 @@ if TYPE_CHECKING:
     from automl.training.schedules import Exponential as Exponential
     from automl.training.schedules import Fixed as Fixed
     from automl.training.schedules import OneCycle as OneCycle
+    from automl.training.schedules import Ramp as Ramp
     from automl.training.schedules import Random as Random
     from automl.training.schedules import Schedule as Schedule
     from automl.training.schedules import Staircase as Staircase

@@ -26,6 +26,7 @@ from automl.models.mlp import MLP
 from automl.recipe import Step
 from automl.space.space import TrialConfig
 from automl.training.augmentation import Augmentation
+from automl.training.averaging import Average
 from automl.training.loop import Train
 from automl.training.losses import Loss
 from automl.training.optimizers import Optimizer
@@ -87,6 +88,14 @@ def test_every_augmentation_trains(augmentation, store):
     reports, result = drive(TrialConfig(DIGITS, ConvNet((8,)), (step,)), store)
     assert result.status == "complete"
     assert reports[-1].metrics["loss"] < reports[0].metrics["loss"]
+
+
+@pytest.mark.parametrize("average", examples(Average))
+def test_every_average_is_of_weights_that_learn(average, store):
+    step = Train(average=average, learning_rate=Fixed(0.01), epochs=8)
+    reports, result = drive(TrialConfig(DIGITS, ConvNet((8,)), (step,)), store)
+    assert result.status == "complete"
+    assert reports[-1].metrics["log_loss"] < reports[0].metrics["log_loss"]
 
 
 @pytest.mark.parametrize("step", examples(Step))

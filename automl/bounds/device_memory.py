@@ -18,8 +18,9 @@ from automl.recipe import Sibling
 from automl.space.space import TrialConfig
 from automl.space.store_keys import sibling_config
 from automl.training.batches import MAX_ROWS_AT_ONCE
-from automl.training.loop import CHECKED_PLACES, Train
+from automl.training.loop import Train
 from automl.training.optimizers import Optimizer
+from automl.training.train_checks import CHECKED_PLACES
 
 NUMBER_BYTES = 4
 PREPARED_COPIES = 3
@@ -83,6 +84,7 @@ def _of_training(
         yield None
         return
     beside = 1 + (step.loss.work_beside() if step.loss else 0.0)
+    kept += step.average is not None
     state = NUMBER_BYTES * layers[0] * (2 + kept) * beside + teacher
     row = layers[1] * beside + PREPARED_COPIES * NUMBER_BYTES * math.prod(info.input_shape)
     yield DeviceMemory(round(state), round(row), _most_rows(step, num_rows))

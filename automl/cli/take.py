@@ -49,8 +49,8 @@ def measure(
     provider: Annotated[
         str, typer.Option(help="Execution provider of onnxruntime: CPU, CUDA, OpenVINO, Xnnpack...")
     ] = "CPU",
-    threads: Annotated[int, typer.Option(metavar="N", min=1, help="Threads of the processor.")] = 1,
-    batch: Annotated[int, typer.Option(metavar="N", min=1, help="Rows of a call.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of the processor.")] = 1,
+    batch: Annotated[int, typer.Option(min=1, help="Rows of a call.")] = 1,
     over: Annotated[
         str, typer.Option(metavar="ssh:USER@HOST", help="Measure on another machine, over SSH.")
     ] = "",

@@ -9,23 +9,21 @@ import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from automl import quality
-from automl.data.dataset import Data, DatasetInfo, Split
+from automl.data.dataset import Data, DatasetInfo, Split, evenly
 from automl.models.dataflow import Seen, flow_of
 from automl.models.deployed import Deployed, device_of, predict, seen_by
 from automl.models.family import Network
-from automl.models.out_of_memory import fewer_rows
 from automl.models.plain_layers import BATCH_NORMS, KINDS
 from automl.models.watching import watching
 from automl.recipe import STATISTICS_ROWS, Context
+from automl.training.batch_norm import estimate_anew
 
 CALIBRATION_ROWS = 512
 LEAST_ROWS = 64
-BATCH = 256
 SAMPLES_PER_LAYER = 65536
 LARGE = 10_000_000
 """Numbers of a network above which a pass of many rows through it is dear."""
@@ -33,10 +31,7 @@ LARGE = 10_000_000
 
 def calibration_rows(data: Data, count: int = CALIBRATION_ROWS) -> Split:
     """Training rows, evenly from first to last, since a dataset may be sorted by its classes."""
-    train = data.train
-    total = len(train.targets)
-    chosen = np.linspace(0, total - 1, min(count, total)).round().astype(np.int64)
-    return Split(train.inputs[chosen], train.targets[chosen], train.rows[chosen])
+    return evenly(data.train, count)
 
 
 def enough_rows(network: Network) -> int:
@@ -131,23 +126,8 @@ def recalibrate(network: Network, context: Context, count: int = STATISTICS_ROWS
         return network
     rows = calibration_rows(context.data, count)
     inputs = seen_by(network, rows.inputs, context.data.info).to(context.device)
-    momenta = [norm.momentum for norm in norms]
-    network.to(context.device).eval()
-
-    def estimate(size: int) -> None:
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.train().momentum = None  # torch's sign for the plain average over batches
-        with torch.no_grad():
-            for batch in interleaved(inputs, size):
-                network(batch)
-
-    try:
-        fewer_rows(estimate, BATCH, least=2)
-    finally:
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
-    return network.eval()
+    estimate_anew(network.to(context.device), norms, inputs)
+    return network
 
 
 def _are_numbers(values: object) -> bool:

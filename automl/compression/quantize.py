@@ -18,6 +18,7 @@ from automl.compression.plain_weights import plain
 from automl.compression.quantization_grid import LIMITS
 from automl.compression.quantized_layers import DYNAMIC, Learned, coded
 from automl.compression.rounded_network import finished, learned
+from automl.data.dataset import DatasetInfo
 from automl.errors import Rejected, UserError
 from automl.models.family import (
     Network,
@@ -27,6 +28,7 @@ from automl.models.possible_network import PossibleNetwork
 from automl.models.weights import Weight
 from automl.recipe import Context, LayerOutcome, Report, Sibling, Step
 from automl.training.loop import Train
+from automl.training.losses import Loss
 from automl.training.optimizers import AdamW
 from automl.training.schedules import Cosine, Warmup
 
@@ -48,7 +50,9 @@ class Quantize(Step):
     `codebook` the codes of less than 8 bits are not evenly spaced but found by k-means. What
     `keep` names, a module or a weight, stays as it is. `training` is quantization-aware training
     after the calibration, of which the better result is kept: by default a short one at 2 and 1
-    bits, none above; with `Train(epochs=0)` none at any width.
+    bits, none above; with `Train(epochs=0)` none at any width. `loss` is that of this training,
+    and asks for it at any width: with `Distill("train")` the network that was trained teaches the
+    one with fewer bits.
     """
 
     bits: int = 8
@@ -59,11 +63,13 @@ class Quantize(Step):
     codebook: bool = False
     training: Train | None = None
     keep: tuple[str, ...] = ()
+    loss: Loss | None = None
     remakes_layers: ClassVar[bool] = True
+    later_fields: ClassVar[Mapping[str, object]] = {"loss": None}
 
     @property
     def teacher(self) -> str | Sibling:
-        return self.training.teacher if self.training else ""
+        return self.aware_training().teacher
 
     @property
     def num_workers(self) -> int:
@@ -84,8 +90,15 @@ class Quantize(Step):
             )
         if self.average_bits and not 1 <= self.average_bits <= 8:
             raise UserError(f"step {self.label!r}: average_bits={self.average_bits} is not 1 to 8")
-        if self.training is not None and self.training.epochs:
-            self.training.check(before)
+        training = self.aware_training()
+        if training.epochs:
+            training.check(before)
+        elif self.loss is not None:
+            raise UserError(f"step {self.label!r} has a loss, but no epochs of training to use it")
+
+    def check_data(self, info: DatasetInfo) -> None:
+        if self.aware_training().epochs:
+            self.aware_training().check_data(info)
 
     def after(self, network: PossibleNetwork) -> list[PossibleNetwork]:
         names = [layer.name for layer in network.float_layers(self.keep)]
@@ -116,10 +129,12 @@ class Quantize(Step):
         training = self.aware_training()
         if not training.epochs:
             return {}
-        plainer: dict[str, Step] = {"training": replace(self, training=Train(epochs=0))}
-        for name, other in training.without_each_technique().items():
-            plainer[name] = replace(self, training=cast(Train, other))
-        return plainer
+        others: dict[str, Step] = {"training": Train(epochs=0)}
+        others |= training.without_each_technique()
+        return {
+            name: replace(self, training=cast(Train, other), loss=None)
+            for name, other in others.items()
+        }
 
     def run(self, network: Network, context: Context) -> Generator[Report, None, Network]:
         network = plain(network.to(context.device).eval(), context)
@@ -176,10 +191,11 @@ class Quantize(Step):
 
     def aware_training(self) -> Train:
         """The training that follows the calibration; of no epochs where none does."""
-        fine = min(self._fewest_bits(), self.activation_bits or 8) >= 4
+        fine = min(self._fewest_bits(), self.activation_bits or 8) >= 4 and self.loss is None
         short = Train(AdamW(weight_decay=0.0), Warmup(Cosine(1e-3)), epochs=AWARE_EPOCHS)
         usual = replace(short, epochs=0) if fine else short
-        return replace(self.training or usual, label=self.label)
+        training = self.training or usual
+        return replace(training, label=self.label, loss=self.loss or training.loss)
 
     def _widths(self, network: Network, found: Changeable, context: Context) -> dict[str, int]:
         """The bits of each weight that can be coded, by its label."""

@@ -122,6 +122,13 @@ class Data:
     info: DatasetInfo = field(repr=False)
 
 
+def evenly(train: TrainingSplit, count: int) -> Split:
+    """Training rows, so many at most, evenly from the first to the last."""
+    total = len(train.targets)
+    chosen = np.linspace(0, total - 1, min(count, total)).round().astype(np.int64)
+    return Split(train.inputs[chosen], train.targets[chosen], train.rows[chosen])
+
+
 def load(dataset: Dataset, seed: int, cache: Path) -> Data:
     """The training and validation rows; the test rows are left to `test_split`."""
     folder = _prepared(dataset, seed, cache)

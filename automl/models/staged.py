@@ -1,4 +1,4 @@
-"""The frame of ResNet and MobileNet: a stem, stages of blocks, an average and a head."""
+"""The frame of ResNet, MobileNet and GatedConvNet: stem, stages of blocks, average and head."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ class Staged(ModelFamily):
     """Stages of blocks; each but the first halves the image while it is above 2 × 2.
 
     Where another stage follows the first may have no block. A block's `path` names its
-    convolutions: the first reads the stage's width, the last gives it, and all but the last
-    give the inner width.
+    convolutions: those that it `reads` with take the stage's width, the first unless it says so;
+    the last gives it, and all but the last give the inner width.
     """
 
     stages: tuple[Stage, ...]
@@ -66,6 +66,7 @@ class Staged(ModelFamily):
     activation: str
     normalisation: str
     path: ClassVar[tuple[str, ...]]
+    reads: ClassVar[tuple[str, ...]] = ()
     has_shortcut: ClassVar[bool]
     """Whether the block that begins a later stage has a convolution beside its path."""
 
@@ -152,8 +153,9 @@ class Staged(ModelFamily):
         blocks = [f"stage{i}.block{j}" for j in range(stage.blocks)]
         made = [f"{block}.path.{self.path[-1]}" for block in blocks]
         made += [f"{blocks[0]}.{name}" for name in beside] if i else ["stem"]
-        read = [f"{block}.path.{self.path[0]}.conv" for block in blocks[min(i, 1) :]]
-        begins = [f"path.{self.path[0]}", *beside]
+        begins = [f"path.{name}" for name in self.reads or self.path[:1]]
+        read = [f"{block}.{name}.conv" for block in blocks[min(i, 1) :] for name in begins]
+        begins += beside
         is_last = i == len(self.stages) - 1
         read += ["head"] if is_last else [f"stage{i + 1}.block0.{name}.conv" for name in begins]
         return Group(stage.width, makers(self.normalisation, *made), readers(*read))

@@ -1,10 +1,13 @@
-"""Batch normalisation over the rows of all ranks: their sums are added up, and the gradients too.
+"""Batch normalisation over the rows of all ranks, and its statistics made anew on given rows.
 
-torch's own SyncBatchNorm does not work on a CPU.
+The sums of all ranks are added up, and the gradients too: torch's own SyncBatchNorm does not work
+on a CPU.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from types import MethodType
 from typing import TypeAlias
 
@@ -13,7 +16,11 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 
+from automl.models.out_of_memory import fewer_rows
+
 BatchNorm: TypeAlias = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d | nn.SyncBatchNorm
+ROWS_AT_ONCE = 256
+"""The rows over which a batch norm takes its moments when they are made anew."""
 
 
 def share_statistics(module: nn.Module) -> None:
@@ -28,6 +35,35 @@ def keep_own_statistics(module: nn.Module) -> None:
     for norm in module.modules():
         if isinstance(norm, BatchNorm):
             vars(norm).pop("forward", None)
+
+
+def estimate_anew(network: nn.Module, norms: Sequence[BatchNorm], inputs: Tensor) -> None:
+    """Give some batch norms of a network the moments of `inputs` (rows, *input shape), alone on
+    this rank. The network is in evaluation mode afterwards.
+
+    Why averaged or changed weights need that: https://arxiv.org/abs/1803.05407.
+    """
+    network.eval()
+    before = [(norm, norm.momentum, vars(norm).get("forward")) for norm in norms]
+
+    def estimate(size: int) -> None:
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.train().momentum = None  # torch's sign for the plain average over batches
+        count = math.ceil(len(inputs) / size)
+        with torch.no_grad():
+            for start in range(count):
+                network(inputs[start::count])
+
+    keep_own_statistics(network)
+    try:
+        fewer_rows(estimate, ROWS_AT_ONCE, least=2)
+    finally:
+        for norm, momentum, forward in before:
+            norm.momentum = momentum
+            if forward is not None:
+                norm.forward = forward  # type: ignore[method-assign]
+    network.eval()
 
 
 class Added(torch.autograd.Function):

@@ -17,8 +17,10 @@ from automl.models.family import Network
 from automl.training.augmentation import Augmentation
 from automl.training.feed import Feed, Planned, moved
 from automl.training.losses import BatchLoss, Outputs
-from automl.training.schedules import Schedule
+from automl.training.mixing import Mix, Mixing, mixup
+from automl.training.schedules import Fixed, Schedule
 
+NO_MIXUP = Fixed(0.0)
 MAX_ROWS_AT_ONCE = 4096
 MAX_NUMBERS_AT_ONCE = 2**28
 """The most of a batch that is prepared at once, in rows and in numbers: 1 GiB of fp32."""
@@ -74,7 +76,8 @@ class Plan:
 class Part:
     """Some rows of a batch: `inputs` (rows, *input shape) and `targets` (rows,) or (rows, outputs).
 
-    Under mixup `share` of each row belongs to `targets`, the rest to `others`, of the same shape.
+    Where rows are mixed, `share` of each belongs to `targets`, the rest to `others`, of the same
+    shape.
     `taught` are the teacher's outputs (rows, outputs), if there is a teacher.
     """
 
@@ -106,10 +109,11 @@ class Batches:
         data: Data,
         inputs: Inputs,
         augmentations: Sequence[Augmentation],
-        mixup: float,
+        mixup: Schedule,
         device: str,
     ) -> None:
         self.inputs, self.augmentations, self.mixup = inputs.to(device), augmentations, mixup
+        self.changes_rows = bool(augmentations) or mixup != NO_MIXUP
         self.info, self.device = data.info, device
         self.feed = Feed(data.train, device)
         targets = torch.from_numpy(data.train.targets)
@@ -134,7 +138,7 @@ class Batches:
         self.teacher = teacher.to(self.device).eval()
         scaling = teacher.spec.model.scaling(self.info)
         self.teachers_inputs = Inputs(self.info, scaling).to(self.device)
-        if all_at_once and not self.augmentations and not self.mixup:
+        if all_at_once and not self.changes_rows:
             self.taught = self.feed.answers(nn.Sequential(self.teachers_inputs, teacher))
 
     def ahead(self, planned: Iterator[Planned]) -> Iterator[Planned]:
@@ -144,8 +148,8 @@ class Batches:
         """
         return self.feed.ahead(planned)
 
-    def take(self, rows: Tensor, num_rows: int) -> Iterator[Part]:
-        """A batch of these rows (rows,), in `num_parts` parts.
+    def take(self, rows: Tensor, num_rows: int, progress: float = 0.0) -> Iterator[Part]:
+        """A batch of these rows (rows,), in `num_parts` parts, at a `progress` of the training.
 
         `num_rows` is the most that a rank has of the batch: all ranks cut into as many parts.
         """
@@ -153,13 +157,18 @@ class Batches:
         for part, raw in zip(torch.tensor_split(rows, number), self.feed.parts(rows, number)):
             part, raw = moved(part, self.device), self._augmented(raw)
             targets = self.targets[part]
-            mix, others = _Mix(), targets
-            if self.mixup:
-                share = torch.distributions.Beta(self.mixup, self.mixup).sample().item()
-                mix = _Mix(share, moved(torch.randperm(len(part)), self.device))
-                others = targets[mix.partners]
+            mix = self._mix(len(part), progress)
+            others = targets if mix.partners is None else targets[mix.partners]
             taught = self._taught(part, raw, mix)
             yield Part(mix(self.inputs(raw)), targets, others, mix.share, taught)
+
+    def _mix(self, num_rows: int, progress: float) -> Mix:
+        for augmentation in self.augmentations:
+            if isinstance(augmentation, Mixing):
+                mix = augmentation.mix(num_rows, self.info.input_shape[1:], self.device)
+                if mix is not None:
+                    return mix
+        return mixup(self.mixup.at(progress), num_rows, self.device)
 
     def _augmented(self, raw: Tensor) -> Tensor:
         if self.augmentations:
@@ -168,7 +177,7 @@ class Batches:
                 raw = augmentation(raw)
         return raw
 
-    def _taught(self, rows: Tensor, raw: Tensor, mix: _Mix) -> Tensor | None:
+    def _taught(self, rows: Tensor, raw: Tensor, mix: Mix) -> Tensor | None:
         if self.taught is not None:
             return self.taught[rows]
         if self.teacher is None:
@@ -176,19 +185,6 @@ class Batches:
         with torch.no_grad():
             taught, _ = answers(self.teacher, mix(self.teachers_inputs(raw)), len(raw))
         return taught
-
-
-@dataclass(frozen=True)
-class _Mix:
-    """Mixup of each row with its partner: (rows, *input shape) in and out."""
-
-    share: float = 1.0
-    partners: Tensor | None = None
-
-    def __call__(self, inputs: Tensor) -> Tensor:
-        if self.partners is None:
-            return inputs
-        return self.share * inputs + (1 - self.share) * inputs[self.partners]
 
 
 def epoch_seed(seed: int, *parts: object) -> int:

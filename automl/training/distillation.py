@@ -78,7 +78,7 @@ class Joint(Taught):
     Both learn from the labels. The model also learns from the teacher's answers and, weighed by
     `hints`, from its hidden layers. The teacher is `model`, or the model itself with every width
     times `width_factor`, and begins untrained. Hidden layers are paired by name, and compared
-    after a learned linear map of the model's channels to the teacher's.
+    after a learned linear map of the model's channels to the teacher's, in shares of their size.
     """
 
     width_factor: float = 2.0

@@ -15,6 +15,9 @@ from automl.models.family import Network, Spec
 from automl.models.watching import watching
 from automl.models.weights import CONVOLUTIONS, TRANSPOSED
 
+LEAST_SIZE = 1e-12
+"""Squares below which hidden values count as 0."""
+
 
 def two_rows(spec: Spec) -> Tensor:
     return torch.zeros(2, *spec.input_shape, dtype=torch.int64 if spec.num_tokens else None)
@@ -42,16 +45,26 @@ class Apprentice(nn.Module):
         self.regressors = nn.ModuleList(nn.Linear(pair.own, pair.theirs) for pair in pairs)
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Both answers (rows, outputs), and the distance of their hidden layers (rows,)."""
+        """Both answers (rows, outputs), and the relative distance of hidden layers (rows,)."""
         names = [pair.name for pair in self.pairs]
         answers, own = _watched(self.model, names, inputs)
         teachers, theirs = _watched(self.teacher, names, inputs)
         apart = answers.new_zeros(len(answers))
         for pair, regressor in zip(self.pairs, self.regressors):
             hint = theirs[pair.name].detach().movedim(pair.dim, -1)
-            error = regressor(own[pair.name].movedim(pair.dim, -1)) - hint
-            apart = apart + (error**2).flatten(1).mean(1) / len(self.pairs)
+            mapped = regressor(own[pair.name].movedim(pair.dim, -1))
+            apart = apart + relative_distance(mapped, hint) / len(self.pairs)
         return answers, teachers, apart
+
+
+def relative_distance(own: Tensor, hint: Tensor) -> Tensor:
+    """The squared distance of hidden values from a hint, both (rows, ..., channels), in shares of
+    the squares of both, which count as fixed: (rows,), from 0 to 2.
+
+    So a hint weighs the same whatever the size of its numbers.
+    """
+    error, sizes = (own - hint) ** 2, own.detach() ** 2 + hint.detach() ** 2
+    return error.flatten(1).mean(1) / (sizes.flatten(1).mean(1) + LEAST_SIZE)
 
 
 def hint_pairs(model: Network, teacher: Network) -> list[HintPair]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from automl.data.dataset import DatasetInfo
-from automl.errors import Rejected, UserError, unknown
+from automl.errors import Rejected, UserError
 from automl.field_types import Above0To1, NotNegative
 from automl.models.deployed import Inputs
 from automl.models.family import Network
@@ -19,21 +19,28 @@ from automl.models.possible_network import PossibleNetwork
 from automl.recipe import STATISTICS_ROWS, Context, Report, Sibling, Step
 from automl.training import parallel
 from automl.training.augmentation import Augmentation
+from automl.training.averaging import Average, Averaging
 from automl.training.batch_norm import keep_own_statistics
-from automl.training.batches import MAX_ROWS_AT_ONCE, Batches, Plan, epoch_seed
+from automl.training.batches import MAX_ROWS_AT_ONCE, NO_MIXUP, Batches, Plan, epoch_seed
 from automl.training.compiled import compiled
 from automl.training.distillation import misfit
 from automl.training.losses import Loss, Outputs, usual
-from automl.training.optimizers import AdamW, Optimizer, keep_zeros
+from automl.training.optimizers import AdamW, Optimizer, clip_gradients, keep_zeros
 from automl.training.parallel import Parallelism, SingleDevice, Spread, Trainee
 from automl.training.precision import PRECISIONS, answers, fast_and_repeatable, gradient_scaler
 from automl.training.rows_at_once import RowsAtOnce, largest_part
 from automl.training.schedules import Cosine, Fixed, Schedule, Warmup
+from automl.training.train_checks import (
+    check_augmentations,
+    check_choice,
+    check_course,
+    check_scales_gradients,
+    check_teacher,
+)
 from automl.training.trainable import Everything, Trainable
 from automl.training.training_state import checkpoint, restore
 from automl.training.validation import Validation
 
-CHECKED_PLACES = [i / 100 for i in range(100)]
 BATCH_SCALING = {"none": 0.0, "sqrt": 0.5, "linear": 1.0}
 
 
@@ -44,11 +51,13 @@ class Train(Step):
     Where no `learning_rate` is given, it is a warmed-up cosine from the optimizer's usual rate;
     where no `loss` is given, the task's own. `batch_size` counts rows over all ranks. With
     `batch_scaling` "linear" or "sqrt" the learning rate holds for the first batch, and grows with
-    the batch or its root. `mixup` is the alpha of https://arxiv.org/abs/1710.09412, 0 for none.
+    the batch or its root. `mixup` is the alpha of https://arxiv.org/abs/1710.09412, 0 for none, or
+    its course, such as `Ramp(0.0, 0.4)`.
     `precision` is "fp32" (in TF32 where a device has it), or "bf16" or "fp16" by autocast, fp16
     with scaled gradients. `trainable` is what learns. With a `row_share` below 1 an epoch is over
     that share of the training rows. A batch that does not fit a device's memory is learned from
-    in parts.
+    in parts. With an `average` the mean of the weights on the way is validated and handed on.
+    Above 0, `clip_gradient_norm` is the most that the norm of all gradients together may be.
     """
 
     optimizer: Optimizer = field(default_factory=AdamW)
@@ -57,7 +66,7 @@ class Train(Step):
     epochs: int = 20
     loss: Loss | None = None
     augmentations: tuple[Augmentation | None, ...] = ()
-    mixup: NotNegative = 0.0
+    mixup: NotNegative | Schedule = 0.0
     batch_scaling: str = "none"
     precision: str = "fp32"
     channels_last: bool = False
@@ -65,7 +74,10 @@ class Train(Step):
     parallelism: Parallelism = field(default_factory=SingleDevice)
     trainable: Trainable = field(default_factory=Everything)
     row_share: Above0To1 = 1.0
+    average: Average | None = None
+    clip_gradient_norm: NotNegative = 0.0
     compresses: ClassVar[bool] = False
+    later_fields: ClassVar[Mapping[str, object]] = {"average": None, "clip_gradient_norm": 0.0}
 
     @property
     def teacher(self) -> str | Sibling:
@@ -96,28 +108,17 @@ class Train(Step):
 
     def without_each_technique(self) -> dict[str, Step]:
         technique = self.loss.technique if self.loss else ""
-        return {technique: replace(self, loss=None)} if technique else {}
+        plainer: dict[str, Step] = {technique: replace(self, loss=None)} if technique else {}
+        return plainer | ({"average": replace(self, average=None)} if self.average else {})
 
     def check(self, before: tuple[Step, ...]) -> None:
         self._check_numbers()
         self.trainable.check(self.label, self.parallelism)
-        labels = [step.label for step in before]
-        if isinstance(self.teacher, Sibling):
-            self.teacher.check()
-        elif self.teacher and self.teacher not in labels:
-            raise UserError(
-                f"step {self.label!r} distils from {self.teacher!r}, which is no step "
-                f"before it; name one of: {', '.join(labels) or '(none stands before it)'}"
-            )
-        for name, known in (("precision", [*PRECISIONS]), ("batch_scaling", [*BATCH_SCALING])):
-            if getattr(self, name) not in known:
-                what = f"{name} of step {self.label!r}"
-                raise UserError(unknown(what, getattr(self, name), known))
-        if self.precision == "fp16" and not self.parallelism.scales_gradients:
-            raise UserError(
-                f"step {self.label!r} trains in fp16, whose gradients "
-                f"{type(self.parallelism).__name__} cannot scale; take bf16"
-            )
+        check_teacher(self.label, self.teacher, [step.label for step in before])
+        check_choice(self.label, "precision", self.precision, PRECISIONS)
+        check_choice(self.label, "batch_scaling", self.batch_scaling, BATCH_SCALING)
+        if self.precision == "fp16":
+            check_scales_gradients(self.label, self.parallelism)
 
     def _check_numbers(self) -> None:
         if self.epochs < 1:
@@ -125,30 +126,14 @@ class Train(Step):
                 f"epochs of step {self.label!r} is {self.epochs}; it must be at least 1, "
                 "and a recipe without the step leaves the model as it is"
             )
-        for name, schedule, least in (
-            ("batch_size", self.batch_size, 1),
-            ("learning_rate", self.learning_rate, 0),
-        ):
-            values = [schedule.at(place) for place in CHECKED_PLACES] if schedule else []
-            if not all(least <= value < math.inf for value in values):
-                raise UserError(
-                    f"{name} of step {self.label!r} runs from {min(values):g} to "
-                    f"{max(values):g}; hold it at {least} or more, e.g. with Clipped"
-                )
+        check_course(self.label, "batch_size", self.batch_size, 1)
+        check_course(self.label, "learning_rate", self.learning_rate, 0)
+        check_course(self.label, "mixup", self._mixup(), 0)
 
     def check_data(self, info: DatasetInfo) -> None:
         if self.loss is not None:
             self.loss.check(info)
-        if info.num_tokens and (self._augmentations() or self.mixup):
-            raise UserError(
-                f"step {self.label!r} augments numbers, but the data is text; leave it out"
-            )
-        for augmentation in self._augmentations():
-            if len(info.input_shape) - 1 < augmentation.needs_space:
-                raise UserError(
-                    f"step {self.label!r} augments with {type(augmentation).__name__}, which does "
-                    f"not suit rows of shape {info.input_shape}; leave it out"
-                )
+        check_augmentations(self.label, self._augmentations(), self._mixup() != NO_MIXUP, info)
 
     def run(self, model: Network, context: Context) -> Generator[Report, None, Network]:
         if not _goes_on(context, 0.0):
@@ -167,10 +152,20 @@ class Train(Step):
         module = config.around(model.cpu(), info).to(context.device)
         module = self._formatted(module, torch.channels_last)
 
+        def train(done: float) -> None:
+            module.train()
+            begin_epoch(done)
+
+        averaging = Averaging(self.average, module, model, context, train)
+
         def build(learning: nn.Module) -> torch.optim.Optimizer:
             optimizer = self.optimizer.build(learning.parameters())
+            if self.clip_gradient_norm:
+                most = self.clip_gradient_norm
+                clip_gradients(optimizer, most, self.parallelism.over_ranks)
             if model.spec.keeps_zeros:
-                keep_zeros(_network(learning), optimizer)
+                keep_zeros(learning, optimizer)
+            averaging.follow(optimizer)
             return optimizer
 
         def state() -> dict[str, bytes]:
@@ -183,6 +178,8 @@ class Train(Step):
         first_epoch, most = parallel.agree(saved)
         at_once = RowsAtOnce(module, loss, self._outputs, most or MAX_ROWS_AT_ONCE)
         called = self._called(at_once, batches, context)
+        if first_epoch:
+            averaging.begin_epoch(first_epoch - 1, self.epochs)
         trainee = Trainee(module, called, optimizer, build, self._outputs, scaler)
         spread = self.parallelism.spread(trainee)
         rank, _ = self.parallelism.share()
@@ -193,11 +190,13 @@ class Train(Step):
                 torch.manual_seed(epoch_seed(context.seed, self.label, epoch, rank))
                 spread.module.train()
                 begin_epoch(epoch / self.epochs)
+                averaging.begin_epoch(epoch, self.epochs)
                 mean_loss = self._epoch(spread, at_once, batches, context, epoch)
                 spread.gather()
                 if mean_loss is None:
                     break
-                metrics = {"loss": mean_loss, **validation.metrics(), **spread.figures()}
+                with averaging.in_place(optimizer):
+                    metrics = {"loss": mean_loss, **validation.metrics(), **spread.figures()}
                 report = Report(self.label, epoch + 1, self.epochs, metrics)
                 if parallel.rank() == 0:
                     context.checkpoints.save(report, state)
@@ -206,6 +205,7 @@ class Train(Step):
             spread.close()
             context.notes.extend(at_once.notes(self.label))
         keep_own_statistics(module)
+        averaging.put(optimizer)
         self._formatted(model, torch.contiguous_format)
         return model.eval()
 
@@ -226,7 +226,7 @@ class Train(Step):
                 return None
             most = math.ceil(num_rows / shares)
             largest = math.ceil(most / batches.num_parts(most))
-            for part in batches.take(rows, most):
+            for part in batches.take(rows, most, progress):
                 total += at_once.learn(spread, part, num_rows / shares, largest)
             spread.step(
                 schedule.at(progress) * (self.batch_size.at(progress) / first_size) ** scaling
@@ -254,7 +254,8 @@ class Train(Step):
     def _batches(self, model: Network, context: Context) -> Batches:
         info = context.data.info
         inputs = Inputs(info, model.spec.model.scaling(info))
-        batches = Batches(context.data, inputs, self._augmentations(), self.mixup, context.device)
+        changes = self._augmentations(), self._mixup()
+        batches = Batches(context.data, inputs, *changes, context.device)
         if self.teacher:
             teacher = context.teacher(self.teacher)
             if problem := misfit(teacher):
@@ -264,6 +265,9 @@ class Train(Step):
 
     def _augmentations(self) -> tuple[Augmentation, ...]:
         return tuple(a for a in self.augmentations if a is not None)
+
+    def _mixup(self) -> Schedule:
+        return self.mixup if isinstance(self.mixup, Schedule) else Fixed(self.mixup)
 
     def _formatted(self, model: nn.Module, memory_format: torch.memory_format) -> nn.Module:
         if self.channels_last:
@@ -293,8 +297,3 @@ class Train(Step):
 def _goes_on(context: Context, done: float) -> bool:
     """Tell whether a training goes on, on every rank alike, of which this share is done."""
     return context.goes_on is None or parallel.agree(context.goes_on(done))
-
-
-def _network(module: nn.Module) -> nn.Module:
-    """The model in a module that is trained; where it holds no whole model, the module."""
-    return next((part for part in module.modules() if isinstance(part, Network)), module)

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NotRequired, Protocol, TypedDict
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from automl.config import Config
 from automl.field_types import Between0And1, From0Below1, NotNegative
+from automl.models.family import Network
 
 FUSED = ("cuda", "xpu", "mps")
-"""Devices for which torch's SGD, Adam and AdamW have one kernel for all parameters."""
+"""Devices for which torch has one kernel for all parameters of these optimizers."""
+ONE_KERNEL = (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW)
+
+
+class Group(TypedDict):
+    """Parameters that an optimizer treats alike."""
+
+    params: list[nn.Parameter]
+    weight_decay: NotRequired[float]
 
 
 class Optimizer(Config):
     """Base of the configs that build a torch optimizer; subclass it to add another.
 
     `usual_learning_rate` is the peak of a `Train` that names no learning rate. With `full_batch`
-    every step takes all rows, whatever the batch size.
+    every step takes all rows, whatever the batch size. Weight decay spares norms and biases, which
+    have fewer than two dimensions, unless `decay_all`.
     """
 
     usual_learning_rate: ClassVar[float] = 1e-3
     full_batch: ClassVar[bool] = False
+    later_fields: ClassVar[Mapping[str, object]] = {"decay_all": True}
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """The optimizer of these parameters; every step sets its learning rate."""
@@ -39,7 +50,7 @@ class GradientDescent(Optimizer):
     full_batch: ClassVar[bool] = True
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        return _on_device(torch.optim.SGD, parameters)
+        return _on_device(torch.optim.SGD, [{"params": list(parameters)}])
 
 
 @dataclass(frozen=True)
@@ -47,32 +58,34 @@ class SGD(Optimizer):
     """Stochastic gradient descent, without momentum."""
 
     weight_decay: NotNegative = 0.0
+    decay_all: bool = False
     usual_learning_rate: ClassVar[float] = 0.1
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        return _on_device(torch.optim.SGD, parameters, weight_decay=self.weight_decay)
+        return _on_device(torch.optim.SGD, _groups(self, parameters))
 
 
 @dataclass(frozen=True)
 class Momentum(Optimizer):
     momentum: From0Below1 = 0.9
     weight_decay: NotNegative = 0.0
+    decay_all: bool = False
     usual_learning_rate: ClassVar[float] = 0.02
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        settings = {"momentum": self.momentum, "weight_decay": self.weight_decay}
-        return _on_device(torch.optim.SGD, parameters, **settings)
+        return _on_device(torch.optim.SGD, _groups(self, parameters), momentum=self.momentum)
 
 
 @dataclass(frozen=True)
 class Nesterov(Optimizer):
     momentum: Between0And1 = 0.9
     weight_decay: NotNegative = 0.0
+    decay_all: bool = False
     usual_learning_rate: ClassVar[float] = 0.02
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        settings = {"momentum": self.momentum, "weight_decay": self.weight_decay}
-        return _on_device(torch.optim.SGD, parameters, nesterov=True, **settings)
+        settings = {"momentum": self.momentum, "nesterov": True}
+        return _on_device(torch.optim.SGD, _groups(self, parameters), **settings)
 
 
 @dataclass(frozen=True)
@@ -82,10 +95,11 @@ class Adam(Optimizer):
     beta1: From0Below1 = 0.9
     beta2: From0Below1 = 0.999
     weight_decay: NotNegative = 0.0
+    decay_all: bool = False
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        settings = {"betas": (self.beta1, self.beta2), "weight_decay": self.weight_decay}
-        return _on_device(torch.optim.Adam, parameters, **settings)
+        betas = self.beta1, self.beta2
+        return _on_device(torch.optim.Adam, _groups(self, parameters), betas=betas)
 
 
 @dataclass(frozen=True)
@@ -93,19 +107,21 @@ class AdamW(Optimizer):
     beta1: From0Below1 = 0.9
     beta2: From0Below1 = 0.999
     weight_decay: NotNegative = 0.01
+    decay_all: bool = False
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        settings = {"betas": (self.beta1, self.beta2), "weight_decay": self.weight_decay}
-        return _on_device(torch.optim.AdamW, parameters, **settings)
+        betas = self.beta1, self.beta2
+        return _on_device(torch.optim.AdamW, _groups(self, parameters), betas=betas)
 
 
 @dataclass(frozen=True)
 class Adagrad(Optimizer):
     weight_decay: NotNegative = 0.0
+    decay_all: bool = False
     usual_learning_rate: ClassVar[float] = 0.02
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.Adagrad(parameters, weight_decay=self.weight_decay)
+        return _on_device(torch.optim.Adagrad, _groups(self, parameters))
 
 
 @dataclass(frozen=True)
@@ -113,11 +129,11 @@ class RMSprop(Optimizer):
     alpha: From0Below1 = 0.99
     momentum: From0Below1 = 0.0
     weight_decay: NotNegative = 0.0
+    decay_all: bool = False
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.RMSprop(
-            parameters, alpha=self.alpha, momentum=self.momentum, weight_decay=self.weight_decay
-        )
+        settings = {"alpha": self.alpha, "momentum": self.momentum}
+        return _on_device(torch.optim.RMSprop, _groups(self, parameters), **settings)
 
 
 @dataclass(frozen=True)
@@ -126,10 +142,11 @@ class Adadelta(Optimizer):
 
     rho: From0Below1 = 0.9
     weight_decay: NotNegative = 0.0
+    decay_all: bool = False
     usual_learning_rate: ClassVar[float] = 1.0
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.Adadelta(parameters, rho=self.rho, weight_decay=self.weight_decay)
+        return _on_device(torch.optim.Adadelta, _groups(self, parameters), rho=self.rho)
 
 
 @dataclass(frozen=True)
@@ -142,6 +159,7 @@ class Muon(Optimizer):
 
     momentum: From0Below1 = 0.95
     weight_decay: NotNegative = 0.01
+    decay_all: bool = False
     usual_learning_rate: ClassVar[float] = 5e-3
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
@@ -160,13 +178,14 @@ class Muon(Optimizer):
                 )
             )
         if others:
-            settings = {"weight_decay": self.weight_decay}
-            parts.append(_on_device(torch.optim.AdamW, others, **settings))
+            parts.append(_on_device(torch.optim.AdamW, _groups(self, others)))
         return _Together(parts)
 
 
-def keep_zeros(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Have the weights (not biases or norms) that are zero now stay zero after every step."""
+def keep_zeros(module: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Have weights (not biases or norms) that are zero now stay zero after every step: those of
+    the model in a module that is trained, or of the module where it holds no whole model."""
+    model = next((part for part in module.modules() if isinstance(part, Network)), module)
     kept = [(p, p.detach() != 0) for p in model.parameters() if p.ndim > 1]
 
     def clear(*_: object) -> None:
@@ -177,19 +196,66 @@ def keep_zeros(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
     optimizer.register_step_post_hook(clear)
 
 
+def clip_gradients(
+    optimizer: torch.optim.Optimizer, most: float, over_ranks: Callable[[Tensor], Tensor]
+) -> None:
+    """Have all gradients together shortened to a norm of at most `most` before every step.
+
+    `over_ranks` adds up squares, of shape (), over ranks whose optimizers move other weights.
+    https://arxiv.org/abs/1211.5063
+    """
+
+    @torch.no_grad()
+    def shorten(*_: object) -> None:
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        norms = [_whole(torch.linalg.vector_norm(gradient)) for gradient in gradients]
+        norm = over_ranks((torch.stack(norms) ** 2).sum()).sqrt()
+        factor = (most / (norm + 1e-6)).clamp(max=1.0)
+        for gradient in gradients:
+            gradient.mul_(factor)
+
+    optimizer.register_step_pre_hook(shorten)
+
+
+def _whole(norm: Tensor) -> Tensor:
+    """The norm, of shape (), of a gradient that may be in pieces, as DTensor."""
+    whole: Tensor = norm.full_tensor() if hasattr(norm, "full_tensor") else norm
+    return whole
+
+
+class _Decaying(Protocol):
+    """An optimizer's config that has weight decay."""
+
+    @property
+    def weight_decay(self) -> float: ...
+
+    @property
+    def decay_all(self) -> bool: ...
+
+
+def _groups(config: _Decaying, parameters: Iterable[nn.Parameter]) -> list[Group]:
+    """Parameters in a group that decays and one that is spared, if there are any of each."""
+    every = list(parameters)
+    spared = [] if config.decay_all else [p for p in every if p.ndim < 2]
+    decayed = every if config.decay_all else [p for p in every if p.ndim >= 2]
+    both = (decayed, config.weight_decay), (spared, 0.0)
+    return [{"params": own, "weight_decay": decay} for own, decay in both if own]
+
+
 def _on_device(
-    kind: Callable[..., torch.optim.Optimizer],
-    parameters: Iterable[nn.Parameter],
-    **settings: object,
+    kind: Callable[..., torch.optim.Optimizer], groups: Sequence[Group], **settings: object
 ) -> torch.optim.Optimizer:
     """An optimizer that moves all parameters in one kernel, where their device has such.
 
     The processor has one, too, which rounds otherwise than the plain one and is not taken;
     parameters in pieces, as DTensor, have none with those that are whole.
     """
-    own = list(parameters)
-    is_fused = all(type(p) is nn.Parameter and p.device.type in FUSED for p in own)
-    return kind(own, **settings, **({"fused": True} if own and is_fused else {}))
+    own = [parameter for group in groups for parameter in group["params"]]
+    is_fused = kind in ONE_KERNEL and all(
+        type(p) is nn.Parameter and p.device.type in FUSED for p in own
+    )
+    return kind(groups, **settings, **({"fused": True} if own and is_fused else {}))
 
 
 class _Together(torch.optim.Optimizer):

@@ -63,6 +63,7 @@ class Spread:
         """Move the weights by the gradients, and forget these."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
+        self.trainee.scaler.unscale_(self.optimizer)
         self.trainee.scaler.step(self.optimizer)
         self.trainee.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
@@ -101,6 +102,10 @@ class Parallelism(Config):
 
     def prepare(self, module: nn.Module) -> None:
         """Change how the plain module computes, where its rows are on several ranks."""
+
+    def over_ranks(self, squares: Tensor) -> Tensor:
+        """The sum, of shape (), over the ranks whose optimizers move weights of their own."""
+        return squares
 
     def spread(self, trainee: Trainee) -> Spread:
         """Begin to train. Raises Rejected where the module cannot be spread so."""
@@ -151,8 +156,7 @@ class SharedRows(Spread):
 
 class _Replicated(SharedRows):
     def gather(self) -> None:
-        for tensor in tensor_state(self.trainee.module).values():
-            dist.broadcast(tensor, src=0)
+        send_to_all(self.trainee.module)
 
 
 def rank() -> int:
@@ -177,6 +181,13 @@ def agree(value: T, source: int = 0) -> T:
     box = [value]
     dist.broadcast_object_list(box, src=source)
     return box[0]
+
+
+def send_to_all(module: nn.Module) -> None:
+    """Have a module be on every rank what it is on rank 0."""
+    if world_size() > 1:
+        for tensor in tensor_state(module).values():
+            dist.broadcast(tensor, src=0)
 
 
 def least(value: int) -> int:

@@ -34,6 +34,11 @@ class Pipeline(Parallelism):
     num_workers: Count = 2
     num_microbatches: Count = 4
 
+    def over_ranks(self, squares: Tensor) -> Tensor:
+        """The sum, of shape (), over the ranks' runs of layers."""
+        dist.all_reduce(squares)
+        return squares
+
     def spread(self, trainee: Trainee) -> Spread:
         network = trainee.module
         if not isinstance(network, Network) or not isinstance(network.body, nn.Sequential):

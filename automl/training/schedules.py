@@ -12,7 +12,7 @@ from automl.field_types import Between0And1, Count, From0Below1, Positive
 
 
 class Schedule(Config):
-    """Base of a learning rate or a batch size over the course of a training."""
+    """Base of a learning rate, a batch size or a mixup over the course of a training."""
 
     def at(self, progress: float) -> float:
         """The number when a share `progress` in [0, 1) of the training is done."""
@@ -27,6 +27,17 @@ class Fixed(Schedule):
 
     def at(self, progress: float) -> float:
         return self.value
+
+
+@dataclass(frozen=True)
+class Ramp(Schedule):
+    """A straight course from `initial` to `final`."""
+
+    initial: float
+    final: float
+
+    def at(self, progress: float) -> float:
+        return self.initial + (self.final - self.initial) * progress
 
 
 @dataclass(frozen=True)

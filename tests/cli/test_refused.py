@@ -32,6 +32,7 @@ from automl.space.exploring import validate
 from automl.space.sampling import replay, sample
 from automl.space.space import Space, TrialConfig
 from automl.training.augmentation import Augmentation, Flip, RandomErasing, Shift
+from automl.training.averaging import Average
 from automl.training.distillation import Distill, Joint, Mutual
 from automl.training.loop import Train
 from automl.training.losses import Loss, MeanSquaredError
@@ -266,6 +267,8 @@ def _around(value):
             return training(learning_rate=value)
         case Augmentation():
             return training(augmentations=(value,))
+        case Average():
+            return training(average=value)
         case Loss():
             return space_of(Train(), Train(label="taught", loss=value))
         case Step():

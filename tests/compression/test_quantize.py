@@ -3,16 +3,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 import torch
-from helpers.trials import finish
+from helpers.trials import finish, load
 from onnx import load_from_string, numpy_helper
 
 from automl.compression.calibration import seen_rows
 from automl.compression.changeable import changeable
 from automl.compression.coded_weight import along, computing, each_once
 from automl.compression.quantization_grid import codes_of
-from automl.compression.quantize import Quantize
+from automl.compression.quantize import AWARE_EPOCHS, Quantize
 from automl.compression.quantized_layers import Learned, coded
 from automl.compression.rounded_network import learned
+from automl.data.sklearn import Sklearn
 from automl.errors import Rejected, UserError
 from automl.export import onnx
 from automl.export.claims import broken_claim, claims
@@ -23,7 +24,9 @@ from automl.models.mlp import MLP
 from automl.models.resnet import ResNet, ResNetStage
 from automl.models.transformer import Transformer, TransformerLayer
 from automl.runtimes import onnx as runtime
+from automl.training.distillation import Distill
 from automl.training.loop import Train
+from automl.training.losses import CrossEntropy
 from automl.training.schedules import Cosine
 
 SMALL = ResNet((ResNetStage(8), ResNetStage(16)))
@@ -148,6 +151,30 @@ def test_quantization_aware_training_goes_on_where_it_was_killed(trained, contex
     killed.close()
     resumed = finish(step.run(network, context)).state_dict()
     assert all(torch.equal(resumed[name], whole[name]) for name in whole)
+
+
+def test_a_network_teaches_the_one_with_fewer_bits(trained, context):
+    """A loss asks for training at any width, whose teacher is the named step's network."""
+    network, asked = trained(MLP((16,))), []
+
+    def teacher(label):
+        asked.append(label)
+        return network
+
+    step = Quantize(bits=4, loss=Distill("train", weight=0.9))
+    assert step.teacher == "train"
+    reports = list(step.run(network, replace(context, teacher=teacher)))
+    assert asked == ["train"] and len(reports) == AWARE_EPOCHS
+    assert step.without_each_technique() == {
+        "training": Quantize(bits=4, training=Train(epochs=0)),
+        "teaching": Quantize(bits=4, training=replace(step.aware_training(), loss=None)),
+    }
+    with pytest.raises(UserError, match="step 'quantize' distils from 'train', which is no step"):
+        step.check(())
+    with pytest.raises(UserError, match="for a regression use MeanSquaredError"):
+        Quantize(loss=CrossEntropy()).check_data(load(Sklearn("diabetes")).info)
+    with pytest.raises(UserError, match="has a loss, but no epochs of training to use it"):
+        Quantize(loss=Distill("train"), training=Train(epochs=0)).check((Train(),))
 
 
 def test_what_a_block_and_its_shortcut_read_is_rounded_once(trained, context):

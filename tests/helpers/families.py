@@ -10,6 +10,7 @@ from automl.data.text import Text
 from automl.models.convnet import ConvNet
 from automl.models.convnet1d import ConvNet1d
 from automl.models.family import Network, Spec
+from automl.models.gated_convnet import GatedConvNet, GatedStage
 from automl.models.linear import Linear
 from automl.models.mlp import MLP
 from automl.models.mobilenet import MobileNet, MobileNetStage
@@ -31,6 +32,7 @@ SMALL = [
     (ConvNet((16, 16)), IMAGE),
     (ResNet((ResNetStage(16), ResNetStage(24))), IMAGE),
     (MobileNet((MobileNetStage(16), MobileNetStage(24))), IMAGE),
+    (GatedConvNet((GatedStage(16), GatedStage(24)), 5), IMAGE),
     (ENCODER, IMAGE),
     (ENCODER, SERIES),
     (ENCODER, TEXT),

@@ -12,6 +12,7 @@ from automl.models.family import ModelFamily
 from automl.models.pretrained import Pretrained
 from automl.recipe import Step
 from automl.training.augmentation import Augmentation
+from automl.training.averaging import Average
 from automl.training.losses import Loss
 from automl.training.optimizers import Optimizer
 from automl.training.schedules import Fixed, Schedule
@@ -20,7 +21,7 @@ from helpers.pretrained import image_encoder
 import_choices()
 EXAMPLES = {"int": 8, "float": 0.5, "tuple[int, ...]": (16, 16), "Schedule": Fixed(0.5)}
 
-KINDS = [Optimizer, Schedule, Loss, Augmentation, Step, ModelFamily]
+KINDS = [Optimizer, Schedule, Loss, Augmentation, Average, Step, ModelFamily]
 
 
 def net():

@@ -22,6 +22,7 @@ from automl.models.convnet import ConvNet
 from automl.models.convnet1d import ConvNet1d
 from automl.models.deployed import Deployed, predict
 from automl.models.family import Network, count_parameters
+from automl.models.gated_convnet import GatedConvNet, GatedStage
 from automl.models.linear import Linear
 from automl.models.mlp import MLP
 from automl.models.mobilenet import MobileNet, MobileNetStage
@@ -35,6 +36,7 @@ ODD = [
     (MLP((6, 5), normalisation="none"), IMAGE),
     (ResNet((ResNetStage(8, 2), ResNetStage(8, 2, inner=(4, 6)), ResNetStage(3))), IMAGE),
     (MobileNet((MobileNetStage(8, 2), MobileNetStage(8, 2, 1)), 5, "silu", "none"), IMAGE),
+    (GatedConvNet((GatedStage(8, 2), GatedStage(8, 2, 1)), 3, "relu", "none"), IMAGE),
     (Transformer((TransformerLayer(3, 5), TransformerLayer(2, 8)), 12, head_dim=4), IMAGE),
     (ConvNet1d((7, 5), 3, "gelu", "none"), SERIES),
 ]
@@ -42,6 +44,7 @@ IN_FLOAT = [
     (Linear(), IMAGE),
     (ResNet((ResNetStage(16), ResNetStage(24)), 3, "hardswish", "group"), IMAGE),
     (MobileNet((MobileNetStage(16), MobileNetStage(24))), IMAGE),
+    (GatedConvNet((GatedStage(16), GatedStage(24))), IMAGE),
     (ENCODER, TEXT),
     (ConvNet1d((16, 16)), TEXT),
 ]
@@ -55,6 +58,7 @@ DEEP = [
     (ResNet((ResNetStage(8, 2), ResNetStage(8, 3, inner=(4, 5, 6)), ResNetStage(6))), IMAGE, 4),
     (ResNet((ResNetStage(8), ResNetStage(8)), activation="silu"), IMAGE, 1),
     (MobileNet((MobileNetStage(8, 2), MobileNetStage(8, 2, 3))), IMAGE, 3),
+    (GatedConvNet((GatedStage(8, 2), GatedStage(8, 3))), IMAGE, 4),
     (Transformer((TransformerLayer(3, 5), TransformerLayer(2, 8)), 12, head_dim=4), IMAGE, 2),
     (ENCODER.with_widths((4, 32)), TEXT, 0),
     (replace(ENCODER, layers=ENCODER.layers * 3), TEXT, 3),
@@ -127,7 +131,7 @@ def test_a_block_of_mobilenet_expands_what_it_reads():
 
 @pytest.mark.parametrize("normalisation", ["group", "layer"])
 def test_no_cut_is_exact_where_a_norm_mixes_the_units(normalisation):
-    for family in (MLP(), ConvNet(), ResNet(), MobileNet(), ConvNet1d()):
+    for family in (MLP(), ConvNet(), ResNet(), MobileNet(), GatedConvNet(), ConvNet1d()):
         assert replace(family, normalisation=normalisation).groups() == ()
 
 
@@ -221,7 +225,7 @@ def test_what_a_family_cannot_take_it_says_in_a_sentence(family, shape, sentence
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 3, 3), (3, 5, 40), (3, 1), (3, 10)])
 def test_deep_networks_take_small_rows(shape):
-    of_images = (ConvNet((8,) * 5), ResNet((ResNetStage(8),) * 5), MobileNet())
+    of_images = (ConvNet((8,) * 5), ResNet((ResNetStage(8),) * 5), MobileNet(), GatedConvNet())
     for family in of_images if len(shape) == 3 else (ConvNet1d((8,) * 5), Transformer()):
         assert built(family, shape).eval()(rows(shape, 1)).isfinite().all()
 

@@ -24,9 +24,11 @@ from automl.recipe import Sibling
 from automl.training.augmentation import Augmentation, Flip, Shift
 from automl.training.batches import Batches
 from automl.training.distillation import Distill, Joint, Mutual
+from automl.training.hints import relative_distance
 from automl.training.loop import Train
+from automl.training.mixing import Cutmix
 from automl.training.optimizers import Nesterov
-from automl.training.schedules import Cosine
+from automl.training.schedules import Cosine, Fixed
 
 logits = torch.tensor([[2.0, 0.0, -1.0], [0.5, 0.2, 0.1]])
 taught = torch.tensor([[3.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
@@ -190,6 +192,18 @@ def test_a_student_that_is_its_teacher_has_no_distance_left(family, spec, hidden
     assert (apart < 1e-10).all()
 
 
+def test_the_size_of_hidden_numbers_does_not_weigh():
+    torch.manual_seed(0)
+    own, hint = torch.randn(4, 5, 3), torch.randn(4, 5, 3)
+    distance = relative_distance(own, hint)
+    assert torch.allclose(relative_distance(1000 * own, 1000 * hint), distance)
+    assert ((distance > 0) & (distance <= 2)).all()
+    assert torch.allclose(relative_distance(-hint, hint), torch.full((4,), 2.0))
+    silent = torch.zeros(4, 5, 3, requires_grad=True)
+    relative_distance(silent, torch.zeros(4, 5, 3)).sum().backward()
+    assert not silent.grad.any()
+
+
 def test_a_teacher_has_each_width_of_the_model_times_the_factor(build, context):
     module = Joint(width_factor=1.5).around(build(ConvNet((8, 16))), context.data.info)
     assert module.teacher.spec.model == ConvNet((12, 24))
@@ -241,10 +255,10 @@ def test_a_teacher_answers_once_where_rows_stay_as_they_are(options, passes, con
     assert sum(seen) == while_checked + passes * len(context.data.train.targets)
 
 
-@pytest.mark.parametrize("mixup", [0.0, 0.4])
-@pytest.mark.parametrize("augmentations", [(), (Same(),)])
+@pytest.mark.parametrize("mixup", [Fixed(0.0), Fixed(0.4)], ids=["", "mixup"])
+@pytest.mark.parametrize("augmentations", [(), (Same(),), (Cutmix(probability=1.0),)], ids=str)
 def test_a_teacher_sees_rows_scaled_as_it_was_trained(augmentations, mixup, context):
-    """Under mixup a linear teacher's answers are mixed as the rows are."""
+    """A teacher answers the rows as they are mixed."""
     data = context.data
     teacher = untrained(Imported(seeded, mean=(3.0,), std=(2.0,)), data.info)
     batches = Batches(data, Inputs(data.info, data.info.inputs), augmentations, mixup, "cpu")
@@ -253,7 +267,7 @@ def test_a_teacher_sees_rows_scaled_as_it_was_trained(augmentations, mixup, cont
     (part,) = batches.take(rows, len(rows))
     raw = torch.from_numpy(data.train.inputs[:50])
     expected = predict(Deployed(teacher, data.info), raw)
-    if not mixup:
+    if part.share == 1.0:
         assert torch.allclose(part.taught, expected, atol=1e-5)
         return
     mean, std = data.info.inputs.mean[0], data.info.inputs.std[0]

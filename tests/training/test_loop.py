@@ -15,11 +15,14 @@ from automl.models.linear import Linear
 from automl.models.mlp import MLP
 from automl.space.space import TrialConfig
 from automl.training.augmentation import Flip, Shift
+from automl.training.averaging import EMA
 from automl.training.distillation import Distill
+from automl.training.image_augmentation import Affine, Colour, RandAugment
 from automl.training.loop import Train
 from automl.training.losses import CrossEntropy, MeanSquaredError
+from automl.training.mixing import Cutmix
 from automl.training.optimizers import SGD, Adadelta, AdamW, GradientDescent, Muon, Nesterov
-from automl.training.schedules import Cosine, Exponential, Fixed, Staircase
+from automl.training.schedules import Cosine, Exponential, Fixed, Ramp, Staircase
 
 
 def weights(network):
@@ -99,8 +102,15 @@ def test_distillation_learns_from_the_named_step(config, store):
         Train(channels_last=True, augmentations=(Flip(), Shift(1), None), epochs=4),
         Train(optimizer=Adadelta(), mixup=0.4, batch_scaling="linear", epochs=4),
         Train(optimizer=GradientDescent(), loss=CrossEntropy(0.1, balanced=True), epochs=4),
+        Train(
+            augmentations=(Affine(), Colour(), RandAugment(1, 0.1), Cutmix()),
+            mixup=Ramp(0.0, 0.2),
+            average=EMA(),
+            clip_gradient_norm=1.0,
+            epochs=4,
+        ),
     ],
-    ids=["bf16", "channels_last", "mixup", "full_batch"],
+    ids=["bf16", "channels_last", "mixup", "full_batch", "changed_rows"],
 )
 def test_every_way_of_training_learns_and_goes_on_bit_identically(step, context, build):
     whole = step.run(build(ConvNet((8,))), context)
@@ -173,6 +183,7 @@ def test_training_without_a_compiler_works_and_is_noted(context, build, monkeypa
         (Train(batch_size=Exponential(8, 0.1)), "from 0.8.* to 8; hold it at 1 or more"),
         (Train(batch_size=Fixed(math.inf)), "batch_size of step 'train' runs from inf"),
         (Train(learning_rate=Fixed(-0.1)), "learning_rate of step 'train' runs from -0.1"),
+        (Train(mixup=Ramp(0.5, -0.5)), "mixup of step 'train' runs from -0.49 to 0.5; hold it"),
     ],
 )
 def test_a_step_that_cannot_be_is_told(step, sentence):

@@ -1,12 +1,28 @@
 """Optimizers of one kernel: where a device has such, tried with the processor's."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
+from automl.config import decode, encode
 from automl.training import optimizers
-from automl.training.optimizers import SGD, Adam, AdamW, GradientDescent, Momentum, Muon, Nesterov
+from automl.training.optimizers import (
+    SGD,
+    Adadelta,
+    Adagrad,
+    Adam,
+    AdamW,
+    GradientDescent,
+    Momentum,
+    Muon,
+    Nesterov,
+    RMSprop,
+    clip_gradients,
+)
 
+EVERY = [SGD(), Momentum(), Nesterov(), Adam(), AdamW(), Adagrad(), RMSprop(), Adadelta(), Muon()]
 ONE_KERNEL = [GradientDescent(), SGD(), Momentum(), Nesterov(), Adam(), AdamW()]
 
 
@@ -39,3 +55,41 @@ def test_parameters_in_pieces_are_moved_one_by_one(monkeypatch):
     monkeypatch.setattr(optimizers, "FUSED", ("cpu",))
     optimizer, _ = moved(AdamW(), Piece)
     assert not optimizer.param_groups[0].get("fused")
+
+
+@pytest.mark.parametrize(("most", "expected"), [(1.0, [0.6, 0.8]), (6.0, [3.0, 4.0])])
+@pytest.mark.parametrize("config", [SGD(), Muon()], ids=["SGD", "Muon"])
+def test_gradients_are_shortened_together(config, most, expected):
+    parameters = [nn.Parameter(torch.zeros(1, 1)), nn.Parameter(torch.zeros(1)), nn.Parameter()]
+    optimizer = config.build(parameters[:2])
+    clip_gradients(optimizer, most, lambda squares: squares)
+    parameters[0].grad, parameters[1].grad = torch.full((1, 1), 3.0), torch.full((1,), 4.0)
+    optimizer.step()
+    found = [parameter.grad.item() for parameter in parameters[:2]]
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("config", EVERY, ids=lambda config: type(config).__name__)
+def test_decay_spares_what_has_less_than_two_dimensions(config):
+    """A step of gradient 0 moves what decays, and nothing else."""
+
+    def shrunk(config):
+        kernel, matrix, scale = (nn.Parameter(torch.ones((2,) * n)) for n in (4, 2, 1))
+        optimizer = config.build([scale, kernel, matrix])
+        for parameter in (kernel, matrix, scale):
+            parameter.grad = torch.zeros_like(parameter)
+        for group in optimizer.param_groups:
+            group["lr"] = 0.1
+        optimizer.step()
+        return [bool((parameter < 1).all()) for parameter in (kernel, matrix, scale)]
+
+    config = replace(config, weight_decay=0.5)
+    assert shrunk(config) == [True, True, False]
+    assert shrunk(replace(config, decay_all=True)) == [True, True, True]
+    assert shrunk(replace(config, weight_decay=0.0)) == [False, False, False]
+
+
+def test_a_config_without_the_choice_decays_all():
+    """As one did that was written before there was the choice."""
+    assert decode({"type": "SGD", "weight_decay": 0.5}) == SGD(0.5, decay_all=True)
+    assert "decay_all" not in encode(SGD(0.5, decay_all=True))

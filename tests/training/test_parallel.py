@@ -18,6 +18,7 @@ from automl.models.transformer import Transformer
 from automl.recipe import Context
 from automl.store import Store
 from automl.training import batches, parallel
+from automl.training.averaging import EMA
 from automl.training.batches import Part
 from automl.training.distillation import Joint, Mutual
 from automl.training.loop import Train
@@ -40,6 +41,7 @@ OPTIMIZERS = {MLP: AdamW(), ConvNet: AdamW(), Transformer: Momentum()}
 """The bias of an attention's keys has no gradient but rounding: AdamW would make much of it."""
 BATCHES = [range(start, start + size) for start, size in ((0, 32), (32, 24), (56, 31), (87, 16))]
 EXACT = 1e-12
+AVERAGED = {"average": EMA(), "clip_gradient_norm": 0.3}
 
 
 def learned(mode, family, micro=1):
@@ -104,6 +106,8 @@ def rank(index, folder):
             Store(folder).write(f"{name}.{model}", {f"{index}.safetensors": file})
         network = train(f"{folder}/{name}", "plain", parallelism=mode)
         Store(folder).write(f"{name}{index}", dump(network))
+        network = train(f"{folder}/averaged{name}", "plain", parallelism=mode, **AVERAGED)
+        Store(folder).write(f"averaged{name}{index}", dump(network))
     batches.MAX_ROWS_AT_ONCE = 77  # one rank has a row more than 7 parts of it, one has not
     train(f"{folder}/full", "plain", GradientDescent(), parallelism=DataParallel(2))
     for name in LOSSES:
@@ -147,12 +151,16 @@ def test_two_ranks_learn_what_one_process_learns(ranks, name, model):
 
 
 @pytest.mark.parametrize("name", MODES)
-def test_a_step_trains_alike_in_every_parallelism(ranks, name):
-    files = [Store(ranks).read(f"{name}{index}", "weights.safetensors") for index in range(2)]
-    assert files[0] == files[1]
-    found = safetensors.torch.load(files[0])
-    for weight, expected in train(f"{ranks}/{name}alone", "plain").state_dict().items():
-        assert torch.allclose(found[weight], expected, atol=1e-4)
+@pytest.mark.parametrize(
+    ("how", "options"), [("", {}), ("averaged", AVERAGED)], ids=["", "averaged"]
+)
+def test_a_step_trains_alike_in_every_parallelism(ranks, name, how, options):
+    read = [Store(ranks).read(f"{how}{name}{i}", "weights.safetensors") for i in range(2)]
+    assert read[0] == read[1]
+    found = safetensors.torch.load(read[0])
+    expected = train(f"{ranks}/{how}{name}alone", "plain", **options).state_dict()
+    for weight, value in expected.items():
+        assert torch.allclose(found[weight], value, atol=1e-4)
 
 
 def test_what_learns_beside_the_model_is_the_same_on_two_ranks(ranks):

@@ -11,9 +11,10 @@ from automl.config import choices, import_choices
 from automl.errors import UserError
 from automl.models.convnet import ConvNet
 from automl.models.mlp import MLP
+from automl.training import optimizers
 from automl.training.loop import Train
-from automl.training.optimizers import SGD, Adam, AdamW, Muon, Nesterov
-from automl.training.parallel import Parallelism
+from automl.training.optimizers import SGD, Adam, AdamW, Muon, Nesterov, clip_gradients
+from automl.training.parallel import Parallelism, Spread, Trainee
 from automl.training.precision import (
     PRECISIONS,
     answers,
@@ -66,6 +67,18 @@ def test_a_step_whose_gradients_overflow_is_left_out_and_the_next_is_scaled_less
         moved = any(not torch.equal(before[name], t) for name, t in layer.state_dict().items())
         assert moved is moves
         assert (scaler.get_scale() < scale) is not moves
+
+
+@pytest.mark.parametrize("fused", [(), ("cpu",)], ids=["plain", "fused"])
+def test_gradients_are_clipped_as_they_are_without_a_scale(fused, monkeypatch):
+    monkeypatch.setattr(optimizers, "FUSED", fused)
+    scaler, layer = gradient_scaler("fp16", "cpu"), nn.Linear(1, 1, bias=False)
+    before, optimizer = layer.weight.item(), SGD().build(layer.parameters())
+    clip_gradients(optimizer, 0.5, lambda squares: squares)
+    trainee = Trainee(layer, layer, optimizer, SGD().build, nn.Module.__call__, scaler)
+    scaler.scale(3 * layer(torch.ones(1, 1)).sum()).backward()
+    Spread(trainee, layer, optimizer).step(1.0)
+    assert before - layer.weight.item() == pytest.approx(0.5, abs=1e-5)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

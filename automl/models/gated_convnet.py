@@ -1,0 +1,66 @@
+"""Blocks of large depthwise convolutions that a gate multiplies.
+
+Gates on convolutions: https://arxiv.org/abs/2211.03295 and https://arxiv.org/abs/2405.07992
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from automl.field_types import Count
+from automl.models.building_blocks import Residual
+from automl.models.family import chain
+from automl.models.staged import Stage, Staged
+
+
+@dataclass(frozen=True)
+class GatedStage(Stage):
+    """Inside, each block is `expansion` times as wide as what it reads, or as `inner` says."""
+
+    expansion: Count = 2
+
+    def default_inner(self, inputs: int) -> int:
+        return self.expansion * inputs
+
+
+@dataclass(frozen=True)
+class GatedConvNet(Staged):
+    """Blocks multiply what large depthwise kernels see by gates, which look at one pixel each.
+
+    A block that begins a later stage has no residual, at whatever size of the image.
+    """
+
+    stages: tuple[GatedStage, ...] = (GatedStage(16), GatedStage(24), GatedStage(40))
+    kernel_size: Count = 7
+    activation: str = "silu"
+    normalisation: str = "batch"
+    path: ClassVar[tuple[str, ...]] = ("value", "depthwise", "gate", "project")
+    reads: ClassVar[tuple[str, ...]] = ("value", "gate")
+    has_shortcut: ClassVar[bool] = False
+
+    def block(self, inputs: int, inner: int, outputs: int, stride: int, begins: bool) -> nn.Module:
+        path = Gated(
+            value=self.convolution(inputs, inner, 1, active=False),
+            depthwise=self.convolution(inner, inner, stride=stride, groups=inner, active=False),
+            gate=self.convolution(inputs, inner, 1, stride=stride),
+            project=self.convolution(inner, outputs, 1, active=False),
+        )
+        return chain([("path", path)]) if begins else Residual(path)
+
+
+class Gated(nn.Module):
+    """Values that are spread over the image, each multiplied by its gate, and then put together."""
+
+    def __init__(
+        self, value: nn.Module, depthwise: nn.Module, gate: nn.Module, project: nn.Module
+    ) -> None:
+        super().__init__()
+        self.value, self.depthwise, self.gate, self.project = value, depthwise, gate, project
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """The outputs (rows, channels, *space) for inputs (rows, channels, *space)."""
+        outputs: Tensor = self.project(self.depthwise(self.value(inputs)) * self.gate(inputs))
+        return outputs

@@ -7,7 +7,7 @@ import inspect
 import json
 import pkgutil
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
@@ -39,6 +39,9 @@ class Config:
     registered: ClassVar[dict[str, type[Config]]] = {}
     paths: ClassVar[tuple[str, ...]] = ()
     """The fields that are paths of files or folders; an empty one is none."""
+    later_fields: ClassVar[Mapping[str, object]] = {}
+    """The fields that the class did not always have, each with the value that says what was so
+    before. With that value a field is left out of JSON, so that store keys stay what they were."""
 
     def fingerprint(self) -> str:
         """A text that changes whenever what the config stands for does."""
@@ -177,8 +180,9 @@ def encode(value: Any) -> Any:
     A dict with a key of that name is {"type": "dict", "items": {...}}.
     """
     if isinstance(value, Config):
-        own = {f.name: encode(getattr(value, f.name)) for f in fields(value)}  # type: ignore[arg-type]
-        return {"type": type(value).__name__, **own}
+        own = {f.name: getattr(value, f.name) for f in fields(value)}  # type: ignore[arg-type]
+        said = {n: v for n, v in own.items() if (n, v) not in value.later_fields.items()}
+        return {"type": type(value).__name__, **{name: encode(v) for name, v in said.items()}}
     if isinstance(value, tuple | list):
         return [encode(item) for item in value]
     if isinstance(value, dict):
@@ -197,7 +201,8 @@ def decode(data: Any) -> Any:
         if cls is None:
             raise UserError(f"no class named {data['type']!r} is registered")
         try:
-            return cls(**{key: decode(item) for key, item in data.items() if key != "type"})
+            said = {key: decode(item) for key, item in data.items() if key != "type"}
+            return cls(**{**cls.later_fields, **said})
         except TypeError as error:
             raise UserError(f"{data['type']}: {error}") from None
     if isinstance(data, dict):

@@ -45,6 +45,14 @@ def codes_of(scaled: Tensor, bits: float, levels: tuple[int, ...] = ()) -> Tenso
     return whole.clamp(-limit, limit)
 
 
+def codes_at(bits: float, levels: tuple[int, ...] = ()) -> Tensor:
+    """Every code of a width, or of a codebook, from the least to the largest, (codes,)."""
+    if levels:
+        return torch.tensor(levels, dtype=torch.float32)
+    limit = LIMITS[bits]
+    return torch.arange(-limit, limit + 1, 2 if bits in ODD else 1, dtype=torch.float32)
+
+
 def reach(bits: float, levels: tuple[int, ...] = ()) -> float:
     """The distance from 0 up to which the last code is the nearest: a half step beyond the code."""
     if levels:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, cast
+from typing import ClassVar, Literal, cast
 
 from torch import nn
 
 from automl.compression.calibration import first_metric, reading_numbers
 from automl.compression.changeable import Changeable, changeable
 from automl.compression.coded_weight import Codes
+from automl.compression.gptq import compensated
 from automl.compression.integer_kernels import is_slow_in_integers, takes_integers
 from automl.compression.layer_sensitivity import estimated_once, in_fewer_bits, spread
 from automl.compression.plain_weights import plain
@@ -51,6 +52,10 @@ class Quantize(Step):
     `keep` names, a module or a weight, stays as it is. `training` is quantization-aware training
     after the calibration, of which the better result is kept: by default a short one below
     4 bits, none above; with `Train(epochs=0)` none at any width.
+
+    With `rounding` "gptq" a linear or convolution layer's codes of less than 8 bits are not the
+    nearest ones, but those that together change least of what the layer gives on calibration rows;
+    scales, biases and statistics of batch norms follow, and a training begins there.
     """
 
     bits: float = 8
@@ -61,6 +66,8 @@ class Quantize(Step):
     codebook: bool = False
     training: Train | None = None
     keep: tuple[str, ...] = ()
+    rounding: Literal["nearest", "gptq"] = "nearest"
+    later_fields: ClassVar[Mapping[str, object]] = {"rounding": "nearest"}
     remakes_layers: ClassVar[bool] = True
 
     @property
@@ -129,6 +136,8 @@ class Quantize(Step):
             network, self._layer_edits(found.weights, widths, reading), context
         )
         context.outcomes[self.label] = _outcomes(found, widths, refused)
+        if self.rounding == "gptq":
+            start = compensated(network, start, context)
         training = self.aware_training()
         calibrated = finished(start, context)
         if training.epochs == 0:

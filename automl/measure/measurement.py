@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from automl import quality
 from automl.config import Config
 from automl.errors import UserError
+from automl.measure.compressed_bytes import compressed_bytes
 from automl.measure.latency import Reference, Timing, timed
 from automl.runtimes import onnx
 from automl.standard_errors import standard_errors
@@ -26,6 +27,7 @@ class Measurement(Config):
 
     `latency_ms` is of one row on one thread. `uncertainty` holds the standard error of each figure
     that has one, in the figure's own unit; a figure that is not in it is exact.
+    `compressed_bytes` are None where older versions measured.
     """
 
     quality: dict[str, float]
@@ -33,6 +35,7 @@ class Measurement(Config):
     latency_ms: float
     load_ms: float
     train_seconds: float = 0.0
+    compressed_bytes: int | None = None
     uncertainty: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -71,6 +74,7 @@ def measurement(file: bytes, known: Metrics, timing: Timing) -> Measurement:
         size_bytes=len(file),
         latency_ms=timing.latency.value,
         load_ms=timing.load.value,
+        compressed_bytes=compressed_bytes(file),
         uncertainty={**known.errors, **times},
     )
 
@@ -107,6 +111,7 @@ def measure_file(path: Path) -> dict[str, float]:
     timing = timed(path, np.random.default_rng(0).uniform(0, largest, shape))
     return {
         "size_bytes": path.stat().st_size,
+        "compressed_bytes": compressed_bytes(path.read_bytes()),
         "load_ms": timing.load.value,
         "latency_ms": timing.latency.value,
     }

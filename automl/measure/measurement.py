@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from automl import quality
 from automl.config import Config
+from automl.measure.compressed_bytes import compressed_bytes
 from automl.measure.latency import Reference, Timing, timed
 from automl.runtimes import onnx
 from automl.standard_errors import standard_errors
@@ -23,6 +24,7 @@ class Measurement(Config):
 
     `latency_ms` is of one row on one thread. `uncertainty` holds the standard error of each figure
     that has one, in the figure's own unit; a figure that is not in it is exact.
+    `compressed_bytes` are None where older versions measured.
     """
 
     quality: dict[str, float]
@@ -30,6 +32,7 @@ class Measurement(Config):
     latency_ms: float
     load_ms: float
     train_seconds: float = 0.0
+    compressed_bytes: int | None = None
     uncertainty: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -68,6 +71,7 @@ def measurement(file: bytes, known: Metrics, timing: Timing) -> Measurement:
         size_bytes=len(file),
         latency_ms=timing.latency.value,
         load_ms=timing.load.value,
+        compressed_bytes=compressed_bytes(file),
         uncertainty={**known.errors, **times},
     )
 

@@ -23,6 +23,7 @@ def test_figures_are_read_off_the_file(build, context):
     assert errors.items() <= figures.uncertainty.items() and "accuracy" in errors
     assert 0 < figures.latency_ms < 1000
     assert 0 < figures.load_ms < 10000
+    assert 0 < figures.compressed_bytes <= figures.size_bytes + 100
 
 
 def test_latency_is_told_in_units_of_the_reference(build, context):

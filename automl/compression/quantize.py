@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, cast
 
 from torch import nn
 
-from automl.compression.calibration import first_metric, reading_numbers
+from automl.compression.calibration import reading_numbers, usual_quality
 from automl.compression.changeable import Changeable, changeable
 from automl.compression.coded_weight import Codes
 from automl.compression.gptq import compensated
@@ -158,7 +158,7 @@ class Quantize(Step):
             return calibrated
         trained = finished((yield from training.run(start, context)), context)
         rows, info = context.data.validation, context.data.info
-        return max((trained, calibrated), key=lambda one: first_metric(one, rows, info))
+        return max((trained, calibrated), key=lambda one: usual_quality(one, rows, info))
 
     def given_widths(self, names: Sequence[str], ends: Sequence[str]) -> dict[str, float]:
         """The bits of each weight, where no sensitivity decides; `ends` are those that may be the

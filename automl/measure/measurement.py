@@ -38,8 +38,13 @@ class Measurement(Config):
     @property
     def figures(self) -> dict[str, float]:
         """All figures by name, the metrics among them."""
-        own = {name: value for name, value in vars(self).items() if isinstance(value, (int, float))}
-        return {**self.quality, **own}
+        return {
+            **self.quality,
+            "size_bytes": self.size_bytes,
+            "latency_ms": self.latency_ms,
+            "load_ms": self.load_ms,
+            "train_seconds": self.train_seconds,
+        }
 
 
 Timer: TypeAlias = Callable[[bytes, NDArray[np.generic]], Callable[[], Timing]]

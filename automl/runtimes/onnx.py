@@ -12,6 +12,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from automl.data.arrays import MAX_ANSWERED, answered_at_once
 from automl.runtimes.providers import CPU, Providers, placed, set_up
 
 VERSION: str = onnxruntime.__version__
@@ -143,10 +144,14 @@ def _spelled(codes: NDArray[np.generic], categories: list[str]) -> NDArray[np.ob
     return spelled
 
 
-def run(loaded: Session, inputs: NDArray[np.generic], batch_size: int = 512) -> NDArray[np.float32]:
-    """The first output (rows, outputs) for raw rows (rows, ...)."""
-    starts = range(0, len(inputs), batch_size)
+def run(
+    loaded: Session, inputs: NDArray[np.generic], batch_size: int = MAX_ANSWERED
+) -> NDArray[np.float32]:
+    """The first output (rows, outputs) for raw rows (rows, ...), of at most so many at once."""
+    is_on_cpu = loaded.get_providers() == [CPU_PROVIDER]
+    size = answered_at_once(inputs.shape[1:], batch_size) if is_on_cpu else batch_size
     parts: list[NDArray[np.float32]] = [
-        loaded.run(None, fed(loaded, inputs[start : start + batch_size]))[0] for start in starts
+        loaded.run(None, fed(loaded, inputs[start : start + size]))[0]
+        for start in range(0, len(inputs), size)
     ]
     return np.concatenate(parts)

@@ -15,7 +15,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
-from automl.compression.calibration import BATCH, interleaved, seen_rows
+from automl.compression.calibration import interleaved, seen_rows
 from automl.compression.coded_weight import along, computing, held
 from automl.compression.quantization_grid import TINY, codes_at, codes_of
 from automl.compression.quantized_layers import LearnedWeight
@@ -28,6 +28,7 @@ from automl.recipe import Context
 Moments: TypeAlias = tuple[Tensor, Tensor]
 """Means and variances of channels, (channels,) each."""
 
+BATCH = 256
 MOST_INPUTS = 8192
 """Weights of an output, up to which what they read together is looked at: its square is held."""
 MARGIN = 0.01

@@ -13,7 +13,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from automl.data.arrays import MAX_ANSWERED, answered_at_once
-from automl.runtimes.providers import CPU, Providers, placed, set_up
+from automl.runtimes.providers import CPU, ENDING, Providers, placed, set_up
 
 VERSION: str = onnxruntime.__version__
 Session: TypeAlias = onnxruntime.InferenceSession
@@ -148,7 +148,7 @@ def run(
     loaded: Session, inputs: NDArray[np.generic], batch_size: int = MAX_ANSWERED
 ) -> NDArray[np.float32]:
     """The first output (rows, outputs) for raw rows (rows, ...), of at most so many at once."""
-    is_on_cpu = loaded.get_providers() == [CPU_PROVIDER]
+    is_on_cpu = loaded.get_providers() == [CPU + ENDING]
     size = answered_at_once(inputs.shape[1:], batch_size) if is_on_cpu else batch_size
     parts: list[NDArray[np.float32]] = [
         loaded.run(None, fed(loaded, inputs[start : start + size]))[0]

@@ -27,7 +27,7 @@ HOMES = {
     "optuna": ["study"],
     "pandas": ["engine"],
     "plotly": ["tracking", "explain", "engine"],
-    "pyarrow": ["data", "predictor"],
+    "pyarrow": ["data", "measure", "predictor"],
     "pydantic": ["config_checks", "engine", "study"],
     "pydantic_core": ["config"],
     "ray": ["cluster"],

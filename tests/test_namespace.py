@@ -39,7 +39,7 @@ def test_every_name_for_editors_is_the_real_thing():
 
 def test_editors_know_every_class_that_a_space_file_names():
     text = Path(automl.__file__).read_text()
-    inner = {"TrialResult", "Measurement", "Reference", "Axis", "Scaling", "Settings"}
+    inner = {"TrialResult", "Measurement", "Axis", "Scaling", "Settings"}
     inner |= {"SourceFile"}
     inner |= {"DataSummary", "ColumnSummary", "ClassSummary"}
     for name, cls in of_spaces().items():

@@ -10,7 +10,7 @@ import onnx
 
 from automl.compression.quantization_grid import LIMITS
 from automl.data.raw_dataset import Column
-from automl.export import sparse
+from automl.export import packing, sparse
 from automl.export.onnx import OPSET
 from automl.models.layer_shapes import LayerShape
 from automl.models.possible_network import PossibleNetwork
@@ -19,7 +19,7 @@ CODES_NOT_ZERO = 3 / 4
 """Of 8-bit weights: 0.93 and more were measured, with strong weight decay too."""
 
 
-def _node_bytes(kind: str, inputs: str, **attributes: int) -> int:
+def _node_bytes(kind: str, inputs: str, **attributes: object) -> int:
     """The bytes of a node in a file, with the shortest names."""
     return int(onnx.helper.make_node(kind, [*inputs], ["y"], **attributes).ByteSize()) + 2  # type: ignore[arg-type]
 
@@ -32,9 +32,11 @@ SCALING = min(
     _node_bytes("DequantizeLinear", "xs", axis=0),
     _node_bytes("Cast", "x", to=1) + _node_bytes("Mul", "xs"),
 )
-UNPACKING = (
-    _node_bytes("Cast", "x", to=6) + _node_bytes("Gather", "tx") + _node_bytes("Reshape", "xs")
-) + (TENSOR + 16)
+UNPACKING = min(
+    (_node_bytes("Cast", "x", to=6) + _node_bytes("Gather", "tx") + _node_bytes("Reshape", "xs"))
+    + (TENSOR + 16),
+    _node_bytes("W3", "xt", domain=packing.DOMAIN, s=[1, 1]),
+)
 NODES = {bits: SCALING + UNPACKING * (bits < 8) for bits in LIMITS}
 """The bytes of the nodes that turn a layer's codes into weights, by their bits."""
 
@@ -45,7 +47,7 @@ def least_bytes(network: PossibleNetwork) -> int:
     numbers = shape.other_numbers + shape.norm_numbers * network.is_trained
     frame = _frame_bytes(info.classes, info.columns, info.num_outputs)
     layers = sum(_layer_bytes(layer, network) for layer in shape.layers)
-    embeddings = sum(one.num_rows * one.width * one.bits // 8 for one in shape.embeddings)
+    embeddings = sum(_code_bytes(one.num_rows * one.width, one.bits) for one in shape.embeddings)
     return frame + (4 * numbers + embeddings) * network.is_dense + layers
 
 
@@ -62,10 +64,17 @@ def _layer_bytes(layer: LayerShape, network: PossibleNetwork) -> int:
         if layer.bits == 8:
             least += sparse.least_bytes(count, int(CODES_NOT_ZERO * nonzero), 1)
         else:
-            least += -(-count * layer.bits // 8)
+            least += _code_bytes(count, layer.bits)
     if layer.has_bias and network.is_trained and network.is_dense:
         least += TENSOR + sparse.least_bytes(outputs, int(CODES_NOT_ZERO * outputs), 4)
     return least
+
+
+def _code_bytes(count: int, bits: float) -> int:
+    """The bytes that a number of codes, or of fp32 numbers, take at least."""
+    if bits in packing.LAYOUTS:
+        return packing.LAYOUTS[bits].least_bytes(count)
+    return count * int(bits) // 8
 
 
 @lru_cache(maxsize=64)

@@ -23,6 +23,7 @@ from automl.cli import (
     take,
 )
 from automl.cli.parameters import end
+from automl.cli.plain_help import PlainCommand, PlainGroup
 from automl.errors import UserError
 
 NAME = "automl"
@@ -77,6 +78,7 @@ EPILOG = (
     "Exit codes: 0 done, 1 failed, 2 a mistake of yours, told in one sentence, 130 interrupted."
 )
 app = typer.Typer(
+    cls=PlainGroup,
     help=HELP,
     epilog=EPILOG,
     no_args_is_help=True,
@@ -84,7 +86,8 @@ app = typer.Typer(
 )
 for name, command in COMMANDS.items():
     epilog = f"Example: {command.example}"
-    app.command(name, rich_help_panel=command.panel, epilog=epilog)(command.function)
+    made = app.command(name, cls=PlainCommand, rich_help_panel=command.panel, epilog=epilog)
+    made(command.function)
 
 
 def _show_version(is_asked: bool) -> None:

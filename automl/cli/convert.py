@@ -8,13 +8,12 @@ from typing import Annotated
 import typer
 
 from automl.cli import render
-from automl.cli.parameters import HomeOption, JsonOption
+from automl.cli.parameters import JsonOption
 
 
 def convert(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A .pt, .pth or .bin file.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The .safetensors file to write.")],
-    home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Rewrite a PyTorch checkpoint as .safetensors, and run none of its code."""

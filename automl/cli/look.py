@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from automl.cli import render
-from automl.cli.parameters import HomeOption, JsonOption, Name, home_of, takes_options
+from automl.cli.parameters import (
+    HomeOption,
+    JsonOption,
+    Name,
+    ServingJsonOption,
+    home_of,
+    takes_options,
+)
 from automl.engine.declared_options import checked
 from automl.engine.search_options import MACHINE
 from automl.engine.wishes import Choice
 from automl.errors import UserError
+
+if TYPE_CHECKING:
+    from automl.study.study import Study
 
 
 def list_searches(
@@ -37,7 +50,8 @@ def list_searches(
         _list_running(address, as_json)
         return
     place = home_of(home)
-    rows = statuses.statuses(place)
+    with _uncollected():
+        rows = statuses.statuses(place)
     if as_json:
         render.as_json({"searches": rows})
     elif not rows:
@@ -63,10 +77,16 @@ def _list_running(address: str, as_json: bool) -> None:
 
 
 def status(name: Name, home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Tell how far a search is: its trials, its front, its time."""
+    """Tell how far a search is: its trials, its front, its time.
+
+    One row: its state; trials by how they ended, those unfinished and those shortened for want
+    of time; models on the front; hypervolume, which grows as the front gets better, at most to 1;
+    seconds searched; the share of that time in which trials waited to have latency taken.
+    """
     from automl.engine import searches, statuses
 
-    row = statuses.status(searches.open_study(home_of(home), name))
+    with _uncollected():
+        row = statuses.status(searches.overview(home_of(home), name))
     if as_json:
         render.as_json(row)
     else:
@@ -88,20 +108,39 @@ def front(
 ) -> None:
     """Print the front: the models that no other one beats in every figure."""
     from automl.engine import searches
-    from automl.tracking.pages import files as pages
+    from automl.tracking.pages.front_table import table
 
     place = home_of(home)
-    search = searches.Search(searches.open_study(place, name), place)
-    tested = [search.test_figures(record) for record in search.members()] if test else []
+    found, tested = searches.overview(place, name), []
+    if test:
+        search = searches.Search(searches.open_study(place, name), place)
+        tested = [search.test_figures(record) for record in search.members()]
     if html is not None:
-        try:
-            pages.write_page(search.study, html)
-        except OSError as error:
-            raise UserError(f"cannot write {html}: {error.strerror}") from None
-    if csv and not as_json:
-        print(pages.table(search.members()), end="")
-    else:
-        render.search(search, as_json=as_json, tested=tested)
+        _write_page(searches.open_study(place, name), html)
+    with _uncollected():
+        if csv and not as_json:
+            print(table(found.front().members), end="")
+        else:
+            render.search(found, as_json=as_json, tested=tested)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Look for no garbage: of a large search nearly all objects live to the end of the command."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def _write_page(study: Study, file: Path) -> None:
+    from automl.tracking.pages import files
+
+    try:
+        files.write_page(study, file)
+    except OSError as error:
+        raise UserError(f"cannot write {file}: {error.strerror}") from None
 
 
 @takes_options("explain")
@@ -140,7 +179,7 @@ def ui(
     ] = None,
     port: Annotated[int, typer.Option(help="Port on this machine.", min=1, max=65535)] = 5000,
     home: HomeOption = None,
-    as_json: JsonOption = False,
+    as_json: ServingJsonOption = False,
 ) -> None:
     """Show all searches in MLflow's pages, on this machine only."""
     from automl.engine import searches

@@ -29,6 +29,10 @@ HomeOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+ServingJsonOption = Annotated[
+    bool,
+    typer.Option("--json", help="Print the addresses as one JSON object, then serve until Ctrl-C."),
+]
 LogJsonOption = Annotated[
     bool,
     typer.Option(
@@ -40,7 +44,9 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The search's name.")]
 SpaceArgument = Annotated[
     str,
     typer.Argument(
-        metavar="SPACE", help="A space file (.py), or the name of a shipped space, e.g. digits."
+        metavar="SPACE",
+        help="A space file (.py), or the name of a shipped space, e.g. digits. `automl init` "
+        "writes one for data of your own.",
     ),
 ]
 SpaceOrDataArgument = Annotated[

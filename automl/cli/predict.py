@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from automl.cli import render
-from automl.cli.parameters import HomeOption, JsonOption
+from automl.cli.parameters import JsonOption, ServingJsonOption
 
 OutArgument = Annotated[
     Path, typer.Argument(metavar="OUT", help="The folder that `automl export` wrote.")
@@ -21,7 +21,9 @@ def predict(
     rows: Annotated[
         list[Path],
         typer.Argument(
-            metavar="ROWS", help="Files with rows; pictures, folders or archives of them."
+            metavar="ROWS",
+            help="Files of rows such as the model was searched on: tables, texts, series, arrays; "
+            "pictures, folders or archives of them.",
         ),
     ],
     out: Annotated[
@@ -29,7 +31,6 @@ def predict(
         typer.Option(help="File to write, .csv or .jsonl.", show_default="CSV to standard output"),
     ] = None,
     proba: Annotated[bool, typer.Option("--proba", help="Add each class's probability.")] = False,
-    home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Answer new rows with an exported model: CSV, Parquet, pictures, texts, series, arrays."""
@@ -57,8 +58,7 @@ def serve(
         str, typer.Option(help="Address to listen on; the default is for this machine only.")
     ] = "127.0.0.1",
     max_mb: Annotated[int, typer.Option(help="Largest body of a request, in MB.", min=1)] = 16,
-    home: HomeOption = None,
-    as_json: JsonOption = False,
+    as_json: ServingJsonOption = False,
 ) -> None:
     """Serve an exported model over HTTP, with a page to try it by hand."""
     from automl.predictor import serve as server

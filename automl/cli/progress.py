@@ -24,6 +24,7 @@ from automl.study.record import TrialRecord
 from automl.study.study import Study
 from automl.study.trial_id import TrialId
 from automl.tracking import server
+from automl.trial.result import Status
 
 REFRESH_PER_SECOND = 2
 WAITING = "waiting"
@@ -39,7 +40,7 @@ class Progress(Watch):
         self.live: Live | None = None
         self.told = ""
         self.running: dict[TrialId, str] = {}
-        self.records: list[TrialRecord] = []
+        self.num_ended: Counter[Status] = Counter()
 
     def found(self, lines: Sequence[str]) -> None:
         for line in lines:
@@ -50,7 +51,8 @@ class Progress(Watch):
 
     def began(self, study: Study, slots: int, budget: Budget) -> None:
         self.study, self.budget, self.started_at = study, budget, time.monotonic()
-        self.records = [record for record in study.records() if record.result is not None]
+        ended = (record.result for record in study.records())
+        self.num_ended = Counter(result.status for result in ended if result is not None)
         self.front = study.front()
         self.next_line = self.started_at + LINE_SECONDS
         self.say(f"searching {study.name}: {slots} trials at once, in {study.folder}")
@@ -107,8 +109,8 @@ class Progress(Watch):
 
     def finished(self, record: TrialRecord) -> None:
         self.running.pop(record.id, None)
-        if not record.id.is_refit:
-            self.records.append(record)
+        if record.result is not None and not record.id.is_refit:
+            self.num_ended[record.result.status] += 1
         self.front.add(record)
         self.say(self._line(record))
 
@@ -144,8 +146,7 @@ class Progress(Watch):
         return f"trial {record.trial_id} {figures} ({result.seconds:.1f} s{reused}){mark}{notes}"
 
     def _summary(self) -> str:
-        counts = Counter(record.result.status for record in self.records if record.result)
-        states = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+        states = ", ".join(f"{count} {status}" for status, count in sorted(self.num_ended.items()))
         front = f"front {len(self.front.members)}, hypervolume {self.front.hypervolume:.4f}"
         return f"{states or 'no trial yet'}; {front}"
 
@@ -159,7 +160,7 @@ class Progress(Watch):
     def _remaining(self) -> str:
         remaining = []
         if (trials := self.budget.max_trials()) < float("inf"):
-            remaining.append(f"{len(self.records)} of {int(trials)} trials")
+            remaining.append(f"{self.num_ended.total()} of {int(trials)} trials")
         if self.budget.minutes is not None:
             seconds = self.budget.minutes * 60 - (time.monotonic() - self.started_at)
             remaining.append(f"{_clock(seconds)} left")

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from automl.engine.export_dir import TestFigures
-    from automl.engine.searches import Search
     from automl.explain.findings import Explanation
+    from automl.measure.file_times import TimedFiles
+    from automl.study.overview import Overview
     from automl.study.record import TrialRecord
     from automl.trial.layer_outcomes import Outcomes
 
@@ -32,7 +33,7 @@ WIDEST = 1000
 FRONT, DOMINATED = ("●", "bold cyan"), ("·", "dim")
 
 
-def search(found: Search, *, as_json: bool, tested: Sequence[TestFigures] = ()) -> None:
+def search(found: Overview, *, as_json: bool, tested: Sequence[TestFigures] = ()) -> None:
     """A search's front and the model to take, or its summary as JSON.
 
     `tested` are the figures of the front's members on the test rows, where they were measured.
@@ -47,14 +48,14 @@ def search(found: Search, *, as_json: bool, tested: Sequence[TestFigures] = ()) 
             printed["front"] = [{**vars(m), "test": figures.as_json()} for m, figures in pairs]
         print(json.dumps(printed))
         return
-    members, objectives = found.members(), found.study.settings.objectives
+    members, objectives = found.front().members, found.settings.objectives
     front(objectives, members, tested)
     scatter(
         objectives,
         [record.values for record in members],
-        [record.values for record in found.study.measured()],
+        [record.values for record in found.measured()],
     )
-    advice = selection.advise(found.study, members)
+    advice = selection.advise(found, members)
     if advice is not None:
         print(f"take {advice.record.trial_id}, {advice.why}: {advice.command}")
 
@@ -114,19 +115,20 @@ def scatter(
     bottom = least - BELOW * ((top - least) or abs(top) or 1.0)
     shown = [figures for figures in measured if sign * figures[name] >= bottom]
     sizes = [figures["size_bytes"] for figures in shown]
+    least_bytes, most_bytes = min(sizes), max(sizes)
     console = _console()
     columns = max(20, min(COLUMNS, console.width - MARGIN - 2))
 
     def cell(figures: Figures) -> tuple[int, int]:
         row = round((top - sign * figures[name]) / (top - bottom) * (ROWS - 1))
-        share = _log_share(figures["size_bytes"], min(sizes), max(sizes))
+        share = _log_share(figures["size_bytes"], least_bytes, most_bytes)
         return row, round(share * (columns - 1))
 
     marks = {cell(figures): DOMINATED for figures in shown}
     marks |= {cell(figures): FRONT for figures in members}
     labels = {0: f"{sign * top:.4g}", ROWS - 1: f"{sign * bottom:.4g}"}
     plot = _grid(name, marks, labels, columns)
-    plot.append_text(_axis(min(sizes), max(sizes), columns))
+    plot.append_text(_axis(least_bytes, most_bytes, columns))
     if num_lower := len(measured) - len(shown):
         plot.append(f"; {num_lower} lower ones are left out")
     console.print(plot)
@@ -260,6 +262,25 @@ def _cell(name: str, value: object) -> str:
     if figure in DIRECTIONS and isinstance(value, int | float):
         return formats.figure(figure, value)
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def timed_files(timed: TimedFiles) -> None:
+    """The times of files: a row for each, with the ratio to the first, and what to know of them."""
+    first = timed.files[0]
+    table(
+        [
+            {
+                "file": one.file,
+                "size_bytes": one.size_bytes,
+                "load_ms": Measured("load_ms", one.load_ms, one.uncertainty),
+                "latency_ms": Measured("latency_ms", one.latency_ms, one.uncertainty),
+                "over_first": f"{one.latency_ms / first.latency_ms:.3f}",
+            }
+            for one in timed.files
+        ]
+    )
+    for note in timed.notes:
+        print(f"note: {note}")
 
 
 def as_json(value: object) -> None:

@@ -178,6 +178,6 @@ def _watch(log_json: bool) -> Watch:
 
 def _show(search: Search, as_json: bool) -> None:
     """Print a search's front; exit 130 when it was interrupted, 1 when it has no model."""
-    render.search(search, as_json=as_json)
+    render.search(search.study, as_json=as_json)
     if search.interrupted or search.failed:
         raise typer.Exit(130 if search.interrupted else 1)

@@ -51,7 +51,7 @@ def init(
     print(f"{file} holds the space; read it, edit it, then: {command}")
 
 
-def presets(home: HomeOption = None, as_json: JsonOption = False) -> None:
+def presets(as_json: JsonOption = False) -> None:
     """Tell what each --preset stands for: minutes, models, compression, objectives."""
     from automl.engine.presets import DEFAULT, PRESETS
 

@@ -11,7 +11,6 @@ from automl.cli import render
 from automl.cli.parameters import HomeOption, JsonOption, Name, home_of, takes_options
 from automl.engine.declared_options import checked
 from automl.engine.wishes import Choice
-from automl.errors import UserError
 
 
 @takes_options("export")
@@ -43,17 +42,40 @@ def export(
 
 
 def measure(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="An exported .onnx file.")],
-    home: HomeOption = None,
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE", help="Exported .onnx files, timed in turn."),
+    ],
+    provider: Annotated[
+        str, typer.Option(help="Execution provider of onnxruntime: CPU, CUDA, OpenVINO, Xnnpack...")
+    ] = "CPU",
+    threads: Annotated[int, typer.Option(min=1, help="Threads of the processor.")] = 1,
+    batch: Annotated[int, typer.Option(min=1, help="Rows of a call.")] = 1,
+    over: Annotated[
+        str, typer.Option(metavar="ssh:USER@HOST", help="Measure on another machine, over SSH.")
+    ] = "",
+    python: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH",
+            help="Measure with another Python, here or over SSH: it needs numpy and onnxruntime.",
+            show_default="this one; over SSH python3",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure size, load time and latency of an exported file, on this machine."""
-    from automl.measure.measurement import machine, measure_file
+    """Measure size, load time and latency of exported files, here or where they are to run."""
+    from automl.engine.timed_elsewhere import place, timed_elsewhere
+    from automl.measure.file_times import Wanted, file_times
+    from automl.runtimes.onnx import OnnxRuntime
+    from automl.runtimes.providers import provider_named
 
-    if not file.is_file():
-        raise UserError(f"there is no file {file}; check the path")
-    figures = measure_file(file)
+    is_elsewhere = bool(over or python)
+    # Which providers another onnxruntime has is known there.
+    name = provider if is_elsewhere else provider_named(provider)
+    wanted = Wanted(tuple(files), OnnxRuntime(name, threads), batch)
+    timed = timed_elsewhere(place(over, python), wanted) if is_elsewhere else file_times(wanted)
     if as_json:
-        render.as_json({**figures, "machine": machine()})
+        render.as_json(timed.as_json())
     else:
-        render.table([figures])
+        render.timed_files(timed)

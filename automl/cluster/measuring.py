@@ -22,7 +22,8 @@ from automl.data.dataset import Split
 from automl.errors import UserError
 from automl.measure.kept_timings import KeptTimings, calibration
 from automl.measure.latency import Reference, Timing, timed
-from automl.measure.measurement import Measurement, Metrics, machine, measure, measurement
+from automl.measure.machine import machine
+from automl.measure.measurement import Measurement, Metrics, measure, measurement
 from automl.measure.structure import structure
 from automl.retry import patient
 from automl.store import Store

@@ -47,12 +47,14 @@ def seen_rows(network: Network, context: Context, most: int = CALIBRATION_ROWS) 
     return seen_by(network, rows.inputs, context.data.info).to(context.device)
 
 
-def first_metric(network: Network, rows: Split, info: DatasetInfo) -> float:
-    """The task's first metric on some rows: accuracy or r², of both of which more is better."""
-    metric = next(iter(quality.metrics(len(info.classes)).values()))
+def usual_quality(network: Network, rows: Split, info: DatasetInfo) -> float:
+    """The task's usual metric on some rows; of one of which less is better, its negative."""
+    name, _ = quality.usual(info.class_counts)
+    metric = quality.METRICS[name]
     deployed = Deployed(network, info).to(device_of(network))
     answers = predict(deployed, torch.from_numpy(rows.inputs))
-    return metric(answers.cpu().numpy(), rows.targets)
+    found = metric(answers.cpu().numpy(), rows.targets)
+    return found if metric.better == "max" else -found
 
 
 def observe(

@@ -23,7 +23,7 @@ class Codes(Config):
     `levels` are the codes of a codebook.
     """
 
-    bits: int
+    bits: float
     axis: int = 0
     levels: tuple[int, ...] = ()
 

@@ -22,7 +22,7 @@ from automl.compression.calibration import (
 )
 from automl.compression.coded_weight import along
 from automl.compression.estimated_losses import Change, estimated
-from automl.compression.quantization_grid import LIMITS, codes_of, weight_scale
+from automl.compression.quantization_grid import LIMITS, codes_of, stored_bits, weight_scale
 from automl.compression.quantized_layers import by_output, outputs_axis
 from automl.models.deployed import predict
 from automl.models.family import Network, count_parameters
@@ -148,7 +148,7 @@ def in_fewer_bits(weights: Mapping[str, Weight]) -> Iterator[Change]:
             axis = outputs_axis(weight, bits)
             scale = along(weight_scale(by_output(values, axis), bits), values, axis)
             rounded = codes_of(values / scale, bits) * scale
-            yield label, bits, bits * values.numel(), {weight.name: rounded}
+            yield label, bits, stored_bits(bits) * values.numel(), {weight.name: rounded}
 
 
 def _size(chosen: Mapping[str, LayerOption]) -> float:

@@ -1,8 +1,8 @@
 """The integers that weights and activations become, and the scales that fit them best.
 
-At 8 and 4 bits codes are whole numbers, at 2 and 1 bits odd ones: {-3, -1, 1, 3} and {-1, 1};
-or those of a codebook. All are symmetric, so that a batch norm of negative weight can be merged
-by flipping signs.
+At 8 to 4 bits codes are whole numbers, and so are those of ternary weights, {-1, 0, 1}; at 3 to 1
+bits odd ones, such as {-3, -1, 1, 3} and {-1, 1}; or they are those of a codebook. All are
+symmetric, so that a batch norm of negative weight can be merged by flipping signs.
 """
 
 from __future__ import annotations
@@ -10,8 +10,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-LIMITS = {8: 127, 4: 7, 2: 3, 1: 1}
+TERNARY = 1.58
+"""The bits of a weight that is -1, 0 or 1 times a scale: log2(3), as the literature says. Five are
+stored in a byte, which is 1.6 bits. https://arxiv.org/abs/1605.04711"""
+
+LIMITS: dict[float, int] = {8: 127, 6: 31, 5: 15, 4: 7, 3: 7, 2: 3, TERNARY: 1, 1: 1}
 """The largest code at each width."""
+
+ODD = (3, 2, 1)
+"""The widths whose codes are odd numbers: with a 0 among them one code less would fit."""
 
 PAIR_LIMIT = 128
 LARGEST_LEVEL = PAIR_LIMIT // 2
@@ -22,25 +29,38 @@ SHRINKS = torch.linspace(0.2, 1.0, 41)
 TINY = 1e-12
 
 
-def codes_of(scaled: Tensor, bits: int, levels: tuple[int, ...] = ()) -> Tensor:
+def stored_bits(bits: float) -> float:
+    """The bits that a weight of a width takes in a file."""
+    return 8 / 5 if bits == TERNARY else bits
+
+
+def codes_of(scaled: Tensor, bits: float, levels: tuple[int, ...] = ()) -> Tensor:
     """The nearest codes, as floats, of weights of any shape that are divided by their scale;
     `levels` are the codes of a codebook."""
     if levels:
         codes = torch.tensor(levels, dtype=scaled.dtype, device=scaled.device)
         return codes[torch.bucketize(scaled.contiguous(), (codes[1:] + codes[:-1]) / 2)]
     limit = LIMITS[bits]
-    whole = scaled.round() if bits > 2 else 2 * torch.floor(scaled / 2) + 1
+    whole = 2 * torch.floor(scaled / 2) + 1 if bits in ODD else scaled.round()
     return whole.clamp(-limit, limit)
 
 
-def reach(bits: int, levels: tuple[int, ...] = ()) -> float:
+def codes_at(bits: float, levels: tuple[int, ...] = ()) -> Tensor:
+    """Every code of a width, or of a codebook, from the least to the largest, (codes,)."""
+    if levels:
+        return torch.tensor(levels, dtype=torch.float32)
+    limit = LIMITS[bits]
+    return torch.arange(-limit, limit + 1, 2 if bits in ODD else 1, dtype=torch.float32)
+
+
+def reach(bits: float, levels: tuple[int, ...] = ()) -> float:
     """The distance from 0 up to which the last code is the nearest: a half step beyond the code."""
     if levels:
         return levels[-1] + (levels[-1] - levels[-2]) / 2
-    return LIMITS[bits] + (0.5 if bits > 2 else 1)
+    return LIMITS[bits] + (1 if bits in ODD else 0.5)
 
 
-def weight_scale(rows: Tensor, bits: int, levels: tuple[int, ...] = ()) -> Tensor:
+def weight_scale(rows: Tensor, bits: float, levels: tuple[int, ...] = ()) -> Tensor:
     """A positive scale (outputs,) for each row of weights (outputs, inputs); below 8 bits the
     scale of least squared error among clipped ones."""
     if bits == 8:
@@ -58,12 +78,16 @@ def weight_scale(rows: Tensor, bits: int, levels: tuple[int, ...] = ()) -> Tenso
     return candidates.gather(0, best[None])[0]
 
 
-def codebook(rows: Tensor, bits: int) -> tuple[int, ...]:
+def codebook(rows: Tensor, bits: float) -> tuple[int, ...]:
     """The 2^bits codes, or fewer, that k-means finds for weights (outputs, inputs) relative to
-    their row's size. https://arxiv.org/abs/1510.00149
+    their row's size; none of ternary weights, of which a scale says all. It is
+    https://arxiv.org/abs/1510.00149
     """
+    if bits == TERNARY:
+        return ()
     sizes = (rows / rows.square().mean(1, keepdim=True).sqrt().clamp_min(TINY)).abs().flatten()
-    centres = sizes.quantile((torch.arange(2 ** (bits - 1)) + 0.5).to(rows) / 2 ** (bits - 1))
+    half = int(2 ** (bits - 1))
+    centres = sizes.quantile((torch.arange(half) + 0.5).to(rows) / half)
     for _ in range(LLOYD_ROUNDS):
         nearest = torch.bucketize(sizes, (centres[1:] + centres[:-1]) / 2)
         sums = torch.zeros_like(centres).index_add_(0, nearest, sizes)

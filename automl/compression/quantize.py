@@ -1,21 +1,22 @@
-"""Quantization of weights to 8, 4, 2 or 1 bits, calibrated here: what was calibrated ships."""
+"""Quantization of weights to 8 bits and fewer, calibrated here: what was calibrated ships."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, cast
+from typing import ClassVar, Literal, cast
 
 from torch import nn
 
-from automl.compression.calibration import first_metric, reading_numbers
+from automl.compression.calibration import reading_numbers, usual_quality
 from automl.compression.changeable import Changeable, changeable
 from automl.compression.coded_weight import Codes
+from automl.compression.gptq import compensated
 from automl.compression.integer_kernels import is_slow_in_integers, takes_integers
 from automl.compression.layer_sensitivity import estimated_once, in_fewer_bits, spread
 from automl.compression.plain_weights import plain
-from automl.compression.quantization_grid import LIMITS
+from automl.compression.quantization_grid import LIMITS, TERNARY
 from automl.compression.quantized_layers import DYNAMIC, Learned, coded
 from automl.compression.rounded_network import finished, learned
 from automl.data.dataset import DatasetInfo
@@ -34,13 +35,15 @@ from automl.training.schedules import Cosine, Warmup
 
 SLOW = ", computed with floats, which is faster for such groups"
 """What is said of a layer that integer kernels would slow down."""
+ACTIVATION_BITS = sorted(LIMITS.keys() - {TERNARY}, reverse=True)
 AWARE_EPOCHS = 5
 """Epochs of quantization-aware training where weights or activations have less than 4 bits."""
 
 
 @dataclass(frozen=True)
 class Quantize(Step):
-    """Store every weight as an integer of `bits`; convolutions and linear layers read inputs of
+    """Store every weight as an integer of `bits`: 8, 6, 5, 4, 3, 2, 1.58 or 1, where 1.58 are
+    ternary weights, five in a byte. Convolutions and linear layers read inputs of
     `activation_bits`: below 8, uint8 on a coarser grid, which changes quality, not speed.
 
     With `activation_bits` None linear layers round what they read to 8 bits of each batch's own
@@ -49,23 +52,28 @@ class Quantize(Step):
     `average_bits` above 0 each weight gets the width that the measured sensitivity allows. With
     `codebook` the codes of less than 8 bits are not evenly spaced but found by k-means. What
     `keep` names, a module or a weight, stays as it is. `training` is quantization-aware training
-    after the calibration, of which the better result is kept: by default a short one at 2 and 1
-    bits, none above; with `Train(epochs=0)` none at any width. `loss` is that of this training,
+    after the calibration, of which the better result is kept: by default a short one below
+    4 bits, none above; with `Train(epochs=0)` none at any width. `loss` is that of this training,
     and asks for it at any width: with `Distill("train")` the network that was trained teaches the
     one with fewer bits.
+
+    With `rounding` "gptq" a linear or convolution layer's codes of less than 8 bits are not the
+    nearest ones, but those that together change least of what the layer gives on calibration rows;
+    scales, biases and statistics of batch norms follow, and a training begins there.
     """
 
-    bits: int = 8
+    bits: float = 8
     activation_bits: int | None = 8
-    ends_bits: int = 8
-    layer_bits: tuple[int, ...] = ()
+    ends_bits: float = 8
+    layer_bits: tuple[float, ...] = ()
     average_bits: float = 0.0
     codebook: bool = False
     training: Train | None = None
     keep: tuple[str, ...] = ()
     loss: Loss | None = None
+    rounding: Literal["nearest", "gptq"] = "nearest"
     remakes_layers: ClassVar[bool] = True
-    later_fields: ClassVar[Mapping[str, object]] = {"loss": None}
+    later_fields: ClassVar[Mapping[str, object]] = {"loss": None, "rounding": "nearest"}
 
     @property
     def teacher(self) -> str | Sibling:
@@ -76,14 +84,11 @@ class Quantize(Step):
         return self.training.num_workers if self.training else 0
 
     def check(self, before: tuple[Step, ...]) -> None:
-        given = [("bits", self.bits), ("ends_bits", self.ends_bits)]
+        _check_widths(self, "bits", [self.bits], LIMITS)
+        _check_widths(self, "ends_bits", [self.ends_bits], LIMITS)
+        _check_widths(self, "layer_bits", self.layer_bits, LIMITS)
         if self.activation_bits is not None:
-            given.append(("activation_bits", self.activation_bits))
-        for name, bits in (*given, *(("layer_bits", bits) for bits in self.layer_bits)):
-            if bits not in LIMITS:
-                *most, last = sorted(LIMITS, reverse=True)
-                widths = f"{', '.join(map(str, most))} and {last}"
-                raise UserError(f"step {self.label!r}: {name}={bits}; choose one of {widths}")
+            _check_widths(self, "activation_bits", [self.activation_bits], ACTIVATION_BITS)
         if self.layer_bits and self.average_bits:
             raise UserError(
                 f"step {self.label!r} has layer_bits and average_bits; leave out one of them"
@@ -145,15 +150,17 @@ class Quantize(Step):
             network, self._layer_edits(found.weights, widths, reading), context
         )
         context.outcomes[self.label] = _outcomes(found, widths, refused)
+        if self.rounding == "gptq":
+            start = compensated(network, start, context)
         training = self.aware_training()
         calibrated = finished(start, context)
         if training.epochs == 0:
             return calibrated
         trained = finished((yield from training.run(start, context)), context)
         rows, info = context.data.validation, context.data.info
-        return max((trained, calibrated), key=lambda one: first_metric(one, rows, info))
+        return max((trained, calibrated), key=lambda one: usual_quality(one, rows, info))
 
-    def given_widths(self, names: Sequence[str], ends: Sequence[str]) -> dict[str, int]:
+    def given_widths(self, names: Sequence[str], ends: Sequence[str]) -> dict[str, float]:
         """The bits of each weight, where no sensitivity decides; `ends` are those that may be the
         first or the last layer. Raises Rejected where there are not as many of them as weights."""
         if self.layer_bits:
@@ -167,7 +174,7 @@ class Quantize(Step):
         return widths | dict.fromkeys((*ends[:1], *ends[-1:]), max(self.bits, self.ends_bits))
 
     def _layer_edits(
-        self, weights: Mapping[str, Weight], widths: Mapping[str, int], reading: Collection[str]
+        self, weights: Mapping[str, Weight], widths: Mapping[str, float], reading: Collection[str]
     ) -> dict[str, Learned]:
         """The edits by layer; layers that are `reading` numbers may do so as integers."""
         codes = defaultdict[str, dict[str, Codes]](dict)
@@ -185,7 +192,7 @@ class Quantize(Step):
             return self.activation_bits if takes_integers(layer) else 0
         return DYNAMIC if isinstance(layer, nn.Linear) and takes_integers(layer) else 0
 
-    def _fewest_bits(self) -> int:
+    def _fewest_bits(self) -> float:
         """The fewest bits that any layer may have."""
         return 1 if self.average_bits else min(self.layer_bits or (self.bits,))
 
@@ -197,7 +204,7 @@ class Quantize(Step):
         training = self.training or usual
         return replace(training, label=self.label, loss=self.loss or training.loss)
 
-    def _widths(self, network: Network, found: Changeable, context: Context) -> dict[str, int]:
+    def _widths(self, network: Network, found: Changeable, context: Context) -> dict[str, float]:
         """The bits of each weight that can be coded, by its label."""
         if not self.average_bits:
             ends = [label for label, one in found.weights.items() if isinstance(one.module, KINDS)]
@@ -206,13 +213,25 @@ class Quantize(Step):
         losses = estimated_once(self, "bits", network, candidates, context)
         numbers = sum(weight.values.numel() for weight in found.weights.values())
         chosen = spread(losses, self.average_bits * numbers)
-        widths = {name: int(option.value) for name, option in chosen.items()}
-        context.notes.append(f"bits by layer: {', '.join(f'{n} {b}' for n, b in widths.items())}")
+        widths = {name: option.value for name, option in chosen.items()}
+        listed = ", ".join(f"{name} {bits:g}" for name, bits in widths.items())
+        context.notes.append(f"bits by layer: {listed}")
         return widths
 
 
+def _check_widths(
+    step: Step, name: str, given: Collection[float], known: Collection[float]
+) -> None:
+    """Raise UserError at a number of bits, in a field of a step, that is none of those known."""
+    for bits in given:
+        if bits not in known:
+            *most, last = sorted(known, reverse=True)
+            widths = f"{', '.join(map(str, most))} and {last}"
+            raise UserError(f"step {step.label!r}: {name}={bits}; choose one of {widths}")
+
+
 def _outcomes(
-    found: Changeable, widths: Mapping[str, int], refused: Mapping[str, str]
+    found: Changeable, widths: Mapping[str, float], refused: Mapping[str, str]
 ) -> tuple[LayerOutcome, ...]:
     """The outcome of each weight, given the reasons of layers that were refused."""
     staying = {
@@ -221,7 +240,7 @@ def _outcomes(
         if weight.layer in refused
     }
     changes = {
-        label: f"{bits} bits" + SLOW * is_slow_in_integers(found.weights[label].module)
+        label: f"{bits:g} bits" + SLOW * is_slow_in_integers(found.weights[label].module)
         for label, bits in widths.items()
     }
     return found.without(staying).outcomes(changes)

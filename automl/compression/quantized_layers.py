@@ -226,7 +226,7 @@ def round_bias(layer: nn.Module) -> None:
     bias.data.copy_((bias.detach() / step).round() * step)
 
 
-def coded(weight: Weight, bits: int, has_codebook: bool) -> Codes:
+def coded(weight: Weight, bits: float, has_codebook: bool) -> Codes:
     """The way in which a weight is coded in a number of bits."""
     values = weight.values.detach()
     axis = outputs_axis(weight, bits)
@@ -234,7 +234,7 @@ def coded(weight: Weight, bits: int, has_codebook: bool) -> Codes:
     return Codes(bits, axis, levels)
 
 
-def outputs_axis(weight: Weight, bits: int) -> int:
+def outputs_axis(weight: Weight, bits: float) -> int:
     """The dimension of a weight whose entries each have a scale.
 
     It is the dimension of outputs where that is known; rows of an embedding that are short share

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from automl.compression.calibration import (
     calibration_rows,
-    first_metric,
     recalibrate,
     seen_rows,
+    usual_quality,
 )
 from automl.compression.cut_units import check_order, refuse_changed
 from automl.data.dataset import Data
@@ -123,7 +123,7 @@ def least_missed(network: Network, context: Context) -> tuple[AnyBlock, Network]
     for block in blocks(network, seen):
         candidate = without(network, block).to(context.device)
         if _answers(candidate, seen[:2]):
-            worth = first_metric(candidate, rows, info), -count_parameters(candidate)
+            worth = usual_quality(candidate, rows, info), -count_parameters(candidate)
             if best is None or worth > best[0]:
                 best = worth, block, candidate
     return best[1:] if best else None

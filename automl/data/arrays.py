@@ -19,6 +19,8 @@ Sums: TypeAlias = tuple[Array, Array, Array]
 
 MAX_ARRAY_BYTES = 256 << 20
 CHUNK_BYTES = 8 << 20
+MAX_ANSWERED, ANSWERED_BYTES = 512, 4 << 20
+"""The most rows that are answered at once, and the bytes that these take as float32 on a CPU."""
 
 
 def empty(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
@@ -27,6 +29,15 @@ def empty(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         return np.empty(shape, dtype)
     with tempfile.TemporaryFile() as file:
         return np.memmap(file, dtype, "w+", shape=shape)
+
+
+def answered_at_once(row_shape: Sequence[int], most: int = MAX_ANSWERED) -> int:
+    """The rows that a CPU answers at once: of large rows fewer than `most`.
+
+    What layers give for a row takes many times its bytes. Where that is tens of megabytes, the
+    system hands the memory out anew for each layer, and images take three times as long.
+    """
+    return max(1, min(most, ANSWERED_BYTES // (4 * max(1, math.prod(row_shape)))))
 
 
 class _Sliced(Protocol):

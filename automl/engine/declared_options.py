@@ -18,7 +18,8 @@ R = TypeVar("R")
 class Shown:
     """Everything that the command line shows of an option, and the commands that take it.
 
-    `default` says in words what None stands for. `flag` is the name on the command line where
+    `default` says in words what None stands for, and `defaults` does so for a command, where
+    commands differ. `flag` is the name on the command line where
     it is not the field's, and `reads` the type there, where Python takes other values.
     """
 
@@ -29,6 +30,7 @@ class Shown:
     flag: str = ""
     metavar: str | None = None
     reads: object = None
+    defaults: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,11 @@ class Declared:
     def kept(self) -> Declared:
         """The option of a command that leaves it as it was unless it is given."""
         return replace(self, default=None, shown=replace(self.shown, default="as it was"))
+
+    def in_command(self, command: str) -> Declared:
+        """The option as one command shows it."""
+        default = dict(self.shown.defaults).get(command, self.shown.default)
+        return replace(self, shown=replace(self.shown, default=default))
 
 
 def options_of(*classes: type) -> Iterator[Declared]:

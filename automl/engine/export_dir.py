@@ -17,7 +17,8 @@ from automl.data.pixels import MODES
 from automl.engine.predict_script import predict_script
 from automl.errors import UserError
 from automl.export.named_columns import with_named_columns
-from automl.measure.measurement import machine, measure
+from automl.measure.machine import machine
+from automl.measure.measurement import measure
 from automl.predictor.rows import ROWS_FILE, TOKENIZER_FILE, RowFormat
 from automl.runtimes import onnx
 from automl.runtimes.onnx import Signature

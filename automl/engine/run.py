@@ -88,6 +88,7 @@ def run(
         if is_finished:
             ended = replace(ended, failed=study.why_without_model())
         undelivered = tracker.close(_run_status(ended))
+        live.metrics.show()
     why = f"the search has ended: {phases.why_over() or NOTHING_LEFT}" if is_finished else ""
     notes = (*map(str, study.faults()), why, phases.goal.missed(), undelivered)
     watch.ended(ended, [note for note in notes if note])

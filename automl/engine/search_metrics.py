@@ -36,7 +36,9 @@ class SearchMetrics:
     def show(self) -> None:
         """Have the endpoint show the figures by now."""
         dispatcher, front = self.phases.dispatcher, self.phases.front
-        working = len(dispatcher.under_way.live) + len(self.phases.refitter.live)
+        # One trial more than there is room for is handed out, and waits.
+        handed_out = len(dispatcher.under_way.live) + len(self.phases.refitter.live)
+        working = min(handed_out, dispatcher.options.slots)
         ended = {str(status): self.ended[status] for status in Status if status != Status.SCREENED}
         paused = len(dispatcher.under_way.paused)
         self.gauges.show(

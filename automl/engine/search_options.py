@@ -1,6 +1,6 @@
 """The options of a search, each declared once for the command line and for Python.
 
-A new option is one more field of `Budgets`, `Options` or `NewSearch`, or of a wish. From these
+A new option is one more field of `Options` or `NewSearch`, of `Budgets`, or of a wish. From these
 fields are made the parameters of the commands that `Shown` names, `automl.search(**options)` and
 all checks.
 """
@@ -8,90 +8,23 @@ all checks.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
-
-from annotated_types import Ge, Gt
+from typing import Annotated, Literal
 
 from automl.cluster.placement import Request
+from automl.engine.budget_options import BUDGETS, RUN, START, Budgets, Count, NotNegative, Positive
 from automl.engine.declared_options import Declared, Shown, checked, options_of
 from automl.engine.wishes import DATA, MODEL, Choice, OwnData
 from automl.errors import UserError, unknown
-from automl.study.budget import DEFAULT_TRIALS, Budget
 
-Count = Annotated[int, Ge(1)]
-Positive = Annotated[float, Gt(0)]
-NotNegative = Annotated[float, Ge(0)]
-
-GENERAL, BUDGETS = "Options", "Budgets"
+GENERAL = "Options"
 MACHINE, SEARCH, STORAGE = "Machine", "Search", "Storage"
 PANELS = (GENERAL, DATA, MODEL, BUDGETS, MACHINE, SEARCH, STORAGE)
-START = ("search", "submit")
-"""The commands that start a search."""
-RUN = (*START, "resume")
-"""The commands that start a search or go on with one."""
 KEPT = ("resume", "sync")
 """The commands whose options stay as they were when they are not given."""
 AUTO = "auto"
 """In place of a number: the search finds it."""
-
-
-@dataclass(frozen=True)
-class Budgets:
-    """Limits of a run: the first that is reached ends the search, or the trial."""
-
-    __pydantic_config__: ClassVar = {"allow_inf_nan": False}
-
-    trials: Annotated[
-        Count | None,
-        Shown(BUDGETS, "Trials of all runs together.", f"{DEFAULT_TRIALS} without any budget", RUN),
-    ] = None
-    minutes: Annotated[
-        Positive | None,
-        Shown(BUDGETS, "Minutes of this run.", "no limit; for data the preset's", RUN),
-    ] = None
-    gpu_hours: Annotated[
-        Positive | None,
-        Shown(BUDGETS, "Hours of trials times their GPUs, all runs together.", "no limit", RUN),
-    ] = None
-    patience: Annotated[
-        Count | None,
-        Shown(
-            BUDGETS,
-            "End when this many trials in a row have not made the front better.",
-            "no limit",
-            RUN,
-        ),
-    ] = None
-    refit_minutes: Annotated[
-        NotNegative | None,
-        Shown(
-            BUDGETS,
-            "Minutes to train the front's models again, longer; part of --minutes; 0 for none.",
-            "a quarter of the minutes searched",
-            RUN,
-        ),
-    ] = None
-    until: Annotated[
-        str | None,
-        Shown(
-            BUDGETS,
-            "End at the first model that meets these conditions, e.g. "
-            '"accuracy>=0.97 and size_bytes<=20000" or "accuracy within 1% of reference", the '
-            'space\'s largest uncompressed model; "" for none.',
-            "no goal",
-            RUN,
-        ),
-    ] = None
-    trial_minutes: Annotated[
-        Positive | None,
-        Shown(BUDGETS, "End a trial that works for longer; it counts as failed.", "no limit", RUN),
-    ] = None
-
-    def budget(self) -> Budget:
-        """The budgets of the search. Raises UserError when they exclude one another."""
-        return Budget(**{f.name: getattr(self, f.name) for f in fields(Budget)})
 
 
 @dataclass(frozen=True)
@@ -102,13 +35,14 @@ class Options(Budgets):
         str | None,
         Shown(
             MACHINE,
-            "A running Ray cluster, e.g. HEAD:6379.",
+            "A running Ray cluster: the address of its head, the node that began it by `ray start "
+            "--head`, and the port, e.g. 10.0.0.5:6379.",
             "this machine alone",
             ("search", "resume", "doctor"),
         ),
     ] = None
     concurrency: Annotated[
-        Count | None, Shown(MACHINE, "Trials at once.", "as many as there is room for", RUN)
+        Count | None, Shown(MACHINE, "Trials at work at once.", "as many as there is room for", RUN)
     ] = None
     cpus_per_trial: Annotated[
         Positive,
@@ -118,8 +52,8 @@ class Options(Budgets):
         NotNegative | Literal["auto"],
         Shown(
             MACHINE,
-            "GPUs of a trial, or of each of its workers; auto has as many small trials share a "
-            "GPU as its memory holds.",
+            "GPUs of a trial, or of each of its workers, e.g. 0.5 for two trials on each; auto has "
+            "as many small trials share a GPU as its memory holds.",
             commands=(*RUN, "doctor"),
             metavar="NUMBER|auto",
             reads=str,
@@ -138,14 +72,27 @@ class Options(Budgets):
         str | None,
         Shown(
             MACHINE,
-            "Take latency on the machines that were given this Ray resource, e.g. pi.",
-            "machines of the kind that most of the cluster are of",
+            "Take latency only on the nodes that carry this label, a resource in Ray's words: e.g. "
+            "pi for nodes begun by `ray start --resources '{\"pi\": 1}'`.",
+            "the kind of machine that most nodes are of",
         ),
     ] = None
     reuse: Annotated[
-        bool, Shown(SEARCH, "Try new compressions of models that are trained already, too.")
+        bool,
+        Shown(
+            SEARCH,
+            "Try new compressions of models that are trained already, too, which is cheap; switch "
+            "it off to have more models trained instead.",
+        ),
     ] = True
-    early_stopping: Annotated[bool, Shown(SEARCH, "Pause trials that fall behind others.")] = True
+    early_stopping: Annotated[
+        bool,
+        Shown(
+            SEARCH,
+            "Pause trials that fall behind others; switch it off where good models are late to "
+            "show it, and there is time for all.",
+        ),
+    ] = True
     tracking_uri: Annotated[
         str | None,
         Shown(STORAGE, "MLflow server or database.", "a database in the home", (*RUN, "sync")),
@@ -180,13 +127,19 @@ class NewSearch:
         Shown(SEARCH, "Seed of all that is drawn, the split of rows too.", "the space's"),
     ] = None
     sampler: Annotated[
-        str, Shown(SEARCH, "Source of proposals: tpe, nsga2, gp (for small spaces) or random.")
+        str,
+        Shown(
+            SEARCH,
+            "Way to propose trials. tpe is right for nearly all: it ranks candidates by what they "
+            "should gain. nsga2, gp (for spaces of few parameters) and random propose without "
+            "that ranking, to compare with.",
+        ),
     ] = "tpe"
     workers_per_trial: Annotated[
         Count | None,
         Shown(
             MACHINE,
-            "Processes that train one trial together.",
+            "Processes that train one trial together, where one GPU is too slow or too small.",
             "one process; 2 with --parallelism",
             commands=(*START, "doctor"),
         ),
@@ -195,7 +148,10 @@ class NewSearch:
         str | None,
         Shown(
             MACHINE,
-            "Way in which these processes share the work: DataParallel, Sharded, …",
+            "What these processes divide. DataParallel: each batch, right for models that fit one "
+            "device. Sharded: the weights, too. TensorParallel: each layer's units. Pipeline: the "
+            "layers. ParameterServer: each batch, and one process moves the weights. "
+            "SingleDevice: nothing.",
             "DataParallel with --workers-per-trial",
         ),
     ] = None
@@ -215,7 +171,7 @@ class NewSearch:
         Path | Sequence[Mapping[str, object]] | None,
         Shown(
             SEARCH,
-            "JSON list of {path: value} to try first; what one leaves out is drawn.",
+            "JSON list of {path: value}, trials to try first; what one leaves out is drawn.",
             "the space's likely values",
             metavar="FILE",
             reads=Path,
@@ -227,7 +183,11 @@ class NewSearch:
     ] = None
     store: Annotated[
         str | None,
-        Shown(STORAGE, "Folder or URL of trials' files, e.g. s3://…", "a folder of the home"),
+        Shown(
+            STORAGE,
+            "Folder or URL of what trials make (checkpoints, models), e.g. s3://…",
+            "a folder of the home",
+        ),
     ] = None
     study_storage: Annotated[
         str | None,
@@ -243,6 +203,7 @@ def declared(command: str) -> dict[str, Declared]:
     options = [option for option in every if command in option.shown.commands]
     if command in KEPT:
         options = [option.kept() for option in options]
+    options = [option.in_command(command) for option in options]
     options.sort(key=lambda option: PANELS.index(option.shown.panel))
     return {option.name: option for option in options}
 

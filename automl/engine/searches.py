@@ -16,10 +16,10 @@ from automl.quality import METRICS
 from automl.space import space_file
 from automl.space.sampling import WHOLE, rebuild
 from automl.space.space import Space, TrialConfig
-from automl.store import Store
-from automl.study import run_lock, selection
+from automl.study import glance, run_lock, selection
+from automl.study.overview import Overview, member
 from automl.study.record import TrialRecord
-from automl.study.study import EarlierVersion, Study, member
+from automl.study.study import EarlierVersion, Study
 from automl.study.summary import Member, SearchSummary
 
 if TYPE_CHECKING:
@@ -195,6 +195,8 @@ class Search:
         return Shipped(file, data.train.inputs[:1])
 
     def _file(self, record: TrialRecord) -> bytes:
+        from automl.store import Store
+
         assert record.result is not None
         file = Store(self.home.store).read(record.result.key, "model.onnx")
         if file is None:
@@ -207,6 +209,22 @@ class Search:
 
 def open_study(home: Home, name: str) -> Study:
     """A search by its name. Raises UserError when the home has none of that name."""
+    study = Study(_folder(home, name))
+    _know_metrics(study)
+    return study
+
+
+def overview(home: Home, name: str) -> Overview:
+    """A search by its name, to be looked at alone: in far less time when it is large.
+
+    Raises UserError when the home has none of that name.
+    """
+    found = glance.of(_folder(home, name))
+    _know_metrics(found)
+    return found
+
+
+def _folder(home: Home, name: str) -> Path:
     known = home.studies()
     if name not in known:
         if not known:
@@ -215,11 +233,14 @@ def open_study(home: Home, name: str) -> Study:
                 "or point to another home with --home"
             )
         raise UserError(unknown("search", name, known))
-    study = Study(home.study(name))
+    return home.study(name)
+
+
+def _know_metrics(study: Overview) -> None:
+    """Have the metrics known that the search's own space file defines."""
     metrics = {"Metric", *(type(metric).__name__ for metric in METRICS.values())}
     if user_code.defines_below(study.space_text, metrics):
-        study_space(study)  # Its metrics are known from then on.
-    return study
+        study_space(study)
 
 
 def open_studies(home: Home) -> Iterator[Study]:
@@ -238,7 +259,7 @@ def stop(home: Home, name: str) -> bool:
     return True
 
 
-def study_space(study: Study) -> Space:
+def study_space(study: Overview) -> Space:
     """The space of a search, from its own copy of the file."""
     settings = study.settings
     return space_file.load(study.space_text, settings.fixed, settings.space_name, settings.folder)

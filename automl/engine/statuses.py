@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from automl.engine.searches import open_study
+from automl.engine import searches
 from automl.home import Home
 from automl.study import run_lock
-from automl.study.study import EarlierVersion, Study
+from automl.study.overview import Overview
+from automl.study.study import EarlierVersion
 
 COLUMNS = (
     "search",
@@ -20,7 +21,7 @@ COLUMNS = (
 """Of a search in a list of several."""
 
 
-def state(study: Study) -> str:
+def state(study: Overview) -> str:
     """The state of a search: running, finished, or interrupted: ended before its budget."""
     if run_lock.is_held(study.folder):
         return "running"
@@ -32,7 +33,7 @@ def statuses(home: Home) -> list[dict[str, object]]:
     rows = []
     for name in home.studies():
         try:
-            row = status(open_study(home, name))
+            row = status(searches.overview(home, name))
             rows.append({column: row[column] for column in COLUMNS})
         except EarlierVersion:
             known = {"search": name, "state": "of an earlier version", "trials": {}}
@@ -40,7 +41,7 @@ def statuses(home: Home) -> list[dict[str, object]]:
     return rows
 
 
-def status(study: Study) -> dict[str, object]:
+def status(study: Overview) -> dict[str, object]:
     """The progress of a search, in one row."""
     summary = study.summary()
     return {

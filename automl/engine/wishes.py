@@ -59,8 +59,11 @@ class Choice:
         Shown(
             MODEL,
             "Take the model that is best in this figure, e.g. accuracy.",
-            "export: the first objective",
-            CHOOSE,
+            commands=CHOOSE,
+            defaults=(
+                ("export", "the first objective, where no other wish is given"),
+                ("explain", "none"),
+            ),
         ),
     ] = None
     knee: Annotated[
@@ -68,8 +71,8 @@ class Choice:
         Shown(
             MODEL,
             "Take the knee: the best compromise between all objectives.",
-            "explain: where no other wish is given",
-            CHOOSE,
+            commands=CHOOSE,
+            defaults=(("export", "off"), ("explain", "on where no other wish is given")),
         ),
     ] = False
     prefer: Annotated[

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from automl.compression.coded_weight import coded_weights, each_once
 from automl.export import sparse
 from automl.export.graph_names import reads
-from automl.export.packing import stored_bits
+from automl.export.packed_weights import stored_bits
 from automl.export.sparse import Array
 from automl.models.family import Network
 
@@ -36,8 +36,8 @@ class Claims:
     their widths, and no wider copy of them is in the file. `others` are the weights and buffers
     that are not coded. `integer_convolutions` are to run as such."""
 
-    bits: dict[int, int]
-    codes: tuple[tuple[int, Array], ...]
+    bits: dict[float, int]
+    codes: tuple[tuple[float, Array], ...]
     others: tuple[Array, ...]
     integer_convolutions: int
 
@@ -45,7 +45,7 @@ class Claims:
 def claims(network: Network) -> Claims:
     """The claims of a network, collected from its layers."""
     coded = list(each_once(network).values())
-    bits: Counter[int] = Counter()
+    bits: Counter[float] = Counter()
     for codes, weight in coded:
         bits[weight.bits] += codes.numel()
     own = {name for name, _, _ in coded_weights(network)}
@@ -87,8 +87,8 @@ def broken_claim(file: bytes, optimised: bytes, claimed: Claims) -> str:
     return ""
 
 
-def _in_words(bits: dict[int, int]) -> str:
-    parts = [f"{count} weights of {width} bits" for width, count in sorted(bits.items())]
+def _in_words(bits: dict[float, int]) -> str:
+    parts = [f"{count} weights of {width:g} bits" for width, count in sorted(bits.items())]
     return ", ".join(parts) or "no quantized weights"
 
 
@@ -115,7 +115,7 @@ def _copied(proto: onnx.ModelProto, claimed: Claims) -> str:
             if is_copy and not any(_same(array, other) for other in known):
                 return (
                     f"{array.size} numbers of {width} bits that are weights, "
-                    f"where {bits} bits are claimed"
+                    f"where {bits:g} bits are claimed"
                 )
     return ""
 

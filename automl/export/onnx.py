@@ -22,7 +22,7 @@ from automl.compression.proof import PROOF_ROWS
 from automl.data.dataset import Data
 from automl.data.padding import LEAST
 from automl.errors import Rejected
-from automl.export import packing, sparse
+from automl.export import packed_weights, packing, sparse
 from automl.export.complaints import FIXED_ROWS, complaint
 from automl.export.dynamic_inputs import compute_with_integers
 from automl.export.free_length import free_length
@@ -65,7 +65,7 @@ def export(network: Network, data: Data) -> bytes:
     compute_with_integers(proto.graph)
     scale_at_load(proto.graph, _signs(deployed.model))
     store_turned(proto.graph)
-    packing.pack_weights(proto.graph, _widths(deployed.model))
+    packing.pack_weights(proto, _widths(deployed.model))
     share(proto.graph)
     _shorten(proto.graph)
     sparse.pack(proto)
@@ -157,7 +157,7 @@ def _signs(network: Network) -> set[str]:
     return {f"model.{name}" for name, _, weight in found if not weight.activation_bits}
 
 
-def _widths(network: Network) -> dict[str, int]:
+def _widths(network: Network) -> dict[str, float]:
     """The bits of each initializer of codes that can be packed."""
     found = coded_weights(network)
     return {f"model.{name}": weight.bits for name, _, weight in found if weight.bits < 8}
@@ -167,7 +167,7 @@ def weights(file: bytes) -> dict[str, np.ndarray]:
     """The numbers that a file holds, by the name of their initializer; packed ones unpacked."""
     proto = onnx.load_from_string(file)
     held = {t.name: onnx.numpy_helper.to_array(t) for t in proto.graph.initializer}
-    return packing.unpacked(proto.graph, sparse.unpacked(proto, held))
+    return packed_weights.unpacked(proto.graph, sparse.unpacked(proto, held))
 
 
 def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:

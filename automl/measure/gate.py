@@ -12,7 +12,7 @@ from automl.data.padding import lengths
 from automl.errors import Rejected
 from automl.export.claims import Claims, broken_claim
 from automl.runtimes import onnx
-from automl.runtimes.onnx import ONE_THREAD, Processors
+from automl.runtimes.onnx import ONE_THREAD, OnnxRuntime
 
 Positions: TypeAlias = NDArray[np.int64] | slice
 MIN_AGREEMENT = 0.99
@@ -47,7 +47,7 @@ def check(
     expected: Expected,
     is_regression: bool = False,
     claimed: Claims | None = None,
-    processors: Processors = ONE_THREAD,
+    runtime: OnnxRuntime = ONE_THREAD,
 ) -> NDArray[np.float32]:
     """The answers (rows, outputs) of an exported file to raw `inputs` (rows, ...).
 
@@ -55,7 +55,7 @@ def check(
     of its file.
     """
     alone = expected.alone
-    answers, singly = _answers(file, inputs, 0 if alone is None else len(alone), processors)
+    answers, singly = _answers(file, inputs, 0 if alone is None else len(alone), runtime)
     if claimed and (broken := broken_claim(file, onnx.optimised(file), claimed)):
         raise Rejected(f"the file {broken}")
     outputs, wanted = answers[expected.at], expected.answers
@@ -81,13 +81,13 @@ def check(
 
 
 def _answers(
-    file: bytes, inputs: NDArray[np.generic], num_alone: int, processors: Processors
+    file: bytes, inputs: NDArray[np.generic], num_alone: int, runtime: OnnxRuntime
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The file's answers (rows, outputs) together, and those for the first rows one at a time, as
     one core of this machine gives them."""
     try:
         session = onnx.session(file)
-        outputs = onnx.run(onnx.session(file, processors), inputs)
+        outputs = onnx.run(onnx.session(file, runtime), inputs)
         rows = [inputs[i : i + 1] for i in range(num_alone)]
         if onnx.takes_shorter(session):
             rows = [row[:, :length] for row, length in zip(rows, lengths(inputs))]

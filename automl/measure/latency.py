@@ -11,16 +11,14 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.config import Config
-from automl.runtimes import onnx
-from automl.runtimes.onnx import Session
+from automl.runtimes.onnx import ONE_THREAD, OnnxRuntime, Session, fed, row_shape, session
 
 ROUNDS = 100
 QUANTILE = 0.1
@@ -35,7 +33,7 @@ LATENCY_FLOOR, LOAD_FLOOR = 0.006, 0.02
 
 
 @dataclass(frozen=True)
-class Reference(Config):
+class Reference:
     """A file that is measured in turn with each other file, and its own figures at the beginning.
 
     `load_ms` is 0 where they are not known: then load times are told as they are.
@@ -71,8 +69,10 @@ def timed(
     row: NDArray[np.generic],
     reference: Reference | None = None,
     latency: Estimate | None = None,
+    runtime: OnnxRuntime = ONE_THREAD,
 ) -> Timing:
-    """The times of a file on a raw row (1, ...); one whose `latency` is known is loaded only.
+    """The times of a file on raw rows (rows, ...), one as a rule, which are one call; a file whose
+    `latency` is known is loaded only.
 
     With a reference they are the ratio to the reference's, times the reference's own at the
     beginning.
@@ -86,11 +86,11 @@ def timed(
     while len(loads.taken) < LEAST_BLOCKS or not (
         decisive.are_sure or len(loads.taken) == MOST_BLOCKS or time.monotonic() > until
     ):
-        sessions, took = _loaded(files)
+        sessions, took = _loaded(files, runtime)
         loads.taken.append(took)
         if latency is None:
-            rounds = rounds or _rounds(sessions, row)
-            calls.taken.append(latency_ms(sessions, row, rounds))
+            rounds = rounds or _rounds(sessions, row, runtime)
+            calls.taken.append(latency_ms(sessions, row, rounds, runtime))
     return Timing(latency or calls.estimate(), loads.estimate())
 
 
@@ -98,16 +98,18 @@ def latency_ms(
     sessions: Sequence[Session],
     row: NDArray[np.generic],
     rounds: int = ROUNDS,
+    runtime: OnnxRuntime = ONE_THREAD,
 ) -> list[float]:
-    """Milliseconds per call of each one-thread session, all taken in the same loop.
+    """Milliseconds per call of each session, all taken in the same loop.
 
-    `row` is one raw row (1, ...); a session that takes rows of another shape, such as
-    texts of another length, gets one of zeros. In each round every session is
-    called once untimed and once timed, in shuffled order. The thread's own time leaves out what
+    `row` are the raw rows (rows, ...) of a call; a session that takes rows of another shape, such
+    as texts of another length, gets zeros. In each round every session is called once untimed and
+    once timed, in shuffled order. Where all work is one thread's, its own time leaves out what
     other processes took.
     """
+    clock = _clock(runtime)
     rng = random.Random(0)
-    feeds = [(loaded, onnx.fed(loaded, _fitting(loaded, row))) for loaded in sessions]
+    feeds = [(loaded, fed(loaded, _fitting(loaded, row))) for loaded in sessions]
     times: list[list[float]] = [[] for _ in sessions]
     order = list(range(len(sessions)))
     for _ in range(rounds):
@@ -115,9 +117,9 @@ def latency_ms(
         for i in order:
             loaded, feed = feeds[i]
             loaded.run(None, feed)
-            started = time.thread_time()
+            started = clock()
             loaded.run(None, feed)
-            times[i].append((time.thread_time() - started) * 1e3)
+            times[i].append((clock() - started) * 1e3)
     return [float(np.quantile(taken, QUANTILE)) for taken in times]
 
 
@@ -149,25 +151,31 @@ class _Blocks:
         return float(middle), float(1.2533 * spread / math.sqrt(len(figures)))
 
 
-def _loaded(files: Sequence[bytes | Path]) -> tuple[list[Session], list[float]]:
+def _loaded(
+    files: Sequence[bytes | Path], runtime: OnnxRuntime
+) -> tuple[list[Session], list[float]]:
     """Sessions of files, and the milliseconds that each took to load."""
-    sessions, took = [], []
+    sessions, took, clock = [], [], _clock(runtime)
     for file in files:
-        started = time.thread_time()
-        sessions.append(onnx.session(file))
-        took.append((time.thread_time() - started) * 1e3)
+        started = clock()
+        sessions.append(session(file, runtime))
+        took.append((clock() - started) * 1e3)
     return sessions, took
 
 
-def _rounds(sessions: Sequence[Session], row: NDArray[np.generic]) -> int:
+def _clock(runtime: OnnxRuntime) -> Callable[[], float]:
+    return time.thread_time if runtime.is_one_thread else time.perf_counter
+
+
+def _rounds(sessions: Sequence[Session], row: NDArray[np.generic], runtime: OnnxRuntime) -> int:
     """The rounds of a block: as many as its time allows, within limits."""
-    started = time.thread_time()
-    latency_ms(sessions, row, 1)
-    taken = time.thread_time() - started
-    return max(LEAST_ROUNDS, min(MOST_ROUNDS, int(BLOCK_SECONDS / max(taken, 1e-6))))
+    clock = _clock(runtime)
+    started = clock()
+    latency_ms(sessions, row, 1, runtime)
+    return max(LEAST_ROUNDS, min(MOST_ROUNDS, int(BLOCK_SECONDS / max(clock() - started, 1e-6))))
 
 
 def _fitting(loaded: Session, row: NDArray[np.generic]) -> NDArray[np.generic]:
-    """The row, or zeros where its shape is not one that the session takes."""
-    taken = onnx.row_shape(loaded)
-    return row if (1, *taken) == row.shape else np.zeros((1, *taken), row.dtype)
+    """The rows, or as many of zeros where their shape is not one that the session takes."""
+    shape = len(row), *row_shape(loaded)
+    return row if shape == row.shape else np.zeros(shape, row.dtype)

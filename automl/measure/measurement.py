@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -14,7 +12,7 @@ from numpy.typing import NDArray
 
 from automl import quality
 from automl.config import Config
-from automl.errors import UserError
+from automl.measure.compressed_bytes import compressed_bytes
 from automl.measure.latency import Reference, Timing, timed
 from automl.runtimes import onnx
 from automl.standard_errors import standard_errors
@@ -26,6 +24,7 @@ class Measurement(Config):
 
     `latency_ms` is of one row on one thread. `uncertainty` holds the standard error of each figure
     that has one, in the figure's own unit; a figure that is not in it is exact.
+    `compressed_bytes` are None where older versions measured.
     """
 
     quality: dict[str, float]
@@ -33,13 +32,19 @@ class Measurement(Config):
     latency_ms: float
     load_ms: float
     train_seconds: float = 0.0
+    compressed_bytes: int | None = None
     uncertainty: dict[str, float] = field(default_factory=dict)
 
     @property
     def figures(self) -> dict[str, float]:
         """All figures by name, the metrics among them."""
-        own = {name: value for name, value in vars(self).items() if isinstance(value, (int, float))}
-        return {**self.quality, **own}
+        return {
+            **self.quality,
+            "size_bytes": self.size_bytes,
+            "latency_ms": self.latency_ms,
+            "load_ms": self.load_ms,
+            "train_seconds": self.train_seconds,
+        }
 
 
 Timer: TypeAlias = Callable[[bytes, NDArray[np.generic]], Callable[[], Timing]]
@@ -71,6 +76,7 @@ def measurement(file: bytes, known: Metrics, timing: Timing) -> Measurement:
         size_bytes=len(file),
         latency_ms=timing.latency.value,
         load_ms=timing.load.value,
+        compressed_bytes=compressed_bytes(file),
         uncertainty={**known.errors, **times},
     )
 
@@ -90,42 +96,3 @@ def measure(
     answers = onnx.run(onnx.session(file), inputs)
     own = metrics(answers, targets)
     return measurement(file, own, timed(file, inputs[:1], reference))
-
-
-def measure_file(path: Path) -> dict[str, float]:
-    """Bytes, load time and latency of a file, on a random row of its input's shape.
-
-    Raises UserError when onnxruntime cannot load the file.
-    """
-    try:
-        loaded = onnx.session(path)
-    except Exception as error:
-        raise UserError(f"onnxruntime cannot load {path}: {error}") from None
-    shape = (1, *onnx.row_shape(loaded))
-    # Codes of categories are below 1, so that every column has them.
-    largest = 1 if onnx.takes_columns(loaded) else 100
-    timing = timed(path, np.random.default_rng(0).uniform(0, largest, shape))
-    return {
-        "size_bytes": path.stat().st_size,
-        "load_ms": timing.load.value,
-        "latency_ms": timing.latency.value,
-    }
-
-
-def machine() -> dict[str, str]:
-    """The machine and the runtime that figures are taken on, by name."""
-    return {
-        "system": platform.platform(),
-        "processor": _processor(),
-        "python": platform.python_version(),
-        "onnxruntime": onnx.VERSION,
-    }
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor()

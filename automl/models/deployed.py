@@ -7,11 +7,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from automl.data.arrays import MAX_ANSWERED, answered_at_once
 from automl.data.dataset import DatasetInfo, Scaling
 from automl.models.family import Network
 from automl.models.out_of_memory import fewer_rows
-
-PREDICTED_AT_ONCE = 512
 
 
 class Inputs(nn.Module):
@@ -73,11 +72,14 @@ def standardised(targets: Tensor, info: DatasetInfo) -> Tensor:
     return (targets - mean) / std
 
 
-def predict(network: nn.Module, rows: Tensor, batch_size: int = PREDICTED_AT_ONCE) -> Tensor:
+def predict(network: nn.Module, rows: Tensor, batch_size: int = MAX_ANSWERED) -> Tensor:
     """Outputs (rows, ...) for `rows` (rows, ...), in evaluation mode, without gradients, on the
-    network's device; of fewer rows at once where memory is too small for `batch_size`."""
+    network's device; of fewer rows at once where `batch_size` would be slow or too large."""
     network.eval()
-    device, parts, at_once = device_of(network), list[Tensor](), batch_size
+    device, parts = device_of(network), list[Tensor]()
+    if device.type == "cpu":
+        batch_size = answered_at_once(rows.shape[1:], batch_size)
+    at_once = batch_size
     with torch.inference_mode():
         for batch in torch.split(rows, batch_size):
             answered, at_once = answers(network, batch.to(device), at_once)

@@ -49,7 +49,7 @@ class LayerShape:
     input_shape: tuple[int, ...]
     macs: int
     least_nonzero: int
-    bits: int = 32
+    bits: float = 32
     is_surely_used: bool = True
 
     @property
@@ -64,7 +64,7 @@ class EmbeddingShape:
     name: str
     num_rows: int
     width: int
-    bits: int = 32
+    bits: float = 32
 
 
 @dataclass(frozen=True)

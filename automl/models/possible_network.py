@@ -80,13 +80,13 @@ class PossibleNetwork:
         """The network of which any weight may be 0."""
         return self.with_least_nonzero({layer.name: 0 for layer in self.shape.layers})
 
-    def with_bits(self, bits: Mapping[str, int]) -> PossibleNetwork:
+    def with_bits(self, bits: Mapping[str, float]) -> PossibleNetwork:
         """The network with these numbers of bits per weight, by the layers' names."""
         return self.with_layers(
             replace(one, bits=bits.get(one.name, one.bits)) for one in self.shape.layers
         )
 
-    def with_embedding_bits(self, bits: int, keep: Iterable[str] = ()) -> PossibleNetwork:
+    def with_embedding_bits(self, bits: float, keep: Iterable[str] = ()) -> PossibleNetwork:
         """The network with this number of bits for each number of an embedding, but of those that
         `keep` names or that stand in a module that it names."""
         names = tuple(keep)

@@ -12,9 +12,11 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from automl.data.arrays import MAX_ANSWERED, answered_at_once
+from automl.runtimes.providers import CPU, ENDING, Providers, placed, set_up
+
 VERSION: str = onnxruntime.__version__
 Session: TypeAlias = onnxruntime.InferenceSession
-CPU_PROVIDER, GPU_PROVIDER = "CPUExecutionProvider", "CUDAExecutionProvider"
 
 
 @dataclass(frozen=True)
@@ -65,20 +67,33 @@ def row_shape(loaded: Session) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True)
-class Processors:
-    """Processors that run a file: threads of the processor, or a GPU where it can be used."""
+class OnnxRuntime:
+    """onnxruntime with an execution provider, such as CUDA or OpenVINO, and threads."""
 
+    provider: str = CPU
     threads: int = 1
-    on_gpu: bool = False
+
+    @property
+    def is_one_thread(self) -> bool:
+        """True where the thread that asks does all the work."""
+        return self.provider == CPU and self.threads == 1
 
 
-ONE_THREAD = Processors()
+ONE_THREAD = OnnxRuntime()
 
 
-def session(file: bytes | Path, processors: Processors = ONE_THREAD) -> Session:
+def session(file: bytes | Path, runtime: OnnxRuntime = ONE_THREAD) -> Session:
     """Load a file from its bytes or its path. Raises what onnxruntime raises."""
     model = file if isinstance(file, bytes) else str(file)
-    return Session(model, _options(processors.threads), providers=_providers(processors.on_gpu))
+    return Session(model, _options(runtime.threads), providers=_providers(runtime))
+
+
+def nodes_by_provider(
+    file: bytes | Path, runtime: OnnxRuntime, inputs: NDArray[np.generic]
+) -> dict[str, int]:
+    """The number of nodes of a file that each provider runs for raw rows (rows, ...)."""
+    feed = fed(session(file), inputs)
+    return placed(file, _options(runtime.threads), _providers(runtime), feed)
 
 
 def _options(threads: int = 1) -> onnxruntime.SessionOptions:
@@ -88,11 +103,8 @@ def _options(threads: int = 1) -> onnxruntime.SessionOptions:
     return options
 
 
-def _providers(on_gpu: bool) -> list[str | tuple[str, dict[str, str]]]:
-    """The processor, after a GPU that computes in whole fp32 as the processor does."""
-    can = on_gpu and GPU_PROVIDER in onnxruntime.get_available_providers()
-    gpu: list[str | tuple[str, dict[str, str]]] = [(GPU_PROVIDER, {"use_tf32": "0"})]
-    return [*(gpu if can else []), CPU_PROVIDER]
+def _providers(runtime: OnnxRuntime) -> Providers:
+    return set_up(runtime.provider, runtime.threads)
 
 
 def optimised(file: bytes) -> bytes:
@@ -100,7 +112,7 @@ def optimised(file: bytes) -> bytes:
     options = _options()
     with tempfile.TemporaryDirectory() as folder:
         options.optimized_model_filepath = f"{folder}/optimised.onnx"
-        Session(file, options, providers=[CPU_PROVIDER])
+        Session(file, options, providers=_providers(ONE_THREAD))
         return Path(options.optimized_model_filepath).read_bytes()
 
 
@@ -132,10 +144,14 @@ def _spelled(codes: NDArray[np.generic], categories: list[str]) -> NDArray[np.ob
     return spelled
 
 
-def run(loaded: Session, inputs: NDArray[np.generic], batch_size: int = 512) -> NDArray[np.float32]:
-    """The first output (rows, outputs) for raw rows (rows, ...)."""
-    starts = range(0, len(inputs), batch_size)
+def run(
+    loaded: Session, inputs: NDArray[np.generic], batch_size: int = MAX_ANSWERED
+) -> NDArray[np.float32]:
+    """The first output (rows, outputs) for raw rows (rows, ...), of at most so many at once."""
+    is_on_cpu = loaded.get_providers() == [CPU + ENDING]
+    size = answered_at_once(inputs.shape[1:], batch_size) if is_on_cpu else batch_size
     parts: list[NDArray[np.float32]] = [
-        loaded.run(None, fed(loaded, inputs[start : start + batch_size]))[0] for start in starts
+        loaded.run(None, fed(loaded, inputs[start : start + size]))[0]
+        for start in range(0, len(inputs), size)
     ]
     return np.concatenate(parts)

@@ -6,6 +6,7 @@ Put the four IDX files, gzipped or not, into ./fashion-mnist, or say where they 
 
 from automl import (
     AdamW,
+    ConvNet,
     Cosine,
     CrossEntropy,
     Distill,
@@ -57,11 +58,13 @@ space = Space(
     TrialConfig(
         dataset=FashionMNIST("fashion-mnist"),
         model=OneOf(
+            ConvNet(channels=Repeat(Int(8, 64, step=8), Int(2, 4))),
             ResNet(stages=Repeat(ResNetStage(Int(16, 64, step=8), Int(1, 2)), Int(2, 3))),
             MobileNet(stages=Repeat(MobileNetStage(Int(16, 48, step=8), Int(1, 2)), 3)),
             Transformer(
                 layers=Repeat(TransformerLayer(heads=Int(2, 4), hidden=Int(64, 128, step=16)), 3),
                 width=OneOf(32, 64),
+                patch=OneOf(4, 7),
             ),
         ),
         recipe=(

@@ -13,6 +13,7 @@ from automl.faults import Faults
 from automl.recipe import Report
 from automl.space.space import Space, TrialConfig
 from automl.study.background import BackgroundThread
+from automl.study.overview import FAULTS
 from automl.study.propose import warm_start
 from automl.study.propose.in_the_making import InTheMaking
 from automl.study.propose.knowledge import Happening, happenings
@@ -21,7 +22,7 @@ from automl.study.record import Course, TrialRecord
 from automl.study.slots import Slots
 from automl.study.stopping.rung_entry import RungEntryOf, no_rung
 from automl.study.stopping.stop_rule import StopRule
-from automl.study.study import FAULTS, Study
+from automl.study.study import Study
 from automl.study.trial_id import TrialId
 from automl.study.under_way import Plan, UnderWay
 from automl.trial.result import TrialResult
@@ -178,7 +179,7 @@ class Dispatcher:
                 return None
             if not self.making.has_any(holder.keys):
                 return self._start(holder)
-            self.making.waiting.append(holder)
+            self.making.wait(holder)
             if len(self.making.waiting) < MAX_WAITING:
                 self.slots.give()
         return None

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Iterable
+from itertools import compress
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from automl import conditions, noise, pareto, quality
 from automl.study.reference import ReferenceFigures
@@ -29,7 +33,11 @@ class Front:
         self.reference = ReferenceFigures(settings)
         self.limits = conditions.limits(self.conditions, self.reference.figures)
         self._complete: list[TrialRecord] = []
-        self._unbeaten: list[TrialRecord] = []
+        goals = [pareto.DIRECTIONS[name] for name in self.objectives]
+        self._signs = np.array([1.0 if goal == "max" else -1.0 for goal in goals])
+        self._unbeaten: tuple[TrialRecord, ...] = ()
+        self._points = np.empty((0, len(goals)))
+        """The objectives of the unbeaten, more is better."""
         self._members: list[TrialRecord] | None = []
         self._hypervolume: float | None = 0.0
         for record in records:
@@ -48,33 +56,40 @@ class Front:
     def _judge_anew(self) -> None:
         """Hold every trial against the reference as it is now."""
         self.limits = conditions.limits(self.conditions, self.reference.figures)
-        self._unbeaten, self._members, self._hypervolume = [], [], 0.0
+        self._unbeaten, self._members, self._hypervolume = (), [], 0.0
+        self._points = self._points[:0]
         for record in self._complete:
             self._enter(record)
 
     def _enter(self, record: TrialRecord) -> None:
         if not record.is_complete or not conditions.satisfies(record.values, self.limits):
             return
-        if any(self._beats(member, record) for member in self._unbeaten):
+        point = self._signs * [record.values[name] for name in self.objectives]
+        covering = np.all(self._points >= point, axis=1).nonzero()[0]
+        if any(self._beats(self._unbeaten[place], record) for place in covering):
             return
-        self._unbeaten = [m for m in self._unbeaten if not self._beats(record, m)] + [record]
+        stays = np.ones(len(self._unbeaten), bool)
+        for place in np.all(self._points <= point, axis=1).nonzero()[0]:
+            stays[place] = not self._beats(record, self._unbeaten[place])
+        kept = [*compress(self._unbeaten, stays)]
+        place = bisect(kept, record.id, key=lambda member: member.id)
+        self._unbeaten = (*kept[:place], record, *kept[place:])
+        self._points = np.insert(self._points[stays], place, point, axis=0)
         self._members = self._hypervolume = None
 
     def _beats(self, a: TrialRecord, b: TrialRecord) -> bool:
-        if not pareto.covers(a.values, b.values, self.objectives):
-            return False
-        if pareto.covers(b.values, a.values, self.objectives):
+        """Tell whether a, which is nowhere worse than b, takes b's place."""
+        differing = {name for name in self.objectives if a.values[name] != b.values[name]}
+        if not differing:
             return a.id < b.id
         # Between twins that differ in times alone, noise would choose another each time.
-        unsure = {*a.uncertainty, *b.uncertainty} - quality.METRICS.keys()
-        steady = [name for name in self.objectives if name not in unsure]
-        return not pareto.covers(b.values, a.values, steady)
+        return not differing <= {*a.uncertainty, *b.uncertainty} - quality.METRICS.keys()
 
     @property
-    def unbeaten(self) -> list[TrialRecord]:
+    def unbeaten(self) -> tuple[TrialRecord, ...]:
         """The trials that none dominates, were all figures exact, and their twins that differ
-        from one in uncertain times alone, by number."""
-        return sorted(self._unbeaten, key=lambda record: record.id)
+        from one in uncertain times alone, by number; the same tuple until that changes."""
+        return self._unbeaten
 
     @property
     def members(self) -> list[TrialRecord]:

@@ -9,8 +9,8 @@ from automl import noise, pareto
 from automl.conditions import Condition, Wish, limits, parse, parse_wishes, satisfies, violation
 from automl.errors import UserError, unknown
 from automl.pareto import Axis
+from automl.study.overview import Overview
 from automl.study.record import TrialRecord
-from automl.study.study import Study
 
 QUALITY_WEIGHT = 4.0
 """The weight of quality's axis in the knee, against that of bytes and times together."""
@@ -26,7 +26,7 @@ class Advice:
 
 
 def choose(
-    study: Study,
+    study: Overview,
     *,
     trial: str | None = None,
     best: str | None = None,
@@ -64,7 +64,7 @@ def choose(
     return preferred(fitting, wishes, objectives, reference)
 
 
-def advise(study: Study, front: Sequence[TrialRecord]) -> Advice | None:
+def advise(study: Overview, front: Sequence[TrialRecord]) -> Advice | None:
     """The model that was exported last, else what met the search's goal, else the front's knee;
     None while the front is empty."""
     command = f"automl export {study.name}"
@@ -155,7 +155,7 @@ def _check_one(**wishes: object) -> None:
         raise UserError(f"{' and '.join(given)} exclude one another; give one of them")
 
 
-def _named(study: Study, trial: str) -> TrialRecord:
+def _named(study: Overview, trial: str) -> TrialRecord:
     for record in [*study.records(), *study.refits()]:
         if record.is_complete and record.trial_id == trial.zfill(4):
             return record
@@ -165,14 +165,14 @@ def _named(study: Study, trial: str) -> TrialRecord:
     )
 
 
-def _no_reference(study: Study, condition: Condition) -> str:
+def _no_reference(study: Overview, condition: Condition) -> str:
     return (
         f"{str(condition)!r}: no trial of {study.name!r} has trained an fp32 model, so the "
         f"reference's {condition.figure} is not known; write a number"
     )
 
 
-def _none_fits(study: Study, front: Sequence[TrialRecord], where: str | None) -> str:
+def _none_fits(study: Overview, front: Sequence[TrialRecord], where: str | None) -> str:
     if not front:
         return (
             f"search {study.name!r} has no complete trial yet; "

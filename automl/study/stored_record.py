@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
 from optuna.trial import FrozenTrial
 from pydantic import TypeAdapter
 
 from automl.config import decode, encode
+from automl.space.domains import Params
 from automl.study.record import Course, Drawing, TrialRecord
-from automl.study.trial_id import TrialId
+from automl.study.trial_id import Kind, TrialId
 
 DRAWING, COURSE, RESULT = "drawing", "course", "result"
 """The attributes of a trial: its draw, and its course with, in the same write, its result."""
+REFIT = "refit-"
+"""The beginning of the names of a study's attributes that hold refits; a number follows."""
+Json: TypeAlias = Mapping[str, Any]  # type: ignore[explicit-any]
+"""An object in JSON."""
 DRAWINGS, COURSES = TypeAdapter(Drawing), TypeAdapter(Course)
 
 
@@ -40,4 +48,32 @@ def read(trial: FrozenTrial) -> TrialRecord:
         result=result,
         config=result.config if result else "",
         ended=0.0 if ended is None else ended.timestamp(),
+    )
+
+
+def refit(record: TrialRecord) -> tuple[str, dict[str, object]]:
+    """A refit as a study keeps it: the attribute's name, and its value."""
+    kept = {
+        "params": dict(record.params),
+        "config": record.config,
+        "result": None if record.result is None else encode(record.result),
+        "ended": record.ended,
+    }
+    return f"{REFIT}{record.id.number}", kept
+
+
+def refits(attributes: Json) -> list[TrialRecord]:
+    """The refits among a study's attributes, by number."""
+    found = [_refit(n, **kept) for n, kept in attributes.items() if n.startswith(REFIT)]
+    return sorted(found, key=lambda record: record.id)
+
+
+def _refit(name: str, params: Params, config: str, result: object, ended: float) -> TrialRecord:
+    return TrialRecord(
+        id=TrialId(int(name.removeprefix(REFIT)), Kind.REFIT),
+        params=params,
+        distributions={},
+        result=None if result is None else decode(result),
+        config=config,
+        ended=ended,
     )

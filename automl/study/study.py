@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -14,17 +13,13 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from automl import pareto
 from automl.config import decode, encode
-from automl.errors import UserError, alike
-from automl.faults import Fault
+from automl.errors import UserError
 from automl.measure.latency import Reference
 from automl.retry import patient
-from automl.space.domains import Params
 from automl.study import storage, stored_record
-from automl.study.front import Front
-from automl.study.goal import Goal
+from automl.study.overview import Overview
 from automl.study.record import Settings, TrialRecord
-from automl.study.summary import Member, SearchSummary, waiting_share
-from automl.study.trial_id import Kind, TrialId
+from automl.study.stored_record import Json
 from automl.trial.result import Status
 
 SCHEMA_VERSION = 2
@@ -35,17 +30,13 @@ STATES = {
     Status.REJECTED: TrialState.PRUNED,
     Status.FAILED: TrialState.FAIL,
 }
-FAULTS = "faults"
-"""The attribute that holds what raised in the search's own process."""
-REFIT = "refit-"
-"""The beginning of the names of a study's attributes that hold refits; a number follows."""
 
 
 class EarlierVersion(UserError):
     """A search that an earlier version made."""
 
 
-class Study:
+class Study(Overview):
     """A search in a folder of its own, beside `space.py` and `reference.onnx`.
 
     Raises EarlierVersion when the search is stored as an earlier version did.
@@ -54,13 +45,7 @@ class Study:
     def __init__(self, folder: Path) -> None:
         self.folder, self.name = folder, folder.name
         self.remember()
-        known = self._study.user_attrs
-        if known.get("schema_version") != SCHEMA_VERSION:
-            raise EarlierVersion(
-                f"search {self.name!r} was made by an earlier version of automl, which alone "
-                "can open it; start a new search, under another --name or in another --home"
-            )
-        self.settings: Settings = decode(known["settings"])
+        self.settings = settings_of(self._study.user_attrs, self.name)
 
     def remember(self) -> None:
         """Keep all trials in memory, as at first."""
@@ -77,10 +62,6 @@ class Study:
         """The trials as they were last read, and what was made of each."""
 
     @property
-    def space_text(self) -> str:
-        return (self.folder / "space.py").read_text()
-
-    @property
     def reference(self) -> bytes:
         return (self.folder / "reference.onnx").read_bytes()
 
@@ -91,13 +72,12 @@ class Study:
         return Reference(self.reference, self.settings.reference_latency_ms, load_ms)
 
     def refits(self) -> list[TrialRecord]:
-        """The refits of the front's members, by number; they are not among the `records`."""
-        stored = self._study.user_attrs
-        refits = [_refit(n, **kept) for n, kept in stored.items() if n.startswith(REFIT)]
-        return sorted(refits, key=lambda record: record.id)
+        return stored_record.refits(self._study.user_attrs)
+
+    def num_screened(self) -> int:
+        return sum(len(record.drawing.screened) for record in self.records())
 
     def records(self) -> list[TrialRecord]:
-        """The trials that were started, by number."""
         if self._is_bare:
             return Study(self.folder).records()
         trials = self._study.get_trials(deepcopy=False)
@@ -109,10 +89,6 @@ class Study:
             for trial, before in zip_longest(trials, self._read)
         ]
         return [record for _, record in self._read]
-
-    def measured(self) -> list[TrialRecord]:
-        """Every trial and refit that has figures."""
-        return [record for record in [*self.records(), *self.refits()] if record.measurement]
 
     def start(self, record: TrialRecord) -> None:
         """Write a running trial, the next by number."""
@@ -151,13 +127,7 @@ class Study:
 
     def write_refit(self, record: TrialRecord) -> None:
         """Write a refit, running or ended."""
-        kept = {
-            "params": dict(record.params),
-            "config": record.config,
-            "result": None if record.result is None else encode(record.result),
-            "ended": record.ended,
-        }
-        self.set_attribute(f"{REFIT}{record.id.number}", kept)
+        self.set_attribute(*stored_record.refit(record))
 
     def tell_ended(self) -> None:
         """Tell Optuna of trials whose end was written just before a crash."""
@@ -177,72 +147,25 @@ class Study:
 
     @patient(storage.is_passing)
     def attribute(self, name: str, default: Any = None) -> Any:  # type: ignore[explicit-any]
-        """A JSON value of any shape that was kept with the search under a name."""
         return self._study.user_attrs.get(name, default)
 
     @patient(storage.is_passing)
     def set_attribute(self, name: str, value: object) -> None:
         self._study.set_user_attr(name, value)
 
-    def faults(self) -> list[Fault]:
-        """The faults of the search's own process, which did not end it."""
-        return [Fault(**kept) for kept in self.attribute(FAULTS, [])]
 
-    def front(self, records: Iterable[TrialRecord] | None = None) -> Front:
-        """The front of some records; of all, refits too, unless given."""
-        known = [*self.records(), *self.refits()] if records is None else records
-        return Front(self.settings, known)
+def settings_of(attributes: Json, name: str) -> Settings:
+    """The settings among a search's attributes.
 
-    def hypervolumes(self) -> list[float]:
-        """The front's after each ended trial, by number."""
-        front, volumes = Front(self.settings), []
-        for record in self.records():
-            if record.result is not None:
-                front.add(record)
-                volumes.append(front.hypervolume)
-        return volumes
-
-    def why_without_model(self) -> str:
-        """The reason why a search that has ended has no model; "" if it has one."""
-        records = self.records()
-        if any(record.is_complete for record in records):
-            return ""
-        reasons = [record.result.reason for record in records if record.result is not None]
-        if not reasons:
-            return "no trial had the time to end"
-        [(usual, count)] = Counter(map(alike, reasons)).most_common(1)
-        told = next(reason for reason in reasons if alike(reason) == usual).splitlines()[0]
-        return f"none of its trials is complete, {count} of {len(reasons)} ended so: {told}"
-
-    def goal(self) -> Goal:
-        """The goal that the search was last given, held against all its trials and refits."""
-        until = self.attribute("options", {}).get("until")
-        return Goal(until, self.settings, [*self.records(), *self.refits()])
-
-    def summary(self) -> SearchSummary:
-        """The search so far, in figures."""
-        records, refits = self.records(), self.refits()
-        front, goal = self.front([*records, *refits]), self.goal()
-        results = [record.result for record in records if record.result is not None]
-        both = [*results, *(record.result for record in refits if record.result is not None)]
-        counts = Counter(str(result.status) for result in results)
-        counts[Status.SCREENED] = sum(len(record.drawing.screened) for record in records)
-        return SearchSummary(
-            search=self.name,
-            objectives={n: pareto.DIRECTIONS[n] for n in self.settings.objectives},
-            reference_point={n: axis.worst for n, axis in self.settings.axes.items()},
-            hypervolume=front.hypervolume,
-            trials={str(status): counts[status] for status in Status},
-            seconds=self.attribute("seconds", 0.0),
-            compute_seconds=sum(result.seconds for result in both),
-            waited_seconds=sum(result.waited_seconds for result in both),
-            waiting_for_measurer_share=waiting_share(both),
-            slots=self.attribute("slots", 1),
-            until=str(goal),
-            met_by=None if goal.met_by is None else goal.met_by.trial_id,
-            faults=tuple(map(str, self.faults())),
-            front=tuple(map(member, front.members)),
+    Raises EarlierVersion when the search is stored as an earlier version did.
+    """
+    if attributes.get("schema_version") != SCHEMA_VERSION:
+        raise EarlierVersion(
+            f"search {name!r} was made by an earlier version of automl, which alone "
+            "can open it; start a new search, under another --name or in another --home"
         )
+    settings: Settings = decode(attributes["settings"])
+    return settings
 
 
 def create(
@@ -281,22 +204,4 @@ def taken(name: str) -> UserError:
     return UserError(
         f"a search named {name!r} exists already; choose another --name, "
         f"or continue that one: automl resume {name}"
-    )
-
-
-def member(record: TrialRecord) -> Member:
-    ended = record.result
-    assert ended is not None
-    known = record.params, record.values, ended.seconds, ended.shortened, record.uncertainty
-    return Member(record.trial_id, *known)
-
-
-def _refit(name: str, params: Params, config: str, result: object, ended: float) -> TrialRecord:
-    return TrialRecord(
-        id=TrialId(int(name.removeprefix(REFIT)), Kind.REFIT),
-        params=params,
-        distributions={},
-        result=None if result is None else decode(result),
-        config=config,
-        ended=ended,
     )

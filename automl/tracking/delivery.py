@@ -10,6 +10,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from automl.errors import words
+from automl.study import glance
 from automl.study.record import TrialRecord
 from automl.study.study import Study
 from automl.tracking import publish, registry
@@ -114,6 +115,7 @@ class Delivery:
     def _write_report(self, runs: Runs) -> None:
         """Put the pages of the search so far on its run."""
         started = time.monotonic()
+        glance.keep(self.study.folder)
         client, run = runs.client, runs.search_run
         self.raised = publish.publish_report(client, run, self.study, self.write_report)
         self.reported_front = set(runs.front_trials)

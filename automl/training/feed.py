@@ -18,10 +18,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from automl.data.arrays import Array
+from automl.data.arrays import MAX_ANSWERED, Array
 from automl.data.dataset import Split, TrainingSplit
 from automl.data.rows_in_place import Rows, RowsInPlace
-from automl.models.deployed import PREDICTED_AT_ONCE, predict
+from automl.models.deployed import predict
 
 HELD_SHARE = 0.25
 """The most that rows may take of a card's free memory, or of the machine's memory, to be held."""
@@ -151,9 +151,9 @@ class _Gathered:
 
 
 def _pieces(inputs: Rows) -> Iterator[tuple[int, Tensor]]:
-    """All rows, as many at once as are predicted at once: where they start, (rows, *raw row)."""
-    for start in range(0, len(inputs), PREDICTED_AT_ONCE):
-        yield start, torch.from_numpy(inputs[start : start + PREDICTED_AT_ONCE])
+    """All rows, as many at once as are answered at once: where they start, (rows, *raw row)."""
+    for start in range(0, len(inputs), MAX_ANSWERED):
+        yield start, torch.from_numpy(inputs[start : start + MAX_ANSWERED])
 
 
 def _dtype(inputs: Rows) -> torch.dtype:

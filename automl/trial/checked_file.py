@@ -14,7 +14,8 @@ from automl.measure import gate
 from automl.measure.structure import computes_with_integers
 from automl.models.deployed import Deployed, device_of, predict
 from automl.models.family import Network
-from automl.runtimes.onnx import ONE_THREAD, Processors
+from automl.runtimes.onnx import ONE_THREAD, OnnxRuntime
+from automl.runtimes.providers import CPU, is_available
 
 ROWS_ALONE = 8
 MOST_ROWS = 512
@@ -35,8 +36,9 @@ def check_file(
     """
     is_large = enough_rows(network) < CALIBRATION_ROWS
     at = _some(data.validation) if is_large else EVERY
-    on_gpu = device == "cuda" and not computes_with_integers(file)
-    return _checked(file, network, data, EVERY, at, Processors(torch.get_num_threads(), on_gpu))
+    on_gpu = device == "cuda" and is_available("CUDA") and not computes_with_integers(file)
+    runtime = OnnxRuntime("CUDA" if on_gpu else CPU, torch.get_num_threads())
+    return _checked(file, network, data, EVERY, at, runtime)
 
 
 def check_uncompressed(file: bytes, network: Network, data: Data) -> None:
@@ -54,7 +56,7 @@ def _checked(
     data: Data,
     asked: gate.Positions,
     compared: gate.Positions,
-    processors: Processors = ONE_THREAD,
+    runtime: OnnxRuntime = ONE_THREAD,
 ) -> NDArray[np.float32]:
     """The file's answers to the validation rows that are asked for, of which some are compared
     with the network's."""
@@ -68,7 +70,7 @@ def _checked(
         gate.Expected(together.cpu().numpy(), compared, alone.cpu().numpy()),
         is_regression=not data.info.classes,
         claimed=claims(network),
-        processors=processors,
+        runtime=runtime,
     )
 
 

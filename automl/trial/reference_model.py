@@ -102,7 +102,8 @@ class Largest:
         """
         if self.comes_trained:
             return measured.figures
-        return {name: measured.figures[name] for name in pareto.FILE_OBJECTIVES}
+        own = measured.figures
+        return {name: own[name] for name in pareto.FILE_OBJECTIVES if name in own}
 
     def axes(self, objectives: Sequence[str], figures: Mapping[str, float]) -> dict[str, Axis]:
         """Each objective's range: quality from chance to perfect, the rest by SPAN, from the

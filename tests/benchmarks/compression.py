@@ -43,7 +43,7 @@ from automl.data.idx import MNIST, FashionMNIST
 from automl.data.sklearn import Sklearn
 from automl.export.claims import claims
 from automl.measure.latency import latency_ms
-from automl.measure.measurement import machine
+from automl.measure.machine import machine
 from automl.models import family
 from automl.models.convnet import ConvNet
 from automl.models.family import ModelFamily, Network, count_parameters

@@ -30,7 +30,7 @@ from automl.data.dataset import Dataset
 from automl.data.idx import FashionMNIST
 from automl.data.raw_dataset import RawDataset
 from automl.data.sklearn import Sklearn
-from automl.measure.measurement import machine
+from automl.measure.machine import machine
 from automl.models.convnet import ConvNet
 from automl.models.family import ModelFamily
 from automl.recipe import Sibling, Step

@@ -29,7 +29,8 @@ from cells import CACHE, STORE
 
 from automl.data import dataset
 from automl.measure.latency import latency_ms
-from automl.measure.measurement import Measurement, machine, measure
+from automl.measure.machine import machine
+from automl.measure.measurement import Measurement, measure
 from automl.runtimes import onnx
 from automl.space import space_file
 from automl.space.exploring import explore

@@ -25,7 +25,9 @@ from automl import pareto
 from automl.data import dataset
 from automl.engine.searches import open_study, study_space
 from automl.home import Home, home_at
-from automl.measure.measurement import Measurement, Reference, machine, measure
+from automl.measure.latency import Reference
+from automl.measure.machine import machine
+from automl.measure.measurement import Measurement, measure
 from automl.store import Store
 from automl.study.record import TrialRecord
 from automl.study.study import Study

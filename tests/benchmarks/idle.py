@@ -23,7 +23,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from automl.engine import api
-from automl.measure.measurement import machine
+from automl.measure.machine import machine
 from automl.study import timeline
 from automl.study.timeline import Stay
 

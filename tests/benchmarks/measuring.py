@@ -22,7 +22,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 import watched
 
-from automl.measure.measurement import machine
+from automl.measure.machine import machine
 
 SPACE = str(Path(__file__).with_name("measuring_space.py"))
 RESULTS = Path(__file__).parent / "results" / "measuring.json"

@@ -30,7 +30,7 @@ from typing import Any
 
 from cells import CACHE
 
-from automl.measure.measurement import machine
+from automl.measure.machine import machine
 
 HERE = Path(__file__).parent
 RUN = str(HERE / "overhead_run.py")

@@ -24,7 +24,7 @@ from torch import Tensor
 from automl.config import choices, import_choices
 from automl.data import dataset
 from automl.data.sklearn import Sklearn
-from automl.measure.measurement import machine
+from automl.measure.machine import machine
 from automl.models.convnet import ConvNet
 from automl.models.family import untrained
 from automl.recipe import Context

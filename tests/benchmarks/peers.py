@@ -32,7 +32,7 @@ from peers_cell import Request, freeze
 from peers_summary import METHODS, plot, summary
 
 from automl.data.idx import FashionMNIST
-from automl.measure.measurement import machine
+from automl.measure.machine import machine
 from automl.space import space_file
 
 HERE = Path(__file__).parent

@@ -33,7 +33,8 @@ from cells import CACHE
 from optuna.samplers import BaseSampler, TPESampler
 
 from automl.data.linear_map import LinearMap
-from automl.measure.measurement import Measurement, machine
+from automl.measure.machine import machine
+from automl.measure.measurement import Measurement
 from automl.models.family import ModelFamily
 from automl.pareto import Axis
 from automl.space.domains import Domain, Int, OneOf, Suggest

@@ -34,7 +34,8 @@ from cells import CACHE
 
 from automl import user_code
 from automl.bounds.bound import Bound, Bounds
-from automl.measure.measurement import Measurement, machine
+from automl.measure.machine import machine
+from automl.measure.measurement import Measurement
 from automl.pareto import SPAN, Axis
 from automl.recipe import Report
 from automl.space import space_file

@@ -18,7 +18,7 @@ from typing import Any
 from scale import course, started
 
 from automl.engine import api
-from automl.measure.measurement import machine
+from automl.measure.machine import machine
 from automl.space.space import TrialConfig
 from automl.study.simulator import Course, simulate
 

@@ -29,7 +29,8 @@ from automl.data import dataset
 from automl.data.dataset import Data, Split
 from automl.data.npz import Npz
 from automl.export import onnx
-from automl.measure.measurement import machine, measure
+from automl.measure.machine import machine
+from automl.measure.measurement import measure
 from automl.models.family import Network, untrained
 from automl.models.imported import Imported
 from automl.recipe import Context, Step

@@ -32,7 +32,8 @@ from automl import pareto, quality
 from automl.bounds.bound import Bounds
 from automl.config import canonical
 from automl.data import dataset
-from automl.measure.measurement import Measurement, machine
+from automl.measure.machine import machine
+from automl.measure.measurement import Measurement
 from automl.pareto import SPAN, Axis
 from automl.recipe import Report
 from automl.space import space_file

@@ -36,7 +36,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from automl.config import decode
 from automl.measure.latency import Reference, Timing, timed
-from automl.measure.measurement import machine, measure
+from automl.measure.machine import machine
+from automl.measure.measurement import measure
 from automl.models.family import Network
 from automl.recipe import Report
 from automl.space import space_file

@@ -36,7 +36,8 @@ from helpers import acted_search as acted
 from helpers.mlflow_server import Server
 
 from automl.engine import mlflow_worker
-from automl.measure.measurement import Measurement, machine
+from automl.measure.machine import machine
+from automl.measure.measurement import Measurement
 from automl.recipe import Report
 from automl.study.study import Study
 from automl.study.trial_id import TrialId

@@ -26,7 +26,8 @@ from automl import quality
 from automl.data import dataset
 from automl.data.dataset import Data
 from automl.data.idx import FashionMNIST
-from automl.measure.measurement import machine, measure, timer
+from automl.measure.machine import machine
+from automl.measure.measurement import measure, timer
 from automl.models.family import count_parameters, untrained
 from automl.models.resnet import ResNet
 from automl.recipe import Context

@@ -168,6 +168,7 @@ TECHNIQUES = {
     "clipped": (ConvNet((24, 24)), Clip(0.9), AGAIN, Quantize()),
     "pattern": (MLP((32, 32)), Clip(pattern="1:4"), AGAIN),
     "signs": (ConvNet((16, 16, 16)), Binarize(epochs=1, ends=False), Quantize()),
+    "widths": (ConvNet((16, 15, 7)), Quantize(layer_bits=(5, 3, 1.58, 6), training=UNAWARE)),
     "average": (ConvNet((16, 16, 16)), Quantize(average_bits=2.0, training=UNAWARE)),
     "imported": (Imported(plain), Prune(0.5), AGAIN),
     "odd": (Imported(odd),),
@@ -195,10 +196,16 @@ def test_much_of_a_file_without_batch_norms_is_told(model, step, context):
 
 @pytest.mark.parametrize(
     ("channels", "bits", "least"),
-    [((24, 24, 24), 8, 0.65), ((24, 24, 24), 4, 0.65), ((64, 96, 96), 8, 0.85)],
+    [
+        *(((24, 24, 24), bits, 0.65) for bits in (8, 6, 5, 4)),
+        *(((24, 24, 24), bits, 0.5) for bits in (3, 2, 1.58, 1)),
+        ((64, 96, 96), 8, 0.85),
+        ((64, 96, 96), 3, 0.75),
+    ],
 )
 def test_most_of_a_file_is_told(channels, bits, least, context):
-    assert least < share_told(context, ConvNet(channels), ONCE, Quantize(bits)) <= 1
+    step = Quantize(bits, ends_bits=bits, training=UNAWARE)
+    assert least < share_told(context, ConvNet(channels), ONCE, step) <= 1
 
 
 def test_products_are_counted():

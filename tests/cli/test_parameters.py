@@ -1,5 +1,6 @@
 """Typer's parameters, made from the declared options."""
 
+import re
 import shlex
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -120,3 +121,9 @@ def test_each_command_has_an_example_that_it_takes():
         _, first, *words = shlex.split(command.example)
         assert first == name
         get_command(app).commands[name].make_context(name, words)
+
+
+def test_help_shows_no_names_of_pythons_types():
+    for name in ("", *app_module.COMMANDS):
+        shown = CliRunner().invoke(app, [*filter(None, [name]), "--help"]).output
+        assert not re.search(r"<(bool|str|int|float|path|list)\b", shown), name

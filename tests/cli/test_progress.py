@@ -2,6 +2,7 @@
 
 import io
 import math
+from dataclasses import replace
 
 import pytest
 from helpers.small_study import complete, make_study
@@ -9,7 +10,8 @@ from helpers.small_study import complete, make_study
 from automl.cli.progress import Progress
 from automl.recipe import Report
 from automl.study.budget import Budget
-from automl.study.trial_id import TrialId
+from automl.study.record import TrialRecord
+from automl.study.trial_id import Kind, TrialId
 
 
 @pytest.fixture
@@ -42,6 +44,15 @@ def test_a_line_a_minute_tells_how_far_a_search_is(progress):
     )
     progress.looked(300.0)
     assert not lines(progress)
+
+
+def test_trials_that_end_are_counted_and_refits_are_not(progress):
+    progress.finished(replace(progress.study.records()[2], result=complete(0.9, 3000)))
+    refit = TrialRecord(TrialId(0, Kind.REFIT), {}, {}, result=complete(0.95, 3000))
+    progress.finished(refit)
+    progress.next_line = progress.started_at
+    progress.looked(math.inf)
+    assert ", 3 complete; front 3, " in lines(progress)[-1]
 
 
 def test_an_end_that_is_not_known_is_not_told(progress):

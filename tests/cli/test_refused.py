@@ -171,9 +171,12 @@ MORE = Train(label="more", epochs=1)
 @pytest.mark.parametrize(
     ("space", "sentence"),
     [
-        (space_of(Quantize(3)), "bits=3; choose one of 8, 4, 2 and 1"),
-        (space_of(Quantize(activation_bits=16)), "activation_bits=16; choose one of 8, 4, 2 and 1"),
-        (space_of(Quantize(ends_bits=Int(4, 5))), "ends_bits=5; choose one of 8, 4, 2 and 1"),
+        (space_of(Quantize(7)), "bits=7; choose one of 8, 6, 5, 4, 3, 2, 1.58 and 1"),
+        (space_of(Quantize(activation_bits=16)), "=16; choose one of 8, 6, 5, 4, 3, 2 and 1"),
+        (
+            space_of(Quantize(ends_bits=Int(6, 7))),
+            "ends_bits=7; choose one of 8, 6, 5, 4, 3, 2, 1.58 and 1",
+        ),
         (space_of(Prune(1.0)), "step 'prune': fraction 1.0 is not between 0 and 1"),
         (space_of(Factorize(rank=8, share=0.5)), "are both given; give one"),
         (training(loss=Distill("nobody")), "step 'train' distils from 'nobody', which is no step"),

@@ -43,6 +43,7 @@ def test_the_knee_and_what_is_preferred_are_exported(searched, tmp_path):
 
 def test_one_file_is_measured(searched, tmp_path):
     automl("export", "digits", "--out", "out", "--home", searched.home.path, cwd=tmp_path)
-    figures = object_of(automl("measure", "out/model.onnx", "--json", cwd=tmp_path))
+    timed = object_of(automl("measure", "out/model.onnx", "--json", cwd=tmp_path))
+    [figures] = timed["files"]
     assert figures["size_bytes"] == (tmp_path / "out/model.onnx").stat().st_size
     assert figures["latency_ms"] > 0

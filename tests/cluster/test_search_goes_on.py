@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import time
 
 import pytest
 from helpers.cluster_search import EPOCHS, SPACE, TRIAL, Search, of
+from helpers.networks import Networks, why_none
 from helpers.raylets import BIN, Cluster, automl, kill, processes, send
 from helpers.trials import load
 from ray._common.utils import get_system_memory
@@ -151,41 +151,24 @@ def tell(fault, search, at):
 
 
 @pytest.fixture
-def network():
-    """A network of this machine and a namespace: its name, and the device that joins them."""
-    name, device = f"automl{os.getpid()}", f"am{os.getpid()}"
-    steps = [
-        f"ip netns add {name}",
-        f"ip link add {device} type veth peer name eth9 netns {name}",
-        f"ip addr add 10.77.0.1/24 dev {device}",
-        f"ip link set {device} up",
-        f"ip -n {name} addr add 10.77.0.2/24 dev eth9",
-        f"ip -n {name} link set eth9 up",
-        f"ip -n {name} link set lo up",
-    ]
-    try:
-        for step in steps:
-            try:
-                subprocess.run(step.split(), check=True, capture_output=True)
-            except (OSError, subprocess.CalledProcessError) as error:
-                pytest.skip(f"this user cannot make network namespaces: {error}")
-        yield name, device
-    finally:
-        subprocess.run(["ip", "link", "del", device], capture_output=True)
-        subprocess.run(["ip", "netns", "del", name], capture_output=True)
+def networks():
+    """A network of this machine and another host."""
+    if why := why_none():
+        pytest.skip(why)
+    with Networks("10.77.0", (2,), here=1) as networks:
+        yield networks
 
 
-def test_a_trial_cut_off_by_the_network_goes_on_elsewhere(network, tmp_path):
-    name, device = network
-    with Cluster(tmp_path / "raylets", network="10.77.0") as cluster:
+def test_a_trial_cut_off_by_the_network_goes_on_elsewhere(networks, tmp_path):
+    with Cluster(tmp_path / "raylets", network=networks.network) as cluster:
         cluster.add()
-        cluster.add(prefix=("ip", "netns", "exec", name))
+        cluster.add(prefix=networks.enter(2))
         search = Search(cluster, tmp_path, EPOCHS, trials=3, early_stopping=False)
         try:
             for number in range(2):
                 search.wait(of("reported", number=number, epoch=3))
             at = time.time()
-            subprocess.run(["ip", "link", "set", device, "down"], check=True)
+            networks.cut(2)
             tell("network cut", search, at)
             assert {record.result.status for record in search.end()} == {"complete"}
         finally:

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from automl import quality
 from automl.compression import calibration
 from automl.compression.calibration import (
     CALIBRATION_ROWS,
@@ -14,11 +15,13 @@ from automl.compression.calibration import (
     enough_rows,
     recalibrate,
     seen_rows,
+    usual_quality,
     values_entering,
 )
-from automl.data.dataset import Split
+from automl.data.dataset import Scaling, Split
 from automl.models.convnet import ConvNet
-from automl.models.deployed import seen_by
+from automl.models.deployed import Deployed, predict, seen_by
+from automl.models.family import untrained
 from automl.models.mlp import MLP
 from automl.models.transformer import Transformer
 
@@ -48,6 +51,23 @@ def test_a_large_network_is_calibrated_on_fewer_rows_and_that_is_told(build, con
     name = next(name for name, layer in network.body.named_modules() if type(layer) is nn.Linear)
     assert set(values_entering(network, [name], context)) == {name}
     assert context.notes == ["calibrated on 64 rows: a large network needs no more"]
+
+
+@pytest.mark.parametrize(
+    ("counts", "metric", "sign"),
+    [((90, 10), "roc_auc", 1), ((50, 50), "accuracy", 1), ((), "rmse", -1)],
+    ids=["uneven", "even", "numbers"],
+)
+def test_quality_is_the_usual_metric_of_the_task_and_more_is_better(counts, metric, sign, context):
+    classes = tuple("ab"[: len(counts)])
+    task = {"classes": classes, "class_counts": counts, "num_outputs": len(counts) or 1}
+    info = replace(context.data.info, **task, targets=Scaling((5.0,), (2.0,)))
+    some = context.data.validation
+    targets = some.targets % 2 if counts else some.targets[:, None].astype(np.float32)
+    network = untrained(MLP((8,)), info)
+    answers = predict(Deployed(network, info), torch.from_numpy(some.inputs)).numpy()
+    expected = sign * quality.METRICS[metric](answers, targets)
+    assert usual_quality(network, replace(some, targets=targets), info) == expected
 
 
 @pytest.mark.parametrize("family", [MLP((16,)), ConvNet((8, 8))])

@@ -290,7 +290,7 @@ def test_where_nothing_can_change_all_reasons_are_told(network, context):
         changeable(network("Tied"), context, "Step", (), lambda weight: "is odd")
 
 
-@pytest.mark.parametrize("bits", [8, 4, 1])
+@pytest.mark.parametrize("bits", [8, 4, 3, 1.58, 1])
 @pytest.mark.parametrize("width", [16, 600])
 def test_an_embedding_is_stored_in_few_bits_and_looked_up_as_codes(bits, width, context):
     data = load(DATASETS[TEXT])

@@ -17,7 +17,7 @@ from automl.compression.layer_sensitivity import (
     measuring_rows,
     spread,
 )
-from automl.compression.quantization_grid import LIMITS
+from automl.compression.quantization_grid import LIMITS, stored_bits
 from automl.compression.quantize import Quantize
 from automl.models.deployed import predict
 from automl.models.mlp import MLP
@@ -93,8 +93,8 @@ def test_each_layer_is_rounded_to_fewer_and_fewer_values(build):
     for layer, bits, size, tensors in in_fewer_bits(by_label(network.body)):
         ((name, weight),) = tensors.items()
         assert name == f"{layer}.weight"
-        assert size == bits * weight.numel()
-        assert max(len(row.unique()) for row in weight) <= 2**bits
+        assert size == stored_bits(bits) * weight.numel()
+        assert max(len(row.unique()) for row in weight) <= round(2**bits)
     after = network.state_dict()
     assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
 

@@ -5,14 +5,26 @@ from hypothesis import strategies as st
 
 from automl.compression.quantization_grid import (
     LIMITS,
+    TERNARY,
     activation_grid,
     codebook,
     codes_of,
     rounded,
     weight_scale,
 )
+from automl.compression.quantize import ACTIVATION_BITS
 
-CODES = {8: range(-127, 128), 4: range(-7, 8), 2: (-3, -1, 1, 3), 1: (-1, 1)}
+CODES = {
+    8: range(-127, 128),
+    6: range(-31, 32),
+    5: range(-15, 16),
+    4: range(-7, 8),
+    3: range(-7, 8, 2),
+    2: (-3, -1, 1, 3),
+    TERNARY: (-1, 0, 1),
+    1: (-1, 1),
+}
+FEW = [bits for bits in LIMITS if bits < 8]
 
 
 @pytest.mark.parametrize("bits", LIMITS)
@@ -37,7 +49,7 @@ def test_no_two_codes_of_a_sign_can_overflow_a_16_bit_pair(outputs, inputs, seed
     assert ((codes * scale - rows).abs() <= 0.501 * scale).all()
 
 
-@pytest.mark.parametrize("bits", [4, 2, 1])
+@pytest.mark.parametrize("bits", FEW)
 def test_no_other_scale_fits_the_weights_much_better(bits):
     torch.manual_seed(0)
     rows = torch.randn(5, 200)
@@ -49,7 +61,12 @@ def test_no_other_scale_fits_the_weights_much_better(bits):
     assert (error(weight_scale(rows, bits)[:, None]) <= 1.05 * best).all()
 
 
-@given(st.integers(1, 4), st.integers(1, 60), st.sampled_from([4, 2, 1]), st.integers(0, 1000))
+@given(
+    st.integers(1, 4),
+    st.integers(1, 60),
+    st.sampled_from(sorted({*FEW} - {TERNARY})),
+    st.integers(0, 1000),
+)
 def test_a_codebook_is_symmetric_and_cannot_overflow(outputs, inputs, bits, seed):
     torch.manual_seed(seed)
     levels = codebook(torch.randn(outputs, inputs) ** 3, bits)
@@ -65,7 +82,7 @@ def test_codes_of_a_codebook_are_the_nearest():
     assert torch.allclose((scaled - codes).abs(), nearest)
 
 
-@given(st.floats(-10, 10), st.floats(-10, 10), st.sampled_from([8, 4, 2, 1]))
+@given(st.floats(-10, 10), st.floats(-10, 10), st.sampled_from(ACTIVATION_BITS))
 def test_zero_is_on_every_activation_grid(first, second, bits):
     values = torch.linspace(min(first, second), max(first, second), 100)
     scale, zero_point = activation_grid(values, bits)
@@ -78,3 +95,7 @@ def test_8_bit_activations_reach_from_the_least_to_the_greatest_value():
     values = torch.tensor([-1.0, 0.3, 3.0])
     scale, zero_point = activation_grid(values, 8)
     assert (rounded(values, scale, zero_point, 255) - values).abs().max() <= scale
+
+
+def test_ternary_weights_have_no_codebook():
+    assert codebook(torch.randn(3, 40), TERNARY) == ()

@@ -9,7 +9,7 @@ from onnx import load_from_string, numpy_helper
 from automl.compression.calibration import seen_rows
 from automl.compression.changeable import changeable
 from automl.compression.coded_weight import along, computing, each_once
-from automl.compression.quantization_grid import codes_of
+from automl.compression.quantization_grid import LIMITS, codes_of
 from automl.compression.quantize import AWARE_EPOCHS, Quantize
 from automl.compression.quantized_layers import Learned, coded
 from automl.compression.rounded_network import learned
@@ -31,6 +31,7 @@ from automl.training.schedules import Cosine
 
 SMALL = ResNet((ResNetStage(8), ResNetStage(16)))
 SHORT = Train(learning_rate=Cosine(1e-3), epochs=1)
+UNTAUGHT = Train(epochs=0)
 
 
 @pytest.fixture
@@ -65,8 +66,11 @@ def answers(network, context):
         Quantize(bits=1, ends_bits=1, activation_bits=2, training=SHORT),
         Quantize(average_bits=3.0, training=SHORT),
         Quantize(bits=2, codebook=True, training=SHORT),
+        Quantize(bits=3, ends_bits=6, codebook=True, training=UNTAUGHT),
+        Quantize(bits=5, ends_bits=5),
+        Quantize(bits=1.58, ends_bits=1.58, training=SHORT),
     ],
-    ids=["w8a8", "w4a4", "w2a8", "w1a2", "average", "codebook"],
+    ids=["w8a8", "w4a4", "w2a8", "w1a2", "average", "codebook", "w3w6", "w5", "ternary"],
 )
 def test_the_file_computes_what_was_calibrated_in_the_bits_it_claims(
     family, step, trained, context
@@ -101,7 +105,7 @@ def test_the_first_and_the_last_layer_keep_their_own_width(trained, context):
     assert [weight.bits for _, weight in layers(quantized)] == [4, 4, 4]
 
 
-@pytest.mark.parametrize("bits", [4, 2])
+@pytest.mark.parametrize("bits", [5, 4, 3, 2])
 def test_a_codebook_shares_few_codes_and_fits_better_than_even_steps(bits, trained, context):
     network, errors = trained(ConvNet((16, 16))), []
     found = changeable(network, context, "Quantize", (), lambda weight: "").weights["block1.conv"]
@@ -118,9 +122,9 @@ def test_a_codebook_shares_few_codes_and_fits_better_than_even_steps(bits, train
 
 
 def test_each_layer_may_have_its_own_width(trained, context):
-    network, untaught = trained(ConvNet((16, 16))), replace(SHORT, epochs=0)
-    step = Quantize(layer_bits=(8, 1, 4), training=untaught)
-    assert [weight.bits for _, weight in layers(finish(step.run(network, context)))] == [8, 1, 4]
+    network, untaught = trained(ConvNet((16, 16))), UNTAUGHT
+    step = Quantize(layer_bits=(8, 1.58, 3), training=untaught)
+    assert [weight.bits for _, weight in layers(finish(step.run(network, context)))] == [8, 1.58, 3]
     with pytest.raises(Rejected, match=r"2 widths for the 3 layers block0\.conv, "):
         finish(Quantize(layer_bits=(8, 8), training=untaught).run(network, context))
 
@@ -188,7 +192,7 @@ def test_what_a_block_and_its_shortcut_read_is_rounded_once(trained, context):
     assert "QLinearAdd" in fused
 
 
-@pytest.mark.parametrize("bits", [8, 4, 2, 1])
+@pytest.mark.parametrize("bits", LIMITS)
 def test_a_batch_norm_of_negative_weight_turns_codes_not_scales(bits, trained, context):
     network = trained(ConvNet((8, 8)))
     norm = network.body.block0.norm
@@ -309,10 +313,10 @@ def test_nothing_left_to_quantize_is_rejected(build, context):
 @pytest.mark.parametrize(
     ("step", "sentence"),
     [
-        (Quantize(bits=3), "bits=3; choose one of 8, 4, 2 and 1"),
+        (Quantize(bits=1.6), r"bits=1\.6; choose one of 8, 6, 5, 4, 3, 2, 1\.58 and 1"),
         (Quantize(activation_bits=16), "activation_bits=16; choose one of"),
         (Quantize(average_bits=9.0), r"average_bits=9\.0 is not 1 to 8"),
-        (Quantize(layer_bits=(8, 3)), "layer_bits=3; choose one of"),
+        (Quantize(layer_bits=(8, 7)), "layer_bits=7; choose one of"),
         (Quantize(layer_bits=(8, 4), average_bits=4.0), "leave out one of them"),
     ],
 )

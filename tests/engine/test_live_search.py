@@ -106,3 +106,16 @@ def test_a_cluster_that_grows_has_more_handed_out(live):
     sizes = [processes(workers) for workers in live.live.values()]
     assert len(sizes) > before and sum(sizes[:-1]) <= 3 * CORES < sum(sizes)
     assert live.dispatcher.study.attribute("slots") == 3 * CORES
+
+
+def test_prometheus_counts_no_trial_as_running_that_waits_for_room(live):
+    told = []
+    live.metrics.gauges = SimpleNamespace(show=told.append)
+    for _ in range(30):
+        hand_out(live)
+        live.metrics.show()
+        if len(live.live) > CORES:
+            break
+        live.end(next(iter(live.live)), OVER)
+    assert len(live.live) == CORES + 1
+    assert told[-1].slots == told[-1].trials["running"] == CORES

@@ -9,7 +9,7 @@ from helpers.trials import finish, load
 from onnx import helper, load_from_string, numpy_helper
 from torch import nn
 
-from automl.compression.quantization_grid import codes_of, weight_scale
+from automl.compression.quantization_grid import LIMITS, codes_of, weight_scale
 from automl.compression.quantize import Quantize
 from automl.data.linear_map import LinearMap
 from automl.export import onnx
@@ -81,7 +81,7 @@ def test_what_nothing_reads_is_found(shipped):
     assert broken_claim(unread, optimised, claimed) == "holds 1 tensors that nothing reads"
 
 
-@pytest.mark.parametrize("bits", [8, 4, 2, 1])
+@pytest.mark.parametrize("bits", LIMITS)
 def test_a_copy_of_any_width_of_codes_is_known_and_other_numbers_are_not(bits):
     rng = np.random.default_rng(0)
     for shape in ((64, 32), (40, 1, 3, 3), (16, 8, 3, 3), (8, 4, 3, 3, 3), (12, 6, 5)):
@@ -140,7 +140,7 @@ def buffers():
     return Buffers()
 
 
-@pytest.mark.parametrize("bits", [8, 4, 1])
+@pytest.mark.parametrize("bits", [8, 4, 3, 1.58, 1])
 def test_tables_norms_and_idle_layers_are_no_dead_weight(bits, context):
     network = untrained(Imported(buffers), context.data.info).eval()
     step = Quantize(bits=bits, training=Train(epochs=0))

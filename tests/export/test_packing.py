@@ -1,5 +1,8 @@
 """Weights of few bits come back from the file bit for bit."""
 
+import math
+from fractions import Fraction
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -7,15 +10,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from automl.export.packing import CODES, pack, pack_weights, stored_bits
+from automl.compression.quantization_grid import stored_bits as stored_bits_of
+from automl.export.packed_weights import stored_bits, unpacked
+from automl.export.packing import LAYOUTS, pack, pack_weights
 
 shapes = st.lists(st.integers(1, 7), min_size=1, max_size=4).map(tuple)
 
 
-@given(shapes, st.sampled_from([4, 2, 1]), st.integers(0, 1000))
+@given(shapes, st.sampled_from([*LAYOUTS]), st.integers(0, 1000))
 def test_packed_codes_take_their_bits(shape, bits, seed):
-    codes = np.random.default_rng(seed).choice(CODES[bits], shape).astype(np.int8)
-    assert pack(codes, bits, CODES[bits]).nbytes == -(-codes.size * bits // 8)
+    codes = np.random.default_rng(seed).choice(LAYOUTS[bits].levels, shape).astype(np.int8)
+    packed = pack(codes, bits, LAYOUTS[bits].levels).nbytes
+    least = LAYOUTS[bits].least_bytes(codes.size)
+    assert least <= packed < least + LAYOUTS[bits].group_bytes
+    assert least == math.ceil(Fraction(codes.size) * Fraction(str(stored_bits_of(bits))) / 8)
 
 
 def graph_of(codes, bits):
@@ -35,35 +43,44 @@ def graph_of(codes, bits):
             onnx.numpy_helper.from_array(scale, "scale"),
         ],
     )
-    pack_weights(graph, {"codes": bits})
     model = make.make_model(graph, opset_imports=[make.make_opsetid("", 20)], ir_version=9)
+    pack_weights(model, {"codes": bits})
     return model.SerializeToString()
 
 
+def numbers_of(file):
+    """The codes of a file, unpacked here."""
+    graph = onnx.load_from_string(file).graph
+    held = {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
+    return unpacked(graph, held)["codes"]
+
+
 @settings(max_examples=25, deadline=None)
-@given(shapes, st.sampled_from([4, 2, 1]), st.integers(0, 1000))
+@given(shapes, st.sampled_from([*LAYOUTS]), st.integers(0, 1000))
 def test_onnxruntime_unpacks_them(shape, bits, seed):
-    codes = np.random.default_rng(seed).choice(CODES[bits], shape).astype(np.int8)
+    codes = np.random.default_rng(seed).choice(LAYOUTS[bits].levels, shape).astype(np.int8)
     file = graph_of(codes, bits)
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     (output,) = session.run(None, {"input": np.zeros(shape, np.float32)})
     assert np.array_equal(output, codes * np.float32(0.5))
     assert stored_bits(file) == {bits: codes.size}
+    assert np.array_equal(numbers_of(file), codes)
 
 
 @settings(max_examples=25, deadline=None)
-@given(shapes, st.sampled_from([4, 2, 1]), st.integers(0, 1000))
+@given(shapes, st.sampled_from([*LAYOUTS]), st.integers(0, 1000))
 def test_onnxruntime_unpacks_codes_of_a_codebook(shape, bits, seed):
     rng = np.random.default_rng(seed)
-    codes = rng.choice(rng.integers(-64, 65, 2**bits), shape).astype(np.int8)
+    codes = rng.choice(rng.integers(-64, 65, len(LAYOUTS[bits].levels)), shape).astype(np.int8)
     file = graph_of(codes, bits)
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     (output,) = session.run(None, {"input": np.zeros(shape, np.float32)})
     assert np.array_equal(output, codes * np.float32(0.5))
     assert stored_bits(file) == {bits: codes.size}
+    assert np.array_equal(numbers_of(file), codes)
 
 
-@pytest.mark.parametrize("bits", [4, 2, 1])
+@pytest.mark.parametrize("bits", LAYOUTS)
 def test_a_large_layer_takes_little_more_than_its_bits(bits):
-    codes = np.random.default_rng(0).choice(CODES[bits], (64, 64, 3, 3)).astype(np.int8)
-    assert len(graph_of(codes, bits)) < codes.size * bits / 8 + 4 * 64 + 1000
+    codes = np.random.default_rng(0).choice(LAYOUTS[bits].levels, (64, 64, 3, 3)).astype(np.int8)
+    assert len(graph_of(codes, bits)) < codes.size * stored_bits_of(bits) / 8 + 4 * 64 + 1000

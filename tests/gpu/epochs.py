@@ -37,10 +37,7 @@ from automl.trial.checkpoints import Checkpoints
 
 SMALL, LARGE = (1, 28, 28), (3, 224, 224)
 BATCH, RATE, EPOCHS, CLASSES = 128, 0.01, 100, 10
-NETWORKS = {
-    SMALL: ResNet(),
-    LARGE: ResNet(tuple(ResNetStage(width, 2) for width in (32, 64, 128, 256))),
-}
+COLOURED = ResNet(tuple(ResNetStage(width, 2) for width in (32, 64, 128, 256)))
 
 
 def in_memory(folder: Path, device: str, num_rows: int = 60_000, pairs: int = 3) -> dict[str, Any]:
@@ -111,6 +108,10 @@ def _compared(
     }
 
 
+def _family(shape: tuple[int, int, int]) -> ResNet:
+    return ResNet() if shape == SMALL else COLOURED
+
+
 def _ours(data: Data, shape: tuple[int, int, int], device: str, folder: str) -> Iterator[object]:
     """Epochs of `Train`, each with its validation."""
     checkpoints = Checkpoints(Store(folder), "step")
@@ -122,7 +123,7 @@ def _ours(data: Data, shape: tuple[int, int, int], device: str, folder: str) -> 
         channels_last=True,
     )
     torch.manual_seed(0)
-    yield from step.run(untrained(NETWORKS[shape], data.info), context)
+    yield from step.run(untrained(_family(shape), data.info), context)
 
 
 def _by_hand(
@@ -131,7 +132,7 @@ def _by_hand(
     """The same as somebody writes it who knows torch; rows from a loader of so many `workers`, or
     held on the device."""
     torch.manual_seed(0)
-    model = untrained(NETWORKS[shape], data.info).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = untrained(_family(shape), data.info).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     mean, std = (
         torch.tensor(numbers, device=device)[:, None, None]
         for numbers in vars(data.info.inputs).values()

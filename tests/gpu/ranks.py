@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-import time
+from contextlib import contextmanager
 
 import torch
 import torch.distributed as dist
@@ -30,8 +30,8 @@ def over_ranks(settings, count):
     start = network(FAMILY, some).state_dict()
     plain, *_ = trained(FAMILY, some, train, settings.device)
     with tempfile.TemporaryDirectory() as folder:
-        processes = mp.spawn(rank, (folder, count, settings), nprocs=count, join=False)
-        joined(processes, settings.patience)
+        with spawned(rank, (folder, count, settings), count):
+            pass
         found = torch.load(f"{folder}/found")
     figures = {
         name: what if isinstance(what, str) else round(moved_apart(what, plain, start), 6)
@@ -41,14 +41,18 @@ def over_ranks(settings, count):
     return {"ok": not failed, "failed": failed, "limit": LIMIT, "apart": figures}
 
 
-def joined(processes, patience):
-    """Wait so many seconds for processes. Raises what one of them raised, or TimeoutError."""
-    until = time.monotonic() + patience
-    while not processes.join(1.0):
-        if time.monotonic() > until:
-            for process in processes.processes:
-                process.kill()
-            raise TimeoutError(f"processes were not done after {patience:g} s")
+@contextmanager
+def spawned(work, args, count):
+    """So many processes, which have ended, or are ended, when the block is left. Raises what one
+    of them raised."""
+    started = mp.spawn(work, args, nprocs=count, join=False)
+    try:
+        yield started
+        while not started.join(1.0):
+            pass
+    finally:
+        for process in started.processes:
+            process.kill()
 
 
 def rank(index, folder, count, settings):

@@ -17,13 +17,13 @@ def in_memory(settings):
 
 
 def from_disk(settings):
-    """Rows of 3×224×224 numbers of uint8, mapped from a file."""
+    """Rows of 3×224×224 numbers of uint8, or a few small ones, mapped from a file."""
     import epochs
 
     with tempfile.TemporaryDirectory() as folder:
         args = settings.device, settings.disk_rows, 1
         workers = 0 if settings.is_small else 8
-        found = epochs.from_disk(Path(folder), *args, workers=workers)
+        found = epochs.from_disk(Path(folder), *args, settings.disk_row, workers)
     return judged(found, MOST_FROM_DISK, settings)
 
 

@@ -1,11 +1,12 @@
 """Samples a second of several small trials, each a process of its own, on one device."""
 
 import time
+from queue import Empty
 
 import torch
 import torch.multiprocessing as mp
 from made import context, data, network, step
-from ranks import joined
+from ranks import spawned
 
 from automl.models.convnet import ConvNet
 from automl.training.optimizers import AdamW
@@ -20,16 +21,24 @@ def of_small_trials(settings):
     counts = [count for count in COUNTS if count <= settings.most_trials]
     spawning = mp.get_context("spawn")
     queue, barrier = spawning.Queue(), spawning.Barrier(counts[-1])
-    processes = mp.spawn(trial, (counts, queue, barrier, settings), nprocs=counts[-1], join=False)
     rows = dict.fromkeys(counts, 0.0)
-    for _ in range(sum(counts)):
-        count, speed = queue.get(timeout=settings.patience)
-        rows[count] += speed
-    joined(processes, settings.patience)
+    with spawned(trial, (counts, queue, barrier, settings), counts[-1]) as processes:
+        for _ in range(sum(counts)):
+            count, speed = told(queue, processes)
+            rows[count] += speed
     figures = {f"samples_per_second_{count}": round(speed) for count, speed in rows.items()}
     gains = {f"gain_{count}": round(speed / rows[1], 2) for count, speed in rows.items()}
     is_enough = settings.device == "cpu" or gains["gain_8"] >= LEAST_GAIN
     return {"ok": is_enough, "least_gain_8": LEAST_GAIN, **figures, **gains}
+
+
+def told(queue, processes):
+    """What a process puts into a queue. Raises what one of them raised."""
+    while True:
+        try:
+            return queue.get(timeout=1.0)
+        except Empty:
+            processes.join(0.0)
 
 
 def trial(index, counts, queue, barrier, settings):
@@ -41,7 +50,7 @@ def trial(index, counts, queue, barrier, settings):
     epochs = train.run(network(family, some), context(some, settings.device))
     next(epochs)
     for count in counts:
-        barrier.wait(settings.patience)
+        barrier.wait()
         if index >= count:
             continue
         started, done = time.perf_counter(), 0

@@ -93,7 +93,7 @@ def refused_where_no_row_fits(settings):
 
 def compiled_as_it_is(settings):
     """A compiled training, of CUDA graphs on an NVIDIA device, against one that is not."""
-    family, shape = FAMILIES["ResNet"]
+    family, shape = FAMILIES[settings.compiled]
     some = data(shape, settings.rows)
     start, figures = network(family, some).state_dict(), {}
     plain, *_ = trained(family, some, step(SGD(), learning_rate=RATE, epochs=2), settings.device)

@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "reference" / "cli.md"
 INTRODUCTION = """# Command line
 
-Every command takes `--home` and `--json`, which prints one object on standard output and
-nothing else; progress goes to standard error. [Exit codes](errors.md): 0 fine, 1 failed, 2 your
+Every command takes `--json`, which prints one object on standard output and nothing else;
+progress goes to standard error. [Exit codes](errors.md): 0 fine, 1 failed, 2 your
 mistake in one sentence, 130 interrupted. This page is made from the program.
 """
 
@@ -30,13 +30,14 @@ def page():
     )
     _, commands = made.stdout.split("# Command line\n", 1)
     # Typer cuts what a list of commands says of each, and sets its example as prose.
-    commands = re.sub(r"^\* `(\w+)`: .*$", _in_full, commands, flags=re.MULTILINE)
+    commands = re.sub(r"^\* `([a-z]\w*)`: .*$", _in_full, commands, flags=re.MULTILINE)
     commands = re.sub(r"^Example: (.*)$", r"Example: `\1`", commands, flags=re.MULTILINE)
     return f"{INTRODUCTION}{commands.rstrip()}\n"
 
 
 def _in_full(line):
-    return f"* `{line[1]}`: {inspect.getdoc(COMMANDS[line[1]].function)}"
+    first, *_ = inspect.getdoc(COMMANDS[line[1]].function).split("\n\n")
+    return f"* `{line[1]}`: {first}"
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from automl.cluster.live_metrics import DESCRIPTIONS
+from helpers import deployed_names as names
 
 ROOT = Path(__file__).parent.parent.parent
 DEPLOY = ROOT / "deploy"
@@ -57,14 +58,14 @@ def compose(text):
         for words in (service.get("command", []), service.get("healthcheck", {}).get("test", [])):
             faults += command([word for word in words if word != "CMD"])
         faults += [f"{name} has a secret of its own" for key in _open_secrets(service)]
-        known = {"postgres", "store", "home", "prometheus"}
+        faults += names.mounts(name, service, document["volumes"])
         for volume in service.get("volumes", []):
             source = volume.split(":")[0]
-            if source not in known and not (DEPLOY / "compose" / source).exists():
+            if "/" in source and not (DEPLOY / "compose" / source).exists():
                 faults.append(f"{name} mounts {source}, which does not exist")
         unknown = {*service.get("depends_on", {})} - {*document["services"]}
         faults += [f"{name} waits for {other}" for other in unknown]
-    return faults
+    return faults + names.images(document["services"]) + names.settings(text)
 
 
 def _open_secrets(service):
@@ -88,10 +89,12 @@ def kubernetes(text):
             continue
         faults += against(document["spec"], definitions()["specs"][kind]) + by_operator(document)
         if kind == "RayJob":
-            faults += command(document["spec"]["entrypoint"].split())
+            faults += command(document["spec"]["entrypoint"].split(), ["automl", "search"])
+        faults += names.labels(document)
         if kind == "Deployment":
-            faults += command(document["spec"]["template"]["spec"]["containers"][0]["args"])
-    return faults
+            args = document["spec"]["template"]["spec"]["containers"][0]["args"]
+            faults += command(args, ["mlflow", "server"])
+    return faults + names.settings(text)
 
 
 def by_operator(document):
@@ -127,23 +130,31 @@ def _closed(schema):
     return made
 
 
-def command(words):
-    """The options of a command that the program does not know."""
+def command(words, begin=()):
+    """The options of a command that the program does not know, and another begin than it has."""
+    if words[: len(begin)] != [*begin]:
+        return [f"{' '.join(words[:2])} does not begin as {' '.join(begin)}"]
     match words:
         case ["mlflow", "server", *rest]:
             from mlflow.cli import cli
 
-            return _unknown(cli.commands["server"], rest)
+            return _unknown(cli.commands["server"], rest) or names.tracking_server(rest)
         case ["ray", "start" | "health-check" as name, *rest]:
             from ray.scripts.scripts import cli
 
             return _unknown(cli.commands[name], rest)
-        case ["automl", "search", *rest]:
+        case ["ray", "symmetric-run", *rest]:
+            from ray.scripts.scripts import cli
+
+            own = rest.index("--min-nodes") if "--min-nodes" in rest else len(rest)
+            return _unknown(cli.commands["start"], rest[:own] + rest[own + 2 :])
+        case ["automl", name, *rest] if not name.startswith("-"):
             import typer
 
             from automl.cli.app import app
 
-            return _unknown(typer.main.get_command(app).commands["search"], rest)
+            commands = typer.main.get_command(app).commands
+            return _unknown(commands[name], rest) if name in commands else [f"no command {name}"]
     return []
 
 
@@ -157,10 +168,11 @@ def _unknown(made, words):
 
 
 def commands_of_shell(text):
-    """The `automl search` and `ray start` of a script, each as words."""
+    """The commands of automl and Ray in a script, each as words."""
     joined = text.replace("\\\n", " ")
+    begin = r"(?:automl search(?= )|ray start|ray symmetric-run|ray health-check)"
     for line in joined.splitlines():
-        for found in re.finditer(r"(?:automl search|ray start|ray health-check)[^;|&]*", line):
+        for found in re.finditer(begin + r"(?:(?! -- )[^;|&])*", line):
             yield [word.strip('"') for word in found.group().split()]
 
 
@@ -174,14 +186,17 @@ def shell(text):
             faults += [done.stdout + done.stderr] if done.returncode else []
     for words in commands_of_shell(text):
         faults += command(words)
-    return faults
+    return faults + names.settings(text) + names.programs(text)
 
 
 def sbatch(text):
     given = re.findall(r"^#SBATCH --([a-z-]+)=?", text, re.M)
     known = {"job-name", "nodes", "ntasks-per-node", "gpus-per-node", "exclusive", "time"}
     known |= {"requeue", "open-mode", "output", "signal"}
-    return shell(text) + [f"--{name} is no option" for name in given if name not in known]
+    faults = [f"--{name} is no option" for name in given if name not in known]
+    others = [line for line in text.splitlines() if re.match(r"#S\w+ --", line)]
+    faults += [f"Slurm passes over {line}" for line in others if not line.startswith("#SBATCH ")]
+    return faults + shell(text)
 
 
 def sky(text):
@@ -201,9 +216,10 @@ def ray_up(text):
         faults.append(str(error).splitlines()[0])
     for name in ("head_start_ray_commands", "worker_start_ray_commands", "setup_commands"):
         for line in document.get(name, [""]):
+            faults += names.programs(line)
             for words in commands_of_shell(line):
                 faults += command(words)
-    return faults
+    return faults or names.machines(document) + names.settings(text)
 
 
 def dockerfile(text):
@@ -218,7 +234,10 @@ def dockerfile(text):
         faults += [f"{name} is not sent" for name in sources if f"!{name}\n" not in _sent()]
     if re.findall(r"^USER (.*)$", text, re.M)[-1:] != ["1000:1000"]:
         faults.append("it does not end as a user of its own")
-    return faults
+    bases = {*re.findall(r"^FROM (\S+)", text, re.M)} - {"python:${PYTHON}-slim-bookworm"}
+    stages = {*re.findall(r"--from=(\w+)", text)} - {*re.findall(r"^FROM .* AS (\w+)", text, re.M)}
+    faults += [f"there is no {name}" for name in sorted(bases | stages)]
+    return faults + names.settings(text)
 
 
 def _sent():
@@ -246,7 +265,7 @@ def accounts(text):
         faults.append("it holds a secret")
     if given.get("default_permission") not in ("READ", "EDIT"):
         faults.append(f"default_permission = {given.get('default_permission')}")
-    return faults
+    return faults or names.accounts(text)
 
 
 def kustomization(text):
@@ -273,6 +292,10 @@ def prometheus(text):
     document = yaml.safe_load(text)
     missing = [n for n in document["rule_files"] if not (DEPLOY / "observe" / n).exists()]
     faults = [f"there is no {name}" for name in missing]
+    services = yaml.safe_load((DEPLOY / "compose" / "compose.yaml").read_text())["services"]
+    for way in document["scrape_configs"]:
+        asked = [name for dns in way.get("dns_sd_configs", []) for name in dns["names"]]
+        faults += [f"there is no service {name}" for name in asked if name not in services]
     return faults + against(document, definitions()["prometheus"]) + _promtool(text, "config")
 
 
@@ -280,14 +303,17 @@ def alerts(text):
     document = yaml.safe_load(text)
     faults = against(document, definitions()["alerts"])
     queries = [rule["expr"] for group in document["groups"] for rule in group["rules"]]
-    return faults + _unknown_series(queries) + _promtool(text, "rules")
+    return (
+        faults + _unknown_series(queries) + names.labels_of_series(text) + _promtool(text, "rules")
+    )
 
 
 def dashboard(text):
     document = json.loads(text)
     queries = [target["expr"] for panel in document["panels"] for target in panel["targets"]]
     variables = [var["query"]["query"] for var in document["templating"]["list"][1:]]
-    return against(document, definitions()["dashboard"]) + _unknown_series(queries + variables)
+    faults = against(document, definitions()["dashboard"]) + names.labels_of_series(text)
+    return faults + _unknown_series(queries + variables)
 
 
 def grafana(text):
@@ -331,7 +357,10 @@ def links(text):
     """Files that a page names and that do not exist."""
     named = re.findall(r"\]\(([^)#:]+)\)", text) + re.findall(r"`(deploy/[\w./-]+)`", text)
     named = [name.removeprefix("deploy/") for name in named]
-    return [f"there is no {name}" for name in named if not (DEPLOY / name).exists()]
+    faults = [f"there is no {name}" for name in named if not (DEPLOY / name).exists()]
+    for words in names.commands_of_page(text):
+        faults += command(words)
+    return faults + names.settings(text)
 
 
 def _tool(name):

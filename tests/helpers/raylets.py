@@ -35,7 +35,7 @@ class Cluster:
             self.environment["RAY_AUTH_TOKEN"] = token
         # A test's own folder is too long a path for Ray's sockets.
         self.sockets = tempfile.TemporaryDirectory(prefix="ray", dir="/tmp")
-        self.dashboard_port = dashboard_port
+        self.dashboard_port, self.of_head = dashboard_port, ()
 
     def __enter__(self):
         return self
@@ -53,6 +53,7 @@ class Cluster:
         if self.nodes:
             start = [f"--address={self.address}"]
         else:
+            self.of_head = prefix
             start = ["--head", f"--port={self.port}", f"--temp-dir={self.sockets.name}"]
             start += ["--include-dashboard=false"]
             if self.dashboard_port:
@@ -80,7 +81,7 @@ class Cluster:
         )
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
-            command = [sys.executable, "-c", code, self.address, str(count)]
+            command = [*self.of_head, sys.executable, "-c", code, self.address, str(count)]
             with contextlib.suppress(subprocess.TimeoutExpired):
                 if not subprocess.run(
                     command, env=self.environment, timeout=60, capture_output=True

@@ -25,6 +25,8 @@ def cut(words):
 
 
 def interrupt_soon():
+    # A shell has what it runs in the background pass over Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Timer(SECONDS_TO_SERVE, os.kill, (os.getpid(), signal.SIGINT)).start()
 
 

@@ -7,7 +7,7 @@ from automl.measure import gate
 from automl.measure.gate import Expected
 from automl.models.mlp import MLP
 from automl.runtimes import onnx as runtime
-from automl.runtimes.onnx import Processors
+from automl.runtimes.onnx import OnnxRuntime
 
 
 @pytest.fixture
@@ -80,5 +80,5 @@ def test_a_file_is_held_against_answers_to_some_rows_and_answers_all(exported):
 
 def test_more_threads_give_the_same_answers(exported):
     file, inputs, expected = exported
-    answers = gate.check(file, inputs, Expected(expected), processors=Processors(threads=2))
+    answers = gate.check(file, inputs, Expected(expected), runtime=OnnxRuntime(threads=2))
     assert np.array_equal(answers, expected)

@@ -137,7 +137,7 @@ def test_rows_that_fit_are_held_and_kept_for_the_next_step():
 
 
 def test_all_rows_are_answered_in_their_order(far, monkeypatch):
-    monkeypatch.setattr(feed, "PREDICTED_AT_ONCE", 4)
+    monkeypatch.setattr(feed, "MAX_ANSWERED", 4)
     for in_place in (False, True):
         answers = Feed(numbered(10, in_place), "cpu").answers(torch.nn.Identity())
         assert answers[:, 0].tolist() == list(range(10))

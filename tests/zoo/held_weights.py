@@ -15,7 +15,7 @@ Array = NDArray[Any]
 LEAST = 16
 """Numbers below which a tensor is no matrix of weights worth counting."""
 
-WIDTHS = (1, 2, 4, 8)
+WIDTHS = (1, 1.58, 2, 3, 4, 5, 6, 8)
 FLOAT = 32
 
 
@@ -25,7 +25,7 @@ class HeldTensor:
     where it is floats."""
 
     shape: tuple[int, ...]
-    bits: int
+    bits: float
 
     @property
     def size(self) -> int:
@@ -40,11 +40,11 @@ class Held:
     initializer_bytes: int
     other_bytes: int
 
-    def within(self, bits: int) -> int:
+    def within(self, bits: float) -> int:
         """The number of weights that have so many bits, or fewer."""
         return sum(t.size for t in self.tensors if t.bits <= bits)
 
-    def codes_of_more(self, bits: int) -> list[HeldTensor]:
+    def codes_of_more(self, bits: float) -> list[HeldTensor]:
         """The tensors that are codes, but of more bits."""
         return [t for t in self.tensors if bits < t.bits < FLOAT]
 
@@ -57,7 +57,8 @@ def held(file: bytes) -> Held:
     model = onnx.load_from_string(file)
     whole = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
     stored = sum(array.nbytes for array in whole.values())
-    arrays = [*whole.values(), *_unpacked(model)]
+    packed = {name for node in model.graph.node if node.domain for name in node.input}
+    arrays = [own for name, own in whole.items() if name not in packed] + _unpacked(model)
     tensors = [_tensor(array) for array in arrays if _is_matrix(array)]
     return Held(tuple(tensors), stored, len(file) - stored)
 
@@ -69,7 +70,9 @@ def _is_matrix(array: Array) -> bool:
 
 def _tensor(array: Array) -> HeldTensor:
     values = len(np.unique(array)) if array.dtype.kind != "f" else 2**FLOAT
-    return HeldTensor(array.shape, next(bits for bits in (*WIDTHS, FLOAT) if values <= 2**bits))
+    return HeldTensor(
+        array.shape, next(bits for bits in (*WIDTHS, FLOAT) if values <= round(2**bits))
+    )
 
 
 def _unpacked(model: onnx.ModelProto) -> list[Array]:
@@ -96,7 +99,8 @@ def _unpacking(graph: onnx.GraphProto) -> tuple[list[onnx.NodeProto], dict[str, 
     """The nodes that depend on constants alone, and the results among theirs that unpack weights:
     of a last Reshape, or (true) of a function of the file's own."""
     constant = {t.name for t in graph.initializer}
-    whole = {t.name for t in graph.initializer if len(t.dims) >= 2}
+    packed = {name for node in graph.node if node.domain for name in node.input}
+    whole = {t.name for t in graph.initializer if len(t.dims) >= 2} - packed
     nodes, names = [], {}
     for node in graph.node:
         if not constant.issuperset(filter(None, node.input)) or node.op_type in ("If", "Loop"):

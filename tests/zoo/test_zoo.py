@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from automl.export import sparse
-from automl.export.packing import CODES, pack_weights
+from automl.export.packing import LAYOUTS, pack_weights
 from zoo.cells import Cell
 from zoo.declared import all_declared
 from zoo.held_weights import held
@@ -147,13 +147,15 @@ def file_of(weight):
     return helper.make_model(graph, opset_imports=opsets, ir_version=10).SerializeToString()
 
 
-@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+@pytest.mark.parametrize("bits", [*LAYOUTS, 8])
 def test_codes_are_counted_at_their_bits(bits):
     rng = np.random.default_rng(0)
-    codes = rng.choice(CODES.get(bits, np.arange(-127, 128)), (40, 301)).astype(np.int8)
+    codes = rng.choice(
+        LAYOUTS[bits].levels if bits < 8 else np.arange(-127, 128), (40, 301)
+    ).astype(np.int8)
     model = onnx.load_from_string(file_of(codes))
     if bits < 8:
-        pack_weights(model.graph, {"w": bits})
+        pack_weights(model, {"w": bits})
     found = held(model.SerializeToString())
     assert [(t.size, t.bits) for t in found.tensors] == [(12_040, bits)]
     assert found.within(bits) == 12_040 and found.floats() == []

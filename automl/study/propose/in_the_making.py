@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import heapq
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from itertools import count
 
 from automl.study.propose.proposer import Proposal
 from automl.study.trial_id import TrialId
@@ -14,6 +16,7 @@ class InTheMaking:
 
     With one slot nobody would: then nothing is noted. `is_stored(key)` says whether a prefix's
     artifact is there; it is asked when a trial begins, and whenever it comes to its next step.
+    A proposal waits for one of its keys at a time: when that is made, the next is looked for.
     """
 
     def __init__(self, is_stored: Callable[[str], bool], slots: int) -> None:
@@ -21,8 +24,10 @@ class InTheMaking:
         self.unmade: dict[TrialId, set[str]] = {}
         self.steps: dict[TrialId, str] = {}
         self.makers: Counter[str] = Counter()
-        self.waiting: list[Proposal] = []
-        self.may_be_ready = False
+        self.waiting: dict[int, Proposal] = {}
+        self.numbers = count()
+        self.blocked = defaultdict[str, list[int]](list)
+        self.unblocked: list[int] = []
 
     def begin(self, trial: TrialId, keys: Iterable[str]) -> None:
         """Note what a trial that begins will make."""
@@ -54,15 +59,26 @@ class InTheMaking:
         """Tell whether some of the keys are in the making."""
         return any(key in self.makers for key in keys)
 
+    def wait(self, proposal: Proposal) -> None:
+        """Keep a proposal until nothing is in the making that it would make."""
+        number = next(self.numbers)
+        self.waiting[number] = proposal
+        self._block(number)
+
     def ready(self) -> Proposal | None:
         """The first of the waiting proposals that need not wait any more."""
-        if self.may_be_ready:
-            for proposal in self.waiting:
-                if not self.has_any(proposal.keys):
-                    self.waiting.remove(proposal)
-                    return proposal
-            self.may_be_ready = False
+        while self.unblocked:
+            number = heapq.heappop(self.unblocked)
+            if not self._block(number):
+                return self.waiting.pop(number)
         return None
+
+    def _block(self, number: int) -> bool:
+        """Have a proposal wait for a key of its that is in the making; False where none is."""
+        key = next((key for key in self.waiting[number].keys if key in self.makers), None)
+        if key is not None:
+            self.blocked[key].append(number)
+        return key is not None
 
     def _release(self, keys: Iterable[str]) -> None:
         """Let those go on that wait for these keys, unless another trial makes them, too."""
@@ -70,4 +86,5 @@ class InTheMaking:
             self.makers[key] -= 1
             if not self.makers[key]:
                 del self.makers[key]
-                self.may_be_ready = True
+                for number in self.blocked.pop(key, ()):
+                    heapq.heappush(self.unblocked, number)

@@ -109,6 +109,8 @@ class Proposer:
         self.batch = list[Candidate]()
         self.num_draws = 0
         self.libraries = ThreadpoolController()
+        self.screened_by: tuple[TrialRecord, ...] = ()
+        self.refuses = screen(settings, ())
         for record in earlier:
             self.known.learn_earlier(record)
         knows_enough = len(self.known.history.observations) >= MIN_COMPLETE
@@ -146,7 +148,7 @@ class Proposer:
 
     def _propose(self, num_departures: int) -> Proposal | None:
         screened, undrawn = list[Params](), list[Params]()
-        refuses = screen(self.settings, self.known.front.unbeaten)
+        refuses = self._screen()
         num_refused = num_undrawn = 0
         while num_undrawn < MAX_IN_A_ROW:
             candidate, weight = self._next(refuses)
@@ -169,6 +171,12 @@ class Proposer:
             screened.append(candidate.params)
             self.known.screen(candidate)
         return None
+
+    def _screen(self) -> Callable[[Bound], bool]:
+        """A function that tells whether a bound is of no use, by the front as it is now."""
+        if (unbeaten := self.known.front.unbeaten) is not self.screened_by:
+            self.screened_by, self.refuses = unbeaten, screen(self.settings, unbeaten)
+        return self.refuses
 
     def _keys(self, candidate: Candidate) -> list[str] | None:
         """The keys of a candidate; None, noted as a fault, where the user's own fingerprint or

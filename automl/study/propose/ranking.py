@@ -36,7 +36,7 @@ DOUBT = 1.5
 MAX_COLUMNS = 100_000
 """The most columns that the space above a front is cut into: of a larger front those members stay
 that have most room around them."""
-MAX_CELLS = 96 * MAX_COLUMNS
+MAX_CELLS = 32 * MAX_COLUMNS
 """The most columns times candidates: of a batch's many candidates each has fewer columns."""
 FIXED_WORK = 1e10
 """The work of a trial beside its steps, export and measuring, in multiply-accumulates: about a

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
@@ -14,14 +12,13 @@ import plotly.graph_objects as go
 from matplotlib.figure import Figure
 
 from automl.errors import UserError, words
-from automl.pareto import DIRECTIONS
 from automl.space import space_file
 from automl.space.exploring import explore
-from automl.study.record import TrialRecord
 from automl.study.study import Study
 from automl.tracking.pages import charts, findings, report
 from automl.tracking.pages import front as front_page
 from automl.tracking.pages.findings import FRONT, Findings
+from automl.tracking.pages.front_table import table
 
 Write: TypeAlias = Callable[[Study, Path], object]
 """Writes the pages of a search into a folder."""
@@ -82,19 +79,6 @@ def _compresses(study: Study) -> dict[str, bool]:
         steps = [step for config in explore(space).configs for step in config.recipe]
         return {step.label: step.compresses for step in steps}
     return {}
-
-
-def table(front: Sequence[TrialRecord]) -> str:
-    """The front as CSV: one row per model, figures first, then parameters."""
-    figures = [n for n in DIRECTIONS if not front or n in front[0].values]
-    params = sorted({name for record in front for name in record.params})
-    rows = [
-        [r.trial_id, *(r.values[n] for n in figures), *(r.params.get(n, "") for n in params)]
-        for r in front
-    ]
-    text = io.StringIO()
-    csv.writer(text).writerows([["trial_id", *figures, *params], *rows])
-    return text.getvalue()
 
 
 def _picture(found: Findings) -> Figure:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 def figure(name: str, value: float) -> str:
     """A measured figure: whole bytes, three digits of a time, four decimals of the others."""
-    if name == "size_bytes":
+    if name.endswith("_bytes"):
         return f"{value:,.0f}"
     return f"{value:.3g}" if name.endswith("_ms") else f"{value:.4f}"
 
@@ -29,6 +29,8 @@ def named(name: str, value: float) -> str:
     """A figure in a sentence: "accuracy 0.9876", "2,341 bytes", "latency 0.0069 ms"."""
     if name == "size_bytes":
         return f"{figure(name, value)} bytes"
+    if name == "compressed_bytes":
+        return f"{figure(name, value)} bytes compressed"
     return f"{name.removesuffix('_ms')} {with_unit(name, value)}"
 
 

@@ -20,7 +20,7 @@ from automl.tracking.pages.findings import (
 )
 from automl.tracking.pages.sample import sampled
 
-LOGARITHMIC = ("size_bytes", "latency_ms", "load_ms")
+LOGARITHMIC = ("size_bytes", "compressed_bytes", "latency_ms", "load_ms")
 MARKERS: dict[str, dict[str, object]] = {
     "failed": {"symbol": "x-thin-open", "size": 7, "color": charts.PALE},
     "rejected": {"symbol": "square-open", "size": 7, "color": charts.PALE},

@@ -13,9 +13,15 @@ async function loadPlotly() {
   document.head.append(script);
 }
 
-loadPlotly().then(() => {
-  for (const [id, chart] of Object.entries(DATA.charts)) {
-    Plotly.newPlot(id, chart.data, chart.layout, WITHOUT_BUTTONS);
-  }
+function painted() {
+  return new Promise((go) => requestAnimationFrame(() => setTimeout(go)));
+}
+
+// Parallel lines want WebGL, which takes seconds where no GPU helps: the rest is seen meanwhile.
+loadPlotly().then(async () => {
   if (DATA.front) showFront(DATA.front);
+  for (const [id, chart] of Object.entries(DATA.charts)) {
+    await painted();
+    await Plotly.newPlot(id, chart.data, chart.layout, WITHOUT_BUTTONS);
+  }
 });

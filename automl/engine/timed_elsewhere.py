@@ -1,0 +1,106 @@
+"""Files timed by another Python, or on another machine over SSH: a script goes, JSON comes."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from automl.engine.standalone_script import standalone_script
+from automl.errors import UserError
+from automl.measure import file_times
+from automl.measure.file_times import TimedFiles, Wanted
+from automl.measure.machine import machine
+
+HEADER = '''"""Times of ONNX files on this machine. Needs numpy and onnxruntime."""
+
+from __future__ import annotations
+'''
+SSH = "ssh:"
+CONNECT_SECONDS = 15
+SSH_OPTIONS = ("-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_SECONDS}")
+"""No password is asked for: nobody might be there to type it."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A Python that times files: of this machine, or of the one that SSH knows as `host`."""
+
+    python: str = "python3"
+    host: str = ""
+
+
+def place(over: str, python: str | None) -> Place:
+    """The place that `--over ssh:USER@HOST` and `--python PATH` name. Raises UserError."""
+    if not over:
+        return Place(python or "python3")
+    host = over.removeprefix(SSH)
+    if host == over or not host or host.startswith("-"):
+        raise UserError(f"--over {over}: write ssh:USER@HOST, as in ssh:pi@192.168.0.7")
+    return Place(python or "python3", host)
+
+
+def timed_elsewhere(where: Place, wanted: Wanted) -> TimedFiles:
+    """The times that files have there. Raises UserError."""
+    for path in wanted.files:
+        if not path.is_file():
+            raise UserError(f"there is no file {path}; check the path")
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder) / "measure.py"
+        script.write_text(standalone_script(HEADER, {file_times.__name__: "main"}, "main()"))
+        sent = _over_ssh if where.host else _here
+        told = TimedFiles.from_json(sent(where, wanted, script))
+    return replace(told, notes=[*told.notes, *_unlike(told)])
+
+
+def _here(where: Place, wanted: Wanted, script: Path) -> str:
+    names = [str(path.resolve()) for path in wanted.files]
+    return _output([where.python, str(script), *_arguments(wanted, names)], where)
+
+
+def _over_ssh(where: Place, wanted: Wanted, script: Path) -> str:
+    """Copy script and files to a folder there, run the script, and remove the folder."""
+    folder = _ssh(where, "mktemp -d").strip()
+    try:
+        names = [f"{number}-{path.name}" for number, path in enumerate(wanted.files)]
+        for path, name in zip((script, *wanted.files), (script.name, *names), strict=True):
+            # Small devices have SSH, and neither scp nor SFTP.
+            _ssh(where, f"cat > {shlex.quote(f'{folder}/{name}')}", path.read_bytes())
+        command = [where.python, script.name, *_arguments(wanted, names)]
+        return _ssh(where, f"cd {shlex.quote(folder)} && {shlex.join(command)}")
+    finally:
+        _ssh(where, f"rm -rf {shlex.quote(folder)}")
+
+
+def _arguments(wanted: Wanted, names: list[str]) -> list[str]:
+    runtime = wanted.runtime
+    how = {"provider": runtime.provider, "threads": runtime.threads, "batch": wanted.batch}
+    return [*names, *(f"--{name}={value}" for name, value in how.items())]
+
+
+def _ssh(where: Place, command: str, given: bytes = b"") -> str:
+    return _output(["ssh", *SSH_OPTIONS, where.host, command], where, given)
+
+
+def _output(command: list[str], where: Place, given: bytes = b"") -> str:
+    """The output of a command, given this to read. Raises UserError with its last words."""
+    at = f"{where.host}: " if where.host else ""
+    try:
+        done = subprocess.run(command, input=given, capture_output=True)
+    except OSError as error:
+        raise UserError(f"{at}cannot run {command[0]}: {error.strerror}") from None
+    if done.returncode == 0:
+        return done.stdout.decode()
+    said = done.stderr.decode(errors="replace").strip().splitlines()
+    last = said[-1].removeprefix("error: ") if said else f"exit code {done.returncode}"
+    if "No module named" in last:
+        last += f"; install numpy and onnxruntime for {where.python}, or name another by --python"
+    raise UserError(f"{at}{last}")
+
+
+def _unlike(told: TimedFiles) -> list[str]:
+    """A sentence where another onnxruntime than ours has timed the files."""
+    theirs, own = told.machine["onnxruntime"], machine()["onnxruntime"]
+    return [] if theirs == own else [f"timed by onnxruntime {theirs}; here is {own}"]

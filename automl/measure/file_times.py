@@ -1,0 +1,136 @@
+"""Files timed on a runtime of choice: one by itself, or several in turn, on this machine.
+
+`python -m automl.measure FILE` needs numpy and onnxruntime alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from automl.errors import UserError, described
+from automl.measure.latency import Reference, timed
+from automl.measure.machine import machine
+from automl.runtimes.onnx import (
+    ONE_THREAD,
+    OnnxRuntime,
+    nodes_by_provider,
+    row_shape,
+    session,
+    takes_columns,
+)
+from automl.runtimes.providers import CPU, provider_named
+
+
+@dataclass(frozen=True)
+class FileTimes:
+    """Times of a file: of loading, and of a call with a batch of rows, each with its standard
+    error in `uncertainty`. `nodes` counts the file's nodes by the provider that runs them."""
+
+    file: str
+    size_bytes: int
+    load_ms: float
+    latency_ms: float
+    uncertainty: dict[str, float]
+    nodes: dict[str, int]
+
+    def note(self, runtime: OnnxRuntime) -> str:
+        """A sentence on what the provider does not run, or ""."""
+        others = {name: count for name, count in self.nodes.items() if name != runtime.provider}
+        if not others:
+            return ""
+        elsewhere = ", ".join(f"{count} by {name}" for name, count in others.items())
+        count = self.nodes.get(runtime.provider, 0)
+        return (
+            f"{self.file}: {runtime.provider} runs {count or 'none'} of its "
+            f"{sum(self.nodes.values())} nodes; {elsewhere}"
+        )
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The files to time, how they are to be run, and how many rows make a call."""
+
+    files: tuple[Path, ...]
+    runtime: OnnxRuntime = ONE_THREAD
+    batch: int = 1
+
+
+@dataclass(frozen=True)
+class TimedFiles:
+    """The times of files with all that they depend on."""
+
+    files: list[FileTimes]
+    runtime: OnnxRuntime
+    batch: int
+    machine: dict[str, str]
+    notes: list[str]
+
+    def as_json(self) -> dict[str, object]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, text: str) -> TimedFiles:
+        """Read what `as_json` made, as text."""
+        told = json.loads(text)
+        files = [FileTimes(**one) for one in told["files"]]
+        return cls(**{**told, "files": files, "runtime": OnnxRuntime(**told["runtime"])})
+
+
+def file_times(wanted: Wanted) -> TimedFiles:
+    """The times of files; of several, each after the first is timed in turn with the first.
+
+    Raises UserError when a file is not there, cannot be loaded, or cannot be run on random rows.
+    """
+    reference, found = None, list[FileTimes]()
+    for path in wanted.files:
+        rows = _rows(path, wanted.batch)
+        try:
+            timing = timed(path, rows, reference, runtime=wanted.runtime)
+            nodes = nodes_by_provider(path, wanted.runtime, rows)
+        except Exception as error:
+            raise UserError(f"onnxruntime cannot run {path}: {described(error)}") from None
+        errors = {"load_ms": timing.load.error, "latency_ms": timing.latency.error}
+        times = timing.load.value, timing.latency.value
+        found.append(FileTimes(str(path), path.stat().st_size, *times, errors, nodes))
+        if reference is None:
+            reference = Reference(path.read_bytes(), times[1], times[0])
+    notes = [note for note in (one.note(wanted.runtime) for one in found) if note]
+    return TimedFiles(found, wanted.runtime, wanted.batch, machine(), notes)
+
+
+def main() -> None:
+    """Run `python -m automl.measure`, or what is made of it for another machine. Exit 2 is the
+    user's mistake."""
+    parser = argparse.ArgumentParser(description="Time ONNX files; prints one JSON object.")
+    parser.add_argument("files", nargs="+", type=Path, help="exported .onnx files")
+    parser.add_argument("--provider", default=CPU, help="an execution provider of onnxruntime")
+    parser.add_argument("--threads", type=int, default=1, help="threads of the processor")
+    parser.add_argument("--batch", type=int, default=1, help="rows of a call")
+    given = parser.parse_args()
+    try:
+        runtime = OnnxRuntime(provider_named(given.provider), given.threads)
+        wanted = Wanted(tuple(given.files), runtime, given.batch)
+        print(json.dumps(file_times(wanted).as_json()))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _rows(path: Path, batch: int) -> NDArray[np.float64]:
+    """Random rows (batch, ...) of the shape that a file takes."""
+    if not path.is_file():
+        raise UserError(f"there is no file {path}; check the path")
+    try:
+        loaded = session(path)
+    except Exception as error:
+        raise UserError(f"onnxruntime cannot load {path}: {described(error)}") from None
+    # Codes of categories are below 1, so that every column has them.
+    largest = 1 if takes_columns(loaded) else 100
+    return np.random.default_rng(0).uniform(0, largest, (batch, *row_shape(loaded)))

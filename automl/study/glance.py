@@ -1,0 +1,163 @@
+"""A search at a glance: the figures of its trials, kept beside its journal and read on from there.
+
+A journal of 10,000 trials takes seconds to be read, most of them for what no list and no front
+shows. What these show is kept in a file, with the place in the journal up to which it holds:
+from there the journal is read, whether its search runs, has ended, or was killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from dataclasses import dataclass, field, fields
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from optuna.distributions import BaseDistribution, json_to_distribution
+
+from automl.config import decode
+from automl.measure.measurement import Measurement
+from automl.space.domains import Params
+from automl.study import stored_record
+from automl.study.overview import Overview
+from automl.study.record import TrialRecord
+from automl.study.storage import DATABASE, JOURNAL
+from automl.study.stored_record import Json
+from automl.study.study import Study, settings_of
+from automl.study.trial_id import TrialId
+from automl.trial.result import TrialResult
+
+KEPT = "glance.json"
+"""The file beside the journal."""
+KEEP_FROM_BYTES = 1_000_000
+"""So much of a journal is read in little time: only of more the file is written anew."""
+SHOWN = ("status", "reason", "parent_quality", "seconds", "waited_seconds", "shortened")
+"""The parts of a result, beside its measurement, that are kept where they are not empty."""
+FORM = [1, *SHOWN, *(own.name for own in fields(Measurement))]
+"""The form of what is kept; a file of another form is not read."""
+
+
+def of(folder: Path) -> Overview:
+    """An overview of the search of a folder, in as little time as can be."""
+    return Study(folder) if (folder / DATABASE).exists() else Glance(folder)
+
+
+def keep(folder: Path) -> None:
+    """Have a search's figures kept as they are now, for those who look at it next."""
+    if not (folder / DATABASE).exists():
+        Glance(folder)
+
+
+class Glance(Overview):
+    """A search of which nothing is known but what overviews tell; it cannot be changed.
+
+    Its records have no distributions, no course and of their draw nothing. Raises EarlierVersion
+    as `Study` does.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.name = folder, folder.name
+        with (folder / JOURNAL).open("rb") as journal:
+            first = journal.readline().decode()
+            self._kept = _read(folder, first) or Kept(first)
+            journal.seek(self._kept.num_bytes)
+            written = journal.read()
+        new = written[: written.rfind(b"\n") + 1]  # Half a line may be in the making.
+        for line in new.splitlines():
+            self._take(json.loads(line))
+        self._kept.num_bytes += len(new)
+        self.settings = settings_of(self._kept.attributes, self.name)
+        if len(new) > KEEP_FROM_BYTES:
+            _write(folder, self._kept)
+
+    def records(self) -> list[TrialRecord]:
+        return self._records
+
+    def refits(self) -> list[TrialRecord]:
+        return stored_record.refits(self._kept.attributes)
+
+    def attribute(self, name: str, default: Any = None) -> Any:  # type: ignore[explicit-any]
+        return self._kept.attributes.get(name, default)
+
+    def num_screened(self) -> int:
+        return self._kept.num_screened
+
+    @cached_property
+    def _records(self) -> list[TrialRecord]:
+        return [_record(number, *trial) for number, trial in enumerate(self._kept.trials)]
+
+    def _take(self, log: Json) -> None:
+        """Take in a line of the journal: an attribute of the study, a new trial, or its course."""
+        attributes = log.get("user_attr", {})
+        if "distributions" in log:
+            if not self._kept.trials:
+                settings_of(self._kept.attributes, self.name)  # Another version's are not read.
+            domains = map(_distribution, log["distributions"].values())
+            pairs = zip(log["params"].items(), domains, strict=True)
+            params = {path: domain.to_external_repr(value) for (path, value), domain in pairs}
+            self._kept.trials.append(Trial(params))
+            self._kept.num_screened += len(log["user_attrs"][stored_record.DRAWING]["screened"])
+        elif "trial_id" not in log:
+            self._kept.attributes |= attributes
+        elif result := attributes.get(stored_record.COURSE, {}).get(stored_record.RESULT):
+            number = log["trial_id"]
+            self._kept.trials[number] = Trial(self._kept.trials[number][0], _shown(decode(result)))
+
+
+class Trial(NamedTuple):
+    """The parameters of a trial, and the figures that are kept of its end; None before that."""
+
+    params: Params
+    shown: Json | None = None
+
+
+@dataclass
+class Kept:
+    """The figures of a journal that begins with the line `first`, up to so many bytes of it."""
+
+    first: str
+    num_bytes: int = 0
+    attributes: Json = field(default_factory=dict)
+    num_screened: int = 0
+    trials: list[Trial] = field(default_factory=list)
+
+
+def _read(folder: Path, first: str) -> Kept | None:
+    """The figures that were kept of the journal that begins with this line."""
+    try:
+        form, known = json.loads((folder / KEPT).read_text())
+    except (OSError, ValueError):
+        return None
+    is_of_this = form == FORM and known["first"] == first
+    kept = Kept(**known) if is_of_this else None
+    return kept if kept and kept.num_bytes <= (folder / JOURNAL).stat().st_size else None
+
+
+def _write(folder: Path, kept: Kept) -> None:
+    """Keep the figures for the next look. Who may only read the home goes without."""
+    new = folder / f".{KEPT}.{os.getpid()}"
+    with contextlib.suppress(OSError):
+        new.write_text(json.dumps([FORM, vars(kept)], separators=(",", ":")))
+        new.replace(folder / KEPT)
+
+
+def _shown(result: TrialResult) -> dict[str, object]:
+    """The figures of a trial that ended, as they are kept."""
+    shown = {name: value for name in SHOWN if (value := getattr(result, name))}
+    measured = result.measurement
+    return shown if measured is None else {**shown, "measurement": vars(measured)}
+
+
+def _record(number: int, params: Params, shown: Json | None) -> TrialRecord:
+    if shown is None:
+        return TrialRecord(TrialId(number), params, {})
+    measured = shown.get("measurement")
+    known = {**shown, "measurement": None if measured is None else Measurement(**measured)}
+    return TrialRecord(TrialId(number), params, {}, result=TrialResult(**known))
+
+
+@cache
+def _distribution(text: str) -> BaseDistribution:
+    return json_to_distribution(text)

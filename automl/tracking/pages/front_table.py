@@ -1,0 +1,23 @@
+"""The front as a table for other programs: CSV, a row for each model."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+
+from automl.pareto import DIRECTIONS
+from automl.study.record import TrialRecord
+
+
+def table(front: Sequence[TrialRecord]) -> str:
+    """The front as CSV: one row per model, figures first, then parameters."""
+    figures = [n for n in DIRECTIONS if not front or n in front[0].values]
+    params = sorted({name for record in front for name in record.params})
+    rows = [
+        [r.trial_id, *(r.values[n] for n in figures), *(r.params.get(n, "") for n in params)]
+        for r in front
+    ]
+    text = io.StringIO()
+    csv.writer(text).writerows([["trial_id", *figures, *params], *rows])
+    return text.getvalue()

@@ -1,0 +1,85 @@
+"""Files timed on a runtime of choice: by itself, in turn, with threads and batches."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from automl.errors import UserError
+from automl.export import onnx
+from automl.measure.file_times import FileTimes, TimedFiles, Wanted, file_times
+from automl.models.mlp import MLP
+from automl.runtimes.onnx import OnnxRuntime
+
+
+@pytest.fixture
+def paths(build, context, tmp_path):
+    """Files of a small network and of a large one."""
+    made = []
+    for name, widths in (("small", (16,)), ("large", (400, 400))):
+        made.append(tmp_path / f"{name}.onnx")
+        made[-1].write_bytes(onnx.export(build(MLP(widths)), context.data))
+    return made
+
+
+def test_files_are_timed_in_turn_with_the_first(paths):
+    timed = file_times(Wanted((*paths, paths[0])))
+    small, large, again = timed.files
+    assert [one.size_bytes for one in timed.files[:2]] == [path.stat().st_size for path in paths]
+    assert small.latency_ms < large.latency_ms
+    assert again.latency_ms == pytest.approx(small.latency_ms, rel=0.5)
+    assert small.nodes.keys() == {"CPU"} and timed.notes == []
+
+
+def test_a_call_has_as_many_rows_as_wanted(paths):
+    alone, many = (file_times(Wanted((paths[1],), batch=batch)) for batch in (1, 64))
+    assert many.files[0].latency_ms > 2 * alone.files[0].latency_ms
+    assert many.batch == 64
+
+
+def test_threads_are_those_of_the_runtime(paths):
+    timed = file_times(Wanted((paths[0],), OnnxRuntime(threads=2)))
+    assert timed.runtime.threads == 2 and timed.files[0].latency_ms > 0
+
+
+def test_times_come_back_from_json_as_they_were(paths):
+    timed = file_times(Wanted((paths[0],)))
+    assert TimedFiles.from_json(json.dumps(timed.as_json())) == timed
+
+
+@pytest.mark.parametrize(
+    ("nodes", "sentence"),
+    [
+        ({"CUDA": 9}, ""),
+        ({"CUDA": 9, "CPU": 3}, "m.onnx: CUDA runs 9 of its 12 nodes; 3 by CPU"),
+        ({"CPU": 12}, "m.onnx: CUDA runs none of its 12 nodes; 12 by CPU"),
+    ],
+)
+def test_what_a_provider_leaves_to_another_is_told(nodes, sentence):
+    assert FileTimes("m.onnx", 1, 1.0, 1.0, {}, nodes).note(OnnxRuntime("CUDA")) == sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"), [(None, "there is no file"), ("no model", "onnxruntime cannot load")]
+)
+def test_a_file_that_cannot_be_run_is_told(text, sentence, tmp_path):
+    path = tmp_path / "m.onnx"
+    if text:
+        path.write_text(text)
+    with pytest.raises(UserError, match=sentence):
+        file_times(Wanted((path,)))
+
+
+def test_measuring_needs_neither_torch_nor_ray(build, context, tmp_path):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(onnx.export(build(MLP((16,))), context.data))
+    code = (
+        "import runpy, sys; sys.argv = ['measure', sys.argv[1]];"
+        "runpy.run_module('automl.measure', run_name='__main__');"
+        "assert not {'torch', 'ray', 'mlflow', 'optuna', 'onnx'} & set(sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout)["files"][0]["size_bytes"] == path.stat().st_size

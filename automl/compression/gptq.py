@@ -117,7 +117,7 @@ def _layers(network: Network, start: Network) -> dict[str, PlainLayer]:
 def _squares(
     start: Network, layers: Mapping[str, PlainLayer], context: Context
 ) -> dict[str, Tensor]:
-    """What the inputs of each output of a layer give multiplied with each other, on the mean of
+    """Products of the inputs of each output of a layer with each other, on the mean of
     calibration rows, (groups, inputs, inputs); of layers that are not called, none."""
     taking = {name: _taking_inputs(layer) for name, layer in layers.items()}
     found: dict[str, Tensor] = {}
@@ -143,8 +143,8 @@ def _squares(
 
 
 def _taking_inputs(layer: PlainLayer) -> Callable[[Tensor], Tensor]:
-    """What gives the numbers that meet a layer's weights, (places, groups, inputs), of what it
-    reads."""
+    """A function from what a layer reads to the numbers that meet its weights, (places, groups,
+    inputs)."""
     if isinstance(layer, nn.Linear):
         return lambda values: values.reshape(-1, 1, values.shape[-1])
     inputs, groups = layer.weight[0].numel(), layer.groups

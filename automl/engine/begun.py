@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 
 from automl import conditions
-from automl.engine.search_options import Budgets, NewSearch, Options
+from automl.engine.budget_options import Budgets
+from automl.engine.search_options import NewSearch, Options
 from automl.engine.searches import open_study
 from automl.errors import UserError
 from automl.home import Home

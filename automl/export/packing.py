@@ -37,13 +37,13 @@ class Layout:
 
     @property
     def powers(self) -> NDArray[np.int64]:
-        """What each digit of a group counts, (per_group,)."""
+        """The weight of each digit of a group, (per_group,)."""
         powers: NDArray[np.int64] = len(self.levels) ** np.arange(self.per_group)
         return powers
 
     @property
     def byte_powers(self) -> NDArray[np.int64]:
-        """What each byte of a group counts, (group_bytes,)."""
+        """The weight of each byte of a group, (group_bytes,)."""
         powers: NDArray[np.int64] = 256 ** np.arange(self.group_bytes)
         return powers
 

@@ -52,7 +52,12 @@ def measure(
     threads: Annotated[int, typer.Option(min=1, help="Threads of the processor.")] = 1,
     batch: Annotated[int, typer.Option(min=1, help="Rows of a call.")] = 1,
     over: Annotated[
-        str, typer.Option(metavar="ssh:USER@HOST", help="Measure on another machine, over SSH.")
+        str,
+        typer.Option(
+            metavar="ssh:USER@HOST",
+            help="Measure on another machine, over SSH.",
+            show_default="this machine",
+        ),
     ] = "",
     python: Annotated[
         str | None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import sys
+from pathlib import Path
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Annotated, NamedTuple, NoReturn
@@ -110,6 +111,7 @@ def main() -> None:
     """Run the command. Exit 2 is the user's mistake, told in one sentence."""
     streams.open_missing()
     try:
+        _check_folder()
         sys.exit(app(prog_name=NAME, standalone_mode=False) or 0)
     except typer.TyperException as error:
         _refuse(error)
@@ -119,6 +121,16 @@ def main() -> None:
         end("interrupted", 130)
     finally:
         streams.flush()
+
+
+def _check_folder() -> None:
+    """Raise UserError where the current folder was deleted: no relative path means anything."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise UserError(
+            f"the current folder cannot be read ({error.strerror}); go to another, as with cd ~"
+        ) from None
 
 
 def _refuse(error: typer.TyperException) -> NoReturn:

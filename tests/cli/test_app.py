@@ -1,5 +1,7 @@
 """Mistakes: exit code 2, one sentence, and nothing left behind."""
 
+import subprocess
+import sys
 from importlib.metadata import version
 
 import pytest
@@ -103,6 +105,14 @@ def test_a_taken_name_and_a_wish_that_no_model_meets(searched, here):
     refused(
         here("export", "digits", *vague, *at), "at character 17 'a bit' stands in place of a number"
     )
+
+
+def test_a_folder_that_was_deleted(tmp_path):
+    run = 'cd "$1" && rmdir "$1" && exec "$2" -c "from automl.cli.app import main; main()" list'
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    command = ["sh", "-c", run, "sh", str(folder), sys.executable]
+    refused(subprocess.run(command, capture_output=True, text=True), "current folder cannot be")
 
 
 @pytest.mark.parametrize("command", ["search", "check"])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 import sys
-from pathlib import Path
 from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, NamedTuple, NoReturn
 
 import typer

@@ -38,6 +38,8 @@ def _name(node: onnx.NodeProto) -> str:
 
 
 def _setting(attribute: onnx.AttributeProto) -> str:
+    if attribute.ref_attr_name:
+        return f"@{attribute.ref_attr_name}"
     value = onnx.helper.get_attribute_value(attribute)
     if isinstance(value, onnx.TensorProto):
         return _tensor(value)

@@ -22,7 +22,7 @@ class Rung:
     https://doi.org/10.1109/4235.996017). An entry that breaks a constraint comes after all that
     break none, by how much. Equal entries are ordered by their keys, so that the order in which
     they came does not matter. Differences within the noise count, unlike on the front: half of a
-    rung has to wait, and on the table of digits no coarser order chose better.
+    rung has to wait, and on the table of digits no coarser order was consistently better.
     """
 
     def __init__(self, free: int = FREE) -> None:

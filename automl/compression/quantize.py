@@ -40,6 +40,10 @@ AWARE_EPOCHS = 5
 """Epochs of quantization-aware training where weights or activations have less than 4 bits."""
 
 
+COMPENSATED = {"nearest": 0, None: 2, "gptq": 7}
+"""The most bits of layers whose codes are chosen by what layers give, for each `rounding`."""
+
+
 @dataclass(frozen=True)
 class Quantize(Step):
     """Store every weight as an integer of `bits`: 8, 6, 5, 4, 3, 2, 1.58 or 1, where 1.58 are
@@ -59,7 +63,8 @@ class Quantize(Step):
 
     With `rounding` "gptq" a linear or convolution layer's codes of less than 8 bits are not the
     nearest ones, but those that together change least of what the layer gives on calibration rows;
-    scales, biases and statistics of batch norms follow, and a training begins there.
+    scales, biases and statistics of batch norms follow, and a training begins there. By default
+    that is so at 2 bits and fewer.
     """
 
     bits: float = 8
@@ -71,7 +76,7 @@ class Quantize(Step):
     training: Train | None = None
     keep: tuple[str, ...] = ()
     loss: Loss | None = None
-    rounding: Literal["nearest", "gptq"] = "nearest"
+    rounding: Literal["nearest", "gptq"] | None = None
     remakes_layers: ClassVar[bool] = True
     later_fields: ClassVar[Mapping[str, object]] = {"loss": None, "rounding": "nearest"}
 
@@ -150,8 +155,7 @@ class Quantize(Step):
             network, self._layer_edits(found.weights, widths, reading), context
         )
         context.outcomes[self.label] = _outcomes(found, widths, refused)
-        if self.rounding == "gptq":
-            start = compensated(network, start, context)
+        start = compensated(network, start, context, COMPENSATED[self.rounding])
         training = self.aware_training()
         calibrated = finished(start, context)
         if training.epochs == 0:

@@ -9,6 +9,7 @@ import pkgutil
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 from weakref import WeakSet
@@ -192,27 +193,36 @@ def encode(value: Any) -> Any:
     return value
 
 
-def decode(data: Any) -> Any:
-    """The inverse of `encode`; every list is a tuple. Raises UserError on what is no config."""
+def decode(data: Any, is_written_by_hand: bool = False) -> Any:
+    """The inverse of `encode`; every list is a tuple. Raises UserError on what is no config.
+
+    A later field that is missing has the value that says what was so before; in what a person has
+    written, its default.
+    """
+    inner = partial(decode, is_written_by_hand=is_written_by_hand)
     match data:
         case {"type": "dict", "items": dict(items)}:
-            return {key: decode(item) for key, item in items.items()}
+            return {key: inner(item) for key, item in items.items()}
     if isinstance(data, dict) and "type" in data:
         cls = choice(data["type"]) if isinstance(data["type"], str) else None
         if cls is None:
             raise UserError(f"no class named {data['type']!r} is registered")
         try:
-            said = {key: decode(item) for key, item in data.items() if key != "type"}
-            known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
-            before = {name: v for name, v in cls.later_fields.items() if name in known}
-            return cls(**{**before, **said})
+            said = {key: inner(item) for key, item in data.items() if key != "type"}
+            return cls(**said) if is_written_by_hand else cls(**{**_before(cls), **said})
         except TypeError as error:
             raise UserError(f"{data['type']}: {error}") from None
     if isinstance(data, dict):
-        return {key: decode(item) for key, item in data.items()}
+        return {key: inner(item) for key, item in data.items()}
     if isinstance(data, list):
-        return tuple(decode(item) for item in data)
+        return tuple(inner(item) for item in data)
     return data
+
+
+def _before(cls: type[Config]) -> dict[str, object]:
+    """The values of a class's later fields that say what was so before."""
+    known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
+    return {name: value for name, value in cls.later_fields.items() if name in known}
 
 
 def choice(name: str) -> type[Config] | None:

@@ -38,9 +38,11 @@ class Measurement(Config):
     @property
     def figures(self) -> dict[str, float]:
         """All figures by name, the metrics among them."""
+        compressed = self.compressed_bytes
         return {
             **self.quality,
             "size_bytes": self.size_bytes,
+            **({} if compressed is None else {"compressed_bytes": compressed}),
             "latency_ms": self.latency_ms,
             "load_ms": self.load_ms,
             "train_seconds": self.train_seconds,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import onnx
 from onnx import AttributeProto, GraphProto, NodeProto, TensorProto
@@ -25,7 +25,9 @@ def structure(file: bytes) -> str:
     """The hash of a file's structure; names of values do not count, nor does metadata."""
     model = onnx.load_from_string(file)
     digest = _Digest()
-    digest.add(*sorted((one.domain, one.version) for one in model.opset_import))
+    used = {*_domains(model.graph.node), *(d for f in model.functions for d in _domains(f.node))}
+    versions = ((one.domain, one.version) for one in model.opset_import)
+    digest.add(*sorted(own for own in versions if own[0] in used))
     for function in model.functions:
         digest.add("function", function.domain, function.name, len(function.input))
         scope = {name: digest.number() for name in function.input}
@@ -38,6 +40,15 @@ def structure(file: bytes) -> str:
 def computes_with_integers(file: bytes) -> bool:
     """Tell if a file rounds numbers to integers on the way."""
     return any(node.op_type in ROUNDING for node in onnx.load_from_string(file).graph.node)
+
+
+def _domains(nodes: Iterable[NodeProto]) -> Iterator[str]:
+    """The domains of operators, those in branches and loops included."""
+    for node in nodes:
+        yield node.domain
+        for attribute in node.attribute:
+            for graph in (attribute.g, *attribute.graphs):
+                yield from _domains(graph.node)
 
 
 class _Digest:

@@ -202,8 +202,8 @@ def _fix(path: str, old: object, text: str) -> object:
     if (is_config or old is None) and isinstance(data, str) and choice(data):
         data = {"type": data}
     if isinstance(old, dict) and isinstance(data, dict):
-        return {key: decode(item) for key, item in data.items()}
-    new = decode(data)
+        return {key: decode(item, is_written_by_hand=True) for key, item in data.items()}
+    new = decode(data, is_written_by_hand=True)
     match old:
         case IntDomain():
             wanted: type | tuple[type, ...] = int

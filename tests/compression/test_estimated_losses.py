@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from statistics import median
 
 import pytest
 import torch
@@ -80,11 +81,13 @@ def test_the_order_of_the_losses_is_that_of_measured_ones(family, data, context)
     given, wanted = both(family, data, context)
     assert list(given) == list(wanted)
     assert spearmanr(losses(given), losses(wanted)).statistic > 0.97
+    ratios = []
     for own, other in zip(given.values(), wanted.values(), strict=True):
         assert [(o.value, o.size) for o in own] == [(o.value, o.size) for o in other]
-        for one, exact in zip(own, other, strict=True):
-            if one.value >= 4:
-                assert one.loss == pytest.approx(exact.loss, rel=0.6)
+        ratios += [o.loss / exact.loss for o, exact in zip(own, other, strict=True) if o.value >= 4]
+    # Few random sums leave single losses unsure, on neither side of what is measured.
+    assert median(ratios) == pytest.approx(1, rel=0.1)
+    assert all(0.5 < ratio < 2 for ratio in ratios)
 
 
 def test_layers_that_no_gradient_reaches_are_measured(context):

@@ -10,7 +10,8 @@ from helpers.trials import load
 from automl.data.table import Table
 from automl.export import onnx as export
 from automl.export.named_columns import with_named_columns
-from automl.measure.measurement import measure, measure_file
+from automl.measure.file_times import Wanted, file_times
+from automl.measure.measurement import measure
 from automl.runtimes import onnx as runtime
 
 
@@ -51,7 +52,7 @@ def test_raw_rows_are_fed_as_columns_and_the_file_is_measured_as_any(table, tmp_
     assert own.quality == other.quality
     assert own.size_bytes == len(named) > other.size_bytes
     (tmp_path / "named.onnx").write_bytes(named)
-    assert measure_file(tmp_path / "named.onnx")["size_bytes"] == len(named)
+    assert file_times(Wanted((tmp_path / "named.onnx",))).files[0].size_bytes == len(named)
 
 
 def test_columns_may_have_the_names_of_values_in_the_file(tmp_path):

@@ -13,7 +13,7 @@ from automl.compression.quantize import Quantize
 from automl.data.dataset import load
 from automl.data.padding import lengths
 from automl.export import onnx
-from automl.measure.measurement import measure_file
+from automl.measure.file_times import Wanted, file_times
 from automl.models.deployed import Deployed, predict
 from automl.models.family import untrained
 from automl.models.imported import Imported
@@ -65,7 +65,7 @@ def test_a_file_answers_a_text_of_any_length_up_to_the_longest(data, tmp_path):
     for row, length, answers in zip(rows, lengths(rows), expected):
         assert np.allclose(runtime.run(session, row[None, :length]), answers, atol=1e-5)
     (tmp_path / "model.onnx").write_bytes(file)
-    assert measure_file(tmp_path / "model.onnx")["latency_ms"] > 0
+    assert file_times(Wanted((tmp_path / "model.onnx",))).files[0].latency_ms > 0
 
 
 @pytest.mark.parametrize("way", ["with padding", "whole length"])

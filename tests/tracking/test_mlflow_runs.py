@@ -13,6 +13,7 @@ from automl.engine.searches import open_study
 from automl.home import Home
 from automl.runtimes import onnx
 from automl.store import Store
+from automl.study.front import Front
 from automl.study.selection import choose
 from automl.tracking import views
 
@@ -72,8 +73,12 @@ def test_the_parent_carries_the_report_and_the_hypervolume_over_time(client, sea
     assert artifacts == {"report.html", "front.html", "front.png", "front.csv", "front.json"}
     history = client.get_metric_history(parent.info.run_id, "hypervolume")
     values = [metric.value for metric in sorted(history, key=lambda metric: metric.step)]
-    assert len(values) == 6 + len(searched.study.refits())
-    assert values == sorted(values)
+    front, expected = Front(searched.study.settings), []
+    ended = [*searched.study.records(), *searched.study.refits()]
+    for record in sorted(ended, key=lambda record: record.ended):
+        front.add(record)
+        expected.append(front.hypervolume)
+    assert values == expected
     assert values[-1] == searched.summary().hypervolume
     assert parent.data.tags["automl.kind"] == "search"
     assert parent.info.status == "FINISHED"

@@ -135,7 +135,10 @@ def main() -> None:
     torch.set_num_threads(1)
     if given.digits:
         keep("digits", list(table()))
-        keep("digits_drops", drops())
+        keep("digits_drops", drops("ConvNet", DROPS))
+        one_bit = {"w1a8": Quantize(1)}
+        others = ("MobileNet", "Transformer")
+        keep("digits_drops_of_others", {name: drops(name, one_bit) for name in others})
     if given.mnist:
         keep("mnist", list(large(mnist(given.mnist), MNIST_WIDTHS)))
     if given.fashion:
@@ -198,16 +201,16 @@ def digits_of(model: str, steps: tuple[Step, ...]) -> TrialConfig:
     return TrialConfig(DIGITS, MODELS[model], (Train(), *steps))
 
 
-def drops() -> dict[str, float]:
-    """The median over seeds of what the ConvNet loses against its own parent, in points."""
-    model, found = MODELS["ConvNet"], {}
-    for name, step in DROPS.items():
+def drops(family: str, steps: dict[str, Step]) -> dict[str, float]:
+    """The median over seeds of what a model loses against its own parent, in points."""
+    model, found = MODELS[family], {}
+    for name, step in steps.items():
         losses = []
         for seed in SEEDS:
             parent = accuracy(TrialConfig(DIGITS, model, (Train(),), seed))
             losses.append(parent - accuracy(TrialConfig(DIGITS, model, (Train(), step), seed)))
         found[name] = round(statistics.median(losses), 2)
-        print(f"digits, five seeds, {name}: {[round(loss, 2) for loss in losses]}", flush=True)
+        print(f"digits, five seeds, {family} {name}: {[round(loss, 2) for loss in losses]}", flush=True)
     return found
 
 

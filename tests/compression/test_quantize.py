@@ -91,7 +91,8 @@ def test_few_bits_learn_what_rounding_alone_loses(trained, context):
     targets = context.data.validation.targets
     scores = []
     for epochs in (0, 4):
-        step = Quantize(bits=1, training=replace(SHORT, epochs=epochs))
+        training = replace(SHORT, epochs=epochs)
+        step = Quantize(bits=1, training=training, rounding="nearest")
         quantized = finish(step.run(network, context))
         context.checkpoints.clear()
         scores.append((answers(quantized, context).argmax(1) == targets).mean())

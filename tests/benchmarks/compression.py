@@ -210,7 +210,10 @@ def drops(family: str, steps: dict[str, Step]) -> dict[str, float]:
             parent = accuracy(TrialConfig(DIGITS, model, (Train(),), seed))
             losses.append(parent - accuracy(TrialConfig(DIGITS, model, (Train(), step), seed)))
         found[name] = round(statistics.median(losses), 2)
-        print(f"digits, five seeds, {family} {name}: {[round(loss, 2) for loss in losses]}", flush=True)
+        print(
+            f"digits, five seeds, {family} {name}: {[round(loss, 2) for loss in losses]}",
+            flush=True,
+        )
     return found
 
 

@@ -17,6 +17,7 @@ import pytest
 import yaml
 from helpers import acted_search as acted
 from helpers import postgresql
+from helpers.command import automl, object_of
 from helpers.deployed_files import DEPLOY
 
 from automl.errors import UserError
@@ -141,6 +142,29 @@ def stored(uri, bucket):
     assert client.get_run(run.run_id).data.metrics == {"accuracy": 0.5}
     files = fsspec.filesystem("s3", skip_instance_cache=True).find(f"{bucket}/mlflow")
     assert [name for name in files if name.endswith("note.txt")]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_whole_search_reaches_the_server_and_the_bucket(uri, bucket, tmp_path, monkeypatch):
+    import fsspec
+    import mlflow
+
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "admin")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", SECRETS["MLFLOW_ADMIN_PASSWORD"])
+    short = ("--set", "recipe.train.epochs=2", "--set", "recipe.fine_tune.epochs=1")
+    at = ("--tracking-uri", uri, "--home", tmp_path / "home")
+    found = object_of(
+        automl("search", "digits", "--trials", 3, *short, *at, "--json", cwd=tmp_path)
+    )
+    client = mlflow.MlflowClient(uri)
+    runs = client.search_runs([one.experiment_id for one in client.search_experiments()])
+    (parent,) = [run for run in runs if run.data.tags.get("automl.kind") == "search"]
+    assert parent.info.status == "FINISHED"
+    assert parent.data.metrics["hypervolume"] == found["hypervolume"]
+    files = fsspec.filesystem("s3", skip_instance_cache=True).find(f"{bucket}/mlflow")
+    named = {name.rpartition("/")[2] for name in files}
+    assert {"report.html", "front.html", "model.onnx"} <= named
 
 
 @pytest.mark.slow

@@ -35,7 +35,7 @@ DIAGRAM = """<body><pre class="mermaid">TEXT</pre>
 <script src="package/dist/mermaid.min.js"></script>
 <script>mermaid.initialize({theme: "neutral"})</script>
 """
-BENCHMARKS = ("samplers", "peers", "stop_rule")
+BENCHMARKS = ("samplers", "peers", "stop_rule", "runtimes")
 
 
 def run_page(page):

@@ -72,7 +72,7 @@ bench-full: .venv/installed-bench  ## run all benchmarks anew, in some hours
 	$(BIN)/python tests/benchmarks/tracking.py
 	$(BIN)/python tests/benchmarks/parallel.py
 	$(BIN)/python tests/benchmarks/scaling.py
-	$(BIN)/python tests/benchmarks/runtimes.py
+	$(BIN)/python tests/benchmarks/runtimes.py $(if $(OPENVINO),--openvino $(OPENVINO))
 	$(BIN)/python tests/benchmarks/peers.py --fashion $(FASHION_MNIST)
 
 check: .venv/installed-dev  ## format, lint, types, layers, docs and tests, as CI does

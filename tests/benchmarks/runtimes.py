@@ -24,24 +24,20 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from stages import LEARNED_ROWS, first, no_teacher, pictures
+from stages import LEARNED_ROWS, first, pictures, taken
 
 from automl.compression.factorize import Factorize
 from automl.compression.quantize import Quantize
 from automl.data import dataset
-from automl.data.dataset import Data
 from automl.engine.timed_elsewhere import Place, timed_elsewhere
 from automl.export import onnx
 from automl.measure.file_times import FileTimes, Wanted, file_times
 from automl.measure.machine import machine
-from automl.models.family import Network, untrained
+from automl.models.family import untrained
 from automl.models.resnet import ResNet, ResNetStage
-from automl.recipe import Context, Step
 from automl.runtimes.onnx import OnnxRuntime
-from automl.store import Store
 from automl.training.loop import Train
 from automl.training.schedules import Fixed
-from automl.trial.checkpoints import Checkpoints
 
 RESULTS = Path(__file__).parent / "results" / "runtimes.json"
 BASE = ResNet((ResNetStage(32, 2), ResNetStage(64, 2), ResNetStage(128, 2)))
@@ -89,19 +85,6 @@ def files(folder: Path) -> Iterator[Path]:
             path = folder / f"{name} {bits}.onnx"
             path.write_bytes(onnx.export(made, data))
             yield path
-
-
-def taken(step: Step, network: Network, data: Data) -> Network:
-    """The network that a step makes."""
-    with tempfile.TemporaryDirectory() as folder:
-        checkpoints = Checkpoints(Store(folder), step.label)
-        running = step.run(network, Context(data, 0, "cpu", no_teacher, checkpoints))
-        while True:
-            try:
-                next(running)
-            except StopIteration as end:
-                made: Network = end.value
-                return made
 
 
 def everywhere(

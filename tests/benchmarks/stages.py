@@ -136,16 +136,6 @@ def stages(name: str) -> dict[str, float]:
             print(f"{name} {stage}: {took[stage]} s", flush=True)
             return made
 
-        def taken(step: Step, network: Network, data: Data) -> Network:
-            checkpoints = Checkpoints(Store(f"{folder}/store"), step.label)
-            running = step.run(network, Context(data, 0, "cpu", no_teacher, checkpoints))
-            while True:
-                try:
-                    next(running)
-                except StopIteration as end:
-                    made: Network = end.value
-                    return made
-
         few = replace(data, train=first(data.train, LEARNED_ROWS))
         train = Train(epochs=1, batch_size=Fixed(32))
         network = timed("train 96 rows", lambda: taken(train, network, few))
@@ -158,6 +148,19 @@ def stages(name: str) -> dict[str, float]:
         for stage, step in STEPS.items():
             timed(stage, lambda step=step: taken(step, network, data))
     return took
+
+
+def taken(step: Step, network: Network, data: Data) -> Network:
+    """The network that a step makes."""
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoints = Checkpoints(Store(folder), step.label)
+        running = step.run(network, Context(data, 0, "cpu", no_teacher, checkpoints))
+        while True:
+            try:
+                next(running)
+            except StopIteration as end:
+                made: Network = end.value
+                return made
 
 
 def pictures(folder: Path) -> Npz:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -157,16 +158,7 @@ class Train(Step):
             begin_epoch(done)
 
         averaging = Averaging(self.average, module, model, context, train)
-
-        def build(learning: nn.Module) -> torch.optim.Optimizer:
-            optimizer = self.optimizer.build(learning.parameters())
-            if self.clip_gradient_norm:
-                most = self.clip_gradient_norm
-                clip_gradients(optimizer, most, self.parallelism.over_ranks)
-            if model.spec.keeps_zeros:
-                keep_zeros(learning, optimizer)
-            averaging.follow(optimizer)
-            return optimizer
+        build = partial(self._built, averaging)
 
         def state() -> dict[str, bytes]:
             return checkpoint(module, optimizer, scaler, at_once.most)
@@ -208,6 +200,15 @@ class Train(Step):
         averaging.put(optimizer)
         self._formatted(model, torch.contiguous_format)
         return model.eval()
+
+    def _built(self, averaging: Averaging, learning: nn.Module) -> torch.optim.Optimizer:
+        optimizer = self.optimizer.build(learning.parameters())
+        if self.clip_gradient_norm:
+            clip_gradients(optimizer, self.clip_gradient_norm, self.parallelism.over_ranks)
+        if averaging.model.spec.keeps_zeros:
+            keep_zeros(learning, optimizer)
+        averaging.follow(optimizer)
+        return optimizer
 
     def _epoch(
         self, spread: Spread, at_once: RowsAtOnce, batches: Batches, context: Context, epoch: int

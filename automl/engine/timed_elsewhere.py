@@ -5,14 +5,13 @@ from __future__ import annotations
 import shlex
 import subprocess
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from automl.engine.standalone_script import standalone_script
 from automl.errors import UserError
 from automl.measure import file_times
 from automl.measure.file_times import TimedFiles, Wanted
-from automl.measure.machine import machine
 
 HEADER = '''"""Times of ONNX files on this machine. Needs numpy and onnxruntime."""
 
@@ -51,8 +50,7 @@ def timed_elsewhere(where: Place, wanted: Wanted) -> TimedFiles:
         script = Path(folder) / "measure.py"
         script.write_text(standalone_script(HEADER, {file_times.__name__: "main"}, "main()"))
         sent = _over_ssh if where.host else _here
-        told = TimedFiles.from_json(sent(where, wanted, script))
-    return replace(told, notes=[*told.notes, *_unlike(told)])
+        return TimedFiles.from_json(sent(where, wanted, script))
 
 
 def _here(where: Place, wanted: Wanted, script: Path) -> str:
@@ -98,9 +96,3 @@ def _output(command: list[str], where: Place, given: bytes = b"") -> str:
     if "No module named" in last:
         last += f"; install numpy and onnxruntime for {where.python}, or name another by --python"
     raise UserError(f"{at}{last}")
-
-
-def _unlike(told: TimedFiles) -> list[str]:
-    """A sentence where another onnxruntime than ours has timed the files."""
-    theirs, own = told.machine["onnxruntime"], machine()["onnxruntime"]
-    return [] if theirs == own else [f"timed by onnxruntime {theirs}; here is {own}"]

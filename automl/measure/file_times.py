@@ -70,17 +70,24 @@ class TimedFiles:
     runtime: OnnxRuntime
     batch: int
     machine: dict[str, str]
-    notes: list[str]
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences on what the provider does not run, and on another onnxruntime than ours."""
+        theirs, own = self.machine["onnxruntime"], machine()["onnxruntime"]
+        other = [] if theirs == own else [f"timed by onnxruntime {theirs}; here is {own}"]
+        return [*filter(None, (one.note(self.runtime) for one in self.files)), *other]
 
     def as_json(self) -> dict[str, object]:
-        return asdict(self)
+        return {**asdict(self), "notes": self.notes}
 
     @classmethod
     def from_json(cls, text: str) -> TimedFiles:
         """Read what `as_json` made, as text."""
         told = json.loads(text)
         files = [FileTimes(**one) for one in told["files"]]
-        return cls(**{**told, "files": files, "runtime": OnnxRuntime(**told["runtime"])})
+        runtime = OnnxRuntime(**told["runtime"])
+        return cls(files, runtime, told["batch"], told["machine"])
 
 
 def file_times(wanted: Wanted) -> TimedFiles:
@@ -101,8 +108,7 @@ def file_times(wanted: Wanted) -> TimedFiles:
         found.append(FileTimes(str(path), path.stat().st_size, *times, errors, nodes))
         if reference is None:
             reference = Reference(path.read_bytes(), times[1], times[0])
-    notes = [note for note in (one.note(wanted.runtime) for one in found) if note]
-    return TimedFiles(found, wanted.runtime, wanted.batch, machine(), notes)
+    return TimedFiles(found, wanted.runtime, wanted.batch, machine())
 
 
 def main() -> None:

@@ -82,3 +82,9 @@ def test_a_later_field_is_left_out_where_all_is_as_before():
     for value in (Grown(), Grown(sides=4, corners=(1,))):
         assert canonical(value) != before
         assert decode(json.loads(canonical(value))) == value
+
+
+def test_what_is_written_by_hand_has_the_defaults_of_today():
+    written = {"type": "Grown", "size": 2}
+    assert decode(written, is_written_by_hand=True) == Grown(size=2, sides=6)
+    assert decode([{"inner": written}], is_written_by_hand=True) == ({"inner": Grown(size=2)},)

@@ -16,8 +16,8 @@ from automl.errors import UserError, described
 from automl.measure.activation_memory import peak_activation_bytes
 from automl.measure.energy import Reading, energy_mj
 from automl.measure.machine import machine
-from automl.measure.macs import macs
-from automl.measure.numbered_graph import NUMBER, NumberedGraph, numbered
+from automl.measure.macs import macs_by_node
+from automl.measure.numbered_graph import NumberedGraph, numbered
 from automl.measure.peak_memory import empty_file, peak_memory_bytes
 from automl.runtimes.node_runs import Feed, NodeRun, Shape, Stage, made_up_feed, node_runs
 from automl.runtimes.onnx import OnnxRuntime, Session, session
@@ -257,12 +257,8 @@ def _shares(
         own = shares[places[number]]
         own.num_bytes += graph.num_bytes(number)
         own.layers += [names[name] for name in graph.weights[number] if name in names]
-    for run in node_runs(graph.file, feed, Stage.WRITTEN).calls[0]:
-        found = NUMBER.match(run.name)
-        number = int(found[1]) if found else None
-        own_macs = macs(run, {} if number is None else graph.attributes(number))
-        top = 0 if number is None else graph.top[number]
-        shares[places.get(top, 0)].macs += own_macs
+    for number, count in macs_by_node(graph, feed).items():
+        shares[places[number]].macs += count
     return shares
 
 

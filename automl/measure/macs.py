@@ -6,14 +6,31 @@ What an operator does beside them, such as to add a bias or to round, is not cou
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from automl.runtimes.node_runs import NodeRun, Shape
+from automl.measure.numbered_graph import NUMBER, NumberedGraph
+from automl.runtimes.node_runs import Feed, NodeRun, Shape, Stage, node_runs
 
 Attributes: TypeAlias = Mapping[str, object]
 """Attributes of a node that has any, by name."""
 Count: TypeAlias = Callable[[NodeRun, Attributes], int]
+
+
+def macs_by_node(graph: NumberedGraph, feed: Feed) -> Counter[int]:
+    """The multiply-accumulates of each node that an input changes, by its number, in one call.
+
+    Those of branches and loops count with the node that runs them; those of functions, whose
+    nodes a runtime names as it likes, with the first.
+    """
+    counts: Counter[int] = Counter(dict.fromkeys(graph.dynamic, 0))
+    for run in node_runs(graph.file, feed, Stage.WRITTEN).calls[0]:
+        found = NUMBER.match(run.name)
+        number = int(found[1]) if found else graph.dynamic[0]
+        if (top := graph.top[number]) in counts:
+            counts[top] += macs(run, graph.attributes(number) if found else {})
+    return counts
 
 
 def macs(run: NodeRun, attributes: Attributes) -> int:

@@ -30,6 +30,19 @@ ITEM_BYTES = {
 """Bytes of a number by its type as onnxruntime names it; 1 of all others."""
 
 
+OWN_TYPES = ("tensor(float)", "tensor(int64)")
+"""The types of the one input that a file of ours has."""
+TYPES: dict[str, type[np.generic]] = {
+    "tensor(bool)": np.bool_,
+    "tensor(double)": np.float64,
+    "tensor(float16)": np.float16,
+    "tensor(int32)": np.int32,
+    "tensor(int64)": np.int64,
+    "tensor(int8)": np.int8,
+    "tensor(uint8)": np.uint8,
+}
+
+
 class Stage(Enum):
     """The stages of a file on its way to a processor.
 
@@ -108,18 +121,16 @@ def node_runs(
 def made_up_feed(loaded: Session, batch: int) -> Feed:
     """Random rows for a file, (batch, ...) of each of its inputs; of a size that it leaves open
     without a word, 1."""
-    rng, takes = np.random.default_rng(0), loaded.get_inputs()
-    if len(takes) == 1 or "columns" in loaded.get_modelmeta().custom_metadata_map:
-        largest = LARGEST_CODE if takes_columns(loaded) else 100
-        return fed(loaded, rng.uniform(0, largest, (batch, *row_shape(loaded))))
+    rng, (first, *others) = np.random.default_rng(0), loaded.get_inputs()
+    if takes_columns(loaded) and "columns" in loaded.get_modelmeta().custom_metadata_map:
+        return fed(loaded, rng.uniform(0, LARGEST_CODE, (batch, len(others) + 1)))
+    if not others and first.type in OWN_TYPES:
+        return fed(loaded, rng.uniform(0, 100, (batch, *row_shape(loaded))))
     made = Feed()
-    for taken in takes:
+    for taken in (first, *others):
         sizes = [size if isinstance(size, int) else 1 for size in taken.shape[1:]]
-        shape = (batch, *sizes) if taken.shape else ()
-        kinds = {"tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(bool)": np.bool_}
-        kind = kinds.get(taken.type, np.float32)
-        numbers = rng.uniform(0, LARGEST_CODE, shape)
-        made[taken.name] = np.asarray(numbers).astype(kind)
+        numbers = rng.uniform(0, LARGEST_CODE, (batch, *sizes) if taken.shape else ())
+        made[taken.name] = np.asarray(numbers).astype(TYPES.get(taken.type, np.float32))
     return made
 
 

@@ -57,7 +57,7 @@ def draw(profile: LayerProfile) -> Figure:
     panels[0].invert_yaxis()
     totals = profile.totals
     picture.suptitle(
-        f"{profile.file}: {totals.latency_ms:.4g} ms, {totals.size_bytes:,} bytes, "
+        f"{Path(profile.file).name}: {totals.latency_ms:.4g} ms, {totals.size_bytes:,} bytes, "
         f"{totals.macs:,} MACs, activations at most {totals.peak_activation_bytes:,} bytes",
         fontsize=11,
     )

@@ -13,6 +13,12 @@ from automl.cli.parameters import JsonOption
 if TYPE_CHECKING:
     from automl.measure.layer_profile import LayerProfile
 
+READINGS = {
+    "peak_memory_bytes": ("memory of a process beyond the runtime's own, at most", "bytes"),
+    "energy_mj": ("energy of a call", "mJ"),
+}
+"""The words for a figure that not every machine tells, and its unit."""
+
 
 def profile(
     file: Annotated[
@@ -74,17 +80,12 @@ def _print(found: LayerProfile) -> None:
         f"in all {totals.latency_ms:.4f} ms, {totals.size_bytes:,} bytes, {totals.macs:,} "
         f"multiply-accumulates; activations take at most {totals.peak_activation_bytes:,} bytes"
     )
-    for what, reading, unit in (
-        ("memory of a process beyond the runtime, at most", totals.peak_memory, "bytes"),
-        ("energy of a call", totals.energy, "mJ"),
-    ):
-        print(f"{what}: {_told(reading.value, unit) or f'not known, {reading.why_none}'}")
+    for name, reading in found.readings.items():
+        what, unit = READINGS[name]
+        value = None if reading.value is None else f"{reading.value:,.10g} {unit}"
+        print(f"{what}: {value or f'not known, {reading.why_none}'}")
     for sentence in found.sentences():
         print(f"note: {sentence}")
-
-
-def _told(value: float | None, unit: str) -> str:
-    return "" if value is None else f"{value:,.6g} {unit}" if unit == "mJ" else f"{value:,} {unit}"
 
 
 def _share(part: float, whole: float) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from automl.errors import UserError
-from automl.measure.layer_profile import Asked, LayerProfile, layer_profile
+from automl.measure.layer_profile import Asked, LayerProfile, layer_profile, with_readings
 from automl.runtimes.onnx import OnnxRuntime
 
 MODEL_FILE, MEASUREMENT_FILE = "model.onnx", "measurement.json"
@@ -20,14 +20,14 @@ def profiled(path: Path, runtime: OnnxRuntime, batch: int = 1) -> LayerProfile:
     Raises UserError where there is none, or it cannot be run.
     """
     if not path.is_dir():
-        return layer_profile(Asked(path, runtime, batch))
+        return with_readings(layer_profile(Asked(path, runtime, batch)))
     file = path / MODEL_FILE
     if not file.is_file():
         raise UserError(
             f"{path} holds no {MODEL_FILE}; give an ONNX file, or the folder that `automl export` "
             "wrote"
         )
-    return layer_profile(Asked(file, runtime, batch, layer_names(path)))
+    return with_readings(layer_profile(Asked(file, runtime, batch, layer_names(path))))
 
 
 def layer_names(folder: Path) -> Mapping[str, str]:

@@ -6,7 +6,7 @@ import random
 import statistics
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,6 @@ from automl.measure.peak_memory import empty_file, peak_memory_bytes
 from automl.runtimes.node_runs import Feed, NodeRun, Shape, Stage, made_up_feed, node_runs
 from automl.runtimes.onnx import OnnxRuntime, Session, session
 
-CALLED_SECONDS = 1.0
 LEAST_CALLS, MOST_CALLS, MOST_RUNS = 12, 400, 60_000
 """Calls that are noted node by node; of a file of many nodes fewer, at most so many runs."""
 WORTH_SAYING = 0.1
@@ -70,13 +69,14 @@ class Totals:
     graph_bytes: int
     macs: int
     peak_activation_bytes: int
-    peak_memory: Reading
-    energy: Reading
 
 
 @dataclass(frozen=True)
 class LayerProfile:
-    """A file's nodes in the order in which they run, and its totals, with what they depend on."""
+    """A file's nodes in the order in which they run, and its totals, with what they depend on.
+
+    `readings` are figures that not every machine tells, by their names.
+    """
 
     file: str
     runtime: OnnxRuntime
@@ -84,6 +84,7 @@ class LayerProfile:
     machine: Mapping[str, str]
     nodes: Sequence[NodeProfile]
     totals: Totals
+    readings: Mapping[str, Reading] = field(default_factory=dict)
 
     def sentences(self) -> list[str]:
         """Sentences on how sure the times are, and on nodes that the provider does not run."""
@@ -103,20 +104,14 @@ class LayerProfile:
 
     def as_json(self) -> dict[str, object]:
         """The object that `automl profile --json` prints."""
-        told = asdict(self.totals)
-        readings = {
-            "peak_memory_bytes": self.totals.peak_memory,
-            "energy_mj": self.totals.energy,
-        }
-        whole = {name: own for name, own in told.items() if name not in ("peak_memory", "energy")}
         return {
             "file": self.file,
             "runtime": asdict(self.runtime),
             "batch": self.batch,
             "machine": dict(self.machine),
-            **whole,
-            **{name: reading.value for name, reading in readings.items()},
-            "why_null": {n: r.why_none for n, r in readings.items() if r.value is None},
+            **asdict(self.totals),
+            **{name: reading.value for name, reading in self.readings.items()},
+            "why_null": {n: r.why_none for n, r in self.readings.items() if r.value is None},
             "nodes": [asdict(node) for node in self.nodes],
             "notes": self.sentences(),
         }
@@ -124,12 +119,16 @@ class LayerProfile:
 
 @dataclass(frozen=True)
 class Asked:
-    """The file to profile, how it is to be run, and the names of its layers by their values."""
+    """The file to profile, how it is to be run, and the names of its layers by their values.
+
+    Twice the `seconds` are spent on calls, more on a file that takes long.
+    """
 
     file: Path
     runtime: OnnxRuntime
     batch: int = 1
-    layers: Mapping[str, str] | None = None
+    layers: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 1.0
 
 
 def layer_profile(asked: Asked) -> LayerProfile:
@@ -144,7 +143,7 @@ def layer_profile(asked: Asked) -> LayerProfile:
         loaded.run(None, feed)
     except Exception as error:
         raise UserError(f"onnxruntime cannot run {asked.file}: {described(error)}") from None
-    whole, call = _call_ms(loaded, feed, asked.runtime)
+    whole, call = _call_ms(loaded, feed, asked)
     nodes, notes_ms = _nodes(graph, feed, asked, whole - call)
     file = model.SerializeToString()
     size = max(len(file), asked.file.stat().st_size)
@@ -156,19 +155,27 @@ def layer_profile(asked: Asked) -> LayerProfile:
         graph_bytes=size - sum(node.num_bytes for node in nodes),
         macs=sum(node.macs for node in nodes),
         peak_activation_bytes=peak_activation_bytes(graph.file, feed),
-        peak_memory=peak_memory_bytes(file, asked.runtime, asked.batch),
-        energy=energy_mj(lambda: loaded.run(None, feed), asked.runtime.provider in ON_GPU),
     )
     return LayerProfile(str(asked.file), asked.runtime, asked.batch, machine(), nodes, totals)
 
 
-def _call_ms(loaded: Session, feed: Feed, runtime: OnnxRuntime) -> tuple[float, float]:
+def with_readings(profile: LayerProfile) -> LayerProfile:
+    """A profile with the memory that its file takes in a process of its own, and the energy."""
+    file, runtime = Path(profile.file), profile.runtime
+    loaded = session(file, runtime)
+    feed = made_up_feed(loaded, profile.batch)
+    energy = energy_mj(lambda: loaded.run(None, feed), runtime.provider in ON_GPU)
+    memory = peak_memory_bytes(file, runtime, profile.batch)
+    return replace(profile, readings={"peak_memory_bytes": memory, "energy_mj": energy})
+
+
+def _call_ms(loaded: Session, feed: Feed, asked: Asked) -> tuple[float, float]:
     """Milliseconds of a call of a file, and of one that does nothing, taken in turn."""
     nothing: Feed = {"value": np.zeros((1, 1), np.float32)}
     calls = [(loaded, feed), (session(empty_file()), nothing)]
-    clock = time.thread_time if runtime.is_one_thread else time.perf_counter
+    clock = time.thread_time if asked.runtime.is_one_thread else time.perf_counter
     taken: list[list[float]] = [[] for _ in calls]
-    until, rng = time.monotonic() + CALLED_SECONDS, random.Random(0)
+    until, rng = time.monotonic() + asked.seconds, random.Random(0)
     while len(taken[0]) < LEAST_CALLS or time.monotonic() < until:
         for i in rng.sample(range(len(calls)), len(calls)):
             called, rows = calls[i]
@@ -184,7 +191,7 @@ def _nodes(
     graph: NumberedGraph, feed: Feed, asked: Asked, nodes_ms: float
 ) -> tuple[list[NodeProfile], float]:
     """The nodes that run, which take so many milliseconds in all, and those of noting them."""
-    fitting = min(MOST_RUNS // max(1, len(graph.dynamic)), int(CALLED_SECONDS * 1e3 / nodes_ms))
+    fitting = min(MOST_RUNS // max(1, len(graph.dynamic)), int(asked.seconds * 1e3 / nodes_ms))
     num_calls = min(MOST_CALLS, max(LEAST_CALLS, fitting))
     ran = node_runs(graph.file, feed, Stage.RUNNING, asked.runtime, num_calls)
     outputs = _outputs(ran.graph)
@@ -196,7 +203,7 @@ def _nodes(
                 noted[run.name].append(run.microseconds / 1e3)
     taken = [_middle(noted[run.name]) for run in first]
     times = without_notes(taken, nodes_ms)
-    shares = _shares(graph, feed, first, outputs, asked.layers or {})
+    shares = _shares(graph, feed, first, outputs, asked.layers)
     nodes = [
         NodeProfile(
             number,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,7 +25,7 @@ class Measurement(Config):
 
     `latency_ms` is of one row on one thread. `uncertainty` holds the standard error of each figure
     that has one, in the figure's own unit; a figure that is not in it is exact.
-    `compressed_bytes` are None where older versions measured.
+    `compressed_bytes` are None, and the `sha256` of the file empty, where older versions measured.
     """
 
     quality: dict[str, float]
@@ -34,6 +35,7 @@ class Measurement(Config):
     train_seconds: float = 0.0
     compressed_bytes: int | None = None
     uncertainty: dict[str, float] = field(default_factory=dict)
+    sha256: str = ""
 
     @property
     def figures(self) -> dict[str, float]:
@@ -80,6 +82,7 @@ def measurement(file: bytes, known: Metrics, timing: Timing) -> Measurement:
         load_ms=timing.load.value,
         compressed_bytes=compressed_bytes(file),
         uncertainty={**known.errors, **times},
+        sha256=hashlib.sha256(file).hexdigest(),
     )
 
 

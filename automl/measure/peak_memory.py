@@ -18,15 +18,14 @@ STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 NUM_CALLS = 3
 
 
-def peak_memory_bytes(file: bytes, runtime: OnnxRuntime, batch: int) -> Reading:
+def peak_memory_bytes(file: Path, runtime: OnnxRuntime, batch: int) -> Reading:
     """The bytes that are resident at most while a file is loaded and called, beyond those that
     are once the runtime has run a file that does nothing."""
     with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder) / name for name in ("empty.onnx", "model.onnx")]
-        for path, own in zip(paths, (empty_file(), file)):
-            path.write_bytes(own)
+        empty = Path(folder) / "empty.onnx"
+        empty.write_bytes(empty_file())
         asked = json.dumps([runtime.provider, runtime.threads, batch])
-        command = [sys.executable, "-m", __name__, *map(str, paths), asked]
+        command = [sys.executable, "-m", __name__, str(empty), str(file), asked]
         done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]

@@ -17,7 +17,7 @@ from automl.cluster import session
 from automl.cluster.measuring import Measurers
 from automl.cluster.portable_space import PortableSpace
 from automl.config import choices, import_choices
-from automl.engine import begun, run, space_source
+from automl.engine import begun, chosen_runtimes, run, space_source
 from automl.engine.declared_options import checked, show_options
 from automl.engine.live_search import spent_seconds
 from automl.engine.presets import with_budget
@@ -29,10 +29,13 @@ from automl.engine.watch import Watch
 from automl.engine.wishes import OwnData
 from automl.errors import UserError, unknown
 from automl.home import Home, check_name, home_at, make_writable
+from automl.pareto import DIRECTIONS
+from automl.runtimes.onnx import ONE_THREAD
 from automl.space import initial_points as given_points
 from automl.space import space_file
 from automl.space.domains import Params
 from automl.space.exploring import explore, validate
+from automl.space.runtime import by_name, further_figures
 from automl.space.space import Space
 from automl.store import Store
 from automl.study import run_lock, storage
@@ -82,7 +85,10 @@ def search(
         new = replace(new, name=new.name or source.name)
         if study := begun.earlier(place, new, text, fixed):
             return _ended(Search(study, place), options, watch)
-    explored, wanted_end = validate(loaded), conditions.parse_any(chosen.until)
+    loaded = chosen_runtimes.with_runtimes(loaded, new.runtimes)
+    known_figures = [*DIRECTIONS, *further_figures(loaded.runtimes)]
+    explored, wanted_end = validate(loaded), conditions.parse_any(chosen.until, known_figures)
+    timed_at = chosen_runtimes.where(loaded, chosen)
     wanted = _initial_points(new.initial_points, loaded)
     models = _store(place, new.store)
     reference = largest(loaded, explored, place.cache)
@@ -100,8 +106,9 @@ def search(
         room.wait(watch)
         room.prepare()
         file = exporting.result()
+        runtimes = by_name(loaded.runtimes or (ONE_THREAD,))
         measurers, measured = Measurers.calibrate(
-            models, file, reference.rows, reference.comes_trained, chosen.measure_on
+            models, file, reference.rows, reference.comes_trained, runtimes, timed_at
         )
         known_of_it = reference.known(measured)
         is_due = needs_training([*wanted_end, *loaded.conditions], known_of_it)
@@ -121,6 +128,8 @@ def search(
             warm_start=new.warm_start or "",
             reference=known_of_it,
             reference_params=point,
+            runtimes=loaded.runtimes,
+            measured_on=measurers.kind,
         )
         kept = (settings, text, file, known, database)
         study = _created(place, new.name, source.name, lambda folder: studies.create(folder, *kept))
@@ -160,6 +169,8 @@ def _go_on(search: Search, chosen: Options, watch: Watch | None) -> Search:
     space = study_space(study)
     validate(space)
     check_data(study)
+    on_runtimes = replace(space, runtimes=study.settings.runtimes)
+    timed_at = chosen_runtimes.where(on_runtimes, chosen, study.settings.measured_on)
     make_writable(place)
     models = Store(place.store)
     models.identify()
@@ -173,7 +184,7 @@ def _go_on(search: Search, chosen: Options, watch: Watch | None) -> Search:
         room.wait(watch)
         clock = Clock(chosen.budget(), *spent_seconds(study))
         room.prepare()
-        measurers = Measurers.of(models, study.timed_beside, chosen.measure_on)
+        measurers = Measurers.of(models, study.timed_beside, timed_at)
         return run.run(search, space, room, measurers, clock, watch)
 
 

@@ -69,8 +69,8 @@ def run(
         live = LiveSearch(home, phases, tracker, watch, room)
         if options.address is not None or room.request.gpus:
             watch.planned(plan.summary())
-        if measurers.left_out:
-            watch.found([measurers.left_out])
+        if measurers.notes:
+            watch.found(measurers.notes)
         watch.began(study, planned[0], clock.budget)
         study.forget()
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import ClassVar
 
 from optuna.distributions import BaseDistribution
 
@@ -13,7 +14,9 @@ from automl.conditions import Condition, Limit
 from automl.config import Config
 from automl.measure.measurement import Measurement
 from automl.pareto import Axis
+from automl.runtimes.onnx import ONE_THREAD
 from automl.space.domains import Params
+from automl.space.runtime import Runtime, by_name
 from automl.study.rung_state import RungState
 from automl.study.trial_id import TrialId
 from automl.trial.result import TrialResult
@@ -28,8 +31,12 @@ class Settings(Config):
     holds what else is known of that file, and `reference_params` are the parameters of its model
     where a condition needs the quality that the model has once it is trained. `initial_points`
     are to be tried first; `datasets` are hashes of what is learned from, and `warm_start` names
-    the search whose trials the attribute "earlier" holds.
+    the search whose trials the attribute "earlier" holds. `runtimes` are those that files are
+    timed on, none for onnxruntime on one thread, and `measured_on` is the kind of machine that
+    times them.
     """
+
+    later_fields: ClassVar = {"runtimes": (), "measured_on": ""}
 
     space_name: str
     folder: str
@@ -45,6 +52,13 @@ class Settings(Config):
     warm_start: str = ""
     reference: dict[str, float] = field(default_factory=dict)
     reference_params: Params = field(default_factory=dict)
+    runtimes: tuple[Runtime, ...] = ()
+    measured_on: str = ""
+
+    @property
+    def by_name(self) -> dict[str, Runtime]:
+        """The runtimes by their names; the first one's figures have plain names."""
+        return by_name(self.runtimes or (ONE_THREAD,))
 
     @cached_property
     def conditions(self) -> list[Condition]:

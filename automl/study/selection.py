@@ -46,7 +46,7 @@ def choose(
         return _named(study, trial)
     objectives, front = study.settings.objectives, study.front()
     members, reference = front.members, front.reference.figures
-    known = [n for n in pareto.DIRECTIONS if all(n in record.values for record in members)]
+    known = [n for n in _figures(members) if all(n in record.values for record in members)]
     if best is not None and best not in known:
         raise UserError(unknown("figure", best, known))
     wishes: list[Wish | Condition] = [Wish(best or objectives[0])]
@@ -108,6 +108,11 @@ def preferred(
     return records[0]
 
 
+def _figures(members: Sequence[TrialRecord]) -> list[str]:
+    """The figures that a front may be asked for."""
+    return pareto.figures_in(members[0].values) if members else list(pareto.DIRECTIONS)
+
+
 def _best(records: Sequence[TrialRecord], figure: str) -> TrialRecord:
     choose_one = max if pareto.DIRECTIONS[figure] == "max" else min
     return choose_one(records, key=lambda record: record.values[figure])
@@ -133,7 +138,7 @@ def knee_of(records: Sequence[TrialRecord], axes: Mapping[str, Axis]) -> TrialRe
     factor of two in all costs is worth one fortieth of the way from chance to perfection. Which
     other records there are, and what they span, does not change which of two is preferred.
     """
-    costs = [name for name in axes if name in pareto.FILE_OBJECTIVES]
+    costs = [name for name in axes if pareto.is_of_file(name)]
     qualities = [name for name in axes if name not in costs]
 
     def worth(record: TrialRecord) -> float:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,15 +15,13 @@ from automl import conditions
 from automl.cluster import session
 from automl.cluster.measuring import Measurers
 from automl.cluster.portable_space import PortableSpace
-from automl.config import choices, import_choices
-from automl.engine import begun, chosen_runtimes, run, space_source
+from automl.engine import begun, chosen_runtimes, fixed_values, run, space_source
 from automl.engine.declared_options import checked, show_options
 from automl.engine.live_search import spent_seconds
 from automl.engine.presets import with_budget
 from automl.engine.room import Room
-from automl.engine.search_options import NewSearch, Options, declared, read
+from automl.engine.search_options import Options, declared, read
 from automl.engine.searches import Search, check_data, open_study, study_space
-from automl.engine.space_source import SpaceSource
 from automl.engine.watch import Watch
 from automl.engine.wishes import OwnData
 from automl.errors import UserError, unknown
@@ -34,7 +31,7 @@ from automl.runtimes.onnx import ONE_THREAD
 from automl.space import initial_points as given_points
 from automl.space import space_file
 from automl.space.domains import Params
-from automl.space.exploring import explore, validate
+from automl.space.exploring import validate
 from automl.space.runtime import by_name, further_figures
 from automl.space.space import Space
 from automl.store import Store
@@ -47,7 +44,6 @@ from automl.study.propose.samplers import SAMPLERS
 from automl.study.record import Settings
 from automl.study.study import Study
 from automl.tracking import server
-from automl.training.parallel import Parallelism
 from automl.trial.reference_model import check_figures, largest
 
 T = TypeVar("T")
@@ -79,7 +75,7 @@ def search(
     source = space_source.source(space, wishes, place)
     if source.is_own_data:
         chosen = with_budget(chosen, wishes.preset)
-    text, fixed = source.text, _fixed(source, new)
+    text, fixed = source.text, fixed_values.fixed(source, new)
     loaded = space_file.load(text, fixed, source.where)
     if new.resume_if_exists:
         new = replace(new, name=new.name or source.name)
@@ -230,14 +226,6 @@ def _store(home: Home, url: str | None) -> Store:
     return models
 
 
-def _fixed(source: SpaceSource, new: NewSearch) -> dict[str, str]:
-    """The leaves of a space that the options fix, by their paths."""
-    fixed = dict(new.sets or {})
-    if new.seed is not None:
-        fixed["seed"] = str(new.seed)
-    return fixed | _parallelism(space_file.load(source.text, fixed, source.where), new)
-
-
 def _watch() -> Watch:
     """The watch of a search that has none: in a notebook the cell shows the search."""
     if "ipykernel" not in sys.modules:
@@ -287,25 +275,6 @@ def _known(warm_start: str | None, home: Home, space: Space) -> list[dict[str, o
     if warm_start is None:
         return []
     return warm.keep(warm.earlier(open_study(home, warm_start), space))
-
-
-def _parallelism(space: Space, new: NewSearch) -> dict[str, str]:
-    """The leaves that `--workers-per-trial` and `--parallelism` fix, of all steps that train."""
-    workers, parallelism = new.workers_per_trial, new.parallelism
-    if workers is None and parallelism is None:
-        return {}
-    import_choices()
-    known = [name for name in choices(Parallelism) if name != "SingleDevice"]
-    if parallelism is not None and parallelism not in known:
-        raise UserError(unknown("parallelism", parallelism, known))
-    value = {"type": parallelism or "DataParallel", "num_workers": workers or 2}
-    labels = {
-        step.label
-        for config in explore(space).configs
-        for step in config.recipe
-        if any(f.name == "parallelism" for f in fields(step))
-    }
-    return {f"recipe.{label}.parallelism": json.dumps(value) for label in sorted(labels)}
 
 
 def _in_background(work: Callable[[], T]) -> Future[T]:

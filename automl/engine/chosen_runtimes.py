@@ -49,7 +49,7 @@ def read(text: str) -> Runtime:
             raise UserError(
                 f"--runtime {text}: {item!r} is no {' or '.join(known)}, as in {EXAMPLE}"
             )
-        runtime = replace(runtime, **{field: int(number)})  # type: ignore[arg-type]
+        runtime = replace(runtime, **{field: int(number)})
     return runtime
 
 

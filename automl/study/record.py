@@ -12,8 +12,9 @@ from optuna.distributions import BaseDistribution
 from automl import conditions
 from automl.conditions import Condition, Limit
 from automl.config import Config
+from automl.errors import UserError, unknown
 from automl.measure.measurement import Measurement
-from automl.pareto import Axis
+from automl.pareto import SPAN, Axis
 from automl.runtimes.onnx import ONE_THREAD
 from automl.space.domains import Params
 from automl.space.runtime import Runtime, by_name
@@ -59,6 +60,18 @@ class Settings(Config):
     def by_name(self) -> dict[str, Runtime]:
         """The runtimes by their names; the first one's figures have plain names."""
         return by_name(self.runtimes or (ONE_THREAD,))
+
+    def on_runtime(self, name: str) -> Settings:
+        """The settings of the front on one runtime, whose latency is an objective in the place of
+        that on the others. Raises UserError where there is none of that name."""
+        if name not in self.by_name:
+            raise UserError(unknown("runtime", name, list(self.by_name)))
+        is_first = name == next(iter(self.by_name))
+        latency = "latency_ms" if is_first else f"{name}/latency_ms"
+        axes = {n: axis for n, axis in self.axes.items() if not n.endswith("latency_ms")}
+        worst = {"latency_ms": self.reference_latency_ms, **self.reference}[latency]
+        axes[latency] = Axis(worst, worst / SPAN, log=True)
+        return replace(self, objectives=tuple(axes), axes=axes)
 
     @cached_property
     def conditions(self) -> list[Condition]:

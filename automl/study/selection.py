@@ -33,8 +33,10 @@ def choose(
     knee: bool = False,
     prefer: str | None = None,
     where: str | None = None,
+    runtime: str | None = None,
 ) -> TrialRecord:
-    """The trial named, else the member of the front that meets `where` and is wanted most.
+    """The trial named, else the member of the front that meets `where` and is wanted most: of the
+    front on one runtime where that is named.
 
     One of `best` (a figure), `knee` and `prefer` says what is wanted; without them it is the
     first objective. `conditions.py` has the words of `where` and `prefer`. Raises UserError when
@@ -44,6 +46,7 @@ def choose(
     _check_one(where=where, trial=trial)
     if trial is not None:
         return _named(study, trial)
+    study = study.on_runtime(runtime)
     objectives, front = study.settings.objectives, study.front()
     members, reference = front.members, front.reference.figures
     known = [n for n in _figures(members) if all(n in record.values for record in members)]
@@ -67,7 +70,7 @@ def choose(
 def advise(study: Overview, front: Sequence[TrialRecord]) -> Advice | None:
     """The model that was exported last, else what met the search's goal, else the front's knee;
     None while the front is empty."""
-    command = f"automl export {study.name}"
+    command = f"automl export {study.name}{f' --runtime {study.runtime}' * bool(study.runtime)}"
     exported = study.attribute("exported")
     if exported is not None:
         take = f"{command} --trial {exported} --out out"

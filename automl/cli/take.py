@@ -71,15 +71,15 @@ def measure(
     as_json: JsonOption = False,
 ) -> None:
     """Measure size, load time and latency of exported files, here or where they are to run."""
-    from automl.engine.timed_elsewhere import place, timed_elsewhere
     from automl.measure.file_times import Wanted, file_times
+    from automl.measure.timed_elsewhere import place, timed_elsewhere
     from automl.runtimes.onnx import OnnxRuntime
     from automl.runtimes.providers import provider_named
 
     is_elsewhere = bool(over or python)
     # Which providers another onnxruntime has is known there.
     name = provider if is_elsewhere else provider_named(provider)
-    wanted = Wanted(tuple(files), OnnxRuntime(name, threads), batch)
+    wanted = Wanted(tuple(files), OnnxRuntime(name, threads=threads, batch=batch))
     timed = timed_elsewhere(place(over, python), wanted) if is_elsewhere else file_times(wanted)
     if as_json:
         render.as_json(timed.as_json())

@@ -18,13 +18,14 @@ from automl.engine.predict_script import predict_script
 from automl.errors import UserError
 from automl.export.named_columns import with_named_columns
 from automl.export.taken import Made
+from automl.measure.latency import Reference, alone
 from automl.measure.machine import machine
 from automl.measure.measurement import measure
 from automl.predictor.rows import ROWS_FILE, TOKENIZER_FILE, RowFormat
 from automl.runtimes import onnx
-from automl.runtimes.onnx import Signature
+from automl.runtimes.onnx import ONE_THREAD, Signature
 from automl.space.space import TrialConfig
-from automl.study.record import TrialRecord
+from automl.study.record import Settings, TrialRecord
 from automl.study.study import Study
 from automl.tracking.pages import rendering
 from automl.trial import layer_outcomes
@@ -118,7 +119,7 @@ def export(
     """Write the export directory. Raises UserError where it cannot be written."""
     assert record.result is not None
     file = taken.file
-    figures = test_figures(record, config, cache, file)
+    figures = test_figures(record, config, cache, file, alone_here(study.settings))
     form = row_format(config.dataset, dataset.load(config.dataset, config.seed, cache))
     of_columns = _of_columns(record, config, cache, file)
     measurement = {
@@ -184,13 +185,19 @@ def row_format(source: Dataset, data: Data) -> RowFormat:
     )
 
 
-def test_figures(record: TrialRecord, config: TrialConfig, cache: Path, file: bytes) -> TestFigures:
+def test_figures(
+    record: TrialRecord,
+    config: TrialConfig,
+    cache: Path,
+    file: bytes,
+    beside: Mapping[str, Reference] | None = None,
+) -> TestFigures:
     """Measure a record's file on the test rows, which nothing has seen before.
 
     The metrics are those of its search: another space in this process may have brought more.
     """
     rows = dataset.test_split(config.dataset, config.seed, cache)
-    test = measure(file, rows.inputs, rows.targets)
+    test = measure(file, rows.inputs, rows.targets, beside)
     outputs, targets = onnx.run(onnx.session(file), rows.inputs), np.asarray(rows.targets)
     names = [name for name in record.values if name in test.figures and name != "train_seconds"]
     metrics = [name for name in names if name in test.quality]
@@ -200,6 +207,21 @@ def test_figures(record: TrialRecord, config: TrialConfig, cache: Path, file: by
         rows=rows.rows.tolist(),
         machine=machine(),
     )
+
+
+def alone_here(settings: Settings) -> dict[str, Reference]:
+    """The runtimes of a search that this machine has, to time a file by itself on each; on one
+    thread of onnxruntime where it lacks the first, whose figures have plain names."""
+    found = dict[str, Reference]()
+    for name, runtime in settings.by_name.items():
+        try:
+            runtime.check_here()
+        except UserError:
+            runtime = ONE_THREAD
+            if found:
+                continue
+        found[name] = alone(runtime)
+    return found
 
 
 def card(

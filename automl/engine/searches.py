@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl import user_code
+from automl.engine import stop_request
 from automl.errors import UserError, unknown
 from automl.home import Home
 from automl.quality import METRICS
@@ -70,13 +71,20 @@ class Search:
         prefer: str | None = None,
         where: str | None = None,
         trial: str | None = None,
+        runtime: str | None = None,
     ) -> Member:
         """The model of the front that is best in a figure, by default in the first objective.
 
         The wishes are those of `export`. Raises UserError when no model is as wished.
         """
         record = selection.choose(
-            self.study, trial=trial, best=figure, knee=knee, prefer=prefer, where=where
+            self.study,
+            trial=trial,
+            best=figure,
+            knee=knee,
+            prefer=prefer,
+            where=where,
+            runtime=runtime,
         )
         return member(record)
 
@@ -106,6 +114,7 @@ class Search:
         trial: str | None = None,
         formats: Sequence[str] = (),
         opset: int | None = None,
+        runtime: str | None = None,
     ) -> Exported:
         """Write one model of the front, measured on the test rows, into a folder.
 
@@ -119,7 +128,13 @@ class Search:
 
         others = asked_for(formats)
         record = selection.choose(
-            self.study, trial=trial, best=best, knee=knee, prefer=prefer, where=where
+            self.study,
+            trial=trial,
+            best=best,
+            knee=knee,
+            prefer=prefer,
+            where=where,
+            runtime=runtime,
         )
         check_data(self.study)
         file = self._file(record)
@@ -142,6 +157,7 @@ class Search:
         prefer: str | None = None,
         where: str | None = None,
         trial: str | None = None,
+        runtime: str | None = None,
         html: str | Path | None = None,
         say: Callable[[str], None] = lambda sentence: None,
     ) -> Explanation:
@@ -154,7 +170,13 @@ class Search:
 
         knee = knee or not (best or prefer or trial)
         record = selection.choose(
-            self.study, trial=trial, best=best, knee=knee, prefer=prefer, where=where
+            self.study,
+            trial=trial,
+            best=best,
+            knee=knee,
+            prefer=prefer,
+            where=where,
+            runtime=runtime,
         )
         check_data(self.study)
         why = f"best in {best}" if best else f"preferred by {prefer}" if prefer else "as asked for"
@@ -173,9 +195,8 @@ class Search:
         from automl.engine import export_dir
 
         check_data(self.study)
-        return export_dir.test_figures(
-            record, self.config(record), self.home.cache, self._file(record)
-        )
+        config, beside = self.config(record), export_dir.alone_here(self.study.settings)
+        return export_dir.test_figures(record, config, self.home.cache, self._file(record), beside)
 
     def shipped(self, record: TrialRecord) -> Shipped | None:
         """A model's file, with a row to try it with; None when file or data are gone."""
@@ -262,7 +283,7 @@ def stop(home: Home, name: str) -> bool:
     study = open_study(home, name)
     if not run_lock.is_held(study.folder):
         return False
-    stop_file(study).touch()
+    stop_request.file_in(study.folder).touch()
     return True
 
 
@@ -288,8 +309,3 @@ def check_data(study: Study) -> None:
         f"the data has changed since the search {study.name!r} began: {sources} holds other rows "
         "now; put the earlier data back, or start a new search"
     )
-
-
-def stop_file(study: Study) -> Path:
-    """The file whose presence asks the live run to end."""
-    return study.folder / "stop"

@@ -56,7 +56,7 @@ def _needed(home: Home) -> set[str]:
     needed = set()
     for study in open_studies(home):
         needed |= {record.result.key for record in study.front().unbeaten if record.result}
-        needed.add(calibration(study.timed_beside))
+        needed |= {calibration(reference) for reference in study.timed_beside.values()}
         # A search whose data is gone cannot go on, and needs nothing for it.
         with contextlib.suppress(UserError):
             needed |= _unfinished(study)

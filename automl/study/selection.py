@@ -33,8 +33,10 @@ def choose(
     knee: bool = False,
     prefer: str | None = None,
     where: str | None = None,
+    runtime: str | None = None,
 ) -> TrialRecord:
-    """The trial named, else the member of the front that meets `where` and is wanted most.
+    """The trial named, else the member of the front that meets `where` and is wanted most: of the
+    front on one runtime where that is named.
 
     One of `best` (a figure), `knee` and `prefer` says what is wanted; without them it is the
     first objective. `conditions.py` has the words of `where` and `prefer`. Raises UserError when
@@ -44,9 +46,10 @@ def choose(
     _check_one(where=where, trial=trial)
     if trial is not None:
         return _named(study, trial)
+    study = study.on_runtime(runtime)
     objectives, front = study.settings.objectives, study.front()
     members, reference = front.members, front.reference.figures
-    known = [n for n in pareto.DIRECTIONS if all(n in record.values for record in members)]
+    known = [n for n in _figures(members) if all(n in record.values for record in members)]
     if best is not None and best not in known:
         raise UserError(unknown("figure", best, known))
     wishes: list[Wish | Condition] = [Wish(best or objectives[0])]
@@ -67,7 +70,7 @@ def choose(
 def advise(study: Overview, front: Sequence[TrialRecord]) -> Advice | None:
     """The model that was exported last, else what met the search's goal, else the front's knee;
     None while the front is empty."""
-    command = f"automl export {study.name}"
+    command = f"automl export {study.name}{f' --runtime {study.runtime}' * bool(study.runtime)}"
     exported = study.attribute("exported")
     if exported is not None:
         take = f"{command} --trial {exported} --out out"
@@ -108,6 +111,11 @@ def preferred(
     return records[0]
 
 
+def _figures(members: Sequence[TrialRecord]) -> list[str]:
+    """The figures that a front may be asked for."""
+    return pareto.figures_in(members[0].values) if members else list(pareto.DIRECTIONS)
+
+
 def _best(records: Sequence[TrialRecord], figure: str) -> TrialRecord:
     choose_one = max if pareto.DIRECTIONS[figure] == "max" else min
     return choose_one(records, key=lambda record: record.values[figure])
@@ -133,7 +141,7 @@ def knee_of(records: Sequence[TrialRecord], axes: Mapping[str, Axis]) -> TrialRe
     factor of two in all costs is worth one fortieth of the way from chance to perfection. Which
     other records there are, and what they span, does not change which of two is preferred.
     """
-    costs = [name for name in axes if name in pareto.FILE_OBJECTIVES]
+    costs = [name for name in axes if pareto.is_of_file(name)]
     qualities = [name for name in axes if name not in costs]
 
     def worth(record: TrialRecord) -> float:

@@ -11,6 +11,7 @@ from typing import TypeAlias
 import plotly.graph_objects as go
 from matplotlib.figure import Figure
 
+from automl import pareto
 from automl.errors import UserError, words
 from automl.space import space_file
 from automl.space.exploring import explore
@@ -104,7 +105,7 @@ def _picture(found: Findings) -> Figure:
         )
     sizes = [record.values[x] for record in measured]
     axes.set(xlabel=x, ylabel=y)
-    if sizes and x in front_page.LOGARITHMIC:
+    if sizes and pareto.is_of_file(x):
         axes.set_xscale("log")
         if ticks := front_page.ticks(sizes):
             axes.set_xticks(list(ticks), list(ticks.values()))

@@ -46,7 +46,8 @@ def profile(
 
     if picture is not None:
         profile_picture.check_picture(picture)
-    found = profiled(file, OnnxRuntime(provider_named(provider), threads), batch)
+    runtime = OnnxRuntime(provider=provider_named(provider), threads=threads, batch=batch)
+    found = profiled(file, runtime)
     if picture is not None:
         profile_picture.save(profile_picture.draw(found), picture)
     if as_json:

@@ -14,20 +14,20 @@ from automl.runtimes.onnx import OnnxRuntime
 MODEL_FILE, MEASUREMENT_FILE = "model.onnx", "measurement.json"
 
 
-def profiled(path: Path, runtime: OnnxRuntime, batch: int = 1) -> LayerProfile:
+def profiled(path: Path, runtime: OnnxRuntime) -> LayerProfile:
     """The profile of a file, or of the model in an exported folder, whose layers have names.
 
     Raises UserError where there is none, or it cannot be run.
     """
     if not path.is_dir():
-        return with_readings(layer_profile(Asked(path, runtime, batch)))
+        return with_readings(layer_profile(Asked(path, runtime)))
     file = path / MODEL_FILE
     if not file.is_file():
         raise UserError(
             f"{path} holds no {MODEL_FILE}; give an ONNX file, or the folder that `automl export` "
             "wrote"
         )
-    return with_readings(layer_profile(Asked(file, runtime, batch, layer_names(path))))
+    return with_readings(layer_profile(Asked(file, runtime, layer_names(path))))
 
 
 def layer_names(folder: Path) -> Mapping[str, str]:
@@ -38,7 +38,7 @@ def layer_names(folder: Path) -> Mapping[str, str]:
         file = (folder / MODEL_FILE).read_bytes()
         if told["sha256"] != hashlib.sha256(file).hexdigest():
             return {}
-        names: dict[str, str] = told["weights_in_file"]
+        names: dict[str, str] = told["costs"]["weights_in_file"]
     except (OSError, ValueError, KeyError, TypeError):
         return {}
     return {value: tensor for tensor, value in names.items()}

@@ -80,7 +80,6 @@ class LayerProfile:
 
     file: str
     runtime: OnnxRuntime
-    batch: int
     machine: Mapping[str, str]
     nodes: Sequence[NodeProfile]
     totals: Totals
@@ -107,7 +106,6 @@ class LayerProfile:
         return {
             "file": self.file,
             "runtime": asdict(self.runtime),
-            "batch": self.batch,
             "machine": dict(self.machine),
             **asdict(self.totals),
             **{name: reading.value for name, reading in self.readings.items()},
@@ -126,7 +124,6 @@ class Asked:
 
     file: Path
     runtime: OnnxRuntime
-    batch: int = 1
     layers: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 1.0
 
@@ -138,8 +135,8 @@ def layer_profile(asked: Asked) -> LayerProfile:
     try:
         model = onnx.load(asked.file)
         graph = numbered(model)
-        loaded = session(asked.file, asked.runtime)
-        feed = made_up_feed(loaded, asked.batch)
+        loaded = session(asked.file, asked.runtime.provider, asked.runtime.threads)
+        feed = made_up_feed(loaded, asked.runtime.batch)
         loaded.run(None, feed)
     except Exception as error:
         raise UserError(f"onnxruntime cannot run {asked.file}: {described(error)}") from None
@@ -156,16 +153,16 @@ def layer_profile(asked: Asked) -> LayerProfile:
         macs=sum(node.macs for node in nodes),
         peak_activation_bytes=peak_activation_bytes(graph.file, feed),
     )
-    return LayerProfile(str(asked.file), asked.runtime, asked.batch, machine(), nodes, totals)
+    return LayerProfile(str(asked.file), asked.runtime, machine(), nodes, totals)
 
 
 def with_readings(profile: LayerProfile) -> LayerProfile:
     """A profile with the memory that its file takes in a process of its own, and the energy."""
     file, runtime = Path(profile.file), profile.runtime
-    loaded = session(file, runtime)
-    feed = made_up_feed(loaded, profile.batch)
+    loaded = session(file, runtime.provider, runtime.threads)
+    feed = made_up_feed(loaded, runtime.batch)
     energy = energy_mj(lambda: loaded.run(None, feed), runtime.provider in ON_GPU)
-    memory = peak_memory_bytes(file, runtime, profile.batch)
+    memory = peak_memory_bytes(file, runtime)
     return replace(profile, readings={"peak_memory_bytes": memory, "energy_mj": energy})
 
 

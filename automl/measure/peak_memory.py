@@ -18,13 +18,13 @@ STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 NUM_CALLS = 3
 
 
-def peak_memory_bytes(file: Path, runtime: OnnxRuntime, batch: int) -> Reading:
+def peak_memory_bytes(file: Path, runtime: OnnxRuntime) -> Reading:
     """The bytes that are resident at most while a file is loaded and called, beyond those that
     are once the runtime has run a file that does nothing."""
     with tempfile.TemporaryDirectory() as folder:
         empty = Path(folder) / "empty.onnx"
         empty.write_bytes(empty_file())
-        asked = json.dumps([runtime.provider, runtime.threads, batch])
+        asked = json.dumps([runtime.provider, runtime.threads, runtime.batch])
         command = [sys.executable, "-m", __name__, str(empty), str(file), asked]
         done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
@@ -49,8 +49,8 @@ def main() -> None:
     """Print the bytes that the second file takes beyond the first, or why that is not known."""
     empty, file, asked = sys.argv[1:]
     provider, threads, batch = json.loads(asked)
-    runtime = OnnxRuntime(provider, threads)
-    _use(Path(empty), runtime, batch)
+    runtime = OnnxRuntime(provider, threads=threads, batch=batch)
+    _use(Path(empty), runtime)
     try:
         before = _status("VmRSS")
         CLEAR.write_text("5")
@@ -58,13 +58,13 @@ def main() -> None:
         why = "this system does not tell the resident memory of a process"
         print(json.dumps({"value": None, "why_none": why}))
         return
-    _use(Path(file), runtime, batch)
+    _use(Path(file), runtime)
     print(json.dumps({"value": max(0, _status("VmHWM") - before)}))
 
 
-def _use(file: Path, runtime: OnnxRuntime, batch: int) -> None:
-    loaded = session(file, runtime)
-    feed = made_up_feed(loaded, batch)
+def _use(file: Path, runtime: OnnxRuntime) -> None:
+    loaded = session(file, runtime.provider, runtime.threads)
+    feed = made_up_feed(loaded, runtime.batch)
     for _ in range(NUM_CALLS):
         loaded.run(None, feed)
 

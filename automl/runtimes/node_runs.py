@@ -20,8 +20,9 @@ from automl.runtimes.providers import CPU, ENDING, set_up
 Shape: TypeAlias = tuple[int, ...]
 Feed: TypeAlias = dict[str, NDArray[np.generic]]
 TIMED = "_kernel_time"
-LARGEST_CODE = 1
-"""Made-up numbers are below: codes of categories, so that every column has them, and ids."""
+LARGEST_CODE, LARGEST_ID = 1, 2
+"""Made-up codes of categories are below, so that every column has them, and made-up ids of text,
+so that every vocabulary has them."""
 ITEM_BYTES = {
     **dict.fromkeys(("double", "int64", "uint64"), 8),
     **dict.fromkeys(("float", "int32", "uint32"), 4),
@@ -125,7 +126,8 @@ def made_up_feed(loaded: Session, batch: int) -> Feed:
     if takes_columns(loaded) and "columns" in loaded.get_modelmeta().custom_metadata_map:
         return fed(loaded, rng.uniform(0, LARGEST_CODE, (batch, len(others) + 1)))
     if not others and first.type in OWN_TYPES:
-        return fed(loaded, rng.uniform(0, 100, (batch, *row_shape(loaded))))
+        largest = 100 if first.type == OWN_TYPES[0] else LARGEST_ID
+        return fed(loaded, rng.uniform(0, largest, (batch, *row_shape(loaded))))
     made = Feed()
     for taken in (first, *others):
         sizes = [size if isinstance(size, int) else 1 for size in taken.shape[1:]]

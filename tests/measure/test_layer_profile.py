@@ -14,16 +14,16 @@ from automl.measure.layer_profile import Asked, layer_profile, with_readings, wi
 from automl.measure.profile_rows import rows
 from automl.models.convnet import ConvNet
 from automl.models.transformer import Transformer
-from automl.runtimes.onnx import ONE_THREAD
+from automl.runtimes.onnx import ONE_THREAD, OnnxRuntime
 from automl.training.loop import Train
 
 FIGURES = ("time_ms", "num_bytes", "macs")
 
 
-def profiled(file: bytes, folder: Path, **options):
+def profiled(file: bytes, folder: Path, runtime=ONE_THREAD, **options):
     path = folder / "model.onnx"
     path.write_bytes(file)
-    return layer_profile(Asked(path, ONE_THREAD, seconds=0.02, **options))
+    return layer_profile(Asked(path, runtime, seconds=0.02, **options))
 
 
 @pytest.mark.parametrize("bits", [0, 8, 2])
@@ -48,7 +48,9 @@ def test_the_parts_of_a_convolutional_network_add_up(bits, build, context, tmp_p
 def test_a_layer_has_its_name_where_that_is_known(tmp_path):
     nodes = [node("MatMul", "x a", "b"), node("Relu", "b", "c"), node("MatMul", "c d", "y")]
     file = file_of(nodes, {"x": ("batch", 8)}, ["y"], a=ones(8, 100), d=ones(100, 2))
-    profile = profiled(file, tmp_path, batch=2, layers={"a": "first.weight", "d": "last.weight"})
+    profile = profiled(
+        file, tmp_path, OnnxRuntime(batch=2), layers={"a": "first.weight", "d": "last.weight"}
+    )
     assert [(n.layer, n.macs, n.makes) for n in profile.nodes if n.layer] == [
         ("first.weight", 2 * 8 * 100, (2, 100)),
         ("last.weight", 2 * 100 * 2, (2, 2)),

@@ -115,7 +115,7 @@ class Kept:
 
     first: str
     num_bytes: int = 0
-    attributes: dict[str, Any] = field(default_factory=dict)  # type: ignore[explicit-any]
+    attributes: dict[str, object] = field(default_factory=dict)
     num_screened: int = 0
     trials: list[Trial] = field(default_factory=list)
 

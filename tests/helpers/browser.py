@@ -29,9 +29,10 @@ def browser():
 
 
 @contextmanager
-def opened():
+def opened(waits_for_load=True):
     """A browser, which is closed at the end."""
     options = webdriver.ChromeOptions()
+    options.page_load_strategy = "normal" if waits_for_load else "none"
     options.binary_location = shutil.which("chromium")
     for flag in FLAGS:
         options.add_argument(flag)

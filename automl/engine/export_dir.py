@@ -109,9 +109,10 @@ def export(
 ) -> Exported:
     """Write the export directory. Raises UserError where it cannot be written."""
     assert record.result is not None
-    figures = test_figures(record, config, cache, file, alone_here(study.settings))
+    beside = alone_here(study.settings)
+    figures = test_figures(record, config, cache, file, beside)
     form = row_format(config.dataset, dataset.load(config.dataset, config.seed, cache))
-    of_columns = _of_columns(record, config, cache, file)
+    of_columns = _of_columns(record, config, cache, file, beside)
     measurement = {
         **figures.as_json(),
         "validation": record.values,
@@ -137,14 +138,18 @@ def export(
 
 
 def _of_columns(
-    record: TrialRecord, config: TrialConfig, cache: Path, file: bytes
+    record: TrialRecord,
+    config: TrialConfig,
+    cache: Path,
+    file: bytes,
+    beside: Mapping[str, Reference],
 ) -> OfColumns | None:
     """The file of a table with an input for each column, measured anew; None of other data."""
     columns = onnx.signature(onnx.session(file)).columns
     if not columns:
         return None
     made = with_named_columns(file, columns)
-    return OfColumns(made, test_figures(record, config, cache, made))
+    return OfColumns(made, test_figures(record, config, cache, made, beside))
 
 
 def what_predicts(file: bytes, form: RowFormat, source: Dataset) -> dict[str, bytes]:
@@ -178,7 +183,7 @@ def test_figures(
     config: TrialConfig,
     cache: Path,
     file: bytes,
-    beside: Mapping[str, Reference] | None = None,
+    beside: Mapping[str, Reference],
 ) -> TestFigures:
     """Measure a record's file on the test rows, which nothing has seen before.
 

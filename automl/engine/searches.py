@@ -77,15 +77,8 @@ class Search:
 
         The wishes are those of `export`. Raises UserError when no model is as wished.
         """
-        record = selection.choose(
-            self.study,
-            trial=trial,
-            best=figure,
-            knee=knee,
-            prefer=prefer,
-            where=where,
-            runtime=runtime,
-        )
+        wish = {"trial": trial, "prefer": prefer, "where": where, "runtime": runtime}
+        record = selection.choose(self.study, best=figure, knee=knee, **wish)
         return member(record)
 
     def plot(self, x: str = "size_bytes", y: str | None = None) -> Figure:
@@ -122,14 +115,9 @@ class Search:
         from automl.engine import export_dir
         from automl.tracking import publish
 
+        study = self.study
         record = selection.choose(
-            self.study,
-            trial=trial,
-            best=best,
-            knee=knee,
-            prefer=prefer,
-            where=where,
-            runtime=runtime,
+            study, trial=trial, best=best, knee=knee, prefer=prefer, where=where, runtime=runtime
         )
         check_data(self.study)
         file = self._file(record)
@@ -162,14 +150,9 @@ class Search:
         from automl.explain import explanation
 
         knee = knee or not (best or prefer or trial)
+        study = self.study
         record = selection.choose(
-            self.study,
-            trial=trial,
-            best=best,
-            knee=knee,
-            prefer=prefer,
-            where=where,
-            runtime=runtime,
+            study, trial=trial, best=best, knee=knee, prefer=prefer, where=where, runtime=runtime
         )
         check_data(self.study)
         why = f"best in {best}" if best else f"preferred by {prefer}" if prefer else "as asked for"

@@ -54,7 +54,7 @@ def read(text: str) -> Runtime:
 
 
 def where(space: Space, options: Options, kind: str = "") -> Where:
-    """Where the files of a search are timed; `kind` is that of the machine up to now.
+    """The place that times the files of a search; `kind` is that of the machine up to now.
 
     Raises UserError where a device cannot be reached, or a runtime is not there.
     """

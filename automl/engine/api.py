@@ -21,7 +21,8 @@ from automl.engine.live_search import spent_seconds
 from automl.engine.presets import with_budget
 from automl.engine.room import Room
 from automl.engine.search_options import Options, declared, read
-from automl.engine.searches import Search, check_data, open_study, study_space
+from automl.engine.searches import Search, open_study
+from automl.engine.study_space import check_data, study_space
 from automl.engine.watch import Watch
 from automl.engine.wishes import OwnData
 from automl.errors import UserError, unknown

@@ -8,7 +8,8 @@ import json
 import platform
 
 from automl import user_code
-from automl.engine.searches import open_studies, study_space
+from automl.engine.searches import open_studies
+from automl.engine.study_space import study_space
 from automl.errors import UserError
 from automl.home import Home
 from automl.measure.kept_timings import calibration

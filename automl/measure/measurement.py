@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -27,10 +28,10 @@ class Measurement(Config):
     are the figures on other runtimes, such as `openvino/latency_ms`, and `machine` is the kind of
     machine that took the times. `uncertainty` holds the standard error of each figure that has
     one, in the figure's own unit; a figure that is not in it is exact.
-    `compressed_bytes` are None where older versions measured.
+    `compressed_bytes` are None, and the `sha256` of the file empty, where older versions measured.
     """
 
-    later_fields: ClassVar = {"further": {}, "machine": ""}
+    later_fields: ClassVar = {"further": {}, "machine": "", "sha256": ""}
 
     quality: dict[str, float]
     size_bytes: int
@@ -41,6 +42,7 @@ class Measurement(Config):
     uncertainty: dict[str, float] = field(default_factory=dict)
     further: dict[str, float] = field(default_factory=dict)
     machine: str = ""
+    sha256: str = ""
 
     @property
     def figures(self) -> dict[str, float]:
@@ -90,6 +92,7 @@ def measurement(file: bytes, known: Metrics, timing: Timing) -> Measurement:
         uncertainty={**known.errors, **{name: own.error for name, own in times.items()}},
         further={name: own.value for name, own in times.items() if "/" in name},
         machine=timing.machine,
+        sha256=hashlib.sha256(file).hexdigest(),
     )
 
 

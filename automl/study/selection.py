@@ -6,7 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from automl import noise, pareto
-from automl.conditions import Condition, Wish, limits, parse, parse_wishes, satisfies, violation
+from automl.conditions import (
+    Condition,
+    Limit,
+    Wish,
+    limits,
+    parse,
+    parse_wishes,
+    satisfies,
+    violation,
+)
 from automl.errors import UserError, unknown
 from automl.pareto import Axis
 from automl.study.overview import Overview
@@ -61,7 +70,7 @@ def choose(
             raise UserError(_no_reference(study, condition))
     fitting = [r for r in members if satisfies(r.values, limits(wanted, reference))]
     if not fitting:
-        raise UserError(_none_fits(study, members, where))
+        raise UserError(_none_fits(study, members, where, limits(wanted, reference)))
     if knee:
         return knee_of(fitting, study.settings.axes)
     return preferred(fitting, wishes, objectives, reference)
@@ -180,7 +189,10 @@ def _no_reference(study: Overview, condition: Condition) -> str:
     )
 
 
-def _none_fits(study: Overview, front: Sequence[TrialRecord], where: str | None) -> str:
+def _none_fits(
+    study: Overview, front: Sequence[TrialRecord], where: str | None, wanted: Sequence[Limit]
+) -> str:
+    """The sentence on conditions that no member of a front meets, with the nearest member."""
     if not front:
         return (
             f"search {study.name!r} has no complete trial yet; "
@@ -190,4 +202,10 @@ def _none_fits(study: Overview, front: Sequence[TrialRecord], where: str | None)
     for name in study.settings.objectives:
         values = [record.values[name] for record in front]
         ranges.append(f"{name} {min(values):.6g} to {max(values):.6g}")
-    return f"no model of the front meets {where!r}; it spans {', '.join(ranges)}"
+    nearest = min(front, key=lambda record: violation(record.values, wanted))
+    figures = dict.fromkeys([*(limit.figure for limit in wanted), *study.settings.objectives])
+    has = ", ".join(f"{name} {nearest.values[name]:.6g}" for name in figures)
+    return (
+        f"no model of the front meets {where!r}: the nearest is {nearest.trial_id} with {has}, and "
+        f"the front spans {', '.join(ranges)}; ask for less, or take --trial {nearest.trial_id}"
+    )

@@ -23,7 +23,8 @@ from statistics import fmean, median
 
 from automl import pareto
 from automl.data import dataset
-from automl.engine.searches import open_study, study_space
+from automl.engine.searches import open_study
+from automl.engine.study_space import study_space
 from automl.home import Home, home_at
 from automl.measure.machine import machine
 from automl.measure.measurement import Measurement, measure

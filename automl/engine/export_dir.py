@@ -12,6 +12,7 @@ import numpy as np
 from automl import quality
 from automl.config import encode
 from automl.data import dataset
+from automl.data.arrays import Array
 from automl.data.dataset import Data, Dataset
 from automl.data.pixels import MODES
 from automl.engine.predict_script import predict_script
@@ -169,7 +170,18 @@ def row_format(source: Dataset, data: Data) -> RowFormat:
         info.input_shape,
         text=source.text_column(),
         tokenizer=TOKENIZER_FILE if source.tokenizer_json() else "",
+        largest=_white(inputs, info.input_shape),
     )
+
+
+def _white(inputs: Array, input_shape: tuple[int, ...]) -> float:
+    """The largest value in rows (rows, ...) that are pictures of one channel, black being 0; 0 of
+    others."""
+    if len(input_shape) != 3 or input_shape[0] != 1:
+        return 0.0
+    if inputs.dtype == np.uint8:
+        return 255.0
+    return float(inputs.max()) if inputs.min() >= 0 else 0.0
 
 
 def test_figures(record: TrialRecord, config: TrialConfig, cache: Path, file: bytes) -> TestFigures:

@@ -12,9 +12,9 @@ import numpy as np
 from automl import quality
 from automl.config import encode
 from automl.data import dataset
-from automl.data.arrays import Array
 from automl.data.dataset import Data, Dataset
 from automl.data.pixels import MODES
+from automl.data.rows_in_place import Rows
 from automl.engine.predict_script import predict_script
 from automl.errors import UserError
 from automl.export.named_columns import with_named_columns
@@ -40,6 +40,7 @@ class RowsInWords:
 
 COLUMNS_FILE = "named_columns.onnx"
 EXAMPLE_COLUMNS = 3
+ROWS_LOOKED_AT = 1000
 ROWS_IN_WORDS = {
     "table": RowsInWords("a CSV or Parquet file with its columns in any order", "rows.csv"),
     "text": RowsInWords("texts in a CSV, a .jsonl, or a line each in a .txt", "texts.txt"),
@@ -174,14 +175,15 @@ def row_format(source: Dataset, data: Data) -> RowFormat:
     )
 
 
-def _white(inputs: Array, input_shape: tuple[int, ...]) -> float:
+def _white(inputs: Rows, input_shape: tuple[int, ...]) -> float:
     """The largest value in rows (rows, ...) that are pictures of one channel, black being 0; 0 of
     others."""
     if len(input_shape) != 3 or input_shape[0] != 1:
         return 0.0
     if inputs.dtype == np.uint8:
         return 255.0
-    return float(inputs.max()) if inputs.min() >= 0 else 0.0
+    some = inputs[:ROWS_LOOKED_AT]
+    return float(some.max()) if some.min() >= 0 else 0.0
 
 
 def test_figures(record: TrialRecord, config: TrialConfig, cache: Path, file: bytes) -> TestFigures:

@@ -97,7 +97,7 @@ def file_times(wanted: Wanted) -> TimedFiles:
     """
     reference, found = None, list[FileTimes]()
     for path in wanted.files:
-        rows = _rows(path, wanted.batch)
+        rows = random_rows(path, wanted.batch)
         try:
             timing = timed(path, rows, reference, runtime=wanted.runtime)
             nodes = nodes_by_provider(path, wanted.runtime, rows)
@@ -129,7 +129,7 @@ def main() -> None:
         sys.exit(2)
 
 
-def _rows(path: Path, batch: int) -> NDArray[np.float64]:
+def random_rows(path: Path, batch: int) -> NDArray[np.float64]:
     """Random rows (batch, ...) of the shape that a file takes."""
     if not path.is_file():
         raise UserError(f"there is no file {path}; check the path")

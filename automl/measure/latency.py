@@ -12,7 +12,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -79,18 +79,44 @@ def timed(
     """
     beside = reference or Reference(b"", 0.0)
     files = [file, beside.file] if reference else [file]
+    rounds = 0
+
+    def block() -> Block:
+        nonlocal rounds
+        sessions, loads = _loaded(files, runtime)
+        if latency is not None:
+            return Block(loads)
+        rounds = rounds or _rounds(sessions, row, runtime)
+        return Block(loads, latency_ms(sessions, row, rounds, runtime))
+
+    return of_blocks(block, beside, latency)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Milliseconds of loading, and of a call where it was timed: of a file and of its reference, if
+    there is one."""
+
+    loads: list[float]
+    calls: list[float] = field(default_factory=list)
+
+
+def of_blocks(
+    block: Callable[[], Block], beside: Reference, latency: Estimate | None = None
+) -> Timing:
+    """The times of a file by as many blocks as make them sure; of a known `latency` those of
+    loading alone."""
     calls = _Blocks(beside.latency_ms, LATENCY_PRECISION, LATENCY_FLOOR)
     loads = _Blocks(beside.load_ms, LOAD_PRECISION, LOAD_FLOOR)
     decisive = calls if latency is None else loads
-    until, rounds = time.monotonic() + MOST_SECONDS, 0
+    until = time.monotonic() + MOST_SECONDS
     while len(loads.taken) < LEAST_BLOCKS or not (
         decisive.are_sure or len(loads.taken) == MOST_BLOCKS or time.monotonic() > until
     ):
-        sessions, took = _loaded(files, runtime)
-        loads.taken.append(took)
-        if latency is None:
-            rounds = rounds or _rounds(sessions, row, runtime)
-            calls.taken.append(latency_ms(sessions, row, rounds, runtime))
+        taken = block()
+        loads.taken.append(taken.loads)
+        if taken.calls:
+            calls.taken.append(taken.calls)
     return Timing(latency or calls.estimate(), loads.estimate())
 
 

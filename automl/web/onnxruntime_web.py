@@ -102,7 +102,7 @@ def _by_npm(npm: str) -> bytes:
             said = [f"npm does not answer within {FETCH_SECONDS} s"]
         archives = list(Path(folder).glob("*.tgz"))
         if not archives:
-            why = next((line for line in said if "error" in line), *said[-1:], "npm wrote none")
+            why = next((line for line in said if "error" in line), "npm wrote no archive")
             raise UserError(f"cannot fetch {PACKAGE} {VERSION}: {why}; try again, {INSTEAD}")
         return archives[0].read_bytes()
 

@@ -6,11 +6,10 @@ from automl.predictor.model import Model
 from automl.web.folder import About
 
 
-def described(model: Model) -> dict[str, object]:
+def described(model: Model) -> About:
     """A model's rows and answers: what the page to try it is made of."""
     form = model.form
-    about = About(model.folder.name, form.told(), form.columns, model.classes, model.num_outputs)
-    return about.as_json()
+    return About(model.folder.name, form.told(), form.columns, model.classes, model.num_outputs)
 
 
 def operation(model: Model) -> dict[str, object]:

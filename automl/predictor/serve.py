@@ -91,7 +91,7 @@ def application(model: Model, max_bytes: int, host: str = LOOPBACK[0]) -> FastAP
 
     @app.get("/model", summary="Tell what rows the model takes and what it answers")
     def about() -> dict[str, object]:
-        return described(model)
+        return described(model).as_json()
 
     @app.post("/predict", summary="Predict rows", openapi_extra=operation(model))
     async def predict(request: Request, name: str = "") -> dict[str, object]:

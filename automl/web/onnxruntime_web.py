@@ -99,10 +99,11 @@ def _by_npm(npm: str) -> bytes:
             )
             said = done.stderr.strip().splitlines()
         except subprocess.TimeoutExpired:
-            said = [f"npm does not answer within {FETCH_SECONDS} s"]
+            said = [f"npm error no answer within {FETCH_SECONDS} s"]
         archives = list(Path(folder).glob("*.tgz"))
         if not archives:
-            why = next((line for line in said if "error" in line), "npm wrote no archive")
+            told = [line.removeprefix("npm error ") for line in said if "error" in line]
+            why = ", ".join(told[:2]) or "npm wrote no archive"
             raise UserError(f"cannot fetch {PACKAGE} {VERSION}: {why}; try again, {INSTEAD}")
         return archives[0].read_bytes()
 

@@ -10,7 +10,7 @@ import typer
 from automl.cli import render
 from automl.cli.parameters import HomeOption, JsonOption, Name, home_of, takes_options
 from automl.engine.declared_options import checked
-from automl.engine.wishes import Choice
+from automl.engine.wishes import Choice, TakenAs
 
 
 @takes_options("export")
@@ -27,7 +27,8 @@ def export(
 
     place = home_of(home)
     search = searches.Search(searches.open_study(place, name), place)
-    exported = search.export(out, **vars(checked(Choice, given)))
+    wishes = {**vars(checked(Choice, given)), **vars(checked(TakenAs, given))}
+    exported = search.export(out, **wishes)
     if as_json:
         render.as_json(exported.as_json())
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from automl.data.rows_in_place import Rows
 from automl.engine.predict_script import predict_script
 from automl.errors import UserError
 from automl.export.named_columns import with_named_columns
+from automl.export.taken import Made
 from automl.measure.machine import machine
 from automl.measure.measurement import measure
 from automl.predictor.rows import ROWS_FILE, TOKENIZER_FILE, RowFormat
@@ -81,6 +82,14 @@ class OfColumns:
 
 
 @dataclass(frozen=True)
+class Taken:
+    """The ONNX file of a trial, and the same model in other formats."""
+
+    file: bytes
+    others: Made = field(default_factory=Made)
+
+
+@dataclass(frozen=True)
 class Exported:
     """A folder that was written: the bytes of its `files`, and the model's figures.
 
@@ -106,10 +115,11 @@ class Exported:
 
 
 def export(
-    study: Study, record: TrialRecord, config: TrialConfig, cache: Path, file: bytes, out: Path
+    study: Study, record: TrialRecord, config: TrialConfig, cache: Path, taken: Taken, out: Path
 ) -> Exported:
     """Write the export directory. Raises UserError where it cannot be written."""
     assert record.result is not None
+    file = taken.file
     figures = test_figures(record, config, cache, file)
     form = row_format(config.dataset, dataset.load(config.dataset, config.seed, cache))
     of_columns = _of_columns(record, config, cache, file)
@@ -124,16 +134,18 @@ def export(
         **({COLUMNS_FILE: of_columns.file} if of_columns else {}),
         "recipe.json": _json({"params": record.params, "config": encode(config)}),
         "measurement.json": _json(measurement),
-        "README.md": card(study, record, figures, file, form, of_columns).encode(),
+        **taken.others.files,
+        "README.md": card(study, record, figures, taken, form, of_columns).encode(),
     }
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, data in files.items():
+            (out / name).parent.mkdir(parents=True, exist_ok=True)
             (out / name).write_bytes(data)
     except OSError as error:
         raise UserError(f"cannot write to --out {out}: {error.strerror}") from None
     sizes = {name: len(data) for name, data in files.items()}
-    notes = record.result.notes
+    notes = (*record.result.notes, *taken.others.notes)
     return Exported(out, record.trial_id, sizes, figures, measurement, notes)
 
 
@@ -208,13 +220,13 @@ def card(
     study: Study,
     record: TrialRecord,
     figures: TestFigures,
-    file: bytes,
+    taken: Taken,
     form: RowFormat,
     of_columns: OfColumns | None,
 ) -> str:
     """The export's README: what the model is, what it reaches, how to run it."""
     assert record.result is not None
-    signature = onnx.signature(onnx.session(file))
+    signature = onnx.signature(onnx.session(taken.file))
     return rendering.render(
         "card.md.j2",
         search=study.name,
@@ -227,7 +239,8 @@ def card(
         columns_file=COLUMNS_FILE,
         of_columns=of_columns,
         example=_example(signature),
-        notes=record.result.notes,
+        notes=(*record.result.notes, *taken.others.notes),
+        others=taken.others,
         layers=layer_outcomes.table(record.result.outcomes),
     )
 

@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 from automl.cluster.placement import Request
 from automl.engine.budget_options import BUDGETS, RUN, START, Budgets, Count, NotNegative, Positive
 from automl.engine.declared_options import Declared, Shown, checked, options_of
-from automl.engine.wishes import DATA, MODEL, Choice, OwnData
+from automl.engine.wishes import DATA, MODEL, Choice, OwnData, TakenAs
 from automl.errors import UserError, unknown
 
 GENERAL = "Options"
@@ -199,7 +199,7 @@ class NewSearch:
 
 def declared(command: str) -> dict[str, Declared]:
     """The options that a command takes, by name and in the order of their panels."""
-    every = options_of(OwnData, Options, NewSearch, Choice)
+    every = options_of(OwnData, Options, NewSearch, Choice, TakenAs)
     options = [option for option in every if command in option.shown.commands]
     if command in KEPT:
         options = [option.kept() for option in options]

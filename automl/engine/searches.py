@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -104,22 +104,29 @@ class Search:
         prefer: str | None = None,
         where: str | None = None,
         trial: str | None = None,
+        formats: Sequence[str] = (),
+        opset: int | None = None,
     ) -> Exported:
         """Write one model of the front, measured on the test rows, into a folder.
 
-        In MLflow that model is the champion then. Raises UserError when no model is as wished,
-        or the folder cannot be written.
+        `formats` are those beside ONNX, `opset` the operators that the ONNX file may use. In
+        MLflow that model is the champion then. Raises UserError when no model is as wished, one
+        cannot be written so, or the folder cannot be written.
         """
-        from automl.engine import export_dir
+        from automl.engine import export_dir, taken_away
+        from automl.export.formats import asked_for
         from automl.tracking import publish
 
+        others = asked_for(formats)
         record = selection.choose(
             self.study, trial=trial, best=best, knee=knee, prefer=prefer, where=where
         )
         check_data(self.study)
         file = self._file(record)
         config, cache = self.config(record), self.home.cache
-        exported = export_dir.export(self.study, record, config, cache, file, Path(out))
+        wanted = taken_away.Wanted(file, others, opset)
+        taken = taken_away.taken(self.study.name, record, config, self.home, wanted)
+        exported = export_dir.export(self.study, record, config, cache, taken, Path(out))
         # A user who may only read the home can still take a model.
         with contextlib.suppress(OSError):
             self.study.set_attribute("exported", record.trial_id)

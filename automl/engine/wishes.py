@@ -1,7 +1,9 @@
-"""The wishes for data of one's own and for one model of a front, declared as options are."""
+"""The wishes for data of one's own, for one model of a front and for the files that it is taken
+away in, declared as options are."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -12,6 +14,8 @@ OWN_DATA = ("search", "init", "check")
 """The commands that take data of one's own in a space's place."""
 CHOOSE = ("export", "explain")
 """The commands that choose one model of a front."""
+TAKE = ("export",)
+"""The command that takes one away."""
 
 
 @dataclass(frozen=True)
@@ -86,3 +90,31 @@ class Choice:
         ),
     ] = None
     trial: Annotated[str | None, Shown(MODEL, "Take this trial, e.g. 0012.", "none", CHOOSE)] = None
+
+
+@dataclass(frozen=True)
+class TakenAs:
+    """The wishes for the files of a model that is taken away."""
+
+    formats: Annotated[
+        Sequence[str],
+        Shown(
+            MODEL,
+            "Formats to write beside model.onnx, repeatable: onnx (that alone), pt2 "
+            "(torch.export), or all of these.",
+            "onnx",
+            TAKE,
+            flag="--format",
+            metavar="NAME",
+            reads=list[str],
+        ),
+    ] = ()
+    opset: Annotated[
+        int | None,
+        Shown(
+            MODEL,
+            "ONNX operator set of model.onnx, for a runtime that knows no newer one.",
+            "20, as it was measured",
+            TAKE,
+        ),
+    ] = None

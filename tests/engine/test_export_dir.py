@@ -12,6 +12,7 @@ from helpers.pretrained import write_tokenizer
 from helpers.trials import study_of
 
 from automl.engine import export_dir
+from automl.engine.export_dir import Taken
 from automl.quality import METRICS, Accuracy
 from automl.recipe import LayerOutcome
 from automl.study import selection
@@ -94,7 +95,7 @@ def test_an_export_tells_what_became_of_each_layer(studied, tmp_path):
     }
     notes = layer_outcomes.notes(outcomes, ("not compiled",), None)
     told = replace(record, result=replace(record.result, outcomes=outcomes, notes=notes))
-    place = (studied.config(record), studied.home.cache, file.read_bytes(), tmp_path)
+    place = (studied.config(record), studied.home.cache, Taken(file.read_bytes()), tmp_path)
     exported = export_dir.export(studied.study, told, *place)
     layers = json.loads((tmp_path / "measurement.json").read_text())["layers"]
     assert layers == exported.as_json()["measurement"]["layers"] == layer_outcomes.as_json(outcomes)
@@ -115,7 +116,7 @@ def test_an_export_of_a_trial_that_tells_nothing_has_no_table_of_layers(studied,
     record = selection.choose(studied.study, knee=True)
     silent = replace(record, result=replace(record.result, outcomes={}, notes=()))
     file = studied.home.path / "store" / record.result.key / "model.onnx"
-    place = (studied.config(record), studied.home.cache, file.read_bytes(), tmp_path)
+    place = (studied.config(record), studied.home.cache, Taken(file.read_bytes()), tmp_path)
     export_dir.export(studied.study, silent, *place)
     card = (tmp_path / "README.md").read_text()
     assert "what became of" not in card and "Note:" not in card

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +12,10 @@ from automl.cli import render
 from automl.cli.parameters import HomeOption, JsonOption, Name, home_of, takes_options
 from automl.engine.declared_options import checked
 from automl.engine.wishes import Choice, TakenAs
+from automl.errors import UserError
+
+if TYPE_CHECKING:
+    from automl.measure.file_times import TimedFiles
 
 
 @takes_options("export")
@@ -68,9 +73,40 @@ def measure(
             show_default="this one; over SSH python3",
         ),
     ] = None,
+    browser: Annotated[
+        bool,
+        typer.Option("--browser", help="Measure in a browser of this machine, without a window."),
+    ] = False,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="With --browser: print an address to open in any browser, and listen here for "
+            "its figures; 127.0.0.1 is for this machine only.",
+            show_default="a browser is opened",
+        ),
+    ] = None,
+    onnxruntime_web: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --browser: a copy of the npm package, its archive or folder.",
+            show_default="fetched from npm's registry, once",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure size, load time and latency of exported files, here or where they are to run."""
+    if browser or host or onnxruntime_web:
+        others = {"provider": provider != "CPU", "threads": threads != 1, "over": over}
+        _check_browser(
+            browser, [name for name, given in {**others, "python": python}.items() if given]
+        )
+        in_browser = _in_browser(files, batch, host, onnxruntime_web)
+        if as_json:
+            render.as_json(in_browser.as_json())
+        else:
+            render.timed_files(in_browser)
+        return
     from automl.engine.timed_elsewhere import place, timed_elsewhere
     from automl.measure.file_times import Wanted, file_times
     from automl.runtimes.onnx import OnnxRuntime
@@ -85,3 +121,24 @@ def measure(
         render.as_json(timed.as_json())
     else:
         render.timed_files(timed)
+
+
+def _check_browser(is_wanted: bool, others: list[str]) -> None:
+    """Raise UserError where options do not go together."""
+    if not is_wanted:
+        raise UserError("--host and --onnxruntime-web go with --browser; add it")
+    if others:
+        raise UserError(
+            f"--browser runs files by onnxruntime-web, on one thread; leave out --{others[0]}"
+        )
+
+
+def _in_browser(files: list[Path], batch: int, host: str | None, given: Path | None) -> TimedFiles:
+    from automl.measure.in_browser import WantedInBrowser, times_in_browser
+    from automl.web.onnxruntime_web import onnxruntime_web
+
+    def say(address: str) -> None:
+        print(f"open {address} in a browser; Ctrl-C ends it", file=sys.stderr, flush=True)
+
+    runtime = onnxruntime_web(home_of(None).cache, given)
+    return times_in_browser(WantedInBrowser(tuple(files), runtime, batch, host, say))

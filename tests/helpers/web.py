@@ -2,7 +2,9 @@
 
 import functools
 import http.server
+import io
 import json
+import tarfile
 import threading
 from contextlib import contextmanager
 
@@ -11,7 +13,7 @@ import pytest
 from automl.errors import UserError
 from automl.predictor.request_schema import described
 from automl.web.folder import web_folder
-from automl.web.onnxruntime_web import onnxruntime_web
+from automl.web.onnxruntime_web import FILES, onnxruntime_web
 from helpers.browser import PICTURES
 
 OUTPUTS = """
@@ -44,6 +46,16 @@ def runtime():
         pytest.skip(str(error))
 
 
+def write_archive(path):
+    """An archive as npm writes it, each file of which holds its own name."""
+    with tarfile.open(path, "w:gz") as archive:
+        for name in FILES:
+            file = tarfile.TarInfo(f"package/dist/{name}")
+            file.size = len(name)
+            archive.addfile(file, io.BytesIO(name.encode()))
+    return path
+
+
 def write_web(model, folder):
     """The folder for browsers of a model that was exported."""
     file = (model.folder / "model.onnx").read_bytes()
@@ -67,9 +79,11 @@ def files_served(folder):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def loaded(browser):

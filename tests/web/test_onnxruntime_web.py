@@ -1,23 +1,13 @@
 """onnxruntime-web: given as an archive or a folder, fetched once, and nothing else than that."""
 
-import io
 import tarfile
 
 import pytest
-from helpers.web import files_served, runtime
+from helpers.web import files_served, runtime, write_archive
 
 from automl.errors import UserError
 from automl.web import onnxruntime_web as package
 from automl.web.onnxruntime_web import FILES, VERSION, onnxruntime_web
-
-
-def write_archive(path):
-    with tarfile.open(path, "w:gz") as archive:
-        for name in FILES:
-            file = tarfile.TarInfo(f"package/dist/{name}")
-            file.size = len(name)
-            archive.addfile(file, io.BytesIO(name.encode()))
-    return path
 
 
 FOUND = {name: name.encode() for name in FILES}

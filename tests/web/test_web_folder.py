@@ -190,15 +190,14 @@ def test_mistakes_are_sentences_on_the_page(browser, tmp_path):
         for given, told in (
             ("1 2 3", "There are 3 numbers; give 8."),
             (" x 5 6 7 8", "A value is no finite number; correct it."),
-            (" 4", "A value is no finite number; correct it."),
         ):
             typed.send_keys(given)
             browser.find_element("css selector", "form button").click()
             (error,) = find(browser, "#answer.error")
-            assert error.text in (told, "There are 9 numbers; give 8.")
+            assert error.text == told
         (web / "model.onnx").unlink()
         browser.get(address)
-        assert loaded(browser).text == ("model.onnx is not in this folder (404); export it again.")
+        assert loaded(browser).text == "model.onnx is not in this folder (404); export it again."
         picture(browser, "web-missing")
     browser.get((web / "index.html").as_uri())
     assert "python -m http.server" in find(browser, "#from-file")[0].text

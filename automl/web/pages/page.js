@@ -75,7 +75,7 @@ function look({ pixels, height, width }) {
 
 function nested(flat, shape) {
   for (const size of shape.slice(1).reverse())
-    flat = Array.from({ length: flat.length / size }, (_, i) => flat.slice(size * i, size * (i + 1)));
+    flat = Array.from({ length: Math.ceil(flat.length / size) }, (_, i) => flat.slice(size * i, size * (i + 1)));
   return flat;
 }
 
@@ -148,7 +148,7 @@ $("row").addEventListener("submit", event => {
   askTyped();
 });
 $("row").addEventListener("input", () => {
-  if (isQuick && $("row").checkValidity()) askTyped();
+  if (isQuick && model.kind !== "numbers" && $("row").checkValidity()) askTyped();
 });
 $("file").addEventListener("change", () => {
   const [file] = $("file").files;

@@ -12,7 +12,7 @@ from automl.web.folder import About, web_folder
 
 FOLDER = "web"
 CARD = f"""`{FOLDER}/` runs the same model in a browser, by onnxruntime-web, and has a page to try
-rows. Any server of files serves it; nothing is loaded from elsewhere, and no row leaves the browser:
+rows. Any server of files serves it; nothing is loaded from elsewhere, and no row leaves the page:
 
 ```sh
 python -m http.server --directory {FOLDER}

@@ -9,7 +9,6 @@ from automl.errors import UserError
 from automl.web import onnxruntime_web as package
 from automl.web.onnxruntime_web import FILES, VERSION, onnxruntime_web
 
-
 FOUND = {name: name.encode() for name in FILES}
 
 

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from automl.recipe import Report as Report
     from automl.recipe import Sibling as Sibling
     from automl.recipe import Step as Step
+    from automl.runtimes.onnx import OnnxRuntime as OnnxRuntime
     from automl.space.domains import Float as Float
     from automl.space.domains import Int as Int
     from automl.space.domains import OneOf as OneOf

@@ -25,6 +25,7 @@ FOLDERS_OF_CHOICES = (
     "automl.models",
     "automl.training",
     "automl.compression",
+    "automl.runtimes",
     "automl.space",
 )
 K = TypeVar("K", bound="Config")

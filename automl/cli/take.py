@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from automl.cli import render
+from automl.cli.in_browser import BROWSER, InBrowser, show_in_browser
+from automl.cli.measured import QUALITY, Beside, show_beside
 from automl.cli.parameters import HomeOption, JsonOption, Name, home_of, takes_options
 from automl.engine.declared_options import checked
 from automl.engine.wishes import Choice, TakenAs
-from automl.errors import UserError
-
-if TYPE_CHECKING:
-    from automl.measure.file_times import TimedFiles
 
 
 @takes_options("export")
@@ -50,7 +47,7 @@ def export(
 def measure(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE", help="Exported .onnx files, timed in turn."),
+        typer.Argument(metavar="FILE", help=".onnx files, exported or any other, timed in turn."),
     ],
     provider: Annotated[
         str, typer.Option(help="Execution provider of onnxruntime: CPU, CUDA, OpenVINO, Xnnpack...")
@@ -75,70 +72,88 @@ def measure(
     ] = None,
     browser: Annotated[
         bool,
-        typer.Option("--browser", help="Measure in a browser of this machine, without a window."),
+        typer.Option(
+            "--browser",
+            rich_help_panel=BROWSER,
+            help="Measure in a browser of this machine, without a window.",
+        ),
     ] = False,
     host: Annotated[
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="With --browser: print an address to open in any browser, and listen here for "
-            "its figures; 127.0.0.1 is for this machine only.",
+            rich_help_panel=BROWSER,
+            help="Print an address to open in any browser, and listen here for its figures; "
+            "127.0.0.1 is for this machine only.",
             show_default="a browser is opened",
         ),
     ] = None,
     onnxruntime_web: Annotated[
         Path | None,
         typer.Option(
-            help="With --browser: a copy of the npm package, its archive or folder.",
+            rich_help_panel=BROWSER,
+            help="A copy of the npm package onnxruntime-web, its archive or folder.",
             show_default="fetched from npm's registry, once",
         ),
     ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=QUALITY,
+            help="Measure the quality, too: on every row of this file or folder.",
+            show_default="none",
+        ),
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=QUALITY,
+            help="The column of --data that is predicted.",
+            show_default="found by its name where it can be",
+        ),
+    ] = None,
+    search: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            rich_help_panel=QUALITY,
+            help="Compare with the front of this search, on its validation rows.",
+            show_default="none",
+        ),
+    ] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            rich_help_panel=QUALITY,
+            help="Draw the files beside the search's front into this file, .svg or .png.",
+            show_default="none",
+        ),
+    ] = None,
+    home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure size, load time and latency of exported files, here or where they are to run."""
-    if browser or host or onnxruntime_web:
-        others = {"provider": provider != "CPU", "threads": threads != 1, "over": over}
-        _check_browser(
-            browser, [name for name, given in {**others, "python": python}.items() if given]
-        )
-        in_browser = _in_browser(files, batch, host, onnxruntime_web)
-        if as_json:
-            render.as_json(in_browser.as_json())
-        else:
-            render.timed_files(in_browser)
-        return
-    from automl.engine.timed_elsewhere import place, timed_elsewhere
+    """Measure size, load time and latency of files, here or where they are to run, and quality."""
     from automl.measure.file_times import Wanted, file_times
+    from automl.measure.timed_elsewhere import place, timed_elsewhere
     from automl.runtimes.onnx import OnnxRuntime
     from automl.runtimes.providers import provider_named
 
+    asked = Beside(tuple(files), data, target, search, picture)
+    if asked.is_wanted:
+        is_plain = not (over or python) and (provider, threads, batch) == ("CPU", 1, 1)
+        show_beside(asked, is_plain, home, as_json)
+        return
+    if browser or host or onnxruntime_web:
+        in_browser = InBrowser(tuple(files), batch, browser, host, onnxruntime_web)
+        is_plain = not (over or python) and (provider, threads) == ("CPU", 1)
+        show_in_browser(in_browser, is_plain, home, as_json)
+        return
     is_elsewhere = bool(over or python)
     # Which providers another onnxruntime has is known there.
     name = provider if is_elsewhere else provider_named(provider)
-    wanted = Wanted(tuple(files), OnnxRuntime(name, threads), batch)
+    wanted = Wanted(tuple(files), OnnxRuntime(name, threads=threads, batch=batch))
     timed = timed_elsewhere(place(over, python), wanted) if is_elsewhere else file_times(wanted)
     if as_json:
         render.as_json(timed.as_json())
     else:
         render.timed_files(timed)
-
-
-def _check_browser(is_wanted: bool, others: list[str]) -> None:
-    """Raise UserError where options do not go together."""
-    if not is_wanted:
-        raise UserError("--host and --onnxruntime-web go with --browser; add it")
-    if others:
-        raise UserError(
-            f"--browser runs files by onnxruntime-web, on one thread; leave out --{others[0]}"
-        )
-
-
-def _in_browser(files: list[Path], batch: int, host: str | None, given: Path | None) -> TimedFiles:
-    from automl.measure.in_browser import WantedInBrowser, times_in_browser
-    from automl.web.onnxruntime_web import onnxruntime_web
-
-    def say(address: str) -> None:
-        print(f"open {address} in a browser; Ctrl-C ends it", file=sys.stderr, flush=True)
-
-    runtime = onnxruntime_web(home_of(None).cache, given)
-    return times_in_browser(WantedInBrowser(tuple(files), runtime, batch, host, say))

@@ -90,6 +90,16 @@ class Choice:
             CHOOSE,
         ),
     ] = None
+    runtime: Annotated[
+        str | None,
+        Shown(
+            MODEL,
+            "Choose from the front on this runtime, e.g. openvino: its latency stands in the place "
+            "of that on the others.",
+            "the front of all objectives",
+            CHOOSE,
+        ),
+    ] = None
     trial: Annotated[str | None, Shown(MODEL, "Take this trial, e.g. 0012.", "none", CHOOSE)] = None
 
 

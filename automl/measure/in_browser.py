@@ -117,7 +117,7 @@ def _timed(wanted: WantedInBrowser, jobs: Jobs, check: Callable[[], None]) -> Ti
         reference = reference or Reference(b"", times[0].latency_ms, times[0].load_ms)
     jobs.end()
     told = {name: str(value) for name, value in machine.items()}
-    return TimedFiles(times, OnnxRuntime(PROVIDER), wanted.batch, told)
+    return TimedFiles(times, OnnxRuntime(PROVIDER, batch=wanted.batch), told)
 
 
 def _numbers(found: object) -> list[float]:

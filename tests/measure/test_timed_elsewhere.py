@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from helpers.raylets import free_port
 
-from automl.engine.standalone_script import standalone_script
-from automl.engine.timed_elsewhere import HEADER, Place, place, timed_elsewhere
 from automl.errors import UserError
 from automl.export import onnx
 from automl.measure import file_times
 from automl.measure.file_times import Wanted
+from automl.measure.standalone_script import standalone_script
+from automl.measure.timed_elsewhere import HEADER, Place, place, timed_elsewhere
 from automl.models.mlp import MLP
 from automl.runtimes.onnx import VERSION, OnnxRuntime
 
@@ -79,10 +79,11 @@ def test_the_script_needs_numpy_and_onnxruntime_alone():
 
 
 def test_another_python_times_the_files(path):
-    timed = timed_elsewhere(Place(sys.executable), Wanted((path,), OnnxRuntime(threads=2), 3))
+    runtime = OnnxRuntime(threads=2, batch=3)
+    timed = timed_elsewhere(Place(sys.executable), Wanted((path,), runtime))
     [one] = timed.files
     assert one.size_bytes == path.stat().st_size and one.latency_ms > 0
-    assert timed.runtime == OnnxRuntime(threads=2) and timed.batch == 3 and timed.notes == []
+    assert timed.runtime == runtime and timed.notes == []
 
 
 def test_another_machine_times_the_files_and_keeps_nothing(path, device):

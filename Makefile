@@ -51,7 +51,9 @@ test-gpu: .venv/installed-dev  ## check on a GPU what runs on one; skipped where
 bench: .venv/installed-bench  ## run the search's benchmarks at small sizes
 	$(BIN)/python tests/benchmarks/samplers.py --small
 	$(BIN)/python tests/benchmarks/stop_rule.py --small
+	$(BIN)/python tests/benchmarks/joint.py --small
 	$(BIN)/python tests/benchmarks/scale.py --small
+	$(BIN)/python tests/benchmarks/large_study.py --small
 	$(BIN)/python tests/benchmarks/overhead.py --small
 	$(BIN)/python tests/benchmarks/tracking.py --small
 	$(BIN)/python tests/benchmarks/parallel.py --small
@@ -67,7 +69,9 @@ bench-full: .venv/installed-bench  ## run all benchmarks anew, in some hours
 	$(BIN)/python tests/benchmarks/table.py
 	$(BIN)/python tests/benchmarks/samplers.py
 	$(BIN)/python tests/benchmarks/stop_rule.py
+	$(BIN)/python tests/benchmarks/joint.py
 	$(BIN)/python tests/benchmarks/scale.py
+	$(BIN)/python tests/benchmarks/large_study.py
 	$(BIN)/python tests/benchmarks/overhead.py
 	$(BIN)/python tests/benchmarks/tracking.py
 	$(BIN)/python tests/benchmarks/parallel.py

@@ -164,7 +164,7 @@ def ours(parts: Parts, trials: int) -> dict[str, Any]:
 
         def automl(*arguments: str) -> Any:
             done = subprocess.run(
-                [*COMMAND, *arguments, "--json"], cwd=folder, check=True, capture_output=True
+                [*COMMAND, *arguments, "--json"], cwd=folder, check=True, stdout=subprocess.PIPE
             )
             return json.loads(done.stdout)
 

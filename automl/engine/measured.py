@@ -26,8 +26,8 @@ class MeasuredFiles:
     """Files with their figures on the same rows, of which `rows` tells in words.
 
     Beside a search these are its validation rows; `front` are its members, best in the first
-    objective first, and `beaten_by` names the member, if any, that is nowhere worse
-    and somewhere better by more than chance explains.
+    objective first, and `beaten_by` names the member, if any, that is nowhere worse and somewhere
+    better by more than chance explains.
     """
 
     rows: str

@@ -89,7 +89,9 @@ def _print(found: MeasuredFiles) -> None:
     print(f"measured on {found.num_rows:,} rows: {found.rows}")
     for name, trial in (found.beaten_by or {}).items():
         said = (
-            f"trial {trial} is no worse in anything" if trial else "no model of the front beats it"
+            f"trial {trial} is better, and in nothing worse"
+            if trial
+            else "no model of the front beats it"
         )
         print(f"{name}: {said}")
     for note in found.notes:

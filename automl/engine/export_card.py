@@ -44,6 +44,12 @@ class Rows:
     form: RowFormat
     num_train: int
 
+    @property
+    def words(self) -> str:
+        """The source as its user wrote it; with its fields where that says nothing."""
+        said = str(self.source)
+        return repr(self.source) if said.endswith("()") else said
+
 
 @dataclass(frozen=True)
 class Layer:

@@ -125,9 +125,11 @@ def _earlier(out: Path) -> list[str]:
         return []
     try:
         told = json.loads((out / MEASUREMENT_FILE).read_text())
-        return [str(name) for name in told.get("files", [MEASUREMENT_FILE])]
+        names = [str(name) for name in told.get("files", [MEASUREMENT_FILE])]
     except (OSError, ValueError, AttributeError):
         return []
+    # Whoever wrote the list, nothing outside of the folder is touched.
+    return [name for name in names if (out / name).resolve().is_relative_to(out.resolve())]
 
 
 def _write(out: Path, files: Mapping[str, bytes]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from automl import pareto
+from automl import noise, pareto
 from automl.data import dataset, detect
 from automl.data.detected import Wanted
 from automl.engine.searches import Search
@@ -26,8 +26,8 @@ class MeasuredFiles:
     """Files with their figures on the same rows, of which `rows` tells in words.
 
     Beside a search these are its validation rows; `front` are its members, best in the first
-    objective first, and `beaten_by` names the member, if any, that is no worse in all objectives
-    and better in one.
+    objective first, and `beaten_by` names the member, if any, that is nowhere worse and somewhere
+    better by more than chance explains.
     """
 
     rows: str
@@ -116,8 +116,17 @@ def _beaten_by(own: Measurement, front: Sequence[TrialRecord], objectives: Seque
     """The member of a front that dominates a file in the objectives that it has; "" where none
     does. How long a file's training took is not known."""
     known = [n for n in objectives if n in own.figures and n != "train_seconds"]
-    dominating = (r for r in front if pareto.dominates(r.values, own.figures, known))
-    return next((record.trial_id for record in dominating), "")
+    return next((record.trial_id for record in front if _beats(record, own, known)), "")
+
+
+def _beats(record: TrialRecord, own: Measurement, known: Sequence[str]) -> bool:
+    """True of a member that is nowhere worse, and somewhere better by more than chance explains."""
+    errors, figures = (record.uncertainty, own.uncertainty), own.figures
+    return pareto.covers(record.values, figures, known) and any(
+        abs(record.values[name] - figures[name])
+        > noise.tolerance(name, *(known_errors.get(name, 0.0) for known_errors in errors))
+        for name in known
+    )
 
 
 def _other_machine(front: Sequence[TrialRecord]) -> tuple[str, ...]:

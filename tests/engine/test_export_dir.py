@@ -147,10 +147,14 @@ def test_an_earlier_export_is_replaced_and_other_folders_are_left_alone(studied,
     before = set(files_in(tmp_path / "out"))
     (tmp_path / "out" / "notes.txt").write_text("mine")
     told = json.loads((tmp_path / "out" / "measurement.json").read_text())
-    (tmp_path / "out" / "measurement.json").write_text(json.dumps({**told, "files": ["old.bin"]}))
+    (tmp_path / "out" / "measurement.json").write_text(
+        json.dumps({**told, "files": ["old.bin", "../kept"]})
+    )
     (tmp_path / "out" / "old.bin").write_text("of an earlier export")
+    (tmp_path / "kept").write_text("of somebody else")
     studied.export(tmp_path / "out", knee=True)
     assert set(files_in(tmp_path / "out")) == {*before, "notes.txt"}
+    assert (tmp_path / "kept").exists()
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("mine")
     with pytest.raises(UserError, match=r"other files, such as thesis\.tex; name a folder that"):

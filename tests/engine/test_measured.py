@@ -75,6 +75,7 @@ def test_a_model_of_a_search_has_the_same_quality_beside_its_front(wine, tmp_pat
     assert own.quality == member.measurement.quality
     assert own.sha256 == member.measurement.sha256
     assert set(found.beaten_by) == {str(file) for file in files}
+    assert found.beaten_by[str(files[0])] == ""
     assert other.quality["accuracy"] < own.quality["accuracy"]
     picture = front_with(wine.study, {name: one.figures for name, one in found.files.items()})
     legend = picture.axes[0].get_legend().get_texts()

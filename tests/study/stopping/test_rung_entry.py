@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 from helpers.trials import DIGITS
 
+from automl import pareto
 from automl.compression.quantize import Quantize
 from automl.models.mlp import MLP
 from automl.pareto import SPAN, Axis
@@ -57,6 +58,22 @@ def test_an_entry_holds_quality_and_bounds():
         Report("again", 6, 20, {"accuracy": 0.55}),
     )
     assert work - harder.values[2] == pytest.approx(1.0)
+
+
+def test_the_work_of_a_file_goes_by_the_bound():
+    axes = {"accuracy": AXES["accuracy"], **dict.fromkeys(pareto.WORK, Axis(1e6, 1e3, True))}
+    entries = [
+        rung_entry(
+            replace(SETTINGS, axes=axes),
+            partial(Bound, macs=macs),
+            CONFIG,
+            KEYS,
+            Report("train", 2, 20, {"accuracy": 0.55}),
+        )
+        for macs in (100, 10_000)
+    ]
+    (_, little, less), (_, much, more) = (entry.values for _, entry in entries)
+    assert little == less > much == more
 
 
 def test_between_rungs_and_in_a_teachers_training_nothing_is_compared():

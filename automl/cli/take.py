@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from automl.cli import render
+from automl.cli.in_browser import BROWSER, InBrowser, show_in_browser
 from automl.cli.measured import QUALITY, Beside, show_beside
 from automl.cli.parameters import HomeOption, JsonOption, Name, home_of, takes_options
 from automl.engine.declared_options import checked
@@ -69,6 +70,32 @@ def measure(
             show_default="this one; over SSH python3",
         ),
     ] = None,
+    browser: Annotated[
+        bool,
+        typer.Option(
+            "--browser",
+            rich_help_panel=BROWSER,
+            help="Measure in a browser of this machine, without a window.",
+        ),
+    ] = False,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            rich_help_panel=BROWSER,
+            help="Print an address to open in any browser, and listen here for its figures; "
+            "127.0.0.1 is for this machine only.",
+            show_default="a browser is opened",
+        ),
+    ] = None,
+    onnxruntime_web: Annotated[
+        Path | None,
+        typer.Option(
+            rich_help_panel=BROWSER,
+            help="A copy of the npm package onnxruntime-web, its archive or folder.",
+            show_default="fetched from npm's registry, once",
+        ),
+    ] = None,
     data: Annotated[
         str | None,
         typer.Option(
@@ -115,6 +142,11 @@ def measure(
     if asked.is_wanted:
         is_plain = not (over or python) and (provider, threads, batch) == ("CPU", 1, 1)
         show_beside(asked, is_plain, home, as_json)
+        return
+    if browser or host or onnxruntime_web:
+        in_browser = InBrowser(tuple(files), batch, browser, host, onnxruntime_web)
+        is_plain = not (over or python) and (provider, threads) == ("CPU", 1)
+        show_in_browser(in_browser, is_plain, home, as_json)
         return
     is_elsewhere = bool(over or python)
     # Which providers another onnxruntime has is known there.

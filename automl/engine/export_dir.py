@@ -12,8 +12,10 @@ import numpy as np
 
 from automl.config import encode
 from automl.data import dataset
+from automl.data.arrays import Array
 from automl.data.dataset import Data, Dataset
 from automl.data.pixels import MODES
+from automl.data.rows_in_place import RowsInPlace
 from automl.engine.export_card import COLUMNS_FILE, Rows, card
 from automl.engine.export_figures import OfColumns, TestFigures, alone_here, test_figures
 from automl.engine.predict_script import predict_script
@@ -31,6 +33,7 @@ from automl.study.study import Study
 from automl.trial import layer_outcomes
 
 MODEL_FILE, MEASUREMENT_FILE = "model.onnx", "measurement.json"
+ROWS_LOOKED_AT = 1000
 
 
 @dataclass(frozen=True)
@@ -163,7 +166,19 @@ def row_format(source: Dataset, data: Data) -> RowFormat:
         info.input_shape,
         text=source.text_column(),
         tokenizer=TOKENIZER_FILE if source.tokenizer_json() else "",
+        largest=_white(inputs, info.input_shape),
     )
+
+
+def _white(inputs: Array | RowsInPlace, input_shape: tuple[int, ...]) -> float:
+    """The largest value in rows (rows, ...) that are pictures of one channel, black being 0; 0 of
+    others."""
+    if len(input_shape) != 3 or input_shape[0] != 1:
+        return 0.0
+    if inputs.dtype == np.uint8:
+        return 255.0
+    some = inputs[:ROWS_LOOKED_AT]
+    return float(some.max()) if some.min() >= 0 else 0.0
 
 
 def _json(value: object) -> bytes:

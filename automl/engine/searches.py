@@ -108,14 +108,15 @@ class Search:
         trial: str | None = None,
         formats: Sequence[str] = (),
         opset: int | None = None,
+        onnxruntime_web: Path | None = None,
         runtime: str | None = None,
     ) -> Exported:
         """Write one model of the front, measured on the test rows, into a folder.
 
-        `formats` are those beside ONNX, `opset` the operators that the ONNX file may use. In
-        MLflow that model is the champion then. Raises UserError when no model is as wished, its
-        file has changed or the gate refuses it now, one cannot be written so, or the folder holds
-        other files or cannot be written.
+        `formats` are those beside ONNX, `opset` the operators that the ONNX file may use,
+        `onnxruntime_web` a copy of that package. In MLflow that model is the champion then. Raises
+        UserError when no model is as wished, its file has changed or the gate refuses it now, one
+        cannot be written so, or the folder holds other files or cannot be written.
         """
         from automl.engine import export_dir, taken_away
         from automl.export.formats import asked_for
@@ -130,7 +131,7 @@ class Search:
         check_data(self.study)
         file = self._file(record)
         config = self.config(record)
-        wanted = taken_away.Wanted(file, others, opset)
+        wanted = taken_away.Wanted(file, others, opset, onnxruntime_web)
         taken = taken_away.taken(self.study.name, record, config, self.home, wanted)
         exported = export_dir.export(self.study, record, config, self.home, taken, Path(out))
         # A user who may only read the home can still take a model.

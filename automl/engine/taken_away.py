@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 from automl.data import dataset
 from automl.engine.export_costs import Costs, costs
@@ -18,16 +20,18 @@ from automl.space.space import TrialConfig
 from automl.study.record import TrialRecord
 from automl.trial.checked_file import check_file
 from automl.trial.checked_format import formats_of
+from automl.web.onnxruntime_web import onnxruntime_web
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A trial's ONNX file, the formats that are wanted beside it, and the version of operators
-    that it is to use, its own by default."""
+    """A trial's ONNX file, the formats that are wanted beside it, the version of operators that it
+    is to use, its own by default, and a copy of onnxruntime-web, fetched by default."""
 
     file: bytes
     formats: Sequence[str] = ()
     opset: int | None = None
+    onnxruntime_web: Path | None = None
 
 
 def taken(
@@ -56,8 +60,11 @@ def taken(
                 f"--opset {wanted.opset}: the file of trial {record.trial_id} {reason}"
             ) from None
     if network is not None and wanted.formats:
-        rows = row_format(config.dataset, data).to_json()
+        form = row_format(config.dataset, data)
         name = f"{search}, trial {record.trial_id}"
-        others = formats_of(Chosen(name, file, network, data, rows), wanted.formats)
+        runtime = partial(onnxruntime_web, home.cache, wanted.onnxruntime_web)
+        has_tokenizer = bool(form.tokenizer)
+        chosen = Chosen(name, file, network, data, form.to_json(), has_tokenizer, runtime)
+        others = formats_of(chosen, wanted.formats)
     told = kept(record, home, file, "costs", lambda: costs(file, network).as_json())
     return Taken(file, Costs.from_json(told), others, notes)

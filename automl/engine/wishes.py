@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from automl.engine.declared_options import Shown
@@ -111,7 +112,7 @@ class TakenAs:
         Shown(
             MODEL,
             "Formats to write beside model.onnx, repeatable: onnx (that alone), pt2 "
-            "(torch.export), or all of these.",
+            "(torch.export), web (a folder for browsers), or all of these.",
             "onnx",
             TAKE,
             flag="--format",
@@ -125,6 +126,15 @@ class TakenAs:
             MODEL,
             "ONNX operator set of model.onnx, for a runtime that knows no newer one.",
             "20, as it was measured",
+            TAKE,
+        ),
+    ] = None
+    onnxruntime_web: Annotated[
+        Path | None,
+        Shown(
+            MODEL,
+            "With --format web: a copy of the npm package onnxruntime-web, its archive or folder.",
+            "fetched from npm's registry, once",
             TAKE,
         ),
     ] = None

@@ -96,7 +96,7 @@ def file_times(wanted: Wanted) -> TimedFiles:
         reference = Reference(wanted.files[0].read_bytes(), *known, runtime)
     found = list[FileTimes]()
     for path in wanted.files[bool(known) :]:
-        rows = _rows(path, runtime.batch)
+        rows = random_rows(path, runtime.batch)
         try:
             timing = timed(path, rows, reference)
             nodes = nodes_by_provider(path, runtime, rows)
@@ -136,7 +136,7 @@ def main() -> None:
         sys.exit(2)
 
 
-def _rows(path: Path, batch: int) -> NDArray[np.float64]:
+def random_rows(path: Path, batch: int) -> NDArray[np.float64]:
     """Random rows (batch, ...) of the shape that a file takes."""
     if not path.is_file():
         raise UserError(f"there is no file {path}; check the path")

@@ -112,19 +112,45 @@ def timed(
     beside = reference or alone()
     runtime, files = beside.runtime, [file, *[beside.file] * bool(beside.file)]
     rows = np.resize(row, (runtime.batch, *row.shape[1:]))
+    clock, rounds = _clock(runtime), 0
+
+    def block() -> Block:
+        nonlocal rounds
+        loaded, loads = _loaded(files, runtime)
+        if latency is not None:
+            return Block(loads)
+        own = [of_rows(rows) for of_rows in loaded]
+        rounds = rounds or _rounds(own, clock)
+        return Block(loads, latency_ms(own, rounds, clock))
+
+    return of_blocks(block, beside, latency)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Milliseconds of loading, and of a call where it was timed: of a file and of its reference, if
+    there is one."""
+
+    loads: list[float]
+    calls: list[float] = field(default_factory=list)
+
+
+def of_blocks(
+    block: Callable[[], Block], beside: Reference, latency: Estimate | None = None
+) -> Timing:
+    """The times of a file by as many blocks as make them sure; of a known `latency` those of
+    loading alone."""
     calls = _Blocks(beside.latency_ms, LATENCY_PRECISION, LATENCY_FLOOR)
     loads = _Blocks(beside.load_ms, LOAD_PRECISION, LOAD_FLOOR)
-    decisive, clock = calls if latency is None else loads, _clock(runtime)
-    until, rounds = time.monotonic() + MOST_SECONDS, 0
+    decisive = calls if latency is None else loads
+    until = time.monotonic() + MOST_SECONDS
     while len(loads.taken) < LEAST_BLOCKS or not (
         decisive.are_sure or len(loads.taken) == MOST_BLOCKS or time.monotonic() > until
     ):
-        loaded, took = _loaded(files, runtime)
-        loads.taken.append(took)
-        if latency is None:
-            own = [of_rows(rows) for of_rows in loaded]
-            rounds = rounds or _rounds(own, clock)
-            calls.taken.append(latency_ms(own, rounds, clock))
+        taken = block()
+        loads.taken.append(taken.loads)
+        if taken.calls:
+            calls.taken.append(taken.calls)
     return Timing(latency or calls.estimate(), loads.estimate())
 
 

@@ -92,5 +92,5 @@ def _provider(name: str, kinds: Sequence[str]) -> str:
         return spelled(name)
     except UserError:
         raise UserError(
-            f"--runtime {unknown('runtime', name, [*kinds, 'openvino', 'cuda'])}"
+            f"--runtime: {unknown('runtime', name, [*kinds, 'openvino', 'cuda'])}"
         ) from None

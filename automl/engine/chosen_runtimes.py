@@ -61,6 +61,12 @@ def where(space: Space, options: Options, kind: str = "") -> Where:
     there.
     """
     runtimes = space.runtimes or (ONE_THREAD,)
+    for runtime in runtimes:
+        if runtime.from_space_file():
+            raise UserError(
+                f"{type(runtime).__name__} is a class of the space file, which the process that "
+                "measures does not load; take a runtime of automl, such as OnnxRuntime()"
+            )
     if not (options.measure_over or options.measure_python):
         for runtime in runtimes:
             runtime.check_here()
@@ -86,5 +92,5 @@ def _provider(name: str, kinds: Sequence[str]) -> str:
         return spelled(name)
     except UserError:
         raise UserError(
-            f"--runtime {unknown('runtime', name, [*kinds, 'openvino', 'cuda'])}"
+            f"--runtime: {unknown('runtime', name, [*kinds, 'openvino', 'cuda'])}"
         ) from None

@@ -129,7 +129,8 @@ def _differences(
         if name == "size_bytes":
             difference = f"{high - low:,.0f} bytes{factor}"
         elif name.endswith("_ms"):
-            difference = f"{high - low:.3g} ms{factor}"
+            runtime, _, _ = name.rpartition("/")
+            difference = f"{high - low:.3g} ms{f' on {runtime}' * bool(runtime)}{factor}"
         else:
             difference = f"{high - low:.4f} {name}"
         is_better = (after[name] > before[name]) == (DIRECTIONS[name] == "max")

@@ -74,8 +74,9 @@ def _defined(node: ast.stmt) -> list[str]:
 
 def _used(node: ast.AST) -> set[str]:
     """The names that a part takes from around it: not those that its functions make themselves."""
-    is_read = isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
-    used = {node.id} if is_read else set[str]()
+    used = set[str]()
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+        used.add(node.id)
     for child in ast.iter_child_nodes(node):
         used |= _used(child)
     if isinstance(node, ast.FunctionDef):

@@ -58,7 +58,8 @@ def provider_named(name: str) -> str:
     if not is_available(provider):
         here = [p.removesuffix(ENDING) for p in onnxruntime.get_available_providers()]
         package = PACKAGES.get(provider)
-        remedy = f"install {package} in place of onnxruntime" if package else "choose another"
+        install = f"install {package} in place of onnxruntime, or name a Python that has it"
+        remedy = install if package else "choose another"
         raise UserError(
             f"onnxruntime {onnxruntime.__version__} here has no provider {provider}, but "
             f"{', '.join(here)}; {remedy}"

@@ -48,6 +48,7 @@ class Runtime(Config):
 
     def check_here(self) -> None:
         """Raise UserError where this process cannot run files so."""
+        raise UserError(f"{type(self).__name__} runs no files; take one such as OnnxRuntime()")
 
     def load(self, file: bytes | Path) -> Loaded:
         """Load a file. Raises what the runtime raises."""

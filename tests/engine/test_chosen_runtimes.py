@@ -11,8 +11,19 @@ from automl.errors import UserError
 from automl.home import Home
 from automl.runtimes.onnx import OnnxRuntime
 from automl.space import space_file
+from automl.space.runtime import Runtime
 
 DIGITS = space_file.load(space_file.read(space_file.find("digits")))
+OWN = space_file.load(
+    """
+from automl import MLP, OnnxRuntime, Sklearn, Space, Train, TrialConfig
+
+class Mine(OnnxRuntime):
+    pass
+
+space = Space(TrialConfig(Sklearn("digits"), MLP((8,)), (Train(),)), runtimes=(Mine(),))
+"""
+)
 COREML = replace(DIGITS, runtimes=(OnnxRuntime("CoreML"),))
 
 
@@ -54,6 +65,8 @@ def test_where_latency_is_an_objective_it_is_one_on_each_runtime_wanted():
     ("space", "options", "sentence"),
     [
         (COREML, {}, "here has no provider CoreML"),
+        (replace(DIGITS, runtimes=(Runtime(),)), {}, "Runtime runs no files; take one such as Onn"),
+        (OWN, {}, "Mine is a class of the space file"),
         (COREML, {"measure_python": "/no/python"}, "cannot run /no/python: No such file"),
         (DIGITS, {"measure_over": "pi@host"}, "--measure-over pi@host: write ssh:USER@HOST"),
         (DIGITS, {"measure_over": "ssh:no.such.host.invalid"}, r"no\.such\.host\.invalid: ssh: "),

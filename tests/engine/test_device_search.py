@@ -20,6 +20,7 @@ space = Space(TrialConfig(Sklearn("digits"), MLP((Int(8, 64),)), (Train(epochs=1
 """
 
 
+@pytest.mark.slow
 def test_a_device_takes_the_latency_of_a_search_and_of_its_resume(
     device_host,  # noqa: F811
     tmp_path,

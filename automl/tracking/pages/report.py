@@ -187,5 +187,7 @@ def _settings(findings: Findings) -> list[tuple[str, object]]:
         "seed": settings.seed,
         "sampler": settings.sampler,
         "learned from": settings.warm_start,
+        "runtimes": ", ".join(settings.by_name),
+        "latency measured on": settings.measured_on,
     }
     return [(name, value) for name, value in rows.items() if value != ""]

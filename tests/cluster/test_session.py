@@ -9,6 +9,7 @@ from automl.cluster.measuring import Measurer
 import psutil
 import ray
 from ray.tune.execution.class_cache import _ActorClassCache
+from ray.util import placement_group, remove_placement_group
 
 class Worker:
     def look(self):
@@ -28,9 +29,13 @@ with session.connected(None, preloads=True):
     num_cores = ray.cluster_resources()["CPU"]
     while num_waiting() < num_cores:
         time.sleep(0.1)
-    # Longer than Ray leaves more workers than cores to themselves.
-    time.sleep(2)
+    # Ray looks every fifth of a second, and ends what has waited for one second.
+    time.sleep(1.2)
+    reserved = placement_group([{"CPU": 1}] * int(num_cores))
+    reserved.wait()
+    time.sleep(0.5)
     have_stayed = num_waiting() == num_cores
+    remove_placement_group(reserved)
     asked = time.time()
     with ray_patches.actors_in_waiting_workers():
         worker = _ActorClassCache().get(Worker).remote()
@@ -69,8 +74,8 @@ def test_a_lost_worker_is_not_told_on_standard_output(tmp_path):
 
 
 def test_trials_begin_in_workers_that_have_waited_and_loaded_what_they_need(tmp_path):
-    """Ray starts them at once, and they stay however long a search is prepared; the measurer,
-    which runs no trials, does not load torch."""
+    """Ray starts them at once, and they stay when their cores are reserved; the measurer, which
+    runs no trials, does not load torch."""
     done = subprocess.run(
         [sys.executable, "-c", WAITS_FOR_TRIALS], cwd=tmp_path, capture_output=True, text=True
     )

@@ -39,7 +39,7 @@ HOMES = {
     "tenacity": ["retry"],
     "torch": [
         *("models", "training", "compression", "export", "bounds"),
-        *("trial", "explain", "cluster", "cli", "search_spaces"),
+        *("trial", "runtimes", "explain", "cluster", "cli", "search_spaces"),
     ],
     "torchvision": ["data"],
     "typer": ["cli"],

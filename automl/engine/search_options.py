@@ -15,8 +15,9 @@ from typing import Annotated, Literal
 from automl.cluster.placement import Request
 from automl.engine.budget_options import BUDGETS, RUN, START, Budgets, Count, NotNegative, Positive
 from automl.engine.declared_options import Declared, Shown, checked, options_of
-from automl.engine.wishes import DATA, MODEL, Choice, OwnData
+from automl.engine.wishes import DATA, MODEL, Choice, OwnData, TakenAs
 from automl.errors import UserError, unknown
+from automl.space.runtime import Runtime
 
 GENERAL = "Options"
 MACHINE, SEARCH, STORAGE = "Machine", "Search", "Storage"
@@ -75,6 +76,27 @@ class Options(Budgets):
             "Take latency only on the nodes that carry this label, a resource in Ray's words: e.g. "
             "pi for nodes begun by `ray start --resources '{\"pi\": 1}'`.",
             "the kind of machine that most nodes are of",
+        ),
+    ] = None
+    measure_over: Annotated[
+        str | None,
+        Shown(
+            MACHINE,
+            "Take latency on another machine, over SSH: a device such as the one that the model "
+            "is for. It needs numpy and onnxruntime.",
+            "the machines of the search",
+            (*RUN, "check"),
+            metavar="ssh:USER@HOST",
+        ),
+    ] = None
+    measure_python: Annotated[
+        str | None,
+        Shown(
+            MACHINE,
+            "Take latency with another Python and its onnxruntime, here or over SSH.",
+            "this one; over SSH python3",
+            (*RUN, "check"),
+            metavar="PATH",
         ),
     ] = None
     reuse: Annotated[
@@ -167,6 +189,19 @@ class NewSearch:
             reads=list[str],
         ),
     ] = None
+    runtimes: Annotated[
+        Sequence[Runtime | str] | None,
+        Shown(
+            SEARCH,
+            "Take latency on this runtime, too, e.g. openvino, or onnxruntime:threads=4,batch=8; "
+            "the first one gives latency_ms; repeatable.",
+            "the space's, or onnxruntime on one thread",
+            (*START, "check"),
+            flag="--runtime",
+            metavar="RUNTIME",
+            reads=list[str],
+        ),
+    ] = None
     initial_points: Annotated[
         Path | Sequence[Mapping[str, object]] | None,
         Shown(
@@ -199,7 +234,7 @@ class NewSearch:
 
 def declared(command: str) -> dict[str, Declared]:
     """The options that a command takes, by name and in the order of their panels."""
-    every = options_of(OwnData, Options, NewSearch, Choice)
+    every = options_of(OwnData, Options, NewSearch, Choice, TakenAs)
     options = [option for option in every if command in option.shown.commands]
     if command in KEPT:
         options = [option.kept() for option in options]

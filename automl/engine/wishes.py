@@ -1,8 +1,11 @@
-"""The wishes for data of one's own and for one model of a front, declared as options are."""
+"""The wishes for data of one's own, for one model of a front and for the files that it is taken
+away in, declared as options are."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from automl.engine.declared_options import Shown
@@ -12,6 +15,8 @@ OWN_DATA = ("search", "init", "check")
 """The commands that take data of one's own in a space's place."""
 CHOOSE = ("export", "explain")
 """The commands that choose one model of a front."""
+TAKE = ("export",)
+"""The command that takes one away."""
 
 
 @dataclass(frozen=True)
@@ -85,4 +90,51 @@ class Choice:
             CHOOSE,
         ),
     ] = None
+    runtime: Annotated[
+        str | None,
+        Shown(
+            MODEL,
+            "Choose from the front on this runtime, e.g. openvino: its latency stands in the place "
+            "of that on the others.",
+            "the front of all objectives",
+            CHOOSE,
+        ),
+    ] = None
     trial: Annotated[str | None, Shown(MODEL, "Take this trial, e.g. 0012.", "none", CHOOSE)] = None
+
+
+@dataclass(frozen=True)
+class TakenAs:
+    """The wishes for the files of a model that is taken away."""
+
+    formats: Annotated[
+        Sequence[str],
+        Shown(
+            MODEL,
+            "Formats to write beside model.onnx, repeatable: onnx (that alone), pt2 "
+            "(torch.export), web (a folder for browsers), or all of these.",
+            "onnx",
+            TAKE,
+            flag="--format",
+            metavar="NAME",
+            reads=list[str],
+        ),
+    ] = ()
+    opset: Annotated[
+        int | None,
+        Shown(
+            MODEL,
+            "ONNX operator set of model.onnx, for a runtime that knows no newer one.",
+            "20, as it was measured",
+            TAKE,
+        ),
+    ] = None
+    onnxruntime_web: Annotated[
+        Path | None,
+        Shown(
+            MODEL,
+            "With --format web: a copy of the npm package onnxruntime-web, its archive or folder.",
+            "fetched from npm's registry, once",
+            TAKE,
+        ),
+    ] = None

@@ -1,0 +1,87 @@
+"""A model in other formats, each held against the network by the runtime that is to run it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from automl.data.dataset import Data
+from automl.errors import Rejected, UserError, described
+from automl.export.formats import FORMATS
+from automl.export.taken import Chosen, Made
+from automl.measure.gate import MIN_AGREEMENT
+from automl.models.deployed import Deployed, predict
+from automl.models.family import Network
+from automl.runtimes.by_ending import answers_of
+
+FLOATS_TOLERANCE, INTEGERS_TOLERANCE = 0.001, 0.1
+"""The most that an output may differ from the network's, in standard deviations of the outputs:
+of a file that computes with floats, and of one that computes with integers."""
+
+
+def formats_of(chosen: Chosen, names: Iterable[str]) -> Made:
+    """The files of these formats. Raises UserError where one cannot be, or answers otherwise."""
+    every = Made()
+    for name in names:
+        try:
+            every = every.with_more(_checked(FORMATS[name].make(chosen), chosen))
+        except Rejected as reason:
+            raise UserError(
+                f"--format {name}: {chosen.name} {reason}; nothing was written"
+            ) from None
+    return every
+
+
+def _checked(made: Made, chosen: Chosen) -> Made:
+    """The files that were made, with a note of how far their answers are from the network's.
+
+    Raises Rejected where they differ too much.
+    """
+    run = {name: answers for name in made.files if (answers := answers_of(name))}
+    if not run:
+        return made
+    expected = expected_answers(chosen.network, chosen.data)
+    tolerance = INTEGERS_TOLERANCE if made.has_integers else FLOATS_TOLERANCE
+    for name, answers in run.items():
+        try:
+            given = answers(made.files[name], chosen.data.validation.inputs)
+        except Exception as error:
+            raise Rejected(f"gives a {name} that does not run: {described(error)}") from error
+        said = agreement(given, expected, tolerance, bool(chosen.data.info.classes))
+        made = made.with_more(Made(notes=(f"{name} {said}",)))
+    return made
+
+
+def expected_answers(network: Network, data: Data) -> NDArray[np.float32]:
+    """A network's answers (rows, outputs) to all validation rows."""
+    answers = predict(Deployed(network, data.info), torch.from_numpy(data.validation.inputs))
+    return np.asarray(answers.numpy(), np.float32)
+
+
+def agreement(
+    answers: NDArray[np.float32],
+    expected: NDArray[np.float32],
+    tolerance: float,
+    is_classification: bool,
+) -> str:
+    """The agreement of a file's answers (rows, outputs) with the network's, in words.
+
+    Raises Rejected where they are of other classes, or differ by more than the tolerance.
+    """
+    if answers.shape != expected.shape:
+        raise Rejected(f"gives answers of shape {answers.shape}, the model of {expected.shape}")
+    off = float(np.abs(answers - expected).max() / max(float(expected.std()), 1e-6))
+    said = f"differs from the network by at most {off:.2g} of the outputs' deviation"
+    if is_classification:
+        same = float((answers.argmax(1) == expected.argmax(1)).mean())
+        said = (
+            f"gives the network's class on {same:.2%} of {len(answers)} validation rows, and {said}"
+        )
+        if same < MIN_AGREEMENT:
+            raise Rejected(f"would answer otherwise: the file {said}")
+    if not off <= tolerance:
+        raise Rejected(f"would answer otherwise: the file {said}, at most {tolerance:g} is allowed")
+    return said

@@ -18,8 +18,8 @@ PRELOAD = "RAY_preload_python_modules"
 """Ray's setting for what its workers import before they are given anything to do."""
 WAITING = {
     PRELOAD: "automl.cluster.preload",
-    # Ray ends workers that have waited for a second when their cores are reserved, which is when
-    # trials are about to begin in them.
+    # Ray may end workers that have waited for a second when their cores are reserved, which is
+    # when trials are about to begin in them; seen in Ray 2.60, on a loaded machine.
     "RAY_idle_worker_killing_time_threshold_ms": "3600000",
 }
 

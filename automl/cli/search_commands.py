@@ -24,6 +24,7 @@ from automl.cli.parameters import (
 )
 from automl.engine.search_options import MACHINE, STORAGE, declared, read
 from automl.errors import UserError
+from automl.loading import without_collections
 
 if TYPE_CHECKING:
     from automl.cluster.jobs import Job
@@ -41,7 +42,8 @@ def search(
     **given: object,
 ) -> None:
     """Search for the models that trade quality, size and latency best: the front."""
-    from automl.engine import api
+    with without_collections():
+        from automl.engine import api
 
     given["sets"] = assignments(given["sets"])
     _show(api.search(space, home=home, watch=_watch(log_json), **given), as_json)
@@ -57,7 +59,8 @@ def resume(
     **given: object,
 ) -> None:
     """Go on with a search that was stopped, killed, or is to run longer."""
-    from automl.engine import api
+    with without_collections():
+        from automl.engine import api
 
     _show(api.resume(name, home=home, watch=_watch(log_json), **given), as_json)
 

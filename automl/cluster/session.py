@@ -16,6 +16,12 @@ from automl.errors import UserError
 
 PRELOAD = "RAY_preload_python_modules"
 """Ray's setting for what its workers import before they are given anything to do."""
+WAITING = {
+    PRELOAD: "automl.cluster.preload",
+    # Ray may end workers that have waited for a second when their cores are reserved, which is
+    # when trials are about to begin in them; seen in Ray 2.60, on a loaded machine.
+    "RAY_idle_worker_killing_time_threshold_ms": "3600000",
+}
 
 
 @contextlib.contextmanager
@@ -40,15 +46,17 @@ def has_preloaded() -> bool:
 
 @contextlib.contextmanager
 def _preloading(preloads: bool) -> Iterator[None]:
-    """Have the workers of a Ray that is started here import what trials need."""
+    """Have the workers of a Ray that is started here import what trials need, and wait."""
     if not preloads or PRELOAD in os.environ:
         yield
         return
-    os.environ[PRELOAD] = "automl.cluster.preload"
+    new = WAITING.keys() - os.environ.keys()
+    os.environ.update({name: WAITING[name] for name in new})
     try:
         yield
     finally:
-        del os.environ[PRELOAD]
+        for name in new:
+            del os.environ[name]
 
 
 @contextlib.contextmanager

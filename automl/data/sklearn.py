@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn import datasets
-from sklearn.utils import Bunch
 
 from automl.data.dataset import Dataset
 from automl.data.raw_dataset import RawDataset
 from automl.errors import UserError
 from automl.field_types import Count
 
-_LOADERS: dict[str, Callable[[], Bunch]] = {
-    "digits": datasets.load_digits,
-    "breast_cancer": datasets.load_breast_cancer,
-    "wine": datasets.load_wine,
-    "iris": datasets.load_iris,
-    "diabetes": datasets.load_diabetes,
-}
+NAMES = ("digits", "breast_cancer", "wine", "iris", "diabetes")
 FROM_UCI = ("digits", "breast_cancer", "wine", "iris")
 
 
@@ -37,9 +28,12 @@ class Sklearn(Dataset):
     shape: tuple[Count, ...] = ()
 
     def load(self) -> RawDataset:
-        if self.name not in _LOADERS:
-            raise UserError(f"Sklearn({self.name!r}): choose one of {', '.join(_LOADERS)}")
-        bunch = _LOADERS[self.name]()
+        # A second of imports, which only the process that makes the cache has a use for.
+        from sklearn import datasets
+
+        if self.name not in NAMES:
+            raise UserError(f"Sklearn({self.name!r}): choose one of {', '.join(NAMES)}")
+        bunch = getattr(datasets, f"load_{self.name}")()
         own = (1, *bunch.images.shape[1:]) if "images" in bunch else bunch.data.shape[1:]
         shape = self.shape or tuple(int(size) for size in own)
         if math.prod(shape) != bunch.data.shape[1]:

@@ -28,7 +28,8 @@ from automl.study.under_way import Plan, UnderWay
 from automl.trial.result import TrialResult
 from automl.trial.time_limit import TIME_UP
 
-MAX_WAITING = 4
+LEAST_WAITING = 4
+"""So many proposals may wait, or one for each slot: as many as may be freed at once."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,7 @@ class Dispatcher:
             if not self.making.has_any(holder.keys):
                 return self._start(holder)
             self.making.wait(holder)
-            if len(self.making.waiting) < MAX_WAITING:
+            if len(self.making.waiting) < max(LEAST_WAITING, self.options.slots):
                 self.slots.give()
         return None
 

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.pipelining import PipelineStage, ScheduleGPipe
 
 from automl.errors import Rejected
 from automl.field_types import Count
@@ -21,6 +21,9 @@ from automl.models.family import Network, chain, count_parameters
 from automl.training.batches import Part
 from automl.training.losses import BatchLoss, Outputs
 from automl.training.parallel import Parallelism, Spread, Trainee, agree, rank, world_size
+
+if TYPE_CHECKING:
+    from torch.distributed.pipelining import ScheduleGPipe
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,9 @@ class _Staged(Spread):
 
     def _schedule(self, inputs: Tensor) -> ScheduleGPipe:
         """The schedule for batches of this shape; each schedule has buffers of its own."""
+        # A second of imports, and every process imports this file.
+        from torch.distributed.pipelining import PipelineStage, ScheduleGPipe
+
         count = len(inputs)
         divisors = (n for n in range(min(self.num_microbatches, count), 0, -1) if count % n == 0)
         number = next(divisors)

@@ -5,7 +5,7 @@ import sys
 WAITS_FOR_TRIALS = """
 import os, sys, time
 from automl.cluster import ray_patches, session
-from automl.cluster.measuring import Measurer
+from automl.cluster.measurer import Measurer
 import psutil
 import ray
 from ray.tune.execution.class_cache import _ActorClassCache
@@ -23,7 +23,7 @@ with session.connected(None, preloads=True):
     with ray_patches.actors_in_waiting_workers():
         worker = _ActorClassCache().get(Worker).remote()
     begun, is_loaded = ray.get(worker.look.remote())
-    measurer = Measurer.remote("memory://measurer", "")
+    measurer = Measurer.remote("memory://measurer", "", None)
     has_torch = ray.get(measurer.__ray_call__.remote(modules))
     print(begun < asked, is_loaded, has_torch)
 assert not session.has_preloaded()

@@ -67,6 +67,9 @@ class InThread:
     def _work(self) -> None:
         self.away = self.delivery.work(self.closing)
 
+    def begin(self) -> None:
+        """It has, as soon as it was made."""
+
     def end(self, seconds: float | None) -> str:
         self.closing.set()
         self.thread.join(seconds)

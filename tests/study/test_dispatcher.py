@@ -100,6 +100,16 @@ def test_a_proposal_waits_while_its_prefix_is_in_the_making(start):
     assert fourth is not None
 
 
+def test_many_slots_are_all_taken_though_proposals_wait(start):
+    text = TWO_PREFIXES.replace("OneOf(1, 2)", "Int(1, 60)").replace("OneOf", "Int, OneOf", 1)
+    dispatcher = start(text, "random", slots=40, max_live=40)
+    for _ in range(2):
+        trials = [record.id for record in iter(dispatcher.next, None)]
+        assert len(trials) == 40 and len(dispatcher.making.waiting) > 4
+        for trial in trials:
+            dispatcher.end(trial, TrialResult(Status.FAILED, reason="lost"))
+
+
 def test_a_cluster_that_grows_is_filled_and_one_that_shrinks_is_emptied(start):
     dispatcher = start(space_file.find("digits").read_text(), "random", slots=1, max_live=2)
     trials = [dispatcher.next().id, dispatcher.next().id]

@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from automl.space.domains import Int as Int
     from automl.space.domains import OneOf as OneOf
     from automl.space.domains import Repeat as Repeat
+    from automl.space.runtime import Runtime as Runtime
     from automl.space.space import Space as Space
     from automl.space.space import TrialConfig as TrialConfig
     from automl.training.augmentation import Augmentation as Augmentation

@@ -12,7 +12,8 @@ from operator import ge
 from automl import quality
 from automl.config import Config
 
-FILE_OBJECTIVES = ("size_bytes", "compressed_bytes", "latency_ms", "load_ms")
+WORK = ("macs", "peak_activation_bytes")
+FILE_OBJECTIVES = ("size_bytes", "compressed_bytes", "latency_ms", "load_ms", *WORK)
 """Figures of a file that may be objectives; less is better."""
 
 SPAN = 1000.0

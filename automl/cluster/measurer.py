@@ -53,7 +53,7 @@ class Measurer:
         )
         if targets is not None:
             own = metrics(onnx.run(onnx.session(file), inputs), targets)
-        return measurement(file, own, replace(timing, machine=self.kind)), timing.note
+        return measurement(file, own, replace(timing, machine=self.kind), row), timing.note
 
     def time(
         self,

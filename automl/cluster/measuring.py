@@ -50,7 +50,7 @@ class Beside:
 
 @dataclass(frozen=True)
 class Where:
-    """Where files are timed: on the nodes that have a resource where one is named, or on a device;
+    """The place that times files: the nodes that have a resource where one is named, or a device;
     and the kind of machine that has timed a search up to now, if one has."""
 
     resource: str | None = None

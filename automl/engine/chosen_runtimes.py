@@ -10,6 +10,7 @@ from automl.config import choices, import_choices
 from automl.engine.search_options import Options
 from automl.errors import UserError, unknown
 from automl.measure.device import device
+from automl.measure.machine import chosen_kind
 from automl.measure.timed_elsewhere import place
 from automl.runtimes.onnx import ONE_THREAD, OnnxRuntime
 from automl.runtimes.providers import spelled
@@ -54,9 +55,10 @@ def read(text: str) -> Runtime:
 
 
 def where(space: Space, options: Options, kind: str = "") -> Where:
-    """Where the files of a search are timed; `kind` is that of the machine up to now.
+    """The place that times the files of a search; `kind` is that of the machine up to now.
 
-    Raises UserError where a device cannot be reached, or a runtime is not there.
+    Raises UserError where a device cannot be reached or is of another kind, or a runtime is not
+    there.
     """
     runtimes = space.runtimes or (ONE_THREAD,)
     if not (options.measure_over or options.measure_python):
@@ -68,7 +70,9 @@ def where(space: Space, options: Options, kind: str = "") -> Where:
             "--measure-on names nodes, --measure-over and --measure-python do not; leave one out"
         )
     there = place(options.measure_over, options.measure_python, "--measure-over")
-    return Where(device=device(there, runtimes), kind=kind)
+    found = device(there, runtimes)
+    chosen_kind([found.kind], kind)
+    return Where(device=found, kind=kind)
 
 
 def _kinds() -> list[type[Runtime]]:

@@ -78,15 +78,8 @@ class Search:
 
         The wishes are those of `export`. Raises UserError when no model is as wished.
         """
-        record = selection.choose(
-            self.study,
-            trial=trial,
-            best=figure,
-            knee=knee,
-            prefer=prefer,
-            where=where,
-            runtime=runtime,
-        )
+        wish = {"trial": trial, "prefer": prefer, "where": where, "runtime": runtime}
+        record = selection.choose(self.study, best=figure, knee=knee, **wish)
         return member(record)
 
     def plot(self, x: str = "size_bytes", y: str | None = None) -> Figure:
@@ -129,16 +122,11 @@ class Search:
         from automl.export.formats import asked_for
         from automl.tracking import publish
 
+        study = self.study
         others = asked_for(formats)
         export_dir.check_folder(Path(out))
         record = selection.choose(
-            self.study,
-            trial=trial,
-            best=best,
-            knee=knee,
-            prefer=prefer,
-            where=where,
-            runtime=runtime,
+            study, trial=trial, best=best, knee=knee, prefer=prefer, where=where, runtime=runtime
         )
         check_data(self.study)
         file = self._file(record)
@@ -173,14 +161,9 @@ class Search:
         from automl.explain import explanation
 
         knee = knee or not (best or prefer or trial)
+        study = self.study
         record = selection.choose(
-            self.study,
-            trial=trial,
-            best=best,
-            knee=knee,
-            prefer=prefer,
-            where=where,
-            runtime=runtime,
+            study, trial=trial, best=best, knee=knee, prefer=prefer, where=where, runtime=runtime
         )
         check_data(self.study)
         why = f"best in {best}" if best else f"preferred by {prefer}" if prefer else "as asked for"

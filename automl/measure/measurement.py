@@ -15,9 +15,14 @@ from automl import quality
 from automl.config import Config
 from automl.measure.compressed_bytes import compressed_bytes
 from automl.measure.latency import Reference, Timing, alone, timed, together
+from automl.measure.work import work
 from automl.runtimes import onnx
 from automl.runtimes.onnx import ONE_THREAD
 from automl.standard_errors import standard_errors
+
+LATER = {"macs": None, "peak_activation_bytes": None}
+LATER_FIGURES = ("compressed_bytes", *LATER)
+"""Figures that older versions did not measure."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +33,12 @@ class Measurement(Config):
     are the figures on other runtimes, such as `openvino/latency_ms`, and `machine` is the kind of
     machine that took the times. `uncertainty` holds the standard error of each figure that has
     one, in the figure's own unit; a figure that is not in it is exact.
-    `compressed_bytes` are None, and the `sha256` of the file empty, where older versions measured.
+    `macs` are the multiply-accumulates for one row. `compressed_bytes`, `macs` and
+    `peak_activation_bytes` are None, and the `sha256` of the file is empty, where older versions
+    measured.
     """
 
-    later_fields: ClassVar = {"further": {}, "machine": "", "sha256": ""}
+    later_fields: ClassVar = {"further": {}, "machine": "", "sha256": "", **LATER}
 
     quality: dict[str, float]
     size_bytes: int
@@ -43,15 +50,17 @@ class Measurement(Config):
     further: dict[str, float] = field(default_factory=dict)
     machine: str = ""
     sha256: str = ""
+    macs: int | None = None
+    peak_activation_bytes: int | None = None
 
     @property
     def figures(self) -> dict[str, float]:
         """All figures by name, the metrics among them."""
-        compressed = self.compressed_bytes
+        later = {name: getattr(self, name) for name in LATER_FIGURES}
         return {
             **self.quality,
             "size_bytes": self.size_bytes,
-            **({} if compressed is None else {"compressed_bytes": compressed}),
+            **{name: value for name, value in later.items() if value is not None},
             "latency_ms": self.latency_ms,
             "load_ms": self.load_ms,
             **self.further,
@@ -80,8 +89,10 @@ def metrics(answers: NDArray[np.generic], targets: NDArray[np.generic]) -> Metri
     return Metrics(quality.measured(answers, targets), standard_errors(answers, targets))
 
 
-def measurement(file: bytes, known: Metrics, timing: Timing) -> Measurement:
-    """The figures of a file of which its metrics and its times are known."""
+def measurement(
+    file: bytes, known: Metrics, timing: Timing, row: NDArray[np.generic]
+) -> Measurement:
+    """The figures of a file of which its metrics, its times and a raw row (1, ...) are known."""
     times = timing.figures
     return Measurement(
         quality=known.figures,
@@ -93,6 +104,7 @@ def measurement(file: bytes, known: Metrics, timing: Timing) -> Measurement:
         further={name: own.value for name, own in times.items() if "/" in name},
         machine=timing.machine,
         sha256=hashlib.sha256(file).hexdigest(),
+        **work(file, row)._asdict(),
     )
 
 
@@ -111,4 +123,4 @@ def measure(
     own = metrics(onnx.run(onnx.session(file), inputs), targets)
     on = beside or {ONE_THREAD.name: alone()}
     taken = {name: timed(file, inputs[:1], reference) for name, reference in on.items()}
-    return measurement(file, own, together(taken))
+    return measurement(file, own, together(taken), inputs[:1])

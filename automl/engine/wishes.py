@@ -101,7 +101,7 @@ class TakenAs:
         Shown(
             MODEL,
             "Formats to write beside model.onnx, repeatable: onnx (that alone), pt2 "
-            "(torch.export), or all of these.",
+            "(torch.export), executorch, litert, or all of these.",
             "onnx",
             TAKE,
             flag="--format",

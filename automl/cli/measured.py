@@ -44,7 +44,7 @@ class Beside:
         if not is_plain:
             raise UserError(
                 "--data measures on one thread here, --search on the search's own runtimes; leave "
-                "--provider, --threads, --batch, --over and --python out"
+                "--provider, --threads, --batch, --over, --python and --browser out"
             )
 
 

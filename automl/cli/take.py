@@ -140,7 +140,8 @@ def measure(
 
     asked = Beside(tuple(files), data, target, search, picture)
     if asked.is_wanted:
-        is_plain = not (over or python) and (provider, threads, batch) == ("CPU", 1, 1)
+        is_plain = (provider, threads, batch) == ("CPU", 1, 1)
+        is_plain &= not (over or python or browser or host or onnxruntime_web)
         show_beside(asked, is_plain, home, as_json)
         return
     if browser or host or onnxruntime_web:

@@ -112,7 +112,7 @@ class TakenAs:
         Shown(
             MODEL,
             "Formats to write beside model.onnx, repeatable: onnx (that alone), pt2 "
-            "(torch.export), web (a folder for browsers), or all of these.",
+            "(torch.export), executorch, litert, web (a folder for browsers), or all of these.",
             "onnx",
             TAKE,
             flag="--format",

@@ -16,7 +16,7 @@ class Chosen:
 
     `rows` is the text of `rows.json`, which tells how rows look; one that `has_tokenizer` is made
     of ids. `name` is that of the search and the trial, for people. `browser_runtime` gives the
-    files of onnxruntime-web.
+    files of onnxruntime-web, by default none.
     """
 
     name: str
@@ -24,8 +24,8 @@ class Chosen:
     network: Network
     data: Data
     rows: str
-    has_tokenizer: bool
-    browser_runtime: Callable[[], Mapping[str, bytes]]
+    has_tokenizer: bool = False
+    browser_runtime: Callable[[], Mapping[str, bytes]] = dict
 
 
 @dataclass(frozen=True)

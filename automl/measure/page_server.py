@@ -55,7 +55,8 @@ class Jobs:
         return time.monotonic() - self.heard_at
 
     def do(self, job: Mapping[str, object], check: Callable[[], None]) -> object:
-        """What the page finds for a job; `check` is asked until then, and may raise."""
+        """Have the page do a job, and wait for what it finds; `check` is asked until then, and may
+        raise."""
         with self.changed:
             self._next(job)
             while self.found is None:

@@ -19,7 +19,23 @@ def _torch_program(file: bytes, rows: NDArray[np.generic]) -> NDArray[np.float32
     return pt2.run(pt2.session(file), rows)
 
 
-RUNTIMES: Mapping[str, Answers] = {".pt2": _torch_program}
+def _executorch(file: bytes, rows: NDArray[np.generic]) -> NDArray[np.float32]:
+    from automl.runtimes import executorch
+
+    return executorch.run(executorch.session(file), rows)
+
+
+def _litert(file: bytes, rows: NDArray[np.generic]) -> NDArray[np.float32]:
+    from automl.runtimes import litert
+
+    return litert.run(litert.session(file), rows)
+
+
+RUNTIMES: Mapping[str, Answers] = {
+    ".pt2": _torch_program,
+    ".pte": _executorch,
+    ".tflite": _litert,
+}
 
 
 def answers_of(name: str) -> Answers | None:

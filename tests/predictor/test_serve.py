@@ -1,6 +1,7 @@
 """The server: JSON and files in, the answers of `predict` out; refusals; the page in a browser."""
 
 import json
+import re
 import socket
 import threading
 import urllib.error
@@ -129,7 +130,18 @@ def test_other_hosts_and_other_servers_are_kept_out(table):
     for page in ("", "/docs"):
         with urllib.request.urlopen(f"{address}{page}") as response:
             assert "default-src 'self'" in response.headers["Content-Security-Policy"]
-            assert "http" not in response.read().decode()
+            assert not re.search(r"https?://(?!localhost)", response.read().decode())
+
+
+def test_the_page_has_its_parts_and_no_others(table):
+    address, *_ = table
+    for part in ("page.css", "page.js", "pad.js", "pixels.js", "ask.js"):
+        with urllib.request.urlopen(f"{address}/{part}") as response:
+            kind = response.headers["Content-Type"].partition(";")[0]
+            assert kind == ("text/css" if part == "page.css" else "text/javascript")
+    assert asked(f"{address}/rows.js") == (404, {"detail": "there is no rows.js"})
+    _, told = asked(f"{address}/model")
+    assert told["columns"][1] == {"name": "colour", "categories": ["blue", "red"]}
 
 
 def test_health_and_the_schema_of_the_rows(table):
@@ -201,13 +213,12 @@ def test_two_hundred_requests_at_once_are_answered_alike(table):
 def test_a_row_is_tried_by_hand(table, browser, tmp_path):
     address, out, _ = table
     browser.get(address)
-    (width,) = find(browser, "input[name=width]")
+    (width,) = find(browser, "#row:not([hidden]) input[name=width]")
     width.send_keys("1.5")
     (red,) = find(browser, "select[name=colour] option[value=red]")
     red.click()
-    (button,) = find(browser, "button")
-    button.click()
-    (answer,) = find(browser, "#answer:not(:empty)")
+    browser.find_element("css selector", "#row button").click()
+    (answer,) = find(browser, "#answer:not(.waiting)")
     row = {"width": 1.5, "colour": "red", "age": None}
     assert answer.text == automl.load(out).predict([row])[0]
     assert len(find(browser, ".share")) == 2
@@ -241,12 +252,12 @@ def test_a_picture_a_series_or_a_text_is_tried_by_hand(kind, browser, tmp_path):
         browser.get(address)
         if kind == "image":
             Image.new("L", (30, 20), 90).save(tmp_path / "other.png")
-            (file,) = find(browser, "#file:not(:disabled)")
+            (file,) = find(browser, "#files:not([hidden]) #file")
             file.send_keys(str(tmp_path / "other.png"))
         else:
-            (typed,) = find(browser, "textarea")
+            (typed,) = find(browser, "#row:not([hidden]) textarea")
             typed.send_keys("this is bad" if kind == "text" else "1 2 3 4 5, 6, 7, 8")
-            browser.find_element("css selector", "button").click()
-        (answer,) = find(browser, "#answer:not(:empty)")
+            browser.find_element("css selector", "#row button").click()
+        (answer,) = find(browser, "#answer:not(.waiting)")
         assert answer.text in automl.load(out).classes
         picture(browser, f"serve-{kind}")

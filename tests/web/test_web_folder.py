@@ -153,7 +153,7 @@ def test_a_digit_is_drawn_and_answered(browser, tmp_path):
     model = automl.load(write_export(MNIST(write_mnist(tmp_path / "mnist")), tmp_path / "out"))
     with files_served(write_web(model, tmp_path / "web")) as address:
         browser.get(address)
-        assert loaded(browser).text == "Draw, and see the answer."
+        assert loaded(browser).text == "Draw large, in the middle."
         (pad,) = find(browser, "#pad")
         wide = pad.size["width"] // 4
         pen = ActionChains(browser, duration=20).move_to_element_with_offset(pad, -wide, -wide)
@@ -174,7 +174,7 @@ def test_a_digit_is_drawn_and_answered(browser, tmp_path):
         browser.find_element("id", "inverted").click()
         assert find(browser, "#answer:not(.waiting)")
         browser.find_element("id", "clear").click()
-        assert answer.text == "Draw, and see the answer."
+        assert answer.text == "Draw large, in the middle."
         assert [m for m in browser.get_log("browser") if m["level"] == "SEVERE"] == []
 
 

@@ -26,8 +26,9 @@ export function drawingPad([height, width], drawn) {
 
   function stroke(event) {
     const to = place(event);
-    // As thick as a pen's line is in a handwritten digit of this size.
-    Object.assign(pen, { lineCap: "round", lineWidth: Math.max(pad.width, pad.height) / 12,
+    // As thick as a pen's line is in a handwritten digit, and more than a pixel of the model's.
+    const thick = Math.max(pad.width / 12, pad.height / 12, 1.3 * scale);
+    Object.assign(pen, { lineCap: "round", lineWidth: thick,
                          strokeStyle: inverted.checked ? "black" : "white" });
     pen.beginPath();
     pen.moveTo(...(last ?? to));

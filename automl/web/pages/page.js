@@ -15,7 +15,7 @@ const FIRST = {
   image: "Choose a picture.",
   numbers: "Type the numbers of a row.",
 };
-const DRAW = "Draw, and see the answer.";
+const DRAW = "Draw large, in the middle.";
 let model, asked = 0;
 
 function field(name, categories) {

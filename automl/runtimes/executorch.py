@@ -1,0 +1,65 @@
+"""Running a file with ExecuTorch, whose Python package takes tensors of torch."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from automl.data.arrays import MAX_ANSWERED
+
+for name in ("torchao", "torch.utils._pytree"):
+    logging.getLogger(name).setLevel(logging.ERROR)
+with warnings.catch_warnings():
+    # It calls its interface experimental.
+    warnings.simplefilter("ignore")
+    from executorch.runtime import Method, Program, Runtime, Verification
+    from executorch.version import __version__
+
+VERSION: str = __version__
+KINDS = {4: torch.int64, 6: torch.float32}
+"""Types of tensors by ExecuTorch's numbers for them."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """A loaded file, which must stay as long as its method, and the input that this takes."""
+
+    program: Program
+    method: Method
+    most_rows: int
+    row_shape: tuple[int, ...]
+    dtype: torch.dtype
+
+
+def session(file: bytes | Path) -> Session:
+    """Load a file from its bytes or its path. Raises what ExecuTorch raises."""
+    program = Runtime.get().load_program(file, verification=Verification.Minimal)
+    method = program.load_method("forward")
+    taken = method.metadata.input_tensor_meta(0)
+    most, *row = taken.sizes()
+    return Session(program, method, most, tuple(row), KINDS[taken.dtype()])
+
+
+def row_shape(loaded: Session) -> tuple[int, ...]:
+    """The shape of a row that a file takes."""
+    return loaded.row_shape
+
+
+def run(
+    loaded: Session, inputs: NDArray[np.generic], batch_size: int = MAX_ANSWERED
+) -> NDArray[np.float32]:
+    """The output (rows, outputs) for raw rows (rows, ...), of at most so many at once."""
+    size = min(batch_size, loaded.most_rows)
+    parts = []
+    for start in range(0, len(inputs), size):
+        rows = torch.from_numpy(np.ascontiguousarray(inputs[start : start + size]))
+        (answers,) = loaded.method.execute([rows.to(loaded.dtype)])
+        # The next call writes where this one did.
+        parts.append(answers.numpy().copy())
+    return np.concatenate(parts)

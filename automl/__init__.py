@@ -57,10 +57,12 @@ if TYPE_CHECKING:
     from automl.recipe import Report as Report
     from automl.recipe import Sibling as Sibling
     from automl.recipe import Step as Step
+    from automl.runtimes.onnx import OnnxRuntime as OnnxRuntime
     from automl.space.domains import Float as Float
     from automl.space.domains import Int as Int
     from automl.space.domains import OneOf as OneOf
     from automl.space.domains import Repeat as Repeat
+    from automl.space.runtime import Runtime as Runtime
     from automl.space.space import Space as Space
     from automl.space.space import TrialConfig as TrialConfig
     from automl.training.augmentation import Augmentation as Augmentation

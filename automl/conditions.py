@@ -15,6 +15,8 @@ from automl.pareto import DIRECTIONS, Values
 
 COMPARE = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt}
 WITHIN = "within"
+FIGURE = r"[^\W\d][\w-]*/\w+|[^\W\d]\w*"
+"""A figure's name, which may stand behind that of a runtime."""
 NUMBER = r"\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?"
 HAIR = 1 + 1e-9
 """A tolerance is this much wider: 0.901 - 0.059 lies above 0.842."""
@@ -182,7 +184,7 @@ class _Reader:
     def condition(self) -> Condition | Wish:
         """Read one condition or wish."""
         at = self.at
-        figure = self.take(r"[^\W\d]\w*")
+        figure = self.take(FIGURE)
         if figure is None:
             raise self.error("a figure's name", ", ".join(self.known))
         if figure not in self.known:

@@ -27,6 +27,8 @@ FOLDERS_OF_CHOICES = (
     "automl.compression",
     "automl.space",
 )
+MODULES_OF_CHOICES = ("automl.runtimes.onnx",)
+"""Modules that register classes, in folders of which others need optional packages."""
 K = TypeVar("K", bound="Config")
 
 
@@ -239,6 +241,8 @@ def import_choices() -> None:
         package = importlib.import_module(folder)
         for module in pkgutil.iter_modules(package.__path__, f"{folder}."):
             importlib.import_module(module.name)
+    for name in MODULES_OF_CHOICES:
+        importlib.import_module(name)
 
 
 def canonical(value: Any) -> str:

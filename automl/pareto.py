@@ -12,7 +12,8 @@ from operator import ge
 from automl import quality
 from automl.config import Config
 
-FILE_OBJECTIVES = ("size_bytes", "compressed_bytes", "latency_ms", "load_ms")
+WORK = ("macs", "peak_activation_bytes")
+FILE_OBJECTIVES = ("size_bytes", "compressed_bytes", "latency_ms", "load_ms", *WORK)
 """Figures of a file that may be objectives; less is better."""
 
 SPAN = 1000.0
@@ -24,10 +25,13 @@ Point = tuple[float, ...]
 
 
 class _Directions(Mapping[str, str]):
-    """A live view: a space file may define another metric at any time."""
+    """A live view: a space file may define another metric at any time.
+
+    A figure on a further runtime, `openvino/latency_ms`, is in it, and is not listed.
+    """
 
     def __getitem__(self, name: str) -> str:
-        return "min" if name in FILE_OBJECTIVES else quality.METRICS[name].better
+        return "min" if is_of_file(name) else quality.METRICS[name].better
 
     def __iter__(self) -> Iterator[str]:
         return chain(quality.METRICS, FILE_OBJECTIVES)
@@ -38,6 +42,17 @@ class _Directions(Mapping[str, str]):
 
 DIRECTIONS: Mapping[str, str] = _Directions()
 """Every figure that may be an objective, and which way is better: "max" or "min"."""
+
+
+def is_of_file(name: str) -> bool:
+    """True of a figure of a file, also of one on a further runtime: `openvino/latency_ms`."""
+    return name.rpartition("/")[2] in FILE_OBJECTIVES
+
+
+def figures_in(values: Values) -> list[str]:
+    """The figures that may be objectives, of those that were measured."""
+    further = [name for name in values if name not in FILE_OBJECTIVES and is_of_file(name)]
+    return [*(name for name in DIRECTIONS if name in values), *further]
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,10 @@ Outputs: TypeAlias = NDArray[Any]
 Targets: TypeAlias = NDArray[Any]
 Interval: TypeAlias = tuple[float, float]
 
-FILE_FIGURES = ("size_bytes", "compressed_bytes", "latency_ms", "load_ms", "train_seconds")
+FILE_FIGURES = (
+    *("size_bytes", "compressed_bytes", "latency_ms", "load_ms", "train_seconds"),
+    *("macs", "peak_activation_bytes"),
+)
 """Figures of a file that are no metrics; no metric may have such a name."""
 NUM_RESAMPLES = 400
 QUALITY = "quality"

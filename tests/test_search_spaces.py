@@ -32,7 +32,7 @@ def sets(name):
 
 @pytest.mark.parametrize("name", [*shipped()])
 def test_it_can_be_searched(name, tmp_path):
-    report = check.examine(name, sets(name), Home(tmp_path), run=False)
+    report = check.examine(name, {"sets": sets(name)}, Home(tmp_path), run=False)
     assert report.space == name
     assert report.trial_memory_bytes > report.largest_model_bytes > 1000
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,13 +21,17 @@ from automl.cli.parameters import (
 from automl.engine.declared_options import checked
 from automl.engine.wishes import OwnData
 from automl.errors import UserError
+from automl.runtimes.onnx import ONE_THREAD
 from automl.space.domains import IntDomain, OneOfDomain
+from automl.space.runtime import by_name
 
 if TYPE_CHECKING:
+    from automl.cluster.measuring import Where
     from automl.data.summary import DataSummary
     from automl.engine.space_source import SpaceSource
     from automl.home import Home
     from automl.space.exploring import Explored
+    from automl.space.space import Space
     from automl.trial.layer_outcomes import Outcomes
     from automl.trial.result import TrialResult
 
@@ -48,8 +53,8 @@ def check(
     """Read a space and its data; print what may vary, the largest model, a trial's memory."""
     from automl.trial import layer_outcomes
 
-    wishes = checked(OwnData, given)
-    report = examine(space, assignments(given["sets"]), home_of(home), run=run, wishes=wishes)
+    wishes, asked = checked(OwnData, given), {**given, "sets": assignments(given["sets"])}
+    report = examine(space, asked, home_of(home), run=run, wishes=wishes)
     facts = {name: value for name, value in vars(report).items() if value is not None}
     notes, outcomes, data = facts.pop("notes"), facts.pop("outcomes"), facts.pop("data")
     if as_json:
@@ -80,6 +85,7 @@ class SpaceReport:
     told: tuple[str, ...]
     objectives: str
     constraints: str
+    runtimes: str
     configurations: str
     training_rows: int
     largest_model_parameters: int
@@ -94,7 +100,7 @@ class SpaceReport:
 
 def examine(
     name: str,
-    sets: dict[str, str],
+    given: Mapping[str, object],
     home: Home,
     *,
     run: bool,
@@ -102,11 +108,13 @@ def examine(
 ) -> SpaceReport:
     """Load a space and its largest model; with `run` run the longest recipe, in short.
 
-    `wishes` are for data of the user's own in the place of a space. Raises UserError on a space
-    that cannot be searched.
+    `given` are options of the command: what is fixed, and where latency is taken. `wishes` are
+    for data of the user's own in the place of a space. Raises UserError on a space that cannot be
+    searched.
     """
     from automl.data.dataset import summaries
-    from automl.engine import space_source
+    from automl.engine import chosen_runtimes, space_source
+    from automl.engine.search_options import read
     from automl.home import make_writable
     from automl.models.family import count_parameters
     from automl.space import space_file
@@ -115,9 +123,12 @@ def examine(
     from automl.trial.memory import trial_bytes
     from automl.trial.reference_model import largest
 
+    chosen, new = read("check", given)
     source = space_source.source(name, wishes, home)
-    space = space_file.load(source.text, sets, source.where)
+    space = space_file.load(source.text, dict(new.sets or {}), source.where)
+    space = chosen_runtimes.with_runtimes(space, new.runtimes)
     explored = validate(space)
+    timed_at = chosen_runtimes.where(space, chosen)
     make_writable(home)
     reference = largest(space, explored, home.cache)
     result = _tiny_trial(explored, source, home) if run else None
@@ -126,6 +137,7 @@ def examine(
         told=source.told,
         objectives=", ".join(reference.objectives(space.objectives)),
         constraints=", ".join(space.constraints) or "none",
+        runtimes=_runtimes(space, timed_at),
         configurations=_configurations(explored),
         training_rows=len(reference.data.train.targets),
         largest_model_parameters=count_parameters(reference.network),
@@ -137,6 +149,12 @@ def examine(
         notes=reference.notes + (result.notes if result else ()),
         outcomes=result.outcomes if result else {},
     )
+
+
+def _runtimes(space: Space, timed_at: Where) -> str:
+    """The names of the runtimes that files are timed on, and where that is not here."""
+    names = ", ".join(by_name(space.runtimes or (ONE_THREAD,)))
+    return f"{names} on {timed_at.device.kind}" if timed_at.device else names
 
 
 def _end_rejected(report: SpaceReport) -> None:

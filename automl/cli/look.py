@@ -100,6 +100,14 @@ def front(
         Path | None,
         typer.Option(help="Write a report to this file, as one page.", show_default="no page"),
     ] = None,
+    runtime: Annotated[
+        str | None,
+        typer.Option(
+            help="Print the front on this runtime, e.g. openvino: its latency stands in the place "
+            "of that on the others.",
+            show_default="the front of all objectives",
+        ),
+    ] = None,
     test: Annotated[
         bool, typer.Option("--test", help="Measure the models on the test rows, too.")
     ] = False,
@@ -111,9 +119,10 @@ def front(
     from automl.tracking.pages.front_table import table
 
     place = home_of(home)
-    found, tested = searches.overview(place, name), []
+    found, tested = searches.overview(place, name).on_runtime(runtime), []
     if test:
-        search = searches.Search(searches.open_study(place, name), place)
+        study = searches.open_study(place, name).on_runtime(runtime)
+        search = searches.Search(study, place)
         tested = [search.test_figures(record) for record in search.members()]
     if html is not None:
         _write_page(searches.open_study(place, name), html)

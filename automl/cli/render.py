@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from automl.engine.export_dir import TestFigures
+    from automl.engine.export_figures import TestFigures
     from automl.explain.findings import Explanation
     from automl.measure.file_times import TimedFiles
     from automl.study.overview import Overview

@@ -149,7 +149,7 @@ def _sent(space: str, given: dict[str, object]) -> tuple[str, list[Path]]:
 def _check_goal(until: object, space_text: str) -> None:
     """Raise UserError on a goal that cannot be read; figures that the space names may be its own.
 
-    Metrics of its own are known only where the space is loaded, which is on the cluster.
+    Metrics and runtimes of its own are known only where the space is loaded, on the cluster.
     """
     from automl import conditions
     from automl.config import snake_case
@@ -157,7 +157,8 @@ def _check_goal(until: object, space_text: str) -> None:
 
     goal, word = str(until or ""), r"\w+"
     own = {*map(snake_case, re.findall(word, space_text))}.intersection(re.findall(word, goal))
-    conditions.parse_any(goal, list(dict.fromkeys([*DIRECTIONS, *sorted(own)])))
+    further = [name for name in re.findall(conditions.FIGURE, goal) if name in DIRECTIONS]
+    conditions.parse_any(goal, list(dict.fromkeys([*DIRECTIONS, *sorted(own), *further])))
 
 
 def _follow(job: Job, out: TextIO) -> int:

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from automl.cli import render
+from automl.cli.in_browser import BROWSER, InBrowser, show_in_browser
+from automl.cli.measured import QUALITY, Beside, show_beside
 from automl.cli.parameters import HomeOption, JsonOption, Name, home_of, takes_options
 from automl.engine.declared_options import checked
 from automl.engine.wishes import Choice, TakenAs
@@ -45,7 +47,7 @@ def export(
 def measure(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE", help="Exported .onnx files, timed in turn."),
+        typer.Argument(metavar="FILE", help=".onnx files, exported or any other, timed in turn."),
     ],
     provider: Annotated[
         str, typer.Option(help="Execution provider of onnxruntime: CPU, CUDA, OpenVINO, Xnnpack...")
@@ -68,18 +70,88 @@ def measure(
             show_default="this one; over SSH python3",
         ),
     ] = None,
+    browser: Annotated[
+        bool,
+        typer.Option(
+            "--browser",
+            rich_help_panel=BROWSER,
+            help="Measure in a browser of this machine, without a window.",
+        ),
+    ] = False,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            rich_help_panel=BROWSER,
+            help="Print an address to open in any browser, and listen here for its figures; "
+            "127.0.0.1 is for this machine only.",
+            show_default="a browser is opened",
+        ),
+    ] = None,
+    onnxruntime_web: Annotated[
+        Path | None,
+        typer.Option(
+            rich_help_panel=BROWSER,
+            help="A copy of the npm package onnxruntime-web, its archive or folder.",
+            show_default="fetched from npm's registry, once",
+        ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=QUALITY,
+            help="Measure the quality, too: on every row of this file or folder.",
+            show_default="none",
+        ),
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=QUALITY,
+            help="The column of --data that is predicted.",
+            show_default="found by its name where it can be",
+        ),
+    ] = None,
+    search: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            rich_help_panel=QUALITY,
+            help="Compare with the front of this search, on its validation rows.",
+            show_default="none",
+        ),
+    ] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            rich_help_panel=QUALITY,
+            help="Draw the files beside the search's front into this file, .svg or .png.",
+            show_default="none",
+        ),
+    ] = None,
+    home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure size, load time and latency of exported files, here or where they are to run."""
-    from automl.engine.timed_elsewhere import place, timed_elsewhere
+    """Measure size, load time and latency of files, here or where they are to run, and quality."""
     from automl.measure.file_times import Wanted, file_times
+    from automl.measure.timed_elsewhere import place, timed_elsewhere
     from automl.runtimes.onnx import OnnxRuntime
     from automl.runtimes.providers import provider_named
 
+    asked = Beside(tuple(files), data, target, search, picture)
+    if asked.is_wanted:
+        is_plain = not (over or python) and (provider, threads, batch) == ("CPU", 1, 1)
+        show_beside(asked, is_plain, home, as_json)
+        return
+    if browser or host or onnxruntime_web:
+        in_browser = InBrowser(tuple(files), batch, browser, host, onnxruntime_web)
+        is_plain = not (over or python) and (provider, threads) == ("CPU", 1)
+        show_in_browser(in_browser, is_plain, home, as_json)
+        return
     is_elsewhere = bool(over or python)
     # Which providers another onnxruntime has is known there.
     name = provider if is_elsewhere else provider_named(provider)
-    wanted = Wanted(tuple(files), OnnxRuntime(name, threads), batch)
+    wanted = Wanted(tuple(files), OnnxRuntime(name, threads=threads, batch=batch))
     timed = timed_elsewhere(place(over, python), wanted) if is_elsewhere else file_times(wanted)
     if as_json:
         render.as_json(timed.as_json())

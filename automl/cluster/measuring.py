@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeAlias
@@ -17,15 +16,17 @@ from ray.actor import ActorHandle
 from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from automl.cluster.ray_environment import LIGHT
+from automl.cluster.measurer import Measurer
 from automl.data.dataset import Split
 from automl.errors import UserError
+from automl.measure.device import Device
 from automl.measure.kept_timings import KeptTimings, calibration
-from automl.measure.latency import Reference, Timing, timed
-from automl.measure.machine import machine
-from automl.measure.measurement import Measurement, Metrics, measure, measurement
+from automl.measure.latency import Reference, Timing, references, together
+from automl.measure.machine import chosen_kind
+from automl.measure.measurement import Measurement
 from automl.measure.structure import structure
 from automl.retry import patient
+from automl.space.runtime import Runtime
 from automl.store import Store
 
 Ask: TypeAlias = Callable[[str | None], ObjectRef]
@@ -34,86 +35,80 @@ SHARE = 0.001
 LOST = (RayActorError, OutOfMemoryError)
 
 
-@ray.remote(num_cpus=0, max_restarts=-1, runtime_env={"env_vars": {LIGHT: "1"}})
-class Measurer:
-    """Times files, one after the other; the store keeps the results, so that a lost measurer is
-    made anew."""
+@dataclass(frozen=True)
+class Beside:
+    """The reference that files are timed in turn with on one runtime, in Ray's store, and the key
+    of what has been measured so."""
 
-    def __init__(self, store_url: str, store_identity: str) -> None:
-        self.store, self.kind = Store(store_url, store_identity), _kind()
+    reference: ObjectRef
+    calibrated: str
 
-    def tell_kind(self) -> str:
-        """The kind of machine that the measurer is on."""
-        return self.kind
+    @classmethod
+    def of(cls, reference: Reference) -> Beside:
+        return cls(ray.put(reference), calibration(reference))
 
-    def calibrate(
-        self, file: bytes, inputs: NDArray[np.generic], targets: NDArray[np.generic] | None
-    ) -> Measurement:
-        """The figures of a file by itself, raw rows (rows, ...) given: without its quality where
-        there are no targets.
 
-        No space file is loaded: a metric of its own that raises would end the search.
-        """
-        if targets is None:
-            return measurement(file, Metrics({}, {}), timed(file, inputs[:1]))
-        return measure(file, inputs, targets)
+@dataclass(frozen=True)
+class Where:
+    """The place that times files: the nodes that have a resource where one is named, or a device;
+    and the kind of machine that has timed a search up to now, if one has."""
 
-    def time(
-        self,
-        file: bytes,
-        row: NDArray[np.generic],
-        reference: Reference,
-        calibrated: str,
-        kind: str | None,
-    ) -> tuple[Timing | None, float]:
-        """The times of a file on a raw row (1, ...), and the seconds that were spent.
-
-        None where the measurer came to a machine of another kind, or one without the store.
-        """
-        started = time.perf_counter()
-        timing = None
-        if kind is None or (kind == self.kind and self.store.is_here()):
-            timing = KeptTimings(self.store, calibrated, self.kind).time(file, row, reference)
-        return timing, time.perf_counter() - started
+    resource: str | None = None
+    device: Device | None = None
+    kind: str = ""
 
 
 @dataclass(frozen=True)
 class Measurers:
-    """The measurers of a search, and in Ray's store the `Reference` that they measure in turn with.
+    """The measurers of a search, and what they measure in turn with on each runtime, by its name.
 
-    `kind` is that of their machines, `calibrated` the key of what they have measured; `left_out`
-    says which machines do not measure.
+    `kind` is that of their machines; `notes` are what the user should know of how they measure.
     """
 
     actors: tuple[ActorHandle, ...]
     kind: str
-    reference: ObjectRef
-    calibrated: str
-    left_out: str = ""
+    beside: Mapping[str, Beside]
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def calibrate(
-        cls, store: Store, file: bytes, split: Split, has_learned: bool, resource: str | None = None
+        cls,
+        store: Store,
+        file: bytes,
+        split: Split,
+        has_learned: bool,
+        runtimes: Mapping[str, Runtime],
+        where: Where = Where(),
     ) -> tuple[Measurers, Measurement]:
-        """New measurers that measure in turn with this file, and the file's own figures: with
-        its quality where it `has_learned`.
+        """New measurers that measure in turn with this file, and the file's own figures: with its
+        quality where it `has_learned`.
 
         Raises UserError when no node has the resource.
         """
-        actors, kind, left_out = _start(store, resource)
+        found = _start(store, where)
         rows = (split.inputs, split.targets) if has_learned else (split.inputs[:1], None)
-        figures: Measurement = _patient_answer(partial(actors[0].calibrate.remote, file, *rows))
-        reference = Reference(file, figures.latency_ms, figures.load_ms)
-        return cls(actors, kind, ray.put(reference), calibration(reference), left_out), figures
+        ask = partial(found.actors[0].calibrate.remote, file, *rows, runtimes)
+        figures, note = _patient_answer(ask)
+        notes = (*found.notes, f"the reference: {note}") if note else found.notes
+        beside = {
+            name: Beside.of(one)
+            for name, one in references(file, figures.figures, runtimes).items()
+        }
+        return replace(found, beside=beside, notes=notes), figures
 
     @classmethod
-    def of(cls, store: Store, reference: Reference, resource: str | None = None) -> Measurers:
+    def of(
+        cls,
+        store: Store,
+        references: Mapping[str, Reference],
+        where: Where = Where(),
+    ) -> Measurers:
         """New measurers whose figures are comparable to those of earlier ones.
 
-        Raises UserError when no node has the resource.
+        Raises UserError when no node has the resource, or none is of the kind.
         """
-        actors, kind, left_out = _start(store, resource)
-        return cls(actors, kind, ray.put(reference), calibration(reference), left_out)
+        beside = {name: Beside.of(one) for name, one in references.items()}
+        return replace(_start(store, where), beside=beside)
 
     def close(self) -> None:
         """End the measurers: in a session that goes on, as a notebook's, they would stay."""
@@ -125,29 +120,34 @@ class MeasurerClient:
     """The measurers as a trial calls them; counts the seconds spent waiting in their queues."""
 
     def __init__(self, measurers: Measurers, store: Store) -> None:
-        self.measurers = measurers
-        self.kept = KeptTimings(store, measurers.calibrated, measurers.kind)
+        self.measurers, self.store = measurers, store
         self.waited_seconds = 0.0
 
     def __call__(self, file: bytes, row: NDArray[np.generic]) -> Callable[[], Timing]:
         """Begin to time a file on a raw row (1, ...); what is returned waits for it.
 
-        A structure always has the same measurer, where it is timed once.
+        A structure always has the same measurer, where it is timed once on each runtime.
         """
-        own = structure(file)
-        if found := self.kept.find(own):
+        own, beside = structure(file), self.measurers.beside
+        begun = {name: self._begin(own, file, row, one) for name, one in beside.items()}
+        return lambda: together({name: wait() for name, wait in begun.items()})
+
+    def _begin(
+        self, own: str, file: bytes, row: NDArray[np.generic], beside: Beside
+    ) -> Callable[[], Timing]:
+        kept = KeptTimings(self.store, beside.calibrated, self.measurers.kind)
+        if found := kept.find(own):
             return lambda: found
         actors = self.measurers.actors
         first = int(own, 16) % len(actors)
-        asks = [partial(self._ask, file, row, a) for a in (*actors[first:], *actors[:first])]
-        return partial(self._wait, [asks[0](self.measurers.kind)], asks)
+        known = beside.reference, beside.calibrated
 
-    def _ask(
-        self, file: bytes, row: NDArray[np.generic], actor: ActorHandle, kind: str | None
-    ) -> ObjectRef:
-        known = self.measurers.reference, self.measurers.calibrated
-        asked: ObjectRef = actor.time.remote(file, row, *known, kind)
-        return asked
+        def asking(actor: ActorHandle, kind: str | None) -> ObjectRef:
+            asked: ObjectRef = actor.time.remote(file, row, *known, kind)
+            return asked
+
+        asks = [partial(asking, actor) for actor in (*actors[first:], *actors[:first])]
+        return partial(self._wait, [asks[0](self.measurers.kind)], asks)
 
     def _wait(self, begun: list[ObjectRef], asks: Sequence[Ask]) -> Timing:
         """The times of a file, of which the first measurer was asked. Raises what it raised."""
@@ -157,37 +157,27 @@ class MeasurerClient:
         return timing
 
 
-def chosen_kind(kinds: Sequence[str]) -> tuple[str, str]:
-    """The kind that most machines are of, and a sentence on those that are left out, or ""."""
-    [(kind, count)] = Counter(kinds).most_common(1)
-    if count == len(kinds):
-        return kind, ""
-    others = ", ".join(dict.fromkeys(own for own in kinds if own != kind))
-    return kind, (
-        f"latency is measured on {count} of {len(kinds)} machines, those with {kind}; figures of "
-        f"others ({others}) would not compare"
-    )
+def _start(store: Store, where: Where) -> Measurers:
+    """New measurers on nodes of one kind, or one for a device.
 
-
-def _start(store: Store, resource: str | None) -> tuple[tuple[ActorHandle, ...], str, str]:
-    """New measurers on nodes of one kind, which have this resource where one is named: with the
-    kind, and a sentence on the nodes left out."""
-    actors = []
-    for node in _nodes(resource):
+    Raises UserError where none is of the kind that has measured up to now.
+    """
+    actors, resource = [], where.resource
+    for node in _nodes(resource)[: 1 if where.device else None]:
         # When its node is gone, Ray makes it anew on another.
         affinity = NodeAffinitySchedulingStrategy(node, soft=True)
         options = {"resources": {resource: SHARE}} if resource else {}
         measurer = Measurer.options(  # type: ignore[attr-defined]
             scheduling_strategy=affinity, **options
         )
-        actors.append(measurer.remote(store.url, store.identity))
+        actors.append(measurer.remote(store.url, store.identity, where.device))
     kinds = [_patient_answer(actor.tell_kind.remote) for actor in actors]
-    kind, left_out = chosen_kind(kinds)
+    kind, told = chosen_kind(kinds, where.kind)
     for actor, own in zip(actors, kinds, strict=True):
         if own != kind:
             ray.kill(actor)
     like = tuple(actor for actor, own in zip(actors, kinds, strict=True) if own == kind)
-    return like, kind, left_out
+    return Measurers(like, kind, {}, told)
 
 
 def _nodes(resource: str | None) -> list[str]:
@@ -206,12 +196,6 @@ def _nodes(resource: str | None) -> list[str]:
             f"ray start --address HEAD:6379 --resources '{{\"{resource}\": 1}}'"
         )
     return able or [own]
-
-
-def _kind() -> str:
-    """The kind of this machine: figures of two kinds do not compare."""
-    known = machine()
-    return f"{known['processor']}, onnxruntime {known['onnxruntime']}"
 
 
 @patient(lambda error: isinstance(error, LOST))

@@ -57,6 +57,15 @@ class Dataset(Config):
         """The name of the column that holds the text, where rows are texts."""
         return "text"
 
+    def licence(self) -> str:
+        """The licence of the rows, or where it stands; "" where that is not known."""
+        for name in self.paths:
+            path = Path(getattr(self, name))
+            beside = path if path.is_dir() else path.parent
+            for file in sorted(beside.glob("LICEN[CS]E*")):
+                return f"as in {file.name}, beside the data"
+        return ""
+
     def fingerprint(self) -> str:
         """A text that changes whenever the data does: paths count by what they hold.
 

@@ -44,6 +44,9 @@ class FashionMNIST(Dataset):
     def load(self) -> RawDataset:
         return _load(existing(self.root), _GARMENTS)
 
+    def licence(self) -> str:
+        return "MIT, of Zalando SE"
+
 
 def _load(root: Path, classes: tuple[str, ...]) -> RawDataset:
     inputs, targets = _split(root, "train")

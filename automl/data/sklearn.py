@@ -22,6 +22,7 @@ _LOADERS: dict[str, Callable[[], Bunch]] = {
     "iris": datasets.load_iris,
     "diabetes": datasets.load_diabetes,
 }
+FROM_UCI = ("digits", "breast_cancer", "wine", "iris")
 
 
 @dataclass(frozen=True)
@@ -48,3 +49,7 @@ class Sklearn(Dataset):
             return RawDataset(inputs, bunch.target[:, None].astype(np.float32), shape)
         classes = tuple(str(name) for name in bunch.target_names)
         return RawDataset(inputs, bunch.target.astype(np.int64), shape, classes)
+
+    def licence(self) -> str:
+        """UCI's archive gives all that it holds under one licence."""
+        return "CC BY 4.0, of the UCI Machine Learning Repository" if self.name in FROM_UCI else ""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,23 +15,25 @@ from automl import conditions
 from automl.cluster import session
 from automl.cluster.measuring import Measurers
 from automl.cluster.portable_space import PortableSpace
-from automl.config import choices, import_choices
-from automl.engine import begun, run, space_source
+from automl.engine import begun, chosen_runtimes, fixed_values, run, space_source
 from automl.engine.declared_options import checked, show_options
 from automl.engine.live_search import spent_seconds
 from automl.engine.presets import with_budget
 from automl.engine.room import Room
-from automl.engine.search_options import NewSearch, Options, declared, read
-from automl.engine.searches import Search, check_data, open_study, study_space
-from automl.engine.space_source import SpaceSource
+from automl.engine.search_options import Options, declared, read
+from automl.engine.searches import Search, open_study
+from automl.engine.study_space import check_data, study_space
 from automl.engine.watch import Watch
 from automl.engine.wishes import OwnData
 from automl.errors import UserError, unknown
 from automl.home import Home, check_name, home_at, make_writable
+from automl.pareto import DIRECTIONS
+from automl.runtimes.onnx import ONE_THREAD
 from automl.space import initial_points as given_points
 from automl.space import space_file
 from automl.space.domains import Params
-from automl.space.exploring import explore, validate
+from automl.space.exploring import validate
+from automl.space.runtime import by_name, further_figures
 from automl.space.space import Space
 from automl.store import Store
 from automl.study import run_lock, storage
@@ -44,7 +45,6 @@ from automl.study.propose.samplers import SAMPLERS
 from automl.study.record import Settings
 from automl.study.study import Study
 from automl.tracking import server
-from automl.training.parallel import Parallelism
 from automl.trial.reference_model import check_figures, largest
 
 T = TypeVar("T")
@@ -76,13 +76,16 @@ def search(
     source = space_source.source(space, wishes, place)
     if source.is_own_data:
         chosen = with_budget(chosen, wishes.preset)
-    text, fixed = source.text, _fixed(source, new)
+    text, fixed = source.text, fixed_values.fixed(source, new)
     loaded = space_file.load(text, fixed, source.where)
     if new.resume_if_exists:
         new = replace(new, name=new.name or source.name)
         if study := begun.earlier(place, new, text, fixed):
             return _ended(Search(study, place), options, watch)
-    explored, wanted_end = validate(loaded), conditions.parse_any(chosen.until)
+    loaded = chosen_runtimes.with_runtimes(loaded, new.runtimes)
+    known_figures = [*DIRECTIONS, *further_figures(loaded.runtimes)]
+    explored, wanted_end = validate(loaded), conditions.parse_any(chosen.until, known_figures)
+    timed_at = chosen_runtimes.where(loaded, chosen)
     wanted = _initial_points(new.initial_points, loaded)
     models = _store(place, new.store)
     reference = largest(loaded, explored, place.cache)
@@ -100,8 +103,9 @@ def search(
         room.wait(watch)
         room.prepare()
         file = exporting.result()
+        runtimes = by_name(loaded.runtimes or (ONE_THREAD,))
         measurers, measured = Measurers.calibrate(
-            models, file, reference.rows, reference.comes_trained, chosen.measure_on
+            models, file, reference.rows, reference.comes_trained, runtimes, timed_at
         )
         known_of_it = reference.known(measured)
         is_due = needs_training([*wanted_end, *loaded.conditions], known_of_it)
@@ -121,6 +125,8 @@ def search(
             warm_start=new.warm_start or "",
             reference=known_of_it,
             reference_params=point,
+            runtimes=loaded.runtimes,
+            measured_on=measurers.kind,
         )
         kept = (settings, text, file, known, database)
         study = _created(place, new.name, source.name, lambda folder: studies.create(folder, *kept))
@@ -160,6 +166,8 @@ def _go_on(search: Search, chosen: Options, watch: Watch | None) -> Search:
     space = study_space(study)
     validate(space)
     check_data(study)
+    on_runtimes = replace(space, runtimes=study.settings.runtimes)
+    timed_at = chosen_runtimes.where(on_runtimes, chosen, study.settings.measured_on)
     make_writable(place)
     models = Store(place.store)
     models.identify()
@@ -173,7 +181,7 @@ def _go_on(search: Search, chosen: Options, watch: Watch | None) -> Search:
         room.wait(watch)
         clock = Clock(chosen.budget(), *spent_seconds(study))
         room.prepare()
-        measurers = Measurers.of(models, study.timed_beside, chosen.measure_on)
+        measurers = Measurers.of(models, study.timed_beside, timed_at)
         return run.run(search, space, room, measurers, clock, watch)
 
 
@@ -217,14 +225,6 @@ def _store(home: Home, url: str | None) -> Store:
     models.identify()
     home.use_store(models.url)
     return models
-
-
-def _fixed(source: SpaceSource, new: NewSearch) -> dict[str, str]:
-    """The leaves of a space that the options fix, by their paths."""
-    fixed = dict(new.sets or {})
-    if new.seed is not None:
-        fixed["seed"] = str(new.seed)
-    return fixed | _parallelism(space_file.load(source.text, fixed, source.where), new)
 
 
 def _watch() -> Watch:
@@ -276,25 +276,6 @@ def _known(warm_start: str | None, home: Home, space: Space) -> list[dict[str, o
     if warm_start is None:
         return []
     return warm.keep(warm.earlier(open_study(home, warm_start), space))
-
-
-def _parallelism(space: Space, new: NewSearch) -> dict[str, str]:
-    """The leaves that `--workers-per-trial` and `--parallelism` fix, of all steps that train."""
-    workers, parallelism = new.workers_per_trial, new.parallelism
-    if workers is None and parallelism is None:
-        return {}
-    import_choices()
-    known = [name for name in choices(Parallelism) if name != "SingleDevice"]
-    if parallelism is not None and parallelism not in known:
-        raise UserError(unknown("parallelism", parallelism, known))
-    value = {"type": parallelism or "DataParallel", "num_workers": workers or 2}
-    labels = {
-        step.label
-        for config in explore(space).configs
-        for step in config.recipe
-        if any(f.name == "parallelism" for f in fields(step))
-    }
-    return {f"recipe.{label}.parallelism": json.dumps(value) for label in sorted(labels)}
 
 
 def _in_background(work: Callable[[], T]) -> Future[T]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from automl.engine.standalone_script import standalone_script
+from automl.measure.standalone_script import standalone_script
 from automl.predictor import script
 from automl.predictor.load import READERS
 

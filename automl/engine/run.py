@@ -24,7 +24,7 @@ from automl.engine.phases import Phases
 from automl.engine.refit import Refitter
 from automl.engine.room import Room
 from automl.engine.search_options import Options
-from automl.engine.searches import Search, stop_file
+from automl.engine.searches import Search
 from automl.engine.watch import Watch, guarded
 from automl.faults import Faults
 from automl.home import Home
@@ -57,7 +57,7 @@ def run(
     with (
         run_lock.hold(study.folder),
         announced(study.name, user_name(), str(home.path)),
-        stop_request.listening(stop_file(study)) as interrupted,
+        stop_request.listening(stop_request.file_in(study.folder)) as interrupted,
     ):
         plan = room.plan()
         plan.check()
@@ -69,8 +69,8 @@ def run(
         live = LiveSearch(home, phases, tracker, watch, room)
         if options.address is not None or room.request.gpus:
             watch.planned(plan.summary())
-        if measurers.left_out:
-            watch.found([measurers.left_out])
+        if measurers.notes:
+            watch.found(measurers.notes)
         watch.began(study, planned[0], clock.budget)
         study.forget()
         try:

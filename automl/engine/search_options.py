@@ -17,6 +17,7 @@ from automl.engine.budget_options import BUDGETS, RUN, START, Budgets, Count, No
 from automl.engine.declared_options import Declared, Shown, checked, options_of
 from automl.engine.wishes import DATA, MODEL, Choice, OwnData, TakenAs
 from automl.errors import UserError, unknown
+from automl.space.runtime import Runtime
 
 GENERAL = "Options"
 MACHINE, SEARCH, STORAGE = "Machine", "Search", "Storage"
@@ -75,6 +76,27 @@ class Options(Budgets):
             "Take latency only on the nodes that carry this label, a resource in Ray's words: e.g. "
             "pi for nodes begun by `ray start --resources '{\"pi\": 1}'`.",
             "the kind of machine that most nodes are of",
+        ),
+    ] = None
+    measure_over: Annotated[
+        str | None,
+        Shown(
+            MACHINE,
+            "Take latency on another machine, over SSH: a device such as the one that the model "
+            "is for. It needs numpy and onnxruntime.",
+            "the machines of the search",
+            (*RUN, "check"),
+            metavar="ssh:USER@HOST",
+        ),
+    ] = None
+    measure_python: Annotated[
+        str | None,
+        Shown(
+            MACHINE,
+            "Take latency with another Python and its onnxruntime, here or over SSH.",
+            "this one; over SSH python3",
+            (*RUN, "check"),
+            metavar="PATH",
         ),
     ] = None
     reuse: Annotated[
@@ -164,6 +186,19 @@ class NewSearch:
             (*START, "check"),
             flag="--set",
             metavar="PATH=VALUE",
+            reads=list[str],
+        ),
+    ] = None
+    runtimes: Annotated[
+        Sequence[Runtime | str] | None,
+        Shown(
+            SEARCH,
+            "Take latency on this runtime, too, e.g. openvino, or onnxruntime:threads=4,batch=8; "
+            "the first one gives latency_ms; repeatable.",
+            "the space's, or onnxruntime on one thread",
+            (*START, "check"),
+            flag="--runtime",
+            metavar="RUNTIME",
             reads=list[str],
         ),
     ] = None

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl import user_code
+from automl.engine import stop_request
+from automl.engine.study_space import check_data, study_space
 from automl.errors import UserError, unknown
 from automl.home import Home
 from automl.quality import METRICS
-from automl.space import space_file
 from automl.space.sampling import WHOLE, rebuild
-from automl.space.space import Space, TrialConfig
+from automl.space.space import TrialConfig
 from automl.study import glance, run_lock, selection
 from automl.study.overview import Overview, member
 from automl.study.record import TrialRecord
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from plotly.graph_objects import Figure
 
-    from automl.engine.export_dir import Exported, TestFigures
+    from automl.engine.export_dir import Exported
+    from automl.engine.export_figures import TestFigures
     from automl.explain.findings import Explanation
     from automl.tracking.registry import Shipped
 
@@ -70,14 +72,14 @@ class Search:
         prefer: str | None = None,
         where: str | None = None,
         trial: str | None = None,
+        runtime: str | None = None,
     ) -> Member:
         """The model of the front that is best in a figure, by default in the first objective.
 
         The wishes are those of `export`. Raises UserError when no model is as wished.
         """
-        record = selection.choose(
-            self.study, trial=trial, best=figure, knee=knee, prefer=prefer, where=where
-        )
+        wish = {"trial": trial, "prefer": prefer, "where": where, "runtime": runtime}
+        record = selection.choose(self.study, best=figure, knee=knee, **wish)
         return member(record)
 
     def plot(self, x: str = "size_bytes", y: str | None = None) -> Figure:
@@ -106,27 +108,32 @@ class Search:
         trial: str | None = None,
         formats: Sequence[str] = (),
         opset: int | None = None,
+        onnxruntime_web: Path | None = None,
+        runtime: str | None = None,
     ) -> Exported:
         """Write one model of the front, measured on the test rows, into a folder.
 
-        `formats` are those beside ONNX, `opset` the operators that the ONNX file may use. In
-        MLflow that model is the champion then. Raises UserError when no model is as wished, one
-        cannot be written so, or the folder cannot be written.
+        `formats` are those beside ONNX, `opset` the operators that the ONNX file may use,
+        `onnxruntime_web` a copy of that package. In MLflow that model is the champion then. Raises
+        UserError when no model is as wished, its file has changed or the gate refuses it now, one
+        cannot be written so, or the folder holds other files or cannot be written.
         """
         from automl.engine import export_dir, taken_away
         from automl.export.formats import asked_for
         from automl.tracking import publish
 
+        study = self.study
         others = asked_for(formats)
+        export_dir.check_folder(Path(out))
         record = selection.choose(
-            self.study, trial=trial, best=best, knee=knee, prefer=prefer, where=where
+            study, trial=trial, best=best, knee=knee, prefer=prefer, where=where, runtime=runtime
         )
         check_data(self.study)
         file = self._file(record)
-        config, cache = self.config(record), self.home.cache
-        wanted = taken_away.Wanted(file, others, opset)
+        config = self.config(record)
+        wanted = taken_away.Wanted(file, others, opset, onnxruntime_web)
         taken = taken_away.taken(self.study.name, record, config, self.home, wanted)
-        exported = export_dir.export(self.study, record, config, cache, taken, Path(out))
+        exported = export_dir.export(self.study, record, config, self.home, taken, Path(out))
         # A user who may only read the home can still take a model.
         with contextlib.suppress(OSError):
             self.study.set_attribute("exported", record.trial_id)
@@ -142,6 +149,7 @@ class Search:
         prefer: str | None = None,
         where: str | None = None,
         trial: str | None = None,
+        runtime: str | None = None,
         html: str | Path | None = None,
         say: Callable[[str], None] = lambda sentence: None,
     ) -> Explanation:
@@ -153,8 +161,9 @@ class Search:
         from automl.explain import explanation
 
         knee = knee or not (best or prefer or trial)
+        study = self.study
         record = selection.choose(
-            self.study, trial=trial, best=best, knee=knee, prefer=prefer, where=where
+            study, trial=trial, best=best, knee=knee, prefer=prefer, where=where, runtime=runtime
         )
         check_data(self.study)
         why = f"best in {best}" if best else f"preferred by {prefer}" if prefer else "as asked for"
@@ -170,12 +179,12 @@ class Search:
 
     def test_figures(self, record: TrialRecord) -> TestFigures:
         """A model's figures on the test rows, which the search has not seen."""
-        from automl.engine import export_dir
+        from automl.engine import export_figures
 
         check_data(self.study)
-        return export_dir.test_figures(
-            record, self.config(record), self.home.cache, self._file(record)
-        )
+        config, beside = self.config(record), export_figures.alone_here(self.study.settings)
+        file, cache = self._file(record), self.home.cache
+        return export_figures.test_figures(record, config, cache, file, beside)
 
     def shipped(self, record: TrialRecord) -> Shipped | None:
         """A model's file, with a row to try it with; None when file or data are gone."""
@@ -202,16 +211,9 @@ class Search:
         return Shipped(file, data.train.inputs[:1])
 
     def _file(self, record: TrialRecord) -> bytes:
-        from automl.store import Store
+        from automl.engine.trial_file import trial_file
 
-        assert record.result is not None
-        file = Store(self.home.store).read(record.result.key, "model.onnx")
-        if file is None:
-            raise UserError(
-                f"the file of trial {record.trial_id} is no longer in the store "
-                f"{self.home.store}; run the search again to make it"
-            )
-        return file
+        return trial_file(record, self.home)
 
 
 def open_study(home: Home, name: str) -> Study:
@@ -262,34 +264,5 @@ def stop(home: Home, name: str) -> bool:
     study = open_study(home, name)
     if not run_lock.is_held(study.folder):
         return False
-    stop_file(study).touch()
+    stop_request.file_in(study.folder).touch()
     return True
-
-
-def study_space(study: Overview) -> Space:
-    """The space of a search, from its own copy of the file."""
-    settings = study.settings
-    return space_file.load(study.space_text, settings.fixed, settings.space_name, settings.folder)
-
-
-def check_data(study: Study) -> None:
-    """Raise UserError where a search's data is no longer what it was when the search began.
-
-    Its trials have learned from rows that the changed data may hold for testing.
-    """
-    from automl.space.exploring import explore
-    from automl.study.propose import warm_start
-
-    before, explored = study.settings.datasets, explore(study_space(study))
-    if not before or warm_start.datasets(explored) == before:
-        return
-    sources = ", ".join(dict.fromkeys(str(config.dataset) for config in explored.configs))
-    raise UserError(
-        f"the data has changed since the search {study.name!r} began: {sources} holds other rows "
-        "now; put the earlier data back, or start a new search"
-    )
-
-
-def stop_file(study: Study) -> Path:
-    """The file whose presence asks the live run to end."""
-    return study.folder / "stop"

@@ -9,6 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 
+def file_in(folder: Path) -> Path:
+    """The file in a search's folder whose presence asks the live run to end."""
+    return folder / "stop"
+
+
 @contextlib.contextmanager
 def listening(file: Path) -> Iterator[Callable[[], bool]]:
     """Give a function that tells whether the search was asked to end: by a signal, or the file.

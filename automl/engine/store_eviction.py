@@ -8,7 +8,8 @@ import json
 import platform
 
 from automl import user_code
-from automl.engine.searches import open_studies, study_space
+from automl.engine.searches import open_studies
+from automl.engine.study_space import study_space
 from automl.errors import UserError
 from automl.home import Home
 from automl.measure.kept_timings import calibration
@@ -56,7 +57,7 @@ def _needed(home: Home) -> set[str]:
     needed = set()
     for study in open_studies(home):
         needed |= {record.result.key for record in study.front().unbeaten if record.result}
-        needed.add(calibration(study.timed_beside))
+        needed |= {calibration(reference) for reference in study.timed_beside.values()}
         # A search whose data is gone cannot go on, and needs nothing for it.
         with contextlib.suppress(UserError):
             needed |= _unfinished(study)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from automl.engine.declared_options import Shown
@@ -89,6 +90,16 @@ class Choice:
             CHOOSE,
         ),
     ] = None
+    runtime: Annotated[
+        str | None,
+        Shown(
+            MODEL,
+            "Choose from the front on this runtime, e.g. openvino: its latency stands in the place "
+            "of that on the others.",
+            "the front of all objectives",
+            CHOOSE,
+        ),
+    ] = None
     trial: Annotated[str | None, Shown(MODEL, "Take this trial, e.g. 0012.", "none", CHOOSE)] = None
 
 
@@ -101,7 +112,7 @@ class TakenAs:
         Shown(
             MODEL,
             "Formats to write beside model.onnx, repeatable: onnx (that alone), pt2 "
-            "(torch.export), executorch, litert, or all of these.",
+            "(torch.export), executorch, litert, web (a folder for browsers), or all of these.",
             "onnx",
             TAKE,
             flag="--format",
@@ -115,6 +126,15 @@ class TakenAs:
             MODEL,
             "ONNX operator set of model.onnx, for a runtime that knows no newer one.",
             "20, as it was measured",
+            TAKE,
+        ),
+    ] = None
+    onnxruntime_web: Annotated[
+        Path | None,
+        Shown(
+            MODEL,
+            "With --format web: a copy of the npm package onnxruntime-web, its archive or folder.",
+            "fetched from npm's registry, once",
             TAKE,
         ),
     ] = None

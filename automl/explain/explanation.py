@@ -112,7 +112,7 @@ def _runner(study: Study, home: Home) -> RecipeRunner:
     options = study.attribute("options", {})
     return RecipeRunner(
         store=Store(home.store),
-        time_file=timer(study.timed_beside),
+        time_file=timer(next(iter(study.timed_beside.values()))),
         cache=home.cache,
         space_source=user_code.fingerprint(study.space_text),
         wants_gpu=bool(options.get("gpus_per_trial")),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from automl.errors import UserError, unknown
-from automl.export import executorch, litert, pt2
+from automl.export import executorch, litert, pt2, web
 from automl.export.taken import Chosen, Made
 
 ONNX, ALL = "onnx", "all"
@@ -28,6 +28,7 @@ FORMATS: dict[str, Format] = {
     "pt2": Format(pt2.make),
     "executorch": Format(executorch.make, executorch.check),
     "litert": Format(litert.make, litert.check),
+    "web": Format(web.make),
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from automl.data.dataset import Data
@@ -14,8 +14,9 @@ class Chosen:
     """A model that was chosen: its ONNX `file`, its trained and compressed `network`, and the rows
     that its trial saw.
 
-    `rows` is the text of `rows.json`, which tells how rows look; `name` is that of the search and
-    the trial, for people.
+    `rows` is the text of `rows.json`, which tells how rows look; one that `has_tokenizer` is made
+    of ids. `name` is that of the search and the trial, for people. `browser_runtime` gives the
+    files of onnxruntime-web.
     """
 
     name: str
@@ -23,6 +24,8 @@ class Chosen:
     network: Network
     data: Data
     rows: str
+    has_tokenizer: bool
+    browser_runtime: Callable[[], Mapping[str, bytes]]
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.errors import UserError, described
-from automl.measure.latency import Reference, timed
+from automl.measure.latency import Reference, alone, timed
 from automl.measure.machine import machine
 from automl.runtimes.onnx import (
     ONE_THREAD,
@@ -25,7 +25,7 @@ from automl.runtimes.onnx import (
     session,
     takes_columns,
 )
-from automl.runtimes.providers import CPU, provider_named
+from automl.runtimes.providers import CPU, left_to_others, provider_named
 
 
 @dataclass(frozen=True)
@@ -42,24 +42,21 @@ class FileTimes:
 
     def note(self, runtime: OnnxRuntime) -> str:
         """A sentence on what the provider does not run, or ""."""
-        others = {name: count for name, count in self.nodes.items() if name != runtime.provider}
-        if not others:
-            return ""
-        elsewhere = ", ".join(f"{count} by {name}" for name, count in others.items())
-        count = self.nodes.get(runtime.provider, 0)
-        return (
-            f"{self.file}: {runtime.provider} runs {count or 'none'} of its "
-            f"{sum(self.nodes.values())} nodes; {elsewhere}"
-        )
+        told = left_to_others(runtime.provider, self.nodes)
+        return f"{self.file}: {told}" if told else ""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """The files to time, how they are to be run, and how many rows make a call."""
+    """The files to time, and how they are to be run.
+
+    Where the latency and the load time of the first are known, `first_ms`, it is not timed by
+    itself.
+    """
 
     files: tuple[Path, ...]
     runtime: OnnxRuntime = ONE_THREAD
-    batch: int = 1
+    first_ms: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,6 @@ class TimedFiles:
 
     files: list[FileTimes]
     runtime: OnnxRuntime
-    batch: int
     machine: dict[str, str]
 
     @property
@@ -86,8 +82,7 @@ class TimedFiles:
         """Read what `as_json` made, as text."""
         told = json.loads(text)
         files = [FileTimes(**one) for one in told["files"]]
-        runtime = OnnxRuntime(**told["runtime"])
-        return cls(files, runtime, told["batch"], told["machine"])
+        return cls(files, OnnxRuntime(**told["runtime"]), told["machine"])
 
 
 def file_times(wanted: Wanted) -> TimedFiles:
@@ -95,41 +90,53 @@ def file_times(wanted: Wanted) -> TimedFiles:
 
     Raises UserError when a file is not there, cannot be loaded, or cannot be run on random rows.
     """
-    reference, found = None, list[FileTimes]()
-    for path in wanted.files:
-        rows = _rows(path, wanted.batch)
+    runtime, known = wanted.runtime, wanted.first_ms
+    reference = alone(runtime)
+    if known:
+        reference = Reference(wanted.files[0].read_bytes(), *known, runtime)
+    found = list[FileTimes]()
+    for path in wanted.files[bool(known) :]:
+        rows = random_rows(path, runtime.batch)
         try:
-            timing = timed(path, rows, reference, runtime=wanted.runtime)
-            nodes = nodes_by_provider(path, wanted.runtime, rows)
+            timing = timed(path, rows, reference)
+            nodes = nodes_by_provider(path, runtime, rows)
         except Exception as error:
             raise UserError(f"onnxruntime cannot run {path}: {described(error)}") from None
         errors = {"load_ms": timing.load.error, "latency_ms": timing.latency.error}
         times = timing.load.value, timing.latency.value
         found.append(FileTimes(str(path), path.stat().st_size, *times, errors, nodes))
-        if reference is None:
-            reference = Reference(path.read_bytes(), times[1], times[0])
-    return TimedFiles(found, wanted.runtime, wanted.batch, machine())
+        if not reference.file:
+            reference = Reference(path.read_bytes(), times[1], times[0], runtime)
+    return TimedFiles(found, runtime, machine())
 
 
 def main() -> None:
     """Run `python -m automl.measure`, or what is made of it for another machine. Exit 2 is the
     user's mistake."""
     parser = argparse.ArgumentParser(description="Time ONNX files; prints one JSON object.")
-    parser.add_argument("files", nargs="+", type=Path, help="exported .onnx files")
+    parser.add_argument("files", nargs="*", type=Path, help="exported .onnx files")
     parser.add_argument("--provider", default=CPU, help="an execution provider of onnxruntime")
     parser.add_argument("--threads", type=int, default=1, help="threads of the processor")
     parser.add_argument("--batch", type=int, default=1, help="rows of a call")
+    parser.add_argument(
+        "--first-ms",
+        type=float,
+        nargs=2,
+        metavar=("LATENCY", "LOAD"),
+        help="times of the first file, where they are known",
+    )
     given = parser.parse_args()
+    how = {"threads": given.threads, "batch": given.batch}
     try:
-        runtime = OnnxRuntime(provider_named(given.provider), given.threads)
-        wanted = Wanted(tuple(given.files), runtime, given.batch)
+        runtime = OnnxRuntime(provider_named(given.provider), **how)
+        wanted = Wanted(tuple(given.files), runtime, given.first_ms and tuple(given.first_ms))
         print(json.dumps(file_times(wanted).as_json()))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
 
 
-def _rows(path: Path, batch: int) -> NDArray[np.float64]:
+def random_rows(path: Path, batch: int) -> NDArray[np.float64]:
     """Random rows (batch, ...) of the shape that a file takes."""
     if not path.is_file():
         raise UserError(f"there is no file {path}; check the path")

@@ -87,7 +87,7 @@ def _answers(
     one core of this machine gives them."""
     try:
         session = onnx.session(file)
-        outputs = onnx.run(onnx.session(file, runtime), inputs)
+        outputs = onnx.run(onnx.session(file, runtime.provider, runtime.threads), inputs)
         rows = [inputs[i : i + 1] for i in range(num_alone)]
         if onnx.takes_shorter(session):
             rows = [row[:, :length] for row, length in zip(rows, lengths(inputs))]

@@ -11,14 +11,15 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from automl.runtimes.onnx import ONE_THREAD, OnnxRuntime, Session, fed, row_shape, session
+from automl.runtimes.onnx import ONE_THREAD
+from automl.space.runtime import Call, Loaded, Runtime
 
 ROUNDS = 100
 QUANTILE = 0.1
@@ -34,7 +35,8 @@ LATENCY_FLOOR, LOAD_FLOOR = 0.006, 0.02
 
 @dataclass(frozen=True)
 class Reference:
-    """A file that is measured in turn with each other file, and its own figures at the beginning.
+    """A file that is measured in turn with each other file on a runtime, and its own figures
+    there at the beginning; no bytes where there is none.
 
     `load_ms` is 0 where they are not known: then load times are told as they are.
     """
@@ -42,6 +44,7 @@ class Reference:
     file: bytes
     latency_ms: float
     load_ms: float = 0.0
+    runtime: Runtime = ONE_THREAD
 
 
 @dataclass(frozen=True)
@@ -54,14 +57,45 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Timing:
-    """The times of a file in milliseconds: of one row on one thread, and of loading.
+    """The times of a file in milliseconds on a runtime: of one call, and of loading.
 
-    `note` is what the user should know of how they were taken.
+    `note` is what the user should know of how they were taken, `others` are the times on further
+    runtimes by their names, and `machine` is the kind of machine that took them.
     """
 
     latency: Estimate
     load: Estimate
     note: str = ""
+    others: Mapping[str, Timing] = field(default_factory=dict)
+    machine: str = ""
+
+    @property
+    def figures(self) -> dict[str, Estimate]:
+        """The times by the names of their figures, those on further runtimes with theirs before."""
+        further = {
+            f"{name}/{figure}": estimate
+            for name, own in self.others.items()
+            for figure, estimate in own.figures.items()
+        }
+        return {"latency_ms": self.latency, "load_ms": self.load, **further}
+
+
+def alone(runtime: Runtime = ONE_THREAD) -> Reference:
+    """No file to be timed in turn with: times on a runtime are told as they are."""
+    return Reference(b"", 0.0, runtime=runtime)
+
+
+def references(
+    file: bytes, figures: Mapping[str, float], runtimes: Mapping[str, Runtime]
+) -> dict[str, Reference]:
+    """A file as the reference on each runtime, by its name, of whose figures the first's are plain;
+    a load time that is missing is not known."""
+    found, prefix = dict[str, Reference](), ""
+    for name, runtime in runtimes.items():
+        prefix = f"{name}/" if found else ""
+        latency, load = figures[f"{prefix}latency_ms"], figures.get(f"{prefix}load_ms", 0.0)
+        found[name] = Reference(file, latency, load, runtime)
+    return found
 
 
 def timed(
@@ -69,56 +103,81 @@ def timed(
     row: NDArray[np.generic],
     reference: Reference | None = None,
     latency: Estimate | None = None,
-    runtime: OnnxRuntime = ONE_THREAD,
 ) -> Timing:
-    """The times of a file on raw rows (rows, ...), one as a rule, which are one call; a file whose
-    `latency` is known is loaded only.
+    """The times of a file on raw rows (rows, ...), repeated to as many as a call of the reference's
+    runtime takes; a file whose `latency` is known is loaded only.
 
-    With a reference they are the ratio to the reference's, times the reference's own at the
-    beginning.
+    With a reference they are the ratio to its times, times its own at the beginning.
     """
-    beside = reference or Reference(b"", 0.0)
-    files = [file, beside.file] if reference else [file]
+    beside = reference or alone()
+    runtime, files = beside.runtime, [file, *[beside.file] * bool(beside.file)]
+    rows = np.resize(row, (runtime.batch, *row.shape[1:]))
+    clock, rounds = _clock(runtime), 0
+
+    def block() -> Block:
+        nonlocal rounds
+        loaded, loads = _loaded(files, runtime)
+        if latency is not None:
+            return Block(loads)
+        own = [of_rows(rows) for of_rows in loaded]
+        rounds = rounds or _rounds(own, clock)
+        return Block(loads, latency_ms(own, rounds, clock))
+
+    return of_blocks(block, beside, latency)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Milliseconds of loading, and of a call where it was timed: of a file and of its reference, if
+    there is one."""
+
+    loads: list[float]
+    calls: list[float] = field(default_factory=list)
+
+
+def of_blocks(
+    block: Callable[[], Block], beside: Reference, latency: Estimate | None = None
+) -> Timing:
+    """The times of a file by as many blocks as make them sure; of a known `latency` those of
+    loading alone."""
     calls = _Blocks(beside.latency_ms, LATENCY_PRECISION, LATENCY_FLOOR)
     loads = _Blocks(beside.load_ms, LOAD_PRECISION, LOAD_FLOOR)
     decisive = calls if latency is None else loads
-    until, rounds = time.monotonic() + MOST_SECONDS, 0
+    until = time.monotonic() + MOST_SECONDS
     while len(loads.taken) < LEAST_BLOCKS or not (
         decisive.are_sure or len(loads.taken) == MOST_BLOCKS or time.monotonic() > until
     ):
-        sessions, took = _loaded(files, runtime)
-        loads.taken.append(took)
-        if latency is None:
-            rounds = rounds or _rounds(sessions, row, runtime)
-            calls.taken.append(latency_ms(sessions, row, rounds, runtime))
+        taken = block()
+        loads.taken.append(taken.loads)
+        if taken.calls:
+            calls.taken.append(taken.calls)
     return Timing(latency or calls.estimate(), loads.estimate())
 
 
-def latency_ms(
-    sessions: Sequence[Session],
-    row: NDArray[np.generic],
-    rounds: int = ROUNDS,
-    runtime: OnnxRuntime = ONE_THREAD,
-) -> list[float]:
-    """Milliseconds per call of each session, all taken in the same loop.
+def together(timings: Mapping[str, Timing]) -> Timing:
+    """The times of a file on several runtimes, by their names: the first's, with the others'."""
+    (_, first), *rest = timings.items()
+    notes = [first.note, *(f"on {name}: {own.note}" for name, own in rest if own.note)]
+    return replace(first, note="; ".join(filter(None, notes)), others=dict(rest))
 
-    `row` are the raw rows (rows, ...) of a call; a session that takes rows of another shape, such
-    as texts of another length, gets zeros. In each round every session is called once untimed and
-    once timed, in shuffled order. Where all work is one thread's, its own time leaves out what
-    other processes took.
+
+def latency_ms(
+    calls: Sequence[Call], rounds: int = ROUNDS, clock: Callable[[], float] = time.thread_time
+) -> list[float]:
+    """Milliseconds of each call, all taken in the same loop.
+
+    In each round each is made once untimed and once timed, in shuffled order. Where all work is
+    one thread's, its own time, the default, leaves out what other processes took.
     """
-    clock = _clock(runtime)
     rng = random.Random(0)
-    feeds = [(loaded, fed(loaded, _fitting(loaded, row))) for loaded in sessions]
-    times: list[list[float]] = [[] for _ in sessions]
-    order = list(range(len(sessions)))
+    times: list[list[float]] = [[] for _ in calls]
+    order = list(range(len(calls)))
     for _ in range(rounds):
         rng.shuffle(order)
         for i in order:
-            loaded, feed = feeds[i]
-            loaded.run(None, feed)
+            calls[i]()
             started = clock()
-            loaded.run(None, feed)
+            calls[i]()
             times[i].append((clock() - started) * 1e3)
     return [float(np.quantile(taken, QUANTILE)) for taken in times]
 
@@ -151,31 +210,22 @@ class _Blocks:
         return float(middle), float(1.2533 * spread / math.sqrt(len(figures)))
 
 
-def _loaded(
-    files: Sequence[bytes | Path], runtime: OnnxRuntime
-) -> tuple[list[Session], list[float]]:
-    """Sessions of files, and the milliseconds that each took to load."""
-    sessions, took, clock = [], [], _clock(runtime)
+def _loaded(files: Sequence[bytes | Path], runtime: Runtime) -> tuple[list[Loaded], list[float]]:
+    """Files as they are loaded, and the milliseconds that each took."""
+    loaded, took, clock = [], [], _clock(runtime)
     for file in files:
         started = clock()
-        sessions.append(session(file, runtime))
+        loaded.append(runtime.load(file))
         took.append((clock() - started) * 1e3)
-    return sessions, took
+    return loaded, took
 
 
-def _clock(runtime: OnnxRuntime) -> Callable[[], float]:
+def _clock(runtime: Runtime) -> Callable[[], float]:
     return time.thread_time if runtime.is_one_thread else time.perf_counter
 
 
-def _rounds(sessions: Sequence[Session], row: NDArray[np.generic], runtime: OnnxRuntime) -> int:
+def _rounds(calls: Sequence[Call], clock: Callable[[], float]) -> int:
     """The rounds of a block: as many as its time allows, within limits."""
-    clock = _clock(runtime)
     started = clock()
-    latency_ms(sessions, row, 1, runtime)
+    latency_ms(calls, 1, clock)
     return max(LEAST_ROUNDS, min(MOST_ROUNDS, int(BLOCK_SECONDS / max(clock() - started, 1e-6))))
-
-
-def _fitting(loaded: Session, row: NDArray[np.generic]) -> NDArray[np.generic]:
-    """The rows, or as many of zeros where their shape is not one that the session takes."""
-    shape = len(row), *row_shape(loaded)
-    return row if shape == row.shape else np.zeros(shape, row.dtype)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple, TypeAlias
+from typing import ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,19 +14,31 @@ from numpy.typing import NDArray
 from automl import quality
 from automl.config import Config
 from automl.measure.compressed_bytes import compressed_bytes
-from automl.measure.latency import Reference, Timing, timed
+from automl.measure.latency import Reference, Timing, alone, timed, together
+from automl.measure.work import work
 from automl.runtimes import onnx
+from automl.runtimes.onnx import ONE_THREAD
 from automl.standard_errors import standard_errors
+
+LATER = {"macs": None, "peak_activation_bytes": None}
+LATER_FIGURES = ("compressed_bytes", *LATER)
+"""Figures that older versions did not measure."""
 
 
 @dataclass(frozen=True)
 class Measurement(Config):
     """Figures of an exported file: `quality` holds every metric of the task.
 
-    `latency_ms` is of one row on one thread. `uncertainty` holds the standard error of each figure
-    that has one, in the figure's own unit; a figure that is not in it is exact.
-    `compressed_bytes` are None where older versions measured.
+    `latency_ms` is of a call on the first runtime, by default of one row on one thread, `further`
+    are the figures on other runtimes, such as `openvino/latency_ms`, and `machine` is the kind of
+    machine that took the times. `uncertainty` holds the standard error of each figure that has
+    one, in the figure's own unit; a figure that is not in it is exact.
+    `macs` are the multiply-accumulates for one row. `compressed_bytes`, `macs` and
+    `peak_activation_bytes` are None, and the `sha256` of the file is empty, where older versions
+    measured.
     """
+
+    later_fields: ClassVar = {"further": {}, "machine": "", "sha256": "", **LATER}
 
     quality: dict[str, float]
     size_bytes: int
@@ -34,17 +47,23 @@ class Measurement(Config):
     train_seconds: float = 0.0
     compressed_bytes: int | None = None
     uncertainty: dict[str, float] = field(default_factory=dict)
+    further: dict[str, float] = field(default_factory=dict)
+    machine: str = ""
+    sha256: str = ""
+    macs: int | None = None
+    peak_activation_bytes: int | None = None
 
     @property
     def figures(self) -> dict[str, float]:
         """All figures by name, the metrics among them."""
-        compressed = self.compressed_bytes
+        later = {name: getattr(self, name) for name in LATER_FIGURES}
         return {
             **self.quality,
             "size_bytes": self.size_bytes,
-            **({} if compressed is None else {"compressed_bytes": compressed}),
+            **{name: value for name, value in later.items() if value is not None},
             "latency_ms": self.latency_ms,
             "load_ms": self.load_ms,
+            **self.further,
             "train_seconds": self.train_seconds,
         }
 
@@ -70,16 +89,22 @@ def metrics(answers: NDArray[np.generic], targets: NDArray[np.generic]) -> Metri
     return Metrics(quality.measured(answers, targets), standard_errors(answers, targets))
 
 
-def measurement(file: bytes, known: Metrics, timing: Timing) -> Measurement:
-    """The figures of a file of which its metrics and its times are known."""
-    times = {"latency_ms": timing.latency.error, "load_ms": timing.load.error}
+def measurement(
+    file: bytes, known: Metrics, timing: Timing, row: NDArray[np.generic]
+) -> Measurement:
+    """The figures of a file of which its metrics, its times and a raw row (1, ...) are known."""
+    times = timing.figures
     return Measurement(
         quality=known.figures,
         size_bytes=len(file),
         latency_ms=timing.latency.value,
         load_ms=timing.load.value,
         compressed_bytes=compressed_bytes(file),
-        uncertainty={**known.errors, **times},
+        uncertainty={**known.errors, **{name: own.error for name, own in times.items()}},
+        further={name: own.value for name, own in times.items() if "/" in name},
+        machine=timing.machine,
+        sha256=hashlib.sha256(file).hexdigest(),
+        **work(file, row)._asdict(),
     )
 
 
@@ -87,14 +112,15 @@ def measure(
     file: bytes,
     inputs: NDArray[np.generic],
     targets: NDArray[np.generic],
-    reference: Reference | None = None,
+    beside: Mapping[str, Reference] | None = None,
 ) -> Measurement:
-    """Quality on the rows given, size, latency and load time of a file.
+    """Quality on the rows given, size, latency and load time of a file, the times beside the
+    reference on each runtime, by its name; by default alone on one thread.
 
     `inputs` are raw rows (rows, ...), `targets` class numbers (rows,), or numbers
-    (rows, outputs). With a reference times are the ratio to the reference's, times the
-    reference's at the beginning: figures taken hours apart on a busy machine stay comparable.
+    (rows, outputs).
     """
-    answers = onnx.run(onnx.session(file), inputs)
-    own = metrics(answers, targets)
-    return measurement(file, own, timed(file, inputs[:1], reference))
+    own = metrics(onnx.run(onnx.session(file), inputs), targets)
+    on = beside or {ONE_THREAD.name: alone()}
+    taken = {name: timed(file, inputs[:1], reference) for name, reference in on.items()}
+    return measurement(file, own, together(taken), inputs[:1])

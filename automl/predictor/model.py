@@ -113,4 +113,6 @@ def _row_format(folder: Path, columns: Mapping[str, Sequence[str]]) -> RowFormat
         text=told["text"],
         columns=columns,
         tokenizer=str(tokenizer) if tokenizer.is_file() else "",
+        # Earlier exports do not tell.
+        largest=told.get("largest", 0.0),
     )

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from automl.predictor.model import Model
+from automl.web.folder import About
 
 
-def described(model: Model) -> dict[str, object]:
-    """A model's rows and answers: what the page is made of."""
+def described(model: Model) -> About:
+    """A model's rows and answers: what the page to try it is made of."""
     form = model.form
-    return {
-        "name": model.folder.name,
-        "kind": form.kind,
-        "columns": {name: list(categories) for name, categories in form.columns.items()},
-        "input_shape": list(form.input_shape),
-        "text": form.text,
-        "classes": list(model.classes),
-        "num_outputs": model.num_outputs,
-    }
+    return About(model.folder.name, form.told(), form.columns, model.classes, model.num_outputs)
 
 
 def operation(model: Model) -> dict[str, object]:

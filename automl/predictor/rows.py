@@ -26,6 +26,7 @@ class RowFormat:
     file's input; `input_shape` is that in which the network sees the row, such as
     (channels, height, width) of an image. `columns` are a table's, each with its categories.
     `text` names the column with the text; `tokenizer` is the path of what makes ids of it, if any.
+    `largest` is the value of white in pictures of one channel, which may be drawn; 0 of others.
     """
 
     kind: str
@@ -34,11 +35,16 @@ class RowFormat:
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
     text: str = "text"
     tokenizer: str = ""
+    largest: float = 0.0
+
+    def told(self) -> dict[str, object]:
+        """The object of `rows.json`; columns stand in the model's file, the tokenizer beside it."""
+        kept = ("kind", "row_shape", "input_shape", "text", "largest")
+        return {name: getattr(self, name) for name in kept}
 
     def to_json(self) -> str:
-        """The text of `rows.json`; columns stand in the model's file, the tokenizer beside it."""
-        kept = ("kind", "row_shape", "input_shape", "text")
-        return json.dumps({name: getattr(self, name) for name in kept}, indent=1)
+        """The text of `rows.json`."""
+        return json.dumps(self.told(), indent=1)
 
 
 @dataclass(frozen=True, eq=False)

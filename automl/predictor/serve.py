@@ -20,9 +20,10 @@ from automl.errors import UserError
 from automl.predictor.model import Model
 from automl.predictor.request_schema import described, operation
 from automl.predictor.script import every_answer
+from automl.web.folder import PAGE_FILES, PAGES
 
 LOOPBACK = ("127.0.0.1", "localhost")
-PAGES = Path(__file__).parent / "pages"
+DOCS = Path(__file__).parent / "pages" / "docs.html"
 # A page takes nothing from elsewhere, and sends nothing there.
 POLICY = "default-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; frame-ancestors 'none'"
 
@@ -75,9 +76,14 @@ def application(model: Model, max_bytes: int, host: str = LOOPBACK[0]) -> FastAP
     def page() -> str:
         return (PAGES / "try.html").read_text()
 
+    @app.get("/{part}.css", include_in_schema=False)
+    @app.get("/{part}.js", include_in_schema=False)
+    def part_of_page(request: Request) -> Response:
+        return _part(request.url.path.removeprefix("/"))
+
     @app.get("/docs", response_class=HTMLResponse, include_in_schema=False)
     def docs() -> str:
-        return (PAGES / "docs.html").read_text()
+        return DOCS.read_text()
 
     @app.get("/health", summary="Tell that the server answers")
     def health() -> dict[str, str]:
@@ -85,7 +91,7 @@ def application(model: Model, max_bytes: int, host: str = LOOPBACK[0]) -> FastAP
 
     @app.get("/model", summary="Tell what rows the model takes and what it answers")
     def about() -> dict[str, object]:
-        return described(model)
+        return described(model).as_json()
 
     @app.post("/predict", summary="Predict rows", openapi_extra=operation(model))
     async def predict(request: Request, name: str = "") -> dict[str, object]:
@@ -97,6 +103,15 @@ def application(model: Model, max_bytes: int, host: str = LOOPBACK[0]) -> FastAP
             raise HTTPException(422, str(error)) from None
 
     return app
+
+
+def _part(name: str) -> Response:
+    """A part of the page. Raises HTTPException where it has none of this name."""
+    files = {**{part: part for part in PAGE_FILES}, "ask.js": "ask_server.js"}
+    if name not in files:
+        raise HTTPException(404, f"there is no {name}")
+    kind = "text/css" if name.endswith(".css") else "text/javascript"
+    return Response((PAGES / files[name]).read_text(), media_type=kind)
 
 
 async def _body(request: Request, max_bytes: int) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -13,7 +14,17 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from automl.data.arrays import MAX_ANSWERED, answered_at_once
-from automl.runtimes.providers import CPU, ENDING, Providers, placed, set_up
+from automl.errors import UserError
+from automl.runtimes.providers import (
+    CPU,
+    ENDING,
+    left_to_others,
+    placed,
+    provider_named,
+    set_up,
+    spelled,
+)
+from automl.space.runtime import Call, Loaded, Runtime
 
 VERSION: str = onnxruntime.__version__
 Session: TypeAlias = onnxruntime.InferenceSession
@@ -66,26 +77,55 @@ def row_shape(loaded: Session) -> tuple[int, ...]:
     return tuple(size if isinstance(size, int) else longest for size in sizes)
 
 
+def session(file: bytes | Path, provider: str = CPU, threads: int = 1) -> Session:
+    """Load a file from its bytes or its path. Raises what onnxruntime raises."""
+    model = file if isinstance(file, bytes) else str(file)
+    return Session(model, _options(threads), providers=set_up(provider, threads))
+
+
 @dataclass(frozen=True)
-class OnnxRuntime:
-    """onnxruntime with an execution provider, such as CUDA or OpenVINO, and threads."""
+class OnnxRuntime(Runtime):
+    """onnxruntime with an execution provider, such as CUDA or OpenVINO, on so many threads.
+
+    `provider` is onnxruntime's name without its ending.
+    """
 
     provider: str = CPU
-    threads: int = 1
+
+    @property
+    def name(self) -> str:
+        return "onnxruntime" if self.provider == CPU else self.provider.lower()
 
     @property
     def is_one_thread(self) -> bool:
-        """True where the thread that asks does all the work."""
         return self.provider == CPU and self.threads == 1
+
+    def check_ranges(self) -> None:
+        super().check_ranges()
+        if (own := spelled(self.provider)) != self.provider:
+            raise UserError(f"{self.provider!r} is no provider of onnxruntime; write {own!r}")
+
+    def check_here(self) -> None:
+        provider_named(self.provider)
+
+    def load(self, file: bytes | Path) -> Loaded:
+        return partial(_call, session(file, self.provider, self.threads))
+
+    def note(self, file: bytes | Path, rows: NDArray[np.generic]) -> str:
+        if self.provider == CPU:
+            return ""
+        return left_to_others(self.provider, nodes_by_provider(file, self, rows))
 
 
 ONE_THREAD = OnnxRuntime()
 
 
-def session(file: bytes | Path, runtime: OnnxRuntime = ONE_THREAD) -> Session:
-    """Load a file from its bytes or its path. Raises what onnxruntime raises."""
-    model = file if isinstance(file, bytes) else str(file)
-    return Session(model, _options(runtime.threads), providers=_providers(runtime))
+def _call(loaded: Session, rows: NDArray[np.generic]) -> Call:
+    """A call with these rows, or with as many of zeros where their shape, such as texts of another
+    length, is not one that the session takes."""
+    shape = len(rows), *row_shape(loaded)
+    fitting = rows if shape == rows.shape else np.zeros(shape, rows.dtype)
+    return partial(loaded.run, None, fed(loaded, fitting))
 
 
 def nodes_by_provider(
@@ -93,7 +133,8 @@ def nodes_by_provider(
 ) -> dict[str, int]:
     """The number of nodes of a file that each provider runs for raw rows (rows, ...)."""
     feed = fed(session(file), inputs)
-    return placed(file, _options(runtime.threads), _providers(runtime), feed)
+    providers = set_up(runtime.provider, runtime.threads)
+    return placed(file, _options(runtime.threads), providers, feed)
 
 
 def _options(threads: int = 1) -> onnxruntime.SessionOptions:
@@ -103,16 +144,12 @@ def _options(threads: int = 1) -> onnxruntime.SessionOptions:
     return options
 
 
-def _providers(runtime: OnnxRuntime) -> Providers:
-    return set_up(runtime.provider, runtime.threads)
-
-
 def optimised(file: bytes) -> bytes:
     """The file as it runs on this machine, after the optimisations of loading."""
     options = _options()
     with tempfile.TemporaryDirectory() as folder:
         options.optimized_model_filepath = f"{folder}/optimised.onnx"
-        Session(file, options, providers=_providers(ONE_THREAD))
+        Session(file, options, providers=set_up(CPU, 1))
         return Path(options.optimized_model_filepath).read_bytes()
 
 

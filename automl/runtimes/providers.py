@@ -34,10 +34,10 @@ def is_available(provider: str) -> bool:
     return provider + ENDING in onnxruntime.get_available_providers()
 
 
-def provider_named(name: str) -> str:
-    """A provider's name as onnxruntime spells it, without its ending.
+def spelled(name: str) -> str:
+    """A provider's name as onnxruntime spells it, without its ending, be it here or not.
 
-    Raises UserError when there is none of this name, or the installed onnxruntime lacks it.
+    Raises UserError when there is none of this name.
     """
     known: dict[str, str] = {
         own.removesuffix(ENDING).lower(): own for own in onnxruntime.get_all_providers()
@@ -46,7 +46,15 @@ def provider_named(name: str) -> str:
     if own is None:
         names = [provider.removesuffix(ENDING) for provider in known.values()]
         raise UserError(unknown("provider", name, names))
-    provider = own.removesuffix(ENDING)
+    return own.removesuffix(ENDING)
+
+
+def provider_named(name: str) -> str:
+    """A provider's name as onnxruntime spells it, without its ending.
+
+    Raises UserError when there is none of this name, or the installed onnxruntime lacks it.
+    """
+    provider = spelled(name)
     if not is_available(provider):
         here = [p.removesuffix(ENDING) for p in onnxruntime.get_available_providers()]
         package = PACKAGES.get(provider)
@@ -89,3 +97,13 @@ def placed(
     nodes = [event["args"] for event in events if event["cat"] == "Node"]
     ran = [node["provider"].removesuffix(ENDING) for node in nodes if "provider" in node]
     return dict(Counter(ran))
+
+
+def left_to_others(provider: str, nodes: dict[str, int]) -> str:
+    """A sentence on the nodes of a file, counted by provider, that are not this one's, or ""."""
+    others = {name: count for name, count in nodes.items() if name != provider}
+    if not others:
+        return ""
+    elsewhere = ", ".join(f"{count} by {name}" for name, count in others.items())
+    count = nodes.get(provider, 0)
+    return f"{provider} runs {count or 'none'} of its {sum(nodes.values())} nodes; {elsewhere}"

@@ -10,6 +10,7 @@ from automl import conditions, config_checks, pareto, quality
 from automl.config import locate
 from automl.errors import UserError, unknown
 from automl.space.domains import Domain, FloatDomain, IntDomain, OneOfDomain, Params, ParamValue
+from automl.space.runtime import further_figures
 from automl.space.sampling import SpaceWalk
 from automl.space.space import Space, TrialConfig
 
@@ -101,12 +102,14 @@ def validate(space: Space) -> Explored:
         raise UserError("the space has no objectives; give it at least one")
     if len(set(space.objectives)) < len(space.objectives):
         raise UserError(f"an objective is named twice: {', '.join(space.objectives)}")
+    for runtime in space.runtimes:
+        config_checks.check(runtime)
+    known = [*pareto.DIRECTIONS, *further_figures(space.runtimes)]
     for name in space.objectives:
-        if name not in (quality.QUALITY, *pareto.DIRECTIONS):
-            known = [quality.QUALITY, *pareto.DIRECTIONS]
-            raise UserError(unknown("objective", name, known))
+        if name not in (quality.QUALITY, *known):
+            raise UserError(unknown("objective", name, [quality.QUALITY, *known]))
     for constraint in space.constraints:
-        conditions.parse(constraint)
+        conditions.parse(constraint, known)
     explored = explore(space)
     for path in space.fixed:
         if path not in explored.paths:

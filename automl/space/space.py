@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from automl.conditions import Condition, parse
 from automl.config import Config
 from automl.errors import UserError
 from automl.recipe import Step
+from automl.space.runtime import Runtime
 
 if TYPE_CHECKING:
     from automl.data.dataset import Dataset
@@ -38,14 +39,19 @@ class Space(Config):
     `objectives` are names of metrics or of a file's figures (`pareto.DIRECTIONS`); "quality" is
     the metric that suits the data's task (`quality.usual`).
     `constraints` read like "size_bytes<=40000" or "accuracy within 1% of reference" (see
-    `conditions.py`). `fixed` maps paths to values that replace the
+    `conditions.py`). Every file is timed on each of the `runtimes`, by default by onnxruntime on
+    one thread: on the first for `latency_ms`, on another for a figure that has its name before,
+    such as `openvino/latency_ms`. `fixed` maps paths to values that replace the
     values there (`--set`). Relative paths of data and weights are looked for in `folders`, in
     their order.
     """
 
+    later_fields: ClassVar = {"runtimes": ()}
+
     trial: TrialConfig
     objectives: tuple[str, ...] = ("accuracy", "size_bytes", "latency_ms")
     constraints: tuple[str, ...] = ()
+    runtimes: tuple[Runtime, ...] = ()
     fixed: dict[str, str] = field(default_factory=dict)
     folders: tuple[str, ...] = ()
 

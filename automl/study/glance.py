@@ -11,16 +11,15 @@ import contextlib
 import json
 import os
 from dataclasses import dataclass, field, fields
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
-
-from optuna.distributions import BaseDistribution, json_to_distribution
 
 from automl.config import decode
 from automl.measure.measurement import Measurement
 from automl.space.domains import Params
 from automl.study import stored_record
+from automl.study.optuna_patches import JournalEntry, journal_entry
 from automl.study.overview import Overview
 from automl.study.record import TrialRecord
 from automl.study.storage import DATABASE, JOURNAL
@@ -66,7 +65,7 @@ class Glance(Overview):
             written = journal.read()
         new = written[: written.rfind(b"\n") + 1]  # Half a line may be in the making.
         for line in new.splitlines():
-            self._take(json.loads(line))
+            self._take(journal_entry(line))
         self._kept.num_bytes += len(new)
         self.settings = settings_of(self._kept.attributes, self.name)
         if len(new) > KEEP_FROM_BYTES:
@@ -88,22 +87,19 @@ class Glance(Overview):
     def _records(self) -> list[TrialRecord]:
         return [_record(number, *trial) for number, trial in enumerate(self._kept.trials)]
 
-    def _take(self, log: Json) -> None:
-        """Take in a line of the journal: an attribute of the study, a new trial, or its course."""
-        attributes = log.get("user_attr", {})
-        if "distributions" in log:
+    def _take(self, entry: JournalEntry) -> None:
+        """Take in an attribute of the study, a new trial, or a trial's course."""
+        if entry.params is not None:
             if not self._kept.trials:
                 settings_of(self._kept.attributes, self.name)  # Another version's are not read.
-            domains = map(_distribution, log["distributions"].values())
-            pairs = zip(log["params"].items(), domains, strict=True)
-            params = {path: domain.to_external_repr(value) for (path, value), domain in pairs}
-            self._kept.trials.append(Trial(params))
-            self._kept.num_screened += len(log["user_attrs"][stored_record.DRAWING]["screened"])
-        elif "trial_id" not in log:
-            self._kept.attributes |= attributes
-        elif result := attributes.get(stored_record.COURSE, {}).get(stored_record.RESULT):
-            number = log["trial_id"]
-            self._kept.trials[number] = Trial(self._kept.trials[number][0], _shown(decode(result)))
+            self._kept.trials.append(Trial(entry.params))
+            drawing = entry.attributes[stored_record.DRAWING]
+            self._kept.num_screened += len(drawing["screened"])
+        elif entry.trial is None:
+            self._kept.attributes.update(entry.attributes)
+        elif result := entry.attributes.get(stored_record.COURSE, {}).get(stored_record.RESULT):
+            params, *_ = self._kept.trials[entry.trial]
+            self._kept.trials[entry.trial] = Trial(params, _shown(decode(result)))
 
 
 class Trial(NamedTuple):
@@ -119,7 +115,7 @@ class Kept:
 
     first: str
     num_bytes: int = 0
-    attributes: Json = field(default_factory=dict)
+    attributes: dict[str, object] = field(default_factory=dict)
     num_screened: int = 0
     trials: list[Trial] = field(default_factory=list)
 
@@ -156,8 +152,3 @@ def _record(number: int, params: Params, shown: Json | None) -> TrialRecord:
     measured = shown.get("measurement")
     known = {**shown, "measurement": None if measured is None else Measurement(**measured)}
     return TrialRecord(TrialId(number), params, {}, result=TrialResult(**known))
-
-
-@cache
-def _distribution(text: str) -> BaseDistribution:
-    return json_to_distribution(text)

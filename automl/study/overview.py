@@ -5,8 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable
+from copy import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from automl import pareto
 from automl.errors import alike
@@ -27,6 +28,16 @@ class Overview(ABC):
     folder: Path
     name: str
     settings: Settings
+    runtime: str = ""
+    """The runtime whose front is looked at; that of all objectives where none is named."""
+
+    def on_runtime(self, name: str | None) -> Self:
+        """The search with the front on one runtime; without a name as it is. Raises UserError."""
+        if name is None:
+            return self
+        found = copy(self)
+        found.runtime, found.settings = name, self.settings.on_runtime(name)
+        return found
 
     @abstractmethod
     def records(self) -> list[TrialRecord]:

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import ClassVar
 
 from optuna.distributions import BaseDistribution
 
 from automl import conditions
 from automl.conditions import Condition, Limit
 from automl.config import Config
+from automl.errors import UserError, unknown
 from automl.measure.measurement import Measurement
-from automl.pareto import Axis
+from automl.pareto import SPAN, Axis
+from automl.runtimes.onnx import ONE_THREAD
 from automl.space.domains import Params
+from automl.space.runtime import Runtime, by_name
 from automl.study.rung_state import RungState
 from automl.study.trial_id import TrialId
 from automl.trial.result import TrialResult
@@ -28,8 +32,12 @@ class Settings(Config):
     holds what else is known of that file, and `reference_params` are the parameters of its model
     where a condition needs the quality that the model has once it is trained. `initial_points`
     are to be tried first; `datasets` are hashes of what is learned from, and `warm_start` names
-    the search whose trials the attribute "earlier" holds.
+    the search whose trials the attribute "earlier" holds. `runtimes` are those that files are
+    timed on, none for onnxruntime on one thread, and `measured_on` is the kind of machine that
+    times them.
     """
+
+    later_fields: ClassVar = {"runtimes": (), "measured_on": ""}
 
     space_name: str
     folder: str
@@ -45,6 +53,25 @@ class Settings(Config):
     warm_start: str = ""
     reference: dict[str, float] = field(default_factory=dict)
     reference_params: Params = field(default_factory=dict)
+    runtimes: tuple[Runtime, ...] = ()
+    measured_on: str = ""
+
+    @property
+    def by_name(self) -> dict[str, Runtime]:
+        """The runtimes by their names; the first one's figures have plain names."""
+        return by_name(self.runtimes or (ONE_THREAD,))
+
+    def on_runtime(self, name: str) -> Settings:
+        """The settings of the front on one runtime, whose latency is an objective in the place of
+        that on the others. Raises UserError where there is none of that name."""
+        if name not in self.by_name:
+            raise UserError(unknown("runtime", name, list(self.by_name)))
+        is_first = name == next(iter(self.by_name))
+        latency = "latency_ms" if is_first else f"{name}/latency_ms"
+        axes = {n: axis for n, axis in self.axes.items() if not n.endswith("latency_ms")}
+        worst = {"latency_ms": self.reference_latency_ms, **self.reference}[latency]
+        axes[latency] = Axis(worst, worst / SPAN, log=True)
+        return replace(self, objectives=tuple(axes), axes=axes)
 
     @cached_property
     def conditions(self) -> list[Condition]:

@@ -6,7 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from automl import noise, pareto
-from automl.conditions import Condition, Wish, limits, parse, parse_wishes, satisfies, violation
+from automl.conditions import (
+    Condition,
+    Limit,
+    Wish,
+    limits,
+    parse,
+    parse_wishes,
+    satisfies,
+    violation,
+)
 from automl.errors import UserError, unknown
 from automl.pareto import Axis
 from automl.study.overview import Overview
@@ -33,8 +42,10 @@ def choose(
     knee: bool = False,
     prefer: str | None = None,
     where: str | None = None,
+    runtime: str | None = None,
 ) -> TrialRecord:
-    """The trial named, else the member of the front that meets `where` and is wanted most.
+    """The trial named, else the member of the front that meets `where` and is wanted most: of the
+    front on one runtime where that is named.
 
     One of `best` (a figure), `knee` and `prefer` says what is wanted; without them it is the
     first objective. `conditions.py` has the words of `where` and `prefer`. Raises UserError when
@@ -44,9 +55,10 @@ def choose(
     _check_one(where=where, trial=trial)
     if trial is not None:
         return _named(study, trial)
+    study = study.on_runtime(runtime)
     objectives, front = study.settings.objectives, study.front()
     members, reference = front.members, front.reference.figures
-    known = [n for n in pareto.DIRECTIONS if all(n in record.values for record in members)]
+    known = [n for n in _figures(members) if all(n in record.values for record in members)]
     if best is not None and best not in known:
         raise UserError(unknown("figure", best, known))
     wishes: list[Wish | Condition] = [Wish(best or objectives[0])]
@@ -58,7 +70,7 @@ def choose(
             raise UserError(_no_reference(study, condition))
     fitting = [r for r in members if satisfies(r.values, limits(wanted, reference))]
     if not fitting:
-        raise UserError(_none_fits(study, members, where))
+        raise UserError(_none_fits(study, members, where, limits(wanted, reference)))
     if knee:
         return knee_of(fitting, study.settings.axes)
     return preferred(fitting, wishes, objectives, reference)
@@ -67,7 +79,7 @@ def choose(
 def advise(study: Overview, front: Sequence[TrialRecord]) -> Advice | None:
     """The model that was exported last, else what met the search's goal, else the front's knee;
     None while the front is empty."""
-    command = f"automl export {study.name}"
+    command = f"automl export {study.name}{f' --runtime {study.runtime}' * bool(study.runtime)}"
     exported = study.attribute("exported")
     if exported is not None:
         take = f"{command} --trial {exported} --out out"
@@ -108,6 +120,11 @@ def preferred(
     return records[0]
 
 
+def _figures(members: Sequence[TrialRecord]) -> list[str]:
+    """The figures that a front may be asked for."""
+    return pareto.figures_in(members[0].values) if members else list(pareto.DIRECTIONS)
+
+
 def _best(records: Sequence[TrialRecord], figure: str) -> TrialRecord:
     choose_one = max if pareto.DIRECTIONS[figure] == "max" else min
     return choose_one(records, key=lambda record: record.values[figure])
@@ -133,7 +150,7 @@ def knee_of(records: Sequence[TrialRecord], axes: Mapping[str, Axis]) -> TrialRe
     factor of two in all costs is worth one fortieth of the way from chance to perfection. Which
     other records there are, and what they span, does not change which of two is preferred.
     """
-    costs = [name for name in axes if name in pareto.FILE_OBJECTIVES]
+    costs = [name for name in axes if pareto.is_of_file(name)]
     qualities = [name for name in axes if name not in costs]
 
     def worth(record: TrialRecord) -> float:
@@ -172,7 +189,10 @@ def _no_reference(study: Overview, condition: Condition) -> str:
     )
 
 
-def _none_fits(study: Overview, front: Sequence[TrialRecord], where: str | None) -> str:
+def _none_fits(
+    study: Overview, front: Sequence[TrialRecord], where: str | None, wanted: Sequence[Limit]
+) -> str:
+    """The sentence on conditions that no member of a front meets, with the nearest member."""
     if not front:
         return (
             f"search {study.name!r} has no complete trial yet; "
@@ -182,4 +202,10 @@ def _none_fits(study: Overview, front: Sequence[TrialRecord], where: str | None)
     for name in study.settings.objectives:
         values = [record.values[name] for record in front]
         ranges.append(f"{name} {min(values):.6g} to {max(values):.6g}")
-    return f"no model of the front meets {where!r}; it spans {', '.join(ranges)}"
+    nearest = min(front, key=lambda record: violation(record.values, wanted))
+    figures = dict.fromkeys([*(limit.figure for limit in wanted), *study.settings.objectives])
+    has = ", ".join(f"{name} {nearest.values[name]:.6g}" for name in figures)
+    return (
+        f"no model of the front meets {where!r}: the nearest is {nearest.trial_id} with {has}, and "
+        f"the front spans {', '.join(ranges)}; ask for less, or take --trial {nearest.trial_id}"
+    )

@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from automl import pareto
 from automl.config import decode, encode
 from automl.errors import UserError
-from automl.measure.latency import Reference
+from automl.measure.latency import Reference, references
 from automl.retry import patient
 from automl.study import storage, stored_record
 from automl.study.overview import Overview
@@ -66,10 +66,11 @@ class Study(Overview):
         return (self.folder / "reference.onnx").read_bytes()
 
     @property
-    def timed_beside(self) -> Reference:
-        """The reference as what every other file is timed in turn with."""
-        load_ms = self.settings.reference.get("load_ms", 0.0)
-        return Reference(self.reference, self.settings.reference_latency_ms, load_ms)
+    def timed_beside(self) -> dict[str, Reference]:
+        """The reference as what every other file is timed in turn with, on each runtime."""
+        settings = self.settings
+        figures = {"latency_ms": settings.reference_latency_ms, **settings.reference}
+        return references(self.reference, figures, settings.by_name)
 
     def refits(self) -> list[TrialRecord]:
         return stored_record.refits(self._study.user_attrs)

@@ -37,7 +37,7 @@ def check_file(
     is_large = enough_rows(network) < CALIBRATION_ROWS
     at = _some(data.validation) if is_large else EVERY
     on_gpu = device == "cuda" and is_available("CUDA") and not computes_with_integers(file)
-    runtime = OnnxRuntime("CUDA" if on_gpu else CPU, torch.get_num_threads())
+    runtime = OnnxRuntime("CUDA" if on_gpu else CPU, threads=torch.get_num_threads())
     return _checked(file, network, data, EVERY, at, runtime)
 
 

@@ -103,7 +103,7 @@ class Largest:
         if self.comes_trained:
             return measured.figures
         own = measured.figures
-        return {name: own[name] for name in pareto.FILE_OBJECTIVES if name in own}
+        return {name: value for name, value in own.items() if pareto.is_of_file(name)}
 
     def axes(self, objectives: Sequence[str], figures: Mapping[str, float]) -> dict[str, Axis]:
         """Each objective's range: quality from chance to perfect, the rest by SPAN, from the

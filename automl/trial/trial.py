@@ -149,7 +149,7 @@ class _Trial:
         own, times = metrics(answers, rows.targets), timing()
         self.notes += [times.note] * bool(times.note)
         trained = self.account.train_seconds(prefixes.labels)
-        return replace(measurement(file, own, times), train_seconds=trained)
+        return replace(measurement(file, own, times, rows.inputs[:1]), train_seconds=trained)
 
     def _check(self) -> None:
         """Raise Rejected on what `automl check` has not met: it takes each option of a space with

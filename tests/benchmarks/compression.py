@@ -394,9 +394,8 @@ def held_out(data: Dataset, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
 
 def over(pair: Sequence[bytes], config: TrialConfig) -> float:
     """The latency of one file over that of another, measured in turn."""
-    sessions = [runtime.session(file) for file in pair]
     inputs, _ = held_out(config.dataset, config.seed)
-    first, second = latency_ms(sessions, inputs[:1])
+    first, second = latency_ms([runtime.ONE_THREAD.load(file)(inputs[:1]) for file in pair])
     return round(first / second, 3)
 
 

@@ -23,9 +23,9 @@ from statistics import fmean, median
 
 from automl import pareto
 from automl.data import dataset
-from automl.engine.searches import open_study, study_space
+from automl.engine.searches import open_study
+from automl.engine.study_space import study_space
 from automl.home import Home, home_at
-from automl.measure.latency import Reference
 from automl.measure.machine import machine
 from automl.measure.measurement import Measurement, measure
 from automl.store import Store
@@ -78,12 +78,12 @@ def measured_again(home: Home, study: Study, times: int) -> list[list[TrialRecor
     trial = study_space(study).trial
     rows = dataset.load(trial.dataset, study.settings.seed, home.cache).validation
     store = Store(home.store)
-    reference = Reference(study.reference, study.settings.reference_latency_ms)
     complete = [record for record in study.records() if record.is_complete]
+    beside = study.timed_beside
     files = [store.read(r.result.key, "model.onnx") for r in complete if r.result is not None]
     tries = []
     for _ in range(times):
-        found = [measure(file or b"", rows.inputs, rows.targets, reference) for file in files]
+        found = [measure(file or b"", rows.inputs, rows.targets, beside) for file in files]
         tries.append([_with(r, own) for r, own in zip(complete, found, strict=True)])
     return tries
 

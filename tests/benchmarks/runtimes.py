@@ -29,10 +29,10 @@ from stages import LEARNED_ROWS, first, pictures, taken
 from automl.compression.factorize import Factorize
 from automl.compression.quantize import Quantize
 from automl.data import dataset
-from automl.engine.timed_elsewhere import Place, timed_elsewhere
 from automl.export import onnx
 from automl.measure.file_times import FileTimes, Wanted, file_times
 from automl.measure.machine import machine
+from automl.measure.timed_elsewhere import Place, timed_elsewhere
 from automl.models.family import untrained
 from automl.models.resnet import ResNet, ResNetStage
 from automl.runtimes.onnx import OnnxRuntime
@@ -93,10 +93,10 @@ def everywhere(
     """The times of all files under the name of each way to run them."""
     ways = [("1 thread, 1 row", 1, 1), ("1 thread, 8 rows", 1, 8), ("2 threads, 1 row", 2, 1)]
     for name, threads, batch in ways:
-        wanted = Wanted(paths, OnnxRuntime(threads=threads), batch)
+        wanted = Wanted(paths, OnnxRuntime(threads=threads, batch=batch))
         yield f"onnxruntime, {name}", by_name(paths, file_times(wanted).files)
     for name, threads, batch in ways if openvino else ():
-        wanted = Wanted(paths, OnnxRuntime("OpenVINO", threads), batch)
+        wanted = Wanted(paths, OnnxRuntime("OpenVINO", threads=threads, batch=batch))
         timed = timed_elsewhere(Place(openvino), wanted)
         assert not any("runs none" in note for note in timed.notes)
         yield f"OpenVINO, {name}", by_name(paths, timed.files)

@@ -15,7 +15,7 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
@@ -150,7 +150,7 @@ class Board:
         """A search until so many epochs have begun: pairs of epochs and the share from then on."""
         trained, curve, points = Trained(method.reuse), [(0, 0.0)], list[dict[str, float]]()
         with tempfile.TemporaryDirectory() as folder:
-            dispatcher = self._dispatcher(Path(folder) / "study", method, seed, trained)
+            dispatcher = self.dispatcher(Path(folder) / "study", method, seed, trained, {})
             course_of = partial(course, self.rows, trained)
             for event in simulate(dispatcher, course_of, WORKERS):
                 if trained.num_epochs > epochs:
@@ -170,10 +170,13 @@ class Board:
             dispatcher.close()
         return {"curve": curve, "counts": counts}
 
-    def _dispatcher(self, folder: Path, method: Method, seed: int, trained: Trained) -> Dispatcher:
+    def dispatcher(
+        self, folder: Path, method: Method, seed: int, trained: Trained, fixed: Mapping[str, str]
+    ) -> Dispatcher:
+        """A search of the table, with some parameters fixed."""
         objectives = tuple(self.axes)
         settings = Settings(
-            "digits_table", "", objectives, (), {}, seed, method.sampler, self.axes, 1.0
+            "digits_table", "", objectives, (), dict(fixed), seed, method.sampler, self.axes, 1.0
         )
         create(folder, settings, self.text, b"")
         entry_of: RungEntryOf = partial(rung_entry, settings, self.bound_of)
@@ -181,7 +184,7 @@ class Board:
             entry_of = partial(by_accuracy, entry_of, objectives.index("accuracy"))
         dispatcher = Dispatcher(
             Study(folder),
-            self.space,
+            replace(self.space, fixed=dict(fixed)),
             "",
             lambda key: not method.reuse or key in trained.whole,
             self.bound_of,

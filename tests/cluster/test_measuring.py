@@ -7,12 +7,16 @@ import ray
 from helpers.trials import DIGITS, drive
 from onnx.parser import parse_model
 
-from automl.cluster.measuring import MeasurerClient, Measurers, chosen_kind
+from automl.cluster.measuring import MeasurerClient, Measurers
 from automl.data import dataset
 from automl.measure.latency import Reference
 from automl.models.mlp import MLP
+from automl.runtimes.onnx import OnnxRuntime
+from automl.space.runtime import by_name
 from automl.space.space import TrialConfig
 from automl.training.loop import Train
+
+ONE = by_name([OnnxRuntime()])
 
 
 @pytest.fixture
@@ -32,7 +36,7 @@ def test_equal_structures_have_one_latency_also_after_the_measurer_was_lost(
     ray_session, made, store
 ):
     file, rows = made
-    measurers = Measurers.of(store, Reference(file, 7.0, 3.0))
+    measurers = Measurers.of(store, {"onnxruntime": Reference(file, 7.0, 3.0)})
     client = MeasurerClient(measurers, store)
     timing = client(file, rows.inputs[:1])()
     assert timing.latency.value == pytest.approx(7.0, rel=0.5), "it is its own reference"
@@ -41,14 +45,14 @@ def test_equal_structures_have_one_latency_also_after_the_measurer_was_lost(
         ray.kill(actor, no_restart=False)
     like = other_weights(file)
     assert like != file
-    again = MeasurerClient(Measurers.of(store, Reference(file, 7.0, 3.0)), store)
+    again = MeasurerClient(Measurers.of(store, {"onnxruntime": Reference(file, 7.0, 3.0)}), store)
     assert client(like, rows.inputs[:1])() == again(file, rows.inputs[:1])() == timing
     assert client.waited_seconds >= 0
 
 
 def test_a_lost_measurer_is_made_anew(ray_session, made, store):
     file, rows = made
-    measurers = Measurers.of(store, Reference(file, 7.0))
+    measurers = Measurers.of(store, {"onnxruntime": Reference(file, 7.0)})
     for actor in measurers.actors:
         ray.kill(actor, no_restart=False)
     timing = MeasurerClient(measurers, store)(file, rows.inputs[:1])()
@@ -58,16 +62,16 @@ def test_a_lost_measurer_is_made_anew(ray_session, made, store):
 def test_a_file_is_calibrated_with_its_quality_where_it_has_learned(ray_session, made, store):
     file, rows = made
     for has_learned in (True, False):
-        measurers, figures = Measurers.calibrate(store, file, rows, has_learned)
+        measurers, figures = Measurers.calibrate(store, file, rows, has_learned, ONE)
         assert ("accuracy" in figures.quality) == has_learned
         assert figures.size_bytes == len(file)
-        reference = ray.get(measurers.reference)
+        reference = ray.get(measurers.beside["onnxruntime"].reference)
         assert (reference.latency_ms, reference.load_ms) == (figures.latency_ms, figures.load_ms)
 
 
 def test_a_file_that_cannot_be_timed_raises_where_it_is_waited_for(ray_session, made, store):
     file, rows = made
-    client = MeasurerClient(Measurers.of(store, Reference(file, 7.0)), store)
+    client = MeasurerClient(Measurers.of(store, {"onnxruntime": Reference(file, 7.0)}), store)
     head = '<ir_version: 9, opset_import: ["" : 20]> g (float[N, 4] x) => (float[N, 4] y) '
     broken = parse_model(head + "{ y = Unheard(x) }").SerializeToString()
     wait = client(broken, rows.inputs[:1])
@@ -79,14 +83,8 @@ def test_a_measurer_on_another_kind_of_machine_answers_where_no_other_is_left(
     ray_session, made, store
 ):
     file, rows = made
-    measurers = replace(Measurers.of(store, Reference(file, 7.0)), kind="an abacus")
+    measurers = replace(
+        Measurers.of(store, {"onnxruntime": Reference(file, 7.0)}), kind="an abacus"
+    )
     timing = MeasurerClient(measurers, store)(file, rows.inputs[:1])()
     assert timing.note == "no machine with an abacus was left to measure its latency"
-
-
-def test_machines_of_the_kind_that_most_are_of_measure():
-    assert chosen_kind(["a", "a"]) == ("a", "")
-    kind, left_out = chosen_kind(["b", "a", "a"])
-    assert kind == "a"
-    assert left_out.startswith("latency is measured on 2 of 3 machines, those with a; ")
-    assert "others (b)" in left_out

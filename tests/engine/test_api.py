@@ -1,5 +1,6 @@
 """A search from its space to its end, through a real Ray."""
 
+import mlflow
 import pytest
 
 from automl.engine import api
@@ -75,3 +76,26 @@ def test_a_goal_that_cannot_be_is_told_before_anything_runs(until, sentence, spa
         api.search(space, until=until, home=tmp_path / "home")
     assert sentence in str(error.value)
     assert not (tmp_path / "home" / "own").exists()
+
+
+def test_a_search_on_two_runtimes_measures_resumes_and_exports_on_both(space, tmp_path):
+    home, other = tmp_path / "home", "onnxruntime-1x8/latency_ms"
+    begun = {"trials": 2, "concurrency": 1, "refit_minutes": 0, "home": home}
+    wanted = ("onnxruntime", "onnxruntime:batch=8")
+    api.search(space, runtimes=wanted, name="two", sets={"recipe.train.epochs": "1"}, **begun)
+    found = api.resume("two", trials=3, home=home)
+    settings, records = found.study.settings, [r for r in found.study.records() if r.is_complete]
+    assert len(records) == 3 and settings.measured_on
+    for record in records:
+        assert record.values[other] > record.values["latency_ms"] > 0
+        assert 0 < record.uncertainty[other] < record.values[other]
+        assert record.measurement.machine == settings.measured_on
+    assert settings.reference[other] > settings.reference_latency_ms
+    there = found.study.on_runtime("onnxruntime-1x8").front().members
+    exported = found.export(tmp_path / "out", runtime="onnxruntime-1x8", best=other)
+    assert exported.trial_id in [record.trial_id for record in there]
+    assert exported.figures.test[other] > exported.figures.test["latency_ms"]
+    client = mlflow.MlflowClient(found.home.mlflow_uri)
+    place = found.study.attribute("mlflow")
+    runs = client.search_runs([place["experiment_id"]], "tags.`automl.trial_id` = '0000'")
+    assert runs[0].data.metrics[other] == records[0].values[other]

@@ -11,8 +11,10 @@ from helpers.datasets import mixed_table, write_csv
 from helpers.pretrained import write_tokenizer
 from helpers.trials import study_of
 
-from automl.engine import export_dir
-from automl.engine.export_dir import Taken
+from automl.engine import export_dir, trial_file
+from automl.engine.export_costs import Costs, LayerCost
+from automl.engine.taken import Taken
+from automl.errors import UserError
 from automl.quality import METRICS, Accuracy
 from automl.recipe import LayerOutcome
 from automl.study import selection
@@ -24,6 +26,8 @@ from automl import ConvNet1d, Space, Text, Train, TrialConfig
 text = Text("films.csv", length=8, tokenizer="tokenizer")
 space = Space(TrialConfig(text, ConvNet1d((8,)), (Train(epochs=1),)), ("accuracy", "size_bytes"))
 """
+
+COSTS = Costs(1234, 5678, {"head.weight": LayerCost(0.25, 0.5)}, {"head.weight": "3"})
 
 
 def test_a_metric_of_another_space_is_no_figure_of_an_export(studied, tmp_path, monkeypatch):
@@ -95,7 +99,7 @@ def test_an_export_tells_what_became_of_each_layer(studied, tmp_path):
     }
     notes = layer_outcomes.notes(outcomes, ("not compiled",), None)
     told = replace(record, result=replace(record.result, outcomes=outcomes, notes=notes))
-    place = (studied.config(record), studied.home.cache, Taken(file.read_bytes()), tmp_path)
+    place = (studied.config(record), studied.home, Taken(file.read_bytes(), COSTS), tmp_path)
     exported = export_dir.export(studied.study, told, *place)
     layers = json.loads((tmp_path / "measurement.json").read_text())["layers"]
     assert layers == exported.as_json()["measurement"]["layers"] == layer_outcomes.as_json(outcomes)
@@ -105,18 +109,71 @@ def test_an_export_tells_what_became_of_each_layer(studied, tmp_path):
     assert first.startswith("Note: quantize left 75 % of the weights as they were: lstm.weight_ih")
     assert second == "Note: not compiled."
     assert card.endswith(
-        "| tensor | weights | share | what became of it |\n"
-        "|---|--:|--:|---|\n"
-        "| `lstm.weight_ih_l0` | 12,000 | 75 % | stays (a \\| of its user's) |\n"
-        "| `head.weight` | 4,000 | 25 % | 8 bits |\n"
+        "| tensor | weights | share | bytes | time | what became of it |\n"
+        "|---|--:|--:|--:|--:|---|\n"
+        "| `lstm.weight_ih_l0` | 12,000 | 75 % | – | – | stays (a \\| of its user's) |\n"
+        "| `head.weight` | 4,000 | 25 % | 25.0% | 50.0% | 8 bits |\n"
     )
 
 
-def test_an_export_of_a_trial_that_tells_nothing_has_no_table_of_layers(studied, tmp_path):
+def test_an_export_of_a_trial_that_tells_nothing_tells_what_its_layers_cost(studied, tmp_path):
     record = selection.choose(studied.study, knee=True)
     silent = replace(record, result=replace(record.result, outcomes={}, notes=()))
     file = studied.home.path / "store" / record.result.key / "model.onnx"
-    place = (studied.config(record), studied.home.cache, Taken(file.read_bytes()), tmp_path)
+    place = (studied.config(record), studied.home, Taken(file.read_bytes(), COSTS), tmp_path)
     export_dir.export(studied.study, silent, *place)
     card = (tmp_path / "README.md").read_text()
     assert "what became of" not in card and "Note:" not in card
+    assert card.endswith(
+        "| tensor | bytes | time |\n|---|--:|--:|\n| `head.weight` | 25.0% | 50.0% |\n"
+    )
+    assert "licence: CC BY 4.0" in card and "1,234 multiply-accumulates" in card
+
+
+def files_in(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_the_same_choice_exported_twice_is_the_same_to_the_byte(studied, tmp_path):
+    first, second = (studied.export(tmp_path / name, knee=True) for name in ("first", "second"))
+    assert files_in(tmp_path / "first") == files_in(tmp_path / "second")
+    assert first.as_json()["measurement"] == second.as_json()["measurement"]
+    costs = first.measurement["costs"]
+    assert set(costs["layers"]) == set(costs["weights_in_file"]) != set()
+
+
+def test_an_earlier_export_is_replaced_and_other_folders_are_left_alone(studied, tmp_path):
+    studied.export(tmp_path / "out", knee=True)
+    before = set(files_in(tmp_path / "out"))
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    told = json.loads((tmp_path / "out" / "measurement.json").read_text())
+    (tmp_path / "out" / "measurement.json").write_text(json.dumps({**told, "files": ["old.bin"]}))
+    (tmp_path / "out" / "old.bin").write_text("of an earlier export")
+    studied.export(tmp_path / "out", knee=True)
+    assert set(files_in(tmp_path / "out")) == {*before, "notes.txt"}
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("mine")
+    with pytest.raises(UserError, match=r"other files, such as thesis\.tex; name a folder that"):
+        studied.export(tmp_path / "mine", knee=True)
+
+
+def test_a_file_that_has_changed_since_its_trial_is_not_exported(studied, tmp_path):
+    record = selection.choose(studied.study, knee=True)
+    file = studied.home.path / "store" / record.result.key / "model.onnx"
+    kept = file.read_bytes()
+    file.write_bytes(kept + b"\n")
+    try:
+        with pytest.raises(UserError, match="has changed since it was measured"):
+            studied.export(tmp_path / "out", knee=True)
+    finally:
+        file.write_bytes(kept)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_that_answers_otherwise_than_its_network_is_not_exported(studied, tmp_path):
+    members = studied.members()
+    mine, other = members[0], members[-1]
+    config = studied.config(mine)
+    file = studied.home.path / "store" / other.result.key / "model.onnx"
+    with pytest.raises(UserError, match="does not pass the gate any more: it "):
+        trial_file.check_again(mine, config, studied.home, file.read_bytes())

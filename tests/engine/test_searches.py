@@ -9,9 +9,10 @@ from helpers.datasets import mixed_table
 from helpers.small_study import SETTINGS, complete, make_study
 
 from automl.engine import api
-from automl.engine.searches import Search, check_data, open_studies, open_study
+from automl.engine.searches import Search, open_studies, open_study
 from automl.engine.statuses import statuses
 from automl.engine.store_eviction import trim
+from automl.engine.study_space import check_data
 from automl.errors import UserError
 from automl.home import Home
 from automl.space import space_file

@@ -1,6 +1,7 @@
 """A real browser without a window, and what tests ask of a page in it."""
 
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,14 +24,24 @@ needs_browser = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def browser():
+    with opened() as driver:
+        yield driver
+
+
+@contextmanager
+def opened(waits_for_load=True):
+    """A browser, which is closed at the end."""
     options = webdriver.ChromeOptions()
+    options.page_load_strategy = "normal" if waits_for_load else "none"
     options.binary_location = shutil.which("chromium")
     for flag in FLAGS:
         options.add_argument(flag)
     service = webdriver.ChromeService(shutil.which("chromedriver"))
     driver = webdriver.Chrome(options=options, service=service)
-    yield driver
-    driver.quit()
+    try:
+        yield driver
+    finally:
+        driver.quit()
 
 
 def picture(browser, name):

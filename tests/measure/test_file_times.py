@@ -33,9 +33,9 @@ def test_files_are_timed_in_turn_with_the_first(paths):
 
 
 def test_a_call_has_as_many_rows_as_wanted(paths):
-    alone, many = (file_times(Wanted((paths[1],), batch=batch)) for batch in (1, 64))
+    alone, many = (file_times(Wanted((paths[1],), OnnxRuntime(batch=batch))) for batch in (1, 64))
     assert many.files[0].latency_ms > 2 * alone.files[0].latency_ms
-    assert many.batch == 64
+    assert many.runtime.batch == 64
 
 
 def test_threads_are_those_of_the_runtime(paths):

@@ -13,6 +13,7 @@ from automl.measure.latency import Estimate, Reference, Timing
 from automl.measure.structure import structure
 from automl.models.family import untrained
 from automl.models.mlp import MLP
+from automl.runtimes.onnx import OnnxRuntime
 
 
 @pytest.fixture
@@ -61,3 +62,34 @@ def test_another_machine_or_another_reference_is_timed_anew(context, build, stor
     KeptTimings(store, calibration(one), "another machine").time(file, row, one)
     KeptTimings(store, calibration(other), "a machine").time(file, row, other)
     assert len(taken) == 3
+
+
+def test_what_a_runtime_leaves_to_others_is_kept_and_each_runtime_has_its_own_times(
+    context, build, store
+):
+    file, row = onnx.export(build(MLP((16,))), context.data), np.zeros((1, 64), np.float32)
+    note, asked = "OpenVINO runs none of its 5 nodes; 5 by CPU", []
+
+    def take(file, row, reference, latency):
+        asked.append((reference.runtime.name, latency))
+        return Timing(Estimate(len(asked), 0.1), Estimate(1.0, 0.1), note)
+
+    for runtime in (OnnxRuntime(), OnnxRuntime("OpenVINO"), OnnxRuntime("OpenVINO", batch=8)):
+        beside = Reference(b"file", 1.0, 2.0, runtime)
+        kept = KeptTimings(store, calibration(beside), "a machine", take)
+        timing = kept.time(file, row, beside)
+        assert kept.find(structure(file)) == kept.time(file, row, beside) == timing
+        assert timing.note == note and timing.machine == "a machine"
+    assert asked == [("onnxruntime", None), ("openvino", None), ("openvino", None)]
+
+
+def test_times_of_a_machine_that_took_anothers_place_are_told_and_not_kept(context, build, store):
+    file, row = onnx.export(build(MLP((16,))), context.data), np.zeros((1, 64), np.float32)
+
+    def take(file, row, reference, latency):
+        return Timing(Estimate(1.0, 0.1), Estimate(1.0, 0.1), machine="B, onnxruntime 1")
+
+    kept = KeptTimings(store, "calibration", "A, onnxruntime 1", take)
+    timing = kept.time(file, row, Reference(b"file", 1.0))
+    assert timing.note == "timed on B, onnxruntime 1, the search on A, onnxruntime 1"
+    assert kept.find(structure(file)) is None

@@ -36,7 +36,7 @@ def test_a_file_whose_latency_is_known_is_only_loaded(file, context, monkeypatch
 def test_blocks_are_taken_until_the_figure_is_sure(file, context, monkeypatch):
     taken = []
 
-    def steady(sessions, row, rounds, runtime):
+    def steady(calls, rounds, clock):
         taken.append(rounds)
         return [5.0]
 

@@ -29,7 +29,7 @@ def test_figures_are_read_off_the_file(build, context):
 def test_latency_is_told_in_units_of_the_reference(build, context):
     file = onnx.export(build(ConvNet((32, 32))), context.data)
     rows = context.data.validation
-    figures = measure(file, rows.inputs, rows.targets, Reference(file, 1000.0))
+    figures = measure(file, rows.inputs, rows.targets, {"": Reference(file, 1000.0)})
     assert figures.latency_ms == pytest.approx(1000.0, rel=0.5)
 
 
@@ -38,5 +38,5 @@ def test_a_reference_of_rows_of_another_shape_is_timed_on_its_own(build, context
     iris = load(Sklearn("iris"))
     other = onnx.export(untrained(MLP((16,)), iris.info), iris)
     rows = context.data.validation
-    figures = measure(file, rows.inputs, rows.targets, Reference(other, 1000.0))
+    figures = measure(file, rows.inputs, rows.targets, {"": Reference(other, 1000.0)})
     assert 0 < figures.latency_ms < 100_000

@@ -196,6 +196,15 @@ def test_a_wish_that_cannot_be_met_is_told(tmp_path, wish, sentence):
         selection.choose(study, **wish)
 
 
+def test_the_member_that_comes_nearest_to_conditions_is_named(tmp_path):
+    study = make_study(tmp_path, complete(0.9, 1000), complete(0.95, 4000), complete(0.7, 100))
+    nearest = "the nearest is 0001 with accuracy 0.95, size_bytes 4000, and the front spans"
+    with pytest.raises(UserError, match=nearest):
+        selection.choose(study, where="accuracy>=0.99")
+    with pytest.raises(UserError, match="or take --trial 0000"):
+        selection.choose(study, where="size_bytes<=1050, accuracy>=0.92")
+
+
 def test_a_study_without_a_model_says_so(tmp_path):
     study = make_study(tmp_path, TrialResult(Status.FAILED, reason="why"))
     with pytest.raises(UserError, match="has no complete trial yet"):

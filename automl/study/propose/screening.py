@@ -18,7 +18,8 @@ def screen(settings: Settings, front: Sequence[TrialRecord]) -> Callable[[Bound]
     """A function that tells whether a trial of some lower bounds is of no use, were it perfect in
     all else: the best that each metric can be, and no time at all."""
     best = {name: metric.perfect for name, metric in quality.METRICS.items()}
-    perfect = {**dict.fromkeys(pareto.DIRECTIONS, 0.0), **best}
+    wanted = (*settings.objectives, *(limit.figure for limit in settings.limits))
+    perfect = {**dict.fromkeys(wanted, 0.0), **best}
     others = [name for name in settings.objectives if name != "size_bytes"]
     unbeaten = [r.values for r in front if pareto.covers(r.values, perfect, others)]
     limits = [

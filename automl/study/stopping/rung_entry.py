@@ -34,7 +34,7 @@ def rung_entry(
 
     Trials are compared at the same epoch of a step of the same label if they learn from the same
     kind of teacher, or from none: a distillation is slow at first, and is compared with its like.
-    Quality is that of now, size is the bound of the final file, and latency goes by the
+    Quality is that of now, size is the bound of the final file; latency and memory go by the
     multiply-accumulates. A trial of which neither is known is not compared by them.
     """
     if not is_rung(report.epoch, report.epochs):
@@ -48,7 +48,7 @@ def rung_entry(
     if bound.size_bytes:
         # Packed weights hardly get shorter by zstd.
         known |= dict.fromkeys(("size_bytes", "compressed_bytes"), float(bound.size_bytes))
-        times = {name for name in settings.axes if name.endswith("_ms")}
+        times = {n for n in settings.axes if n.endswith("_ms") or n in pareto.WORK}
     if not known.keys() >= settings.axes.keys() - times:
         return None
     by_work = -math.log(max(1, bound.macs)) / math.log(pareto.SPAN)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
 import plotly.graph_objects as go
 from matplotlib.figure import Figure
 
+from automl import pareto
 from automl.errors import UserError, words
 from automl.space import space_file
 from automl.space.exploring import explore
@@ -64,6 +65,11 @@ def interactive_front(study: Study) -> str:
     return front_page.document(_read(study))
 
 
+def front_with(study: Study, yours: Mapping[str, Mapping[str, float]]) -> Figure:
+    """The picture of a search's front with files of the user's in it: their figures by name."""
+    return _picture(_read(study), yours)
+
+
 def _read(study: Study) -> Findings:
     return findings.read(study, _compresses(study))
 
@@ -81,7 +87,7 @@ def _compresses(study: Study) -> dict[str, bool]:
     return {}
 
 
-def _picture(found: Findings) -> Figure:
+def _picture(found: Findings, yours: Mapping[str, Mapping[str, float]] | None = None) -> Figure:
     y, x, *_ = (*found.settings.objectives, "size_bytes")
     measured = [record for record in found.records if record.result and record.result.measurement]
     choice = [found.advice.record] if found.advice else []
@@ -102,9 +108,11 @@ def _picture(found: Findings) -> Figure:
             s=size,
             edgecolors=edge,
         )
-    sizes = [record.values[x] for record in measured]
+    for name, own in (yours or {}).items():
+        axes.scatter(own[x], own[y], label=name, marker="D", s=70, edgecolors=charts.INK)
+    sizes = [own[x] for own in (*(r.values for r in measured), *(yours or {}).values())]
     axes.set(xlabel=x, ylabel=y)
-    if sizes and x in front_page.LOGARITHMIC:
+    if sizes and pareto.is_of_file(x):
         axes.set_xscale("log")
         if ticks := front_page.ticks(sizes):
             axes.set_xticks(list(ticks), list(ticks.values()))

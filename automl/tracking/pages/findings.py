@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -11,7 +11,7 @@ from automl.pareto import Axis
 from automl.study import timeline
 from automl.study.front import Front
 from automl.study.record import Settings, TrialRecord
-from automl.study.selection import Advice, advise
+from automl.study.selection import Advice, advise, knee_of
 from automl.study.study import Study
 from automl.study.summary import SearchSummary
 from automl.study.timeline import Stay
@@ -40,6 +40,20 @@ class Point:
 
 
 @dataclass(frozen=True)
+class OnRuntime:
+    """The front on one runtime: its models, the one to take, and the command that takes it.
+
+    `own` are the models that are on no other runtime's front.
+    """
+
+    name: str
+    objectives: tuple[str, ...]
+    front: list[TrialRecord]
+    advice: Advice
+    own: list[TrialRecord]
+
+
+@dataclass(frozen=True)
 class Findings:
     """Everything that a search's pages show.
 
@@ -62,6 +76,7 @@ class Findings:
     constraints: list[str]
     goal: str
     stays: list[Stay] = field(default_factory=list)
+    on_runtimes: list[OnRuntime] = field(default_factory=list)
 
     @property
     def records(self) -> list[TrialRecord]:
@@ -91,7 +106,7 @@ class Findings:
         """Every figure that some trial has, objectives first, then bytes."""
         known = {name for point in self.points for name in point.figures}
         objectives = self.settings.objectives
-        others = known & pareto.DIRECTIONS.keys() - set(objectives)
+        others = {name for name in known if name in pareto.DIRECTIONS} - set(objectives)
         return [*objectives, *sorted(others, key=lambda name: (name != "size_bytes", name))]
 
     @cached_property
@@ -136,7 +151,26 @@ def read(study: Study, compresses: Mapping[str, bool]) -> Findings:
         constraints=[c.told(front.reference.figures) for c in study.settings.conditions],
         goal=goal.ending() or goal.missed(),
         stays=timeline.read(study.folder),
+        on_runtimes=_on_runtimes(study, ended),
     )
+
+
+def _on_runtimes(study: Study, ended: Sequence[TrialRecord]) -> list[OnRuntime]:
+    """The fronts on each of several runtimes, of those that have one."""
+    views = [study.on_runtime(name) for name in study.settings.by_name]
+    fronts = {view.runtime: view.front(ended).members for view in views}
+    found = []
+    for view in views if len(views) > 1 else ():
+        front = fronts[view.runtime]
+        others = {r.id for name, own in fronts.items() if name != view.runtime for r in own}
+        if front:
+            knee = knee_of(front, view.settings.axes)
+            command = f"automl export {study.name} --runtime {view.runtime} --knee --out out"
+            advice = Advice(knee, "the best compromise there", command)
+            own = [record for record in front if record.id not in others]
+            objectives = view.settings.objectives
+            found.append(OnRuntime(view.runtime, objectives, front, advice, own))
+    return found
 
 
 def _point(

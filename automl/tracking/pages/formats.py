@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 def figure(name: str, value: float) -> str:
     """A measured figure: whole bytes, three digits of a time, four decimals of the others."""
-    if name.endswith("_bytes"):
+    if name.endswith("_bytes") or name == "macs":
         return f"{value:,.0f}"
     return f"{value:.3g}" if name.endswith("_ms") else f"{value:.4f}"
 

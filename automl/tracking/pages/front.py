@@ -20,7 +20,6 @@ from automl.tracking.pages.findings import (
 )
 from automl.tracking.pages.sample import sampled
 
-LOGARITHMIC = ("size_bytes", "compressed_bytes", "latency_ms", "load_ms")
 MARKERS: dict[str, dict[str, object]] = {
     "failed": {"symbol": "x-thin-open", "size": 7, "color": charts.PALE},
     "rejected": {"symbol": "square-open", "size": 7, "color": charts.PALE},
@@ -60,7 +59,7 @@ def script_data(findings: Findings) -> dict[str, object]:
         "objectives": findings.settings.objectives,
         "errorBar": ERROR_BAR,
         "better": {name: pareto.DIRECTIONS[name] for name in names},
-        "logarithmic": [name for name in names if name in LOGARITHMIC],
+        "logarithmic": [name for name in names if pareto.is_of_file(name)],
         "limits": {name: [min(own), max(own)] for name, own in values.items()},
         "search": findings.name,
         "take": findings.advice.command if findings.advice else "",
@@ -109,7 +108,7 @@ def plot(findings: Findings, x: str, y: str) -> go.Figure:
 def axis(name: str, values: Sequence[float]) -> dict[str, object]:
     """The layout of a figure's axis; bytes and times are in logarithms, with round numbers."""
     layout: dict[str, object] = {**charts.AXIS, "title": {**charts.TITLE, "text": name}}
-    if name not in LOGARITHMIC or not values:
+    if not pareto.is_of_file(name) or not values:
         return layout
     if numbers := ticks(values):
         layout |= {"tickvals": list(numbers), "ticktext": list(numbers.values())}

@@ -6,13 +6,13 @@ import csv
 import io
 from collections.abc import Sequence
 
-from automl.pareto import DIRECTIONS
+from automl.pareto import DIRECTIONS, figures_in
 from automl.study.record import TrialRecord
 
 
 def table(front: Sequence[TrialRecord]) -> str:
     """The front as CSV: one row per model, figures first, then parameters."""
-    figures = [n for n in DIRECTIONS if not front or n in front[0].values]
+    figures = figures_in(front[0].values) if front else list(DIRECTIONS)
     params = sorted({name for record in front for name in record.params})
     rows = [
         [r.trial_id, *(r.values[n] for n in figures), *(r.params.get(n, "") for n in params)]

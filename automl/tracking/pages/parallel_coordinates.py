@@ -9,10 +9,10 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from automl import pareto
 from automl.tracking.pages import charts
 from automl.tracking.pages.findings import FRONT, GROUPS, Findings, Point
 from automl.tracking.pages.formats import short
-from automl.tracking.pages.front import LOGARITHMIC
 from automl.tracking.pages.sample import sampled
 
 MAX_PARAMS = 12
@@ -30,7 +30,7 @@ def num_hidden(findings: Findings) -> int:
 def chart(findings: Findings) -> go.Figure:
     points = sampled(_measured(findings))
     objectives = [
-        _numbers(name, [p.figures[name] for p in points], is_log=name in LOGARITHMIC)
+        _numbers(name, [p.figures[name] for p in points], is_log=pareto.is_of_file(name))
         for name in findings.settings.objectives
     ]
     known = {name: d for point in points for name, d in point.record.distributions.items()}

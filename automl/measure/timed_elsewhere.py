@@ -8,19 +8,32 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from automl.engine.standalone_script import standalone_script
+import numpy as np
+from numpy.typing import NDArray
+
 from automl.errors import UserError
 from automl.measure import file_times
 from automl.measure.file_times import TimedFiles, Wanted
+from automl.measure.latency import Estimate, Reference, Timing
+from automl.measure.machine import kind_of
+from automl.measure.standalone_script import standalone_script
+from automl.runtimes.onnx import OnnxRuntime
+from automl.runtimes.providers import left_to_others
 
 HEADER = '''"""Times of ONNX files on this machine. Needs numpy and onnxruntime."""
 
 from __future__ import annotations
 '''
 SSH = "ssh:"
+NO_CONNECTION = 255
+"""The exit code of `ssh` itself, not of what it ran."""
 CONNECT_SECONDS = 15
 SSH_OPTIONS = ("-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_SECONDS}")
 """No password is asked for: nobody might be there to type it."""
+
+
+class Unreachable(UserError):
+    """A machine that SSH does not reach, at least for now."""
 
 
 @dataclass(frozen=True)
@@ -31,18 +44,48 @@ class Place:
     host: str = ""
 
 
-def place(over: str, python: str | None) -> Place:
-    """The place that `--over ssh:USER@HOST` and `--python PATH` name. Raises UserError."""
+def place(over: str | None, python: str | None, flag: str = "--over") -> Place:
+    """The place that `--over ssh:USER@HOST`, or what this flag is called, and a Python name.
+
+    Raises UserError.
+    """
     if not over:
         return Place(python or "python3")
     host = over.removeprefix(SSH)
     if host == over or not host or host.startswith("-"):
-        raise UserError(f"--over {over}: write ssh:USER@HOST, as in ssh:pi@192.168.0.7")
+        raise UserError(f"{flag} {over}: write ssh:USER@HOST, as in ssh:pi@192.168.0.7")
     return Place(python or "python3", host)
 
 
+def timing_elsewhere(
+    where: Place,
+    file: bytes,
+    row: NDArray[np.generic],
+    reference: Reference,
+    latency: Estimate | None = None,
+) -> Timing:
+    """The times that a file has there, in turn with the reference, as `latency.timed` has them
+    here; the rows are random. A `latency` that is known stays.
+
+    Raises UserError, and Unreachable while the machine is away.
+    """
+    assert isinstance(reference.runtime, OnnxRuntime)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = Path(folder) / "reference.onnx", Path(folder) / "file.onnx"
+        for path, data in zip(paths, (reference.file, file), strict=True):
+            path.write_bytes(data)
+        known = (reference.latency_ms, reference.load_ms) if reference.latency_ms else None
+        files = paths if known else paths[1:]
+        told = timed_elsewhere(where, Wanted(files, reference.runtime, known))
+    own = told.files[-1]
+    taken = Estimate(own.latency_ms, own.uncertainty["latency_ms"])
+    load = Estimate(own.load_ms, own.uncertainty["load_ms"])
+    note = left_to_others(reference.runtime.provider, own.nodes)
+    return Timing(latency or taken, load, note, machine=kind_of(told.machine))
+
+
 def timed_elsewhere(where: Place, wanted: Wanted) -> TimedFiles:
-    """The times that files have there. Raises UserError."""
+    """The times that files have there; of no file, the machine alone. Raises UserError."""
     for path in wanted.files:
         if not path.is_file():
             raise UserError(f"there is no file {path}; check the path")
@@ -74,8 +117,9 @@ def _over_ssh(where: Place, wanted: Wanted, script: Path) -> str:
 
 def _arguments(wanted: Wanted, names: list[str]) -> list[str]:
     runtime = wanted.runtime
-    how = {"provider": runtime.provider, "threads": runtime.threads, "batch": wanted.batch}
-    return [*names, *(f"--{name}={value}" for name, value in how.items())]
+    how = {"provider": runtime.provider, "threads": runtime.threads, "batch": runtime.batch}
+    known = ["--first-ms", *map(repr, wanted.first_ms)] if wanted.first_ms else []
+    return [*names, *(f"--{name}={value}" for name, value in how.items()), *known]
 
 
 def _ssh(where: Place, command: str, given: bytes = b"") -> str:
@@ -94,5 +138,6 @@ def _output(command: list[str], where: Place, given: bytes = b"") -> str:
     said = done.stderr.decode(errors="replace").strip().splitlines()
     last = said[-1].removeprefix("error: ") if said else f"exit code {done.returncode}"
     if "No module named" in last:
-        last += f"; install numpy and onnxruntime for {where.python}, or name another by --python"
-    raise UserError(f"{at}{last}")
+        last += f"; install numpy and onnxruntime for {where.python}, or name another Python"
+    is_away = bool(where.host) and done.returncode == NO_CONNECTION
+    raise (Unreachable if is_away else UserError)(f"{at}{last}")

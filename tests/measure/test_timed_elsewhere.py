@@ -1,37 +1,19 @@
 """Files timed by another Python, and on another machine over a real SSH server."""
 
 import ast
-import getpass
-import os
-import shutil
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from helpers.raylets import free_port
 
-from automl.engine.standalone_script import standalone_script
-from automl.engine.timed_elsewhere import HEADER, Place, place, timed_elsewhere
 from automl.errors import UserError
 from automl.export import onnx
 from automl.measure import file_times
 from automl.measure.file_times import Wanted
+from automl.measure.standalone_script import standalone_script
+from automl.measure.timed_elsewhere import HEADER, Place, place, timed_elsewhere
 from automl.models.mlp import MLP
 from automl.runtimes.onnx import VERSION, OnnxRuntime
-
-SSHD = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin")
-CONFIG = """\
-Host device
-    HostName 127.0.0.1
-    Port {port}
-    User {user}
-    IdentityFile {folder}/key
-    StrictHostKeyChecking no
-    UserKnownHostsFile /dev/null
-    LogLevel ERROR
-"""
 
 
 @pytest.fixture
@@ -39,36 +21,6 @@ def path(build, context, tmp_path):
     found = tmp_path / "model.onnx"
     found.write_bytes(onnx.export(build(MLP((16,))), context.data))
     return found
-
-
-@pytest.fixture
-def device(tmp_path, monkeypatch):
-    """The name under which `ssh` knows a server on this machine."""
-    if SSHD is None or os.geteuid():
-        pytest.skip("needs OpenSSH's server, and root to run it")
-    for key in ("key", "host_key"):
-        name = str(tmp_path / key)
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", name], check=True)
-    Path("/run/sshd").mkdir(exist_ok=True)
-    port = free_port()
-    (tmp_path / "config").write_text(
-        CONFIG.format(port=port, folder=tmp_path, user=getpass.getuser())
-    )
-    wrapper = tmp_path / "bin" / "ssh"
-    wrapper.parent.mkdir()
-    wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {tmp_path}/config "$@"\n')
-    wrapper.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
-    options = [f"HostKey={tmp_path}/host_key", f"AuthorizedKeysFile={tmp_path}/key.pub"]
-    options += ["ListenAddress=127.0.0.1", "StrictModes=no", "UsePAM=no", "PidFile=none"]
-    given = [part for option in options for part in ("-o", option)]
-    with subprocess.Popen([SSHD, "-D", "-e", "-f", "/dev/null", "-p", str(port), *given]) as server:
-        until = time.monotonic() + 20
-        while subprocess.run(["ssh", "device", "true"], capture_output=True).returncode:
-            assert server.poll() is None and time.monotonic() < until
-            time.sleep(0.05)
-        yield "device"
-        server.terminate()
 
 
 def test_the_script_needs_numpy_and_onnxruntime_alone():
@@ -79,25 +31,26 @@ def test_the_script_needs_numpy_and_onnxruntime_alone():
 
 
 def test_another_python_times_the_files(path):
-    timed = timed_elsewhere(Place(sys.executable), Wanted((path,), OnnxRuntime(threads=2), 3))
+    runtime = OnnxRuntime(threads=2, batch=3)
+    timed = timed_elsewhere(Place(sys.executable), Wanted((path,), runtime))
     [one] = timed.files
     assert one.size_bytes == path.stat().st_size and one.latency_ms > 0
-    assert timed.runtime == OnnxRuntime(threads=2) and timed.batch == 3 and timed.notes == []
+    assert timed.runtime == runtime and timed.notes == []
 
 
-def test_another_machine_times_the_files_and_keeps_nothing(path, device):
+def test_another_machine_times_the_files_and_keeps_nothing(path, device_host):
     left = set(Path("/tmp").glob("tmp.*"))
-    timed = timed_elsewhere(Place(sys.executable, device), Wanted((path, path)))
+    timed = timed_elsewhere(Place(sys.executable, device_host), Wanted((path, path)))
     assert [one.file for one in timed.files] == ["0-model.onnx", "1-model.onnx"]
     assert timed.machine["onnxruntime"] == VERSION
     assert set(Path("/tmp").glob("tmp.*")) <= left
 
 
-def test_another_machine_that_lacks_python_or_a_provider_says_so(path, device):
+def test_another_machine_that_lacks_python_or_a_provider_says_so(path, device_host):
     with pytest.raises(UserError, match=r"device: .*no-python.* not found"):
-        timed_elsewhere(Place("no-python", device), Wanted((path,)))
+        timed_elsewhere(Place("no-python", device_host), Wanted((path,)))
     with pytest.raises(UserError, match=r"device: onnxruntime .* here has no provider CoreML"):
-        timed_elsewhere(Place(sys.executable, device), Wanted((path,), OnnxRuntime("CoreML")))
+        timed_elsewhere(Place(sys.executable, device_host), Wanted((path,), OnnxRuntime("CoreML")))
 
 
 def test_a_machine_that_cannot_be_reached_is_told(path):

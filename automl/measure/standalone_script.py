@@ -56,7 +56,7 @@ class _Gathered:
             self.imports[alias.asname or alias.name] = (source, ast.unparse(alias))
 
     def _define(self, names: list[str], node: ast.stmt, text: str) -> None:
-        used = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+        used = _used(node)
         first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
         lines = text.splitlines()[first - 1 : node.end_lineno]
         for name in names:
@@ -70,6 +70,19 @@ def _defined(node: ast.stmt) -> list[str]:
         return [node.name]
     targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
     return [n.id for t in targets if t for n in ast.walk(t) if isinstance(n, ast.Name)]
+
+
+def _used(node: ast.AST) -> set[str]:
+    """The names that a part takes from around it: not those that its functions make themselves."""
+    is_read = isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+    used = {node.id} if is_read else set[str]()
+    for child in ast.iter_child_nodes(node):
+        used |= _used(child)
+    if isinstance(node, ast.FunctionDef):
+        inner = list(ast.walk(node))
+        used -= {n.id for n in inner if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        used -= {n.arg for n in inner if isinstance(n, ast.arg)}
+    return used
 
 
 def _reached(names: set[str], uses: dict[str, set[str]]) -> set[str]:

@@ -1,0 +1,42 @@
+"""The leaves of a space that the options of a new search fix, by their paths."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+
+from automl.config import choices, import_choices
+from automl.engine.search_options import NewSearch
+from automl.engine.space_source import SpaceSource
+from automl.errors import UserError, unknown
+from automl.space import space_file
+from automl.space.exploring import explore
+from automl.space.space import Space
+from automl.training.parallel import Parallelism
+
+
+def fixed(source: SpaceSource, new: NewSearch) -> dict[str, str]:
+    """The leaves of a space that the options fix, by their paths."""
+    found = dict(new.sets or {})
+    if new.seed is not None:
+        found["seed"] = str(new.seed)
+    return found | _parallelism(space_file.load(source.text, found, source.where), new)
+
+
+def _parallelism(space: Space, new: NewSearch) -> dict[str, str]:
+    """The leaves that `--workers-per-trial` and `--parallelism` fix, of all steps that train."""
+    workers, parallelism = new.workers_per_trial, new.parallelism
+    if workers is None and parallelism is None:
+        return {}
+    import_choices()
+    known = [name for name in choices(Parallelism) if name != "SingleDevice"]
+    if parallelism is not None and parallelism not in known:
+        raise UserError(unknown("parallelism", parallelism, known))
+    value = {"type": parallelism or "DataParallel", "num_workers": workers or 2}
+    labels = {
+        step.label
+        for config in explore(space).configs
+        for step in config.recipe
+        if any(f.name == "parallelism" for f in fields(step))
+    }
+    return {f"recipe.{label}.parallelism": json.dumps(value) for label in sorted(labels)}

@@ -1,0 +1,137 @@
+"""Files measured with their quality: on data of the user's, or beside the front of a search."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from automl import pareto
+from automl.data import dataset, detect
+from automl.data.detected import Wanted
+from automl.engine.searches import Search
+from automl.engine.study_space import check_data
+from automl.engine.wishes import OwnData
+from automl.errors import UserError
+from automl.measure.latency import Reference
+from automl.measure.machine import kind_of, machine
+from automl.measure.measurement import Measurement, measure
+from automl.measure.rows_of_file import TargetRows, fitting, loaded
+from automl.runtimes.onnx import ONE_THREAD, row_shape
+from automl.study.record import TrialRecord
+
+
+@dataclass(frozen=True)
+class MeasuredFiles:
+    """Files with their figures on the same rows, of which `rows` tells in words.
+
+    Beside a search these are its validation rows; `front` are its members, best in the first
+    objective first, and `beaten_by` names the member, if any, that is no worse in all objectives
+    and better in one.
+    """
+
+    rows: str
+    num_rows: int
+    files: Mapping[str, Measurement]
+    objectives: tuple[str, ...] = ()
+    front: Sequence[TrialRecord] = ()
+    beaten_by: Mapping[str, str] | None = None
+    notes: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, object]:
+        """The object that `automl measure --json` prints."""
+        files = [
+            {"file": name, "measurement": own.figures, "uncertainty": own.uncertainty}
+            for name, own in self.files.items()
+        ]
+        told = {"rows": self.rows, "num_rows": self.num_rows, "files": files}
+        if self.beaten_by is None:
+            return {**told, "notes": list(self.notes)}
+        front = [
+            {"trial_id": one.trial_id, "measurement": one.values, "uncertainty": one.uncertainty}
+            for one in self.front
+        ]
+        beaten = dict(self.beaten_by)
+        return {**told, "front": front, "beaten_by": beaten, "notes": list(self.notes)}
+
+
+def on_data(files: Sequence[Path], data: str, wishes: OwnData) -> MeasuredFiles:
+    """Files with their quality on every row of some data.
+
+    Raises UserError on data that cannot be read, and where rows, columns or classes do not fit.
+    """
+    side = _picture_side(files[0])
+    found = detect.detect(data, Wanted(wishes.target or "", wishes.task or "", side))
+    raw = found.dataset.load()
+    rows = TargetRows(data, raw.inputs, raw.targets, raw.classes, raw.columns)
+    measured = dict[str, Measurement]()
+    beside: dict[str, Reference] | None = None
+    for path in files:
+        own = fitting(path, rows)
+        figures = measure(path.read_bytes(), own.inputs, own.targets, beside)
+        if beside is None:
+            reference = Reference(path.read_bytes(), figures.latency_ms, figures.load_ms)
+            beside = {ONE_THREAD.name: reference}
+        measured[str(path)] = figures
+    return MeasuredFiles(f"all rows of {data}", len(rows.targets), measured, notes=raw.notes)
+
+
+def beside_front(files: Sequence[Path], search: Search) -> MeasuredFiles:
+    """Files beside the front of a search, on the validation rows that its models were measured
+    on, and timed in turn with its reference.
+
+    Raises UserError where the search has no model, its data has changed, or a file does not fit.
+    """
+    study = search.study
+    front = study.front().members
+    if not front:
+        raise UserError(
+            f"search {study.name!r} has no complete trial yet; search longer: automl resume "
+            f"{study.name}"
+        )
+    check_data(study)
+    config = search.config(front[0])
+    data = dataset.load(config.dataset, config.seed, search.home.cache)
+    held, info = data.validation, data.info
+    rows = TargetRows(
+        str(config.dataset), held.inputs, held.targets, tuple(info.classes), info.columns
+    )
+    measured = dict[str, Measurement]()
+    for path in files:
+        own = fitting(path, rows)
+        measured[str(path)] = measure(
+            path.read_bytes(), own.inputs, own.targets, study.timed_beside
+        )
+    objectives = study.settings.objectives
+    first = objectives[0]
+    sign = -1 if pareto.DIRECTIONS[first] == "max" else 1
+    ordered = sorted(front, key=lambda record: sign * record.values[first])
+    beaten = {name: _beaten_by(own, ordered, objectives) for name, own in measured.items()}
+    words = f"the validation rows of {rows.source}, as the front's"
+    notes = _other_machine(ordered)
+    return MeasuredFiles(words, len(rows.targets), measured, objectives, ordered, beaten, notes)
+
+
+def _beaten_by(own: Measurement, front: Sequence[TrialRecord], objectives: Sequence[str]) -> str:
+    """The member of a front that dominates a file in the objectives that it has; "" where none
+    does. How long a file's training took is not known."""
+    known = [n for n in objectives if n in own.figures and n != "train_seconds"]
+    dominating = (r for r in front if pareto.dominates(r.values, own.figures, known))
+    return next((record.trial_id for record in dominating), "")
+
+
+def _other_machine(front: Sequence[TrialRecord]) -> tuple[str, ...]:
+    """A sentence where times of the front were taken on another kind of machine than this."""
+    here = kind_of(machine())
+    kinds = {r.measurement.machine for r in front if r.measurement and r.measurement.machine}
+    return tuple(
+        f"times of the front were taken on {kind}, and here is {here}: the two do not compare"
+        for kind in sorted(kinds - {here})
+    )
+
+
+def _picture_side(path: Path) -> int:
+    """The side of the square pictures that a file takes; the usual one where it takes none."""
+    shape = row_shape(loaded(path))
+    is_square = len(shape) == 3 and shape[-1] == shape[-2]
+    return shape[-1] if is_square else Wanted().picture_side

@@ -1,0 +1,136 @@
+"""Rows with targets, put as a file takes them: in its shape, with its columns and classes."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from automl.data.arrays import Array
+from automl.data.raw_dataset import Column
+from automl.errors import UserError, described, unknown
+from automl.runtimes import onnx
+from automl.runtimes.onnx import Session
+
+MOST_NAMED = 5
+
+
+@dataclass(frozen=True, eq=False)
+class TargetRows:
+    """Rows whose targets are known: `inputs` (rows, *raw row), `targets` class numbers (rows,), or
+    numbers (rows, outputs). `source` names the data in a sentence."""
+
+    source: str
+    inputs: Array
+    targets: Array
+    classes: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
+
+
+def fitting(path: Path, rows: TargetRows) -> TargetRows:
+    """The rows as a file takes them. Raises UserError where it takes others, or answers otherwise
+    than their targets are."""
+    session = loaded(path)
+    metadata = session.get_modelmeta().custom_metadata_map
+    columns, classes = (json.loads(metadata.get(n, "null")) for n in ("columns", "classes"))
+    inputs = _in_columns(path, rows, columns) if columns else _in_shape(path, rows, session)
+    fit = replace(rows, inputs=inputs)
+    if classes and rows.classes:
+        fit = replace(fit, targets=_in_classes(path, rows, classes), classes=tuple(classes))
+    _check_answers(path, fit, session)
+    return fit
+
+
+def loaded(path: Path) -> Session:
+    """A file, loaded on one thread. Raises UserError."""
+    if not path.is_file():
+        raise UserError(f"there is no file {path}; check the path")
+    try:
+        return onnx.session(path)
+    except Exception as error:
+        raise UserError(f"onnxruntime cannot load {path}: {described(error)}") from None
+
+
+def _in_columns(path: Path, rows: TargetRows, columns: dict[str, list[str]]) -> Array:
+    """The columns that a file of ours names, in its order, with the numbers of its categories."""
+    own = {column.name: place for place, column in enumerate(rows.columns)}
+    made: list[Array] = []
+    for name, categories in columns.items():
+        if name not in own:
+            raise UserError(f"{path} takes {unknown('column', name, list(own))} of {rows.source}")
+        values = rows.inputs[:, own[name]]
+        theirs = rows.columns[own[name]].categories
+        if bool(theirs) != bool(categories):
+            kinds = "categories", "numbers"
+            raise UserError(
+                f"{path} takes {kinds[not categories]} in the column {name!r}, and {rows.source} "
+                f"holds {kinds[not theirs]} there"
+            )
+        made.append(_renumbered(values, theirs, categories) if categories else values)
+    return np.stack(made, axis=1)
+
+
+def _renumbered(values: Array, theirs: Sequence[str], categories: Sequence[str]) -> Array:
+    """Codes of categories under another numbering; NaN where the category is not known in it."""
+    places = {name: place for place, name in enumerate(categories)}
+    codes = np.array([*(places.get(name, np.nan) for name in theirs), np.nan], np.float32)
+    renumbered: Array = codes[np.where(np.isnan(values), len(theirs), values).astype(int)]
+    return renumbered
+
+
+def _in_shape(path: Path, rows: TargetRows, session: Session) -> Array:
+    """The rows in the shape in which a file takes them, which holds as many numbers."""
+    takes = session.get_inputs()
+    if len(takes) != 1:
+        names = ", ".join(taken.name for taken in takes)
+        raise UserError(f"{path} takes {len(takes)} inputs ({names}); one is needed, of rows")
+    shape, own = tuple(takes[0].shape[1:]), rows.inputs.shape[1:]
+    sizes = [size for size in shape if isinstance(size, int)]
+    is_open = len(sizes) < len(shape)
+    if len(shape) == len(own) and all(a == b for a, b in zip(shape, own) if isinstance(a, int)):
+        return rows.inputs
+    if not is_open and math.prod(sizes) == math.prod(own):
+        return rows.inputs.reshape(len(rows.inputs), *sizes)
+    if takes[0].type == "tensor(int64)" and len(shape) == len(own) == 1:
+        return _padded(rows.inputs, onnx.row_shape(session)[0])
+    raise UserError(f"{path} takes rows of shape {shape}, and those of {rows.source} have {own}")
+
+
+def _padded(inputs: Array, length: int) -> Array:
+    """Texts (rows, bytes), cut or padded to a length."""
+    kept = inputs[:, :length]
+    return np.pad(kept, ((0, 0), (0, length - kept.shape[1])))
+
+
+def _in_classes(path: Path, rows: TargetRows, classes: Sequence[str]) -> Array:
+    """The numbers of the targets' classes in a file that names its own."""
+    met = [rows.classes[number] for number in np.unique(rows.targets)]
+    if missing := [name for name in met if name not in classes]:
+        known = ", ".join(classes[:MOST_NAMED]) + ", …" * (len(classes) > MOST_NAMED)
+        raise UserError(
+            f"{rows.source} holds the class {missing[0]!r}, which {path} does not know; it knows "
+            f"{known}"
+        )
+    places = [classes.index(name) if name in classes else -1 for name in rows.classes]
+    return np.asarray(places, np.int64)[rows.targets]
+
+
+def _check_answers(path: Path, rows: TargetRows, session: Session) -> None:
+    """Raise UserError where a file cannot answer, or its answers are not of the targets' kind."""
+    try:
+        answers = np.asarray(session.run(None, onnx.fed(session, rows.inputs[:1]))[0])
+    except Exception as error:
+        raise UserError(
+            f"{path} cannot answer the rows of {rows.source}: {described(error)}"
+        ) from None
+    wanted = len(rows.classes) or rows.targets.shape[1]
+    if answers.shape != (1, wanted):
+        what = f"{wanted} classes" if rows.classes else f"{wanted} numbers to predict"
+        raise UserError(
+            f"{path} answers a row with an array of shape {answers.shape[1:]}, and {rows.source} "
+            f"has {what}; its first output must be (rows, {wanted})"
+        )

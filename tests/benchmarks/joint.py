@@ -1,0 +1,180 @@
+"""One joint search against four in sequence, at equal epochs: accuracy at equal bytes and latency.
+
+python tests/benchmarks/joint.py [--small] [--seeds 0 1 …]
+
+On the joint table of digits (`digits_table.py`). In sequence, the same sampler and stop rule search
+the architecture under plain training, then the training of the one that was taken, then its
+pruning, then its bits, each with a quarter of the epochs and what those before left over. Taken is
+the most accurate, or (`within a point`) the smallest within one point of the most accurate; all
+models of all four count in the end. The joint search has as many epochs as the sequence has used.
+`gain_points` are the mean, over the sequence's front, of what the best joint model of at most as
+many bytes (milliseconds) is more accurate, in points; where only one of both has a model as small,
+nothing is compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from stop_rule import METHODS, PACKAGES, WORKERS, Board, Trained, course
+
+from automl import pareto
+from automl.measure.machine import machine
+from automl.space.domains import ParamValue
+from automl.study.record import TrialRecord
+from automl.study.simulator import simulate
+
+RESULTS = Path(__file__).parent / "results" / "joint.json"
+EPOCHS, SEEDS = (400, 800), 20
+PATIENCE = 30
+"""A space is known after so many trials in a row that have trained nothing."""
+PLAIN = {
+    "recipe.train.optimizer": "AdamW",
+    "recipe.train.learning_rate.schedule.peak": "0.005",
+    "recipe.train.batch_size.value": "32",
+    "recipe.shrink": "None",
+    "recipe.quantize": "None",
+}
+"""What a stage that searches something else leaves as it is, where none before has chosen."""
+STAGES = (("model",), ("recipe.train",), ("recipe.shrink", "recipe.prune"), ("recipe.quantize",))
+"""What each stage searches: all parameters that begin so."""
+Take: TypeAlias = Callable[[Sequence[TrialRecord]], TrialRecord]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--small", action="store_true")
+    parser.add_argument("--seeds", nargs="+", type=int)
+    given = parser.parse_args()
+    seeds = given.seeds or [*range(2 if given.small else SEEDS)]
+    board, cells = Board(), list[dict[str, Any]]()
+    for epochs in EPOCHS[:1] if given.small else EPOCHS:
+        for seed in seeds:
+            cells += [cell(board, name, epochs, seed) for name in TAKES]
+            print(cells[-2:], flush=True)
+    results = RESULTS.parent / "small" / RESULTS.name if given.small else RESULTS
+    results.parent.mkdir(exist_ok=True)
+    report = {
+        "summary": summary(cells),
+        "cells": cells,
+        "versions": {name: version(name) for name in PACKAGES},
+        "machine": machine(),
+        "date": time.strftime("%Y-%m-%d"),
+    }
+    results.write_text(json.dumps(report, indent=1) + "\n")
+    print(json.dumps(report["summary"]))
+
+
+def cell(board: Board, take: str, epochs: int, seed: int) -> dict[str, Any]:
+    """A sequence, and a joint search of as many epochs."""
+    trained = Trained(reuse=True)
+    sequence = in_sequence(board, TAKES[take], epochs, seed, trained)
+    jointly = searched(board, {}, trained.num_epochs, seed, Trained(reuse=True))
+    return {
+        "take": take,
+        "epochs": epochs,
+        "seed": seed,
+        "epochs_used": trained.num_epochs,
+        "models": [len(sequence), len(jointly)],
+        **{
+            f"gain_at_{name}": gain(sequence, jointly, name)
+            for name in ("size_bytes", "latency_ms")
+        },
+        "shares": [round(share(board, found), 4) for found in (sequence, jointly)],
+    }
+
+
+def in_sequence(
+    board: Board, take: Take, epochs: int, seed: int, trained: Trained
+) -> list[TrialRecord]:
+    """All models of four searches, each of which goes on from what the one before has found."""
+    found: list[TrialRecord] = []
+    chosen: dict[str, ParamValue] = {}
+    for turn, own in enumerate(STAGES, 1):
+        fixed = {**PLAIN, **{path: str(value) for path, value in chosen.items()}}
+        free = {path: value for path, value in fixed.items() if not path.startswith(own)}
+        until = epochs * turn // len(STAGES)
+        found += searched(board, free, until, seed, trained)
+        chosen = dict(take(found).params)
+    return found
+
+
+def searched(
+    board: Board, fixed: Mapping[str, str], until: int, seed: int, trained: Trained
+) -> list[TrialRecord]:
+    """The models of a search under fixed parameters, until so many epochs have begun in all, or
+    the space holds nothing that is not known."""
+    found: list[TrialRecord] = []
+    before = idle = 0
+    with tempfile.TemporaryDirectory() as folder:
+        study = Path(folder) / "study"
+        dispatcher = board.dispatcher(study, METHODS["ours_reuse"], seed, trained, fixed)
+        for event in simulate(dispatcher, partial(course, board.rows, trained), WORKERS):
+            if trained.num_epochs > until or idle == PATIENCE:
+                break
+            if event.record is not None:
+                idle = idle + 1 if trained.num_epochs == before else 0
+                before = trained.num_epochs
+                found += [event.record] if event.record.is_complete else []
+        dispatcher.close()
+    return [replace(record, params={**fixed, **record.params}) for record in found]
+
+
+def most_accurate(found: Sequence[TrialRecord]) -> TrialRecord:
+    return max(found, key=lambda one: (one.values["accuracy"], -one.values["size_bytes"]))
+
+
+def within_a_point(found: Sequence[TrialRecord]) -> TrialRecord:
+    best = most_accurate(found).values["accuracy"]
+    near = [one for one in found if one.values["accuracy"] >= best - 0.01]
+    return min(near, key=lambda one: one.values["size_bytes"])
+
+
+TAKES: dict[str, Take] = {"most accurate": most_accurate, "within a point": within_a_point}
+
+
+def gain(sequence: Sequence[TrialRecord], jointly: Sequence[TrialRecord], figure: str) -> float:
+    """Points of accuracy by which the joint search is ahead, over the sequence's front."""
+    points = [{name: one.values[name] for name in ("accuracy", figure)} for one in sequence]
+    front = [points[i] for i in pareto.front_positions(points, ["accuracy", figure])]
+    least = min(one.values[figure] for one in jointly)
+    ahead = [
+        max(o.values["accuracy"] for o in jointly if o.values[figure] <= at[figure])
+        - at["accuracy"]
+        for at in front
+        if at[figure] >= least
+    ]
+    return round(100 * statistics.fmean(ahead), 3)
+
+
+def share(board: Board, found: Sequence[TrialRecord]) -> float:
+    """The share of the whole table's hypervolume."""
+    points = [{name: one.values[name] for name in board.axes} for one in found]
+    return float(board.volume(points) / board.whole)
+
+
+def summary(cells: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for epochs in sorted({one["epochs"] for one in cells}):
+        for take in TAKES:
+            own = [one for one in cells if (one["epochs"], one["take"]) == (epochs, take)]
+            key = f"{take.replace(' ', '_')}_{epochs}"
+            for figure in ("size_bytes", "latency_ms"):
+                gains = [one[f"gain_at_{figure}"] for one in own]
+                found[f"gain_points_at_{figure}_{key}"] = round(statistics.median(gains), 3)
+            found[f"ahead_at_size_bytes_{key}"] = sum(one["gain_at_size_bytes"] > 0 for one in own)
+    return {"seeds": len({one["seed"] for one in cells}), **found}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,229 @@
+"""Tables that nothing was tuned on: ours, boosted trees and a linear model on the same test rows.
+
+python tests/benchmarks/tables.py FOLDER [--tables NAME ...] [--trials N] [--again]
+
+FOLDER holds the CSV files of the Rdatasets collection (vincentarelbundock.github.io/Rdatasets), as
+PACKAGE/NAME.csv. A quarter of a table's rows are for testing. Ours is what a user gets: the space
+that `automl init` writes for the training file, searched for so many trials, and of its front the
+model that is best on the validation rows; both others are scikit-learn's, with their defaults, and
+learn from all training rows. `at_or_above` counts the tables where ours is no worse. Tables that
+are in the results already are not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pickle
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.compose import ColumnTransformer, make_column_selector
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import r2_score, roc_auc_score
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from automl.measure.machine import machine
+
+RESULTS = Path(__file__).parent / "results" / "tables.json"
+COMMAND = [sys.executable, "-c", "from automl.cli.app import main; main()"]
+MOST_ROWS = 8000
+TRIALS = 12
+PACKAGES = ("scikit-learn", "torch", "optuna")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file of the collection, the column that is predicted, and those that would give it away or
+    that name the row."""
+
+    file: str
+    target: str
+    drop: tuple[str, ...] = ()
+    is_held_out: bool = False
+
+    @property
+    def name(self) -> str:
+        return Path(self.file).stem
+
+
+SOURCES = (
+    Source("Ecdat/Males.csv", "union", ("nr",)),
+    Source("Ecdat/Hdma.csv", "deny"),
+    Source("survival/flchain.csv", "death", ("futime", "chapter")),
+    Source("Ecdat/HI.csv", "whi"),
+    Source("Ecdat/OFP.csv", "privins"),
+    Source("Ecdat/Computers.csv", "price"),
+    Source("lme4/VerbAgg.csv", "r2", ("resp", "id")),
+    Source("ggplot2/diamonds.csv", "price", is_held_out=True),
+    Source("car/SLID.csv", "wages", is_held_out=True),
+    Source("psych/bfi.csv", "gender", is_held_out=True),
+)
+"""Seven tables, and three of which nobody has looked at before the figures were there."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The rows to learn from and to test on; numbers are regressed, all else is of two classes."""
+
+    train: pd.DataFrame
+    test: pd.DataFrame
+    target: str
+    is_regression: bool
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--tables", nargs="+", choices=[one.name for one in SOURCES])
+    parser.add_argument("--trials", type=int, default=TRIALS)
+    parser.add_argument("--again", action="store_true")
+    given = parser.parse_args()
+    tables: dict[str, Any] = {}
+    if RESULTS.exists():
+        tables = json.loads(RESULTS.read_text())["tables"]
+    for source in SOURCES:
+        is_asked = not given.tables or source.name in given.tables
+        if is_asked and (given.again or source.name not in tables):
+            tables[source.name] = table(source, given.folder, given.trials)
+            print(source.name, tables[source.name], flush=True)
+            save(tables)
+    print(json.dumps(summary(tables)))
+
+
+def save(tables: Mapping[str, Any]) -> None:
+    report = {
+        "summary": summary(tables),
+        "tables": tables,
+        "versions": {name: version(name) for name in PACKAGES},
+        "machine": machine(),
+        "date": time.strftime("%Y-%m-%d"),
+    }
+    RESULTS.write_text(json.dumps(report, indent=1) + "\n")
+
+
+def summary(tables: Mapping[str, Any]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for part, is_held_out in (("tables", False), ("held_out", True)):
+        names = [s.name for s in SOURCES if s.is_held_out == is_held_out and s.name in tables]
+        found[part] = len(names)
+        for other in ("boosting", "linear"):
+            found[f"{part}_at_or_above_{other}"] = sum(
+                tables[name]["ours"] >= tables[name][other] for name in names
+            )
+    return found
+
+
+def table(source: Source, folder: Path, trials: int) -> dict[str, Any]:
+    """The test figures of all three, roc_auc or r2, and the bytes of their files."""
+    parts = split(source, folder / source.file)
+    own, figures = ours(parts, trials), others(parts)
+    return {
+        "metric": "r2" if parts.is_regression else "roc_auc",
+        "rows": [len(parts.train), len(parts.test)],
+        "columns": parts.train.shape[1] - 1,
+        **own,
+        **figures,
+    }
+
+
+def split(source: Source, file: Path) -> Parts:
+    rows = pd.read_csv(file, index_col=0).drop(columns=list(source.drop))
+    rows = rows.dropna(subset=[source.target])
+    if len(rows) > MOST_ROWS:
+        rows = rows.sample(MOST_ROWS, random_state=0)
+    answers = rows[source.target]
+    is_regression = answers.nunique() > 2
+    train, test = train_test_split(
+        rows, test_size=0.25, random_state=0, stratify=None if is_regression else answers
+    )
+    return Parts(train, test, source.target, is_regression)
+
+
+def ours(parts: Parts, trials: int) -> dict[str, Any]:
+    """Our model's figure on the test rows, its bytes, and how the trials ended."""
+    metric = "r2" if parts.is_regression else "roc_auc"
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        parts.train.to_csv(folder / "train.csv", index=False)
+        parts.test.to_csv(folder / "test.csv", index=False)
+
+        def automl(*arguments: str) -> Any:
+            done = subprocess.run(
+                [*COMMAND, *arguments, "--json"], cwd=folder, check=True, capture_output=True
+            )
+            return json.loads(done.stdout)
+
+        task = "regression" if parts.is_regression else "classification"
+        kind = ("--target", parts.target, "--task", task)
+        automl("init", "train.csv", *kind, "--out", "space.py")
+        search = ("search", "space.py", "--set", "dataset.test_path=test.csv", "--name", "table")
+        began = time.perf_counter()
+        ended = automl(*search, "--trials", str(trials), "--home", "home")
+        seconds = time.perf_counter() - began
+        taken = automl("export", "table", "--best", metric, "--out", "model", "--home", "home")
+    return {
+        "ours": taken["measurement"]["test"][metric],
+        "ours_95": taken["measurement"][f"test_{metric}_95"],
+        "bytes": taken["files"]["model.onnx"],
+        "trials": ended["trials"],
+        "seconds": round(seconds),
+    }
+
+
+def others(parts: Parts) -> dict[str, Any]:
+    """The figures and the pickled bytes of scikit-learn's models."""
+    inputs = parts.train.drop(columns=parts.target)
+    texts = make_column_selector(dtype_exclude="number")
+    numbers = make_column_selector(dtype_include="number")
+    plain = ColumnTransformer(
+        [
+            ("numbers", make_pipeline(SimpleImputer(), StandardScaler()), numbers),
+            ("texts", OneHotEncoder(handle_unknown="ignore"), texts),
+        ]
+    )
+    regression, two_classes = parts.is_regression, LogisticRegression(max_iter=1000)
+    models = {
+        "boosting": HistGradientBoostingRegressor(random_state=0)
+        if regression
+        else HistGradientBoostingClassifier(random_state=0),
+        "linear": make_pipeline(plain, Ridge() if regression else two_classes),
+    }
+    codes = {name: inputs[name].astype("category").dtype for name in texts(inputs)}
+    found: dict[str, Any] = {}
+    for name, model in models.items():
+        kinds = codes if name == "boosting" else {}
+        answers = parts.train[parts.target]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.fit(inputs.astype(kinds), answers)
+            rows = parts.test.drop(columns=parts.target).astype(kinds)
+            found[name] = round(figure(model, rows, parts), 5)
+        found[f"{name}_bytes"] = len(pickle.dumps(model))
+    return found
+
+
+def figure(model: Any, rows: pd.DataFrame, parts: Parts) -> float:
+    answers = parts.test[parts.target]
+    if parts.is_regression:
+        return float(r2_score(answers, model.predict(rows)))
+    last = model.classes_[1]
+    return float(roc_auc_score(np.asarray(answers == last), model.predict_proba(rows)[:, 1]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""Files of the user's through the same eyes as a search's: on data, and beside a front."""
+
+import json
+
+import numpy as np
+import pytest
+from helpers.datasets import mixed_table
+from helpers.graphs import file_of, node, ones
+from helpers.trials import study_of
+from sklearn.datasets import load_wine
+
+from automl.engine import measured
+from automl.engine.wishes import OwnData
+from automl.errors import UserError
+from automl.tracking.pages.files import front_with
+
+WINE = """
+from automl import MLP, Sklearn, Space, Train, TrialConfig
+
+space = Space(TrialConfig(Sklearn("wine"), MLP((8,)), (Train(epochs=2),)))
+"""
+TABLE = """
+from automl import MLP, Space, Table, Train, TrialConfig
+
+table = Table("table.csv", "bought")
+space = Space(TrialConfig(table, MLP((8,)), (Train(epochs=1),)), ("accuracy", "size_bytes"))
+"""
+
+
+@pytest.fixture(scope="module")
+def wine(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wine")
+    (folder / "wine.py").write_text(WINE)
+    return study_of(str(folder / "wine.py"), 1, {}, folder / "home")
+
+
+def guess(folder, features=13, classes=3):
+    """A file that always answers with the first class."""
+    weight = np.zeros((features, classes), np.float32)
+    bias = np.eye(classes, dtype=np.float32)[0]
+    nodes = [node("MatMul", "x w", "m"), node("Add", "m b", "y")]
+    path = folder / "guess.onnx"
+    path.write_bytes(file_of(nodes, {"x": ("batch", features)}, ["y"], w=weight, b=bias))
+    return path
+
+
+def wine_csv(folder):
+    data = load_wine()
+    lines = [",".join([*map(str, row), f"kind{target}"]) for row, target in zip(*data_of(data))]
+    head = ",".join([*(f"c{i}" for i in range(13)), "kind"])
+    (folder / "wine.csv").write_text("\n".join([head, *lines]) + "\n")
+    return str(folder / "wine.csv")
+
+
+def data_of(bunch):
+    return bunch.data.tolist(), bunch.target.tolist()
+
+
+def test_a_file_is_measured_on_every_row_of_some_data(tmp_path):
+    found = measured.on_data([guess(tmp_path)], wine_csv(tmp_path), OwnData(target="kind"))
+    figures = found.files[str(tmp_path / "guess.onnx")].figures
+    assert found.num_rows == 178
+    assert figures["accuracy"] == 59 / 178
+    assert figures["size_bytes"] == (tmp_path / "guess.onnx").stat().st_size
+    assert figures["latency_ms"] > 0
+    assert json.loads(json.dumps(found.as_json()))["rows"].startswith("all rows of")
+
+
+def test_a_model_of_a_search_has_the_same_quality_beside_its_front(wine, tmp_path):
+    (member,) = wine.members()
+    wine.export(tmp_path / "out")
+    files = [tmp_path / "out" / "model.onnx", guess(tmp_path)]
+    found = measured.beside_front(files, wine)
+    own, other = found.files.values()
+    assert own.quality == member.measurement.quality
+    assert own.sha256 == member.measurement.sha256
+    assert set(found.beaten_by) == {str(file) for file in files}
+    assert other.quality["accuracy"] < own.quality["accuracy"]
+    picture = front_with(wine.study, {name: one.figures for name, one in found.files.items()})
+    legend = picture.axes[0].get_legend().get_texts()
+    assert str(files[1]) in [text.get_text() for text in legend]
+
+
+@pytest.mark.parametrize(
+    ("features", "classes", "sentence"),
+    [
+        (12, 3, r"takes rows of shape \(12,\), and those of .* have \(13,\)"),
+        (13, 4, r"answers a row with an array of shape \(4,\), and .* has 3 classes"),
+    ],
+)
+def test_a_file_of_other_rows_or_classes_is_refused_in_a_sentence(
+    features, classes, sentence, wine, tmp_path
+):
+    file = guess(tmp_path, features, classes)
+    with pytest.raises(UserError, match=sentence):
+        measured.beside_front([file], wine)
+    with pytest.raises(UserError, match=sentence):
+        measured.on_data([file], wine_csv(tmp_path), OwnData(target="kind"))
+
+
+def test_a_table_whose_categories_are_numbered_otherwise_is_answered_alike(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    mixed_table(tmp_path / "table.csv")
+    (tmp_path / "table.py").write_text(TABLE)
+    study_of("table.py", 1, {}, tmp_path / "home").export(tmp_path / "out")
+    head, *lines = (tmp_path / "table.csv").read_text().splitlines()
+    columns = [line.split(",") for line in (head, *lines[::-1])]
+    turned = "\n".join(",".join(cells[::-1]) for cells in columns) + "\n"
+    (tmp_path / "turned.csv").write_text(turned)
+    file, wishes = tmp_path / "out" / "model.onnx", OwnData(target="bought")
+    first, second = (
+        measured.on_data([file], str(tmp_path / name), wishes).files[str(file)]
+        for name in ("table.csv", "turned.csv")
+    )
+    assert first.quality == pytest.approx(second.quality)
+    without = "\n".join(",".join(cells[1:]) for cells in columns) + "\n"
+    (tmp_path / "without.csv").write_text(without)
+    with pytest.raises(UserError, match="unknown column"):
+        measured.on_data([file], str(tmp_path / "without.csv"), wishes)
+
+
+def test_rows_lie_in_the_shape_that_a_file_takes(tmp_path):
+    nodes = [node("Flatten", "x", "f"), node("MatMul", "f w", "y")]
+    path = tmp_path / "model.onnx"
+    path.write_bytes(file_of(nodes, {"x": ("batch", 1, 13)}, ["y"], w=ones(13, 3)))
+    assert measured.on_data([path], wine_csv(tmp_path), OwnData(target="kind")).num_rows == 178

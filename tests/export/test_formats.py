@@ -1,5 +1,7 @@
 """The formats of an export: known by name, refused in a sentence."""
 
+import sys
+
 import pytest
 
 from automl.errors import UserError
@@ -20,3 +22,13 @@ def test_all_stands_for_every_format(monkeypatch):
 def test_an_unknown_format_is_refused_with_the_nearest_name():
     with pytest.raises(UserError, match="--format unknown format 'pt3'; did you mean 'pt2'"):
         asked_for(["pt3"])
+
+
+@pytest.mark.parametrize(
+    ("name", "package"), [("executorch", "executorch.version"), ("litert", "ai_edge_litert")]
+)
+def test_a_format_without_its_package_names_the_extra(name, package, monkeypatch):
+    monkeypatch.setitem(sys.modules, package.split(".")[0], None)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(UserError, match=f"--format {name} needs .* 'frontier-automl.{name}.'"):
+        asked_for([name])

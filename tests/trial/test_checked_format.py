@@ -57,7 +57,8 @@ def chosen(tmp_path_factory):
             assert result.is_complete, result.reason
             names = ("model.onnx", "weights.safetensors", "spec.json")
             file, *network = (store.read(result.key, name) for name in names)
-            made[kind, model] = Chosen(kind, file, restore(*network), load(DIGITS), "{}")
+            taken = Chosen(kind, file, restore(*network), load(DIGITS), "{}", False, dict)
+            made[kind, model] = taken
         return made[kind, model]
 
     return chosen

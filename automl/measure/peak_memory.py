@@ -35,8 +35,10 @@ def peak_memory_bytes(file: Path, runtime: OnnxRuntime) -> Reading:
 
 def empty_file() -> bytes:
     """A file that hands a number on."""
-    kind = (TensorProto.FLOAT, ["batch", 1])
-    value, same = (helper.make_tensor_value_info(name, *kind) for name in ("value", "same"))
+    value, same = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 1])
+        for name in ("value", "same")
+    )
     graph = helper.make_graph(
         [helper.make_node("Identity", ["value"], ["same"])], "g", [value], [same]
     )

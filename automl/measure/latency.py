@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.runtimes.onnx import ONE_THREAD
-from automl.space.runtime import Call, Loaded, Runtime
+from automl.space.runtime import SIZE, Call, Loaded, Runtime
 
 ROUNDS = 100
 QUANTILE = 0.1
@@ -35,8 +35,8 @@ LATENCY_FLOOR, LOAD_FLOOR = 0.006, 0.02
 
 @dataclass(frozen=True)
 class Reference:
-    """A file that is measured in turn with each other file on a runtime, and its own figures
-    there at the beginning; no bytes where there is none.
+    """A file that is measured in turn with each other file on a runtime, in the format of that,
+    and its own figures there at the beginning; no bytes where there is none.
 
     `load_ms` is 0 where they are not known: then load times are told as they are.
     """
@@ -60,7 +60,8 @@ class Timing:
     """The times of a file in milliseconds on a runtime: of one call, and of loading.
 
     `note` is what the user should know of how they were taken, `others` are the times on further
-    runtimes by their names, and `machine` is the kind of machine that took them.
+    runtimes by their names, and `machine` is the kind of machine that took them. `size_bytes` are
+    those of a file in a format of the runtime's own; 0 of an ONNX file.
     """
 
     latency: Estimate
@@ -68,6 +69,13 @@ class Timing:
     note: str = ""
     others: Mapping[str, Timing] = field(default_factory=dict)
     machine: str = ""
+    size_bytes: int = 0
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The sizes of the files in formats of further runtimes, by the names of their figures."""
+        others = self.others.items()
+        return {f"{name}/{SIZE}": own.size_bytes for name, own in others if own.size_bytes}
 
     @property
     def figures(self) -> dict[str, Estimate]:
@@ -86,15 +94,15 @@ def alone(runtime: Runtime = ONE_THREAD) -> Reference:
 
 
 def references(
-    file: bytes, figures: Mapping[str, float], runtimes: Mapping[str, Runtime]
+    files: Mapping[str, bytes], figures: Mapping[str, float], runtimes: Mapping[str, Runtime]
 ) -> dict[str, Reference]:
-    """A file as the reference on each runtime, by its name, of whose figures the first's are plain;
-    a load time that is missing is not known."""
+    """A model, whose files are given by format, as the reference on each runtime, by its name, of
+    whose figures the first's are plain; a load time that is missing is not known."""
     found, prefix = dict[str, Reference](), ""
     for name, runtime in runtimes.items():
         prefix = f"{name}/" if found else ""
         latency, load = figures[f"{prefix}latency_ms"], figures.get(f"{prefix}load_ms", 0.0)
-        found[name] = Reference(file, latency, load, runtime)
+        found[name] = Reference(files[runtime.format], latency, load, runtime)
     return found
 
 
@@ -159,6 +167,11 @@ def together(timings: Mapping[str, Timing]) -> Timing:
     (_, first), *rest = timings.items()
     notes = [first.note, *(f"on {name}: {own.note}" for name, own in rest if own.note)]
     return replace(first, note="; ".join(filter(None, notes)), others=dict(rest))
+
+
+def sized(timing: Timing, file: bytes, format: str) -> Timing:
+    """Times with the size of the file that they are of, where it is no ONNX file."""
+    return replace(timing, size_bytes=len(file)) if format else timing
 
 
 def latency_ms(

@@ -136,7 +136,7 @@ def run(
     """Run a trial in this process, measured by the judge, and give its objectives."""
     torch.set_num_threads(1)
 
-    def time_file(file: bytes, row: NDArray[np.generic]) -> Callable[[], Timing]:
+    def time_file(file: bytes, row: NDArray[np.generic], make: Make) -> Callable[[], Timing]:
         return partial(ray.get, judge.timed.remote(file, row))
 
     running = run_alone(setting, config, time_file)

@@ -34,6 +34,7 @@ from ray.tune.search.optuna import OptunaSearch
 
 from automl.export.onnx import leave_out_of_collections
 from automl.measure.latency import Timing
+from automl.measure.measurement import Make
 from automl.pareto import DIRECTIONS
 from automl.recipe import Report
 from automl.space.sampling import sample

@@ -14,6 +14,7 @@ from automl.measure.structure import structure
 from automl.models.family import untrained
 from automl.models.mlp import MLP
 from automl.runtimes.onnx import OnnxRuntime
+from automl.runtimes.own_formats import ExecuTorch
 
 
 @pytest.fixture
@@ -85,6 +86,13 @@ def test_what_a_runtime_leaves_to_others_is_kept_and_each_runtime_has_its_own_ti
         assert kept.find(structure(file)) == kept.time(structure(file), file, row, beside) == timing
         assert timing.note == note and timing.machine == "a machine"
     assert asked == [("onnxruntime", None), ("openvino", None), ("openvino", None)]
+
+
+def test_a_file_in_a_runtimes_own_format_is_kept_by_the_structure_of_the_onnx_file(store, taken):
+    reference = Reference(b"reference.pte", 1.0, 2.0, ExecuTorch())
+    kept = KeptTimings(store, calibration(reference), "a machine")
+    times = kept.time("structure", b"model.pte", np.zeros((1, 64), np.float32), reference)
+    assert kept.find("structure") == times
 
 
 def test_times_of_a_machine_that_took_anothers_place_are_told_and_not_kept(context, build, store):

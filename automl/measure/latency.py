@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -111,20 +111,23 @@ def timed(
     row: NDArray[np.generic],
     reference: Reference | None = None,
     latency: Estimate | None = None,
+    on: Runtime | None = None,
 ) -> Timing:
     """The times of a file on raw rows (rows, ...), repeated to as many as a call of the reference's
     runtime takes; a file whose `latency` is known is loaded only.
 
-    With a reference they are the ratio to its times, times its own at the beginning.
+    With a reference they are the ratio to its times, times its own at the beginning. The file may
+    run `on` another runtime than the reference.
     """
     beside = reference or alone()
-    runtime, files = beside.runtime, [file, *[beside.file] * bool(beside.file)]
+    runtime = on or beside.runtime
+    files = [(file, runtime), *[(beside.file, beside.runtime)] * bool(beside.file)]
     rows = np.resize(row, (runtime.batch, *row.shape[1:]))
-    clock, rounds = _clock(runtime), 0
+    clock, rounds = _clock([one for _, one in files]), 0
 
     def block() -> Block:
         nonlocal rounds
-        loaded, loads = _loaded(files, runtime)
+        loaded, loads = _loaded(files, clock)
         if latency is not None:
             return Block(loads)
         own = [of_rows(rows) for of_rows in loaded]
@@ -223,18 +226,21 @@ class _Blocks:
         return float(middle), float(1.2533 * spread / math.sqrt(len(figures)))
 
 
-def _loaded(files: Sequence[bytes | Path], runtime: Runtime) -> tuple[list[Loaded], list[float]]:
-    """Files as they are loaded, and the milliseconds that each took."""
-    loaded, took, clock = [], [], _clock(runtime)
-    for file in files:
+def _loaded(
+    files: Sequence[tuple[bytes | Path, Runtime]], clock: Callable[[], float]
+) -> tuple[list[Loaded], list[float]]:
+    """Files as their runtimes load them, and the milliseconds that each took."""
+    loaded, took = [], []
+    for file, runtime in files:
         started = clock()
         loaded.append(runtime.load(file))
         took.append((clock() - started) * 1e3)
     return loaded, took
 
 
-def _clock(runtime: Runtime) -> Callable[[], float]:
-    return time.thread_time if runtime.is_one_thread else time.perf_counter
+def _clock(runtimes: Iterable[Runtime]) -> Callable[[], float]:
+    are_one_thread = all(runtime.is_one_thread for runtime in runtimes)
+    return time.thread_time if are_one_thread else time.perf_counter
 
 
 def _rounds(calls: Sequence[Call], clock: Callable[[], float]) -> int:

@@ -50,8 +50,11 @@ def session(file: bytes | Path) -> Session:
 
 
 def call(loaded: Session, rows: NDArray[np.generic]) -> Call:
-    """A call with raw rows (rows, ...), which are at most as many as the file takes."""
-    return partial(_answers, loaded, [_tensor(loaded, rows)])
+    """A call with raw rows (rows, ...), at most as many as the file takes, or with zeros where
+    their shape is not one that it takes."""
+    shape = len(rows), *loaded.row_shape
+    fitting = rows if rows.shape == shape else np.zeros(shape, rows.dtype)
+    return partial(_answers, loaded, [_tensor(loaded, fitting)])
 
 
 def row_shape(loaded: Session) -> tuple[int, ...]:

@@ -49,8 +49,11 @@ def run(loaded: Session, inputs: NDArray[np.generic]) -> NDArray[np.float32]:
 
 
 def call(loaded: Session, rows: NDArray[np.generic]) -> Call:
-    """A call with one raw row (1, ...)."""
-    return partial(_answer, loaded, rows.astype(loaded.dtype))
+    """A call with one raw row (1, ...), or with zeros where its shape is not one that the file
+    takes."""
+    shape = len(rows), *loaded.row_shape
+    fitting = rows if rows.shape == shape else np.zeros(shape, rows.dtype)
+    return partial(_answer, loaded, fitting.astype(loaded.dtype))
 
 
 def _answer(loaded: Session, row: NDArray[np.generic]) -> NDArray[np.float32]:

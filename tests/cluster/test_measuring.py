@@ -46,7 +46,7 @@ def test_equal_structures_have_one_latency_also_after_the_measurer_was_lost(
     like = other_weights(file)
     assert like != file
     again = MeasurerClient(Measurers.of(store, {"onnxruntime": Reference(file, 7.0, 3.0)}), store)
-    assert client(like, rows.inputs[:1], None)() == again(file, rows.inputs[:1])() == timing
+    assert client(like, rows.inputs[:1], None)() == again(file, rows.inputs[:1], None)() == timing
     assert client.waited_seconds >= 0
 
 

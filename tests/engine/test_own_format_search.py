@@ -18,15 +18,14 @@ space = Space(
 """
 
 
-def test_each_trial_is_measured_on_executorch_too_also_after_a_resume(ray_session, tmp_path):
+def test_each_trial_is_measured_on_executorch_too(ray_session, tmp_path):
     try:
         ExecuTorch().check_here()
     except UserError as missing:
         pytest.skip(str(missing))
     space, home = tmp_path / "own.py", tmp_path / "home"
     space.write_text(SPACE)
-    api.search(space, trials=2, concurrency=1, refit_minutes=0, home=home)
-    found = api.resume("own", trials=3, home=home)
+    found = api.search(space, trials=3, concurrency=1, refit_minutes=0, home=home)
     records = found.study.records()
     assert len(records) == 3 and all(record.is_complete for record in records)
     for record in records:

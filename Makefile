@@ -60,13 +60,14 @@ bench: .venv/installed-bench  ## run the search's benchmarks at small sizes
 	$(BIN)/python tests/benchmarks/scaling.py --small
 	$(BIN)/python tests/benchmarks/peers.py --small --fashion "$(FASHION_MNIST)"
 
-# Hours on two cores.
+# Hours on two cores. RDATASETS is a folder of CSV files, as PACKAGE/NAME.csv.
 bench-full: .venv/installed-bench  ## run all benchmarks anew, in some hours
 	$(BIN)/python tests/benchmarks/training.py $(FASHION_MNIST)
 	$(BIN)/python tests/benchmarks/large_set.py
 	$(BIN)/python tests/benchmarks/compression.py --digits --mnist $(MNIST) --fashion $(FASHION_MNIST)
 	$(BIN)/python tests/benchmarks/distillation.py $(FASHION_MNIST)
 	$(BIN)/python tests/benchmarks/table.py
+	$(BIN)/python tests/benchmarks/tables.py $(RDATASETS)
 	$(BIN)/python tests/benchmarks/samplers.py
 	$(BIN)/python tests/benchmarks/stop_rule.py
 	$(BIN)/python tests/benchmarks/joint.py

@@ -193,8 +193,8 @@ class NewSearch:
         Sequence[Runtime | str] | None,
         Shown(
             SEARCH,
-            "Take latency on this runtime, e.g. openvino, executorch, onnxruntime:threads=4,batch=8; the "
-            "first one gives latency_ms; repeatable.",
+            "Take latency on this runtime, e.g. openvino, executorch, "
+            "onnxruntime:threads=4,batch=8; the first one gives latency_ms; repeatable.",
             "the space's, or onnxruntime on one thread",
             (*START, "check"),
             flag="--runtime",

@@ -58,6 +58,8 @@ if TYPE_CHECKING:
     from automl.recipe import Sibling as Sibling
     from automl.recipe import Step as Step
     from automl.runtimes.onnx import OnnxRuntime as OnnxRuntime
+    from automl.runtimes.own_formats import ExecuTorch as ExecuTorch
+    from automl.runtimes.own_formats import LiteRT as LiteRT
     from automl.space.domains import Float as Float
     from automl.space.domains import Int as Int
     from automl.space.domains import OneOf as OneOf

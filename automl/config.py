@@ -27,7 +27,7 @@ FOLDERS_OF_CHOICES = (
     "automl.compression",
     "automl.space",
 )
-MODULES_OF_CHOICES = ("automl.runtimes.onnx",)
+MODULES_OF_CHOICES = ("automl.runtimes.onnx", "automl.runtimes.own_formats")
 """Modules that register classes, in folders of which others need optional packages."""
 K = TypeVar("K", bound="Config")
 

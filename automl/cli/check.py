@@ -23,7 +23,7 @@ from automl.engine.wishes import OwnData
 from automl.errors import UserError
 from automl.runtimes.onnx import ONE_THREAD
 from automl.space.domains import IntDomain, OneOfDomain
-from automl.space.runtime import by_name
+from automl.space.runtime import by_name, own_formats
 
 if TYPE_CHECKING:
     from automl.cluster.measuring import Where
@@ -131,6 +131,8 @@ def examine(
     timed_at = chosen_runtimes.where(space, chosen)
     make_writable(home)
     reference = largest(space, explored, home.cache)
+    file = reference.export()
+    reference.in_formats(own_formats(space.runtimes), lambda: file)
     result = _tiny_trial(explored, source, home) if run else None
     return SpaceReport(
         space=source.name,
@@ -141,7 +143,7 @@ def examine(
         configurations=_configurations(explored),
         training_rows=len(reference.data.train.targets),
         largest_model_parameters=count_parameters(reference.network),
-        largest_model_bytes=len(reference.export()),
+        largest_model_bytes=len(file),
         trial_memory_bytes=trial_bytes(reference.num_parameters, reference.data),
         parameters={path: describe(domain) for path, domain in explored.domains.items()},
         data=tuple(summaries([(c.dataset, c.seed) for c in explored.configs], home.cache)),

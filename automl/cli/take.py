@@ -13,6 +13,7 @@ from automl.cli.measured_files import QUALITY, Beside, show_beside
 from automl.cli.parameters import HomeOption, JsonOption, Name, home_of, takes_options
 from automl.engine.declared_options import checked
 from automl.engine.wishes import Choice, TakenAs
+from automl.errors import UserError
 
 
 @takes_options("export")
@@ -47,7 +48,9 @@ def export(
 def measure(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE", help=".onnx files, exported or any other, timed in turn."),
+        typer.Argument(
+            metavar="FILE", help=".onnx, .pte, .tflite: exported or any other, in turn."
+        ),
     ],
     provider: Annotated[
         str, typer.Option(help="Execution provider of onnxruntime: CPU, CUDA, OpenVINO, Xnnpack...")
@@ -135,6 +138,7 @@ def measure(
     """Measure size, load time and latency of files, here or where they are to run, and quality."""
     from automl.measure.file_times import Wanted, file_times
     from automl.measure.timed_elsewhere import place, timed_elsewhere
+    from automl.measure.times_by_ending import are_of_own_formats, times_by_ending
     from automl.runtimes.onnx import OnnxRuntime
     from automl.runtimes.providers import provider_named
 
@@ -153,7 +157,12 @@ def measure(
     # Which providers another onnxruntime has is known there.
     name = provider if is_elsewhere else provider_named(provider)
     wanted = Wanted(tuple(files), OnnxRuntime(name, threads=threads, batch=batch))
-    timed = timed_elsewhere(place(over, python), wanted) if is_elsewhere else file_times(wanted)
+    if are_of_own_formats(files):
+        if is_elsewhere:
+            raise UserError("--over and --python measure .onnx files alone; leave the others out")
+        timed = times_by_ending(files, wanted.runtime)
+    else:
+        timed = timed_elsewhere(place(over, python), wanted) if is_elsewhere else file_times(wanted)
     if as_json:
         render.as_json(timed.as_json())
     else:

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from automl.cluster.ray_environment import LIGHT
 from automl.measure.device import Device, DeviceTimer
 from automl.measure.kept_timings import KeptTimings, Take, timed_here
-from automl.measure.latency import Reference, Timing, alone, together
+from automl.measure.latency import Reference, Timing, alone, sized, together
 from automl.measure.machine import kind_of, machine
 from automl.measure.measurement import Measurement, Metrics, measurement, metrics
 from automl.runtimes import onnx
-from automl.space.runtime import Runtime
+from automl.space.runtime import ONNX, Runtime
 from automl.store import Store
 
 
@@ -37,33 +37,41 @@ class Measurer:
 
     def calibrate(
         self,
-        file: bytes,
+        files: Mapping[str, bytes],
         inputs: NDArray[np.generic],
         targets: NDArray[np.generic] | None,
         runtimes: Mapping[str, Runtime],
     ) -> tuple[Measurement, str]:
-        """The figures of a file by itself, raw rows (rows, ...) given: without its quality where
-        there are no targets; and what the user should know of how its times were taken.
+        """The figures of a model by itself, its files given by format, and raw rows (rows, ...):
+        without its quality where there are no targets; and what the user should know of how its
+        times were taken.
 
         No space file is loaded: a metric of its own that raises would end the search.
         """
-        row, own = inputs[:1], Metrics({}, {})
-        timing = together(
-            {name: self.take(file, row, alone(one), None) for name, one in runtimes.items()}
-        )
+        row, own, file = inputs[:1], Metrics({}, {}), files[ONNX]
+        timing = together({name: self._alone(files, row, one) for name, one in runtimes.items()})
         if targets is not None:
             own = metrics(onnx.run(onnx.session(file), inputs), targets)
         return measurement(file, own, replace(timing, machine=self.kind), row), timing.note
 
+    def _alone(
+        self, files: Mapping[str, bytes], row: NDArray[np.generic], runtime: Runtime
+    ) -> Timing:
+        """The times of a model by itself on a runtime."""
+        file = files[runtime.format]
+        return sized(self.take(file, row, alone(runtime), None), file, runtime.format)
+
     def time(
         self,
+        own: str,
         file: bytes,
         row: NDArray[np.generic],
         reference: Reference,
         calibrated: str,
         kind: str | None,
     ) -> tuple[Timing | None, float]:
-        """The times of a file on a raw row (1, ...), and the seconds that were spent.
+        """The times of a file on a raw row (1, ...), and the seconds that were spent; `own` is the
+        structure of the model's ONNX file.
 
         None where the measurer came to a machine of another kind, or one without the store.
         """
@@ -71,5 +79,5 @@ class Measurer:
         timing = None
         if kind is None or (kind == self.kind and self.store.is_here()):
             kept = KeptTimings(self.store, calibrated, self.kind, self.take)
-            timing = kept.time(file, row, reference)
+            timing = kept.time(own, file, row, reference)
         return timing, time.perf_counter() - started

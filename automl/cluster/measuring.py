@@ -21,12 +21,12 @@ from automl.data.dataset import Split
 from automl.errors import UserError
 from automl.measure.device import Device
 from automl.measure.kept_timings import KeptTimings, calibration
-from automl.measure.latency import Reference, Timing, references, together
+from automl.measure.latency import Reference, Timing, references, sized, together
 from automl.measure.machine import chosen_kind
-from automl.measure.measurement import Measurement
+from automl.measure.measurement import Make, Measurement
 from automl.measure.structure import structure
 from automl.retry import patient
-from automl.space.runtime import Runtime
+from automl.space.runtime import ONNX, Runtime
 from automl.store import Store
 
 Ask: TypeAlias = Callable[[str | None], ObjectRef]
@@ -37,15 +37,16 @@ LOST = (RayActorError, OutOfMemoryError)
 
 @dataclass(frozen=True)
 class Beside:
-    """The reference that files are timed in turn with on one runtime, in Ray's store, and the key
-    of what has been measured so."""
+    """The reference that files are timed in turn with on one runtime, in Ray's store, the key of
+    what has been measured so, and the format of the files that the runtime takes."""
 
     reference: ObjectRef
     calibrated: str
+    format: str = ONNX
 
     @classmethod
     def of(cls, reference: Reference) -> Beside:
-        return cls(ray.put(reference), calibration(reference))
+        return cls(ray.put(reference), calibration(reference), reference.runtime.format)
 
 
 @dataclass(frozen=True)
@@ -74,25 +75,25 @@ class Measurers:
     def calibrate(
         cls,
         store: Store,
-        file: bytes,
+        files: Mapping[str, bytes],
         split: Split,
         has_learned: bool,
         runtimes: Mapping[str, Runtime],
         where: Where = Where(),
     ) -> tuple[Measurers, Measurement]:
-        """New measurers that measure in turn with this file, and the file's own figures: with its
-        quality where it `has_learned`.
+        """New measurers that measure in turn with this model, whose files are given by format, and
+        its own figures: with its quality where it `has_learned`.
 
         Raises UserError when no node has the resource.
         """
         found = _start(store, where)
         rows = (split.inputs, split.targets) if has_learned else (split.inputs[:1], None)
-        ask = partial(found.actors[0].calibrate.remote, file, *rows, runtimes)
+        ask = partial(found.actors[0].calibrate.remote, files, *rows, runtimes)
         figures, note = _patient_answer(ask)
         notes = (*found.notes, f"the reference: {note}") if note else found.notes
         beside = {
             name: Beside.of(one)
-            for name, one in references(file, figures.figures, runtimes).items()
+            for name, one in references(files, figures.figures, runtimes).items()
         }
         return replace(found, beside=beside, notes=notes), figures
 
@@ -123,14 +124,18 @@ class MeasurerClient:
         self.measurers, self.store = measurers, store
         self.waited_seconds = 0.0
 
-    def __call__(self, file: bytes, row: NDArray[np.generic]) -> Callable[[], Timing]:
-        """Begin to time a file on a raw row (1, ...); what is returned waits for it.
+    def __call__(self, file: bytes, row: NDArray[np.generic], make: Make) -> Callable[[], Timing]:
+        """Begin to time a file on a raw row (1, ...), or what is made of its model, where a runtime
+        takes no ONNX file; what is returned waits for it. Raises Rejected where none can be made.
 
         A structure always has the same measurer, where it is timed once on each runtime.
         """
         own, beside = structure(file), self.measurers.beside
-        begun = {name: self._begin(own, file, row, one) for name, one in beside.items()}
-        return lambda: together({name: wait() for name, wait in begun.items()})
+        files = {n: make(one.format) if one.format else file for n, one in beside.items()}
+        begun = {n: self._begin(own, files[n], row, one) for n, one in beside.items()}
+        return lambda: together(
+            {n: sized(wait(), files[n], beside[n].format) for n, wait in begun.items()}
+        )
 
     def _begin(
         self, own: str, file: bytes, row: NDArray[np.generic], beside: Beside
@@ -143,7 +148,7 @@ class MeasurerClient:
         known = beside.reference, beside.calibrated
 
         def asking(actor: ActorHandle, kind: str | None) -> ObjectRef:
-            asked: ObjectRef = actor.time.remote(file, row, *known, kind)
+            asked: ObjectRef = actor.time.remote(own, file, row, *known, kind)
             return asked
 
         asks = [partial(asking, actor) for actor in (*actors[first:], *actors[:first])]

@@ -33,7 +33,7 @@ from automl.space import initial_points as given_points
 from automl.space import space_file
 from automl.space.domains import Params
 from automl.space.exploring import validate
-from automl.space.runtime import by_name, further_figures
+from automl.space.runtime import ONNX, by_name, further_figures, own_formats
 from automl.space.space import Space
 from automl.store import Store
 from automl.study import run_lock, storage
@@ -95,6 +95,7 @@ def search(
     check_figures([condition.figure for condition in wanted_end], reference.data.info)
     _new_folder(place, new.name, source.name)
     exporting = _in_background(reference.export)
+    own_files = reference.in_formats(own_formats(loaded.runtimes), exporting.result)
     watch.connecting()
     with session.connected(chosen.address, chosen.request().is_one_core):
         clock = Clock(chosen.budget())
@@ -102,10 +103,10 @@ def search(
         room = Room(chosen, loaded, portable, place.cache, models)
         room.wait(watch)
         room.prepare()
-        file = exporting.result()
+        files = {ONNX: exporting.result(), **own_files}
         runtimes = by_name(loaded.runtimes or (ONE_THREAD,))
         measurers, measured = Measurers.calibrate(
-            models, file, reference.rows, reference.comes_trained, runtimes, timed_at
+            models, files, reference.rows, reference.comes_trained, runtimes, timed_at
         )
         known_of_it = reference.known(measured)
         is_due = needs_training([*wanted_end, *loaded.conditions], known_of_it)
@@ -128,7 +129,7 @@ def search(
             runtimes=loaded.runtimes,
             measured_on=measurers.kind,
         )
-        kept = (settings, text, file, known, database)
+        kept = (settings, text, files, known, database)
         study = _created(place, new.name, source.name, lambda folder: studies.create(folder, *kept))
         return run.run(Search(study, place), loaded, room, measurers, clock, watch)
 

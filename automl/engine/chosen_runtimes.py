@@ -23,12 +23,14 @@ EXAMPLE = "--runtime onnxruntime:threads=4,batch=8"
 def with_runtimes(space: Space, wanted: Sequence[Runtime | str] | None) -> Space:
     """The space with these runtimes in place of its own, where some are wanted.
 
-    Where latency is an objective, it is one on each of them. Raises UserError on one that there is
-    not.
+    Where latency is an objective, it is one on each of them. Before one that takes no ONNX file,
+    onnxruntime is the first. Raises UserError on one that there is not.
     """
     if not wanted:
         return space
     runtimes = tuple(read(one) if isinstance(one, str) else one for one in wanted)
+    if runtimes[0].format:
+        runtimes = (ONE_THREAD, *runtimes)
     further = [f"{name}/latency_ms" for name in list(by_name(runtimes))[1:]]
     own = [name for name in space.objectives if not name.endswith("/latency_ms")]
     latencies = further if "latency_ms" in own else []

@@ -81,10 +81,13 @@ def test_figures(
 
 
 def alone_here(settings: Settings) -> dict[str, Reference]:
-    """The runtimes of a search that this machine has, to time a file by itself on each; on one
-    thread of onnxruntime where it lacks the first, whose figures have plain names."""
+    """The runtimes of a search that this machine has and that take an ONNX file, to time one by
+    itself on each; on one thread of onnxruntime where it lacks the first, whose figures have plain
+    names."""
     found = dict[str, Reference]()
     for name, runtime in settings.by_name.items():
+        if runtime.format:
+            continue
         try:
             runtime.check_here()
         except UserError:

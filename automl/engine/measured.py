@@ -97,11 +97,10 @@ def beside_front(files: Sequence[Path], search: Search) -> MeasuredFiles:
         str(config.dataset), held.inputs, held.targets, tuple(info.classes), info.columns
     )
     measured = dict[str, Measurement]()
+    beside = {n: one for n, one in study.timed_beside.items() if not one.runtime.format}
     for path in files:
         own = fitting(path, rows)
-        measured[str(path)] = measure(
-            path.read_bytes(), own.inputs, own.targets, study.timed_beside
-        )
+        measured[str(path)] = measure(path.read_bytes(), own.inputs, own.targets, beside)
     objectives = study.settings.objectives
     first = objectives[0]
     sign = -1 if pareto.DIRECTIONS[first] == "max" else 1

@@ -27,9 +27,9 @@ print(answers)
 ```"""
 
 
-def check() -> None:
-    """Raise UserError where ExecuTorch is not installed."""
-    package("executorch.version", "--format executorch", "executorch")
+def check(user: str = "--format executorch") -> None:
+    """Raise UserError, which names what needs it, where ExecuTorch is not installed."""
+    package("executorch.version", user, "executorch")
 
 
 def make(chosen: Chosen) -> Made:

@@ -33,12 +33,12 @@ print(interpreter.get_tensor(given["index"]))
 ```"""
 
 
-def check() -> None:
-    """Raise UserError where LiteRT or its converter is not installed."""
-    package("ai_edge_litert.interpreter", "--format litert", "litert")
+def check(user: str = "--format litert") -> None:
+    """Raise UserError, which names what needs it, where LiteRT or its converter is missing."""
+    package("ai_edge_litert.interpreter", user, "litert")
     if importlib.util.find_spec("litert_torch") is None:
         raise UserError(
-            "--format litert needs the package 'litert_torch'; install it: pip install "
+            f"{user} needs the package 'litert_torch'; install it: pip install "
             f"'frontier-automl[litert]', then pip install --no-deps {CONVERTER}"
         )
 

@@ -55,12 +55,14 @@ class KeptTimings:
         latency, load, *note = json.loads(found)
         return Timing(Estimate(*latency), Estimate(*load), "".join(note), machine=self.kind)
 
-    def time(self, file: bytes, row: NDArray[np.generic], reference: Reference) -> Timing:
-        """The times of a file on a raw row (1, ...): those kept, or taken now and kept."""
-        own = structure(file)
+    def time(self, own: str, file: bytes, row: NDArray[np.generic], reference: Reference) -> Timing:
+        """The times of a file on a raw row (1, ...): those kept, or taken now and kept.
+
+        `own` is the structure of the model's ONNX file; the file given is in the runtime's format.
+        """
         if found := self.find(own):
             return found
-        running = self._running(file, reference)
+        running = self._running(own, file, reference)
         kept = self.store.read(self.key, running)
         known = None if kept is None else Estimate(*json.loads(kept))
         timing = self.take(file, row, reference, known)
@@ -73,11 +75,11 @@ class KeptTimings:
         self.store.write(self.key, {n: json.dumps(own).encode() for n, own in figures.items()})
         return timing
 
-    def _running(self, file: bytes, reference: Reference) -> str:
+    def _running(self, own: str, file: bytes, reference: Reference) -> str:
         """The name under which the latency of files that run alike is kept."""
         runtime = reference.runtime
         is_optimised = isinstance(runtime, OnnxRuntime) and runtime.provider == CPU
-        return f"latency-{structure(onnx.optimised(file) if is_optimised else file)}.json"
+        return f"latency-{structure(onnx.optimised(file)) if is_optimised else own}.json"
 
 
 def timed_here(

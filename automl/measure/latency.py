@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.runtimes.onnx import ONE_THREAD
-from automl.space.runtime import Call, Loaded, Runtime
+from automl.space.runtime import SIZE, Call, Loaded, Runtime
 
 ROUNDS = 100
 QUANTILE = 0.1
@@ -35,8 +35,8 @@ LATENCY_FLOOR, LOAD_FLOOR = 0.006, 0.02
 
 @dataclass(frozen=True)
 class Reference:
-    """A file that is measured in turn with each other file on a runtime, and its own figures
-    there at the beginning; no bytes where there is none.
+    """A file that is measured in turn with each other file on a runtime, in the format of that,
+    and its own figures there at the beginning; no bytes where there is none.
 
     `load_ms` is 0 where they are not known: then load times are told as they are.
     """
@@ -60,7 +60,8 @@ class Timing:
     """The times of a file in milliseconds on a runtime: of one call, and of loading.
 
     `note` is what the user should know of how they were taken, `others` are the times on further
-    runtimes by their names, and `machine` is the kind of machine that took them.
+    runtimes by their names, and `machine` is the kind of machine that took them. `size_bytes` are
+    those of a file in a format of the runtime's own; 0 of an ONNX file.
     """
 
     latency: Estimate
@@ -68,6 +69,13 @@ class Timing:
     note: str = ""
     others: Mapping[str, Timing] = field(default_factory=dict)
     machine: str = ""
+    size_bytes: int = 0
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The sizes of the files in formats of further runtimes, by the names of their figures."""
+        others = self.others.items()
+        return {f"{name}/{SIZE}": own.size_bytes for name, own in others if own.size_bytes}
 
     @property
     def figures(self) -> dict[str, Estimate]:
@@ -86,15 +94,15 @@ def alone(runtime: Runtime = ONE_THREAD) -> Reference:
 
 
 def references(
-    file: bytes, figures: Mapping[str, float], runtimes: Mapping[str, Runtime]
+    files: Mapping[str, bytes], figures: Mapping[str, float], runtimes: Mapping[str, Runtime]
 ) -> dict[str, Reference]:
-    """A file as the reference on each runtime, by its name, of whose figures the first's are plain;
-    a load time that is missing is not known."""
+    """A model, whose files are given by format, as the reference on each runtime, by its name, of
+    whose figures the first's are plain; a load time that is missing is not known."""
     found, prefix = dict[str, Reference](), ""
     for name, runtime in runtimes.items():
         prefix = f"{name}/" if found else ""
         latency, load = figures[f"{prefix}latency_ms"], figures.get(f"{prefix}load_ms", 0.0)
-        found[name] = Reference(file, latency, load, runtime)
+        found[name] = Reference(files[runtime.format], latency, load, runtime)
     return found
 
 
@@ -103,20 +111,23 @@ def timed(
     row: NDArray[np.generic],
     reference: Reference | None = None,
     latency: Estimate | None = None,
+    on: Runtime | None = None,
 ) -> Timing:
     """The times of a file on raw rows (rows, ...), repeated to as many as a call of the reference's
     runtime takes; a file whose `latency` is known is loaded only.
 
-    With a reference they are the ratio to its times, times its own at the beginning.
+    With a reference they are the ratio to its times, times its own at the beginning. The file may
+    run `on` another runtime than the reference.
     """
     beside = reference or alone()
-    runtime, files = beside.runtime, [file, *[beside.file] * bool(beside.file)]
+    runtime = on or beside.runtime
+    files = [(file, runtime), *[(beside.file, beside.runtime)] * bool(beside.file)]
     rows = np.resize(row, (runtime.batch, *row.shape[1:]))
-    clock, rounds = _clock(runtime), 0
+    clock, rounds = _clock([one for _, one in files]), 0
 
     def block() -> Block:
         nonlocal rounds
-        loaded, loads = _loaded(files, runtime)
+        loaded, loads = _loaded(files, clock)
         if latency is not None:
             return Block(loads)
         own = [of_rows(rows) for of_rows in loaded]
@@ -159,6 +170,11 @@ def together(timings: Mapping[str, Timing]) -> Timing:
     (_, first), *rest = timings.items()
     notes = [first.note, *(f"on {name}: {own.note}" for name, own in rest if own.note)]
     return replace(first, note="; ".join(filter(None, notes)), others=dict(rest))
+
+
+def sized(timing: Timing, file: bytes, format: str) -> Timing:
+    """Times with the size of the file that they are of, where it is no ONNX file."""
+    return replace(timing, size_bytes=len(file)) if format else timing
 
 
 def latency_ms(
@@ -210,18 +226,21 @@ class _Blocks:
         return float(middle), float(1.2533 * spread / math.sqrt(len(figures)))
 
 
-def _loaded(files: Sequence[bytes | Path], runtime: Runtime) -> tuple[list[Loaded], list[float]]:
-    """Files as they are loaded, and the milliseconds that each took."""
-    loaded, took, clock = [], [], _clock(runtime)
-    for file in files:
+def _loaded(
+    files: Sequence[tuple[bytes | Path, Runtime]], clock: Callable[[], float]
+) -> tuple[list[Loaded], list[float]]:
+    """Files as their runtimes load them, and the milliseconds that each took."""
+    loaded, took = [], []
+    for file, runtime in files:
         started = clock()
         loaded.append(runtime.load(file))
         took.append((clock() - started) * 1e3)
     return loaded, took
 
 
-def _clock(runtime: Runtime) -> Callable[[], float]:
-    return time.thread_time if runtime.is_one_thread else time.perf_counter
+def _clock(runtimes: Iterable[Runtime]) -> Callable[[], float]:
+    are_one_thread = all(runtime.is_one_thread for runtime in runtimes)
+    return time.thread_time if are_one_thread else time.perf_counter
 
 
 def _rounds(calls: Sequence[Call], clock: Callable[[], float]) -> int:

@@ -68,13 +68,16 @@ class Measurement(Config):
         }
 
 
-Timer: TypeAlias = Callable[[bytes, NDArray[np.generic]], Callable[[], Timing]]
-"""Begins to time a file on a raw row (1, ...); what it returns waits until that is done."""
+Make: TypeAlias = Callable[[str], bytes]
+"""Writes a model in a format, for runtimes that do not take its ONNX file."""
+Timer: TypeAlias = Callable[[bytes, NDArray[np.generic], Make], Callable[[], Timing]]
+"""Begins to time a file on a raw row (1, ...), and what is made of its model for other runtimes;
+what it returns waits until that is done."""
 
 
 def timer(reference: Reference | None = None) -> Timer:
     """A timer of this process, which times a file when its figures are asked for."""
-    return lambda file, row: partial(timed, file, row, reference)
+    return lambda file, row, make: partial(timed, file, row, reference)
 
 
 class Metrics(NamedTuple):
@@ -101,7 +104,7 @@ def measurement(
         load_ms=timing.load.value,
         compressed_bytes=compressed_bytes(file),
         uncertainty={**known.errors, **{name: own.error for name, own in times.items()}},
-        further={name: own.value for name, own in times.items() if "/" in name},
+        further={n: own.value for n, own in times.items() if "/" in n} | timing.sizes,
         machine=timing.machine,
         sha256=hashlib.sha256(file).hexdigest(),
         macs=done.macs,

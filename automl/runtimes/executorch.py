@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from automl.data.arrays import MAX_ANSWERED
+from automl.space.runtime import Call
 
 for name in ("torchao", "torch.utils._pytree"):
     logging.getLogger(name).setLevel(logging.ERROR)
@@ -46,6 +49,14 @@ def session(file: bytes | Path) -> Session:
     return Session(program, method, most, tuple(row), KINDS[taken.dtype()])
 
 
+def call(loaded: Session, rows: NDArray[np.generic]) -> Call:
+    """A call with raw rows (rows, ...), at most as many as the file takes, or with zeros where
+    their shape is not one that it takes."""
+    shape = len(rows), *loaded.row_shape
+    fitting = rows if rows.shape == shape else np.zeros(shape, rows.dtype)
+    return partial(_answers, loaded, [_tensor(loaded, fitting)])
+
+
 def row_shape(loaded: Session) -> tuple[int, ...]:
     """The shape of a row that a file takes."""
     return loaded.row_shape
@@ -58,8 +69,16 @@ def run(
     size = min(batch_size, loaded.most_rows)
     parts = []
     for start in range(0, len(inputs), size):
-        rows = torch.from_numpy(np.ascontiguousarray(inputs[start : start + size]))
-        (answers,) = loaded.method.execute([rows.to(loaded.dtype)])
+        (answers,) = _answers(loaded, [_tensor(loaded, inputs[start : start + size])])
         # The next call writes where this one did.
         parts.append(answers.numpy().copy())
     return np.concatenate(parts)
+
+
+def _tensor(loaded: Session, rows: NDArray[np.generic]) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(rows)).to(loaded.dtype)
+
+
+def _answers(loaded: Session, given: list[torch.Tensor]) -> Sequence[torch.Tensor]:
+    answers: Sequence[torch.Tensor] = loaded.method.execute(given)
+    return answers

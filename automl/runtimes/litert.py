@@ -1,14 +1,17 @@
-"""Running a file with LiteRT, a row at a time, on one thread."""
+"""Running a file with LiteRT, a row at a time, on one thread unless more are given."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
+
+from automl.space.runtime import Call
 
 VERSION = version("ai-edge-litert")
 
@@ -24,10 +27,10 @@ class Session:
     dtype: np.dtype[np.generic]
 
 
-def session(file: bytes | Path) -> Session:
+def session(file: bytes | Path, threads: int = 1) -> Session:
     """Load a file from its bytes or its path. Raises what LiteRT raises."""
     content = file if isinstance(file, bytes) else file.read_bytes()
-    interpreter = Interpreter(model_content=content, num_threads=1)
+    interpreter = Interpreter(model_content=content, num_threads=threads)
     interpreter.allocate_tensors()
     (taken,), (given,) = interpreter.get_input_details(), interpreter.get_output_details()
     shape = tuple(int(size) for size in taken["shape"][1:])
@@ -41,9 +44,20 @@ def row_shape(loaded: Session) -> tuple[int, ...]:
 
 def run(loaded: Session, inputs: NDArray[np.generic]) -> NDArray[np.float32]:
     """The output (rows, outputs) for raw rows (rows, ...), of one after the other."""
-    parts: list[NDArray[np.float32]] = []
-    for row in inputs.astype(loaded.dtype, copy=False):
-        loaded.interpreter.set_tensor(loaded.row, row[None])
-        loaded.interpreter.invoke()
-        parts.append(loaded.interpreter.get_tensor(loaded.answers))
-    return np.concatenate(parts)
+    rows = inputs.astype(loaded.dtype, copy=False)
+    return np.concatenate([_answer(loaded, row[None]) for row in rows])
+
+
+def call(loaded: Session, rows: NDArray[np.generic]) -> Call:
+    """A call with one raw row (1, ...), or with zeros where its shape is not one that the file
+    takes."""
+    shape = len(rows), *loaded.row_shape
+    fitting = rows if rows.shape == shape else np.zeros(shape, rows.dtype)
+    return partial(_answer, loaded, fitting.astype(loaded.dtype))
+
+
+def _answer(loaded: Session, row: NDArray[np.generic]) -> NDArray[np.float32]:
+    loaded.interpreter.set_tensor(loaded.row, row)
+    loaded.interpreter.invoke()
+    answer: NDArray[np.float32] = loaded.interpreter.get_tensor(loaded.answers)
+    return answer

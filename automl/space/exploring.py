@@ -104,6 +104,12 @@ def validate(space: Space) -> Explored:
         raise UserError(f"an objective is named twice: {', '.join(space.objectives)}")
     for runtime in space.runtimes:
         config_checks.check(runtime)
+    if space.runtimes and (first := space.runtimes[0]).format:
+        name = type(first).__name__
+        raise UserError(
+            f"the first runtime takes the ONNX file, and {name} does not; write "
+            f"runtimes=(OnnxRuntime(), {name}())"
+        )
     known = [*pareto.DIRECTIONS, *further_figures(space.runtimes)]
     for name in space.objectives:
         if name not in (quality.QUALITY, *known):

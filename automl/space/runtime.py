@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from automl.config import Config
 from automl.errors import UserError
 
-TIMES = ("latency_ms", "load_ms")
-"""The figures that a file has on each runtime."""
+TIMES, SIZE = ("latency_ms", "load_ms"), "size_bytes"
+"""The figures that a file has on each runtime, and the one of a file in a format of its own."""
+ONNX = ""
+"""The format of the file that every model has."""
 Call: TypeAlias = Callable[[], object]
 Loaded: TypeAlias = Callable[[NDArray[np.generic]], Call]
 """A loaded file: for raw rows (rows, ...) it gives the call that answers them."""
@@ -25,8 +27,11 @@ Loaded: TypeAlias = Callable[[NDArray[np.generic]], Call]
 class Runtime(Config):
     """A way to run an exported file: its latency there is that of a call of `batch` rows.
 
-    `threads` are those of the processor.
+    `threads` are those of the processor. `format` is that of the files which it takes, as an export
+    names it; "" stands for ONNX.
     """
+
+    format: ClassVar[str] = ONNX
 
     threads: int = 1
     batch: int = 1
@@ -60,8 +65,18 @@ class Runtime(Config):
 
 
 def further_figures(runtimes: Sequence[Runtime]) -> list[str]:
-    """The names of the figures on all runtimes but the first, whose figures have plain names."""
-    return [f"{name}/{figure}" for name in list(by_name(runtimes))[1:] for figure in TIMES]
+    """The names of the figures on all runtimes but the first, whose figures have plain names: also
+    of the size of a file that is of a runtime's own format."""
+    return [
+        f"{name}/{figure}"
+        for name, runtime in list(by_name(runtimes).items())[1:]
+        for figure in (*TIMES, *[SIZE] * bool(runtime.format))
+    ]
+
+
+def own_formats(runtimes: Iterable[Runtime]) -> list[str]:
+    """The formats beside ONNX that runtimes take, each once."""
+    return list(dict.fromkeys(runtime.format for runtime in runtimes if runtime.format))
 
 
 def by_name(runtimes: Sequence[Runtime]) -> dict[str, Runtime]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from automl.config import decode, encode
 from automl.errors import UserError
 from automl.measure.latency import Reference, references
 from automl.retry import patient
+from automl.space.runtime import ONNX, own_formats
 from automl.study import storage, stored_record
 from automl.study.overview import Overview
 from automl.study.record import Settings, TrialRecord
@@ -63,14 +64,16 @@ class Study(Overview):
 
     @property
     def reference(self) -> bytes:
-        return (self.folder / "reference.onnx").read_bytes()
+        return _reference(self.folder, ONNX).read_bytes()
 
     @property
     def timed_beside(self) -> dict[str, Reference]:
         """The reference as what every other file is timed in turn with, on each runtime."""
         settings = self.settings
         figures = {"latency_ms": settings.reference_latency_ms, **settings.reference}
-        return references(self.reference, figures, settings.by_name)
+        formats = (ONNX, *own_formats(settings.runtimes))
+        files = {one: _reference(self.folder, one).read_bytes() for one in formats}
+        return references(files, figures, settings.by_name)
 
     def refits(self) -> list[TrialRecord]:
         return stored_record.refits(self._study.user_attrs)
@@ -173,19 +176,21 @@ def create(
     folder: Path,
     settings: Settings,
     space_text: str,
-    reference: bytes,
+    reference: Mapping[str, bytes],
     earlier: Sequence[dict[str, object]] = (),
     database: str | None = None,
 ) -> Study:
     """Make a search, in a database where one is named. Its folder appears whole or not at all.
 
+    `reference` holds the files of its reference by format.
     Raises UserError when there is a search of that name.
     """
     new = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
     (new / "space.py").write_text(space_text)
-    (new / "reference.onnx").write_bytes(reference)
+    for format, file in reference.items():
+        _reference(new, format).write_bytes(file)
     goals = {name: pareto.DIRECTIONS[name] for name in settings.objectives}
     stored = storage.create(new, folder.name, goals, database)
     stored.study.set_user_attr("settings", encode(settings))
@@ -198,6 +203,10 @@ def create(
         shutil.rmtree(new)
         raise taken(folder.name) from None
     return Study(folder)
+
+
+def _reference(folder: Path, format: str) -> Path:
+    return folder / f"reference.{format or 'onnx'}"
 
 
 def taken(name: str) -> UserError:

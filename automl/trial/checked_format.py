@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from automl.errors import Rejected, UserError, described
 from automl.export.formats import FORMATS
 from automl.export.taken import Chosen, Made
 from automl.measure.gate import MIN_AGREEMENT
+from automl.measure.measurement import Make
 from automl.models.deployed import Deployed, predict
 from automl.models.family import Network
 from automl.runtimes.by_ending import answers_of
@@ -33,6 +35,21 @@ def formats_of(chosen: Chosen, names: Iterable[str]) -> Made:
                 f"--format {name}: {chosen.name} {reason}; nothing was written"
             ) from None
     return every
+
+
+def in_formats(network: Network, data: Data) -> Make:
+    """A function that writes a finished network in a format, once, and gives the file.
+
+    It raises Rejected where the network cannot be written so, or the file answers otherwise.
+    """
+    chosen = Chosen("", b"", network.cpu(), data, "")
+
+    @cache
+    def make(format: str) -> bytes:
+        (file,) = _checked(FORMATS[format].make(chosen), chosen).files.values()
+        return file
+
+    return make
 
 
 def _checked(made: Made, chosen: Chosen) -> Made:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from automl.data.dataset import Data, DatasetInfo, Split
 from automl.errors import Rejected, UserError, described
 from automl.export import onnx
 from automl.export.complaints import FIXED_ROWS
+from automl.export.formats import FORMATS
+from automl.export.taken import Chosen
 from automl.measure.measurement import Measurement
 from automl.models import foreign
 from automl.models.deployed import Deployed, predict
@@ -88,6 +90,18 @@ class Largest:
             if answers.shape != tuple(expected.shape):
                 raise UserError(f"{model} cannot be exported to ONNX: {FIXED_ROWS}")
         return file
+
+    def in_formats(self, formats: Iterable[str], export: Callable[[], bytes]) -> dict[str, bytes]:
+        """Its files in formats beside ONNX, by format, once its ONNX file is there, which `export`
+        gives. Raises UserError where one cannot be made."""
+        found = dict[str, bytes]()
+        for name in formats:
+            chosen = Chosen("", export(), self.network, self.data, "")
+            try:
+                (found[name],) = FORMATS[name].make(chosen).files.values()
+            except Rejected as error:
+                raise UserError(f"{self.network.spec.model} {error}") from error
+        return found
 
     @property
     def comes_trained(self) -> bool:

@@ -28,6 +28,7 @@ from automl.training.loop import Train
 from automl.trial import shortening
 from automl.trial.account import Account
 from automl.trial.checked_file import check_file
+from automl.trial.checked_format import in_formats
 from automl.trial.checkpoints import Checkpoints
 from automl.trial.prefixes import Prefixes
 from automl.trial.result import Status, TrialResult
@@ -142,7 +143,7 @@ class _Trial:
         file = onnx.export(network, self.data)
         prefixes.store.write(prefixes.keys[-1], {"model.onnx": file})
         gate.check_shrunk(file, self.parent)
-        timing = time_file(file, rows.inputs[:1])
+        timing = time_file(file, rows.inputs[:1], in_formats(network, self.data))
         answers = check_file(file, network.cpu(), self.data, self.device)
         seconds = time.perf_counter() - started
         self.account = replace(self.account, stages={**self.account.stages, "export": seconds})
@@ -243,8 +244,7 @@ class _Trial:
 
     def _shorten(self, position: int, pace: Pace) -> Report:
         """Make the trainings from a step on fit into their time; returns a report that says so."""
-        args = self.config, position, pace, self.data, self._num_stored, self.later
-        choice = Shortening(*args)
+        choice = Shortening(self.config, position, pace, self.data, self._num_stored, self.later)
         shorter = parallel.agree(choice.longest() if parallel.rank() == 0 else None)
         if shorter is None:
             return self._train_no_more(position, parallel.agree(choice.no_time()))

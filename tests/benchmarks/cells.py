@@ -38,7 +38,7 @@ def file_of(config: TrialConfig) -> bytes:
 
 
 def _run(config: TrialConfig) -> TrialResult:
-    running = run(config, STORE, lambda file, row: lambda: NO_TIMES, CACHE)
+    running = run(config, STORE, lambda file, row, make: lambda: NO_TIMES, CACHE)
     while True:
         try:
             report = next(running)

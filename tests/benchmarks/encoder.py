@@ -191,7 +191,9 @@ def configs(folder: Path) -> dict[str, TrialConfig]:
 
 def driven(config: TrialConfig) -> tuple[dict[str, float], bytes, str]:
     """The seconds of a trial by stage, its file, and how it ended."""
-    running = run(config, STORE, lambda file, rows: Measurement({}, len(file), 0.0, 0.0), CACHE)
+    running = run(
+        config, STORE, lambda file, rows, make: Measurement({}, len(file), 0.0, 0.0), CACHE
+    )
     while True:
         try:
             report = next(running)

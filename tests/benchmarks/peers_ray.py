@@ -34,6 +34,7 @@ from ray.tune.search.optuna import OptunaSearch
 
 from automl.export.onnx import leave_out_of_collections
 from automl.measure.latency import Timing
+from automl.measure.measurement import Make
 from automl.pareto import DIRECTIONS
 from automl.recipe import Report
 from automl.space.sampling import sample
@@ -136,7 +137,7 @@ def run(
     """Run a trial in this process, measured by the judge, and give its objectives."""
     torch.set_num_threads(1)
 
-    def time_file(file: bytes, row: NDArray[np.generic]) -> Callable[[], Timing]:
+    def time_file(file: bytes, row: NDArray[np.generic], make: Make) -> Callable[[], Timing]:
         return partial(ray.get, judge.timed.remote(file, row))
 
     running = run_alone(setting, config, time_file)

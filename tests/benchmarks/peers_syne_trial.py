@@ -42,7 +42,9 @@ def main() -> None:
     info = dataset.load(config.dataset, config.seed, Path(setting.cache)).info
     size, latency = estimate(config, info)
     tell = Reporter()
-    reports = run_alone(setting, params, lambda *file: partial(timed_in_turn, setting, *file))
+    reports = run_alone(
+        setting, params, lambda file, row, make: partial(timed_in_turn, setting, file, row)
+    )
     for number, report in enumerate(reports, 1):
         error = 1 - report.metrics["accuracy"]
         tell(epoch=number, error=error, bytes=size, latency_ms=latency)

@@ -37,7 +37,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from automl.config import decode
 from automl.measure.latency import Reference, Timing, timed
 from automl.measure.machine import machine
-from automl.measure.measurement import measure
+from automl.measure.measurement import Make, measure
 from automl.models.family import Network
 from automl.recipe import Report
 from automl.space import space_file
@@ -214,7 +214,7 @@ class Maker:
 def driven(config: TrialConfig, store: Store, beside: Reference, cache: Path) -> Ran:
     exported: list[float] = []
 
-    def timed_later(file: bytes, row: NDArray[np.generic]) -> Callable[[], Timing]:
+    def timed_later(file: bytes, row: NDArray[np.generic], make: Make) -> Callable[[], Timing]:
         def wait() -> Timing:
             exported.append(time.process_time())
             return timed(file, row, beside)

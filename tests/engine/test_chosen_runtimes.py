@@ -1,5 +1,6 @@
 """Runtimes as options spell them, and what a search refuses before it starts."""
 
+import sys
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,10 @@ from automl.engine import api, chosen_runtimes
 from automl.engine.search_options import Options
 from automl.errors import UserError
 from automl.home import Home
+from automl.measure.device import device
+from automl.measure.timed_elsewhere import Place
 from automl.runtimes.onnx import OnnxRuntime
+from automl.runtimes.own_formats import ExecuTorch, LiteRT
 from automl.space import space_file
 from automl.space.runtime import Runtime
 
@@ -34,6 +38,7 @@ COREML = replace(DIGITS, runtimes=(OnnxRuntime("CoreML"),))
         ("openvino", OnnxRuntime("OpenVINO")),
         ("OnnxRuntime:threads=4,batch=8", OnnxRuntime(threads=4, batch=8)),
         ("cuda:batch=64", OnnxRuntime("CUDA", batch=64)),
+        ("executorch:threads=2", ExecuTorch(threads=2)),
     ],
 )
 def test_a_runtime_is_read_as_its_name_and_fields(text, runtime):
@@ -59,6 +64,24 @@ def test_where_latency_is_an_objective_it_is_one_on_each_runtime_wanted():
     assert space.objectives == (*DIGITS.objectives, "onnxruntime-4x8/latency_ms")
     assert chosen_runtimes.with_runtimes(space, ["openvino"]).objectives == DIGITS.objectives
     assert chosen_runtimes.with_runtimes(space, None) is space
+    space = chosen_runtimes.with_runtimes(DIGITS, ["litert"])
+    assert space.runtimes == (OnnxRuntime(), LiteRT()), "the first takes the ONNX file"
+    assert space.objectives == (*DIGITS.objectives, "litert/latency_ms")
+
+
+@pytest.mark.parametrize(
+    ("runtime", "package"),
+    [(ExecuTorch(), "executorch.version"), (LiteRT(), "ai_edge_litert.interpreter")],
+)
+def test_a_runtime_without_its_package_names_the_extra(runtime, package, monkeypatch):
+    for name in (package, package.split(".")[0]):
+        monkeypatch.setitem(sys.modules, name, None)
+    space = replace(DIGITS, runtimes=(OnnxRuntime(), runtime))
+    sentence = f"{type(runtime).__name__}.. needs .* 'frontier-automl.{runtime.format}.'"
+    with pytest.raises(UserError, match=sentence):
+        chosen_runtimes.where(space, Options())
+    with pytest.raises(UserError, match="is measured on the machines of the search alone"):
+        device(Place(sys.executable), space.runtimes[1:])
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ NUM_TRIALS = 40
 def searching(folder, space=faulty_space.space):
     """A search on the study of a folder, made or gone on with."""
     if not folder.exists():
-        create(folder, replace(SETTINGS, sampler="tpe", initial_points=()), "text", b"")
+        create(folder, replace(SETTINGS, sampler="tpe", initial_points=()), "text", {"": b""})
     study = Study(folder)
     faults = Faults(study.faults())
     bounds = Bounds(Path(CACHE.name), faults)

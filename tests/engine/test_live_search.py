@@ -58,7 +58,7 @@ class Nodes:
 
 @pytest.fixture
 def live(tmp_path):
-    study = create(tmp_path / "s", SETTINGS, TEXT, b"")
+    study = create(tmp_path / "s", SETTINGS, TEXT, {"": b""})
     space, plan = space_file.load(TEXT), Nodes().plan()
     options = DispatcherOptions(plan.slots, plan.max_live(), 40, thread=Immediately)
     dispatcher = Dispatcher(study, space, "", lambda key: False, Bound, options)

@@ -36,7 +36,7 @@ def phases(tmp_path):
     def phases(lengthen=False, **budget):
         NOW[0] = 0.0
         folder, space = tmp_path / "s", space_file.load(TEXT)
-        study = Study(folder) if folder.exists() else create(folder, SETTINGS, TEXT, b"")
+        study = Study(folder) if folder.exists() else create(folder, SETTINGS, TEXT, {"": b""})
         budget = Budget(**budget)
         options = DispatcherOptions(
             2, 2, budget.max_trials(), lengthen=lengthen, thread=Immediately

@@ -60,7 +60,7 @@ def test_what_never_trains_has_no_refit():
 @pytest.fixture
 def study(tmp_path):
     return create(
-        tmp_path / "s", Settings("s", "", NAMES, (), {}, 0, "tpe", AXES, 1.0), "text", b""
+        tmp_path / "s", Settings("s", "", NAMES, (), {}, 0, "tpe", AXES, 1.0), "text", {"": b""}
     )
 
 

@@ -66,7 +66,7 @@ def learned(tmp_path):
     data = warm_start.datasets(explore(space_file.load(text)))
     home = Home(tmp_path / "home")
     home.study("mine").parent.mkdir(parents=True)
-    study = create(home.study("mine"), replace(SETTINGS, datasets=data), text, b"file")
+    study = create(home.study("mine"), replace(SETTINGS, datasets=data), text, {"": b"file"})
     return Search(study, home), Path(path)
 
 

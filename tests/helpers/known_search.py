@@ -67,7 +67,7 @@ def complete(accuracy, size_bytes, latency_ms, error=0.0, **more):
 def make(folder, settings=SETTINGS, error=0.0):
     """The study: six trials measured, one stopped after a rung, one before, one rejected, two
     failed alike, one still running; trial 3 was trained again. Accuracies have a standard error."""
-    study = create(folder / "known", settings, space_file.find("digits").read_text(), b"file")
+    study = create(folder / "known", settings, space_file.find("digits").read_text(), {"": b"file"})
     for place, figures in enumerate(MEASURED):
         more = {"reused_steps": 1, "reused_seconds": 7.5, "stages": {"export": 1.0}}
         end(study, complete(*figures, error, seconds=15.0, **(more if place == 4 else {})))

@@ -31,7 +31,7 @@ def complete(accuracy, size_bytes):
 
 def make_study(folder, *results, settings=SETTINGS, database=None):
     """A study whose trials ended so; None is one that runs."""
-    study = create(folder / "mine", settings, "text", b"file", database=database)
+    study = create(folder / "mine", settings, "text", {"": b"file"}, database=database)
     for result in results:
         record = TrialRecord(TrialId(len(study.records())), {}, {})
         study.start(record)

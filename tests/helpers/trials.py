@@ -60,6 +60,7 @@ def study_of(name: str, count: int, fixed: dict[str, str], folder: Path) -> Any:
     from automl.measure.measurement import measure
     from automl.space import space_file
     from automl.space.exploring import explore
+    from automl.space.runtime import ONNX
     from automl.space.store_keys import needed_keys
     from automl.study import study as studies
     from automl.study.propose.proposer import Proposer
@@ -76,7 +77,9 @@ def study_of(name: str, count: int, fixed: dict[str, str], folder: Path) -> Any:
     figures = measure(file, reference.rows.inputs, reference.rows.targets)
     axes = reference.axes(space.objectives, figures.figures)
     start = (path.stem, "", space.objectives, space.constraints, fixed, 0, "tpe", axes)
-    study = studies.create(home.study(path.stem), Settings(*start, figures.latency_ms), text, file)
+    study = studies.create(
+        home.study(path.stem), Settings(*start, figures.latency_ms), text, {ONNX: file}
+    )
     proposer = Proposer(study.settings, space, lambda c: needed_keys(c, code), Bounds(cache))
     for number in range(count):
         proposal = proposer.propose(number)

@@ -14,6 +14,7 @@ from automl.measure.structure import structure
 from automl.models.family import untrained
 from automl.models.mlp import MLP
 from automl.runtimes.onnx import OnnxRuntime
+from automl.runtimes.own_formats import ExecuTorch
 
 
 @pytest.fixture
@@ -34,9 +35,13 @@ def test_a_structure_is_timed_once_whatever_it_has_learned(context, store, taken
     info = load(Sklearn("digits")).info
     first, other = (onnx.export(untrained(MLP((16,)), info), context.data) for _ in range(2))
     assert first != other
-    times = KeptTimings(store, calibration(reference), "a machine").time(first, row, reference)
+    times = KeptTimings(store, calibration(reference), "a machine").time(
+        structure(first), first, row, reference
+    )
     again = KeptTimings(store, calibration(reference), "a machine")
-    assert again.time(other, row, reference) == again.find(structure(other)) == times
+    assert (
+        again.time(structure(other), other, row, reference) == again.find(structure(other)) == times
+    )
     assert taken == [None]
 
 
@@ -49,7 +54,7 @@ def test_files_that_run_alike_have_one_latency_and_load_times_of_their_own(
         onnx.export(finish(Quantize(bits=bits, ends_bits=bits).run(network, context)), context.data)
         for bits in (8, 4)
     ]
-    eight, four = (kept.time(file, row, reference) for file in files)
+    eight, four = (kept.time(structure(file), file, row, reference) for file in files)
     assert eight.latency == four.latency
     assert eight.load != four.load
     assert taken == [None, eight.latency]
@@ -58,9 +63,9 @@ def test_files_that_run_alike_have_one_latency_and_load_times_of_their_own(
 def test_another_machine_or_another_reference_is_timed_anew(context, build, store, taken):
     file, row = onnx.export(build(MLP((16,))), context.data), np.zeros((1, 64), np.float32)
     one, other = Reference(b"file", 1.0, 2.0), Reference(b"file", 1.0, 3.0)
-    KeptTimings(store, calibration(one), "a machine").time(file, row, one)
-    KeptTimings(store, calibration(one), "another machine").time(file, row, one)
-    KeptTimings(store, calibration(other), "a machine").time(file, row, other)
+    KeptTimings(store, calibration(one), "a machine").time(structure(file), file, row, one)
+    KeptTimings(store, calibration(one), "another machine").time(structure(file), file, row, one)
+    KeptTimings(store, calibration(other), "a machine").time(structure(file), file, row, other)
     assert len(taken) == 3
 
 
@@ -77,10 +82,17 @@ def test_what_a_runtime_leaves_to_others_is_kept_and_each_runtime_has_its_own_ti
     for runtime in (OnnxRuntime(), OnnxRuntime("OpenVINO"), OnnxRuntime("OpenVINO", batch=8)):
         beside = Reference(b"file", 1.0, 2.0, runtime)
         kept = KeptTimings(store, calibration(beside), "a machine", take)
-        timing = kept.time(file, row, beside)
-        assert kept.find(structure(file)) == kept.time(file, row, beside) == timing
+        timing = kept.time(structure(file), file, row, beside)
+        assert kept.find(structure(file)) == kept.time(structure(file), file, row, beside) == timing
         assert timing.note == note and timing.machine == "a machine"
     assert asked == [("onnxruntime", None), ("openvino", None), ("openvino", None)]
+
+
+def test_a_file_in_a_runtimes_own_format_is_kept_by_the_structure_of_the_onnx_file(store, taken):
+    reference = Reference(b"reference.pte", 1.0, 2.0, ExecuTorch())
+    kept = KeptTimings(store, calibration(reference), "a machine")
+    times = kept.time("structure", b"model.pte", np.zeros((1, 64), np.float32), reference)
+    assert kept.find("structure") == times
 
 
 def test_times_of_a_machine_that_took_anothers_place_are_told_and_not_kept(context, build, store):
@@ -90,6 +102,6 @@ def test_times_of_a_machine_that_took_anothers_place_are_told_and_not_kept(conte
         return Timing(Estimate(1.0, 0.1), Estimate(1.0, 0.1), machine="B, onnxruntime 1")
 
     kept = KeptTimings(store, "calibration", "A, onnxruntime 1", take)
-    timing = kept.time(file, row, Reference(b"file", 1.0))
+    timing = kept.time(structure(file), file, row, Reference(b"file", 1.0))
     assert timing.note == "timed on B, onnxruntime 1, the search on A, onnxruntime 1"
     assert kept.find(structure(file)) is None

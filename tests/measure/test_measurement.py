@@ -4,7 +4,8 @@ from helpers.trials import load
 
 from automl.data.sklearn import Sklearn
 from automl.export import onnx
-from automl.measure.measurement import Reference, measure
+from automl.measure.latency import Estimate, Timing, sized, together
+from automl.measure.measurement import Metrics, Reference, measure, measurement
 from automl.models.convnet import ConvNet
 from automl.models.family import untrained
 from automl.models.mlp import MLP
@@ -40,3 +41,14 @@ def test_a_reference_of_rows_of_another_shape_is_timed_on_its_own(build, context
     rows = context.data.validation
     figures = measure(file, rows.inputs, rows.targets, {"": Reference(other, 1000.0)})
     assert 0 < figures.latency_ms < 100_000
+
+
+def test_a_file_in_a_runtimes_own_format_has_a_size_of_its_own(build, context):
+    file, row = onnx.export(build(MLP((16,))), context.data), context.data.validation.inputs[:1]
+    plain = Timing(Estimate(1.0, 0.1), Estimate(2.0, 0.1))
+    on = {"onnxruntime": sized(plain, file, ""), "executorch": sized(plain, b"12345", "executorch")}
+    figures = measurement(file, Metrics({}, {}), together(on), row)
+    assert figures.size_bytes == len(file)
+    own = {"executorch/latency_ms": 1.0, "executorch/load_ms": 2.0, "executorch/size_bytes": 5}
+    assert figures.further == own
+    assert "executorch/size_bytes" not in figures.uncertainty

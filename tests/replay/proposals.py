@@ -78,7 +78,7 @@ def _search(name: str, seed: int, folder: Path) -> Dispatcher:
     start = (name, "", objectives, constraints, {}, seed, "tpe", axes, 1.0)
     settings = Settings(*start)
     dispatcher = Dispatcher(
-        create(folder / f"{name}-{seed}", settings, text, b""),
+        create(folder / f"{name}-{seed}", settings, text, {"": b""}),
         space,
         user_code.fingerprint(text),
         lambda key: False,

@@ -141,7 +141,7 @@ def play(case: Case, cache: Path) -> tuple[list[str], bytes]:
     """What a trial said, how it ended last, and its file, if any."""
     files: list[bytes] = []
 
-    def keep(file: bytes, row: Any) -> Callable[[], Timing]:
+    def keep(file: bytes, row: Any, make: Any) -> Callable[[], Timing]:
         files.append(file)
         return lambda: Timing(Estimate(1.0, 0.0), Estimate(1.0, 0.0))
 

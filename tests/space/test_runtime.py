@@ -8,6 +8,7 @@ from automl.data.sklearn import Sklearn
 from automl.errors import UserError
 from automl.models.mlp import MLP
 from automl.runtimes.onnx import OnnxRuntime
+from automl.runtimes.own_formats import ExecuTorch, LiteRT
 from automl.space.exploring import validate
 from automl.space.runtime import by_name, further_figures
 from automl.space.space import Space, TrialConfig
@@ -38,6 +39,8 @@ def test_the_same_runtime_twice_is_refused():
 
 def test_figures_on_further_runtimes_may_be_objectives_and_constraints():
     assert further_figures([ONE, OPENVINO]) == ["openvino/latency_ms", "openvino/load_ms"]
+    own = [f"executorch/{name}" for name in ("latency_ms", "load_ms", "size_bytes")]
+    assert further_figures([ONE, ExecuTorch()]) == own
     objectives = ("accuracy", "latency_ms", "onnxruntime-4x8/latency_ms")
     space = replace(
         SPACE,
@@ -55,6 +58,9 @@ def test_figures_on_further_runtimes_may_be_objectives_and_constraints():
         ({"objectives": ("openvino/latency_ms",)}, "unknown objective 'openvino/latency_ms'"),
         ({"constraints": ("openvino/latency_ms<=1",)}, "unknown figure 'openvino/latency_ms'"),
         ({"runtimes": (OnnxRuntime(threads=0),)}, r"OnnxRuntime\(threads=0\): give 1 or more"),
+        ({"runtimes": (ExecuTorch(),)}, r"write runtimes=\(OnnxRuntime\(\), ExecuTorch\(\)\)"),
+        ({"runtimes": (ONE, LiteRT(batch=2))}, r"LiteRT\(batch=2\): its files take at most 1"),
+        ({"objectives": ("accuracy", "executorch/size_bytes")}, "unknown objective 'executorch/s"),
         ({"runtimes": (OnnxRuntime("openvino"),)}, "write 'OpenVINO'"),
         ({"runtimes": (OnnxRuntime("Nvidia"),)}, "unknown provider 'Nvidia'"),
     ],

@@ -59,7 +59,7 @@ def start(tmp_path):
         axes = {"accuracy": Axis(0.1, 1.0), "size_bytes": Axis(1e5, 1e2, True)}
         if not folder.exists():
             settings = Settings("s", "", OBJECTIVES, (), {}, seed, sampler, axes, 1.0)
-            create(folder, settings, text, b"")
+            create(folder, settings, text, {"": b""})
         options = {"slots": 99, "max_live": 99, **options}
         options = DispatcherOptions(**options, thread=Immediately)
         return Dispatcher(Study(folder), space, "", lambda key: key in stored, Bound, options)

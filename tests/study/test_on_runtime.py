@@ -7,10 +7,13 @@ from helpers.small_study import SETTINGS, make_study
 
 from automl.config import decode, encode
 from automl.errors import UserError
+from automl.measure.latency import Reference
 from automl.measure.measurement import Measurement
 from automl.pareto import SPAN, Axis
 from automl.runtimes.onnx import OnnxRuntime
+from automl.runtimes.own_formats import ExecuTorch
 from automl.study import glance, selection
+from automl.study.study import Study, create
 from automl.tracking.pages import findings, report
 from automl.tracking.pages.front_table import table
 from automl.trial.result import Status, TrialResult
@@ -94,3 +97,14 @@ def test_a_search_on_one_runtime_is_kept_as_before(study):
     assert not {"runtimes", "measured_on"} & encode(SETTINGS).keys()
     assert decode(encode(OF_TWO)) == OF_TWO
     assert list(SETTINGS.by_name) == ["onnxruntime"]
+
+
+def test_each_runtime_has_the_reference_in_the_format_that_it_takes(tmp_path):
+    known = {"executorch/latency_ms": 2.0, "executorch/load_ms": 5.0, "executorch/size_bytes": 3.0}
+    runtimes = (OnnxRuntime(), OnnxRuntime(batch=8), ExecuTorch())
+    known |= {"onnxruntime-1x8/latency_ms": 4.0}
+    settings = replace(SETTINGS, runtimes=runtimes, reference=known)
+    create(tmp_path / "own", settings, "text", {"": b"onnx", "executorch": b"pte"})
+    found = Study(tmp_path / "own").timed_beside
+    assert [one.file for one in found.values()] == [b"onnx", b"onnx", b"pte"]
+    assert found["executorch"] == Reference(b"pte", 2.0, 5.0, ExecuTorch())

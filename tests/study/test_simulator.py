@@ -60,7 +60,7 @@ def start(tmp_path):
         if not folder.exists():
             axes = ("accuracy", "size_bytes")
             settings = Settings("s", "", axes, constraints, {}, 0, sampler, AXES, 1.0)
-            create(folder, settings, text, b"")
+            create(folder, settings, text, {"": b""})
         study, options = Study(folder), {"slots": 1, "max_live": 2, "max_trials": 40, **options}
         entry_of = partial(rung_entry, study.settings, Bound)
         options = DispatcherOptions(**options, rung_entry=entry_of, thread=Immediately)

@@ -77,7 +77,7 @@ def test_a_name_that_is_taken_leaves_nothing_in_the_database(tmp_path):
     url = storage.absolute(f"sqlite:///{tmp_path}/studies.db")
     make_study(tmp_path, complete(0.9, 1000), database=url)
     with pytest.raises(UserError, match="a search named 'mine' exists already"):
-        create(tmp_path / "mine", SETTINGS, "text", b"", database=url)
+        create(tmp_path / "mine", SETTINGS, "text", {"": b""}, database=url)
     assert len(storage.database(url).get_all_studies()) == 1
 
 

@@ -4,10 +4,11 @@ import importlib.util
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.trials import DIGITS, drive, load
+from helpers.trials import CACHE, DIGITS, drive, finish, load
 
 from automl.compression.factorize import Factorize
 from automl.compression.prune import Prune
@@ -21,7 +22,8 @@ from automl.models.mlp import MLP
 from automl.space.space import TrialConfig
 from automl.store import Store
 from automl.training.loop import Train
-from automl.trial.checked_format import agreement, expected_answers, formats_of
+from automl.trial.checked_format import agreement, expected_answers, formats_of, in_formats
+from automl.trial.trial import run
 
 KINDS = {
     "fp32": (),
@@ -126,6 +128,27 @@ def test_a_file_that_answers_otherwise_is_refused(chosen, monkeypatch):
     monkeypatch.setitem(FORMATS, "pt2", Format(lambda chosen: Made(good.files)))
     with pytest.raises(UserError, match="would answer otherwise"):
         formats_of(chosen("pruned"), ["pt2"])
+
+
+def test_a_file_for_a_runtime_is_made_once_and_held_against_the_network(chosen, monkeypatch):
+    one, other = chosen("fp32"), FORMATS["pt2"].make(chosen("pruned"))
+    make = in_formats(one.network, one.data)
+    assert make("pt2") == FORMATS["pt2"].make(one).files[FILES["pt2"]] and make("pt2") is make(
+        "pt2"
+    )
+    monkeypatch.setitem(FORMATS, "pt2", Format(lambda chosen: Made(other.files)))
+    with pytest.raises(Rejected, match="would answer otherwise"):
+        in_formats(one.network, one.data)("pt2")
+
+
+def test_a_trial_whose_model_a_runtime_cannot_have_is_rejected_with_the_reason(store, monkeypatch):
+    def make(chosen):
+        raise Rejected("cannot be lowered to X: no operator")
+
+    monkeypatch.setitem(FORMATS, "x", Format(make))
+    config = TrialConfig(DIGITS, MLP((8,)), (Train(epochs=1),))
+    result = finish(run(config, store, lambda file, row, make: make("x"), Path(CACHE.name)))
+    assert (result.status, result.reason) == ("rejected", "cannot be lowered to X: no operator")
 
 
 def test_numbers_may_differ_by_the_tolerance_alone():

@@ -5,7 +5,8 @@ from helpers.trials import DIGITS
 from safetensors.torch import save_file
 from torch import nn
 
-from automl.errors import UserError
+from automl.errors import Rejected, UserError
+from automl.export.formats import FORMATS, Format
 from automl.measure.measurement import Measurement
 from automl.models.convnet import ConvNet
 from automl.models.imported import Imported
@@ -61,3 +62,17 @@ def test_the_quality_of_a_module_counts_as_it_came_if_it_came_trained(is_trained
     found = largest(space, validate(space), tmp_path)
     assert found.point == {}
     assert ("accuracy" in found.known(MEASURED)) == is_trained
+
+
+def test_its_files_for_other_runtimes_are_made_or_refused_in_a_sentence(tmp_path, monkeypatch):
+    space = Space(TrialConfig(DIGITS, MLP((8,)), (Train(epochs=1),)))
+    reference = largest(space, validate(space), tmp_path)
+    assert reference.in_formats([], reference.export) == {}
+    assert list(reference.in_formats(["pt2"], reference.export)) == ["pt2"]
+
+    def make(chosen):
+        raise Rejected("cannot be lowered to X: no operator")
+
+    monkeypatch.setitem(FORMATS, "x", Format(make))
+    with pytest.raises(UserError, match=r"MLP.* cannot be lowered to X: no operator"):
+        reference.in_formats(["x"], reference.export)

@@ -15,7 +15,7 @@ def searched_for(tmp_path):
     """A search of some trials, and the proposer that proposed them."""
 
     def search(count):
-        study = create(tmp_path / "mine", SETTINGS, "text", b"")
+        study = create(tmp_path / "mine", SETTINGS, "text", {"": b""})
         proposer = Proposer(SETTINGS, SPACE, lambda config: [], Bound)
         for number in range(count):
             drawn = proposer.propose(number)

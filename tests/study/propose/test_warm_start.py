@@ -64,7 +64,7 @@ def before(tmp_path):
     """An earlier study: three complete trials, then one stopped, one failed and one running."""
     space = space_file.load(BEFORE)
     settings = replace(SETTINGS, datasets=datasets(explore(space)))
-    study = create(tmp_path / "before", settings, BEFORE, b"")
+    study = create(tmp_path / "before", settings, BEFORE, {"": b""})
     domains = explore(space).domains
 
     def start(params):
@@ -132,7 +132,7 @@ def test_records_carry_the_new_spaces_distributions(before):
 def test_a_study_keeps_what_it_started_from(before, tmp_path):
     space = space_file.load(BEFORE)
     records = earlier(before, space)
-    new = create(tmp_path / "new", before.settings, BEFORE, b"", keep(records))
+    new = create(tmp_path / "new", before.settings, BEFORE, {"": b""}, keep(records))
     end(before, before.records()[5], complete(0.5, 500))
     again = kept(Study(tmp_path / "new"), space)
     slim = [replace(record.result, sensitivity={}, outcomes={}) for record in records]

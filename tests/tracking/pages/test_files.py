@@ -35,7 +35,7 @@ def test_steps_that_compress_are_known_from_the_space(tmp_path):
 
 
 def test_a_study_without_results_has_pages(tmp_path):
-    study = create(tmp_path / "empty", known.SETTINGS, "text", b"")
+    study = create(tmp_path / "empty", known.SETTINGS, "text", {"": b""})
     for file in report.write(study, tmp_path):
         assert file.stat().st_size
 
@@ -43,7 +43,7 @@ def test_a_study_without_results_has_pages(tmp_path):
 @pytest.mark.parametrize("count", [1, 3])
 def test_models_that_are_all_alike_have_pages(tmp_path, count):
     """A space without compression may give every model the same size."""
-    study = create(tmp_path / "alike", known.SETTINGS, "text", b"")
+    study = create(tmp_path / "alike", known.SETTINGS, "text", {"": b""})
     for _ in range(count):
         known.end(study, known.complete(0.9, 1_437, 0.1))
     for file in report.write(study, tmp_path):

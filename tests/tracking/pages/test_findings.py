@@ -76,7 +76,7 @@ def test_the_choice_is_the_knee_until_one_is_exported(found, tmp_path):
 
 
 def test_nothing_is_found_in_an_empty_study(tmp_path):
-    found = findings.read(create(tmp_path / "empty", known.SETTINGS, "text", b""), {})
+    found = findings.read(create(tmp_path / "empty", known.SETTINGS, "text", {"": b""}), {})
     assert (found.points, found.front, found.advice, found.course) == ([], [], None, [])
     assert found.names == ["accuracy", "size_bytes", "latency_ms"]
 

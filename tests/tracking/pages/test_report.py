@@ -81,7 +81,7 @@ def test_charts_hold_the_figures(found):
 
 
 def test_an_empty_study_has_a_report(tmp_path):
-    study = create(tmp_path / "empty", known.SETTINGS, "text", b"")
+    study = create(tmp_path / "empty", known.SETTINGS, "text", {"": b""})
     page = report.document(findings.read(study, {}))
     assert "no model to take" in page
     assert "parallel" not in known.data(page)["charts"]

@@ -67,3 +67,9 @@ def test_types_say_what_they_hold():
 
 def _is_type(node):
     return isinstance(node, ast.Name | ast.Subscript)
+
+
+def test_each_file_of_tests_has_a_name_of_its_own():
+    """Pytest imports them by that name alone."""
+    names = sorted(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, following in zip(names, names[1:]) if name == following] == []

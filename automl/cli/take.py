@@ -9,7 +9,7 @@ import typer
 
 from automl.cli import render
 from automl.cli.in_browser import BROWSER, InBrowser, show_in_browser
-from automl.cli.measured import QUALITY, Beside, show_beside
+from automl.cli.measured_files import QUALITY, Beside, show_beside
 from automl.cli.parameters import HomeOption, JsonOption, Name, home_of, takes_options
 from automl.engine.declared_options import checked
 from automl.engine.wishes import Choice, TakenAs

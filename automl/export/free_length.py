@@ -40,5 +40,6 @@ def _globals(module: nn.Module) -> list[dict[str, object]]:
     """The global names of each file in the packages that a module's classes come from."""
     classes = {cls for part in module.modules() for cls in type(part).__mro__}
     packages = {cls.__module__.split(".")[0] for cls in classes} - {*OWN, "builtins"}
-    loaded = list(sys.modules.items())
+    # A copy is made in one go: other threads import meanwhile.
+    loaded = list(sys.modules.copy().items())
     return [vars(file) for name, file in loaded if name.split(".")[0] in packages]

@@ -98,7 +98,7 @@ def test_a_taken_name_and_a_wish_that_no_model_meets(searched, here):
     refused(here("search", "tabular", "--warm-start", "digits", *at), "the same objectives")
     few = ("--set", "model=MLP", "--set", "model.MLP.widths=[8]")
     refused(here("search", "digits", "--warm-start", "digits", *few, *at), "could be one of this")
-    refused(here("export", "digits", "--where", "size_bytes<=1", "--out", "o", *at), "it spans")
+    refused(here("export", "digits", "--where", "size_bytes<=1", "--out", "o", *at), "nearest is")
     both = ("--knee", "--best", "accuracy", "--out", "o")
     refused(here("export", "digits", *both, *at), "--best and --knee exclude one another")
     vague = ("--prefer", "accuracy within a bit", "--out", "o")

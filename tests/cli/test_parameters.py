@@ -17,7 +17,7 @@ from automl.cli.app import app
 from automl.engine import search_options
 from automl.engine.declared_options import Shown
 from automl.engine.search_options import NewSearch, Options, declared
-from automl.engine.wishes import Choice, OwnData
+from automl.engine.wishes import Choice, OwnData, TakenAs
 from automl.errors import UserError
 
 TAKERS = ("search", "init", "resume", "submit", "sync", "check", "doctor", "export", "explain")
@@ -48,13 +48,16 @@ def test_search_takes_every_option_and_submit_all_but_the_address():
     assert set(declared("search")) == names | wishes
     assert set(declared("init")) == wishes
     assert set(declared("submit")) == names - {"address"}
-    assert set(declared("export")) == set(declared("explain")) == {f.name for f in fields(Choice)}
+    choice = {f.name for f in fields(Choice)}
+    assert set(declared("explain")) == choice
+    assert set(declared("export")) == choice | {f.name for f in fields(TakenAs)}
 
 
 def test_resume_takes_the_options_that_it_may_change():
     budgets = {f.name for f in fields(search_options.Budgets)}
     machine = {"address", "concurrency", "cpus_per_trial", "gpus_per_trial", "gpu_type"}
-    assert set(declared("resume")) == {*budgets, *machine, "tracking_uri"}
+    measuring = {"measure_over", "measure_python"}
+    assert set(declared("resume")) == {*budgets, *machine, *measuring, "tracking_uri"}
 
 
 def test_options_stand_in_panels():

@@ -59,6 +59,11 @@ AXES = {
 MACS_PER_MS = 3e6
 ROWS = 360
 """Accuracy is a share of so many, as on digits: trials are often equally good."""
+ELSEWHERE = {
+    "measuring.json": "waiting_for_measurer_share",
+    "front_stability.json": "front_changed_share",
+}
+"""Figures that `measuring.py` and `front_stability.py` have found, told beside those of scale."""
 PACKAGES = ("optuna", "numpy", "scipy", "torch")
 SECONDS: Counter[str] = Counter()
 """What went where: "loop", and by the threads' names."""
@@ -108,7 +113,7 @@ def played(workers: int, trials: int) -> dict[str, Any]:
         refilled = refill(dispatcher, course_of)
         dispatcher.close()
     return {
-        "summary": {**costs, **refilled},
+        "summary": {**costs, **refilled, **elsewhere()},
         "thousands": thousands,
         "filling": filling,
         "workers": workers,
@@ -137,6 +142,14 @@ def summary(thousands: list[dict[str, float]], thousand: int) -> dict[str, float
         ),
         "driver_peak_mb": round(peak_mb(), 1),
     }
+
+
+def elsewhere() -> dict[str, float]:
+    """The figures of other benchmarks, as they were last taken."""
+    found: dict[str, float] = {}
+    for file, name in ELSEWHERE.items():
+        found[name] = json.loads((RESULTS.parent / file).read_text())["summary"][name]
+    return found
 
 
 def refill(dispatcher: Dispatcher, course_of: Callable[[TrialConfig], Course]) -> dict[str, float]:

@@ -121,8 +121,6 @@ class LiveSearch:
         if time.monotonic() < self.next_look:
             return
         self.next_look = time.monotonic() + LOOK_SECONDS
-        # Not at once: the start of the first trials has use for all cores.
-        self.tracker.deliver()
         self.watch.looked(self.phases.expected_seconds())
         self.metrics.show()
         for why in self.room.look():

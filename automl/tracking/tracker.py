@@ -21,9 +21,6 @@ CLOSE_SECONDS = 60.0
 class Delivering(Protocol):
     """A delivery that brings the journal to MLflow while a search goes on."""
 
-    def begin(self) -> None:
-        """Begin with it, unless it has begun."""
-
     def end(self, seconds: float | None) -> str:
         """Have the rest delivered within `seconds`; returns what is in the way, or ""."""
 
@@ -36,14 +33,8 @@ class Process:
     """
 
     def __init__(self, command: Sequence[str], request: Mapping[str, str]) -> None:
-        self.command, self.request = command, request
-        self.process: subprocess.Popen[str] | None = None
-
-    def begin(self) -> None:
-        if self.process is not None:
-            return
         self.process = subprocess.Popen(
-            self.command,
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -51,11 +42,10 @@ class Process:
             start_new_session=True,
         )
         assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(self.request) + "\n")
+        self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
 
     def end(self, seconds: float | None) -> str:
-        assert self.process is not None, "it has not begun"
         try:
             printed, _ = self.process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
@@ -93,10 +83,6 @@ class Tracker:
         """A run of the search begins."""
         self._append(Opened(_now()))
 
-    def deliver(self) -> None:
-        """Begin to deliver, at the end at the latest."""
-        self.delivering.begin()
-
     def started(self, record: TrialRecord) -> None:
         self._append(Started(_now(), record.trial_id, dict(record.params)))
 
@@ -119,7 +105,6 @@ class Tracker:
         """
         if not self.is_ended:
             self._append(Ended(_now(), status))
-        self.deliver()
         hindrance = self.delivering.end(seconds)
         self.journal.close()
         if not hindrance:

@@ -188,7 +188,9 @@ def journal_mb(dispatcher: Dispatcher) -> float:
 
 def started(folder: Path, workers: int) -> Dispatcher:
     text, bound_of = space_file.find("digits").read_text(), Bounds(CACHE)
-    create(folder, Settings("digits", "", tuple(AXES), (), {}, 0, "tpe", AXES, 1.0), text, b"")
+    create(
+        folder, Settings("digits", "", tuple(AXES), (), {}, 0, "tpe", AXES, 1.0), text, {"": b""}
+    )
     study = Study(folder)
     dispatcher = TimedDispatcher(
         study,

@@ -178,7 +178,7 @@ class Board:
         settings = Settings(
             "digits_table", "", objectives, (), dict(fixed), seed, method.sampler, self.axes, 1.0
         )
-        create(folder, settings, self.text, b"")
+        create(folder, settings, self.text, {"": b""})
         entry_of: RungEntryOf = partial(rung_entry, settings, self.bound_of)
         if method.only_accuracy:
             entry_of = partial(by_accuracy, entry_of, objectives.index("accuracy"))

@@ -157,7 +157,6 @@ def ours(uri: str, folder: Path) -> tuple[Callable[[str, int, int], None], Calla
     command = [sys.executable, __file__, "--deliver", str(result)]
     told = Tracker(study, Process(command, {"folder": str(study.folder), "uri": uri}))
     told.opened()
-    told.deliver()
     records: dict[int, Any] = {}
 
     def tell(kind: str, number: int, epoch: int) -> None:

@@ -53,7 +53,7 @@ def test_a_process_whose_search_is_killed_ends_by_itself(copied):
         "from automl.tracking.events import Opened;"
         "from automl.tracking.tracker import Process; from pathlib import Path;"
         "Writer(Path(sys.argv[2])).append(Opened(1));"
-        f"Process({COMMAND}, json.loads(sys.argv[1])).begin(); os.kill(os.getpid(), 9)"
+        f"Process({COMMAND}, json.loads(sys.argv[1])); os.kill(os.getpid(), 9)"
     )
     command = [sys.executable, "-c", code, json.dumps(told), str(home.study(told["search"]))]
     # Its standard error, which it shares, ends with the last of the two.

@@ -42,7 +42,7 @@ AXES = {"accuracy": Axis(0.1, 1.0), "size_bytes": Axis(1e5, 1e2)}
 
 def study(folder: Path) -> Study:
     settings = Settings("digits", "", tuple(AXES), (), {}, 0, "random", AXES, 1.0)
-    return create(folder, settings, "text", b"file")
+    return create(folder, settings, "text", {"": b"file"})
 
 
 def write_front(study: Study, folder: Path) -> None:
@@ -66,9 +66,6 @@ class InThread:
 
     def _work(self) -> None:
         self.away = self.delivery.work(self.closing)
-
-    def begin(self) -> None:
-        """It has, as soon as it was made."""
 
     def end(self, seconds: float | None) -> str:
         self.closing.set()

@@ -29,7 +29,8 @@ from automl.trial.result import TrialResult
 from automl.trial.time_limit import TIME_UP
 
 LEAST_WAITING = 4
-"""So many proposals may wait, or one for each slot: as many as may be freed at once."""
+"""The proposals that may wait for what others make, where there are no more slots than that: else
+one for each slot, as all may be freed at once."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ python tests/benchmarks/large_study.py [--small] [--home FOLDER]
 The search is that of `scale.py`, whose trials are made up, with all its events in the journal.
 `status_s`, `front_s` and `list_s` are by the clock, the median of five commands, the first of which
 reads the whole study (`first_status_s`). `front_visible_s` and `report_whole_s` are a browser's,
-from the address to the drawn front, and to the last chart. Delivery is `automl sync` to SQLite;
+from the address to the drawn front, and to the last chart. Delivery is of all events to SQLite,
+without the pages and the registered models;
 `delivery_ms_per_trial` is its processor time, `delivery_last_over_first_batch` whether that grows.
 """
 
@@ -52,7 +53,7 @@ WHOLE = "return [...document.querySelectorAll('.plotly-graph-div')].every(d => d
 
 
 class Later:
-    """Leaves the delivery to `automl sync`."""
+    """Leaves the delivery for later."""
 
     def end(self, seconds: float | None) -> str:
         return ""

@@ -28,6 +28,11 @@ HomeOption = Annotated[
         show_default="$AUTOML_HOME or ./automl-home",
     ),
 ]
+ProviderOption = Annotated[
+    str, typer.Option(help="Execution provider of onnxruntime: CPU, CUDA, OpenVINO, Xnnpack...")
+]
+ThreadsOption = Annotated[int, typer.Option(min=1, help="Threads of the processor.")]
+BatchOption = Annotated[int, typer.Option(min=1, help="Rows of a call.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 ServingJsonOption = Annotated[
     bool,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from automl.cli import render
-from automl.cli.parameters import JsonOption
+from automl.cli.parameters import BatchOption, JsonOption, ProviderOption, ThreadsOption
 
 if TYPE_CHECKING:
     from automl.measure.layer_profile import LayerProfile
@@ -27,11 +27,9 @@ def profile(
             metavar="OUT|FILE", help="The folder that `automl export` wrote, or any .onnx file."
         ),
     ],
-    provider: Annotated[
-        str, typer.Option(help="Execution provider of onnxruntime: CPU, CUDA, OpenVINO, Xnnpack...")
-    ] = "CPU",
-    threads: Annotated[int, typer.Option(min=1, help="Threads of the processor.")] = 1,
-    batch: Annotated[int, typer.Option(min=1, help="Rows of a call.")] = 1,
+    provider: ProviderOption = "CPU",
+    threads: ThreadsOption = 1,
+    batch: BatchOption = 1,
     picture: Annotated[
         Path | None,
         typer.Option(help="Draw it into this file, .svg or .png.", show_default="none"),

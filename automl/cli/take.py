@@ -10,7 +10,16 @@ import typer
 from automl.cli import render
 from automl.cli.in_browser import BROWSER, InBrowser, show_in_browser
 from automl.cli.measured_files import QUALITY, Beside, show_beside
-from automl.cli.parameters import HomeOption, JsonOption, Name, home_of, takes_options
+from automl.cli.parameters import (
+    BatchOption,
+    HomeOption,
+    JsonOption,
+    Name,
+    ProviderOption,
+    ThreadsOption,
+    home_of,
+    takes_options,
+)
 from automl.engine.declared_options import checked
 from automl.engine.wishes import Choice, TakenAs
 from automl.errors import UserError
@@ -52,11 +61,9 @@ def measure(
             metavar="FILE", help=".onnx, .pte, .tflite: exported or any other, in turn."
         ),
     ],
-    provider: Annotated[
-        str, typer.Option(help="Execution provider of onnxruntime: CPU, CUDA, OpenVINO, Xnnpack...")
-    ] = "CPU",
-    threads: Annotated[int, typer.Option(min=1, help="Threads of the processor.")] = 1,
-    batch: Annotated[int, typer.Option(min=1, help="Rows of a call.")] = 1,
+    provider: ProviderOption = "CPU",
+    threads: ThreadsOption = 1,
+    batch: BatchOption = 1,
     over: Annotated[
         str,
         typer.Option(

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.errors import UserError, described
-from automl.measure.latency import Reference, alone, timed
+from automl.measure.latency import Reference, Timing, alone, timed
 from automl.measure.machine import machine
 from automl.runtimes.onnx import (
     ONE_THREAD,
@@ -26,6 +26,7 @@ from automl.runtimes.onnx import (
     takes_columns,
 )
 from automl.runtimes.providers import CPU, left_to_others, provider_named
+from automl.space.runtime import Runtime
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,17 @@ class FileTimes:
     latency_ms: float
     uncertainty: dict[str, float]
     nodes: dict[str, int]
+
+    @classmethod
+    def of(cls, path: Path, timing: Timing, nodes: dict[str, int]) -> FileTimes:
+        """The times of the file at this path."""
+        load, latency = timing.load, timing.latency
+        errors = {"load_ms": load.error, "latency_ms": latency.error}
+        return cls(str(path), path.stat().st_size, load.value, latency.value, errors, nodes)
+
+    def reference(self, file: bytes, runtime: Runtime = ONE_THREAD) -> Reference:
+        """This file, from its bytes, as the one that others are timed in turn with."""
+        return Reference(file, self.latency_ms, self.load_ms, runtime)
 
     def note(self, runtime: OnnxRuntime) -> str:
         """A sentence on what the provider does not run, or ""."""
@@ -102,11 +114,9 @@ def file_times(wanted: Wanted) -> TimedFiles:
             nodes = nodes_by_provider(path, runtime, rows)
         except Exception as error:
             raise UserError(f"onnxruntime cannot run {path}: {described(error)}") from None
-        errors = {"load_ms": timing.load.error, "latency_ms": timing.latency.error}
-        times = timing.load.value, timing.latency.value
-        found.append(FileTimes(str(path), path.stat().st_size, *times, errors, nodes))
+        found.append(FileTimes.of(path, timing, nodes))
         if not reference.file:
-            reference = Reference(path.read_bytes(), times[1], times[0], runtime)
+            reference = found[0].reference(path.read_bytes(), runtime)
     return TimedFiles(found, runtime, machine())
 
 

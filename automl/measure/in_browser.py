@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from automl.errors import UserError
 from automl.measure.browsers import found_browser, opened
 from automl.measure.file_times import FileTimes, TimedFiles, random_rows
-from automl.measure.latency import Block, Reference, Timing, of_blocks
+from automl.measure.latency import Block, alone, of_blocks
 from automl.measure.page_server import LOOPBACK, Jobs, served
 from automl.runtimes.onnx import OnnxRuntime, fed, session
 from automl.web.folder import PAGES, RUNTIME_FOLDER
@@ -113,8 +113,8 @@ def _timed(wanted: WantedInBrowser, jobs: Jobs, check: Callable[[], None]) -> Ti
             found = done(path, files, says)
             return Block(_numbers(found["loads"]), _numbers(found["calls"]))
 
-        times.append(_file_times(path, of_blocks(block, reference or Reference(b"", 0.0))))
-        reference = reference or Reference(b"", times[0].latency_ms, times[0].load_ms)
+        times.append(FileTimes.of(path, of_blocks(block, reference or alone()), {}))
+        reference = reference or times[0].reference(b"")
     jobs.end()
     told = {name: str(value) for name, value in machine.items()}
     return TimedFiles(times, OnnxRuntime(PROVIDER, batch=wanted.batch), told)
@@ -123,9 +123,3 @@ def _timed(wanted: WantedInBrowser, jobs: Jobs, check: Callable[[], None]) -> Ti
 def _numbers(found: object) -> list[float]:
     assert isinstance(found, list)
     return [float(number) for number in found]
-
-
-def _file_times(path: Path, timing: Timing) -> FileTimes:
-    errors = {"load_ms": timing.load.error, "latency_ms": timing.latency.error}
-    times = timing.load.value, timing.latency.value
-    return FileTimes(str(path), path.stat().st_size, *times, errors, {})

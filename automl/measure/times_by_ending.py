@@ -9,7 +9,7 @@ import numpy as np
 
 from automl.errors import UserError, described
 from automl.measure.file_times import FileTimes, TimedFiles, random_rows
-from automl.measure.latency import Reference, alone, timed
+from automl.measure.latency import alone, timed
 from automl.measure.machine import machine
 from automl.runtimes.onnx import OnnxRuntime, nodes_by_provider
 from automl.runtimes.own_formats import ExecuTorch, LiteRT
@@ -34,10 +34,8 @@ def times_by_ending(files: Sequence[Path], runtime: OnnxRuntime) -> TimedFiles:
             nodes = {} if on.format else nodes_by_provider(path, runtime, rows)
         except Exception as error:
             raise UserError(f"{on.name} cannot run {path}: {described(error)}") from None
-        errors = {"load_ms": timing.load.error, "latency_ms": timing.latency.error}
-        times = timing.load.value, timing.latency.value
-        found.append(FileTimes(str(path), path.stat().st_size, *times, errors, nodes))
-        reference = reference or Reference(path.read_bytes(), times[1], times[0], on)
+        found.append(FileTimes.of(path, timing, nodes))
+        reference = reference or found[0].reference(path.read_bytes(), on)
     return TimedFiles(found, runtime, machine())
 
 

@@ -6,8 +6,8 @@ The search is that of `scale.py`, whose trials are made up, with all its events 
 `status_s`, `front_s` and `list_s` are by the clock, the median of five commands, the first of which
 reads the whole study (`first_status_s`). `front_visible_s` and `report_whole_s` are a browser's,
 from the address to the drawn front, and to the last chart. Delivery is of all events to SQLite,
-without the pages and the registered models;
-`delivery_ms_per_trial` is its processor time, `delivery_last_over_first_batch` whether that grows.
+without pages and registered models; `delivery_ms_per_trial` is its processor time,
+`delivery_last_over_first_batch` whether that grows.
 """
 
 from __future__ import annotations

@@ -21,9 +21,8 @@ from automl.cli.parameters import (
 from automl.engine.declared_options import checked
 from automl.engine.wishes import OwnData
 from automl.errors import UserError
-from automl.runtimes.onnx import ONE_THREAD
 from automl.space.domains import IntDomain, OneOfDomain
-from automl.space.runtime import by_name, own_formats
+from automl.space.runtime import own_formats
 
 if TYPE_CHECKING:
     from automl.cluster.measuring import Where
@@ -155,7 +154,9 @@ def examine(
 
 def _runtimes(space: Space, timed_at: Where) -> str:
     """The names of the runtimes that files are timed on, and where that is not here."""
-    names = ", ".join(by_name(space.runtimes or (ONE_THREAD,)))
+    from automl.runtimes.onnx import named
+
+    names = ", ".join(named(space.runtimes))
     return f"{names} on {timed_at.device.kind}" if timed_at.device else names
 
 

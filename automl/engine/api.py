@@ -28,12 +28,12 @@ from automl.engine.wishes import OwnData
 from automl.errors import UserError, unknown
 from automl.home import Home, check_name, home_at, make_writable
 from automl.pareto import DIRECTIONS
-from automl.runtimes.onnx import ONE_THREAD
+from automl.runtimes.onnx import named
 from automl.space import initial_points as given_points
 from automl.space import space_file
 from automl.space.domains import Params
 from automl.space.exploring import validate
-from automl.space.runtime import ONNX, by_name, further_figures, own_formats
+from automl.space.runtime import ONNX, further_figures, own_formats
 from automl.space.space import Space
 from automl.store import Store
 from automl.study import run_lock, storage
@@ -104,7 +104,7 @@ def search(
         room.wait(watch)
         room.prepare()
         files = {ONNX: exporting.result(), **own_files}
-        runtimes = by_name(loaded.runtimes or (ONE_THREAD,))
+        runtimes = named(loaded.runtimes)
         measurers, measured = Measurers.calibrate(
             models, files, reference.rows, reference.comes_trained, runtimes, timed_at
         )

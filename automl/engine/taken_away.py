@@ -42,8 +42,8 @@ def taken(
     Raises UserError on a file that the gate refuses now, and on a format or a version that cannot
     be, before anything is written.
     """
-    notes = tuple(filter(None, [check_again(record, config, home, wanted.file)]))
     network = trial_network(record, home)
+    notes = tuple(filter(None, [check_again(record, config, home, wanted.file, network)]))
     data = dataset.load(config.dataset, config.seed, home.cache)
     file, others = wanted.file, Made()
     if network is None and (wanted.formats or wanted.opset is not None):

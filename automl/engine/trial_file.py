@@ -52,12 +52,13 @@ def trial_network(record: TrialRecord, home: Home) -> Network | None:
     return None if weights is None or spec is None else restore(weights, spec).eval()
 
 
-def check_again(record: TrialRecord, config: TrialConfig, home: Home, file: bytes) -> str:
+def check_again(
+    record: TrialRecord, config: TrialConfig, home: Home, file: bytes, network: Network | None
+) -> str:
     """A sentence where the gate could not be run once more, else "".
 
     Raises UserError where the file does not pass it any more, as with another onnxruntime.
     """
-    network = trial_network(record, home)
     if network is None:
         return GONE
     try:

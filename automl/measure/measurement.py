@@ -15,7 +15,6 @@ from automl import quality
 from automl.config import Config
 from automl.measure.compressed_bytes import compressed_bytes
 from automl.measure.latency import Reference, Timing, alone, timed, together
-from automl.measure.work import work
 from automl.runtimes import onnx
 from automl.runtimes.onnx import ONE_THREAD
 from automl.standard_errors import standard_errors
@@ -96,6 +95,9 @@ def measurement(
     file: bytes, known: Metrics, timing: Timing, row: NDArray[np.generic]
 ) -> Measurement:
     """The figures of a file of which its metrics, its times and a raw row (1, ...) are known."""
+    # Looks at a front read measurements, and need no onnx.
+    from automl.measure.work import work
+
     times, done = timing.figures, work(file, row)
     return Measurement(
         quality=known.figures,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,7 +25,7 @@ from automl.runtimes.providers import (
     set_up,
     spelled,
 )
-from automl.space.runtime import Call, Loaded, Runtime
+from automl.space.runtime import Call, Loaded, Runtime, by_name
 
 VERSION: str = onnxruntime.__version__
 Session: TypeAlias = onnxruntime.InferenceSession
@@ -118,6 +119,11 @@ class OnnxRuntime(Runtime):
 
 
 ONE_THREAD = OnnxRuntime()
+
+
+def named(runtimes: Sequence[Runtime]) -> dict[str, Runtime]:
+    """The runtimes of a space by the names of their figures; one thread where it names none."""
+    return by_name(runtimes or (ONE_THREAD,))
 
 
 def _call(loaded: Session, rows: NDArray[np.generic]) -> Call:

@@ -15,9 +15,9 @@ from automl.config import Config
 from automl.errors import UserError, unknown
 from automl.measure.measurement import Measurement
 from automl.pareto import SPAN, Axis
-from automl.runtimes.onnx import ONE_THREAD
+from automl.runtimes.onnx import named
 from automl.space.domains import Params
-from automl.space.runtime import Runtime, by_name
+from automl.space.runtime import Runtime
 from automl.study.rung_state import RungState
 from automl.study.trial_id import TrialId
 from automl.trial.result import TrialResult
@@ -59,7 +59,7 @@ class Settings(Config):
     @property
     def by_name(self) -> dict[str, Runtime]:
         """The runtimes by their names; the first one's figures have plain names."""
-        return by_name(self.runtimes or (ONE_THREAD,))
+        return named(self.runtimes)
 
     def on_runtime(self, name: str) -> Settings:
         """The settings of the front on one runtime, whose latency is an objective in the place of

@@ -179,5 +179,6 @@ def test_a_file_that_answers_otherwise_than_its_network_is_not_exported(studied,
     mine, other = members[0], members[-1]
     config = studied.config(mine)
     file = studied.home.path / "store" / other.result.key / "model.onnx"
+    network = trial_file.trial_network(mine, studied.home)
     with pytest.raises(UserError, match="does not pass the gate any more: it "):
-        trial_file.check_again(mine, config, studied.home, file.read_bytes())
+        trial_file.check_again(mine, config, studied.home, file.read_bytes(), network)

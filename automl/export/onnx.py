@@ -27,7 +27,7 @@ from automl.export.complaints import FIXED_ROWS, complaint
 from automl.export.dynamic_inputs import compute_with_integers
 from automl.export.free_length import free_length
 from automl.export.kept_graphs import KeptGraphs
-from automl.export.onnx_patches import keep_operators, masks_as_they_are
+from automl.export.onnx_patches import keep_operators, masks_as_they_are, traced_once
 from automl.export.scaled_codes import scale_at_load
 from automl.export.shared_tensors import share
 from automl.export.shorter_texts import takes_shorter
@@ -134,7 +134,7 @@ def _trace(
     deployed: Deployed, row: torch.Tensor, output: str, free: Mapping[int, torch.export.Dim]
 ) -> torch.onnx.ONNXProgram:
     """The program of a module as torch's exporter traces it, not optimized yet."""
-    with torch.no_grad(), free_length(deployed.model.body), masks_as_they_are():
+    with torch.no_grad(), free_length(deployed.model.body), masks_as_they_are(), traced_once():
         program = torch.onnx.export(
             deployed,
             (row,),

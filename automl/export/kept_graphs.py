@@ -1,6 +1,6 @@
 """Graphs of networks as torch's exporter traces them, kept for others of the same structure.
 
-To trace a small network takes ten times as long as all else about its file, and what a trace gives
+To trace a small network takes four times as long as all else about its file, and what a trace gives
 depends on the network's structure alone: it is taken with tensors that have shapes and no numbers.
 What looks at numbers, such as folding constants, comes after, and is done for each network anew.
 """

@@ -15,9 +15,10 @@ from torch import SymInt, Tensor
 from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind, InputSpec, OutputKind
 from torch.fx import Graph, Node
+from torch.fx.node import Argument
 
 Operator = Callable[..., object]
-Call = tuple[Operator, tuple[object, ...]]
+Call = tuple[Operator, tuple[Argument, ...]]
 """An operator, and its arguments after the first."""
 Place = tuple[Node, int]
 """An input of a program, and one of its dimensions."""
@@ -25,7 +26,8 @@ Place = tuple[Node, int]
 aten = torch.ops.aten
 SIZE = aten.sym_size.int
 KEPT = {SIZE, aten._assert_tensor_metadata.default}
-KINDS = {InputKind.PARAMETER, InputKind.BUFFER, InputKind.USER_INPUT}
+OPS = {"placeholder", "call_function", "output"}
+KINDS = [InputKind.PARAMETER, InputKind.BUFFER, InputKind.USER_INPUT]
 
 
 def lowered(program: ExportedProgram, is_whole: Callable[[object], bool]) -> bool:
@@ -36,7 +38,7 @@ def lowered(program: ExportedProgram, is_whole: Callable[[object], bool]) -> boo
     """
     if not _is_plain(program):
         return False
-    free = _free_sizes(program)
+    free, answers = _free_sizes(program), program.graph_signature.user_outputs
     found = dict[Node, list[Call]]()
     for node in program.graph.nodes:
         if node.op != "call_function" or node.target in KEPT or is_whole(node.target):
@@ -44,9 +46,15 @@ def lowered(program: ExportedProgram, is_whole: Callable[[object], bool]) -> boo
         calls = RULES[node.target](node) if node.target in RULES else None
         if calls is None or not {str(size) for size in _open(calls)} <= free.keys():
             return False
+        if not calls and node.name in answers:
+            return False
         found[node] = calls
+    written = dict[Node, Node]()
     for node, calls in found.items():
-        _write(program.graph, node, calls, free)
+        written[node] = made = _write(program.graph, node, calls, free, written)
+        for spec in program.graph_signature.output_specs:
+            spec.arg.name = made.name if spec.arg.name == node.name else spec.arg.name
+        program.graph.erase_node(node)
     _order(program)
     return True
 
@@ -54,16 +62,17 @@ def lowered(program: ExportedProgram, is_whole: Callable[[object], bool]) -> boo
 def _is_plain(program: ExportedProgram) -> bool:
     """Tell if a program only computes its answers from its inputs and from tensors, each of which
     has one name."""
-    signature, graph = program.graph_signature, program.graph
-    sizes = [node for node in graph.nodes if node.target is SIZE]
-    names = [spec.target for spec in signature.input_specs if spec.target]
+    specs, nodes = program.graph_signature.input_specs, list(program.graph.nodes)
+    sizes = [node for node in nodes if node.target is SIZE]
+    names = [spec.target for spec in specs if spec.target]
     tensors = {id(program.state_dict.get(name)) for name in names}
     return (
         len(tensors) == len(names)
-        and {spec.kind for spec in signature.input_specs} <= KINDS
-        and {spec.kind for spec in signature.output_specs} == {OutputKind.USER_OUTPUT}
+        and all(spec.kind in KINDS and spec.persistent is not False for spec in specs)
+        and all(s.kind == OutputKind.USER_OUTPUT for s in program.graph_signature.output_specs)
+        and all(node.op in OPS for node in nodes)
+        and all(node.args[0].op == "placeholder" for node in sizes)
         and len({str(node.meta["val"]) for node in sizes}) == len(sizes)
-        and all(node.op in ("placeholder", "call_function", "output") for node in graph.nodes)
     )
 
 
@@ -85,52 +94,72 @@ def _open(calls: Iterable[Call]) -> list[SymInt]:
     return [size for sizes in lists for size in sizes if isinstance(size, SymInt)]
 
 
-def _write(graph: Graph, node: Node, calls: list[Call], free: Mapping[str, Place]) -> None:
-    """Put calls, each of the result of the one before, in the place of a node."""
+def _write(
+    graph: Graph,
+    node: Node,
+    calls: list[Call],
+    free: Mapping[str, Place],
+    written: Mapping[Node, Node],
+) -> Node:
+    """Put calls, each of the result of the one before, before a node, and have all that read the
+    node read the last of them, which is returned. `written` are the nodes that are replaced."""
     sizes = {str(size): _size(graph, *free[str(size)]) for size in _open(calls)}
     made = cast(Node, node.args[0])
-    for operator, rest in calls:
-        told = [
-            [sizes.get(str(size), size) for size in one] if isinstance(one, list) else one
-            for one in rest
-        ]
+    for number, (operator, rest) in enumerate(calls, 1):
+        told = [_told(one, sizes, written) for one in rest]
         with graph.inserting_before(node):
             source, made = made, graph.call_function(operator, (made, *told))
-        made.meta = {**node.meta, "val": operator(source.meta["val"], *rest)}
+        value = node.meta["val"] if number == len(calls) else operator(_value(source), *rest)
+        made.meta = {**node.meta, "val": value}
     node.replace_all_uses_with(made)
-    graph.erase_node(node)
+    return made
+
+
+def _told(argument: Argument, sizes: Mapping[str, Node], written: Mapping[Node, Node]) -> Argument:
+    """An argument in a graph: free sizes and replaced nodes as the nodes that tell them."""
+    if isinstance(argument, Node):
+        return written.get(argument, argument)
+    if isinstance(argument, list):
+        return [sizes.get(str(one), one) for one in argument]
+    return argument
 
 
 def _size(graph: Graph, source: Node, at: int) -> Node:
     """The node that tells the size of a dimension of an input."""
-    for node in graph.nodes:
+    nodes = list[Node](graph.nodes)
+    for node in nodes:
         if node.target is SIZE and node.args == (source, at):
             return node
-    first = next(node for node in graph.nodes if node.op != "placeholder")
-    with graph.inserting_before(first):
+    with graph.inserting_before(next(node for node in nodes if node.op != "placeholder")):
         made = graph.call_function(SIZE, (source, at))
     made.meta["val"] = source.meta["val"].shape[at]
     return made
 
 
 def _order(program: ExportedProgram) -> None:
-    """Name the tensors module by module, in the order in which the program first asks for each
-    module: so torch does, and the order is the order in a file."""
-    used = {node.name for node in program.graph.nodes if node.op == "placeholder" and node.users}
-    specs = program.graph_signature.input_specs
-    asked = [spec.target for spec in specs if spec.target and spec.arg.name in used]
-    modules = {"": 0}
-    for name in asked:
-        parts = name.split(".")[:-1]
-        for end in range(1, len(parts) + 1):
-            modules.setdefault(".".join(parts[:end]), len(modules))
+    """Take parameters, then buffers, module by module, in the order in which the program first
+    asked for each module: so torch does, and it is the order in a file."""
+    graph, specs = program.graph, program.graph_signature.input_specs
+    nodes = {node.name: node for node in graph.nodes if node.op == "placeholder"}
+    modules = dict[str, int]()
+    for spec in specs:
+        if nodes[spec.arg.name].users:
+            for parent in _parents(spec):
+                modules.setdefault(parent, len(modules))
 
-    def place(spec: InputSpec) -> tuple[int, ...]:
-        parts = spec.target.split(".")[:-1] if spec.target else []
-        parents = (".".join(parts[:end]) for end in range(1, len(parts) + 1))
-        return tuple(modules.get(parent, len(modules)) for parent in parents)
+    def place(spec: InputSpec) -> tuple[int, list[int]]:
+        return KINDS.index(spec.kind), [modules.get(one, len(modules)) for one in _parents(spec)]
 
     specs.sort(key=place)
+    first = next(node for node in graph.nodes if node.op != "placeholder")
+    for spec in specs:
+        first.prepend(nodes[spec.arg.name])
+
+
+def _parents(spec: InputSpec) -> list[str]:
+    """The modules around a tensor, by name, from the outermost to its own."""
+    parts = spec.target.split(".") if spec.target else []
+    return [".".join(parts[:end]) for end in range(1, len(parts))]
 
 
 def _cast(node: Node) -> list[Call] | None:
@@ -151,6 +180,22 @@ def _flatten(node: Node) -> list[Call] | None:
     return [(aten.view.default, (list(shape),))] if source.is_contiguous() else None
 
 
+def _dropout(node: Node) -> list[Call] | None:
+    _, _, is_training = node.args
+    return None if is_training else []
+
+
+def _not_in_place(node: Node) -> list[Call] | None:
+    """The same on a copy, where nobody else reads what is overwritten."""
+    source, *rest = node.args
+    operator = NOT_IN_PLACE[node.target]
+    is_new = isinstance(source, Node) and source.target in (*NEW, *NOT_IN_PLACE)
+    is_alone = is_new and len(cast(Node, source).users) == 1
+    kinds = {_value(one).dtype for one in (source, *rest) if isinstance(one, Node)}
+    is_plain = is_alone and len(kinds) == 1 and not node.kwargs
+    return [(operator, tuple(rest))] if is_plain else None
+
+
 def _mean(node: Node) -> list[Call] | None:
     """The mean over height and width, as average pooling to one place is."""
     source, size = node.args
@@ -163,8 +208,8 @@ def _mean_of_series(node: Node) -> list[Call] | None:
     source, size = node.args
     if size != [1] or _value(source).dim() != 3 or not _value(source).is_contiguous():
         return None
-    whole = aten.mean.dim, ([-1, -2], True)
-    return [(aten.unsqueeze.default, (-2,)), whole, (aten.squeeze.dim, (-2,))]
+    mean = aten.mean.dim, ([-1, -2], True)
+    return [(aten.unsqueeze.default, (-2,)), mean, (aten.squeeze.dim, (-2,))]
 
 
 def _value(argument: object) -> Tensor:
@@ -173,10 +218,19 @@ def _value(argument: object) -> Tensor:
     return value
 
 
+NEW = (aten.conv1d.default, aten.conv2d.default, aten.linear.default, aten.add.Tensor)
+"""Operators whose result shares no memory with their inputs."""
+NOT_IN_PLACE: dict[object, Operator] = {
+    aten.relu_.default: aten.relu.default,
+    aten.silu_.default: aten.silu.default,
+    aten.add_.Tensor: aten.add.Tensor,
+}
 RULES: dict[object, Callable[[Node], list[Call] | None]] = {
     aten.to.dtype: _cast,
     aten.reshape.default: _reshape,
     aten.flatten.using_ints: _flatten,
+    aten.dropout.default: _dropout,
     aten.adaptive_avg_pool2d.default: _mean,
     aten.adaptive_avg_pool1d.default: _mean_of_series,
+    **dict.fromkeys(NOT_IN_PLACE, _not_in_place),
 }

@@ -7,16 +7,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest import mock
 
+import torch
 import torch._export.utils as exporting
 from torch._ops import OpOverload
 from torch.export import ExportedProgram
+from torch.fx import GraphModule, Node
 from torch.nn.modules import transformer
 from torch.onnx._internal.exporter import _fx_passes
 from torch.onnx._internal.exporter._registration import ONNXRegistry
+from torch.onnx._internal.fx.passes.type_promotion import (
+    TypePromotionTable,
+    get_type_promotion_rule,
+)
 
 from automl.export.lowered import lowered
 
-DECOMPOSED = _fx_passes.decompose_with_registry
+DECOMPOSED, PROMOTED = _fx_passes.decompose_with_registry, _fx_passes.insert_type_promotion_nodes
 
 
 @functools.cache
@@ -51,12 +57,15 @@ def _said_to_be_causal(
 
 @contextmanager
 def traced_once() -> Iterator[None]:
-    """Have the exporter trace a program a second time only where its operators ask for that.
+    """Have the exporter go through a program again only where its operators ask for that.
 
-    The second trace writes operators that ONNX lacks in others, and takes longer than all else.
-    Seen in torch 2.13; waits for an exporter that asks first.
+    One time writes operators that ONNX lacks in others, and takes longer than all else; another
+    casts what is of several types. Seen in torch 2.13; waits for an exporter that asks first.
     """
-    with mock.patch.object(_fx_passes, "decompose_with_registry", _decomposed):
+    with (
+        mock.patch.object(_fx_passes, "decompose_with_registry", _decomposed),
+        mock.patch.object(_fx_passes, "insert_type_promotion_nodes", _promoted),
+    ):
         yield
 
 
@@ -74,3 +83,28 @@ def _is_whole(operator: OpOverload, registry: ONNXRegistry) -> bool:
     if operator._schema.is_mutable or not registry.is_registered(operator):
         return False
     return not exporting._is_cia_op(operator) or exporting._is_preservable_cia_op(operator)
+
+
+def _promoted(module: GraphModule) -> None:
+    parts = [part for part in module.modules() if isinstance(part, GraphModule)]
+    if any(_may_cast(node) for part in parts for node in part.graph.nodes):
+        PROMOTED(module)
+
+
+def _may_cast(node: Node) -> bool:
+    """Tell if a node's arguments may be cast: only those of fp32 alone surely stay."""
+    if get_type_promotion_rule(node, _casts()) is None:
+        return False
+    return not all(
+        argument is None
+        or isinstance(argument, str)
+        or (isinstance(argument, Node) and _is_fp32(argument.meta["val"]))
+        for argument in (*node.args, *node.kwargs.values())
+    )
+
+
+def _is_fp32(value: object) -> bool:
+    return isinstance(value, torch.Tensor) and value.dtype == torch.float32
+
+
+_casts = functools.cache(TypePromotionTable)

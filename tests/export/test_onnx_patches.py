@@ -5,7 +5,8 @@ import torch._export.utils as exporting
 from torch import nn
 from torch.onnx._internal.exporter._registration import ONNXRegistry
 
-from automl.export.onnx_patches import keep_operators, masks_as_they_are
+from automl.export import onnx_patches
+from automl.export.onnx_patches import keep_operators, masks_as_they_are, traced_once
 
 ROWS = torch.linspace(-1, 1, 2 * 4 * 8).reshape(2, 4, 8)
 
@@ -22,8 +23,14 @@ class Masked(nn.Module):
         return self.encoder(rows, mask=self.mask)
 
 
-def exported():
-    torch.onnx.export(nn.Linear(2, 2).eval(), (torch.ones(1, 2),), dynamo=True, verbose=False)
+class Halved(nn.Module):
+    def forward(self, rows):
+        return rows / 2
+
+
+def exported(module=None):
+    module = (module or nn.Linear(2, 2)).eval()
+    torch.onnx.export(module, (torch.ones(1, 2),), dynamo=True, verbose=False)
 
 
 def test_the_exporters_registry_is_made_once_for_all_files():
@@ -54,3 +61,21 @@ def test_torchs_own_transformer_adds_its_mask_in_a_file():
         program = torch.onnx.export(masked, (ROWS,), dynamo=True, verbose=False)
     (answers,) = program(ROWS)
     assert torch.allclose(answers, masked(ROWS), atol=1e-5)
+
+
+def test_a_program_is_gone_through_again_only_where_its_operators_ask_for_that(monkeypatch):
+    asked = []
+    for name in ("DECOMPOSED", "PROMOTED"):
+        own = getattr(onnx_patches, name)
+        counted = lambda *given, own=own, name=name: asked.append(name) or own(*given)  # noqa: E731
+        monkeypatch.setattr(onnx_patches, name, counted)
+    expected = {
+        nn.Linear(2, 2): [],
+        nn.Softmin(1): ["DECOMPOSED"],
+        Halved(): ["PROMOTED"],
+    }
+    for module, again in expected.items():
+        asked.clear()
+        with traced_once():
+            exported(module)
+        assert asked == again, module

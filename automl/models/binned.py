@@ -26,7 +26,8 @@ def knots(family: ModelFamily, bins: int, info: DatasetInfo) -> tuple[Numbers, .
             f"{family}: bins are for the numbers of a table, and these rows are of shape "
             f"{info.input_shape}; leave bins at 0"
         )
-    if not info.quantiles and not all(column.categories for column in info.columns or (None,)):
+    has_numbers = not info.columns or not all(column.categories for column in info.columns)
+    if has_numbers and not info.quantiles:
         raise UserError(
             f"{family}: these rows hold more than {quantiles.MOST_NUMBERS} numbers; leave bins at 0"
         )

@@ -140,13 +140,17 @@ def _families(shape: Shape, preset: Preset) -> list[str]:
     depth = f"Int(1, {deepest})"
     bins = f"bins=OneOf(0, {BINS})" if shape.has_numbers else ""
     fields = [f"widths=Repeat({width}, {depth})", 'activation=OneOf("relu", "silu")', bins]
-    table = "".join(f"        {one},\n" for one in fields if one) + "    "
+    layers = "".join(f"        {one},\n" for one in fields if one) + "    "
     transformer = f"""Transformer(
         width=OneOf(16, 32),
         layers=Repeat(TransformerLayer(heads=Int(1, 4)), Int(1, {deepest})),
     )"""
     families = {
-        "table": [f"MLP(\n{table})", f"Linear({bins})"],
+        "table": [
+            f"MLP(\n{layers})",
+            f"EnsembleMLP(\n{layers})",
+            f"Linear({bins})",
+        ],
         "text": [
             f"ConvNet1d(channels=Repeat({width}, {depth}), kernel_size=OneOf(3, 5))",
             transformer,

@@ -67,7 +67,7 @@ class _Members(nn.Module):
     def forward(self, rows: Tensor) -> Tensor:
         members, numbers = self.turned.shape
         if self.training:
-            turned = self.turned[torch.randint(members, (len(rows),)).to(rows.device)]
+            turned = self.turned[torch.randint(members, (len(rows),), device=rows.device)]
             return torch.where(turned, -rows, rows)
         every = rows.unsqueeze(1)
         return torch.where(self.turned, -every, every).reshape(-1, numbers)

@@ -59,7 +59,6 @@ def write(dataset: Dataset, data: Data, preset: Preset, opening: Sequence[str]) 
     shape = Shape.of(data)
     metric, why = quality.usual(shape.class_counts)
     epochs = shape.epochs(preset)
-    objectives = ", ".join(f'"{name}"' for name in (metric, *preset.file_figures))
     body = f"""\
 # The rows, and what is predicted.
 dataset = {config(dataset)}
@@ -91,11 +90,17 @@ space = Space(
         ),
     ),
     # {why[0].upper()}{why[1:]}.
-    objectives=({objectives}{"," if len(preset.file_figures) == 0 else ""}),
+    objectives={_names([metric, *preset.file_figures])},
 )
 """
     docstring = "\n".join(line for text in opening for line in _in_docstring(text))
     return f'"""{docstring}\n"""\n\n{_imports(body)}\n\n{body}'
+
+
+def _names(names: Sequence[str]) -> str:
+    """The Python text of a tuple of names."""
+    texts = ", ".join(f'"{name}"' for name in names)
+    return f"({texts},)" if len(names) == 1 else f"({texts})"
 
 
 def _in_docstring(text: str) -> list[str]:

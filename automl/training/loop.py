@@ -254,7 +254,7 @@ class Train(Step):
 
     def _batches(self, model: Network, context: Context) -> Batches:
         info = context.data.info
-        inputs = Inputs(info, model.spec.model.scaling(info))
+        inputs = Inputs(info, model.spec.model)
         changes = self._augmentations(), self._mixup()
         batches = Batches(context.data, inputs, *changes, context.device)
         if self.teacher:

@@ -101,6 +101,13 @@ class Turned(nn.Module):
         return rows.permute(0, 2, 1).reshape(-1, 16) + 1
 
 
+class ReadBefore(nn.Linear):
+    def forward(self, rows):
+        made = super().forward(rows)
+        before = made.permute(0, 2, 1)
+        return before + made.relu_()
+
+
 class Counting(nn.Module):
     def __init__(self):
         super().__init__()
@@ -114,7 +121,7 @@ class Counting(nn.Module):
 def test_what_needs_more_is_left_as_it_is():
     layer = nn.Linear(4, 4)
     more = {
-        "in place": nn.Sequential(layer, nn.ReLU(inplace=True)),
+        "read": ReadBefore(4, 4),
         "unknown": nn.Sequential(layer, nn.Hardswish()),
         "tied": nn.Sequential(layer, nn.Flatten(0, 0), layer),
         "turned": Turned(),
@@ -130,7 +137,7 @@ def test_what_needs_more_is_left_as_it_is():
 
 
 def test_answers_of_a_lowered_program_are_the_same():
-    module = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Flatten())
+    module = nn.Sequential(nn.Linear(4, 4), nn.ReLU(inplace=True), nn.Flatten())
     program, rows = traced(module), torch.linspace(-1, 1, 48).reshape(3, 4, 4)
     assert lowered(program, WHOLE.__contains__)
     program.graph_module.recompile()

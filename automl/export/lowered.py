@@ -25,7 +25,6 @@ Place = tuple[Node, int]
 
 aten = torch.ops.aten
 SIZE = aten.sym_size.int
-KEPT = {SIZE, aten._assert_tensor_metadata.default}
 OPS = {"placeholder", "call_function", "output"}
 KINDS = [InputKind.PARAMETER, InputKind.BUFFER, InputKind.USER_INPUT]
 
@@ -41,7 +40,7 @@ def lowered(program: ExportedProgram, is_whole: Callable[[object], bool]) -> boo
     free, answers = _free_sizes(program), program.graph_signature.user_outputs
     found = dict[Node, list[Call]]()
     for node in program.graph.nodes:
-        if node.op != "call_function" or node.target in KEPT or is_whole(node.target):
+        if node.op != "call_function" or node.target is SIZE or is_whole(node.target):
             continue
         calls = RULES[node.target](node) if node.target in RULES else None
         if calls is None or not {str(size) for size in _open(calls)} <= free.keys():

@@ -23,6 +23,8 @@ from torch.onnx._internal.fx.passes.type_promotion import (
 from automl.export.lowered import lowered
 
 DECOMPOSED, PROMOTED = _fx_passes.decompose_with_registry, _fx_passes.insert_type_promotion_nodes
+CHECK = torch.ops.aten._assert_tensor_metadata.default
+"""Is taken out of every program before it becomes a file."""
 
 
 @functools.cache
@@ -78,7 +80,7 @@ def _decomposed(program: ExportedProgram, registry: ONNXRegistry) -> ExportedPro
 
 def _is_whole(operator: OpOverload, registry: ONNXRegistry) -> bool:
     """Tell if an operator stays as it is in a second trace."""
-    if operator.namespace == "onnx_symbolic":
+    if operator.namespace == "onnx_symbolic" or operator is CHECK:
         return True
     if operator._schema.is_mutable or not registry.is_registered(operator):
         return False

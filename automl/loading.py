@@ -11,7 +11,8 @@ from contextlib import contextmanager
 def without_collections() -> Iterator[None]:
     """Have no garbage collection now, and later ones pass over what is there by then.
 
-    They take a fifth of the time. What libraries load stays until the process ends: there is nothing in it to collect.
+    They take a fifth of the time. What libraries load stays until the process ends: there is
+    nothing in it to collect.
     """
     was_enabled = gc.isenabled()
     gc.disable()

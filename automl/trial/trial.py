@@ -16,7 +16,7 @@ from automl.export import onnx
 from automl.measure import gate
 from automl.measure.measurement import Measurement, Timer, measurement, metrics
 from automl.models import foreign
-from automl.models.family import Network, larger
+from automl.models.family import Network
 from automl.models.out_of_memory import is_out_of_memory, too_large
 from automl.recipe import Context, Report, Sibling, Step
 from automl.space.exploring import check
@@ -24,6 +24,7 @@ from automl.space.space import TrialConfig
 from automl.space.store_keys import sibling_config
 from automl.store import Store
 from automl.training import parallel
+from automl.training.distillation import larger
 from automl.training.loop import Train
 from automl.trial import shortening
 from automl.trial.account import Account

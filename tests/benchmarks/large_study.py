@@ -95,10 +95,11 @@ def measured(home: Home, trials: int) -> dict[str, float]:
 
 def play(home: Home, trials: int) -> None:
     """A search without training, every event of which is in its journal."""
-    dispatcher = scale.started(home.study(NAME), WORKERS)
+    store = scale.Store()
+    dispatcher = scale.started(home.study(NAME), WORKERS, store)
     tracker = Tracker(dispatcher.study, Later())
     tracker.opened()
-    course_of = partial(scale.course, dispatcher.proposer.known.bound_of, {})
+    course_of = partial(scale.course, dispatcher.proposer.known.bound_of, store)
     ended = 0
     for event in simulate(dispatcher, course_of, WORKERS):
         if event.report is not None:

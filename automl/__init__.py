@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from automl.engine.searches import Search as Search
     from automl.models.convnet import ConvNet as ConvNet
     from automl.models.convnet1d import ConvNet1d as ConvNet1d
+    from automl.models.ensemble_mlp import EnsembleMLP as EnsembleMLP
     from automl.models.family import LayerEdit as LayerEdit
     from automl.models.family import ModelFamily as ModelFamily
     from automl.models.family import Network as Network

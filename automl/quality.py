@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from automl.config import Config, adds_fields, snake_case
 from automl.errors import UserError
+from automl.quality_maths import Interval, among_five, shares_below, surprise, wilson_interval
 
 Outputs: TypeAlias = NDArray[Any]
 Targets: TypeAlias = NDArray[Any]
-Interval: TypeAlias = tuple[float, float]
 
 FILE_FIGURES = (
     *("size_bytes", "compressed_bytes", "latency_ms", "load_ms", "train_seconds"),
@@ -282,32 +282,3 @@ def measured(outputs: Outputs, targets: Targets) -> dict[str, float]:
 def metrics_of(outputs: Outputs, targets: Targets) -> dict[str, Metric]:
     """The metrics of the task that answers and targets are of; shapes as in `measured`."""
     return metrics(outputs.shape[1] if targets.dtype.kind in "iu" else 0)
-
-
-def surprise(outputs: Outputs, targets: Targets) -> NDArray[np.float64]:
-    """The negative logarithm of the share that each row's right class gets, (rows,)."""
-    from scipy.special import log_softmax
-
-    shares: NDArray[np.float64] = log_softmax(outputs.astype(np.float64), axis=1)
-    return -shares[np.arange(len(targets)), targets]
-
-
-def among_five(outputs: Outputs, targets: Targets) -> NDArray[np.bool_]:
-    """A mask of the rows whose target is among their five highest logits, (rows,)."""
-    own = np.take_along_axis(outputs, targets[:, None], axis=1)
-    return np.isin((outputs >= own).sum(1), range(1, 6))
-
-
-def shares_below(scores: Outputs, others: Outputs) -> NDArray[np.float64]:
-    """For each of some scores the share of the others below it, ties counting half, (scores,)."""
-    ordered = np.sort(others)
-    below = np.searchsorted(ordered, scores, "left") + np.searchsorted(ordered, scores, "right")
-    return below / 2 / len(others)
-
-
-def wilson_interval(share: float, count: int) -> Interval:
-    """95 % confidence interval of a share seen in `count` rows (Wilson, 1927)."""
-    from scipy.stats import binomtest
-
-    found = binomtest(round(share * count), count).proportion_ci(method="wilson")
-    return float(found.low), float(found.high)

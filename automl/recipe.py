@@ -192,6 +192,11 @@ class Step(Config):
         one on fewer rows. A sibling that teaches stays as it is."""
         return self
 
+    def suits(self, network: PossibleNetwork) -> bool:
+        """False of an untrained network on which the step surely finds nothing to do, whatever
+        other steps make of it before."""
+        return True
+
     def check(self, before: tuple[Step, ...]) -> None:
         """Raise UserError when the step cannot stand after those before it."""
 

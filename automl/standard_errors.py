@@ -15,7 +15,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from automl import quality
+from automl import quality, quality_maths
 from automl.quality import Metric, Outputs, Targets
 
 NUM_GROUPS = 40
@@ -96,11 +96,11 @@ def _macro_f(metric: Metric, outputs: Outputs, targets: Targets) -> Rows:
 
 
 def _log_loss(metric: Metric, outputs: Outputs, targets: Targets) -> Rows:
-    return quality.surprise(outputs, targets)
+    return quality_maths.surprise(outputs, targets)
 
 
 def _top5(metric: Metric, outputs: Outputs, targets: Targets) -> Rows:
-    return quality.among_five(outputs, targets).astype(np.float64)
+    return quality_maths.among_five(outputs, targets).astype(np.float64)
 
 
 def _roc_auc(metric: Metric, outputs: Outputs, targets: Targets) -> Rows:
@@ -110,7 +110,7 @@ def _roc_auc(metric: Metric, outputs: Outputs, targets: Targets) -> Rows:
     if not positive.any() or not negative.any():
         return rows
     for own, other, sign in ((positive, negative, 1.0), (negative, positive, -1.0)):
-        shares = quality.shares_below(scores[own], scores[other])
+        shares = quality_maths.shares_below(scores[own], scores[other])
         rows[own] = sign * len(targets) / own.sum() * (shares - shares.mean())
     return rows
 

@@ -33,8 +33,12 @@ torch.set_num_threads(1)
 
 ROOT = Path(__file__).parents[1]
 
-STARTS_RAY = re.compile(r"\b(ray_session|searched|search_process)\b")
-"""A test file with one of these names starts a cluster, as all do in the folder of that name."""
+SHARED = {
+    "cluster": ("ray_session", "searched", "search_process"),
+    "study": ("studied", "explained"),
+}
+"""Names of what takes half a minute to make, by the process that makes it: files whose tests take
+or import one of them share that process. So do all files of tests/cluster."""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -53,8 +57,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def group(path: str) -> str:
     """The name of the files that are run one after the other with this one, itself included."""
     file = ROOT / path
-    starts_ray = file.parent.name == "cluster" or STARTS_RAY.search(file.read_text())
-    return "cluster" if starts_ray else path
+    if file.parent.name == "cluster":
+        return "cluster"
+    taken = " ".join(re.findall(r"^(?:def \w+\(|from |import )(.*)", file.read_text(), re.M))
+    names = {*re.findall(r"\w+", taken)}
+    return next((shared for shared, own in SHARED.items() if names.intersection(own)), path)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The house explains itself: private names are fenced, docstrings open plainly, types say much."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,13 @@ RIDDLES = {"What", "How", "Whether", "Where", "Who", "Which", "As", "Of", "Those
 FENCE = "_patches.py"
 """Files of this ending may use private names, each of the library in its name."""
 MOST_ANY, MOST_DICTS = 60, 10
+LONGEST_FILE, LONGEST_FUNCTION = 300, 40
+"""In lines; of a function all but its docstring."""
 
 
+@cache
 def nodes(path):
-    return ast.walk(ast.parse(path.read_text()))
+    return list(ast.walk(ast.parse(path.read_text())))
 
 
 def where(path, node):
@@ -47,11 +51,37 @@ def riddles(path):
             yield f"{where(path, node)} {text.splitlines()[0]}"
 
 
+def long_files(path):
+    """Files that nobody reads at one go."""
+    num_lines = len(path.read_text().splitlines())
+    if num_lines > LONGEST_FILE:
+        yield f"{path.relative_to(ROOT)}: {num_lines} lines"
+
+
+def long_functions(path):
+    """Functions that nobody sees whole."""
+    for node in nodes(path):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            docstring = _num_lines(node.body[0]) if ast.get_docstring(node) else 0
+            num_lines = _num_lines(node) - docstring
+            if num_lines > LONGEST_FUNCTION:
+                yield f"{where(path, node)} {node.name}: {num_lines} lines"
+
+
+def _num_lines(node):
+    return node.end_lineno - node.lineno + 1
+
+
 @pytest.mark.parametrize(
     ("look", "planted"),
-    [(private_names, "import torch\ntorch._C"), (riddles, '"""What it is."""')],
+    [
+        (private_names, "import torch\ntorch._C"),
+        (riddles, '"""What it is."""'),
+        (long_functions, "def long():\n" + "    long()\n" * LONGEST_FUNCTION),
+        (long_files, "1\n" * (LONGEST_FILE + 1)),
+    ],
 )
-def test_nothing_is_hidden(look, planted, tmp_path, monkeypatch):
+def test_nothing_is_hidden_or_endless(look, planted, tmp_path, monkeypatch):
     found = [hit for path in SOURCES if not path.name.endswith(FENCE) for hit in look(path)]
     assert found == []
     monkeypatch.setattr("test_house.ROOT", tmp_path)

@@ -10,7 +10,7 @@ from helpers.trials import CACHE, drive, study_of
 from scipy.special import softmax
 from sklearn import metrics as theirs
 
-from automl import pareto, quality, user_code
+from automl import pareto, quality, quality_maths, user_code
 from automl.errors import UserError
 from automl.space import space_file
 from automl.space.exploring import explore, validate
@@ -140,8 +140,8 @@ def test_chance_and_perfection_are_the_ends_of_every_metric(num_classes):
 
 
 def test_the_wilson_interval_holds_the_share():
-    assert quality.wilson_interval(0.5, 100) == pytest.approx((0.4038, 0.5962), abs=1e-4)
-    low, high = quality.wilson_interval(1.0, 359)
+    assert quality_maths.wilson_interval(0.5, 100) == pytest.approx((0.4038, 0.5962), abs=1e-4)
+    low, high = quality_maths.wilson_interval(1.0, 359)
     assert 0.98 < low < high == pytest.approx(1.0)
 
 

@@ -25,17 +25,20 @@ class Bound:
 
     `size_bytes` and `macs`, the multiply-accumulates for one row, are lower bounds; 0 where
     nothing is known, which refuses no trial. `steps` estimates each step's work in
-    multiply-accumulates, a sibling's as "label.teacher".
+    multiply-accumulates, a sibling's as "label.teacher". A trial that `is_rejected` has a step
+    that surely finds nothing to do on such a model.
     """
 
     size_bytes: int
     macs: int
     steps: dict[str, int]
+    is_rejected: bool = False
 
 
 def bound(config: TrialConfig, info: DatasetInfo, num_rows: int) -> Bound:
     """The bound of a trial on `num_rows` training rows."""
     networks, work = before_any_step(config.model, info), dict[str, int]()
+    is_rejected = not all(_suits(step, one) for step in config.recipe for one in networks)
     macs, by_label = _expected_macs(networks, 0.0), dict[str, float]()
     for step in config.recipe:
         if isinstance(step.teacher, Sibling):
@@ -52,6 +55,7 @@ def bound(config: TrialConfig, info: DatasetInfo, num_rows: int) -> Bound:
         size_bytes=min(map(least_bytes, networks), default=0),
         macs=min((network.shape.macs for network in networks), default=0),
         steps=work,
+        is_rejected=is_rejected,
     )
 
 
@@ -92,6 +96,15 @@ class Bounds:
             data = dataset.load(config.dataset, config.seed, self.cache)
             self.datasets[key] = data.info, len(data.train.targets)
         return bound(config, *self.datasets[key])
+
+
+def _suits(step: Step, network: PossibleNetwork) -> bool:
+    """False where it is known that a step of this package finds nothing to do on a network."""
+    try:
+        return not _is_ours(step) or step.suits(network)
+    except Rejected:
+        # A layer that does not suit may be gone by then.
+        return True
 
 
 def _after(step: Step, network: PossibleNetwork) -> list[PossibleNetwork]:

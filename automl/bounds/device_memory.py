@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from automl.config import canonical
 from automl.data.dataset import DatasetInfo
-from automl.models.family import ModelFamily, Network, Spec
+from automl.models.family import ModelFamily, Network, Spec, seen_shape
 from automl.models.layer_shapes import EMPTY, family_of
 from automl.recipe import Sibling
 from automl.space.space import TrialConfig
@@ -86,7 +86,9 @@ def _of_training(
     beside = 1 + (step.loss.work_beside() if step.loss else 0.0)
     kept += step.average is not None
     state = NUMBER_BYTES * layers[0] * (2 + kept) * beside + teacher
-    row = layers[1] * beside + PREPARED_COPIES * NUMBER_BYTES * math.prod(info.input_shape)
+    row = layers[1] * beside + PREPARED_COPIES * NUMBER_BYTES * math.prod(
+        seen_shape(config.model, info)
+    )
     yield DeviceMemory(round(state), round(row), _most_rows(step, num_rows))
 
 
@@ -105,7 +107,7 @@ def _alone(family: ModelFamily, info: DatasetInfo) -> DeviceMemory | None:
 
 
 def _layers(family: ModelFamily, info: DatasetInfo) -> tuple[int, int] | None:
-    shape = info.input_shape, info.num_outputs, info.num_tokens
+    shape = seen_shape(family, info), info.num_outputs, info.num_tokens
     return _numbers_and_row_bytes(canonical(family), *shape)
 
 

@@ -112,22 +112,14 @@ def examine(
     searched.
     """
     from automl.data.dataset import summaries
-    from automl.engine import chosen_runtimes, space_source
-    from automl.engine.search_options import read
     from automl.home import make_writable
     from automl.models.family import count_parameters
-    from automl.space import space_file
-    from automl.space.exploring import validate
     from automl.space.initial_points import describe
     from automl.trial.memory import trial_bytes
     from automl.trial.reference_model import largest
 
-    chosen, new = read("check", given)
-    source = space_source.source(name, wishes, home)
-    space = space_file.load(source.text, dict(new.sets or {}), source.where)
-    space = chosen_runtimes.with_runtimes(space, new.runtimes)
-    explored = validate(space)
-    timed_at = chosen_runtimes.where(space, chosen)
+    read = _read(name, given, home, wishes)
+    source, space, explored = read.source, read.space, read.explored
     make_writable(home)
     reference = largest(space, explored, home.cache)
     file = reference.export()
@@ -138,7 +130,7 @@ def examine(
         told=source.told,
         objectives=", ".join(reference.objectives(space.objectives)),
         constraints=", ".join(space.constraints) or "none",
-        runtimes=_runtimes(space, timed_at),
+        runtimes=_runtimes(space, read.timed_at),
         configurations=_configurations(explored),
         training_rows=len(reference.data.train.targets),
         largest_model_parameters=count_parameters(reference.network),
@@ -150,6 +142,31 @@ def examine(
         notes=reference.notes + (result.notes if result else ()),
         outcomes=result.outcomes if result else {},
     )
+
+
+@dataclass(frozen=True)
+class _ReadSpace:
+    """A space as it was read, its source, all that it may hold, and where its files are timed."""
+
+    source: SpaceSource
+    space: Space
+    explored: Explored
+    timed_at: Where
+
+
+def _read(name: str, given: Mapping[str, object], home: Home, wishes: OwnData) -> _ReadSpace:
+    """Load a space with the options given. Raises UserError."""
+    from automl.engine import chosen_runtimes, space_source
+    from automl.engine.search_options import read
+    from automl.space import space_file
+    from automl.space.exploring import validate
+
+    chosen, new = read("check", given)
+    source = space_source.source(name, wishes, home)
+    space = space_file.load(source.text, dict(new.sets or {}), source.where)
+    space = chosen_runtimes.with_runtimes(space, new.runtimes)
+    explored = validate(space)
+    return _ReadSpace(source, space, explored, chosen_runtimes.where(space, chosen))
 
 
 def _runtimes(space: Space, timed_at: Where) -> str:

@@ -11,7 +11,7 @@ import typer
 
 from automl.cli import streams
 from automl.engine import search_options
-from automl.engine.declared_options import Declared, show_options
+from automl.engine.declared_options import Declared, options_of, show_options
 from automl.errors import UserError
 
 if TYPE_CHECKING:
@@ -67,6 +67,11 @@ SpaceOrDataArgument = Annotated[
 def takes_options(command: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Give a function the Typer parameters of a command's declared options, for its `**given`."""
     return show_options(search_options.declared(command).values(), _annotation)
+
+
+def takes_options_of(*classes: type) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Give a function the Typer parameters of the options that classes declare, for `**given`."""
+    return show_options(options_of(*classes), _annotation)
 
 
 def _annotation(option: Declared) -> object:

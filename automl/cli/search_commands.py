@@ -31,6 +31,25 @@ if TYPE_CHECKING:
     from automl.engine.searches import Search
     from automl.engine.watch import Watch
 
+HeadOption = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        help="The dashboard of the cluster's head, e.g. http://HEAD:8265.",
+        rich_help_panel=MACHINE,
+        show_default="must be given",
+    ),
+]
+HomeThereOption = Annotated[
+    str | None,
+    typer.Option(
+        "--home",
+        help="Folder there that keeps all searches, on a path that all nodes share.",
+        rich_help_panel=STORAGE,
+        show_default="must be given",
+    ),
+]
+
 
 @takes_options("search")
 def search(
@@ -69,23 +88,8 @@ def resume(
 def submit(
     space: SpaceArgument,
     *,
-    address: Annotated[
-        str | None,
-        typer.Option(
-            help="The dashboard of the cluster's head, e.g. http://HEAD:8265.",
-            rich_help_panel=MACHINE,
-            show_default="must be given",
-        ),
-    ] = None,
-    home: Annotated[
-        str | None,
-        typer.Option(
-            "--home",
-            help="Folder there that keeps all searches, on a path that all nodes share.",
-            rich_help_panel=STORAGE,
-            show_default="must be given",
-        ),
-    ] = None,
+    address: HeadOption = None,
+    home: HomeThereOption = None,
     as_json: JsonOption = False,
     log_json: LogJsonOption = False,
     **given: object,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from automl.cli import render
-from automl.cli.in_browser import BROWSER, InBrowser, show_in_browser
-from automl.cli.measured_files import QUALITY, Beside, show_beside
+from automl.cli.in_browser import InBrowser, in_browser
+from automl.cli.measured_files import WithQuality, show_quality
 from automl.cli.parameters import (
     BatchOption,
     HomeOption,
@@ -19,10 +20,15 @@ from automl.cli.parameters import (
     ThreadsOption,
     home_of,
     takes_options,
+    takes_options_of,
 )
-from automl.engine.declared_options import checked
+from automl.engine.declared_options import Shown, checked
+from automl.engine.search_options import GENERAL
 from automl.engine.wishes import Choice, TakenAs
 from automl.errors import UserError
+
+if TYPE_CHECKING:
+    from automl.measure.file_times import TimedFiles
 
 
 @takes_options("export")
@@ -54,6 +60,35 @@ def export(
         print(f"note: {note}")
 
 
+@dataclass(frozen=True)
+class Elsewhere:
+    """The options that say which other machine, or which other Python, measures."""
+
+    over: Annotated[
+        str | None,
+        Shown(
+            GENERAL,
+            "Measure on another machine, over SSH.",
+            "this machine",
+            metavar="ssh:USER@HOST",
+        ),
+    ] = None
+    python: Annotated[
+        str | None,
+        Shown(
+            GENERAL,
+            "Measure with another Python, here or over SSH: it needs numpy and onnxruntime.",
+            "this one; over SSH python3",
+            metavar="PATH",
+        ),
+    ] = None
+
+    @property
+    def is_wanted(self) -> bool:
+        return bool(self.over or self.python)
+
+
+@takes_options_of(Elsewhere, InBrowser, WithQuality)
 def measure(
     files: Annotated[
         list[Path],
@@ -64,113 +99,51 @@ def measure(
     provider: ProviderOption = "CPU",
     threads: ThreadsOption = 1,
     batch: BatchOption = 1,
-    over: Annotated[
-        str,
-        typer.Option(
-            metavar="ssh:USER@HOST",
-            help="Measure on another machine, over SSH.",
-            show_default="this machine",
-        ),
-    ] = "",
-    python: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PATH",
-            help="Measure with another Python, here or over SSH: it needs numpy and onnxruntime.",
-            show_default="this one; over SSH python3",
-        ),
-    ] = None,
-    browser: Annotated[
-        bool,
-        typer.Option(
-            "--browser",
-            rich_help_panel=BROWSER,
-            help="Measure in a browser of this machine, without a window.",
-        ),
-    ] = False,
-    host: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS",
-            rich_help_panel=BROWSER,
-            help="Print an address to open in any browser, and listen here for its figures; "
-            "127.0.0.1 is for this machine only.",
-            show_default="a browser is opened",
-        ),
-    ] = None,
-    onnxruntime_web: Annotated[
-        Path | None,
-        typer.Option(
-            rich_help_panel=BROWSER,
-            help="A copy of the npm package onnxruntime-web, its archive or folder.",
-            show_default="fetched from npm's registry, once",
-        ),
-    ] = None,
-    data: Annotated[
-        str | None,
-        typer.Option(
-            rich_help_panel=QUALITY,
-            help="Measure the quality, too: on every row of this file or folder.",
-            show_default="none",
-        ),
-    ] = None,
-    target: Annotated[
-        str | None,
-        typer.Option(
-            rich_help_panel=QUALITY,
-            help="The column of --data that is predicted.",
-            show_default="found by its name where it can be",
-        ),
-    ] = None,
-    search: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            rich_help_panel=QUALITY,
-            help="Compare with the front of this search, on its validation rows.",
-            show_default="none",
-        ),
-    ] = None,
-    picture: Annotated[
-        Path | None,
-        typer.Option(
-            rich_help_panel=QUALITY,
-            help="Draw the files beside the search's front into this file, .svg or .png.",
-            show_default="none",
-        ),
-    ] = None,
+    *,
     home: HomeOption = None,
     as_json: JsonOption = False,
+    **given: object,
 ) -> None:
     """Measure size, load time and latency of files, here or where they are to run, and quality."""
+    elsewhere, browser = checked(Elsewhere, given), checked(InBrowser, given)
+    quality = checked(WithQuality, given)
+    is_usual = (provider, threads) == ("CPU", 1) and not elsewhere.is_wanted
+    if quality.is_wanted:
+        quality.check(is_usual and batch == 1 and not browser.is_wanted)
+        show_quality(tuple(files), quality, home_of(home), as_json)
+        return
+    if browser.is_wanted:
+        browser.check(is_usual)
+        timed = in_browser(tuple(files), batch, browser, home_of(home))
+    else:
+        timed = _by_onnxruntime(tuple(files), (provider, threads, batch), elsewhere)
+    if as_json:
+        render.as_json(timed.as_json())
+    else:
+        render.timed_files(timed)
+
+
+def _by_onnxruntime(
+    files: tuple[Path, ...], settings: tuple[str, int, int], elsewhere: Elsewhere
+) -> TimedFiles:
+    """Files timed with the provider, threads and batch of these settings; those of other formats
+    on runtimes of their own. Raises UserError."""
     from automl.measure.file_times import Wanted, file_times
     from automl.measure.timed_elsewhere import place, timed_elsewhere
     from automl.measure.times_by_ending import are_of_own_formats, times_by_ending
     from automl.runtimes.onnx import OnnxRuntime
     from automl.runtimes.providers import provider_named
 
-    asked = Beside(tuple(files), data, target, search, picture)
-    if asked.is_wanted:
-        is_plain = (provider, threads, batch) == ("CPU", 1, 1)
-        is_plain &= not (over or python or browser or host or onnxruntime_web)
-        show_beside(asked, is_plain, home, as_json)
-        return
-    if browser or host or onnxruntime_web:
-        in_browser = InBrowser(tuple(files), batch, browser, host, onnxruntime_web)
-        is_plain = not (over or python) and (provider, threads) == ("CPU", 1)
-        show_in_browser(in_browser, is_plain, home, as_json)
-        return
-    is_elsewhere = bool(over or python)
+    provider, threads, batch = settings
     # Which providers another onnxruntime has is known there.
-    name = provider if is_elsewhere else provider_named(provider)
-    wanted = Wanted(tuple(files), OnnxRuntime(name, threads=threads, batch=batch))
-    if are_of_own_formats(files):
-        if is_elsewhere:
-            raise UserError("--over and --python measure .onnx files alone; leave the others out")
-        timed = times_by_ending(files, wanted.runtime)
-    else:
-        timed = timed_elsewhere(place(over, python), wanted) if is_elsewhere else file_times(wanted)
-    if as_json:
-        render.as_json(timed.as_json())
-    else:
-        render.timed_files(timed)
+    name = provider if elsewhere.is_wanted else provider_named(provider)
+    runtime = OnnxRuntime(name, threads=threads, batch=batch)
+    has_own_formats = are_of_own_formats(files)
+    if elsewhere.is_wanted and has_own_formats:
+        raise UserError("--over and --python measure .onnx files alone; leave the others out")
+    if has_own_formats:
+        return times_by_ending(files, runtime)
+    if elsewhere.is_wanted:
+        where = place(elsewhere.over, elsewhere.python)
+        return timed_elsewhere(where, Wanted(files, runtime))
+    return file_times(Wanted(files, runtime))

@@ -1,4 +1,4 @@
-"""Nodes that are left out: how trials are kept from them, and how one says that it must be."""
+"""Nodes that take no trials for now: how a node says why, and how trials are kept from it."""
 
 from __future__ import annotations
 

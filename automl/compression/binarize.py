@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from automl.compression.calibration import recalibrate, seen_rows
-from automl.compression.changeable import Changeable, changeable
+from automl.compression.changeable import Changeable, changeable, refuse_embedding
 from automl.compression.coded_weight import (
     CodedWeight,
     Codes,
@@ -31,7 +31,6 @@ from automl.compression.quantized_layers import by_output, outputs_axis
 from automl.errors import Rejected
 from automl.models.family import LayerEdit, Network, copy_weights, edit_layers
 from automl.models.possible_network import PossibleNetwork
-from automl.models.weights import EMBEDDINGS, Weight
 from automl.recipe import Context, Report
 from automl.training.loop import Train
 
@@ -68,7 +67,7 @@ class Binarize(Train):
 
     def _found(self, network: Network, context: Context) -> Changeable:
         """The weights to binarize. Raises Rejected where there is none."""
-        found = changeable(network, context, "Binarize", self.keep, _reason)
+        found = changeable(network, context, "Binarize", self.keep, refuse_embedding)
         if self.ends:
             return found
         labels = list(found.weights)
@@ -145,13 +144,6 @@ class _Signs(nn.Module):
             with torch.no_grad():
                 weight.clamp_(-1.0, 1.0)
         return weight + (rounded(weight, self.axis) - weight).detach()
-
-
-def _reason(weight: Weight) -> str:
-    """The reason why a weight is not binarized; "" where it is."""
-    if isinstance(weight.module, EMBEDDINGS):
-        return "is an embedding, which Quantize stores in few bits"
-    return ""
 
 
 def _axes(found: Changeable) -> dict[str, dict[str, int]]:

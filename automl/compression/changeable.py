@@ -10,7 +10,7 @@ from typing import TypeAlias
 from automl.compression.calibration import seen_rows
 from automl.errors import Rejected
 from automl.models.family import Network
-from automl.models.weights import Weight, check_names, uses, weights, why_unused
+from automl.models.weights import EMBEDDINGS, Weight, check_names, uses, weights, why_unused
 from automl.recipe import Context, LayerOutcome
 
 Refuse: TypeAlias = Callable[[Weight], str]
@@ -45,6 +45,13 @@ class Changeable:
             )
             for weight in self.every
         )
+
+
+def refuse_embedding(weight: Weight) -> str:
+    """The reason why an embedding stays; "" of any other weight."""
+    if isinstance(weight.module, EMBEDDINGS):
+        return "is an embedding, which Quantize stores in few bits"
+    return ""
 
 
 def changeable(

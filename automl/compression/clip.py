@@ -16,13 +16,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from automl.compression.calibration import recalibrate
-from automl.compression.changeable import changeable, in_words
+from automl.compression.changeable import changeable, in_words, refuse_embedding
 from automl.compression.plain_weights import plain
 from automl.errors import Rejected, UserError
 from automl.field_types import Between0And1, NotNegative
 from automl.models.family import Network
 from automl.models.possible_network import PossibleNetwork
-from automl.models.weights import EMBEDDINGS, Weight
 from automl.recipe import Context, Step
 
 
@@ -49,7 +48,7 @@ class Clip(Step):
         if wrong := self._wrong():
             raise Rejected(wrong)
         network = plain(network.to(context.device).eval(), context)
-        found = changeable(network, context, "Clip", self.keep, _reason)
+        found = changeable(network, context, "Clip", self.keep, refuse_embedding)
         kept = self._kept({name: one.values.detach() for name, one in found.weights.items()})
         reasons = {name: _why_whole(mask) for name, mask in kept.items()}
         found = found.without({name: reason for name, reason in reasons.items() if reason})
@@ -105,13 +104,6 @@ class Clip(Step):
             if not 0 < kept < of:
                 return f"Clip: pattern {self.pattern!r} is not N:M with N below M, such as '2:4'"
         return ""
-
-
-def _reason(weight: Weight) -> str:
-    """The reason why a weight is not clipped; "" where it is."""
-    if isinstance(weight.module, EMBEDDINGS):
-        return "is an embedding, which Quantize stores in few bits"
-    return ""
 
 
 def _why_whole(mask: Tensor) -> str:

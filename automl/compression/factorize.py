@@ -37,7 +37,6 @@ from automl.recipe import Context, Step
 
 EXPECTED_SHARE = 1 / 2
 """Of a network's products, after low ranks by their energy."""
-
 SHARES = (3 / 4, 5 / 8, 1 / 2, 3 / 8, 1 / 4, 1 / 8, 1 / 16)
 """The shares of a layer's largest rank whose loss is measured."""
 
@@ -93,8 +92,13 @@ class Factorize(Step):
             raise Rejected(f"Factorize could change nothing: {in_words(found.staying)}")
         changes = {name: f"{len(parts)} factors" for name, parts in factors.items()}
         context.outcomes[self.label] = found.outcomes(changes)
-        smaller = replaced(network, factors).to(context.device)
-        return recalibrate(smaller, context).eval()
+        return recalibrate(replaced(network, factors).to(context.device), context).eval()
+
+    def suits(self, network: PossibleNetwork) -> bool:
+        return any(
+            not one.built_with or sum(p.num_weights for p in self._least_of(one)) < one.num_weights
+            for one in network.shape.layers
+        )
 
     def after(self, network: PossibleNetwork) -> list[PossibleNetwork]:
         if not all(layer.built_with for layer in network.shape.layers):
@@ -284,10 +288,7 @@ def replaced(network: Network, factors: dict[str, nn.Sequential]) -> Network:
 def _factor_shapes(
     step: Factorize, name: str, built_with: str, input_shape: tuple[int, ...]
 ) -> tuple[LayerShape, ...]:
-    """The factors of a layer that reads such rows, its rank being known; none where it stays.
-
-    Raises Rejected as the step does.
-    """
+    """The factors of a layer of known rank, if it is replaced. Raises Rejected as the step does."""
     with torch.device(EMPTY):
         chain = step.without_weights(name, decode(json.loads(built_with)).build())
         return chain_shapes(name, chain, input_shape) if chain is not None else ()

@@ -98,6 +98,9 @@ class Prune(Step):
     def check_data(self, info: DatasetInfo) -> None:
         self._training(self.label, 1).check_data(info)
 
+    def suits(self, network: PossibleNetwork) -> bool:
+        return isinstance(network.family, Imported | None) or bool(network.groups())
+
     def after(self, network: PossibleNetwork) -> list[PossibleNetwork]:
         family = network.family
         if isinstance(family, Imported):

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from filelock import FileLock
@@ -21,6 +22,7 @@ from automl.data.checks import check
 from automl.data.content_hash import content_hash, keep_in
 from automl.data.disk_room import check_room
 from automl.data.input_scaling import input_moments
+from automl.data.quantiles import input_quantiles
 from automl.data.raw_dataset import Column, RawDataset
 from automl.data.rows_in_place import Rows, SourceFile, staying
 from automl.data.split_rows import split_rows
@@ -28,7 +30,7 @@ from automl.data.summary import DataSummary, summarise
 from automl.errors import UserError
 
 SOURCE_FILE = "train.inputs.json"
-CACHE_VERSION = 4
+CACHE_VERSION = 5
 
 
 class Dataset(Config):
@@ -109,7 +111,8 @@ class Scaling(Config):
 class DatasetInfo(Config):
     """All that is known of a dataset beside its rows.
 
-    `class_counts`, `inputs`, and in a regression `targets` are of the training rows.
+    `class_counts`, `inputs`, `quantiles`, and in a regression `targets` are of the training rows;
+    `quantiles` are those of each number of a flat row.
     """
 
     input_shape: tuple[int, ...]
@@ -120,6 +123,8 @@ class DatasetInfo(Config):
     num_tokens: int
     inputs: Scaling
     targets: Scaling
+    quantiles: tuple[Numbers, ...] = ()
+    later_fields: ClassVar[Mapping[str, object]] = {"quantiles": ()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,6 +240,7 @@ def _prepare(dataset: Dataset, seed: int, folder: Path, loaded: Path) -> None:
         num_tokens=raw.num_tokens,
         inputs=Scaling(*input_moments(raw, train.inputs)),
         targets=Scaling(*moments(targets[rows] for rows in chunks(targets))),
+        quantiles=input_quantiles(raw, train.inputs),
     )
     (folder / "info.json").write_text(canonical(info))
 

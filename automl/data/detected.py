@@ -1,4 +1,4 @@
-"""Data found out: what a user wants of it, and the dataset config that was found."""
+"""Wishes for data of a user's own, and the dataset config that was found in it."""
 
 from __future__ import annotations
 

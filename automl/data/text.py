@@ -15,7 +15,7 @@ from automl.data.dataset import Dataset
 from automl.data.raw_dataset import RawDataset
 from automl.data.reading import check_unicode, coded, existing_file, listed
 from automl.data.text_bytes import checked, text_bytes
-from automl.data.text_files import DELIMITERS, delimiter_of, ending, records, text_lines
+from automl.data.text_files import DELIMITERS, ending, table, text_lines
 from automl.data.tokenizer import token_ids, tokenizer_json
 from automl.errors import UserError
 from automl.field_types import Count
@@ -108,9 +108,7 @@ def tokens(texts: Sequence[str], length: int, tokenizer: str) -> tuple[Array, in
 
 
 def _table_lines(path: Path, text: str, label: str) -> Iterator[tuple[int, object, object]]:
-    delimiter = delimiter_of(path)
-    lines = records(path, delimiter, strict=True)
-    _, header = next(lines, (1, []))
+    header, rows = table(path)
     names = [name.strip() for name in header]
     for field, name in (("text", text), ("label", label)):
         if names.count(name) != 1:
@@ -119,12 +117,7 @@ def _table_lines(path: Path, text: str, label: str) -> Iterator[tuple[int, objec
                 f"Text({field}={name!r}): line 1 of {path} names {told} {name!r} but "
                 f"{listed(header)}; tell which holds the text and which the label"
             )
-    for line, fields in lines:
-        if len(fields) != len(header):
-            raise UserError(
-                f"line {line} of {path} has {len(fields)} fields where the header has "
-                f"{len(header)}; quote texts that hold the delimiter {delimiter!r}"
-            )
+    for line, fields in rows:
         yield line, fields[names.index(text)], fields[names.index(label)]
 
 

@@ -137,6 +137,28 @@ def records(path: Path, delimiter: str, *, strict: bool = False) -> Iterator[tup
             ) from None
 
 
+def table(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    """The header of a table, and the number of the first line and the fields of each row below.
+
+    Raises UserError on quotes as `records` does, and while rows are read, on one that has more or
+    fewer fields than the header.
+    """
+    delimiter = delimiter_of(path)
+    lines = records(path, delimiter, strict=True)
+    _, header = next(lines, (1, []))
+
+    def rows() -> Iterator[tuple[int, list[str]]]:
+        for line, fields in lines:
+            if len(fields) != len(header):
+                raise UserError(
+                    f"line {line} of {path} has {len(fields)} fields where the header has "
+                    f"{len(header)}; quote texts that hold the delimiter {delimiter!r}"
+                )
+            yield line, fields
+
+    return header, rows()
+
+
 def delimiter_of(path: Path) -> str:
     """The delimiter of a file's fields.
 

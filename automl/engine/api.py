@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
-from automl import conditions
 from automl.cluster import session
 from automl.cluster.measuring import Measurers
 from automl.cluster.portable_space import PortableSpace
-from automl.engine import begun, chosen_runtimes, fixed_values, run, space_source
+from automl.engine import begun, chosen_runtimes, fixed_values, new_search, run, space_source
 from automl.engine.declared_options import checked, show_options
 from automl.engine.live_search import spent_seconds
 from automl.engine.presets import with_budget
@@ -26,28 +22,16 @@ from automl.engine.study_space import check_data, study_space
 from automl.engine.watch import Watch
 from automl.engine.wishes import OwnData
 from automl.errors import UserError, unknown
-from automl.home import Home, check_name, home_at, make_writable
-from automl.pareto import DIRECTIONS
-from automl.runtimes.onnx import named
-from automl.space import initial_points as given_points
+from automl.home import Home, home_at, make_writable
 from automl.space import space_file
-from automl.space.domains import Params
 from automl.space.exploring import validate
-from automl.space.runtime import ONNX, further_figures, own_formats
 from automl.space.space import Space
 from automl.store import Store
 from automl.study import run_lock, storage
-from automl.study import study as studies
 from automl.study.budget import Clock
-from automl.study.goal import needs_training
-from automl.study.propose import warm_start as warm
 from automl.study.propose.samplers import SAMPLERS
-from automl.study.record import Settings
-from automl.study.study import Study
 from automl.tracking import server
-from automl.trial.reference_model import check_figures, largest
 
-T = TypeVar("T")
 GOES_ON = declared("resume")
 """The options that a search takes anew when it goes on."""
 
@@ -76,62 +60,23 @@ def search(
     source = space_source.source(space, wishes, place)
     if source.is_own_data:
         chosen = with_budget(chosen, wishes.preset)
-    text, fixed = source.text, fixed_values.fixed(source, new)
-    loaded = space_file.load(text, fixed, source.where)
+    fixed = fixed_values.fixed(source, new)
+    loaded = space_file.load(source.text, fixed, source.where)
     if new.resume_if_exists:
         new = replace(new, name=new.name or source.name)
-        if study := begun.earlier(place, new, text, fixed):
+        if study := begun.earlier(place, new, source.text, fixed):
             return _ended(Search(study, place), options, watch)
-    loaded = chosen_runtimes.with_runtimes(loaded, new.runtimes)
-    known_figures = [*DIRECTIONS, *further_figures(loaded.runtimes)]
-    explored, wanted_end = validate(loaded), conditions.parse_any(chosen.until, known_figures)
-    timed_at = chosen_runtimes.where(loaded, chosen)
-    wanted = _initial_points(new.initial_points, loaded)
-    models = _store(place, new.store)
-    reference = largest(loaded, explored, place.cache)
-    watch.found(space_source.told_of_data(source, explored, place.cache))
-    loaded = replace(loaded, objectives=reference.objectives(loaded.objectives))
-    known = _known(new.warm_start, place, loaded)
-    check_figures([condition.figure for condition in wanted_end], reference.data.info)
-    _new_folder(place, new.name, source.name)
-    exporting = _in_background(reference.export)
-    own_files = reference.in_formats(own_formats(loaded.runtimes), exporting.result)
+    asked = new_search.Asked(source, fixed, chosen, new, place, database)
+    planned = new_search.plan(asked, loaded, watch)
     watch.connecting()
     with session.connected(chosen.address, chosen.request().is_one_core):
         clock = Clock(chosen.budget())
-        portable = PortableSpace(text, fixed, os.getcwd())
-        room = Room(chosen, loaded, portable, place.cache, models)
+        portable = PortableSpace(source.text, fixed, os.getcwd())
+        room = Room(chosen, planned.space, portable, place.cache, planned.store)
         room.wait(watch)
         room.prepare()
-        files = {ONNX: exporting.result(), **own_files}
-        runtimes = named(loaded.runtimes)
-        measurers, measured = Measurers.calibrate(
-            models, files, reference.rows, reference.comes_trained, runtimes, timed_at
-        )
-        known_of_it = reference.known(measured)
-        is_due = needs_training([*wanted_end, *loaded.conditions], known_of_it)
-        point = reference.point if is_due else {}
-        settings = Settings(
-            space_name=source.name,
-            folder=os.getcwd(),
-            objectives=loaded.objectives,
-            constraints=loaded.constraints,
-            fixed=fixed,
-            seed=explored.configs[0].seed,
-            sampler=new.sampler,
-            axes=reference.axes(loaded.objectives, measured.figures),
-            reference_latency_ms=measured.latency_ms,
-            initial_points=(point, *(wanted or ({},))) if point else wanted,
-            datasets=warm.datasets(explored),
-            warm_start=new.warm_start or "",
-            reference=known_of_it,
-            reference_params=point,
-            runtimes=loaded.runtimes,
-            measured_on=measurers.kind,
-        )
-        kept = (settings, text, files, known, database)
-        study = _created(place, new.name, source.name, lambda folder: studies.create(folder, *kept))
-        return run.run(Search(study, place), loaded, room, measurers, clock, watch)
+        study, measurers = new_search.create(planned)
+        return run.run(Search(study, place), planned.space, room, measurers, clock, watch)
 
 
 @show_options(declared("resume").values())
@@ -219,15 +164,6 @@ def _database(url: str | None) -> str | None:
     return url
 
 
-def _store(home: Home, url: str | None) -> Store:
-    """The store of a new search, the home's own unless its URL is given; the home notes which."""
-    make_writable(home)
-    models = Store(home.store if url is None else home.may_use_store(url))
-    models.identify()
-    home.use_store(models.url)
-    return models
-
-
 def _watch() -> Watch:
     """The watch of a search that has none: in a notebook the cell shows the search."""
     if "ipykernel" not in sys.modules:
@@ -239,48 +175,3 @@ def _watch() -> Watch:
 
 def _home(home: str | Path | None) -> Home:
     return home_at(None if home is None else Path(home))
-
-
-def _new_folder(home: Home, name: str | None, stem: str) -> Path:
-    """The folder of a new search: of the name given, else the first free `stem`, `stem-2`, …"""
-    known = home.studies()
-    if name is not None:
-        if check_name(name) in known:
-            raise studies.taken(name)
-        return home.study(name)
-    names = itertools.chain([stem], (f"{stem}-{i}" for i in itertools.count(2)))
-    return home.study(check_name(next(n for n in names if n not in known)))
-
-
-def _created(home: Home, name: str | None, stem: str, create: Callable[[Path], Study]) -> Study:
-    """A new search; when its name was free to choose and is taken by now, under the next name."""
-    while True:
-        try:
-            return create(_new_folder(home, name, stem))
-        except UserError:
-            if name is not None:
-                raise
-
-
-def _initial_points(
-    initial_points: Path | Sequence[Mapping[str, object]] | None, space: Space
-) -> tuple[Params, ...]:
-    if initial_points is None:
-        return ()
-    if isinstance(initial_points, Path):
-        return tuple(given_points.read(initial_points, space))
-    return tuple(given_points.check(initial_points, space))
-
-
-def _known(warm_start: str | None, home: Home, space: Space) -> list[dict[str, object]]:
-    """The trials that a new search keeps of the search that it starts from."""
-    if warm_start is None:
-        return []
-    return warm.keep(warm.earlier(open_study(home, warm_start), space))
-
-
-def _in_background(work: Callable[[], T]) -> Future[T]:
-    pool = ThreadPoolExecutor(1)
-    future = pool.submit(work)
-    pool.shutdown(wait=False)
-    return future

@@ -16,7 +16,7 @@ class Preset:
 
     `training` is the length of trainings, 1 where they are as long as usual. `widest` is the
     most units of a layer, `deepest` the most layers or blocks. With `every_family` all kinds of
-    models that suit the data are tried, else only the cheapest. `cuts` are the ways to make a
+    models that suit the data are tried, else only one. `cuts` are the ways to make a
     network smaller. `bits` are the widths that weights are stored in.
     """
 
@@ -37,7 +37,7 @@ class Preset:
         return {
             "minutes": f"{self.minutes:g}",
             "training": f"{self.training:g} x the usual epochs",
-            "models": f"{'all families' if self.every_family else 'the cheapest family'}, "
+            "models": f"{'all families' if self.every_family else 'one family'}, "
             f"at most {self.widest} wide and {self.deepest} deep",
             "compression": f"{' or '.join(self.cuts)}, {bits} bits",
             "pictures": f"at most {self.picture_side} x {self.picture_side} pixels",

@@ -7,6 +7,7 @@ import math
 import os
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -14,7 +15,7 @@ from automl import user_code
 from automl.bounds.bound import Bounds
 from automl.cluster import controller
 from automl.cluster.measuring import Measurers
-from automl.cluster.placement import Request
+from automl.cluster.placement import Plan, Request
 from automl.cluster.portable_space import PortableSpace
 from automl.cluster.running_searches import announced
 from automl.cluster.trial_inputs import TrialInputs
@@ -42,12 +43,7 @@ MORE_TIME = 1.5
 
 
 def run(
-    search: Search,
-    space: Space,
-    room: Room,
-    measurers: Measurers,
-    clock: Clock,
-    watch: Watch,
+    search: Search, space: Space, room: Room, measurers: Measurers, clock: Clock, watch: Watch
 ) -> Search:
     """Run trials until the budget is spent or someone stops the search."""
     study, home, options = search.study, search.home, room.options
@@ -67,11 +63,7 @@ def run(
         tracker = tracking(study, home, options)
         tracker.opened()
         live = LiveSearch(home, phases, tracker, watch, room)
-        if options.address is not None or room.request.gpus:
-            watch.planned(plan.summary())
-        if measurers.notes:
-            watch.found(measurers.notes)
-        watch.began(study, planned[0], clock.budget)
+        _tell_beginning(watch, live, plan, measurers.notes)
         study.forget()
         try:
             if not phases.is_over():
@@ -82,17 +74,33 @@ def run(
         finally:
             watch.closed()
             measurers.close()
-        is_finished = not (interrupted() or _gave_up(phases))
-        ended = replace(search, interrupted=interrupted(), failed=_gave_up(phases))
+        is_interrupted, gave_up = interrupted(), _gave_up(phases)
+        is_finished = not (is_interrupted or gave_up)
         _write_end(live, is_finished)
-        if is_finished:
-            ended = replace(ended, failed=study.why_without_model())
+        failed = study.why_without_model() if is_finished else gave_up
+        ended = replace(search, interrupted=is_interrupted, failed=failed)
         undelivered = tracker.close(_run_status(ended))
         live.metrics.show()
-    why = f"the search has ended: {phases.why_over() or NOTHING_LEFT}" if is_finished else ""
-    notes = (*map(str, study.faults()), why, phases.goal.missed(), undelivered)
-    watch.ended(ended, [note for note in notes if note])
+    watch.ended(ended, _last_notes(phases, is_finished, undelivered))
     return ended
+
+
+def _tell_beginning(watch: Watch, live: LiveSearch, plan: Plan, notes: Sequence[str]) -> None:
+    """Tell a watch what a run will use, what is to be known of its measurers, and its beginning."""
+    room, phases = live.room, live.phases
+    if room.options.address is not None or room.request.gpus:
+        watch.planned(plan.summary())
+    if notes:
+        watch.found(notes)
+    watch.began(phases.dispatcher.study, plan.slots, phases.clock.budget)
+
+
+def _last_notes(phases: Phases, is_finished: bool, undelivered: str) -> list[str]:
+    """Sentences on a run that ended: what went wrong on the way, why it ended, what is missing."""
+    faults = phases.dispatcher.study.faults()
+    why = f"the search has ended: {phases.why_over() or NOTHING_LEFT}" if is_finished else ""
+    notes = (*map(str, faults), why, phases.goal.missed(), undelivered)
+    return [note for note in notes if note]
 
 
 def _write_end(live: LiveSearch, is_finished: bool) -> None:

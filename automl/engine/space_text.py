@@ -17,6 +17,7 @@ FEWEST_EPOCHS, MOST_EPOCHS = 10, 60
 BATCHES = ((1_000, 16), (4_000, 32), (16_000, 64), (100_000, 128))
 """Batch sizes by the number of rows below which they are taken."""
 LARGEST_BATCH = 512
+BINS = 16
 WIDTH = 96
 NARROWEST = 16
 """The units of a layer that a cut can halve: what is left is a multiple of 8."""
@@ -24,19 +25,21 @@ NARROWEST = 16
 
 @dataclass(frozen=True)
 class Shape:
-    """All of a dataset that decides what is tried on it."""
+    """All of a dataset that decides what is tried on it; `has_numbers` that bins can be made of."""
 
     kind: str
     num_rows: int
     class_counts: tuple[int, ...]
     side: int
+    has_numbers: bool = False
 
     @classmethod
     def of(cls, data: Data) -> Shape:
         info = data.info
         kinds = {1: "table", 2: "series", 3: "images"}
         kind = "text" if info.num_tokens else kinds[len(info.input_shape)]
-        return cls(kind, len(data.train.targets), info.class_counts, info.input_shape[-1])
+        side, has_numbers = info.input_shape[-1], bool(info.quantiles)
+        return cls(kind, len(data.train.targets), info.class_counts, side, has_numbers)
 
     def is_uneven(self) -> bool:
         return bool(self.class_counts) and quality.usual(self.class_counts)[0] != "accuracy"
@@ -56,7 +59,6 @@ def write(dataset: Dataset, data: Data, preset: Preset, opening: Sequence[str]) 
     shape = Shape.of(data)
     metric, why = quality.usual(shape.class_counts)
     epochs = shape.epochs(preset)
-    objectives = ", ".join(f'"{name}"' for name in (metric, *preset.file_figures))
     body = f"""\
 # The rows, and what is predicted.
 dataset = {config(dataset)}
@@ -88,11 +90,17 @@ space = Space(
         ),
     ),
     # {why[0].upper()}{why[1:]}.
-    objectives=({objectives}{"," if len(preset.file_figures) == 0 else ""}),
+    objectives={_names([metric, *preset.file_figures])},
 )
 """
     docstring = "\n".join(line for text in opening for line in _in_docstring(text))
     return f'"""{docstring}\n"""\n\n{_imports(body)}\n\n{body}'
+
+
+def _names(names: Sequence[str]) -> str:
+    """The Python text of a tuple of names."""
+    texts = ", ".join(f'"{name}"' for name in names)
+    return f"({texts},)" if len(names) == 1 else f"({texts})"
 
 
 def _in_docstring(text: str) -> list[str]:
@@ -131,17 +139,22 @@ def _choice(options: Sequence[str]) -> str:
 
 
 def _families(shape: Shape, preset: Preset) -> list[str]:
-    """The texts of the families for such data, the cheapest first."""
+    """The texts of the families for such data; where one is enough, the first."""
     widest, deepest = preset.widest, preset.deepest
     width = f"Int({NARROWEST}, {widest}, step=8)"
     depth = f"Int(1, {deepest})"
+    bins = f"bins=OneOf(0, {BINS})" if shape.has_numbers else ""
+    fields = [f"widths=Repeat({width}, {depth})", 'activation=OneOf("relu", "silu")', bins]
+    layers = "".join(f"        {one},\n" for one in fields if one) + "    "
     transformer = f"""Transformer(
         width=OneOf(16, 32),
         layers=Repeat(TransformerLayer(heads=Int(1, 4)), Int(1, {deepest})),
     )"""
     families = {
         "table": [
-            f'MLP(widths=Repeat({width}, {depth}), activation=OneOf("relu", "silu"))',
+            f"MLP(\n{layers})",
+            f"EnsembleMLP(\n{layers})",
+            f"Linear({bins})",
         ],
         "text": [
             f"ConvNet1d(channels=Repeat({width}, {depth}), kernel_size=OneOf(3, 5))",

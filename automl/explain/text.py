@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from automl import quality
+from automl import quality_maths
 from automl.explain.findings import REFIT, Explanation, Figures
 from automl.measure.predictions import ClassComparison, NumberComparison
 from automl.pareto import DIRECTIONS
@@ -63,7 +63,7 @@ def _techniques(explanation: Explanation) -> Iterator[str]:
             yield f"{_gain(outcome.name, outcome.figures, whole, explanation.quality)}."
     if "accuracy" in whole:
         num_rows = explanation.answers.comparison.num_rows
-        low, high = quality.wilson_interval(whole["accuracy"], num_rows)
+        low, high = quality_maths.wilson_interval(whole["accuracy"], num_rows)
         yield (
             f"On {num_rows} validation rows an accuracy is known to about "
             f"±{(high - low) / 2:.3f}: smaller differences may be chance."

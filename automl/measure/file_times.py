@@ -23,6 +23,7 @@ from automl.runtimes.onnx import (
     nodes_by_provider,
     row_shape,
     session,
+    signature,
     takes_columns,
 )
 from automl.runtimes.providers import CPU, left_to_others, provider_named
@@ -154,6 +155,7 @@ def random_rows(path: Path, batch: int) -> NDArray[np.float64]:
         loaded = session(path)
     except Exception as error:
         raise UserError(f"onnxruntime cannot load {path}: {described(error)}") from None
-    # Codes of categories are below 1, so that every column has them.
-    largest = 1 if takes_columns(loaded) else 100
+    # Codes of categories are below 1, so that every column has them; every vocabulary has the
+    # ids 0 and 1.
+    largest = 1 if takes_columns(loaded) else 2 if signature(loaded).is_text else 100
     return np.random.default_rng(0).uniform(0, largest, (batch, *row_shape(loaded)))

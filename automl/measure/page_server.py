@@ -11,7 +11,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socket import socket
+from socketserver import BaseServer
 from urllib.parse import parse_qs, urlsplit
 
 from automl.errors import UserError
@@ -97,9 +101,10 @@ def served(
 ) -> Iterator[str]:
     """The address of a page, of whose files "" is the first. Raises UserError where the address
     cannot be listened to."""
-    token = secrets.token_urlsafe(16)
+    hosts = LOOPBACK if host in LOOPBACK else (host,)
+    site = Site(files, jobs, hosts, secrets.token_urlsafe(16))
     try:
-        server = ThreadingHTTPServer((host, port), _handler(token, files, jobs, host))
+        server = ThreadingHTTPServer((host, port), partial(Handler, site))
     except OSError as error:
         raise UserError(
             f"cannot listen on {host} ({error.strerror or error}); give --host an address of this "
@@ -109,62 +114,72 @@ def served(
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1})
     thread.start()
     try:
-        yield f"http://{host}:{server.server_port}/{token}/"
+        yield f"http://{host}:{server.server_port}/{site.token}/"
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
 
 
-def _handler(
-    token: str, files: Mapping[str, Callable[[], bytes]], jobs: Jobs, host: str
-) -> type[BaseHTTPRequestHandler]:
-    hosts = LOOPBACK if host in LOOPBACK else (host,)
+@dataclass(frozen=True)
+class Site:
+    """The files of a page by name, "" for the page itself, its jobs, and who is answered: requests
+    that name one of the hosts, and know the token."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            name, query = self._asked()
-            if name == "next":
-                job = jobs.after(int(query.get("after", ["0"])[0]))
-                self._send(200 if job else 204, json.dumps(job).encode() if job else b"", "json")
-            elif name is not None and name in files:
-                self._send(200, files[name](), (name or "page.html").rpartition(".")[2])
-            elif name is not None:
-                self._send(404)
+    files: Mapping[str, Callable[[], bytes]]
+    jobs: Jobs
+    hosts: tuple[str, ...]
+    token: str
 
-        def do_POST(self) -> None:
-            name, _ = self._asked()
-            length = int(self.headers.get("Content-Length", 0))
-            if name is None:
-                return
-            if name != "result" or length > MAX_RESULT_BYTES:
-                self._send(404)
-                return
-            told = json.loads(self.rfile.read(length))
-            jobs.take(told["number"], told["found"])
-            self._send(204)
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing of each request."""
+class Handler(BaseHTTPRequestHandler):
+    """A request for a part of a site."""
 
-        def _asked(self) -> tuple[str | None, dict[str, list[str]]]:
-            """The name behind the token, and the query; None where the request is not for us."""
-            asked = urlsplit(self.path)
-            own = f"/{token}/"
-            named = (self.headers.get("Host") or "").rpartition(":")[0]
-            if named not in hosts or not asked.path.startswith(own):
-                self._send(403)
-                return None, {}
-            return asked.path.removeprefix(own), parse_qs(asked.query)
+    def __init__(self, site: Site, request: socket, address: object, server: BaseServer) -> None:
+        self.site = site
+        super().__init__(request, address, server)
 
-        def _send(self, status: int, content: bytes = b"", kind: str = "") -> None:
-            self.send_response(status)
-            for name, value in HEADERS.items():
-                self.send_header(name, value)
-            self.send_header("Content-Type", KINDS.get(kind, "application/octet-stream"))
-            if status != 204:
-                self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+    def do_GET(self) -> None:
+        name, query = self._asked()
+        if name == "next":
+            job = self.site.jobs.after(int(query.get("after", ["0"])[0]))
+            self._send(200 if job else 204, json.dumps(job).encode() if job else b"", "json")
+        elif name is not None and name in self.site.files:
+            self._send(200, self.site.files[name](), (name or "page.html").rpartition(".")[2])
+        elif name is not None:
+            self._send(404)
 
-    return Handler
+    def do_POST(self) -> None:
+        name, _ = self._asked()
+        length = int(self.headers.get("Content-Length", 0))
+        if name is None:
+            return
+        if name != "result" or length > MAX_RESULT_BYTES:
+            self._send(404)
+            return
+        told = json.loads(self.rfile.read(length))
+        self.site.jobs.take(told["number"], told["found"])
+        self._send(204)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing of each request."""
+
+    def _asked(self) -> tuple[str | None, dict[str, list[str]]]:
+        """The name behind the token, and the query; None where the request is not for us."""
+        asked = urlsplit(self.path)
+        own = f"/{self.site.token}/"
+        named = (self.headers.get("Host") or "").rpartition(":")[0]
+        if named not in self.site.hosts or not asked.path.startswith(own):
+            self._send(403)
+            return None, {}
+        return asked.path.removeprefix(own), parse_qs(asked.query)
+
+    def _send(self, status: int, content: bytes = b"", kind: str = "") -> None:
+        self.send_response(status)
+        for name, value in HEADERS.items():
+            self.send_header(name, value)
+        self.send_header("Content-Type", KINDS.get(kind, "application/octet-stream"))
+        if status != 204:
+            self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)

@@ -9,13 +9,14 @@ from torch import Tensor, nn
 
 from automl.data.arrays import MAX_ANSWERED, answered_at_once
 from automl.data.dataset import DatasetInfo, Scaling
-from automl.models.family import Network
+from automl.models.binned import Bins
+from automl.models.family import ModelFamily, Network, seen_shape
 from automl.models.out_of_memory import fewer_rows
 
 
 class Inputs(nn.Module):
     """Raw rows (rows, *raw row) as a network sees them, (rows, *input shape): text as int64,
-    numbers of mean 0 and deviation 1.
+    numbers of mean 0 and deviation 1, or coded by the bins of its family.
 
     In a table a missing number becomes its column's mean, and a category a one of its own
     (missing or unknown: none).
@@ -24,22 +25,33 @@ class Inputs(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, info: DatasetInfo, scaling: Scaling) -> None:
+    def __init__(self, info: DatasetInfo, family: ModelFamily) -> None:
         super().__init__()
+        self.seen_shape = seen_shape(family, info)
         self.shape, self.is_text = info.input_shape, bool(info.num_tokens)
         broadcast = (-1, *[1] * (len(info.input_shape) - 1))
-        for name, values in vars(scaling).items():
+        for name, values in vars(family.scaling(info)).items():
             self.register_buffer(name, torch.tensor(values).reshape(broadcast))
+        knots = family.knots(info)
+        self.bins = Bins(knots) if knots else None
         self.table = _Columns(info) if info.columns else None
 
     def forward(self, rows: Tensor) -> Tensor:
         if self.is_text:
             return rows.long()
-        if self.table is not None:
-            numbers, flags = self.table(rows)
-            scaled = (numbers - self.mean) / self.std
-            return torch.cat([torch.where(scaled.isnan(), 0.0, scaled), flags], dim=1)
-        return (rows.float().reshape(-1, *self.shape) - self.mean) / self.std
+        if self.table is None:
+            numbers = rows.float().reshape(-1, *self.shape)
+            return self._scaled(numbers) if self.bins is None else self.bins(numbers)
+        numbers, flags = self.table(rows)
+        if self.bins is None:
+            scaled = self._scaled(numbers)
+            numbers = torch.where(scaled.isnan(), 0.0, scaled)
+        else:
+            numbers = self.bins(torch.where(numbers.isnan(), self.mean, numbers))
+        return torch.cat([numbers, flags], dim=1)
+
+    def _scaled(self, numbers: Tensor) -> Tensor:
+        return (numbers - self.mean) / self.std
 
 
 class Deployed(nn.Module):
@@ -48,7 +60,7 @@ class Deployed(nn.Module):
 
     def __init__(self, network: Network, info: DatasetInfo) -> None:
         super().__init__()
-        self.inputs = Inputs(info, network.spec.model.scaling(info))
+        self.inputs = Inputs(info, network.spec.model)
         self.model = network
         self.outputs = None if info.classes else _Unscale(info.targets)
 
@@ -59,7 +71,7 @@ class Deployed(nn.Module):
 
 def seen_by(network: Network, rows: NDArray[np.generic], info: DatasetInfo) -> Tensor:
     """Raw rows (rows, *raw row) as the network itself sees them, (rows, *input shape)."""
-    seen: Tensor = Inputs(info, network.spec.model.scaling(info))(torch.from_numpy(rows))
+    seen: Tensor = Inputs(info, network.spec.model)(torch.from_numpy(rows))
     return seen
 
 

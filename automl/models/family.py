@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from automl.config import Config, canonical, decode
+from automl.data.arrays import Numbers
 from automl.data.dataset import DatasetInfo, Scaling
-from automl.errors import Rejected, UserError
+from automl.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,10 @@ class ModelFamily(Config):
         """The shift and divisor of raw inputs: unless a family says more, the training rows' own
         moments."""
         return info.inputs
+
+    def knots(self, info: DatasetInfo) -> tuple[Numbers, ...]:
+        """The ends of the bins that code each number of a flat row; usually none."""
+        return ()
 
     @property
     def comes_trained(self) -> bool:
@@ -235,15 +240,14 @@ def replace_last_edit(network: Network, layer_edits: Mapping[str, LayerEdit]) ->
 
 def untrained(family: ModelFamily, info: DatasetInfo) -> Network:
     """A family's network for a dataset."""
-    return Network(Spec(family, info.input_shape, info.num_outputs, info.num_tokens))
+    return Network(Spec(family, seen_shape(family, info), info.num_outputs, info.num_tokens))
 
 
-def larger(family: ModelFamily, width_factor: float) -> ModelFamily:
-    """A family some times as wide, to teach another. Raises Rejected where it has no widths."""
-    if not family.groups():
-        name = type(family).__name__
-        raise Rejected(f"this {name} has no widths to multiply; name the teacher's `model`")
-    return family.widened(width_factor)
+def seen_shape(family: ModelFamily, info: DatasetInfo) -> tuple[int, ...]:
+    """The shape of a row as a family's network sees it: with bins in the place of each number."""
+    knots = family.knots(info)
+    more = sum(len(own) - 2 for own in knots)
+    return (info.input_shape[0] + more,) if knots else info.input_shape
 
 
 def dump(network: Network) -> dict[str, bytes]:

@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import nn
 
+from automl.data.arrays import Numbers
+from automl.data.dataset import DatasetInfo
+from automl.field_types import Whole
+from automl.models import binned
 from automl.models.family import ModelFamily, chain
 
 
 @dataclass(frozen=True)
 class Linear(ModelFamily):
+    """A linear map; with `bins` of each number of a table coded by so many bins: a sum of curves,
+    one of each column."""
+
+    bins: Whole = 0
+    later_fields: ClassVar[Mapping[str, object]] = {"bins": 0}
+
+    def knots(self, info: DatasetInfo) -> tuple[Numbers, ...]:
+        return binned.knots(self, self.bins, info)
+
     def build(self, input_shape: tuple[int, ...], num_outputs: int) -> nn.Module:
         head = nn.Linear(math.prod(input_shape), num_outputs)
         return chain([("flatten", nn.Flatten()), ("head", head)])

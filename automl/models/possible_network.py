@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from automl.config import canonical
 from automl.data.dataset import DatasetInfo
-from automl.models.family import Block, Group, ModelFamily
+from automl.models.family import Block, Group, ModelFamily, seen_shape
 from automl.models.layer_shapes import LayerShape, NetworkShape, family_of, is_in, network_shape
 
 MOST_NETWORKS = 24
@@ -49,7 +49,7 @@ class PossibleNetwork:
     def blocks(self) -> tuple[Block, ...]:
         """The blocks of the family of which any one can go."""
         family = self.family
-        return tuple(family.blocks(self.info.input_shape)) if family else ()
+        return tuple(family.blocks(seen_shape(family, self.info))) if family else ()
 
     def trained(self) -> PossibleNetwork:
         return replace(self, is_trained=True)
@@ -127,7 +127,7 @@ class PossibleNetwork:
     def without_blocks(self, count: int) -> list[PossibleNetwork]:
         """The networks that may be left without a number of blocks; none where these are too
         many, or too many networks are possible."""
-        texts = _without_blocks(self.family_text, count, self.info.input_shape)
+        texts = _without_blocks(self.family_text, count, _seen_shape(self.family_text, self.info))
         return [after for text in texts for after in self._as_family(text, text)]
 
     def _as_family(self, least: str, expected: str) -> list[PossibleNetwork]:
@@ -149,7 +149,12 @@ def before_any_step(family: ModelFamily, info: DatasetInfo) -> list[PossibleNetw
 
 
 def _shape(family_text: str, info: DatasetInfo) -> NetworkShape | None:
-    return network_shape(family_text, info.input_shape, info.num_outputs, info.num_tokens)
+    shape = _seen_shape(family_text, info)
+    return network_shape(family_text, shape, info.num_outputs, info.num_tokens)
+
+
+def _seen_shape(family_text: str, info: DatasetInfo) -> tuple[int, ...]:
+    return seen_shape(family_of(family_text), info)
 
 
 @lru_cache(maxsize=4096)

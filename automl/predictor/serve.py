@@ -64,6 +64,31 @@ def application(model: Model, max_bytes: int, host: str = LOOPBACK[0]) -> FastAP
     hosts = list(LOOPBACK) if host in LOOPBACK else ["*"]
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
 
+    _add_page(app)
+
+    @app.get("/health", summary="Tell that the server answers")
+    def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/model", summary="Tell what rows the model takes and what it answers")
+    def about() -> dict[str, object]:
+        return described(model).as_json()
+
+    @app.post("/predict", summary="Predict rows", openapi_extra=operation(model))
+    async def predict(request: Request, name: str = "") -> dict[str, object]:
+        body = await _body(request, max_bytes)
+        kind = request.headers.get("content-type", "application/json").partition(";")[0].strip()
+        try:
+            return await run_in_threadpool(_answer, model, body, kind, name)
+        except UserError as error:
+            raise HTTPException(422, str(error)) from None
+
+    return app
+
+
+def _add_page(app: FastAPI) -> None:
+    """Add the page to try the model, and the one that tells how it is asked, to an application."""
+
     @app.middleware("http")
     async def keep_to_itself(
         request: Request, call_next: Callable[[Request], Awaitable[Response]]
@@ -84,25 +109,6 @@ def application(model: Model, max_bytes: int, host: str = LOOPBACK[0]) -> FastAP
     @app.get("/docs", response_class=HTMLResponse, include_in_schema=False)
     def docs() -> str:
         return DOCS.read_text()
-
-    @app.get("/health", summary="Tell that the server answers")
-    def health() -> dict[str, str]:
-        return {"status": "ok"}
-
-    @app.get("/model", summary="Tell what rows the model takes and what it answers")
-    def about() -> dict[str, object]:
-        return described(model).as_json()
-
-    @app.post("/predict", summary="Predict rows", openapi_extra=operation(model))
-    async def predict(request: Request, name: str = "") -> dict[str, object]:
-        body = await _body(request, max_bytes)
-        kind = request.headers.get("content-type", "application/json").partition(";")[0].strip()
-        try:
-            return await run_in_threadpool(_answer, model, body, kind, name)
-        except UserError as error:
-            raise HTTPException(422, str(error)) from None
-
-    return app
 
 
 def _part(name: str) -> Response:

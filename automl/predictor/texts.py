@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from automl.data.reading import listed
 from automl.data.text_bytes import checked, text_bytes
-from automl.data.text_files import DELIMITERS, delimiter_of, ending, records, text_lines
+from automl.data.text_files import DELIMITERS, ending, table, text_lines
 from automl.errors import UserError
 from automl.predictor.rows import Batch, RowFormat, Unused, in_batches
 
@@ -88,20 +88,13 @@ def _file(path: Path, column: str) -> Iterator[TextAt]:
 
 
 def _table_lines(path: Path, column: str) -> Iterator[TextAt]:
-    delimiter = delimiter_of(path)
-    lines = records(path, delimiter, strict=True)
-    _, header = next(lines, (1, []))
+    header, rows = table(path)
     names = [name.strip() for name in header]
     if names.count(column) != 1:
         told = f"two columns {column!r}" if column in names else f"no column {column!r}"
         raise UserError(f"{path} has {told}; it has {listed(header)}")
     place = names.index(column)
-    for line, fields in lines:
-        if len(fields) != len(header):
-            raise UserError(
-                f"line {line} of {path} has {len(fields)} fields where the header has "
-                f"{len(header)}; quote texts that hold the delimiter {delimiter!r}"
-            )
+    for line, fields in rows:
         yield f"line {line} of {path}", fields[place]
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import re
 import uuid
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from automl.errors import words
 from automl.study.record import TrialRecord
@@ -18,8 +15,17 @@ from automl.study.trial_id import TrialId
 from automl.tracking import views
 from automl.tracking.events import Ended, Event, Finished, Opened, Reported, Started
 from automl.tracking.mlflow_client import EXPERIMENT, SearchRun, children
-from automl.trial import layer_outcomes
-from automl.trial.result import Status, TrialResult
+from automl.tracking.mlflow_values import (
+    MAX_TEXT,
+    Pending,
+    Value,
+    artifacts,
+    figures,
+    legal,
+    settings,
+    tags,
+)
+from automl.trial.result import Status
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -30,27 +36,6 @@ ENDS = {
     Status.REJECTED: "FINISHED",
     Status.FAILED: "FAILED",
 }
-MAX_NAME, MAX_TEXT = 250, 5000
-
-
-class Value(NamedTuple):
-    """A value of a metric, at a `time` in milliseconds since 1970."""
-
-    name: str
-    value: float
-    time: int
-    step: int
-
-
-@dataclass
-class Pending:
-    """The next writes to one run; `status` comes with its time."""
-
-    params: dict[str, str] = field(default_factory=dict)
-    metrics: list[Value] = field(default_factory=list)
-    tags: dict[str, str] = field(default_factory=dict)
-    artifacts: dict[str, str] = field(default_factory=dict)
-    status: tuple[str, int] | None = None
 
 
 class Runs:
@@ -71,7 +56,7 @@ class Runs:
         """The run of each trial."""
         self.find_trials()
         self.pending: dict[str, Pending] = defaultdict(Pending)
-        self.pending[self.parent].params = _settings(study)
+        self.pending[self.parent].params = settings(study)
         self.front = study.front([])
         self.records: dict[str, TrialRecord] = {}
         self.ended: dict[str, int] = {}
@@ -173,7 +158,7 @@ class Runs:
 
     def _start(self, event: Started) -> None:
         run_id = self._run(event)
-        params = {_legal(name): str(value) for name, value in event.params.items()}
+        params = {legal(name): str(value) for name, value in event.params.items()}
         self.pending[run_id].params = params
         if self.status[run_id] != "RUNNING":
             self.pending[run_id].status = ("RUNNING", event.time)
@@ -198,7 +183,7 @@ class Runs:
 
     def _report(self, event: Reported) -> None:
         self.pending[self._run(event)].metrics += [
-            Value(_legal(f"{event.step}/{name}"), value, event.time, event.epoch)
+            Value(legal(f"{event.step}/{name}"), value, event.time, event.epoch)
             for name, value in event.metrics.items()
         ]
 
@@ -206,21 +191,9 @@ class Runs:
         before, result = self.front_trials, event.result
         self.remember(event)
         pending = self.pending[self._run(event)]
-        pending.metrics += [Value(name, value, event.time, 0) for name, value in _figures(result)]
-        pending.tags |= {"automl.status": str(result.status), "automl.key": result.key}
-        if result.reason:
-            pending.tags["automl.reason"] = result.reason[:MAX_TEXT]
-        if result.shortened:
-            pending.tags["automl.shortened"] = result.shortened[:MAX_TEXT]
-        if result.notes:
-            pending.tags["automl.notes"] = "; ".join(result.notes)[:MAX_TEXT]
-        if result.sensitivity:
-            pending.artifacts["sensitivity.json"] = json.dumps(result.sensitivity, indent=2)
-        if result.outcomes:
-            layers = layer_outcomes.as_json(result.outcomes)
-            pending.artifacts["layers.json"] = json.dumps(layers, indent=2)
-        if result.traceback:
-            pending.artifacts["traceback.txt"] = result.traceback
+        pending.metrics += [Value(name, value, event.time, 0) for name, value in figures(result)]
+        pending.tags |= tags(result)
+        pending.artifacts |= artifacts(result)
         pending.status = (ENDS[result.status], event.time)
         for trial in before ^ self.front_trials:
             tag = {"automl.pareto": "true" if trial in self.front_trials else "false"}
@@ -276,31 +249,3 @@ class Runs:
         search_run = SearchRun(uri, self.experiment, run.info.run_id)
         search_run.write(self.study)
         return search_run, not found
-
-
-def _settings(study: Study) -> dict[str, str]:
-    """The settings of the search, as the parent's parameters."""
-    settings = study.settings
-    known = {"space": settings.space_name, "sampler": settings.sampler, "seed": str(settings.seed)}
-    known["objectives"] = " ".join(settings.objectives)
-    return known | {_legal(f"set.{path}"): value for path, value in settings.fixed.items()}
-
-
-def _figures(result: TrialResult) -> list[tuple[str, float]]:
-    """All numbers of a trial's result."""
-    figures = {"seconds": result.seconds, "reused_steps": result.reused_steps}
-    figures |= {_legal(f"stage_seconds/{name}"): s for name, s in result.stages.items()}
-    # MLflow's UI has a tab of its own for these.
-    figures |= {f"system/{name}": value for name, value in result.system.items()}
-    if result.teacher_seconds:
-        figures["teacher_seconds"] = result.teacher_seconds
-    if result.outcomes:
-        figures["untouched_share"] = layer_outcomes.untouched_share(result.outcomes)
-    if result.measurement is not None:
-        figures |= result.measurement.figures
-    return [(name, float(value)) for name, value in figures.items()]
-
-
-def _legal(name: str) -> str:
-    """A path of a space in the letters that MLflow allows."""
-    return re.sub(r"[^\w\-. /:]", "_", name)[:MAX_NAME]

@@ -126,7 +126,7 @@ class Batches:
 
     def num_parts(self, num_rows: int) -> int:
         """The number of parts into which a batch of so many rows is cut."""
-        row = max(1, math.prod(self.info.input_shape))
+        row = max(1, math.prod(self.inputs.seen_shape))
         return math.ceil(num_rows / max(2, min(MAX_ROWS_AT_ONCE, MAX_NUMBERS_AT_ONCE // row)))
 
     def learn_from(self, teacher: Network, all_at_once: bool = True) -> None:
@@ -136,8 +136,7 @@ class Batches:
         here.
         """
         self.teacher = teacher.to(self.device).eval()
-        scaling = teacher.spec.model.scaling(self.info)
-        self.teachers_inputs = Inputs(self.info, scaling).to(self.device)
+        self.teachers_inputs = Inputs(self.info, teacher.spec.model).to(self.device)
         if all_at_once and not self.changes_rows:
             self.taught = self.feed.answers(nn.Sequential(self.teachers_inputs, teacher))
 

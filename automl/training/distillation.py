@@ -19,7 +19,7 @@ from automl.data.dataset import DatasetInfo
 from automl.errors import Rejected, UserError
 from automl.field_types import Count, From0To1, NotNegative, Positive
 from automl.models.deployed import predict
-from automl.models.family import ModelFamily, Network, Spec, larger, untrained
+from automl.models.family import ModelFamily, Network, Spec, untrained
 from automl.recipe import Sibling
 from automl.training.hints import Apprentice, hint_pairs, two_rows
 from automl.training.losses import CrossEntropy, Loss, MeanSquaredError
@@ -100,6 +100,8 @@ class Joint(Taught):
     def around(self, model: Network, info: DatasetInfo) -> nn.Module:
         family = self.model or larger(model.spec.model, self.width_factor)
         teacher = _untrained_beside(model, family)
+        if family.knots(info) != model.spec.model.knots(info):
+            raise Rejected("Joint: the teacher's bins are not the model's; make them equal")
         if family.scaling(info) != model.spec.model.scaling(info):
             raise Rejected("Joint: the teacher's mean and std are not the model's; make them equal")
         if problem := misfit(teacher):
@@ -222,3 +224,11 @@ class _Peers(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """The answers (networks, rows, outputs) to inputs (rows, *input shape)."""
         return torch.stack([network(inputs) for network in self.networks])
+
+
+def larger(family: ModelFamily, width_factor: float) -> ModelFamily:
+    """A family some times as wide, to teach another. Raises Rejected where it has no widths."""
+    if not family.groups():
+        name = type(family).__name__
+        raise Rejected(f"this {name} has no widths to multiply; name the teacher's `model`")
+    return family.widened(width_factor)

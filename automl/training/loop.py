@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import ClassVar
@@ -25,9 +25,10 @@ from automl.training.batch_norm import keep_own_statistics
 from automl.training.batches import MAX_ROWS_AT_ONCE, NO_MIXUP, Batches, Plan, epoch_seed
 from automl.training.compiled import compiled
 from automl.training.distillation import misfit
+from automl.training.learner import Learner, goes_on
 from automl.training.losses import Loss, Outputs, usual
 from automl.training.optimizers import AdamW, Optimizer, clip_gradients, keep_zeros
-from automl.training.parallel import Parallelism, SingleDevice, Spread, Trainee
+from automl.training.parallel import Parallelism, SingleDevice, Trainee
 from automl.training.precision import PRECISIONS, answers, fast_and_repeatable, gradient_scaler
 from automl.training.rows_at_once import RowsAtOnce, largest_part
 from automl.training.schedules import Cosine, Fixed, Schedule, Warmup
@@ -137,7 +138,7 @@ class Train(Step):
         check_augmentations(self.label, self._augmentations(), self._mixup() != NO_MIXUP, info)
 
     def run(self, model: Network, context: Context) -> Generator[Report, None, Network]:
-        if not _goes_on(context, 0.0):
+        if not goes_on(context, 0.0):
             return model.eval()
         torch.manual_seed(epoch_seed(context.seed, self.label))
         faster = fast_and_repeatable(context.device)
@@ -173,26 +174,10 @@ class Train(Step):
         if first_epoch:
             averaging.begin_epoch(first_epoch - 1, self.epochs)
         trainee = Trainee(module, called, optimizer, build, self._outputs, scaler)
-        spread = self.parallelism.spread(trainee)
-        rank, _ = self.parallelism.share()
+        spread, plan = self.parallelism.spread(trainee), self._plan(context)
+        learner = Learner(spread, at_once, batches, plan, averaging, begin_epoch, context)
         try:
-            for epoch in range(first_epoch, self.epochs):
-                if not _goes_on(context, epoch / self.epochs):
-                    break
-                torch.manual_seed(epoch_seed(context.seed, self.label, epoch, rank))
-                spread.module.train()
-                begin_epoch(epoch / self.epochs)
-                averaging.begin_epoch(epoch, self.epochs)
-                mean_loss = self._epoch(spread, at_once, batches, context, epoch)
-                spread.gather()
-                if mean_loss is None:
-                    break
-                with averaging.in_place(optimizer):
-                    metrics = {"loss": mean_loss, **validation.metrics(), **spread.figures()}
-                report = Report(self.label, epoch + 1, self.epochs, metrics)
-                if parallel.rank() == 0:
-                    context.checkpoints.save(report, state)
-                yield report
+            yield from self._epochs(learner, validation, state, first_epoch)
         finally:
             spread.close()
             context.notes.extend(at_once.notes(self.label))
@@ -200,6 +185,25 @@ class Train(Step):
         averaging.put(optimizer)
         self._formatted(model, torch.contiguous_format)
         return model.eval()
+
+    def _epochs(
+        self,
+        learner: Learner,
+        validation: Validation,
+        state: Callable[[], dict[str, bytes]],
+        first_epoch: int,
+    ) -> Iterator[Report]:
+        """Learn for the epochs that are left; after each the `state` is saved, then reported on."""
+        for epoch in range(first_epoch, self.epochs):
+            mean_loss = self._epoch(learner, epoch)
+            if mean_loss is None:
+                return
+            with learner.averaging.in_place(learner.spread.trainee.optimizer):
+                figures = {**validation.metrics(), **learner.spread.figures()}
+            report = Report(self.label, epoch + 1, self.epochs, {"loss": mean_loss, **figures})
+            if parallel.rank() == 0:
+                learner.context.checkpoints.save(report, state)
+            yield report
 
     def _built(self, averaging: Averaging, learning: nn.Module) -> torch.optim.Optimizer:
         optimizer = self.optimizer.build(learning.parameters())
@@ -210,36 +214,32 @@ class Train(Step):
         averaging.follow(optimizer)
         return optimizer
 
-    def _epoch(
-        self, spread: Spread, at_once: RowsAtOnce, batches: Batches, context: Context, epoch: int
-    ) -> float | None:
-        """The mean loss over an epoch's rows; None where its time was up before its end.
+    def _epoch(self, learner: Learner, epoch: int) -> float | None:
+        """The mean loss over an epoch's rows; None where the time was up before its end.
 
         Raises ArithmeticError when the loss is not finite.
         """
-        plan = self._plan(context)
-        schedule = self.learning_rate or Warmup(Cosine(self.optimizer.usual_learning_rate))
-        scaling, first_size = BATCH_SCALING[self.batch_scaling], self.batch_size.at(0.0)
-        total, seen, shares = torch.zeros((), device=batches.device), 0, plan.share[1]
-        for progress, num_rows, rows in spread.planned(plan, epoch, batches):
-            # Ranks must not ask one another at every batch: those ask before each epoch.
-            if parallel.world_size() == 1 and not _goes_on(context, progress):
-                return None
-            most = math.ceil(num_rows / shares)
-            largest = math.ceil(most / batches.num_parts(most))
-            for part in batches.take(rows, most, progress):
-                total += at_once.learn(spread, part, num_rows / shares, largest)
-            spread.step(
-                schedule.at(progress) * (self.batch_size.at(progress) / first_size) ** scaling
-            )
-            seen += len(rows)
-        total_loss, num_rows = spread.over_ranks(total, seen)
-        mean_loss = total_loss / num_rows
-        if not math.isfinite(mean_loss):
+        done = epoch / self.epochs
+        if not goes_on(learner.context, done):
+            return None
+        rank, _ = self.parallelism.share()
+        torch.manual_seed(epoch_seed(learner.context.seed, self.label, epoch, rank))
+        learner.spread.module.train()
+        learner.begin_epoch(done)
+        learner.averaging.begin_epoch(epoch, self.epochs)
+        mean_loss = learner.learn(epoch, self._rates())
+        if mean_loss is not None and not math.isfinite(mean_loss):
             raise ArithmeticError(
                 f"the loss of step {self.label!r} is {mean_loss} at epoch {epoch + 1}: it diverged"
             )
+        learner.spread.gather()
         return mean_loss
+
+    def _rates(self) -> Callable[[float], float]:
+        """The learning rate, as a function of the share of the training that is done."""
+        schedule = self.learning_rate or Warmup(Cosine(self.optimizer.usual_learning_rate))
+        scaling, first_size = BATCH_SCALING[self.batch_scaling], self.batch_size.at(0.0)
+        return lambda done: schedule.at(done) * (self.batch_size.at(done) / first_size) ** scaling
 
     def _outputs(self, model: nn.Module, inputs: Tensor) -> Outputs:
         """The outputs for inputs (rows, *input shape), as fp32."""
@@ -254,7 +254,7 @@ class Train(Step):
 
     def _batches(self, model: Network, context: Context) -> Batches:
         info = context.data.info
-        inputs = Inputs(info, model.spec.model.scaling(info))
+        inputs = Inputs(info, model.spec.model)
         changes = self._augmentations(), self._mixup()
         batches = Batches(context.data, inputs, *changes, context.device)
         if self.teacher:
@@ -293,8 +293,3 @@ class Train(Step):
         if reason:
             context.notes.append(f"step {self.label!r} is not compiled: {reason}")
         return called
-
-
-def _goes_on(context: Context, done: float) -> bool:
-    """Tell whether a training goes on, on every rank alike, of which this share is done."""
-    return context.goes_on is None or parallel.agree(context.goes_on(done))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import cache
+from collections.abc import Callable, Iterable
+from functools import cache, partial
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from automl.models.deployed import Deployed, predict
 from automl.models.family import Network
 from automl.runtimes.by_ending import answers_of
 
+Answers: TypeAlias = NDArray[np.float32]
 FLOATS_TOLERANCE, INTEGERS_TOLERANCE = 0.001, 0.1
 """The most that an output may differ from the network's, in standard deviations of the outputs:
 of a file that computes with floats, and of one that computes with integers."""
@@ -26,10 +28,10 @@ of a file that computes with floats, and of one that computes with integers."""
 
 def formats_of(chosen: Chosen, names: Iterable[str]) -> Made:
     """The files of these formats. Raises UserError where one cannot be, or answers otherwise."""
-    every = Made()
+    every, expected = Made(), _expected_once(chosen)
     for name in names:
         try:
-            every = every.with_more(_checked(FORMATS[name].make(chosen), chosen))
+            every = every.with_more(_checked(FORMATS[name].make(chosen), chosen, expected))
         except Rejected as reason:
             raise UserError(
                 f"--format {name}: {chosen.name} {reason}; nothing was written"
@@ -43,44 +45,49 @@ def in_formats(network: Network, data: Data) -> Make:
     It raises Rejected where the network cannot be written so, or the file answers otherwise.
     """
     chosen = Chosen("", b"", network.cpu(), data, "")
+    expected = _expected_once(chosen)
 
     @cache
     def make(format: str) -> bytes:
-        (file,) = _checked(FORMATS[format].make(chosen), chosen).files.values()
+        (file,) = _checked(FORMATS[format].make(chosen), chosen, expected).files.values()
         return file
 
     return make
 
 
-def _checked(made: Made, chosen: Chosen) -> Made:
-    """The files that were made, with a note of how far their answers are from the network's.
+def _checked(made: Made, chosen: Chosen, expected: Callable[[], Answers]) -> Made:
+    """The files that were made, with a note of how far their answers are from those expected.
 
     Raises Rejected where they differ too much.
     """
     run = {name: answers for name in made.files if (answers := answers_of(name))}
     if not run:
         return made
-    expected = expected_answers(chosen.network, chosen.data)
     tolerance = INTEGERS_TOLERANCE if made.has_integers else FLOATS_TOLERANCE
     for name, answers in run.items():
         try:
             given = answers(made.files[name], chosen.data.validation.inputs)
         except Exception as error:
             raise Rejected(f"gives a {name} that does not run: {described(error)}") from error
-        said = agreement(given, expected, tolerance, bool(chosen.data.info.classes))
+        said = agreement(given, expected(), tolerance, bool(chosen.data.info.classes))
         made = made.with_more(Made(notes=(f"{name} {said}",)))
     return made
 
 
-def expected_answers(network: Network, data: Data) -> NDArray[np.float32]:
+def _expected_once(chosen: Chosen) -> Callable[[], Answers]:
+    """A function that asks a network for its answers when they are first wanted."""
+    return cache(partial(expected_answers, chosen.network, chosen.data))
+
+
+def expected_answers(network: Network, data: Data) -> Answers:
     """A network's answers (rows, outputs) to all validation rows."""
     answers = predict(Deployed(network, data.info), torch.from_numpy(data.validation.inputs))
     return np.asarray(answers.numpy(), np.float32)
 
 
 def agreement(
-    answers: NDArray[np.float32],
-    expected: NDArray[np.float32],
+    answers: Answers,
+    expected: Answers,
     tolerance: float,
     is_classification: bool,
 ) -> str:

@@ -43,6 +43,8 @@ RESULTS = Path(__file__).parent / "results" / "tables.json"
 COMMAND = [sys.executable, "-c", "from automl.cli.app import main; main()"]
 MOST_ROWS = 8000
 TRIALS = 12
+SAID = 4000
+"""The characters that are shown of what a command said before it failed."""
 PACKAGES = ("scikit-learn", "torch", "optuna")
 
 
@@ -163,9 +165,11 @@ def ours(parts: Parts, trials: int) -> dict[str, Any]:
         parts.test.to_csv(folder / "test.csv", index=False)
 
         def automl(*arguments: str) -> Any:
-            done = subprocess.run(
-                [*COMMAND, *arguments, "--json"], cwd=folder, check=True, stdout=subprocess.PIPE
-            )
+            command = [*COMMAND, *arguments, "--json"]
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+            if done.returncode:
+                said = f"{done.stdout[-SAID:]}\n{done.stderr[-SAID:]}"
+                raise RuntimeError(f"automl {arguments[0]} exited with {done.returncode}: {said}")
             return json.loads(done.stdout)
 
         task = "regression" if parts.is_regression else "classification"

@@ -22,6 +22,7 @@ from automl.models.convnet import ConvNet
 from automl.models.convnet1d import ConvNet1d
 from automl.models.family import untrained
 from automl.models.imported import Imported
+from automl.models.linear import Linear
 from automl.models.mlp import MLP
 from automl.models.mobilenet import MobileNet, MobileNetStage
 from automl.models.resnet import ResNet, ResNetStage
@@ -35,6 +36,7 @@ from automl.training.loop import Train
 from automl.training.losses import Loss
 from automl.training.optimizers import Optimizer
 
+DIABETES = Sklearn("diabetes")
 ONCE = Train(epochs=1)
 AGAIN = Train(label="again", epochs=1)
 UNAWARE = Train(epochs=0)
@@ -138,6 +140,24 @@ def plain():
 
 def odd():
     return Odd()
+
+
+@pytest.mark.parametrize(
+    ("family", "step", "is_rejected"),
+    [
+        (Linear(), Prune(0.5), True),
+        (Linear(), Factorize(energy=0.9), True),
+        (Linear(), Quantize(bits=8), False),
+        (MLP(()), Prune(0.5), True),
+        (MLP((16,)), Prune(0.5), False),
+        (MLP((16,)), Factorize(energy=0.9), False),
+        (Imported(nn.Flatten), Prune(0.5), False),
+    ],
+    ids=str,
+)
+def test_a_step_with_nothing_to_do_is_known_before(family, step, is_rejected):
+    config = TrialConfig(DIABETES, family, (ONCE, step))
+    assert bound(config, load(DIABETES).info, 300).is_rejected == is_rejected
 
 
 SAMPLED = {digits: (0, 1, 4, 5), series: (2, 6), tabular: (11, 2)}

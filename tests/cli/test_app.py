@@ -5,7 +5,7 @@ import sys
 from importlib.metadata import version
 
 import pytest
-from helpers.command import automl, refused
+from helpers.command import refused
 
 GOOD = """
 from automl import Sklearn
@@ -116,11 +116,9 @@ def test_a_folder_that_was_deleted(tmp_path):
 
 
 @pytest.mark.parametrize("command", ["search", "check"])
-def test_a_home_that_cannot_be_written(command, tmp_path):
+def test_a_home_that_cannot_be_written(command, here, tmp_path):
     (tmp_path / "file").write_text("")
-    refused(
-        automl(command, "digits", "--home", "file/home", cwd=tmp_path), "cannot write to the home"
-    )
+    refused(here(command, "digits", "--home", "file/home"), "cannot write to the home")
 
 
 @pytest.mark.parametrize(

@@ -86,10 +86,10 @@ def test_a_tiny_trial_trains_its_teachers_for_one_epoch_too(tmp_path, monkeypatc
     assert seen == [(step, 1, 1) for step in steps]
 
 
-def test_a_tiny_trial_tells_what_became_of_each_layer(tmp_path):
+def test_a_tiny_trial_tells_what_became_of_each_layer(here, tmp_path):
     (tmp_path / "telling.py").write_text(TELLING)
     first = "telling left 80 % of the weights as they were: lstm.weight, 80 % (LSTM)"
-    done = automl("check", "telling.py", "--run", "--json", cwd=tmp_path)
+    done = here("check", "telling.py", "--run", "--json")
     assert done.stderr.endswith(
         "the tiny trial gave no model: rejected did not shrink: 2995 bytes, its parent has 2995\n"
     )
@@ -97,12 +97,12 @@ def test_a_tiny_trial_tells_what_became_of_each_layer(tmp_path):
     assert told["notes"] == [first]
     assert [own["tensor"] for own in told["layers"]["tensors"]] == ["lstm.weight", "head.weight"]
     assert [data["num_rows"] for data in told["data"]] == [1797]
-    text = automl("check", "telling.py", "--run", cwd=tmp_path).stdout
+    text = here("check", "telling.py", "--run").stdout
     assert text.startswith("data: Sklearn()\nrows: 1,797, each an image of 8 x 8 pixels")
     assert "target: 10 classes (classification), 0 (178), 1 (182)," in text
     assert f"note: {first}\n" in text
     assert re.search(r"head.weight +1000 +20 % +8 bits *\n", text)
-    assert "note" not in automl("check", "telling.py", cwd=tmp_path).stdout
+    assert "note" not in here("check", "telling.py").stdout
 
 
 def test_check_tells_of_every_parameter(tmp_path):
@@ -112,10 +112,10 @@ def test_check_tells_of_every_parameter(tmp_path):
     assert report["trial"] == "complete"
 
 
-def test_a_tiny_trial_that_gives_no_model_is_told_by_the_exit_code(tmp_path):
+def test_a_tiny_trial_that_gives_no_model_is_told_by_the_exit_code(here, tmp_path):
     (tmp_path / "refused.py").write_text(REFUSING)
-    done = automl("check", "refused.py", "--run", cwd=tmp_path)
+    done = here("check", "refused.py", "--run")
     assert done.returncode == 1
     assert "trial: rejected never good enough\n" in done.stdout
     assert done.stderr.endswith("the tiny trial gave no model: rejected never good enough\n")
-    assert automl("check", "refused.py", cwd=tmp_path).returncode == 0
+    assert here("check", "refused.py").returncode == 0

@@ -3,10 +3,10 @@
 from helpers.command import automl, object_of, refused
 
 
-def test_sync_says_that_nothing_is_left(searched, tmp_path):
+def test_sync_says_that_nothing_is_left(searched, here, tmp_path):
     at = ("digits", "--home", searched.home.path)
     assert automl("sync", *at, cwd=tmp_path).stdout == "MLflow has all of digits\n"
-    synced = object_of(automl("sync", *at, "--json", cwd=tmp_path))
+    synced = object_of(here("sync", *at, "--json"))
     assert synced == {"search": "digits", "delivered": True}
-    away = automl("sync", *at, "--tracking-uri", "http://127.0.0.1:1", cwd=tmp_path)
+    away = here("sync", *at, "--tracking-uri", "http://127.0.0.1:1")
     refused(away, "no MLflow server answers at --tracking-uri http://127.0.0.1:1")

@@ -6,23 +6,23 @@ import pytest
 from helpers.command import automl, object_of, refused
 
 
-def test_the_front_as_object_table_csv_and_page(searched, tmp_path):
+def test_the_front_as_object_table_csv_and_page(searched, here, tmp_path):
     at = ("--home", searched.home.path)
     front = object_of(automl("front", "digits", "--json", *at, cwd=tmp_path))
     assert front == searched.summary().as_json()
     assert front["objectives"] == {"accuracy": "max", "size_bytes": "min", "latency_ms": "min"}
     assert sum(front["trials"].values()) == len(searched.study.records())
-    table = automl("front", "digits", *at, cwd=tmp_path).stdout
+    table = here("front", "digits", *at).stdout
     assert all(member["trial_id"] in table for member in front["front"])
     assert "●" in table and "automl export digits" in table
-    lines = automl("front", "digits", "--csv", *at, cwd=tmp_path).stdout.splitlines()
+    lines = here("front", "digits", "--csv", *at).stdout.splitlines()
     assert len(lines) == 1 + len(front["front"])
-    automl("front", "digits", "--html", "page.html", *at, cwd=tmp_path)
+    here("front", "digits", "--html", "page.html", *at)
     assert "Plotly.newPlot" in (tmp_path / "page.html").read_text()
 
 
-def test_the_front_on_test_rows(searched, tmp_path):
-    done = automl("front", "digits", "--test", "--json", "--home", searched.home.path, cwd=tmp_path)
+def test_the_front_on_test_rows(searched, here):
+    done = here("front", "digits", "--test", "--json", "--home", searched.home.path)
     for member in object_of(done)["front"]:
         assert member["test"]["test"]["size_bytes"] == member["measurement"]["size_bytes"]
         # Two samples of 359 rows each: more apart than this they would not be of one model.
@@ -30,13 +30,13 @@ def test_the_front_on_test_rows(searched, tmp_path):
         assert member["test"]["test"]["accuracy"] == pytest.approx(validation, abs=0.15)
 
 
-def test_list_and_status(searched, tmp_path):
+def test_list_and_status(searched, here):
     at = ("--json", "--home", searched.home.path)
-    row = object_of(automl("status", "digits", *at, cwd=tmp_path))
-    [listed] = object_of(automl("list", *at, cwd=tmp_path))["searches"]
+    row = object_of(here("status", "digits", *at))
+    [listed] = object_of(here("list", *at))["searches"]
     assert listed.items() < row.items()
     assert (row["state"], row["unfinished"]) == ("finished", 0)
-    stopped = object_of(automl("stop", "digits", *at, cwd=tmp_path))
+    stopped = object_of(here("stop", "digits", *at))
     assert stopped == {"search": "digits", "stopping": False}
 
 

@@ -40,13 +40,13 @@ def test_predictions_are_printed_written_or_one_object(folder, tmp_path):
     )
 
 
-def test_notes_go_to_standard_error_and_a_written_object_has_no_predictions(folder, tmp_path):
+def test_notes_go_to_standard_error_and_a_written_object_has_no_predictions(folder, here, tmp_path):
     (tmp_path / "rows.csv").write_text("width,colour,age\n1,pink,2\n")
     command = ("predict", folder / "out", "rows.csv", "--out", "a.jsonl")
-    assert "note: column 'colour' holds no known" in automl(*command, cwd=tmp_path).stderr
+    assert "note: column 'colour' holds no known" in here(*command).stderr
     (line,) = (tmp_path / "a.jsonl").read_text().splitlines()
     assert set(json.loads(line)) == {"row", "prediction"}
-    told = object_of(automl(*command, "--json", cwd=tmp_path))
+    told = object_of(here(*command, "--json"))
     assert (told["out"], told["num_rows"], len(told["notes"])) == ("a.jsonl", 1, 1)
 
 

@@ -31,18 +31,18 @@ def test_an_exported_model_runs_with_onnxruntime_alone(searched, tmp_path):
     subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
 
 
-def test_the_knee_and_what_is_preferred_are_exported(searched, tmp_path):
+def test_the_knee_and_what_is_preferred_are_exported(searched, here):
     at = ("--out", "out", "--json", "--home", searched.home.path)
     prefer = ("--prefer", "accuracy within 100%, size_bytes")
-    smallest = object_of(automl("export", "digits", *prefer, *at, cwd=tmp_path))
+    smallest = object_of(here("export", "digits", *prefer, *at))
     members = {record.trial_id: record.values for record in searched.members()}
     least = min(values["size_bytes"] for values in members.values())
     assert members[smallest["trial_id"]]["size_bytes"] == least
-    assert object_of(automl("export", "digits", "--knee", *at, cwd=tmp_path))["trial_id"] in members
+    assert object_of(here("export", "digits", "--knee", *at))["trial_id"] in members
 
 
-def test_one_file_is_measured(searched, tmp_path):
-    automl("export", "digits", "--out", "out", "--home", searched.home.path, cwd=tmp_path)
+def test_one_file_is_measured(searched, here, tmp_path):
+    here("export", "digits", "--out", "out", "--home", searched.home.path)
     timed = object_of(automl("measure", "out/model.onnx", "--json", cwd=tmp_path))
     [figures] = timed["files"]
     assert figures["size_bytes"] == (tmp_path / "out/model.onnx").stat().st_size

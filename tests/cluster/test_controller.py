@@ -1,9 +1,11 @@
 """Searches through a real Ray, with spaces made for one behaviour each."""
 
 import time
+from functools import partial
 
 import pytest
 from helpers.trials import drive
+from helpers.undelivered import undelivered
 
 from automl.engine import api
 from automl.engine.statuses import state
@@ -87,26 +89,44 @@ class Recorder(Watch):
 
 @pytest.fixture
 def search(ray_session, tmp_path):
-    def search(text, **options):
-        path = tmp_path / "mine.py"
-        path.write_text(IMPORTS + text)
-        options = {"refit_minutes": 0, **options}
-        return api.search(path, home=tmp_path / "home", **options)
-
-    return search
+    return partial(searched_in, tmp_path)
 
 
-def test_two_trials_that_start_together_train_their_prefix_once(search):
+def searched_in(folder, text, **options):
+    path = folder / "mine.py"
+    path.write_text(IMPORTS + text)
+    with undelivered():
+        return api.search(path, home=folder / "home", **{"refit_minutes": 0, **options})
+
+
+@pytest.fixture(scope="module")
+def two_trials(ray_session, tmp_path_factory):
+    """A search of two trials with a prefix in common, and the reports that were seen."""
     recorder = Recorder()
-    found = search(SHARED_PREFIX, trials=2, sampler="random", watch=recorder)
+    options = {"trials": 2, "sampler": "random", "watch": recorder}
+    return searched_in(tmp_path_factory.mktemp("two"), SHARED_PREFIX, **options), recorder.reports
+
+
+def test_two_trials_that_start_together_train_their_prefix_once(two_trials):
+    found, reports = two_trials
     results = [record.result for record in found.study.records()]
     assert [result.status for result in results] == ["complete", "complete"]
     assert sorted(result.reused_steps for result in results) == [0, 1]
-    assert [epoch for _, epoch in recorder.reports] == list(range(1, 16))
+    assert [epoch for _, epoch in reports] == list(range(1, 16))
+
+
+def test_trials_through_ray_give_identical_weights(two_trials, store):
+    found, _ = two_trials
+    theirs = Store(found.home.store)
+    for record in found.study.records():
+        assert (record.result.status, record.result.reason) == ("complete", "")
+        _, alone = drive(found.config(record), store)
+        for name in ("weights.safetensors", "model.onnx"):
+            assert theirs.read(record.result.key, name) == store.read(alone.key, name)
 
 
 def test_a_failing_trial_does_not_end_the_search(search):
-    found = search(FAILING, trials=4, sampler="random")
+    found = search(FAILING, trials=4, sampler="random", concurrency=1)
     reasons = {
         (r.params["recipe.train.learning_rate.value"], r.params["recipe.fussy"]): r.result
         for r in found.study.records()
@@ -116,16 +136,6 @@ def test_a_failing_trial_does_not_end_the_search(search):
     assert reasons["0.01", "Fussy"].reason == "RuntimeError: not in the mood"
     assert "diverged" in reasons["1e+18", "None"].reason
     assert "diverged" in reasons["1e+18", "Fussy"].reason
-
-
-def test_a_trial_through_ray_gives_identical_weights(search, store):
-    found = search(SHARED_PREFIX.replace("OneOf(None, Quantize())", "Quantize()"), trials=1)
-    (record,) = found.study.records()
-    assert (record.result.status, record.result.reason) == ("complete", "")
-    _, alone = drive(found.config(record), store)
-    theirs = Store(found.home.store)
-    for name in ("weights.safetensors", "model.onnx"):
-        assert theirs.read(record.result.key, name) == store.read(alone.key, name)
 
 
 def test_trials_that_are_too_long_for_the_time_are_shortened(search):
@@ -150,10 +160,10 @@ def test_trials_that_fall_behind_are_paused_and_at_the_end_stopped(search):
     text = SHARED_PREFIX.replace("MLP((32,))", "MLP((Int(8, 64),))").replace(
         "epochs=15", "epochs=6"
     )
-    found = search(text, trials=16, sampler="random", watch=recorder)
+    found = search(text, trials=10, sampler="random", watch=recorder)
     results = {record.id: record.result for record in found.study.records()}
     stopped = [number for number, result in results.items() if result.status == "stopped"]
-    assert len(results) == 16 and stopped
+    assert len(results) == 10 and stopped
     reached = {number: max(e for n, e in recorder.reports if n == number) for number in stopped}
     assert set(reached.values()) == {2}
     assert {results[number].reason for number in stopped} == {

@@ -4,6 +4,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from helpers.undelivered import undelivered
 
 from automl.config import choices, import_choices
 from automl.engine import api
@@ -51,9 +52,9 @@ def test_a_trial_over_two_workers_is_compressed_exported_and_measured(ray_sessio
         "recipe.quantize": "Quantize",
         "recipe.quantize.bits": "8",
     }
-    found = api.search(
-        "digits", trials=1, refit_minutes=0, workers_per_trial=2, sets=sets, home=tmp_path
-    )
+    options = {"trials": 1, "refit_minutes": 0, "workers_per_trial": 2, "sets": sets}
+    with undelivered():
+        found = api.search("digits", home=tmp_path, **options)
     (record,) = found.study.records()
     config = found.config(record)
     assert config.recipe[0].parallelism.num_workers == 2
@@ -109,9 +110,9 @@ def test_a_recipe_that_diverges_on_the_workers_fails_with_its_reason(ray_session
         "recipe.train.optimizer": "Nesterov",
         "recipe.shrink": "None",
     }
-    found = api.search(
-        "digits", trials=1, refit_minutes=0, workers_per_trial=2, sets=sets, home=tmp_path
-    )
+    options = {"trials": 1, "refit_minutes": 0, "workers_per_trial": 2, "sets": sets}
+    with undelivered():
+        found = api.search("digits", home=tmp_path, **options)
     (record,) = found.study.records()
     assert record.result.status == "failed"
     assert record.result.reason.startswith("ArithmeticError: the loss of step 'train' is")

@@ -13,6 +13,7 @@ import ray
 import yaml
 from helpers.deployed_files import DEPLOY
 from helpers.raylets import free_port
+from helpers.undelivered import undelivered
 
 from automl.engine import api
 
@@ -27,8 +28,10 @@ pytestmark = pytest.mark.skipif(
 def ask(ray_session, tmp_path_factory):
     """Ask a Prometheus that scrapes this machine's Ray, in which a search has run."""
     folder, port = tmp_path_factory.mktemp("prometheus"), free_port()
-    sets = {"recipe.train.epochs": "1", "recipe.fine_tune.epochs": "1"}
-    api.search("digits", trials=2, refit_minutes=0, sets=sets, name="watched", home=folder / "home")
+    sets = {"model": "MLP", "recipe.train.epochs": "1", "recipe.fine_tune.epochs": "1"}
+    options = {"trials": 2, "refit_minutes": 0, "sets": sets, "name": "watched"}
+    with undelivered():
+        api.search("digits", home=folder / "home", **options)
     config = yaml.safe_load((OBSERVE / "prometheus.yaml").read_text())
     config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     node = f"127.0.0.1:{ray.nodes()[0]['MetricsExportPort']}"

@@ -2,7 +2,9 @@
 
 import mlflow
 import pytest
+from helpers.undelivered import undelivered
 
+from automl.cluster import session
 from automl.engine import api
 from automl.engine.watch import Watch
 from automl.errors import UserError
@@ -28,6 +30,13 @@ class Notes(Watch):
         self.notes = notes
 
 
+@pytest.fixture(scope="module")
+def cluster():
+    """One Ray for the searches of this file, which take seconds to start one each."""
+    with session.connected(None):
+        yield
+
+
 @pytest.fixture
 def space(tmp_path):
     path = tmp_path / "own.py"
@@ -35,12 +44,13 @@ def space(tmp_path):
     return path
 
 
-def test_a_resumed_search_ends_at_the_first_model_that_meets_its_goal(space, tmp_path):
+def test_a_resumed_search_ends_at_the_first_model_that_meets_its_goal(cluster, space, tmp_path):
     watch, home = Notes(), tmp_path / "home"
-    begun = api.search(space, trials=1, until=UNTIL, concurrency=1, home=home, watch=watch)
-    assert len(begun.study.records()) == 1, "the reference itself is too large"
-    assert "no model meets" in watch.notes[-1]
-    found = api.resume("own", trials=12, home=home, watch=watch)
+    with undelivered():
+        begun = api.search(space, trials=1, until=UNTIL, concurrency=1, home=home, watch=watch)
+        assert len(begun.study.records()) == 1, "the reference itself is too large"
+        assert "no model meets" in watch.notes[-1]
+        found = api.resume("own", trials=12, home=home, watch=watch)
     records = found.study.records()
     assert records[0].params["model.widths.0"] == 64, "the reference is trained first"
     met = records[-1]
@@ -78,7 +88,7 @@ def test_a_goal_that_cannot_be_is_told_before_anything_runs(until, sentence, spa
     assert not (tmp_path / "home" / "own").exists()
 
 
-def test_a_search_on_two_runtimes_measures_resumes_and_exports_on_both(space, tmp_path):
+def test_a_search_on_two_runtimes_measures_resumes_and_exports_on_both(cluster, space, tmp_path):
     home, other = tmp_path / "home", "onnxruntime-1x8/latency_ms"
     begun = {"trials": 1, "concurrency": 1, "refit_minutes": 0, "home": home}
     wanted = ("onnxruntime", "onnxruntime:batch=8")

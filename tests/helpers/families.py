@@ -9,6 +9,7 @@ from automl.data.sklearn import Sklearn
 from automl.data.text import Text
 from automl.models.convnet import ConvNet
 from automl.models.convnet1d import ConvNet1d
+from automl.models.ensemble_mlp import EnsembleMLP
 from automl.models.family import Network, Spec
 from automl.models.gated_convnet import GatedConvNet, GatedStage
 from automl.models.linear import Linear
@@ -29,6 +30,7 @@ ENCODER = Transformer((TransformerLayer(heads=4, hidden=32),))
 SMALL = [
     (Linear(), IMAGE),
     (MLP((16,)), IMAGE),
+    (EnsembleMLP((16,), 2), IMAGE),
     (ConvNet((16, 16)), IMAGE),
     (ResNet((ResNetStage(16), ResNetStage(24))), IMAGE),
     (MobileNet((MobileNetStage(16), MobileNetStage(24))), IMAGE),

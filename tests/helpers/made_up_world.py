@@ -19,6 +19,8 @@ SPACE = space_file.load(space_file.find("digits").read_text())
 
 
 class Bound:
+    is_rejected = False
+
     def __init__(self, config):
         self.size_bytes, self.macs = 1000, 1000
         self.steps = {step.label: 10**10 * getattr(step, "epochs", 0) for step in config.recipe}

@@ -4,7 +4,9 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from onnx import TensorProto, helper, numpy_helper, save
 
 from automl.errors import UserError
 from automl.export import onnx
@@ -41,6 +43,17 @@ def test_a_call_has_as_many_rows_as_wanted(paths):
 def test_threads_are_those_of_the_runtime(paths):
     timed = file_times(Wanted((paths[0],), OnnxRuntime(threads=2)))
     assert timed.runtime.threads == 2 and timed.files[0].latency_ms > 0
+
+
+def test_a_text_has_ids_that_every_vocabulary_has(tmp_path):
+    path = tmp_path / "text.onnx"
+    taken = helper.make_tensor_value_info("ids", TensorProto.INT64, ["batch", 8])
+    given = helper.make_tensor_value_info("answer", TensorProto.FLOAT, ["batch", 8])
+    vocabulary = numpy_helper.from_array(np.zeros(2, np.float32), "vocabulary")
+    node = helper.make_node("Gather", ["vocabulary", "ids"], ["answer"])
+    graph = helper.make_graph([node], "text", [taken], [given], [vocabulary])
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), path)
+    assert file_times(Wanted((path,))).files[0].latency_ms > 0
 
 
 def test_times_come_back_from_json_as_they_were(paths):

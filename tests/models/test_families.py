@@ -21,6 +21,7 @@ from automl.models.building_blocks import ACTIVATIONS, NORMALISATIONS
 from automl.models.convnet import ConvNet
 from automl.models.convnet1d import ConvNet1d
 from automl.models.deployed import Deployed, predict
+from automl.models.ensemble_mlp import EnsembleMLP
 from automl.models.family import Network, count_parameters
 from automl.models.gated_convnet import GatedConvNet, GatedStage
 from automl.models.linear import Linear
@@ -34,6 +35,7 @@ from automl.training.loop import Train
 
 ODD = [
     (MLP((6, 5), normalisation="none"), IMAGE),
+    (EnsembleMLP((6, 5), 3, "silu"), IMAGE),
     (ResNet((ResNetStage(8, 2), ResNetStage(8, 2, inner=(4, 6)), ResNetStage(3))), IMAGE),
     (MobileNet((MobileNetStage(8, 2), MobileNetStage(8, 2, 1)), 5, "silu", "none"), IMAGE),
     (GatedConvNet((GatedStage(8, 2), GatedStage(8, 2, 1)), 3, "relu", "none"), IMAGE),
@@ -42,6 +44,7 @@ ODD = [
 ]
 IN_FLOAT = [
     (Linear(), IMAGE),
+    (EnsembleMLP((16,)), IMAGE),
     (ResNet((ResNetStage(16), ResNetStage(24)), 3, "hardswish", "group"), IMAGE),
     (MobileNet((MobileNetStage(16), MobileNetStage(24))), IMAGE),
     (GatedConvNet((GatedStage(16), GatedStage(24))), IMAGE),

@@ -45,6 +45,8 @@ space = Space(TrialConfig(Sklearn("digits"), MLP((Int(8, 64),)), recipe), ("accu
 class Bound:
     """Nothing is known before."""
 
+    is_rejected = False
+
     def __init__(self, config):
         self.size_bytes = self.macs = 0
         self.steps = {}

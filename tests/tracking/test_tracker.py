@@ -229,13 +229,13 @@ def server(database, tmp_path):
 def test_a_server_that_is_killed_and_comes_back_gets_everything_once(study, server, seconds):
     tracker = acted.tracker(study, server.uri)
     tracker.opened()
-    acted.act(tracker, range(20), pause=0.02)
+    acted.act(tracker, range(10), pause=0.04)
     server.kill()
-    acted.act(tracker, range(20, 40), pause=seconds / 20 / acted.EPOCHS)
+    acted.act(tracker, range(10, 20), pause=seconds / 10 / acted.EPOCHS)
     server.start()
-    acted.act(tracker, range(40, 50), pause=0.02)
+    acted.act(tracker, range(20, 25), pause=0.02)
     assert tracker.close("FINISHED") == ""
-    acted.check_nothing_is_lost(study, server.uri, 50)
+    acted.check_nothing_is_lost(study, server.uri, 25)
     client = connect(server.uri)
     assert set(client.get_registered_model("digits").aliases) >= {"knee", "smallest"}
 

@@ -261,7 +261,7 @@ def test_a_teacher_sees_rows_scaled_as_it_was_trained(augmentations, mixup, cont
     """A teacher answers the rows as they are mixed."""
     data = context.data
     teacher = untrained(Imported(seeded, mean=(3.0,), std=(2.0,)), data.info)
-    batches = Batches(data, Inputs(data.info, data.info.inputs), augmentations, mixup, "cpu")
+    batches = Batches(data, Inputs(data.info, MLP()), augmentations, mixup, "cpu")
     batches.learn_from(teacher)
     rows = torch.arange(50)
     (part,) = batches.take(rows, len(rows))

@@ -182,38 +182,47 @@ def test_another_error_is_as_it_was(context, monkeypatch):
         trained(context, Cramped())
 
 
-def rank(index, folder, most):
-    """One of two ranks, of which the second has less memory."""
+ROWS_OF_THE_SECOND = (10, 0)
+
+
+def rank(index, folder):
+    """One of two ranks, of which the second has memory for fewer rows, or for none."""
     torch.set_num_threads(1)
     ranks = dist.FileStore(f"{folder}/ranks", 2)
     dist.init_process_group("gloo", store=ranks, rank=index, world_size=2)
-    context = Context(load(DIGITS), 0, "cpu", None, Checkpoints(Store(folder), "step"))
-    family = Cramped(learning=most if index else 4096, norms=True)
-    try:
-        found = trained(context, family, parallelism=DataParallel(2), epochs=1)
-    except torch.OutOfMemoryError:
-        found = {}
-    torch.save((found, context.notes, largest(learning=True)), f"{folder}/{index}")
+    for most in ROWS_OF_THE_SECOND:
+        context = Context(load(DIGITS), 0, "cpu", None, Checkpoints(Store(folder), f"{most}"))
+        family = Cramped(learning=most if index else 4096, norms=True)
+        try:
+            found = trained(context, family, parallelism=DataParallel(2), epochs=1)
+        except torch.OutOfMemoryError:
+            found = {}
+        torch.save((found, context.notes), f"{folder}/{most}-{index}")
     # One that leaves while the other still talks to it would abort that.
     dist.barrier()
     dist.destroy_process_group()
 
 
-def on_two_ranks(most):
+@pytest.fixture(scope="module")
+def on_two_ranks():
+    """The weights and the notes of both ranks, by the rows that the second has memory for."""
     with tempfile.TemporaryDirectory() as folder:
-        mp.spawn(rank, (folder, most), nprocs=2)
-        return [torch.load(f"{folder}/{index}", weights_only=False) for index in range(2)]
+        mp.spawn(rank, (folder,), nprocs=2)
+        return {
+            most: [torch.load(f"{folder}/{most}-{i}", weights_only=False) for i in range(2)]
+            for most in ROWS_OF_THE_SECOND
+        }
 
 
-def test_ranks_agree_on_the_parts_before_they_begin():
-    (first, notes, _), (second, *_) = on_two_ranks(10)
+def test_ranks_agree_on_the_parts_before_they_begin(on_two_ranks):
+    (first, notes), (second, _) = on_two_ranks[10]
     assert "learned from at most 8 rows at once" in notes[0]
     assert first
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_ranks_end_together_where_one_has_no_memory():
-    assert [found for found, *_ in on_two_ranks(0)] == [{}, {}]
+def test_ranks_end_together_where_one_has_no_memory(on_two_ranks):
+    assert [found for found, _ in on_two_ranks[0]] == [{}, {}]
 
 
 def test_a_plain_training_makes_no_note(context, build):

@@ -15,8 +15,8 @@ WEIGHT_OF_MANY = 13
 
 
 def screen(settings: Settings, front: Sequence[TrialRecord]) -> Callable[[Bound], bool]:
-    """A function that tells whether a trial of some lower bounds is of no use, were it perfect in
-    all else: the best that each metric can be, and no time at all."""
+    """A function that tells whether a trial of some lower bounds is of no use: surely rejected, or
+    beaten were it perfect in all else: the best that each metric can be, and no time at all."""
     best = {name: metric.perfect for name, metric in quality.METRICS.items()}
     wanted = (*settings.objectives, *(limit.figure for limit in settings.limits))
     perfect = {**dict.fromkeys(wanted, 0.0), **best}
@@ -29,6 +29,8 @@ def screen(settings: Settings, front: Sequence[TrialRecord]) -> Callable[[Bound]
     ]
 
     def refuses(bound: Bound) -> bool:
+        if bound.is_rejected:
+            return True
         reached = {**perfect, "size_bytes": bound.size_bytes}
         if not conditions.satisfies(reached, limits):
             return True

@@ -23,6 +23,7 @@ sizes = st.integers(1, 9).map(lambda kilobytes: 1000 * kilobytes)
 class Bound:
     size_bytes: int
     macs: int = 0
+    is_rejected: bool = False
 
 
 def record(accuracy, size_bytes, number=0):
@@ -47,6 +48,7 @@ def test_nothing_that_is_refused_could_have_joined(front, least, accuracy, size_
 
 def test_hopeless_candidates_are_screened():
     small = replace(SETTINGS, constraints=("size_bytes<=2000", "accuracy>=0.9"))
+    assert screen(small, [])(Bound(1, is_rejected=True))
     assert screen(small, [])(Bound(2001)) and not screen(small, [])(Bound(2000))
     assert screen(SETTINGS, [record(1.0, 3000)])(Bound(3000))
     assert not screen(SETTINGS, [record(1.0, 3000)])(Bound(2999))

@@ -7,12 +7,12 @@ import inspect
 import json
 import pkgutil
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 from automl.errors import UserError, words
 
@@ -120,16 +120,32 @@ def kind(value: Config) -> type[Config]:
     return lineage[-2]
 
 
-def parts(value: Any) -> Iterator[Config]:
+_FIELD_NAMES: WeakKeyDictionary[type[Config], tuple[str, ...]] = WeakKeyDictionary()
+
+
+def field_names(value: Config) -> tuple[str, ...]:
+    """The names of a config's fields; a search asks for those of hundreds for each trial."""
+    names = _FIELD_NAMES.get(type(value))
+    if names is None:
+        names = tuple(field.name for field in fields(value))  # type: ignore[arg-type]
+        _FIELD_NAMES[type(value)] = names
+    return names
+
+
+def parts(value: Any) -> list[Config]:
     """Every config in a value, the outer ones first."""
-    if isinstance(value, Config):
-        yield value
-        value = tuple(getattr(value, f.name) for f in fields(value))  # type: ignore[arg-type]
-    if isinstance(value, dict):
-        value = tuple(value.values())
-    if isinstance(value, tuple):
-        for item in value:
-            yield from parts(item)
+    found: list[Config] = []
+    ahead = [value]
+    while ahead:
+        part = ahead.pop()
+        if isinstance(part, Config):
+            found.append(part)
+            ahead += [getattr(part, name) for name in reversed(field_names(part))]
+        elif isinstance(part, dict):
+            ahead += reversed(part.values())
+        elif isinstance(part, tuple):
+            ahead += reversed(part)
+    return found
 
 
 _DECORATED: WeakSet[type[Config]] = WeakSet()
@@ -141,7 +157,7 @@ def locate(value: K, folders: Sequence[Path]) -> K:
     That is the first folder that holds the path; where none does, the first of all.
     """
     found: dict[str, Any] = {}
-    for name in [f.name for f in fields(value)] if folders else ():  # type: ignore[arg-type]
+    for name in field_names(value) if folders else ():
         own = new = getattr(value, name)
         if isinstance(own, Config):
             new = locate(own, folders)
@@ -165,7 +181,8 @@ def exchanged(value: K, old: Config, new: Config) -> K:
             return tuple(map(other, own))
         return exchanged(own, old, new) if isinstance(own, Config) else own
 
-    return replace(value, **{f.name: other(getattr(value, f.name)) for f in fields(value)})  # type: ignore[arg-type, type-var]
+    named = {name: other(getattr(value, name)) for name in field_names(value)}
+    return replace(value, **named)  # type: ignore[type-var]
 
 
 def changed(value: K, /, **changes: object) -> K:
@@ -184,9 +201,13 @@ def encode(value: Any) -> Any:
     A dict with a key of that name is {"type": "dict", "items": {...}}.
     """
     if isinstance(value, Config):
-        own = {f.name: getattr(value, f.name) for f in fields(value)}  # type: ignore[arg-type]
-        said = {n: v for n, v in own.items() if (n, v) not in value.later_fields.items()}
-        return {"type": type(value).__name__, **{name: encode(v) for name, v in said.items()}}
+        data: dict[str, object] = {"type": type(value).__name__}
+        later = value.later_fields
+        for name in field_names(value):
+            own = getattr(value, name)
+            if name not in later or own != later[name]:
+                data[name] = encode(own)
+        return data
     if isinstance(value, tuple | list):
         return [encode(item) for item in value]
     if isinstance(value, dict):

@@ -35,7 +35,7 @@ def check(config: Config) -> None:
     Each field is held against its annotation; then each config is asked by `check_ranges` whether
     its values fit together. No field is a domain any more.
     """
-    found = list(parts(config))
+    found = parts(config)
     for part in found:
         _check_fields(part)
     for part in found:

@@ -19,6 +19,7 @@ from automl.compression.plain_weights import plain
 from automl.compression.quantization_grid import LIMITS, TERNARY
 from automl.compression.quantized_layers import DYNAMIC, Learned, coded
 from automl.compression.rounded_network import finished, learned
+from automl.config import canonical
 from automl.data.dataset import DatasetInfo
 from automl.errors import Rejected, UserError
 from automl.models.family import (
@@ -40,9 +41,14 @@ AWARE_EPOCHS = 5
 """Epochs of quantization-aware training where weights or activations have less than 4 bits."""
 CODED_BYTES = 180
 """What a layer takes in a file beside its weights' codes, more than one of fp32: at least."""
+RATE, RATE_OF_FEW_BITS = 1e-3, 1e-2
+"""Peak learning rates of that training. Codes of few bits are far from each other: few weights
+would come to the next one in so few steps."""
+FEW_BITS = 2
+"""The most bits at which weights are chosen and learned so."""
 
 
-COMPENSATED = {"nearest": 0, None: 2, "gptq": 7}
+COMPENSATED = {"nearest": 0, None: FEW_BITS, "gptq": 7}
 """The most bits of layers whose codes are chosen by what layers give, for each `rounding`."""
 
 
@@ -81,6 +87,12 @@ class Quantize(Step):
     rounding: Literal["nearest", "gptq"] | None = None
     remakes_layers: ClassVar[bool] = True
     later_fields: ClassVar[Mapping[str, object]] = {"loss": None, "rounding": "nearest"}
+
+    def fingerprint(self) -> str:
+        """The text of the step, with the usual training where that follows."""
+        usual = self.aware_training()
+        is_usual = self.training is None and usual.epochs > 0
+        return canonical(replace(self, training=usual) if is_usual else self)
 
     @property
     def teacher(self) -> str | Sibling:
@@ -211,8 +223,10 @@ class Quantize(Step):
 
     def aware_training(self) -> Train:
         """The training that follows the calibration; of no epochs where none does."""
-        fine = min(self._fewest_bits(), self.activation_bits or 8) >= 4 and self.loss is None
-        short = Train(AdamW(weight_decay=0.0), Warmup(Cosine(1e-3)), epochs=AWARE_EPOCHS)
+        fewest = self._fewest_bits()
+        fine = min(fewest, self.activation_bits or 8) >= 4 and self.loss is None
+        rate = RATE_OF_FEW_BITS if fewest <= FEW_BITS else RATE
+        short = Train(AdamW(weight_decay=0.0), Warmup(Cosine(rate)), epochs=AWARE_EPOCHS)
         usual = replace(short, epochs=0) if fine else short
         training = self.training or usual
         return replace(training, label=self.label, loss=self.loss or training.loss)

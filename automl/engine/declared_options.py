@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from typing import ParamSpec, TypeVar, get_type_hints
 
 from automl.errors import UserError
@@ -59,10 +60,18 @@ class Declared:
 def options_of(*classes: type) -> Iterator[Declared]:
     """The options that dataclasses declare, each field annotated with a `Shown`."""
     for cls in classes:
-        hints, plain = get_type_hints(cls, include_extras=True), get_type_hints(cls)
-        for f in fields(cls):
-            (shown,) = (part for part in hints[f.name].__metadata__ if isinstance(part, Shown))
-            yield Declared(f.name, plain[f.name], f.default, shown)
+        yield from _options(cls)
+
+
+@cache
+def _options(cls: type) -> tuple[Declared, ...]:
+    """The options of one class: every command's are asked for whenever one is run."""
+    hints, plain = get_type_hints(cls, include_extras=True), get_type_hints(cls)
+    found = []
+    for f in fields(cls):
+        (shown,) = (part for part in hints[f.name].__metadata__ if isinstance(part, Shown))
+        found.append(Declared(f.name, plain[f.name], f.default, shown))
+    return tuple(found)
 
 
 def checked(cls: type[T], values: Mapping[str, object]) -> T:

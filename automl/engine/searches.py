@@ -18,9 +18,9 @@ from automl.quality import METRICS
 from automl.space.sampling import WHOLE, rebuild
 from automl.space.space import TrialConfig
 from automl.study import glance, run_lock, selection
+from automl.study.layout import EarlierVersion
 from automl.study.overview import Overview, member
 from automl.study.record import TrialRecord
-from automl.study.study import EarlierVersion, Study
 from automl.study.summary import Member, SearchSummary
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from automl.engine.export_dir import Exported
     from automl.engine.export_figures import TestFigures
     from automl.explain.findings import Explanation
+    from automl.study.study import Study
     from automl.tracking.registry import Shipped
 
 
@@ -218,6 +219,8 @@ class Search:
 
 def open_study(home: Home, name: str) -> Study:
     """A search by its name. Raises UserError when the home has none of that name."""
+    from automl.study.study import Study
+
     study = Study(_folder(home, name))
     _know_metrics(study)
     return study
@@ -254,6 +257,8 @@ def _know_metrics(study: Overview) -> None:
 
 def open_studies(home: Home) -> Iterator[Study]:
     """Open the searches of a home, but for those of an earlier version."""
+    from automl.study.study import Study
+
     for name in home.studies():
         with contextlib.suppress(EarlierVersion):
             yield Study(home.study(name))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from automl.engine import searches
 from automl.home import Home
 from automl.study import run_lock
+from automl.study.layout import EarlierVersion
 from automl.study.overview import Overview
-from automl.study.study import EarlierVersion
 
 COLUMNS = (
     "search",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from automl.errors import UserError
 from automl.space import space_file
 from automl.space.space import Space
 from automl.study.overview import Overview
-from automl.study.study import Study
+
+if TYPE_CHECKING:
+    from automl.study.study import Study
 
 
 def study_space(study: Overview) -> Space:

@@ -55,11 +55,11 @@ class Measurement(Config):
     @property
     def figures(self) -> dict[str, float]:
         """All figures by name, the metrics among them."""
-        later = {name: getattr(self, name) for name in LATER_FIGURES}
+        later = {n: value for n in LATER_FIGURES if (value := getattr(self, n)) is not None}
         return {
             **self.quality,
             "size_bytes": self.size_bytes,
-            **{name: value for name, value in later.items() if value is not None},
+            **later,
             "latency_ms": self.latency_ms,
             "load_ms": self.load_ms,
             **self.further,

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from automl.data.arrays import MAX_ANSWERED, answered_at_once
@@ -27,8 +26,19 @@ from automl.runtimes.providers import (
 )
 from automl.space.runtime import Call, Loaded, Runtime, by_name
 
-VERSION: str = onnxruntime.__version__
-Session: TypeAlias = onnxruntime.InferenceSession
+if TYPE_CHECKING:
+    # Looks at searches know their runtimes by name, and need no onnxruntime.
+    import onnxruntime
+
+Session: TypeAlias = "onnxruntime.InferenceSession"
+
+
+def version() -> str:
+    """The version of onnxruntime."""
+    import onnxruntime
+
+    number: str = onnxruntime.__version__
+    return number
 
 
 @dataclass(frozen=True)
@@ -80,8 +90,16 @@ def row_shape(loaded: Session) -> tuple[int, ...]:
 
 def session(file: bytes | Path, provider: str = CPU, threads: int = 1) -> Session:
     """Load a file from its bytes or its path. Raises what onnxruntime raises."""
+    return _loaded(file, _options(threads), provider, threads)
+
+
+def _loaded(
+    file: bytes | Path, options: onnxruntime.SessionOptions, provider: str, threads: int
+) -> Session:
+    import onnxruntime
+
     model = file if isinstance(file, bytes) else str(file)
-    return Session(model, _options(threads), providers=set_up(provider, threads))
+    return onnxruntime.InferenceSession(model, options, providers=set_up(provider, threads))
 
 
 @dataclass(frozen=True)
@@ -144,6 +162,8 @@ def nodes_by_provider(
 
 
 def _options(threads: int = 1) -> onnxruntime.SessionOptions:
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3
@@ -155,7 +175,7 @@ def optimised(file: bytes) -> bytes:
     options = _options()
     with tempfile.TemporaryDirectory() as folder:
         options.optimized_model_filepath = f"{folder}/optimised.onnx"
-        Session(file, options, providers=set_up(CPU, 1))
+        _loaded(file, options, CPU, 1)
         return Path(options.optimized_model_filepath).read_bytes()
 
 

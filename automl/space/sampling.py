@@ -6,11 +6,11 @@ import json
 import random
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, cast
 
-from automl.config import Config, changed, choice, decode, kind, locate
+from automl.config import Config, changed, choice, decode, field_names, kind, locate
 from automl.errors import UserError, unknown
 from automl.recipe import Step, check_labels
 from automl.space.domains import (
@@ -156,11 +156,11 @@ class SpaceWalk:
 
     def _config(self, value: C, path: str) -> C:
         drawn = {}
-        for f in fields(value):  # type: ignore[arg-type]
-            before = getattr(value, f.name)
-            after = self._value(before, f"{path}.{f.name}")
+        for name in field_names(value):
+            before = getattr(value, name)
+            after = self._value(before, f"{path}.{name}")
             if after is not before:
-                drawn[f.name] = after
+                drawn[name] = after
         return changed(value, **drawn) if drawn else value
 
     def _steps(self, item: object) -> Iterator[Step]:

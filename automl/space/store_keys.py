@@ -23,9 +23,9 @@ def prefix_keys(config: TrialConfig, space_source: str = "") -> list[str]:
     keys: list[str] = []
     recipe: list[str] = []
     contents = {"dataset": config.dataset.fingerprint(), "model": config.model.fingerprint()}
-    used = list(parts((config.dataset, config.model)))
+    used = parts((config.dataset, config.model))
     for step in config.recipe or ((),):
-        new = list(parts(step))
+        new = parts(step)
         recipe += [part.fingerprint() for part in new]
         used += new
         text = canonical(

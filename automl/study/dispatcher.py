@@ -28,10 +28,6 @@ from automl.study.under_way import Plan, UnderWay
 from automl.trial.result import TrialResult
 from automl.trial.time_limit import TIME_UP
 
-LEAST_WAITING = 4
-"""The proposals that may wait for what others make, where there are no more slots than that: else
-one for each slot, as all may be freed at once."""
-
 
 @dataclass(frozen=True)
 class DispatcherOptions:
@@ -85,7 +81,7 @@ class Dispatcher:
             self.under_way.keys,
             bound_of,
             warm_start.kept(study, space),
-            ProposerOptions(options.reuse, options.slots),
+            ProposerOptions(options.reuse, options.slots, self.making.leaves_out),
             options.faults,
         )
         self.num_started = self.num_handouts = 0
@@ -182,7 +178,7 @@ class Dispatcher:
             if not self.making.has_any(holder.keys):
                 return self._start(holder)
             self.making.wait(holder)
-            if len(self.making.waiting) < max(LEAST_WAITING, self.options.slots):
+            if not (self.making.is_full() and (holder.is_last_resort or self.making.few_slots)):
                 self.slots.give()
         return None
 
@@ -199,7 +195,10 @@ class Dispatcher:
         self.num_started += 1
         self.under_way.plans[record.id] = Plan(candidate.config, proposal.keys)
         self.writing(self.study.start, record)
-        return self._begin(record)
+        self._begin(record)
+        if not self.making.few_slots:
+            self.slots.fill(self.under_way.num_taken())
+        return record
 
     def _hand_out(self, trial: TrialId) -> TrialRecord:
         """Hand out a trial that was started before."""
@@ -251,8 +250,10 @@ class Dispatcher:
 
     def _propose(self) -> Future[Proposal | None] | None:
         """Have the next trial drawn; None when there are enough."""
-        num_drawn = self.num_started + len(self.making.waiting) + self.slots.num_drawing
-        if num_drawn >= self.options.max_trials:
+        num_drawing, making = self.slots.num_drawing, self.making
+        if self.num_started + len(making.waiting) + num_drawing >= self.options.max_trials:
+            return None
+        if num_drawing and not making.few_slots and making.is_full(num_drawing):
             return None
         return self.drawing(self.proposer.propose, self.slots.num_departures)
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from bisect import bisect
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import compress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from automl import conditions, noise, pareto, quality
 from automl.study.reference import ReferenceFigures
 
 if TYPE_CHECKING:
     from automl.study.record import Settings, TrialRecord
+
+REFITS = 1 << 40
+"""A number that no trial reaches: refits stand behind all trials."""
 
 
 class Front:
@@ -34,56 +37,70 @@ class Front:
         self.limits = conditions.limits(self.conditions, self.reference.figures)
         self._complete: list[TrialRecord] = []
         goals = [pareto.DIRECTIONS[name] for name in self.objectives]
-        self._signs = np.array([1.0 if goal == "max" else -1.0 for goal in goals])
-        self._unbeaten: tuple[TrialRecord, ...] = ()
-        self._points = np.empty((0, len(goals)))
-        """The objectives of the unbeaten, more is better."""
-        self._members: list[TrialRecord] | None = []
-        self._hypervolume: float | None = 0.0
-        for record in records:
-            self.add(record)
+        self._signs = np.array([[1.0 if goal == "max" else -1.0] for goal in goals])
+        self._leave()
+        self._take([*records])
 
     def add(self, record: TrialRecord) -> None:
         """Take in a trial that ended."""
-        has_changed = self.reference.learn(record)
+        self._take([record])
+
+    def _take(self, records: Sequence[TrialRecord]) -> None:
+        """Take in trials that ended: many at once in far less time than one by one."""
+        changed = [self.reference.learn(record) for record in records]
+        complete = [record for record in records if record.is_complete]
         if self.is_relative:
-            self._complete += [record] * record.is_complete
-            if has_changed:
-                self._judge_anew()
-                return
-        self._enter(record)
+            self._complete += complete
+            if any(changed):
+                # Every trial is held against the reference as it is now.
+                self.limits = conditions.limits(self.conditions, self.reference.figures)
+                self._leave()
+                complete = self._complete
+        if self.limits:
+            complete = [r for r in complete if conditions.satisfies(r.values, self.limits)]
+        self._enter(complete)
 
-    def _judge_anew(self) -> None:
-        """Hold every trial against the reference as it is now."""
-        self.limits = conditions.limits(self.conditions, self.reference.figures)
-        self._unbeaten, self._members, self._hypervolume = (), [], 0.0
-        self._points = self._points[:0]
-        for record in self._complete:
-            self._enter(record)
+    def _leave(self) -> None:
+        """Have the front empty."""
+        self._unbeaten: tuple[TrialRecord, ...] = ()
+        self._contest = self._contest_of(())
+        """That of the unbeaten."""
+        self._members: list[TrialRecord] | None = []
+        self._hypervolume: float | None = 0.0
 
-    def _enter(self, record: TrialRecord) -> None:
-        if not record.is_complete or not conditions.satisfies(record.values, self.limits):
+    def _enter(self, records: Sequence[TrialRecord]) -> None:
+        """Let in what none beats, in the place of what it beats."""
+        if not self._unbeaten:
+            contest = self._contest_of(records)
+            best = contest.unbeaten()
+            self._become([records[place] for place in best], contest.at(best))
             return
-        point = self._signs * [record.values[name] for name in self.objectives]
-        covering = np.all(self._points >= point, axis=1).nonzero()[0]
-        if any(self._beats(self._unbeaten[place], record) for place in covering):
-            return
-        stays = np.ones(len(self._unbeaten), bool)
-        for place in np.all(self._points <= point, axis=1).nonzero()[0]:
-            stays[place] = not self._beats(record, self._unbeaten[place])
-        kept = [*compress(self._unbeaten, stays)]
-        place = bisect(kept, record.id, key=lambda member: member.id)
-        self._unbeaten = (*kept[:place], record, *kept[place:])
-        self._points = np.insert(self._points[stays], place, point, axis=0)
+        for record in records:
+            one = self._contest_of([record])
+            if not self._contest.beats(one).any():
+                stays = np.logical_not(one.beats(self._contest))
+                kept = [*compress(self._unbeaten, stays), record]
+                self._become(kept, self._contest.at(stays).and_those(one))
+
+    def _become(self, unbeaten: Sequence[TrialRecord], contest: Contest) -> None:
+        """Have others be the unbeaten, in any order."""
+        by_id = contest.order.argsort()
+        self._unbeaten = tuple(unbeaten[place] for place in by_id)
+        self._contest = contest.at(by_id)
         self._members = self._hypervolume = None
 
-    def _beats(self, a: TrialRecord, b: TrialRecord) -> bool:
-        """Tell whether a, which is nowhere worse than b, takes b's place."""
-        differing = {name for name in self.objectives if a.values[name] != b.values[name]}
-        if not differing:
-            return a.id < b.id
+    def _contest_of(self, records: Sequence[TrialRecord]) -> Contest:
+        names, shape = self.objectives, (len(self.objectives), len(records))
+        figures = [record.values for record in records]
+        errors = [record.uncertainty for record in records]
         # Between twins that differ in times alone, noise would choose another each time.
-        return not differing <= {*a.uncertainty, *b.uncertainty} - quality.METRICS.keys()
+        certain = [[n in quality.METRICS or n not in own for own in errors] for n in names]
+        points = np.array([[own[n] for own in figures] for n in names], float)
+        return Contest(
+            self._signs * points.reshape(shape),
+            np.array(certain, bool).reshape(shape),
+            np.array([r.id.number + REFITS * r.id.is_refit for r in records], np.int64),
+        )
 
     @property
     def unbeaten(self) -> tuple[TrialRecord, ...]:
@@ -109,3 +126,54 @@ class Front:
             values = [member.values for member in self.members]
             self._hypervolume = pareto.hypervolume(values, self.axes)
         return self._hypervolume
+
+
+class Contest(NamedTuple):
+    """Trials as the front compares them, and whom each beats.
+
+    `points` are their objectives (objectives, trials), more is better; those that `decide` are no
+    uncertain times; `order` is that of the ids.
+    """
+
+    points: NDArray[np.float64]
+    decide: NDArray[np.bool_]
+    order: NDArray[np.int64]
+
+    def at(self, places: NDArray[np.int64] | NDArray[np.bool_]) -> Contest:
+        """The trials at some places."""
+        return Contest(self.points[:, places], self.decide[:, places], self.order[places])
+
+    def and_those(self, others: Contest) -> Contest:
+        """The trials of both, these first."""
+        points = np.concatenate((self.points, others.points), 1)
+        decide = np.concatenate((self.decide, others.decide), 1)
+        return Contest(points, decide, np.concatenate((self.order, others.order)))
+
+    def beats(self, others: Contest) -> NDArray[np.bool_]:
+        """A mask of the pairs whose first takes the other's place; one side is a single trial.
+
+        The first is nowhere worse, and better in what decides, or equal and older.
+        """
+        covers: NDArray[np.bool_] = np.all(self.points >= others.points, axis=0)
+        if not covers.any():
+            return covers
+        differs = self.points != others.points
+        is_better = (differs & self.decide & others.decide).any(0)
+        is_older = np.logical_not(differs.any(0)) & (self.order < others.order)
+        beats: NDArray[np.bool_] = np.logical_and(covers, is_better | is_older)
+        return beats
+
+    def unbeaten(self) -> NDArray[np.int64]:
+        """The places of the trials that none of the others beats."""
+        if len(self.order) < 2:
+            return np.arange(len(self.order))
+        ranks = [1.0 + np.unique(own, return_inverse=True)[1] for own in self.points]
+        # By this order nothing is beaten by what comes later, and much by what comes first.
+        places = np.lexsort((self.order, -np.prod(ranks, axis=0)))
+        rest, found = self.at(places), []
+        while len(places):
+            found.append(places[0])
+            left = np.logical_not(rest.at(np.arange(1)).beats(rest))
+            left[0] = False
+            places, rest = places[left], rest.at(left)
+        return np.array(found, np.int64)

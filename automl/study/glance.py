@@ -10,23 +10,25 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from automl.config import decode
 from automl.measure.measurement import Measurement
-from automl.space.domains import Params
+from automl.space.domains import Params, ParamValue
 from automl.study import stored_record
-from automl.study.optuna_patches import JournalEntry, journal_entry
+from automl.study.layout import DATABASE, JOURNAL, settings_of
 from automl.study.overview import Overview
 from automl.study.record import TrialRecord
-from automl.study.storage import DATABASE, JOURNAL
 from automl.study.stored_record import Json
-from automl.study.study import Study, settings_of
 from automl.study.trial_id import TrialId
 from automl.trial.result import TrialResult
+
+if TYPE_CHECKING:
+    from automl.study.optuna_patches import JournalEntry
 
 KEPT = "glance.json"
 """The file beside the journal."""
@@ -34,13 +36,17 @@ KEEP_FROM_BYTES = 1_000_000
 """So much of a journal is read in little time: only of more the file is written anew."""
 SHOWN = ("status", "reason", "parent_quality", "seconds", "waited_seconds", "shortened")
 """The parts of a result, beside its measurement, that are kept where they are not empty."""
-FORM = [1, *SHOWN, *(own.name for own in fields(Measurement))]
+FORM = [2, *SHOWN, *(own.name for own in fields(Measurement))]
 """The form of what is kept; a file of another form is not read."""
 
 
 def of(folder: Path) -> Overview:
     """An overview of the search of a folder, in as little time as can be."""
-    return Study(folder) if (folder / DATABASE).exists() else Glance(folder)
+    if not (folder / DATABASE).exists():
+        return Glance(folder)
+    from automl.study.study import Study
+
+    return Study(folder)
 
 
 def keep(folder: Path) -> None:
@@ -64,9 +70,12 @@ class Glance(Overview):
             journal.seek(self._kept.num_bytes)
             written = journal.read()
         new = written[: written.rfind(b"\n") + 1]  # Half a line may be in the making.
-        for line in new.splitlines():
-            self._take(journal_entry(line))
-        self._kept.num_bytes += len(new)
+        if new:
+            from automl.study.optuna_patches import journal_entry
+
+            for line in new.splitlines():
+                self._take(journal_entry(line))
+            self._kept.num_bytes += len(new)
         self.settings = settings_of(self._kept.attributes, self.name)
         if len(new) > KEEP_FROM_BYTES:
             _write(folder, self._kept)
@@ -85,28 +94,51 @@ class Glance(Overview):
 
     @cached_property
     def _records(self) -> list[TrialRecord]:
-        return [_record(number, *trial) for number, trial in enumerate(self._kept.trials)]
+        return [_record(n, Trial(*kept)) for n, kept in enumerate(self._kept.trials)]
 
     def _take(self, entry: JournalEntry) -> None:
         """Take in an attribute of the study, a new trial, or a trial's course."""
         if entry.params is not None:
             if not self._kept.trials:
                 settings_of(self._kept.attributes, self.name)  # Another version's are not read.
-            self._kept.trials.append(Trial(entry.params))
+            self._kept.trials.append(Trial(json.dumps(entry.params)))
             drawing = entry.attributes[stored_record.DRAWING]
             self._kept.num_screened += len(drawing["screened"])
         elif entry.trial is None:
             self._kept.attributes.update(entry.attributes)
         elif result := entry.attributes.get(stored_record.COURSE, {}).get(stored_record.RESULT):
             params, *_ = self._kept.trials[entry.trial]
-            self._kept.trials[entry.trial] = Trial(params, _shown(decode(result)))
+            self._kept.trials[entry.trial] = _ended(params, decode(result))
 
 
 class Trial(NamedTuple):
-    """The parameters of a trial, and the figures that are kept of its end; None before that."""
+    """The parameters of a trial, as the text of their JSON, and what is kept of its end: None
+    before that, and the values of its measurement, if it has one."""
 
-    params: Params
+    params: str
     shown: Json | None = None
+    measured: Sequence[object] | None = None
+
+
+class ReadParams(Mapping[str, ParamValue]):
+    """Parameters that are read from their text when someone asks: of few trials someone does."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __getitem__(self, path: str) -> ParamValue:
+        return self._known[path]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    @cached_property
+    def _known(self) -> Params:
+        known: Params = json.loads(self._text)
+        return known
 
 
 @dataclass
@@ -139,16 +171,16 @@ def _write(folder: Path, kept: Kept) -> None:
         new.replace(folder / KEPT)
 
 
-def _shown(result: TrialResult) -> dict[str, object]:
-    """The figures of a trial that ended, as they are kept."""
+def _ended(params: str, result: TrialResult) -> Trial:
+    """A trial that ended, as it is kept."""
     shown = {name: value for name in SHOWN if (value := getattr(result, name))}
     measured = result.measurement
-    return shown if measured is None else {**shown, "measurement": vars(measured)}
+    return Trial(params, shown, None if measured is None else [*vars(measured).values()])
 
 
-def _record(number: int, params: Params, shown: Json | None) -> TrialRecord:
-    if shown is None:
-        return TrialRecord(TrialId(number), params, {})
-    measured = shown.get("measurement")
-    known = {**shown, "measurement": None if measured is None else Measurement(**measured)}
-    return TrialRecord(TrialId(number), params, {}, result=TrialResult(**known))
+def _record(number: int, trial: Trial) -> TrialRecord:
+    own, params = TrialId(number), ReadParams(trial.params)
+    if trial.shown is None:
+        return TrialRecord(own, params, {})
+    measured = None if trial.measured is None else Measurement(*trial.measured)  # type: ignore[arg-type]
+    return TrialRecord(own, params, {}, result=TrialResult(**trial.shown, measurement=measured))

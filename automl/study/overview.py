@@ -127,5 +127,5 @@ class Overview(ABC):
 def member(record: TrialRecord) -> Member:
     ended = record.result
     assert ended is not None
-    known = record.params, record.values, ended.seconds, ended.shortened, record.uncertainty
+    known = dict(record.params), record.values, ended.seconds, ended.shortened, record.uncertainty
     return Member(record.trial_id, *known)

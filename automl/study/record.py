@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import ClassVar
-
-from optuna.distributions import BaseDistribution
+from typing import TYPE_CHECKING, ClassVar
 
 from automl import conditions
 from automl.conditions import Condition, Limit
@@ -21,6 +19,9 @@ from automl.space.runtime import Runtime
 from automl.study.rung_state import RungState
 from automl.study.trial_id import TrialId
 from automl.trial.result import TrialResult
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,12 @@ class ReferenceFigures:
     def learn(self, record: TrialRecord) -> bool:
         """Take in a trial that ended; True when a figure has changed."""
         reached = record.result.parent_quality if record.result else {}
+        if not reached:
+            return False
         rising = {name: value for name, value in reached.items() if self._is_better(name, value)}
         self.figures |= rising
         was_trained = self.is_trained
-        self.is_trained = was_trained or bool(reached and self._is_of_reference(record))
+        self.is_trained = was_trained or self._is_of_reference(record)
         return bool(rising) or self.is_trained != was_trained
 
     def _is_better(self, name: str, value: float) -> bool:

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from automl.errors import UserError
-from automl.study import storage
 
 
 @contextmanager
@@ -22,6 +21,8 @@ def hold(folder: Path) -> Iterator[None]:
 
     Raises UserError when another run holds it.
     """
+    from automl.study.storage import mend
+
     with (folder / "lock").open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -33,7 +34,7 @@ def hold(folder: Path) -> Iterator[None]:
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
-        storage.mend(folder)
+        mend(folder)
         yield
 
 

@@ -19,12 +19,12 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
 from automl.errors import UserError
+from automl.study.layout import DATABASE, JOURNAL
 from automl.study.optuna_patches import share_distributions
 
 share_distributions()
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
-JOURNAL, DATABASE = "journal.log", "database.json"
 CONSTRAINTS = "constraints"
 """Optuna's attribute of a trial for how far it is beyond each constraint; none is above 0."""
 HELD = ("params", "distributions", "user_attrs")

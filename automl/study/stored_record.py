@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from optuna.trial import FrozenTrial
 from pydantic import TypeAdapter
 
 from automl.config import decode, encode
@@ -13,23 +13,37 @@ from automl.space.domains import Params
 from automl.study.record import Course, Drawing, TrialRecord
 from automl.study.trial_id import Kind, TrialId
 
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
 DRAWING, COURSE, RESULT = "drawing", "course", "result"
 """The attributes of a trial: its draw, and its course with, in the same write, its result."""
 REFIT = "refit-"
 """The beginning of the names of a study's attributes that hold refits; a number follows."""
 Json: TypeAlias = Mapping[str, Any]  # type: ignore[explicit-any]
 """An object in JSON."""
-DRAWINGS, COURSES = TypeAdapter(Drawing), TypeAdapter(Course)
+
+
+@cache
+def drawings() -> TypeAdapter[Drawing]:
+    """The reader and writer of draws; it takes time to be made."""
+    return TypeAdapter(Drawing)
+
+
+@cache
+def courses() -> TypeAdapter[Course]:
+    """The same of courses."""
+    return TypeAdapter(Course)
 
 
 def attributes(record: TrialRecord) -> dict[str, object]:
     """The attributes of a trial that starts."""
-    return {DRAWING: DRAWINGS.dump_python(record.drawing, mode="json"), COURSE: course(record)}
+    return {DRAWING: drawings().dump_python(record.drawing, mode="json"), COURSE: course(record)}
 
 
 def course(record: TrialRecord) -> dict[str, object]:
     """The part of a trial that changes after its start, as one attribute."""
-    kept: dict[str, object] = COURSES.dump_python(record.course, mode="json")
+    kept: dict[str, object] = courses().dump_python(record.course, mode="json")
     if record.result is not None:
         kept[RESULT] = encode(record.result)
     return kept
@@ -43,8 +57,8 @@ def read(trial: FrozenTrial) -> TrialRecord:
         id=TrialId(trial.number),
         params=trial.params,
         distributions=trial.distributions,
-        drawing=DRAWINGS.validate_python(stored[DRAWING]),
-        course=COURSES.validate_python(stored[COURSE]),
+        drawing=drawings().validate_python(stored[DRAWING]),
+        course=courses().validate_python(stored[COURSE]),
         result=result,
         config=result.config if result else "",
         ended=0.0 if ended is None else ended.timestamp(),

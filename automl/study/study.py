@@ -12,29 +12,23 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from automl import pareto
-from automl.config import decode, encode
+from automl.config import encode
 from automl.errors import UserError
 from automl.measure.latency import Reference, references
 from automl.retry import patient
 from automl.space.runtime import ONNX, own_formats
 from automl.study import storage, stored_record
+from automl.study.layout import SCHEMA_VERSION, settings_of
 from automl.study.overview import Overview
 from automl.study.record import Settings, TrialRecord
-from automl.study.stored_record import Json
 from automl.trial.result import Status
 
-SCHEMA_VERSION = 2
-"""The layout of what is stored of a search; a search of another layout is refused."""
 STATES = {
     Status.COMPLETE: TrialState.COMPLETE,
     Status.STOPPED: TrialState.PRUNED,
     Status.REJECTED: TrialState.PRUNED,
     Status.FAILED: TrialState.FAIL,
 }
-
-
-class EarlierVersion(UserError):
-    """A search that an earlier version made."""
 
 
 class Study(Overview):
@@ -156,20 +150,6 @@ class Study(Overview):
     @patient(storage.is_passing)
     def set_attribute(self, name: str, value: object) -> None:
         self._study.set_user_attr(name, value)
-
-
-def settings_of(attributes: Json, name: str) -> Settings:
-    """The settings among a search's attributes.
-
-    Raises EarlierVersion when the search is stored as an earlier version did.
-    """
-    if attributes.get("schema_version") != SCHEMA_VERSION:
-        raise EarlierVersion(
-            f"search {name!r} was made by an earlier version of automl, which alone "
-            "can open it; start a new search, under another --name or in another --home"
-        )
-    settings: Settings = decode(attributes["settings"])
-    return settings
 
 
 def create(

@@ -24,10 +24,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+sys.path.append(str(Path(__file__).parent.parent))
+
 import numpy as np
 import onnx
 import torch
 from cells import CACHE, STORE, file_of, trial
+from helpers.stored_widths import bytes_over_bound
 from numpy.typing import NDArray
 
 from automl import quality
@@ -35,6 +38,7 @@ from automl.compression.binarize import Binarize
 from automl.compression.clip import Clip
 from automl.compression.factorize import Factorize
 from automl.compression.prune import Prune
+from automl.compression.quantization_grid import LIMITS
 from automl.compression.quantize import Quantize
 from automl.compression.remove_layers import RemoveLayers
 from automl.data import dataset
@@ -139,6 +143,7 @@ def main() -> None:
         one_bit = {"w1a8": Quantize(1)}
         others = ("MobileNet", "Transformer")
         keep("digits_drops_of_others", {name: drops(name, one_bit) for name in others})
+        keep("bytes_over_bound", {name: bytes_of_widths(name) for name in MODELS})
     if given.mnist:
         keep("mnist", list(large(mnist(given.mnist), MNIST_WIDTHS)))
     if given.fashion:
@@ -186,7 +191,13 @@ def summary(parts: Mapping[str, Any]) -> dict[str, Any]:
     if "older_runtime" in parts:
         found |= {f"older_runtime_{name}": value for name, value in parts["older_runtime"].items()}
     drops = parts.get("digits_drops", {})
-    return found | {f"digits_{name}_median_drop_points": drop for name, drop in drops.items()}
+    found |= {f"digits_{name}_median_drop_points": drop for name, drop in drops.items()}
+    for model, own in parts.get("digits_drops_of_others", {}).items():
+        found |= {f"digits_{model}_{name}_median_drop_points": own[name] for name in own}
+    if "bytes_over_bound" in parts:
+        shares = [share for own in parts["bytes_over_bound"].values() for share in own.values()]
+        found["worst_bytes_over_bound"] = max(shares)
+    return found
 
 
 def table() -> Iterator[dict[str, Any]]:
@@ -214,6 +225,17 @@ def drops(family: str, steps: dict[str, Step]) -> dict[str, float]:
             f"digits, five seeds, {family} {name}: {[round(loss, 2) for loss in losses]}",
             flush=True,
         )
+    return found
+
+
+def bytes_of_widths(model: str) -> dict[str, float]:
+    """The bytes of a model's file over the bound that its bits say, every weight at each width."""
+    parent, found = file_of(digits_of(model, ())), {}
+    for bits in LIMITS:
+        config = digits_of(model, (Quantize(bits, ends_bits=bits, training=Train(epochs=0)),))
+        file, own = file_of(config), network(trial(config).key)
+        found[f"{bits:g}"] = round(bytes_over_bound(file, parent, own), 3)
+    print("bytes over the bound", model, found, flush=True)
     return found
 
 

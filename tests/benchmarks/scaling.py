@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from scale import course, started
+from scale import Store, course, started
 
 from automl.engine import api
 from automl.measure.machine import machine
@@ -71,10 +71,10 @@ def played(workers: int, trials: int) -> dict[str, float]:
             yield seconds, report
             busy += seconds
 
-    stored: dict[str, bool] = {}
+    stored = Store()
     ended = 0
     with tempfile.TemporaryDirectory() as folder:
-        dispatcher = started(Path(folder) / "scaling", workers)
+        dispatcher = started(Path(folder) / "scaling", workers, stored)
         for event in simulate(dispatcher, counted, workers):
             ended += event.record is not None
             if ended == trials:

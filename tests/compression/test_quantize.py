@@ -3,6 +3,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 import torch
+from helpers.stored_widths import bytes_over_bound
 from helpers.trials import finish, load
 from onnx import load_from_string, numpy_helper
 
@@ -13,6 +14,7 @@ from automl.compression.quantization_grid import LIMITS, codes_of
 from automl.compression.quantize import AWARE_EPOCHS, Quantize
 from automl.compression.quantized_layers import Learned, coded
 from automl.compression.rounded_network import learned
+from automl.config import canonical
 from automl.data.sklearn import Sklearn
 from automl.errors import Rejected, UserError
 from automl.export import onnx
@@ -158,6 +160,22 @@ def test_quantization_aware_training_goes_on_where_it_was_killed(trained, contex
     assert all(torch.equal(resumed[name], whole[name]) for name in whole)
 
 
+def test_the_usual_training_is_part_of_what_a_step_stands_for(monkeypatch):
+    """So is its result not taken for that of another version's training."""
+    steps = Quantize(), Quantize(bits=2, training=SHORT), Quantize(bits=3), Quantize(bits=2)
+    before = [step.fingerprint() for step in steps]
+    assert before[:2] == [canonical(step) for step in steps[:2]]
+    monkeypatch.setattr("automl.compression.quantize.AWARE_EPOCHS", AWARE_EPOCHS + 1)
+    after = [step.fingerprint() for step in steps]
+    assert [one != other for one, other in zip(before, after)] == [False, False, True, True]
+
+
+@pytest.mark.parametrize(("bits", "most"), [(3, 1e-3), (2, 1e-2), (1.58, 1e-2), (1, 1e-2)])
+def test_few_bits_learn_at_a_greater_rate(bits, most):
+    rate = Quantize(bits=bits).aware_training().learning_rate
+    assert max(rate.at(step / 100) for step in range(100)) == pytest.approx(most)
+
+
 def test_a_network_teaches_the_one_with_fewer_bits(trained, context):
     """A loss asks for training at any width, whose teacher is the named step's network."""
     network, asked = trained(MLP((16,))), []
@@ -194,7 +212,8 @@ def test_what_a_block_and_its_shortcut_read_is_rounded_once(trained, context):
 
 
 @pytest.mark.parametrize("bits", LIMITS)
-def test_a_batch_norm_of_negative_weight_turns_codes_not_scales(bits, trained, context):
+def test_codes_turn_with_a_batch_norm_and_take_the_bytes_that_bits_say(bits, trained, context):
+    """A batch norm of negative weight turns codes, not scales."""
     network = trained(ConvNet((8, 8)))
     norm = network.body.block0.norm
     with torch.no_grad():
@@ -203,10 +222,12 @@ def test_a_batch_norm_of_negative_weight_turns_codes_not_scales(bits, trained, c
     quantized = finish(step.run(network, context))
     assert all((weight.scale > 0).all() for _, weight in layers(quantized))
     assert not [m for m in quantized.modules() if isinstance(m, torch.nn.BatchNorm2d)]
-    own = answers(quantized, context)
-    shipped = runtime.run(
-        runtime.session(onnx.export(quantized, context.data)), context.data.validation.inputs
+    file, parent = (onnx.export(one, context.data) for one in (quantized, network))
+    assert (
+        bytes_over_bound(file, parent, quantized) <= 1 < bytes_over_bound(parent, parent, quantized)
     )
+    own = answers(quantized, context)
+    shipped = runtime.run(runtime.session(file), context.data.validation.inputs)
     assert (own.argmax(1) == shipped.argmax(1)).mean() > 0.97
 
 

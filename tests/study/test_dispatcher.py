@@ -112,6 +112,25 @@ def test_many_slots_are_all_taken_though_proposals_wait(start):
             dispatcher.end(trial, TrialResult(Status.FAILED, reason="lost"))
 
 
+def test_many_slots_are_taken_by_what_need_not_wait(start):
+    """More than half of what is drawn would have to wait, and more than there are slots in all."""
+    text = TWO_PREFIXES.replace("OneOf(1, 2)", "Int(1, 45)").replace("OneOf", "Int, OneOf", 1)
+    dispatcher = start(text, "random", slots=40, max_live=40)
+    assert len(list(iter(dispatcher.next, None))) == 40
+    assert len(dispatcher.making.waiting) == 40
+
+
+def test_slots_that_nothing_can_take_are_tried_one_at_a_time(start):
+    dispatcher = start(TWO_PREFIXES, "random", slots=40, max_live=40)
+    for _ in range(5):
+        first, second = iter(dispatcher.next, None)
+        assert first.params["recipe.train.epochs"] != second.params["recipe.train.epochs"]
+        waiting = len(dispatcher.making.waiting)
+        dispatcher.end(first.id, TrialResult(Status.FAILED, reason="lost"))
+        dispatcher.end(second.id, TrialResult(Status.FAILED, reason="lost"))
+    assert waiting <= 42
+
+
 def test_a_cluster_that_grows_is_filled_and_one_that_shrinks_is_emptied(start):
     dispatcher = start(space_file.find("digits").read_text(), "random", slots=1, max_live=2)
     trials = [dispatcher.next().id, dispatcher.next().id]

@@ -9,10 +9,11 @@ from helpers.known_search import SETTINGS
 from helpers.small_study import complete, end, make_study
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
-from automl.study import glance, selection, storage
+from automl.study import glance, layout, selection, storage
 from automl.study.glance import Glance
+from automl.study.layout import EarlierVersion
 from automl.study.record import Drawing, TrialRecord
-from automl.study.study import EarlierVersion, Study
+from automl.study.study import Study
 from automl.study.trial_id import TrialId
 from automl.trial.result import Status, TrialResult, failed
 
@@ -59,7 +60,7 @@ def test_a_glance_tells_what_the_study_does(tmp_path):
 def test_a_look_goes_on_where_the_last_one_ended(tmp_path):
     study = make_study(tmp_path, complete(0.9, 1000), failed(ValueError("x")), None)
     same(study.folder)
-    journal = study.folder / storage.JOURNAL
+    journal = study.folder / layout.JOURNAL
     read = journal.read_bytes()
     screened = Drawing(screened=({"rate": 0.1}, {"rate": 0.2}))
     started = TrialRecord(TrialId(3), {"rate": 0.5, "kind": "b"}, DOMAINS, drawing=screened)
@@ -80,7 +81,7 @@ def test_a_look_goes_on_where_the_last_one_ended(tmp_path):
 
 def test_half_a_line_waits_until_it_is_whole(tmp_path):
     study = make_study(tmp_path, complete(0.9, 1000), None)
-    journal = study.folder / storage.JOURNAL
+    journal = study.folder / layout.JOURNAL
     before = journal.read_bytes()
     end(study, study.records()[1], complete(0.95, 2000))
     whole, after = told(study), journal.read_bytes()

@@ -2,9 +2,9 @@ from helpers.small_study import make_study
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from automl.study import stored_record
+from automl.study.layout import JOURNAL
 from automl.study.optuna_patches import JournalEntry, journal_entry
 from automl.study.record import TrialRecord
-from automl.study.storage import JOURNAL
 from automl.study.study import Study
 from automl.study.trial_id import TrialId
 

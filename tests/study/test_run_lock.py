@@ -9,8 +9,8 @@ from optuna.storages.journal import JournalFileSymlinkLock
 
 from automl.errors import UserError
 from automl.study import run_lock
+from automl.study.layout import JOURNAL
 from automl.study.record import TrialRecord
-from automl.study.storage import JOURNAL
 from automl.study.study import Study
 from automl.study.trial_id import TrialId
 

@@ -10,7 +10,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from automl.errors import UserError
-from automl.study import storage
+from automl.study import layout, storage
 from automl.study.record import TrialRecord
 from automl.study.study import Study, create
 from automl.study.trial_id import Kind, TrialId
@@ -41,7 +41,7 @@ def test_a_search_in_a_database_is_read_back(database, tmp_path):
     assert again.records()[1].course.seconds == 3.5
     assert [record.trial_id for record in again.refits()] == ["0000-refit"]
     assert again.summary().hypervolume > 0
-    assert not (tmp_path / "mine" / storage.JOURNAL).exists()
+    assert not (tmp_path / "mine" / layout.JOURNAL).exists()
     end(again, again.records()[1], complete(0.7, 100))
     assert study.records()[1].result == complete(0.7, 100)
 

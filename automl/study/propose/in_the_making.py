@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
 
-from automl.study.propose.proposer import Proposal
+from automl.study.propose.proposer import SLOTS_AT_EASE, Proposal
 from automl.study.trial_id import TrialId
+
+LEAST_WAITING = 4
+"""The proposals that may wait for what others make, where there are no more slots than that: else
+one for each slot, as all may be freed at once."""
 
 
 class InTheMaking:
@@ -17,10 +21,12 @@ class InTheMaking:
     With one slot nobody would: then nothing is noted. `is_stored(key)` says whether a prefix's
     artifact is there; it is asked when a trial begins, and whenever it comes to its next step.
     A proposal waits for one of its keys at a time: when that is made, the next is looked for.
+    Once as many wait as may, few slots stay free; many are tried one at a time, by draws that
+    leave out what would have to wait, too.
     """
 
     def __init__(self, is_stored: Callable[[str], bool], slots: int) -> None:
-        self.is_stored, self.is_shared = is_stored, slots > 1
+        self.is_stored, self.slots = is_stored, slots
         self.unmade: dict[TrialId, set[str]] = {}
         self.steps: dict[TrialId, str] = {}
         self.makers: Counter[str] = Counter()
@@ -29,9 +35,21 @@ class InTheMaking:
         self.blocked = defaultdict[str, list[int]](list)
         self.unblocked: list[int] = []
 
+    @property
+    def few_slots(self) -> bool:
+        return self.slots <= SLOTS_AT_EASE
+
+    def is_full(self, num_drawing: int = 0) -> bool:
+        """Tell whether as many proposals wait as may, with those that are being drawn."""
+        return len(self.waiting) + num_drawing >= max(LEAST_WAITING, self.slots)
+
+    def leaves_out(self, keys: Sequence[str]) -> bool:
+        """Tell whether a proposal of these keys would have to wait, though enough do already."""
+        return not self.few_slots and self.is_full() and self.has_any(keys)
+
     def begin(self, trial: TrialId, keys: Iterable[str]) -> None:
         """Note what a trial that begins will make."""
-        unmade = {key for key in keys if not self.is_stored(key)} if self.is_shared else set()
+        unmade = {key for key in keys if not self.is_stored(key)} if self.slots > 1 else set()
         self.unmade[trial] = unmade
         self.makers.update(unmade)
 
@@ -50,7 +68,7 @@ class InTheMaking:
 
     def resize(self, slots: int, running: Mapping[TrialId, list[str]]) -> None:
         """Note what running trials make, given by their keys, when their number changes."""
-        self.is_shared = slots > 1
+        self.slots = slots
         for trial, keys in running.items():
             if not self.unmade[trial]:
                 self.begin(trial, keys)

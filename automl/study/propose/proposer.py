@@ -47,12 +47,21 @@ NUM_CANDIDATES, LEAST_CANDIDATES, LEAST_IN_BATCH = 96, 16, 4
 and when they are in a batch of more than all of the first."""
 
 
+def nothing_left_out(keys: list[str]) -> bool:
+    """Leave no candidate out, whatever it makes."""
+    return False
+
+
 @dataclass(frozen=True)
 class ProposerOptions:
-    """The options of a proposer: new compressions of what was trained (`reuse`), and the slots."""
+    """The options of a proposer: new compressions of what was trained (`reuse`), and the slots.
+
+    `leaves_out(keys)` tells of all that a trial makes whether a draw is to be another one.
+    """
 
     reuse: bool = True
     slots: int = 1
+    leaves_out: Callable[[list[str]], bool] = nothing_left_out
 
     @property
     def batch(self) -> int:
@@ -70,13 +79,15 @@ class ProposerOptions:
 class Proposal:
     """A trial that is not started yet; `keys` name all that it makes.
 
-    A proposal that is not new was made before: the space is used up.
+    A proposal that is not new was made before: the space is used up. One of last resort would
+    have been left out, as all before it.
     """
 
     candidate: Candidate
     keys: list[str]
     drawing: Drawing
     is_new: bool = True
+    is_last_resort: bool = False
 
 
 class Proposer:
@@ -149,8 +160,9 @@ class Proposer:
     def _propose(self, num_departures: int) -> Proposal | None:
         screened, undrawn = list[Params](), list[Params]()
         refuses = self._screen()
-        num_refused = num_undrawn = 0
+        num_refused = num_undrawn = num_left_out = 0
         while num_undrawn < MAX_IN_A_ROW:
+            is_asked_for = bool(self.again) or self.num_draws < len(self._points())
             candidate, weight = self._next(refuses)
             if candidate is None:
                 num_undrawn += weight
@@ -163,10 +175,14 @@ class Proposer:
             is_new = candidate.digest not in self.known.seen
             is_fit = is_new and not self._is_refused(*self.known.bounded(candidate), refuses)
             if is_fit or num_refused >= MAX_IN_A_ROW:
+                is_left_out = not is_asked_for and self.options.leaves_out(keys)
+                num_left_out += is_left_out
+                if is_left_out and num_left_out < MAX_IN_A_ROW:
+                    continue
                 self.known.expect(candidate)
                 others = tuple(screened), tuple(undrawn)
                 drawing = Drawing(self.num_draws, num_departures, candidate.parent, *others)
-                return Proposal(candidate, keys, drawing, is_new)
+                return Proposal(candidate, keys, drawing, is_new, is_left_out)
             num_refused += weight
             screened.append(candidate.params)
             self.known.screen(candidate)
@@ -177,6 +193,10 @@ class Proposer:
         if (unbeaten := self.known.front.unbeaten) is not self.screened_by:
             self.screened_by, self.refuses = unbeaten, screen(self.settings, unbeaten)
         return self.refuses
+
+    def _points(self) -> tuple[Params, ...]:
+        """The points that come first; one is the likely one where none is given."""
+        return self.settings.initial_points or ({},)
 
     def _keys(self, candidate: Candidate) -> list[str] | None:
         """The keys of a candidate; None, noted as a fault, where the user's own fingerprint or
@@ -194,7 +214,7 @@ class Proposer:
             return self.known.walk(replay(self.again.pop(0))), 1
         number, self.num_draws = self.num_draws, self.num_draws + 1
         seed = (self.settings.seed * 100_003 + number) % 2**32
-        rng, points = random.Random(seed), self.settings.initial_points or ({},)
+        rng, points = random.Random(seed), self._points()
         if number < len(points):
             return self.known.walk(given(points[number], likely(uniform(rng)))), 1
         if self.settings.sampler != RANKED:

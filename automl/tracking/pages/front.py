@@ -50,7 +50,7 @@ def script_data(findings: Findings) -> dict[str, object]:
     drawn = chart(findings).to_plotly_json()
     names, front = findings.names, [record.values for record in findings.front]
     axes = {name: axis(name, _values(findings, name)) for name in names}
-    values = {name: [figures[name] for figures in front] for name in names if front}
+    known = {name: [own[name] for own in front if name in own] for name in names}
     return {
         "traces": drawn["data"],
         "layout": drawn["layout"],
@@ -60,7 +60,7 @@ def script_data(findings: Findings) -> dict[str, object]:
         "errorBar": ERROR_BAR,
         "better": {name: pareto.DIRECTIONS[name] for name in names},
         "logarithmic": [name for name in names if pareto.is_of_file(name)],
-        "limits": {name: [min(own), max(own)] for name, own in values.items()},
+        "limits": {name: [min(own), max(own)] for name, own in known.items() if own},
         "search": findings.name,
         "take": findings.advice.command if findings.advice else "",
     }

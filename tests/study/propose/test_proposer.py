@@ -48,6 +48,25 @@ def test_many_slots_have_their_proposals_drawn_together():
     assert volume(coordinates) > volume(by_chance)
 
 
+def test_what_is_left_out_comes_after_all_else_and_points_are_not():
+    point = {"model": "MLP", "recipe.quantize": "None"}
+    settings = replace(SETTINGS, initial_points=(point,))
+    options = ProposerOptions(leaves_out=lambda keys: keys == ["MLP"])
+    proposer = Proposer(
+        settings, SPACE, lambda config: [type(config.model).__name__], Bound, options=options
+    )
+    first, *others = (proposer.propose(0) for _ in range(12))
+    assert point.items() <= first.candidate.params.items() and not first.is_last_resort
+    assert {one.candidate.params["model"] for one in others} == {"ConvNet"}
+    assert not any(one.is_last_resort for one in others)
+
+
+def test_where_all_is_left_out_the_last_of_many_is_proposed():
+    proposer = proposer_of(leaves_out=lambda keys: True)
+    proposer.propose(0)
+    assert proposer.propose(0).is_last_resort
+
+
 def test_branches_are_proposed_once_trials_are_complete():
     drawn, _ = search(proposer_of(), 40)
     assert all(one.candidate.parent is None for one in drawn[: NUM_SPREAD + 1])

@@ -11,7 +11,7 @@ from automl.study.record import Course
 from automl.study.rung_state import Entry, RungName
 from automl.study.stopping.rung_ranking import Rung, crowding
 from automl.study.stopping.stop_rule import StopRule, is_rung
-from automl.study.stored_record import COURSES
+from automl.study.stored_record import courses
 from automl.study.trial_id import TrialId
 
 RUNG = RungName("train", "labels", 2)
@@ -142,8 +142,8 @@ def test_a_rule_restored_from_its_states_gives_the_same_verdicts(values):
     for number, v in enumerate(values):
         rule.goes_on(TRIALS[number], RUNG, entry(number, v))
         for changed in rule.changed:
-            course = COURSES.dump_python(Course(rungs=rule.state(changed)), mode="json")
-            read = COURSES.validate_python(json.loads(json.dumps(course)))
+            course = courses().dump_python(Course(rungs=rule.state(changed)), mode="json")
+            read = courses().validate_python(json.loads(json.dumps(course)))
             states[changed] = read.rungs
         rule.changed.clear()
     running = set(rule.running)

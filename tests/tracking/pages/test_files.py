@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from helpers import known_search as known
@@ -38,6 +39,21 @@ def test_a_study_without_results_has_pages(tmp_path):
     study = create(tmp_path / "empty", known.SETTINGS, "text", {"": b""})
     for file in report.write(study, tmp_path):
         assert file.stat().st_size
+
+
+def test_models_of_which_not_all_have_a_metric_have_pages(tmp_path):
+    """A metric that the space file got while the search was interrupted, or a later version has."""
+    study = create(tmp_path / "mixed", known.SETTINGS, "text", {"": b""})
+    for accuracy, size_bytes, f1 in ((0.9, 1_000, None), (0.95, 2_000, 0.7), (0.97, 3_000, 0.8)):
+        result = known.complete(accuracy, size_bytes, 0.1)
+        quality = {"accuracy": accuracy, **({"macro_f1": f1} if f1 else {})}
+        known.end(study, replace(result, measurement=replace(result.measurement, quality=quality)))
+    report.write(study, tmp_path)
+    rows = csv.DictReader(io.StringIO((tmp_path / "front.csv").read_text()))
+    assert [row["macro_f1"] for row in rows] == ["", "0.7", "0.8"]
+    for page in ("front.html", "report.html"):
+        data = known.data((tmp_path / page).read_text(encoding="utf-8"))["front"]
+        assert data["limits"]["macro_f1"] == [0.7, 0.8]
 
 
 @pytest.mark.parametrize("count", [1, 3])

@@ -37,7 +37,7 @@ HOMES = {
     "rich": ["cli"],
     "safetensors": ["models", "training"],
     "sklearn": ["data"],
-    "scipy": ["quality", "study"],
+    "scipy": ["quality", "quality_maths", "study"],
     "sqlalchemy": ["study"],
     "tenacity": ["retry"],
     "torch": [

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from automl.errors import UserError
-from automl.runtimes.onnx import version
+from automl.runtimes.onnx import VERSION
 
 SEPARATOR = ", onnxruntime "
 
@@ -19,7 +19,7 @@ def machine() -> dict[str, str]:
         "system": platform.platform(),
         "processor": _processor(),
         "python": platform.python_version(),
-        "onnxruntime": version(),
+        "onnxruntime": VERSION,
     }
 
 

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
+import onnxruntime
 from numpy.typing import NDArray
 
 from automl.data.arrays import MAX_ANSWERED, answered_at_once
@@ -26,19 +27,8 @@ from automl.runtimes.providers import (
 )
 from automl.space.runtime import Call, Loaded, Runtime, by_name
 
-if TYPE_CHECKING:
-    # Looks at searches know their runtimes by name, and need no onnxruntime.
-    import onnxruntime
-
-Session: TypeAlias = "onnxruntime.InferenceSession"
-
-
-def version() -> str:
-    """The version of onnxruntime."""
-    import onnxruntime
-
-    number: str = onnxruntime.__version__
-    return number
+VERSION: str = onnxruntime.__version__
+Session: TypeAlias = onnxruntime.InferenceSession
 
 
 @dataclass(frozen=True)
@@ -90,16 +80,8 @@ def row_shape(loaded: Session) -> tuple[int, ...]:
 
 def session(file: bytes | Path, provider: str = CPU, threads: int = 1) -> Session:
     """Load a file from its bytes or its path. Raises what onnxruntime raises."""
-    return _loaded(file, _options(threads), provider, threads)
-
-
-def _loaded(
-    file: bytes | Path, options: onnxruntime.SessionOptions, provider: str, threads: int
-) -> Session:
-    import onnxruntime
-
     model = file if isinstance(file, bytes) else str(file)
-    return onnxruntime.InferenceSession(model, options, providers=set_up(provider, threads))
+    return Session(model, _options(threads), providers=set_up(provider, threads))
 
 
 @dataclass(frozen=True)
@@ -162,8 +144,6 @@ def nodes_by_provider(
 
 
 def _options(threads: int = 1) -> onnxruntime.SessionOptions:
-    import onnxruntime
-
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3
@@ -175,7 +155,7 @@ def optimised(file: bytes) -> bytes:
     options = _options()
     with tempfile.TemporaryDirectory() as folder:
         options.optimized_model_filepath = f"{folder}/optimised.onnx"
-        _loaded(file, options, CPU, 1)
+        Session(file, options, providers=set_up(CPU, 1))
         return Path(options.optimized_model_filepath).read_bytes()
 
 

@@ -201,7 +201,7 @@ def encode(value: Any) -> Any:
     A dict with a key of that name is {"type": "dict", "items": {...}}.
     """
     if isinstance(value, Config):
-        data: dict[str, Any] = {"type": type(value).__name__}
+        data: dict[str, object] = {"type": type(value).__name__}
         later = value.later_fields
         for name in field_names(value):
             own = getattr(value, name)

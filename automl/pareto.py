@@ -6,6 +6,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from operator import ge
 
@@ -65,16 +66,23 @@ class Axis(Config):
 
     def at(self, value: float) -> float:
         """The coordinate of a value in [0, 1], where 1 is best; beyond the range it is clipped."""
-        worst, best = self.worst, self.best
-        if self.log:
-            value, worst, best = (math.log(max(v, 1e-300)) for v in (value, worst, best))
-        return min(1.0, max(0.0, (value - worst) / (best - worst)))
+        worst, best = self._ends
+        place = _log(value) if self.log else value
+        return min(1.0, max(0.0, (place - worst) / (best - worst)))
+
+    @cached_property
+    def _ends(self) -> tuple[float, float]:
+        return (_log(self.worst), _log(self.best)) if self.log else (self.worst, self.best)
 
     def value(self, coordinate: float) -> float:
         """The value at a coordinate: the inverse of `at`."""
         if self.log:
             return self.worst * math.exp(coordinate * math.log(self.best / self.worst))
         return self.worst + coordinate * (self.best - self.worst)
+
+
+def _log(value: float) -> float:
+    return math.log(max(value, 1e-300))
 
 
 def dominates(a: Values, b: Values, objectives: Sequence[str]) -> bool:

@@ -193,8 +193,8 @@ class Step(Config):
         return self
 
     def suits(self, network: PossibleNetwork) -> bool:
-        """False of an untrained network on which the step surely finds nothing to do, whatever
-        other steps make of it before."""
+        """False of an untrained network on which the step finds nothing to do, or saves fewer bytes
+        than its own operators take, whatever other steps make of it before."""
         return True
 
     def check(self, before: tuple[Step, ...]) -> None:

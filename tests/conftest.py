@@ -16,6 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import fsspec
+
+# Its plugin for pytest imports it at the end, else, and warns after an export, which has objects
+# left out of garbage collections.
+import hypothesis  # noqa: F401
 import pytest
 import torch
 

@@ -1,10 +1,13 @@
 import gc
 
-from automl.loading import without_collections
+import pytest
+
+from automl.loading import uncollected, without_collections
 
 
-def test_nothing_is_collected_while_libraries_load():
-    with without_collections():
+@pytest.mark.parametrize("context", [uncollected, without_collections])
+def test_nothing_is_collected_in_the_meantime(context):
+    with context():
         assert not gc.isenabled()
     assert gc.isenabled()
 
@@ -17,10 +20,11 @@ def test_what_was_loaded_is_passed_over_later():
     gc.unfreeze()
 
 
-def test_who_has_switched_collections_off_finds_them_so():
+@pytest.mark.parametrize("context", [uncollected, without_collections])
+def test_who_has_switched_collections_off_finds_them_so(context):
     gc.disable()
     try:
-        with without_collections():
+        with context():
             pass
         assert not gc.isenabled()
     finally:

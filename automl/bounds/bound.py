@@ -26,7 +26,7 @@ class Bound:
     `size_bytes` and `macs`, the multiply-accumulates for one row, are lower bounds; 0 where
     nothing is known, which refuses no trial. `steps` estimates each step's work in
     multiply-accumulates, a sibling's as "label.teacher". A trial that `is_rejected` has a step
-    that surely finds nothing to do on such a model.
+    that does not suit its model.
     """
 
     size_bytes: int
@@ -99,7 +99,7 @@ class Bounds:
 
 
 def _suits(step: Step, network: PossibleNetwork) -> bool:
-    """False where it is known that a step of this package finds nothing to do on a network."""
+    """False where it is known that a step of this package is of no use on a network."""
     try:
         return not _is_ours(step) or step.suits(network)
     except Rejected:

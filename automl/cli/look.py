@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +22,7 @@ from automl.engine.declared_options import checked
 from automl.engine.search_options import MACHINE
 from automl.engine.wishes import Choice
 from automl.errors import UserError
+from automl.loading import uncollected
 
 if TYPE_CHECKING:
     from automl.study.study import Study
@@ -50,7 +48,7 @@ def list_searches(
         _list_running(address, as_json)
         return
     place = home_of(home)
-    with _uncollected():
+    with uncollected():
         rows = statuses.statuses(place)
     if as_json:
         render.as_json({"searches": rows})
@@ -85,7 +83,7 @@ def status(name: Name, home: HomeOption = None, as_json: JsonOption = False) -> 
     """
     from automl.engine import searches, statuses
 
-    with _uncollected():
+    with uncollected():
         row = statuses.status(searches.overview(home_of(home), name))
     if as_json:
         render.as_json(row)
@@ -126,21 +124,11 @@ def front(
         tested = [search.test_figures(record) for record in search.members()]
     if html is not None:
         _write_page(searches.open_study(place, name), html)
-    with _uncollected():
+    with uncollected():
         if csv and not as_json:
             print(table(found.front().members), end="")
         else:
             render.search(found, as_json=as_json, tested=tested)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Look for no garbage: of a large search nearly all objects live to the end of the command."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def _write_page(study: Study, file: Path) -> None:

@@ -37,6 +37,7 @@ from automl.recipe import Context, Step
 
 EXPECTED_SHARE = 1 / 2
 """Of a network's products, after low ranks by their energy."""
+LAYER_BYTES = 100  # Another layer takes 70 to 110 in a file, beside its weights.
 SHARES = (3 / 4, 5 / 8, 1 / 2, 3 / 8, 1 / 4, 1 / 8, 1 / 16)
 """The shares of a layer's largest rank whose loss is measured."""
 
@@ -96,7 +97,8 @@ class Factorize(Step):
 
     def suits(self, network: PossibleNetwork) -> bool:
         return any(
-            not one.built_with or sum(p.num_weights for p in self._least_of(one)) < one.num_weights
+            not one.built_with
+            or 4 * (one.num_weights - sum(p.num_weights for p in self._least_of(one))) > LAYER_BYTES
             for one in network.shape.layers
         )
 

@@ -39,6 +39,8 @@ SLOW = ", computed with floats, which is faster for such groups"
 ACTIVATION_BITS = sorted(LIMITS.keys() - {TERNARY}, reverse=True)
 AWARE_EPOCHS = 5
 """Epochs of quantization-aware training where weights or activations have less than 4 bits."""
+CODED_BYTES = 180
+"""What a layer takes in a file beside its weights' codes, more than one of fp32: at least."""
 RATE, RATE_OF_FEW_BITS = 1e-3, 1e-2
 """Peak learning rates of that training. Codes of few bits are far from each other: few weights
 would come to the next one in so few steps."""
@@ -121,6 +123,13 @@ class Quantize(Step):
     def check_data(self, info: DatasetInfo) -> None:
         if self.aware_training().epochs:
             self.aware_training().check_data(info)
+
+    def suits(self, network: PossibleNetwork) -> bool:
+        layers = network.float_layers(self.keep)
+        if network.shape.embeddings or not all(layer.built_with for layer in layers):
+            return True
+        saved = sum(layer.num_weights for layer in layers) * (4 - self._fewest_bits() / 8)
+        return saved > CODED_BYTES * len(layers)
 
     def after(self, network: PossibleNetwork) -> list[PossibleNetwork]:
         names = [layer.name for layer in network.float_layers(self.keep)]

@@ -89,7 +89,7 @@ class Settings(Config):
         return tuple(axis.at(figures[name]) for name, axis in self.axes.items())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Drawing:
     """The draw of a proposal.
 
@@ -105,7 +105,7 @@ class Drawing:
     undrawn: tuple[Params, ...] = field(default=(), repr=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Course:
     """The course of a trial up to now.
 

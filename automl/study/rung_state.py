@@ -1,4 +1,7 @@
-"""The stop rule's knowledge of one trial: its entries at rungs, its pause, and who stopped it."""
+"""The stop rule's knowledge of one trial: its entries at rungs, its pause, and who stopped it.
+
+A long search keeps some of these of every trial, so they take as little room as they can.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from dataclasses import dataclass
 from automl.study.trial_id import TrialId
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class RungName:
     """A rung: trials are compared after the same epoch of a step of the same label.
 
@@ -19,7 +22,7 @@ class RungName:
     epoch: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """An entry of a rung: what a trial had reached there.
 
@@ -32,7 +35,7 @@ class Entry:
     violation: float = 0.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entered:
     """An entry, the trial that made it, the rung, and its position among all of a search."""
 
@@ -42,7 +45,7 @@ class Entered:
     entry: Entry
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Stopper:
     """A paused trial that dominates another one at a rung, and so has that one pause, too."""
 
@@ -50,7 +53,7 @@ class Stopper:
     rung: RungName
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RungState:
     """A trial's entries, the rung at which it is paused, and the paused trials that stop it."""
 

@@ -19,6 +19,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
 from automl.errors import UserError
+from automl.loading import uncollected
 from automl.study.layout import DATABASE, JOURNAL
 from automl.study.optuna_patches import share_distributions
 
@@ -82,6 +83,7 @@ def create(folder: Path, name: str, goals: Mapping[str, str], url: str | None = 
     return Stored(study, storage)
 
 
+@uncollected()
 def load(folder: Path, *, is_bare: bool = False) -> Stored:
     """The study of a folder. Raises UserError when its database does not answer.
 

@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from automl import pareto
 from automl.config import encode
 from automl.errors import UserError
+from automl.loading import uncollected
 from automl.measure.latency import Reference, references
 from automl.retry import patient
 from automl.space.runtime import ONNX, own_formats
@@ -75,6 +76,7 @@ class Study(Overview):
     def num_screened(self) -> int:
         return sum(len(record.drawing.screened) for record in self.records())
 
+    @uncollected()
     def records(self) -> list[TrialRecord]:
         if self._is_bare:
             return Study(self.folder).records()

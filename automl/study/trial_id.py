@@ -16,7 +16,7 @@ class Kind(StrEnum):
 
 
 @total_ordering
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TrialId:
     """The number and kind of a trial, printed `0007` or `0007-refit`.
 

@@ -23,8 +23,7 @@ from automl.space.exploring import check
 from automl.space.space import TrialConfig
 from automl.space.store_keys import sibling_config
 from automl.store import Store
-from automl.training import parallel
-from automl.training.distillation import larger
+from automl.training import distillation, parallel
 from automl.training.loop import Train
 from automl.trial import shortening
 from automl.trial.account import Account
@@ -208,7 +207,7 @@ class _Trial:
     def _train_sibling(self, position: int, sibling: Sibling) -> Generator[Report, None, None]:
         """Have a step's teacher in the store."""
         if sibling.model is None:
-            larger(self.config.model, sibling.width_factor)
+            distillation.larger(self.config.model, sibling.width_factor)
         config, label = sibling_config(self.config, sibling), self.config.recipe[position].label
         later = self.config.recipe[position:]
         prefixes = Prefixes(config, self.prefixes.store, self.prefixes.space_source)

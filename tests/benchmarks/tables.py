@@ -44,7 +44,7 @@ COMMAND = [sys.executable, "-c", "from automl.cli.app import main; main()"]
 MOST_ROWS = 8000
 TRIALS = 12
 SAID = 4000
-"""The characters that are shown of what a command said before it failed."""
+"""The characters that are shown of what a command printed before it failed."""
 PACKAGES = ("scikit-learn", "torch", "optuna")
 
 
@@ -166,10 +166,10 @@ def ours(parts: Parts, trials: int) -> dict[str, Any]:
 
         def automl(*arguments: str) -> Any:
             command = [*COMMAND, *arguments, "--json"]
-            done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+            done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True)
             if done.returncode:
-                said = f"{done.stdout[-SAID:]}\n{done.stderr[-SAID:]}"
-                raise RuntimeError(f"automl {arguments[0]} exited with {done.returncode}: {said}")
+                ended = f"automl {arguments[0]} exited with {done.returncode}"
+                raise RuntimeError(f"{ended}, after what stands above, and {done.stdout[-SAID:]!r}")
             return json.loads(done.stdout)
 
         task = "regression" if parts.is_regression else "classification"

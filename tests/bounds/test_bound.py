@@ -147,7 +147,8 @@ def odd():
     [
         (Linear(), Prune(0.5), True),
         (Linear(), Factorize(energy=0.9), True),
-        (Linear(), Quantize(bits=8), False),
+        (Linear(), Quantize(bits=8), True),
+        (Linear(bins=16), Quantize(bits=8), False),
         (MLP(()), Prune(0.5), True),
         (MLP((16,)), Prune(0.5), False),
         (MLP((16,)), Factorize(energy=0.9), False),

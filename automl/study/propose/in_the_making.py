@@ -21,8 +21,8 @@ class InTheMaking:
     With one slot nobody would: then nothing is noted. `is_stored(key)` says whether a prefix's
     artifact is there; it is asked when a trial begins, and whenever it comes to its next step.
     A proposal waits for one of its keys at a time: when that is made, the next is looked for.
-    Once as many wait as may, few slots stay free; many are tried one at a time, by draws that
-    leave out what would have to wait, too.
+    Once as many wait as may, a free slot of few stays empty. Those of many are tried one at a
+    time, by draws that leave out what would have to wait, too.
     """
 
     def __init__(self, is_stored: Callable[[str], bool], slots: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import TypeAlias
 
 from automl import conditions, pareto
@@ -17,6 +18,10 @@ from automl.training.distillation import Taught
 
 RungEntryOf: TypeAlias = Callable[[TrialConfig, list[str], Report], tuple[RungName, Entry] | None]
 """`rung_entry` of a search: of a trial's config, its keys and a report."""
+
+
+_rung_name = cache(RungName)
+"""The name of a rung, which all of its entries share."""
 
 
 def no_rung(config: TrialConfig, keys: list[str], report: Report) -> None:
@@ -59,5 +64,5 @@ def rung_entry(
     violation = conditions.violation(known, limits)
     loss = getattr(config.recipe[position], "loss", None)
     teacher = type(loss).__name__ if isinstance(loss, Taught) else "labels"
-    name = RungName(report.step, teacher, report.epoch)
+    name = _rung_name(report.step, teacher, report.epoch)
     return name, Entry(keys[position], values, violation)

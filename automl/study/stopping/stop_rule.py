@@ -26,7 +26,7 @@ def is_rung(epoch: int, epochs: int) -> bool:
     return rung == epoch and epoch * STEP <= epochs
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Paused:
     """A paused trial: the rung where it waits, and its key at each rung that it has entered."""
 

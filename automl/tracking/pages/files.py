@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from automl import pareto
 from automl.errors import UserError, words
+from automl.loading import uncollected
 from automl.space import space_file
 from automl.space.exploring import explore
 from automl.study.study import Study
@@ -25,6 +26,7 @@ Write: TypeAlias = Callable[[Study, Path], object]
 """Writes the pages of a search into a folder."""
 
 
+@uncollected()
 def write(study: Study, folder: Path) -> list[Path]:
     """Write every page and table of a search into a folder; returns the files.
 
@@ -50,6 +52,7 @@ def write(study: Study, folder: Path) -> list[Path]:
     return [folder / name for name in (*pages, "front.png")]
 
 
+@uncollected()
 def write_page(study: Study, file: Path) -> None:
     """The report, whole in one file: no network is needed to view it."""
     file.write_text(report.document(_read(study)), encoding="utf-8")

@@ -41,14 +41,12 @@ AWARE_EPOCHS = 5
 """Epochs of quantization-aware training where weights or activations have less than 4 bits."""
 CODED_BYTES = 180
 """What a layer takes in a file beside its weights' codes, more than one of fp32: at least."""
-RATE, RATE_OF_FEW_BITS = 1e-3, 1e-2
-"""Peak learning rates of that training. Codes of few bits are far from each other: few weights
-would come to the next one in so few steps."""
-FEW_BITS = 2
-"""The most bits at which weights are chosen and learned so."""
+RATE, RATE_BELOW_2_BITS = 1e-3, 1e-2
+"""Peak learning rates of that training. Codes of 1 bit and ternary ones are far from each other:
+few weights would come to the next one in so few steps. At 2 bits wide networks lose by it."""
 
 
-COMPENSATED = {"nearest": 0, None: FEW_BITS, "gptq": 7}
+COMPENSATED = {"nearest": 0, None: 2, "gptq": 7}
 """The most bits of layers whose codes are chosen by what layers give, for each `rounding`."""
 
 
@@ -225,7 +223,7 @@ class Quantize(Step):
         """The training that follows the calibration; of no epochs where none does."""
         fewest = self._fewest_bits()
         fine = min(fewest, self.activation_bits or 8) >= 4 and self.loss is None
-        rate = RATE_OF_FEW_BITS if fewest <= FEW_BITS else RATE
+        rate = RATE_BELOW_2_BITS if fewest < 2 and not self.average_bits else RATE
         short = Train(AdamW(weight_decay=0.0), Warmup(Cosine(rate)), epochs=AWARE_EPOCHS)
         usual = replace(short, epochs=0) if fine else short
         training = self.training or usual

@@ -170,10 +170,19 @@ def test_the_usual_training_is_part_of_what_a_step_stands_for(monkeypatch):
     assert [one != other for one, other in zip(before, after)] == [False, False, True, True]
 
 
-@pytest.mark.parametrize(("bits", "most"), [(3, 1e-3), (2, 1e-2), (1.58, 1e-2), (1, 1e-2)])
-def test_few_bits_learn_at_a_greater_rate(bits, most):
-    rate = Quantize(bits=bits).aware_training().learning_rate
-    assert max(rate.at(step / 100) for step in range(100)) == pytest.approx(most)
+@pytest.mark.parametrize(
+    ("step", "most"),
+    [
+        (Quantize(bits=2), 1e-3),
+        (Quantize(average_bits=3.0), 1e-3),
+        (Quantize(bits=1.58), 1e-2),
+        (Quantize(bits=1), 1e-2),
+    ],
+    ids=["2", "average", "ternary", "1"],
+)
+def test_below_2_bits_weights_learn_at_a_greater_rate(step, most):
+    rate = step.aware_training().learning_rate
+    assert max(rate.at(done / 100) for done in range(100)) == pytest.approx(most)
 
 
 def test_a_network_teaches_the_one_with_fewer_bits(trained, context):

@@ -24,7 +24,7 @@ AXES = {"accuracy": Axis(0.1, 1.0), "size_bytes": Axis(1e5, 1e2, True)}
 
 
 class Bound:
-    """Made up: bytes by the number of layers."""
+    """Made up: bytes by the length of the model's text, about by its number of layers."""
 
     is_rejected = False
 
@@ -150,12 +150,12 @@ def test_a_search_that_ended_goes_on_with_a_larger_budget(start, slots):
 
 def test_constraints_hold_through_a_whole_search(start):
     """The bound is what a file will be: what breaks the constraint is screened, all else runs."""
-    dispatcher = start("s", constraints=("size_bytes<=60000",), max_trials=30)
+    dispatcher = start("s", constraints=("size_bytes<=70000",), max_trials=30)
     ended = [event.record for event in play(dispatcher, {}) if event.record]
-    assert ended and all(record.values["size_bytes"] <= 60_000 for record in ended)
+    assert ended and all(record.values["size_bytes"] <= 70_000 for record in ended)
     screened = [params for r in dispatcher.study.records() for params in r.drawing.screened]
     sizes = [Bound(dispatcher.under_way.config(params)).size_bytes for params in screened]
-    assert sizes and min(sizes) > 60_000
+    assert sizes and min(sizes) > 70_000
 
 
 @pytest.mark.parametrize("is_written", [False, True])

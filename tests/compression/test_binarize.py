@@ -114,9 +114,9 @@ def test_weights_are_kept_within_one_and_learn_through_their_signs(build, contex
     seen = []
 
     class Watched(Binarize):
-        def _epoch(self, spread, *rest):
-            loss = super()._epoch(spread, *rest)
-            latent = spread.module.body.head
+        def _epoch(self, learner, epoch):
+            loss = super()._epoch(learner, epoch)
+            latent = learner.spread.module.body.head
             weight = held(latent).detach()
             seen.append(weight.clone())
             assert torch.equal(latent.train()(torch.eye(64)), latent.eval()(torch.eye(64)))

@@ -120,6 +120,8 @@ class Batches:
         self.targets = standardised(targets, data.info).to(device)
         self.teacher: Network | None = None
         self.taught: Tensor | None = None
+        self.most_asked = MAX_ROWS_AT_ONCE
+        """The most rows that the teacher answers at once: fewer once more did not fit."""
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -181,8 +183,11 @@ class Batches:
             return self.taught[rows]
         if self.teacher is None:
             return None
+        first = min(self.most_asked, len(raw))
         with torch.no_grad():
-            taught, _ = answers(self.teacher, mix(self.teachers_inputs(raw)), len(raw))
+            taught, num_rows = answers(self.teacher, mix(self.teachers_inputs(raw)), first)
+        if num_rows < first:
+            self.most_asked = num_rows
         return taught
 
 

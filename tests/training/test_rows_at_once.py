@@ -151,12 +151,15 @@ def test_a_teacher_is_asked_in_parts(context):
     teacher = untrained(Cramped(asked=40), context.data.info)
     free = untrained(Cramped(), context.data.info)
     free.load_state_dict(teacher.state_dict())
-    found = []
+    found, whole_batches = [], []
     for teaches in (teacher, free):
         own = Context(context.data, 0, "cpu", lambda label, t=teaches: t, context.checkpoints)
         options = {"loss": Distill(), "augmentations": (Shift(1),), "label": "taught"}
         found.append(trained(own, Cramped(), **options))
+        whole_batches.append(SEEN.count((False, 64)))
+        SEEN.clear()
     assert alike(*found)
+    assert whole_batches[0] == 1 < whole_batches[1], "tried again and again"
 
 
 def test_predictions_do_not_depend_on_the_parts(context):

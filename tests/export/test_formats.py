@@ -28,7 +28,9 @@ def test_an_unknown_format_is_refused_with_the_nearest_name():
     ("name", "package"), [("executorch", "executorch.version"), ("litert", "ai_edge_litert")]
 )
 def test_a_format_without_its_package_names_the_extra(name, package, monkeypatch):
-    monkeypatch.setitem(sys.modules, package.split(".")[0], None)
+    top = package.split(".")[0]
+    monkeypatch.setitem(sys.modules, top, None)
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(UserError, match=f"--format {name} needs .* 'frontier-automl.{name}.'"):
+    told = f"--format {name} needs the package '{top}'; install it: .* 'frontier-automl.{name}.'"
+    with pytest.raises(UserError, match=told):
         asked_for([name])

@@ -43,8 +43,8 @@ CODED_BYTES = 180
 """What a layer takes in a file beside its weights' codes, more than one of fp32: at least."""
 RATE, RATE_BELOW_2_BITS = 1e-3, 1e-2
 """Peak learning rates of that training. Codes of 1 bit and ternary ones are far from each other:
-few weights would come to the next one in so few steps. Wide networks lose a point by it, at 2 bits
-too, where narrow ones gain less."""
+few weights would come to the next one in so few steps. Wide networks may lose a point by it, at 2
+bits too, where narrow ones gain less."""
 
 
 COMPENSATED = {"nearest": 0, None: 2, "gptq": 7}

@@ -34,7 +34,9 @@ def main(delivery: Callable[[Mapping[str, str]], Delivery]) -> None:
     threading.Thread(target=read, daemon=True).start()
     with contextlib.redirect_stdout(sys.stderr):
         away = delivery(task).work(closing)
-    print(away)
+    # Nobody reads where the search was killed.
+    with contextlib.suppress(BrokenPipeError):
+        os.write(sys.stdout.fileno(), f"{away}\n".encode())
 
 
 def of_study(task: Mapping[str, str]) -> Delivery:

@@ -168,7 +168,7 @@ class Factorize(Step):
                 return "is of no kind of layer that becomes factors"
             if weight.layer not in called:
                 return "is never called as a layer"
-            if weight.others:
+            if weight.is_tied:
                 return "shares its weights with another layer"
             if not computes_as_torch(layer):
                 return f"is computed in its own way by {type(layer).__name__}"

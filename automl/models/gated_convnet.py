@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from automl.field_types import Count
 from automl.models.building_blocks import Residual
 from automl.models.family import chain
-from automl.models.staged import Stage, Staged
+from automl.models.staged import Place, Stage, Staged
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,10 @@ class GatedStage(Stage):
 
 @dataclass(frozen=True)
 class GatedConvNet(Staged):
-    """Blocks multiply what large depthwise kernels see by gates, which look at one pixel each.
+    """Blocks multiply what large depthwise kernels see by gates, which look at one pixel, or one
+    step of a series, each.
 
-    A block that begins a later stage has no residual, at whatever size of the image.
+    A block that begins a later stage has no residual, at whatever size of the rows.
     """
 
     stages: tuple[GatedStage, ...] = (GatedStage(16), GatedStage(24), GatedStage(40))
@@ -41,18 +42,21 @@ class GatedConvNet(Staged):
     reads: ClassVar[tuple[str, ...]] = ("value", "gate")
     has_shortcut: ClassVar[bool] = False
 
-    def block(self, inputs: int, inner: int, outputs: int, stride: int, begins: bool) -> nn.Module:
+    num_dims: ClassVar[tuple[int, ...]] = (2, 3)
+
+    def block(self, at: Place) -> nn.Module:
+        inner = at.inner
         path = Gated(
-            value=self.convolution(inputs, inner, 1, active=False),
-            depthwise=self.convolution(inner, inner, stride=stride, groups=inner, active=False),
-            gate=self.convolution(inputs, inner, 1, stride=stride),
-            project=self.convolution(inner, outputs, 1, active=False),
+            value=at.convolution(at.inputs, inner, 1, active=False),
+            depthwise=at.convolution(inner, inner, stride=at.stride, groups=inner, active=False),
+            gate=at.convolution(at.inputs, inner, 1, stride=at.stride),
+            project=at.convolution(inner, at.outputs, 1, active=False),
         )
-        return chain([("path", path)]) if begins else Residual(path)
+        return chain([("path", path)]) if at.begins else Residual(path)
 
 
 class Gated(nn.Module):
-    """Values that are spread over the image, each multiplied by its gate, and then put together."""
+    """Values that are spread over the row, each multiplied by its gate, and then put together."""
 
     def __init__(
         self, value: nn.Module, depthwise: nn.Module, gate: nn.Module, project: nn.Module

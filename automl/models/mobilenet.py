@@ -10,7 +10,7 @@ from torch import nn
 from automl.field_types import Count
 from automl.models.building_blocks import Residual
 from automl.models.family import chain
-from automl.models.staged import Stage, Staged
+from automl.models.staged import Place, Stage, Staged
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,13 @@ class MobileNet(Staged):
     path: ClassVar[tuple[str, ...]] = ("expand", "depthwise", "project")
     has_shortcut: ClassVar[bool] = False
 
-    def block(self, inputs: int, inner: int, outputs: int, stride: int, begins: bool) -> nn.Module:
+    def block(self, at: Place) -> nn.Module:
+        inner = at.inner
         path = chain(
             [
-                ("expand", self.convolution(inputs, inner, 1)),
-                ("depthwise", self.convolution(inner, inner, stride=stride, groups=inner)),
-                ("project", self.convolution(inner, outputs, 1, active=False)),
+                ("expand", at.convolution(at.inputs, inner, 1)),
+                ("depthwise", at.convolution(inner, inner, stride=at.stride, groups=inner)),
+                ("project", at.convolution(inner, at.outputs, 1, active=False)),
             ]
         )
-        return chain([("path", path)]) if begins else Residual(path)
+        return chain([("path", path)]) if at.begins else Residual(path)

@@ -10,7 +10,7 @@ from torch import nn
 from automl.field_types import Count
 from automl.models.building_blocks import Residual, activation
 from automl.models.family import chain
-from automl.models.staged import Stage, Staged
+from automl.models.staged import Place, Stage, Staged
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ class ResNet(Staged):
     path: ClassVar[tuple[str, ...]] = ("first", "second")
     has_shortcut: ClassVar[bool] = True
 
-    def block(self, inputs: int, inner: int, outputs: int, stride: int, begins: bool) -> nn.Module:
+    def block(self, at: Place) -> nn.Module:
         path = [
-            ("first", self.convolution(inputs, inner, stride=stride)),
-            ("second", self.convolution(inner, outputs, active=False)),
+            ("first", at.convolution(at.inputs, at.inner, stride=at.stride)),
+            ("second", at.convolution(at.inner, at.outputs, active=False)),
         ]
         shortcut = None
-        if begins:
-            shortcut = self.convolution(inputs, outputs, 1, stride=stride, active=False)
+        if at.begins:
+            shortcut = at.convolution(at.inputs, at.outputs, 1, stride=at.stride, active=False)
         return Residual(chain(path), shortcut, activation(self.activation))

@@ -7,7 +7,10 @@ layers: https://arxiv.org/abs/2002.04745
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -28,13 +31,19 @@ class TransformerLayer(Config):
 
 @dataclass(frozen=True)
 class Transformer(ModelFamily):
-    """`width` numbers per token on the way through; heads of `head_dim` whatever the width."""
+    """`width` numbers per token on the way through; heads of `head_dim` whatever the width.
+
+    Where weights are `shared`, the layers are alike, and one is called as often as there are layers
+    (https://arxiv.org/abs/1909.11942). A file has its weights once.
+    """
 
     layers: tuple[TransformerLayer, ...] = (TransformerLayer(), TransformerLayer())
     width: Count = 32
     head_dim: Count = 8
     patch: Count = 4
     activation: str = "gelu"
+    shared: bool = False
+    later_fields: ClassVar[Mapping[str, object]] = {"shared": False}
 
     def build(self, input_shape: tuple[int, ...], num_outputs: int) -> nn.Module:
         check_shape(self, input_shape, 2, 3)
@@ -57,7 +66,7 @@ class Transformer(ModelFamily):
     def groups(self) -> tuple[Group, ...]:
         """Heads and hidden units; the norms mix the numbers of a token, so `width` stays."""
         found = []
-        for i, layer in enumerate(self.layers):
+        for i, layer in enumerate(self._distinct()):
             heads, feed = f"layer{i}.attend.path.attention", f"layer{i}.feed.path"
             made = tuple(
                 Slice(f"{heads}.{name}.{tensor}", 0, self.head_dim)
@@ -72,14 +81,23 @@ class Transformer(ModelFamily):
 
     def with_widths(self, sizes: tuple[int, ...]) -> Transformer:
         pairs = zip(sizes[::2], sizes[1::2], strict=True)
-        return replace(self, layers=tuple(TransformerLayer(*pair) for pair in pairs))
+        layers = tuple(TransformerLayer(*pair) for pair in pairs)
+        return replace(self, layers=layers * (len(self.layers) if self.shared else 1))
 
     def blocks(self, input_shape: tuple[int, ...]) -> tuple[Block, ...]:
-        layers, count = self.layers, len(self.layers)
+        layers, count = self.layers, len(self._distinct())
         return tuple(
             Block("layer", i, replace(self, layers=layers[:i] + layers[i + 1 :]))
             for i in range(count if count > 1 else 0)
         )
+
+    def _distinct(self) -> tuple[TransformerLayer, ...]:
+        """The layers with weights of their own."""
+        if not self.shared:
+            return self.layers
+        if len({*self.layers}) > 1:
+            raise UserError(f"{self}: layers of shared weights are alike; give each the same sizes")
+        return self.layers[:1]
 
     def _check_patch(self, shape: tuple[int, ...]) -> None:
         common = math.gcd(*shape[1:])
@@ -93,7 +111,7 @@ class Transformer(ModelFamily):
     def _encoder(
         self, tokens: list[tuple[str, nn.Module]], length: int, num_outputs: int
     ) -> nn.Module:
-        layers = [(f"layer{i}", self._layer(layer)) for i, layer in enumerate(self.layers)]
+        layers = [(f"layer{i}", self._layer(layer)) for i, layer in enumerate(self._distinct())]
         return chain(
             [
                 *tokens,
@@ -116,7 +134,21 @@ class Transformer(ModelFamily):
             ("activation", activation(self.activation)),
             ("down", nn.Linear(layer.hidden, self.width)),
         ]
-        return chain([("attend", Residual(chain(attend))), ("feed", Residual(chain(feed)))])
+        parts = [("attend", Residual(chain(attend))), ("feed", Residual(chain(feed)))]
+        return _Repeated(parts, len(self.layers)) if self.shared else chain(parts)
+
+
+class _Repeated(nn.Sequential):
+    """Named layers, called one after the other, a number of times over."""
+
+    def __init__(self, layers: list[tuple[str, nn.Module]], times: int) -> None:
+        super().__init__(OrderedDict(layers))
+        self.times = times
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        for _ in range(self.times):
+            inputs = super().forward(inputs)
+        return inputs
 
 
 class _Attention(nn.Module):

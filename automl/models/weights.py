@@ -35,13 +35,17 @@ ADDING = frozenset(
 
 @dataclass(frozen=True)
 class Weight:
-    """A tensor of weights: the layer that holds it, its name there, and other names of it."""
+    """A tensor of weights: the layer that holds it, its name there, and other names of it.
+
+    It `is_tied` where another layer holds it too: more than a layer under several names.
+    """
 
     layer: str
     tensor: str
     values: nn.Parameter
     module: nn.Module
     others: tuple[str, ...] = ()
+    is_tied: bool = False
 
     @property
     def name(self) -> str:
@@ -82,7 +86,9 @@ def weights(body: nn.Module) -> list[Weight]:
             seen.add(id(parameter))
             own = f"{layer}.{tensor}".lstrip(".")
             others = tuple(name for name in names[id(parameter)] if name != own)
-            found.append(Weight(layer, tensor, parameter, module, others))
+            holders = [body.get_submodule(name.rpartition(".")[0]) for name in others]
+            is_tied = any(holder is not module for holder in holders)
+            found.append(Weight(layer, tensor, parameter, module, others, is_tied))
     return found
 
 

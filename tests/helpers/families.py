@@ -1,5 +1,6 @@
 """Small models of every family, and data that each of them takes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,12 +36,20 @@ SMALL = [
     (ResNet((ResNetStage(16), ResNetStage(24))), IMAGE),
     (MobileNet((MobileNetStage(16), MobileNetStage(24))), IMAGE),
     (GatedConvNet((GatedStage(16), GatedStage(24)), 5), IMAGE),
+    (GatedConvNet((GatedStage(16), GatedStage(24)), 5), SERIES),
     (ENCODER, IMAGE),
     (ENCODER, SERIES),
     (ENCODER, TEXT),
     (ConvNet1d((16, 16)), SERIES),
     (ConvNet1d((16, 16)), TEXT),
 ]
+
+SHARED = [
+    (ResNet((ResNetStage(8, 2, shared=True), ResNetStage(12, 3, shared=True))), IMAGE),
+    (MobileNet((MobileNetStage(8, 1), MobileNetStage(12, 3, shared=True))), IMAGE),
+    (replace(ENCODER, layers=ENCODER.layers * 3, shared=True), IMAGE),
+]
+"""Families whose blocks or layers have weights in common."""
 
 
 def parametrized(cases):

@@ -5,10 +5,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from helpers.families import DATASETS, ENCODER, IMAGE, SERIES, SMALL, TEXT, built, parametrized
+from helpers.families import (
+    DATASETS,
+    ENCODER,
+    IMAGE,
+    SERIES,
+    SHARED,
+    SMALL,
+    TEXT,
+    built,
+    parametrized,
+)
 from helpers.trials import finish, load
 from torch import nn
 
+from automl.bounds.file_bytes import least_bytes
 from automl.compression.cut_units import cut
 from automl.compression.fold_batch_norm import fold_batch_norm
 from automl.compression.prune import Prune
@@ -17,6 +28,7 @@ from automl.compression.remove_layers import blocks, without
 from automl.errors import UserError
 from automl.export import onnx
 from automl.export.claims import broken_claim, claims
+from automl.measure.work import work
 from automl.models.building_blocks import ACTIVATIONS, NORMALISATIONS
 from automl.models.convnet import ConvNet
 from automl.models.convnet1d import ConvNet1d
@@ -27,6 +39,7 @@ from automl.models.gated_convnet import GatedConvNet, GatedStage
 from automl.models.linear import Linear
 from automl.models.mlp import MLP
 from automl.models.mobilenet import MobileNet, MobileNetStage
+from automl.models.possible_network import before_any_step
 from automl.models.resnet import ResNet, ResNetStage
 from automl.models.transformer import Transformer, TransformerLayer
 from automl.models.weights import weights
@@ -61,7 +74,13 @@ DEEP = [
     (ResNet((ResNetStage(8, 2), ResNetStage(8, 3, inner=(4, 5, 6)), ResNetStage(6))), IMAGE, 4),
     (ResNet((ResNetStage(8), ResNetStage(8)), activation="silu"), IMAGE, 1),
     (MobileNet((MobileNetStage(8, 2), MobileNetStage(8, 2, 3))), IMAGE, 3),
+    (
+        ResNet((ResNetStage(8, 2, shared=True), ResNetStage(6, 3, inner=(4, 5), shared=True))),
+        IMAGE,
+        4,
+    ),
     (GatedConvNet((GatedStage(8, 2), GatedStage(8, 3))), IMAGE, 4),
+    (GatedConvNet((GatedStage(8, 3, shared=True), GatedStage(6))), SERIES, 3),
     (Transformer((TransformerLayer(3, 5), TransformerLayer(2, 8)), 12, head_dim=4), IMAGE, 2),
     (ENCODER.with_widths((4, 32)), TEXT, 0),
     (replace(ENCODER, layers=ENCODER.layers * 3), TEXT, 3),
@@ -86,7 +105,7 @@ def silenced(network, group, units):
     return copy.eval()
 
 
-@parametrized(SMALL + ODD)
+@parametrized(SMALL + ODD + SHARED)
 def test_removing_units_equals_silencing_them(family, shape):
     network, groups, inputs = built(family, shape), family.groups(), rows(shape)
     network.train()(inputs)
@@ -150,6 +169,7 @@ def test_no_cut_is_exact_where_a_norm_mixes_the_units(normalisation):
                 {"stages": (ResNetStage(8, blocks=2),)},
                 {"stages": (ResNetStage(8, inner=(16,)),)},
                 {"stages": (ResNetStage(8), ResNetStage(8))},
+                {"stages": (ResNetStage(8, blocks=2, shared=True),)},
                 {"kernel_size": 5},
             ],
         ),
@@ -215,6 +235,16 @@ def test_every_normalisation_and_activation_runs(family, shape):
         (Linear(), TEXT, "Linear does not take text; choose Transformer or ConvNet1d"),
         (ResNet(()), IMAGE, "ResNet has no stages"),
         (ResNet((ResNetStage(8, 2, inner=(8,)),)), IMAGE, "an inner width for each"),
+        (
+            ResNet((ResNetStage(8, 3, inner=(8, 8), shared=True),)),
+            IMAGE,
+            "inner width for each that has weights of its own",
+        ),
+        (
+            Transformer((TransformerLayer(), TransformerLayer(2)), shared=True),
+            IMAGE,
+            "layers of shared weights are alike; give each the same sizes",
+        ),
         (ConvNet(kernel_size=4), IMAGE, "kernel_size 4 is even; choose an odd one"),
         (ConvNet(activation="rely"), IMAGE, "unknown activation 'rely'; did you mean 'relu'"),
         (Transformer(activation="x"), IMAGE, "unknown activation 'x'; known: relu, gelu"),
@@ -229,7 +259,8 @@ def test_what_a_family_cannot_take_it_says_in_a_sentence(family, shape, sentence
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 3, 3), (3, 5, 40), (3, 1), (3, 10)])
 def test_deep_networks_take_small_rows(shape):
     of_images = (ConvNet((8,) * 5), ResNet((ResNetStage(8),) * 5), MobileNet(), GatedConvNet())
-    for family in of_images if len(shape) == 3 else (ConvNet1d((8,) * 5), Transformer()):
+    of_series = (ConvNet1d((8,) * 5), Transformer(), GatedConvNet())
+    for family in of_images if len(shape) == 3 else of_series:
         assert built(family, shape).eval()(rows(shape, 1)).isfinite().all()
 
 
@@ -254,7 +285,7 @@ def test_the_exported_file_agrees_at_any_batch_size(family, shape):
 
 
 @pytest.mark.parametrize("bits", [8, 2])
-@parametrized(SMALL)
+@parametrized(SMALL + SHARED[::2])
 def test_few_bits_after_pruning_are_what_the_file_computes(family, shape, bits, context):
     data = load(DATASETS[shape])
     quantize = Quantize(bits=bits, training=Train(epochs=0))
@@ -268,6 +299,32 @@ def test_few_bits_after_pruning_are_what_the_file_computes(family, shape, bits, 
     shipped = runtime.run(runtime.session(file), raw, batch_size=100)
     assert np.abs(own - shipped).max() < 0.05 * np.abs(own).max()
     assert broken_claim(file, runtime.optimised(file), claims(network)) == ""
+
+
+@pytest.mark.parametrize(
+    ("one", "three", "apart"),
+    [
+        (
+            ResNet((ResNetStage(16, 1),)),
+            ResNet((ResNetStage(16, 3, shared=True),)),
+            ResNet((ResNetStage(16, 3),)),
+        ),
+        (
+            ENCODER,
+            replace(ENCODER, layers=ENCODER.layers * 3, shared=True),
+            replace(ENCODER, layers=ENCODER.layers * 3),
+        ),
+    ],
+)
+def test_shared_weights_stand_in_a_file_once_and_count_at_each_use(one, three, apart):
+    data, files, macs = load(DATASETS[IMAGE]), [], []
+    for family in (one, three, apart):
+        files.append(onnx.export(built(family, IMAGE), data))
+        (known,) = before_any_step(family, data.info)
+        macs.append(work(files[-1], data.validation.inputs[:1]).macs)
+        assert known.shape.macs == macs[-1] and least_bytes(known) <= len(files[-1])
+    assert len(files[1]) - len(files[0]) < (len(files[2]) - len(files[0])) / 4
+    assert macs[0] < macs[1] == macs[2]
 
 
 @parametrized([case for case in SMALL + ODD if getattr(case[0], "normalisation", "") == "batch"])

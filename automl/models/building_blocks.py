@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from automl.errors import UserError, unknown
@@ -55,6 +56,23 @@ class Residual(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         outputs: Tensor = self.activation(self.shortcut(inputs) + self.path(inputs))
         return outputs
+
+
+class SqueezeExcite(nn.Module):
+    """Multiplies each channel by a gate, which two small layers make of the means of all channels.
+
+    https://arxiv.org/abs/1709.01507
+    """
+
+    def __init__(self, channels: int, hidden: int, dims: int) -> None:
+        super().__init__()
+        kind = (nn.Conv1d, nn.Conv2d)[dims - 1]
+        self.reduce, self.expand = kind(channels, hidden, 1), kind(hidden, channels, 1)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """The gated channels (rows, channels, *space)."""
+        means = inputs.mean(tuple(range(2, inputs.dim())), keepdim=True)
+        return inputs * torch.sigmoid(self.expand(self.reduce(means).relu()))
 
 
 class Transpose(nn.Module):

@@ -51,6 +51,7 @@ class GatedConvNet(Staged):
             depthwise=at.convolution(inner, inner, stride=at.stride, groups=inner, active=False),
             gate=at.convolution(at.inputs, inner, 1, stride=at.stride),
             project=at.convolution(inner, at.outputs, 1, active=False),
+            **dict(at.gate(inner)),
         )
         return chain([("path", path)]) if at.begins else Residual(path)
 
@@ -59,12 +60,19 @@ class Gated(nn.Module):
     """Values that are spread over the row, each multiplied by its gate, and then put together."""
 
     def __init__(
-        self, value: nn.Module, depthwise: nn.Module, gate: nn.Module, project: nn.Module
+        self,
+        value: nn.Module,
+        depthwise: nn.Module,
+        gate: nn.Module,
+        project: nn.Module,
+        excite: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.value, self.depthwise, self.gate, self.project = value, depthwise, gate, project
+        self.excite = excite or nn.Identity()
 
     def forward(self, inputs: Tensor) -> Tensor:
         """The outputs (rows, channels, *space) for inputs (rows, channels, *space)."""
-        outputs: Tensor = self.project(self.depthwise(self.value(inputs)) * self.gate(inputs))
+        gated = self.depthwise(self.value(inputs)) * self.gate(inputs)
+        outputs: Tensor = self.project(self.excite(gated))
         return outputs

@@ -44,6 +44,7 @@ class MobileNet(Staged):
             [
                 ("expand", at.convolution(at.inputs, inner, 1)),
                 ("depthwise", at.convolution(inner, inner, stride=at.stride, groups=inner)),
+                *at.gate(inner),
                 ("project", at.convolution(inner, at.outputs, 1, active=False)),
             ]
         )

@@ -29,11 +29,13 @@ class ResNet(Staged):
     normalisation: str = "batch"
     path: ClassVar[tuple[str, ...]] = ("first", "second")
     has_shortcut: ClassVar[bool] = True
+    gates_inside: ClassVar[bool] = False
 
     def block(self, at: Place) -> nn.Module:
         path = [
             ("first", at.convolution(at.inputs, at.inner, stride=at.stride)),
             ("second", at.convolution(at.inner, at.outputs, active=False)),
+            *at.gate(at.outputs),
         ]
         shortcut = None
         if at.begins:

@@ -15,16 +15,18 @@ from automl.field_types import Count, Whole
 from automl.models.building_blocks import (
     PER_UNIT,
     ConvolutionStyle,
+    SqueezeExcite,
     check_shape,
     convolution,
     makers,
     readers,
 )
-from automl.models.family import Block, Group, ModelFamily, chain
+from automl.models.family import Block, Group, ModelFamily, Slice, chain
 
 S = TypeVar("S", bound="Staged")
 T = TypeVar("T", bound="Stage")
 AVERAGES = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d)
+TENSORS = ("weight", "bias")
 
 
 @dataclass(frozen=True)
@@ -32,14 +34,16 @@ class Stage(Config):
     """Blocks that all give `width` channels; `inner`, where not empty, is the width inside each.
 
     Where weights are `shared`, the blocks that give what they read have one set of convolutions and
-    one inner width, and norms of their own. A file has these weights once.
+    one inner width, and norms of their own. A file has these weights once. With `squeeze` above 0
+    each block gates its channels by their means, through so many hidden units, which no step cuts.
     """
 
     width: Count = 16
     blocks: Whole = 1
     inner: tuple[Count, ...] = field(default=(), kw_only=True)
     shared: bool = field(default=False, kw_only=True)
-    later_fields: ClassVar[Mapping[str, object]] = {"shared": False}
+    squeeze: Whole = field(default=0, kw_only=True)
+    later_fields: ClassVar[Mapping[str, object]] = {"shared": False, "squeeze": 0}
 
     def default_inner(self, inputs: int) -> int:
         """The width inside a block that reads `inputs` channels."""
@@ -82,6 +86,7 @@ class Place:
     outputs: int
     stride: int = 1
     begins: bool = False
+    squeeze: int = 0
 
     def convolution(
         self,
@@ -97,6 +102,12 @@ class Place:
         kernel, act = kernel_size or self.style.kernel_size, self.style.activation if active else ""
         style = replace(self.style, kernel_size=kernel, activation=act)
         return convolution(inputs, outputs, style, stride=stride, groups=groups)
+
+    def gate(self, channels: int) -> list[tuple[str, nn.Module]]:
+        """The layer that gates channels by their means, if the stage has such."""
+        if not self.squeeze:
+            return []
+        return [("excite", SqueezeExcite(channels, self.squeeze, self.style.dims))]
 
 
 class Staged(ModelFamily):
@@ -115,6 +126,8 @@ class Staged(ModelFamily):
     reads: ClassVar[tuple[str, ...]] = ()
     has_shortcut: ClassVar[bool]
     """Whether the block that begins a later stage has a convolution beside its path."""
+    gates_inside: ClassVar[bool] = True
+    """Whether a block gates its inner channels by their means, or those that it gives."""
     num_dims: ClassVar[tuple[int, ...]] = (3,)
     """The numbers of dimensions that a row may have."""
 
@@ -138,7 +151,8 @@ class Staged(ModelFamily):
                 begins = i > 0 and j == 0
                 stride = 2 if begins and smallest > 2 else 1
                 own = min(j, len(inner) - 1)
-                block = self.block(Place(style, width, inner[own], stage.width, stride, begins))
+                sizes = width, inner[own], stage.width
+                block = self.block(Place(style, *sizes, stride, begins, stage.squeeze))
                 if own < j:
                     self._share(blocks[own][1], block)
                 blocks.append((f"block{j}", block))
@@ -155,7 +169,8 @@ class Staged(ModelFamily):
             found.append(self._stage_group(i, stage))
             for j, width in enumerate(inner):
                 uses = range(j, stage.blocks if j == len(inner) - 1 else j + 1)
-                found.append(self._block_group([f"stage{i}.block{use}" for use in uses], width))
+                named = [f"stage{i}.block{use}" for use in uses]
+                found.append(self._block_group(named, width, stage.squeeze > 0))
         return tuple(found)
 
     def with_widths(self: S, sizes: tuple[int, ...]) -> S:
@@ -192,6 +207,9 @@ class Staged(ModelFamily):
         for name in self.path:
             own = first.get_submodule(f"path.{name}.conv")
             later.get_submodule(f"path.{name}").conv = own
+        path = first.get_submodule("path")
+        if "excite" in dict(path.named_children()):
+            later.get_submodule("path").excite = path.get_submodule("excite")
 
     def _stage_group(self, i: int, stage: Stage) -> Group:
         """The width that the stem or shortcut and every block of a stage add up in."""
@@ -204,10 +222,20 @@ class Staged(ModelFamily):
         begins += beside
         is_last = i == len(self.stages) - 1
         read += ["head"] if is_last else [f"stage{i + 1}.block0.{name}.conv" for name in begins]
-        return Group(stage.width, makers(self.normalisation, *made), readers(*read))
+        gating = blocks if stage.squeeze and not self.gates_inside else []
+        return self._group(stage.width, made, read, gating)
 
-    def _block_group(self, uses: Sequence[str], width: int) -> Group:
+    def _block_group(self, uses: Sequence[str], width: int, is_gated: bool) -> Group:
         """The width inside a block, which stands under several names where it is shared."""
         made = [f"{block}.path.{name}" for block in uses for name in self.path[:-1]]
         read = [f"{block}.path.{self.path[-1]}.conv" for block in uses]
-        return Group(width, makers(self.normalisation, *made), readers(*read))
+        return self._group(width, made, read, uses if is_gated and self.gates_inside else ())
+
+    def _group(
+        self, width: int, made: Sequence[str], read: Sequence[str], gating: Sequence[str]
+    ) -> Group:
+        """The width of units that some blocks gate, too."""
+        gates = [f"{block}.path.excite" for block in gating]
+        produced = [Slice(f"{one}.expand.{tensor}", 0) for one in gates for tensor in TENSORS]
+        consumed = readers(*read, *(f"{one}.reduce" for one in gates))
+        return Group(width, (*makers(self.normalisation, *made), *produced), consumed)

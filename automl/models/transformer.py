@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -141,13 +141,13 @@ class Transformer(ModelFamily):
 class _Repeated(nn.Sequential):
     """Named layers, called one after the other, a number of times over."""
 
-    def __init__(self, layers: list[tuple[str, nn.Module]], times: int) -> None:
+    def __init__(self, layers: Iterable[tuple[str, nn.Module]], times: int) -> None:
         super().__init__(OrderedDict(layers))
         self.times = times
 
     def forward(self, inputs: Tensor) -> Tensor:
-        for _ in range(self.times):
-            inputs = super().forward(inputs)
+        for layer in [*self] * self.times:
+            inputs = layer(inputs)
         return inputs
 
 

@@ -34,7 +34,7 @@ SMALL = [
     (EnsembleMLP((16,), 2), IMAGE),
     (ConvNet((16, 16)), IMAGE),
     (ResNet((ResNetStage(16), ResNetStage(24))), IMAGE),
-    (MobileNet((MobileNetStage(16), MobileNetStage(24))), IMAGE),
+    (MobileNet((MobileNetStage(16, squeeze=4), MobileNetStage(24, squeeze=8))), IMAGE),
     (GatedConvNet((GatedStage(16), GatedStage(24)), 5), IMAGE),
     (GatedConvNet((GatedStage(16), GatedStage(24)), 5), SERIES),
     (ENCODER, IMAGE),

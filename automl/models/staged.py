@@ -75,7 +75,7 @@ class Stage(Config):
 
 @dataclass(frozen=True)
 class Place:
-    """What a block is made for: the channels that it reads, has inside and gives.
+    """A block as its place needs it: the channels that it reads, has inside and gives.
 
     One that `begins` is the first of a later stage: its input is of another width or size.
     """

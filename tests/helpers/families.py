@@ -36,7 +36,7 @@ SMALL = [
     (ResNet((ResNetStage(16), ResNetStage(24))), IMAGE),
     (MobileNet((MobileNetStage(16, squeeze=4), MobileNetStage(24, squeeze=8))), IMAGE),
     (GatedConvNet((GatedStage(16), GatedStage(24)), 5), IMAGE),
-    (GatedConvNet((GatedStage(16), GatedStage(24)), 5), SERIES),
+    (GatedConvNet((GatedStage(16, squeeze=4), GatedStage(24)), 5), SERIES),
     (ENCODER, IMAGE),
     (ENCODER, SERIES),
     (ENCODER, TEXT),
@@ -45,7 +45,7 @@ SMALL = [
 ]
 
 SHARED = [
-    (ResNet((ResNetStage(8, 2, shared=True), ResNetStage(12, 3, shared=True))), IMAGE),
+    (ResNet((ResNetStage(8, 2, shared=True), ResNetStage(12, 3, shared=True, squeeze=4))), IMAGE),
     (MobileNet((MobileNetStage(8, 1), MobileNetStage(12, 3, shared=True))), IMAGE),
     (replace(ENCODER, layers=ENCODER.layers * 3, shared=True), IMAGE),
 ]

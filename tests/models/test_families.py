@@ -50,9 +50,9 @@ ODD = [
     (MLP((6, 5), normalisation="none"), IMAGE),
     (EnsembleMLP((6, 5), 3, "silu"), IMAGE),
     (ResNet((ResNetStage(8, 2), ResNetStage(8, 2, inner=(4, 6)), ResNetStage(3))), IMAGE),
-    (ResNet((ResNetStage(8, 2, squeeze=3), ResNetStage(6, 3, shared=True, squeeze=4))), IMAGE),
+    (ResNet((ResNetStage(8, 2, squeeze=3), ResNetStage(6))), IMAGE),
     (MobileNet((MobileNetStage(8, 2), MobileNetStage(8, 2, 1)), 5, "silu", "none"), IMAGE),
-    (GatedConvNet((GatedStage(8, 2), GatedStage(8, 2, 1, squeeze=2)), 3, "relu", "none"), IMAGE),
+    (GatedConvNet((GatedStage(8, 2), GatedStage(8, 2, 1)), 3, "relu", "none"), IMAGE),
     (Transformer((TransformerLayer(3, 5), TransformerLayer(2, 8)), 12, head_dim=4), IMAGE),
     (ConvNet1d((7, 5), 3, "gelu", "none"), SERIES),
 ]

@@ -35,7 +35,7 @@ train = Train(
     learning_rate=OneCycle(Float(0.05, 0.3, log=True)),
     batch_size=Fixed(128),
     epochs=30,
-    loss=OneOf(CrossEntropy(), CrossEntropy(label_smoothing=0.1)),
+    loss=CrossEntropy(label_smoothing=OneOf(0.0, 0.1)),
     augmentations=(*seen, OneOf(None, RandomErasing(0.3))),
     mixup=OneOf(0.0, 0.1),
     average=OneOf(None, EMA()),

@@ -4,7 +4,6 @@ Quantization-aware training is taught by the network before it.
 """
 
 from automl import (
-    EMA,
     AdamW,
     Cosine,
     CrossEntropy,
@@ -31,14 +30,12 @@ from automl import (
 
 seen = (Flip(), Shift(1))
 train = Train(
-    optimizer=Nesterov(weight_decay=OneOf(5e-4, 1e-3)),
-    learning_rate=OneCycle(Float(0.05, 0.3, log=True)),
+    optimizer=Nesterov(weight_decay=5e-4),
+    learning_rate=OneCycle(Float(0.05, 0.2, log=True)),
     batch_size=Fixed(128),
-    epochs=30,
+    epochs=20,
     loss=CrossEntropy(label_smoothing=OneOf(0.0, 0.1)),
     augmentations=(*seen, OneOf(None, RandomErasing(0.3))),
-    mixup=OneOf(0.0, 0.1),
-    average=OneOf(None, EMA()),
     precision="bf16",
     channels_last=True,
 )
@@ -47,7 +44,7 @@ fine_tune = Train(
     optimizer=Nesterov(weight_decay=5e-4),
     learning_rate=Warmup(Cosine(Float(0.01, 0.1, log=True))),
     batch_size=Fixed(128),
-    epochs=10,
+    epochs=8,
     loss=OneOf(CrossEntropy(), Distill("train")),
     augmentations=seen,
     precision="bf16",
@@ -57,7 +54,7 @@ aware = Train(
     optimizer=AdamW(weight_decay=0.0),
     learning_rate=Warmup(Cosine(Float(1e-3, 1e-2, log=True))),
     batch_size=Fixed(128),
-    epochs=6,
+    epochs=5,
     loss=Distill("train"),
     augmentations=seen,
     channels_last=True,
@@ -68,15 +65,15 @@ space = Space(
         dataset=FashionMNIST("fashion-mnist"),
         model=ResNet(
             stages=(
-                ResNetStage(Int(8, 20, step=4), Int(0, 2)),
-                ResNetStage(Int(16, 48, step=8), Int(1, 2)),
-                ResNetStage(Int(32, 96, step=16), Int(1, 2)),
+                ResNetStage(Int(8, 16, step=4), Int(0, 2)),
+                ResNetStage(Int(16, 40, step=8), Int(1, 2)),
+                ResNetStage(Int(32, 80, step=16), Int(1, 2)),
             )
         ),
         recipe=(
             train,
             OneOf(None, (Prune(Float(0.1, 0.5)), fine_tune), label="shrink"),
-            Quantize(bits=OneOf(4, 3, 2, 1.58, 1), ends_bits=OneOf(8, 4), training=aware),
+            Quantize(bits=OneOf(4, 3, 2, 1.58), training=aware),
         ),
     ),
     objectives=("accuracy", "size_bytes"),

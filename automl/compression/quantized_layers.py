@@ -211,8 +211,8 @@ def freeze(learned: nn.Module, layer: nn.Module, edit: Quantized) -> None:
 
 
 def round_numbers(layer: nn.Module) -> None:
-    """Put scales and bias on numbers that 16 bits hold, as the file stores them; then the bias on
-    the grid of the products, where onnxruntime rounds it anyway, to 32 bits.
+    """Put scales and bias on numbers that 16 bits hold, as the file stores them; the bias of a
+    layer on a grid then on that of the products, where onnxruntime rounds it anyway, to 32 bits.
 
     Where an output's weights are next to nothing, their scale grows until its bias fits.
     """

@@ -1,13 +1,13 @@
 """Scales and biases of quantized layers stored in 16 bits a number, all in one vector.
 
-Such layers have scales that 16 bits hold exactly. Their biases are whole numbers of steps, and
-what 16 bits hold of a bias rounds to the same number of steps. A stock onnxruntime makes vectors
-of 32 bits of them when it loads the file.
+16 bits hold the scales exactly, and the biases of layers that read what is not rounded. The bias of
+an integer convolution is a whole number of steps, and what 16 bits hold of it rounds to the same
+number. A stock onnxruntime makes vectors of 32 bits of them when it loads the file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import accumulate
 
 import numpy as np
@@ -21,10 +21,13 @@ LEAST_NUMBERS = 64
 HALVES, WHOLE, SIZES = "halves", "halves.whole", "halves.sizes"
 
 
-def join(graph: onnx.GraphProto) -> None:
-    """Store the vectors of a graph that lose nothing by it in 16 bits, in place."""
+def join(graph: onnx.GraphProto, integer_convolutions: Collection[str]) -> None:
+    """Store the vectors of a graph that lose nothing by it in 16 bits, in place.
+
+    `integer_convolutions` are the names of the codes that a runtime convolves with integers.
+    """
     held = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    steps = dict(_steps(graph, held))
+    steps = dict(_steps(graph, held, integer_convolutions))
     found = {
         name: vector
         for name, vector in held.items()
@@ -68,17 +71,14 @@ def _keeps(vector: Array, steps: Array | None) -> bool:
     return bool(np.array_equal(halves, vector))
 
 
-def _steps(graph: onnx.GraphProto, held: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
-    """The steps (outputs,) to which a runtime rounds the bias of a layer of integers, by the name
-    of the bias."""
-    made_by = {output: node for node in graph.node for output in node.output}
+def _steps(
+    graph: onnx.GraphProto, held: Mapping[str, Array], integer_convolutions: Collection[str]
+) -> Iterator[tuple[str, Array]]:
+    """The steps (outputs,) to which a runtime rounds the bias of a convolution of integers, by the
+    name of the bias."""
+    scaling = {one.output[0]: one for one in graph.node if one.op_type == "DequantizeLinear"}
     for node in graph.node:
-        if node.op_type in ("Conv", "Gemm") and len(node.input) > 2:
-            scales = [_scale(made_by.get(name), held) for name in node.input[:2]]
-            if scales[0] is not None and scales[1] is not None:
-                yield node.input[2], scales[0] * scales[1]
-
-
-def _scale(node: onnx.NodeProto | None, held: Mapping[str, Array]) -> Array | None:
-    """The scale of what a DequantizeLinear makes, where the file holds it."""
-    return held.get(node.input[1]) if node and node.op_type == "DequantizeLinear" else None
+        if node.op_type == "Conv" and len(node.input) > 2 and {*node.input[:2]} <= scaling.keys():
+            rows, weight = (scaling[name].input for name in node.input[:2])
+            if weight[0] in integer_convolutions:
+                yield node.input[2], held[rows[1]] * held[weight[1]]

@@ -67,7 +67,7 @@ def export(network: Network, data: Data) -> bytes:
     store_turned(proto.graph)
     packing.pack_weights(proto, _widths(deployed.model))
     share(proto.graph)
-    half_vectors.join(proto.graph)
+    half_vectors.join(proto.graph, _integer_convolutions(deployed.model))
     _shorten(proto.graph)
     sparse.pack(proto)
     if longest is not None and _free(proto, 1):
@@ -156,6 +156,12 @@ def _signs(network: Network) -> set[str]:
     """The initializers of codes that meet no integers."""
     found = coded_weights(network)
     return {f"model.{name}" for name, _, weight in found if not weight.activation_bits}
+
+
+def _integer_convolutions(network: Network) -> set[str]:
+    """The initializers of codes that a runtime convolves with integers."""
+    found = coded_weights(network)
+    return {f"model.{name}" for name, _, weight in found if weight.is_integer_convolution}
 
 
 def _widths(network: Network) -> dict[str, float]:

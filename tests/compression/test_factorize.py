@@ -245,6 +245,16 @@ def test_grouped_convolutions_stay(context):
     assert not any("depthwise" in name for name in changed)
 
 
+def test_a_layer_under_several_names_is_factorised_under_each(context):
+    family = ResNet((ResNetStage(16, 3, shared=True),))
+    smaller = Factorize(share=0.25).apply(built(family, IMAGE), context)
+    assert "stage0.block0.path.first.conv" in smaller.spec.layer_edits
+    layers = [smaller.body.get_submodule(f"stage0.block{i}.path.first.conv") for i in range(3)]
+    assert layers[0] is layers[1] is layers[2]
+    rows = torch.randn(4, *IMAGE)
+    assert torch.equal(copy(smaller)(rows), smaller(rows))
+
+
 def test_a_trial_of_lower_rank_is_smaller(store):
     train = Train(learning_rate=Cosine(0.01), epochs=4)
     steps = (Factorize(energy=0.95), Train(label="fine_tune", epochs=2), Quantize())

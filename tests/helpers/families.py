@@ -36,12 +36,12 @@ SMALL = [
     (ResNet((ResNetStage(16), ResNetStage(24))), IMAGE),
     (MobileNet((MobileNetStage(16, squeeze=4), MobileNetStage(24, squeeze=8))), IMAGE),
     (GatedConvNet((GatedStage(16), GatedStage(24)), 5), IMAGE),
-    (GatedConvNet((GatedStage(16, squeeze=4), GatedStage(24)), 5), SERIES),
     (ENCODER, IMAGE),
     (ENCODER, SERIES),
     (ENCODER, TEXT),
     (ConvNet1d((16, 16)), SERIES),
     (ConvNet1d((16, 16)), TEXT),
+    (GatedConvNet((GatedStage(16, squeeze=4), GatedStage(24)), 5), SERIES),
 ]
 
 SHARED = [

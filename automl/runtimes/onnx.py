@@ -30,8 +30,11 @@ from automl.runtimes.providers import (
 from automl.space.runtime import Call, Loaded, Runtime, by_name
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession as Session
-    from onnxruntime import SessionOptions
+    from typing import TypeAlias
+
+    from onnxruntime import InferenceSession, SessionOptions
+
+    Session: TypeAlias = InferenceSession
 
 
 def onnxruntime_version() -> str:

@@ -71,7 +71,8 @@ class Quantize(Step):
     With `rounding` "gptq" a linear or convolution layer's codes of less than 8 bits are not the
     nearest ones, but those that together change least of what the layer gives on calibration rows;
     scales, biases and statistics of batch norms follow, and a training begins there. By default
-    that is so at 2 bits and fewer.
+    that is so at 2 bits and fewer. With "gptaq" the layers are rounded in turn, and each also makes
+    up for what those before it have changed, at some passes of calibration rows for each layer.
     """
 
     bits: float = 8

@@ -62,7 +62,10 @@ def keep_means(network: Network, start: Network, names: Iterable[str], context: 
 
 def _restore(source: nn.Module, module: nn.Module) -> None:
     """Have a module the bias and the statistics of another."""
-    own = {**dict(source.named_parameters(recurse=False)), **dict(source.named_buffers(recurse=False))}
+    own = {
+        **dict(source.named_parameters(recurse=False)),
+        **dict(source.named_buffers(recurse=False)),
+    }
     for tensor in ("bias", "running_mean", "running_var"):
         if own.get(tensor) is not None:
             getattr(module, tensor).data.copy_(own[tensor].detach())

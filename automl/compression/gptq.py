@@ -62,10 +62,11 @@ def compensated_in_turn(
     for name in names:
         _source(start, name).rounds = False
     for name in names:
-        square, shared = products_of(network, start, name, layers[name], context)
+        found = products_of(network, start, name, layers[name], context)
         source, weight = _source(start, name), held(start.body.get_submodule(name))
         source.rounds = True
-        _round(source, weight, fitting_weight(weight.detach(), square, shared), square)
+        if found is not None:
+            _round(source, weight, fitting_weight(weight.detach(), *found), found[0])
         keep_means(network, start, names, context)
     return start.eval()
 

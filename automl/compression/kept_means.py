@@ -40,7 +40,8 @@ def keep_means(network: Network, start: Network, names: Iterable[str], context: 
 
     def note(name: str, layer: nn.Module, inputs: tuple[Tensor, ...], outputs: Tensor) -> None:
         values = (outputs, _channels(layer)) if name in layers else (inputs[0], 1)
-        before[name].append(_moments(*values))
+        if values[0].numel():
+            before[name].append(_moments(*values))
 
     with torch.no_grad(), watching({n: network.body.get_submodule(n) for n in before}, note):
         network(rows)
@@ -73,6 +74,8 @@ def _restore(source: nn.Module, module: nn.Module) -> None:
 
 def _shift(layer: nn.Module, inputs: object, outputs: Tensor, wanted: Moments) -> Tensor:
     """Shift the bias of a layer, so that it gives what is wanted on the mean."""
+    if not outputs.numel():
+        return outputs
     at = _channels(layer)
     shift = wanted[0] - _moments(outputs, at)[0]
     layer.get_parameter("bias").data.add_(shift)
@@ -81,6 +84,8 @@ def _shift(layer: nn.Module, inputs: object, outputs: Tensor, wanted: Moments) -
 
 def _move(norm: nn.Module, inputs: tuple[Tensor, ...], wanted: Moments) -> None:
     """Move the statistics of a batch norm, so that it does to what it reads what it did before."""
+    if not inputs[0].numel():
+        return
     mean, var = _moments(inputs[0], 1)
     ratio = var.clamp_min(TINY) / wanted[1].clamp_min(TINY)
     running = norm.get_buffer("running_mean")

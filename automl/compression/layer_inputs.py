@@ -47,16 +47,16 @@ def squares_of(
 
 def products_of(
     network: Network, start: Network, name: str, layer: PlainLayer, context: Context
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor] | None:
     """Of one layer: products of what it reads in `start` with each other, and of what it reads in
     `network` with what it reads in `start`, as `squares_of` has them.
 
     A module may choose its way by values, and call a layer on other rows than before: then `start`
-    stands for both.
+    stands for both. None of a layer that reads nothing.
     """
     taking, rows = _taking_inputs(layer), seen_rows(start, context)
 
-    def run(size: int) -> tuple[Tensor, Tensor]:
+    def run(size: int) -> tuple[Tensor, Tensor] | None:
         square, shared, count = torch.zeros(()), torch.zeros(()), 0
         for batch in interleaved(rows, size):
             before, after = _read(network, name, batch), _read(start, name, batch)
@@ -67,7 +67,7 @@ def products_of(
                 square = square.to(given) + torch.einsum("rgi,rgj->gij", given, given)
                 shared = shared.to(given) + torch.einsum("rgi,rgj->gij", taking(whole), given)
                 count += len(given)
-        return square / count, shared / count
+        return (square / count, shared / count) if count else None
 
     with torch.no_grad():
         return fewer_rows(run, BATCH)[0]

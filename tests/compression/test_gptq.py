@@ -11,6 +11,7 @@ from automl.compression.calibration import seen_rows
 from automl.compression.changeable import changeable
 from automl.compression.coded_weight import each_once
 from automl.compression.gptq import fitting_scale, fitting_weight, rounded_codes, within_cells
+from automl.compression.layer_inputs import products_of
 from automl.compression.quantization_grid import LIMITS, codes_at, codes_of, weight_scale
 from automl.compression.quantize import Quantize
 from automl.export import onnx
@@ -170,7 +171,7 @@ class Chooser(nn.Module):
 
     def forward(self, inputs):
         x = self.first(inputs.flatten(1))
-        chosen = x[:, 0] >= x[:, 0].mean()
+        chosen = x[:, 0] > 0
         x = x.clone()
         x[chosen] = self.second(x[chosen])
         x += self.head(x).mean()
@@ -184,6 +185,9 @@ def chooser():
 
 def test_rows_may_go_another_way_once_layers_before_are_rounded(build, context):
     step = Quantize(2, ends_bits=2, training=UNTAUGHT, activation_bits=None, rounding="gptaq")
-    quantized = finish(step.run(build(Imported(chooser)), context))
+    network = build(Imported(chooser))
+    quantized = finish(step.run(network, context))
     assert len(each_once(quantized)) == 4
     assert torch.isfinite(predict(quantized, seen_rows(quantized, context))).all()
+    never = network.body.get_submodule("never")
+    assert products_of(network, network, "never", never, context) is None

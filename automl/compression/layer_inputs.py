@@ -21,7 +21,7 @@ def squares_of(
     network: Network, layers: Mapping[str, PlainLayer], context: Context
 ) -> dict[str, Tensor]:
     """Products of the inputs of each output of a layer with each other, on the mean of
-    calibration rows, (groups, inputs, inputs); of layers that are not called, none."""
+    calibration rows, (groups, inputs, inputs); of layers that read nothing, none."""
     taking = {name: _taking_inputs(layer) for name, layer in layers.items()}
     found: dict[str, Tensor] = {}
     counts: dict[str, int] = {}
@@ -42,7 +42,7 @@ def squares_of(
     watched = {name: network.body.get_submodule(name) for name in layers}
     with torch.no_grad(), watching(watched, note):
         fewer_rows(run, BATCH)
-    return {name: square / counts[name] for name, square in found.items()}
+    return {name: square / counts[name] for name, square in found.items() if counts[name]}
 
 
 def products_of(

@@ -54,8 +54,8 @@ def compensated(network: Network, start: Network, context: Context, most_bits: f
 def compensated_in_turn(
     network: Network, start: Network, context: Context, most_bits: float
 ) -> Network:
-    """As `compensated`, one layer after the other: each also makes up for what it reads, which
-    those before it have changed."""
+    """The network that `compensated` gives, made one layer after the other: each also makes up for
+    what it reads, which those before it have changed."""
     layers = _layers(network, start, most_bits)
     called = flow_of(network.body, seen_rows(network, context, 2)).modules
     names = [name for name in called if name in layers]
@@ -82,7 +82,7 @@ def fitting_weight(weight: Tensor, square: Tensor, shared: Tensor) -> Tensor:
     rows = weight.reshape(groups, -1, inputs)
     damping = torch.diag_embed(_damping(square))
     wanted = rows @ (shared + damping)
-    fitting = torch.linalg.solve(square + damping, wanted.transpose(1, 2)).transpose(1, 2)
+    fitting: Tensor = torch.linalg.solve(square + damping, wanted.transpose(1, 2)).transpose(1, 2)
     return fitting.reshape(weight.shape)
 
 
@@ -146,14 +146,14 @@ def _layers(network: Network, start: Network, most_bits: float) -> dict[str, Pla
 
 
 def _source(start: Network, name: str) -> LearnedWeight:
-    """What computes the weight of a layer."""
+    """The module that computes the weight of a layer."""
     source = computing(start.body.get_submodule(name))
     assert isinstance(source, LearnedWeight)
     return source
 
 
 def _damping(square: Tensor) -> Tensor:
-    """What is added to the square of each input, (groups, inputs)."""
+    """The numbers that are added to the squares of the inputs, (groups, inputs)."""
     size = square.diagonal(dim1=1, dim2=2)
     return DAMPING * size.mean(1).clamp_min(TINY)[:, None] * torch.ones_like(size)
 

@@ -1,4 +1,4 @@
-"""What the layers of a network read on calibration rows, as it meets their weights."""
+"""Products of what layers read on calibration rows, as it meets their weights."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def squares_of(
 def products_of(
     network: Network, start: Network, name: str, layer: PlainLayer, context: Context
 ) -> tuple[Tensor, Tensor] | None:
-    """Of one layer: products of what it reads in `start` with each other, and of what it reads in
+    """Products of what one layer reads in `start` with each other, and of what it reads in
     `network` with what it reads in `start`, as `squares_of` has them.
 
     A module may choose its way by values, and call a layer on other rows than before: then `start`
@@ -74,7 +74,7 @@ def products_of(
 
 
 def _read(network: Network, name: str, rows: Tensor) -> list[Tensor]:
-    """What a layer reads at each of its calls."""
+    """The values that a layer reads, call by call."""
     found: list[Tensor] = []
 
     def note(name: str, layer: nn.Module, inputs: tuple[Tensor, ...], outputs: Tensor) -> None:

@@ -12,7 +12,7 @@ from torch import nn
 from automl.compression.calibration import reading_numbers, usual_quality
 from automl.compression.changeable import Changeable, changeable
 from automl.compression.coded_weight import Codes
-from automl.compression.gptq import compensated
+from automl.compression.gptq import compensated, compensated_in_turn
 from automl.compression.integer_kernels import is_slow_in_integers, takes_integers
 from automl.compression.layer_sensitivity import estimated_once, in_fewer_bits, spread
 from automl.compression.plain_weights import plain
@@ -47,7 +47,7 @@ few weights would come to the next one in so few steps. Wide networks may lose a
 bits too, where narrow ones gain less."""
 
 
-COMPENSATED = {"nearest": 0, None: 2, "gptq": 7}
+COMPENSATED = {"nearest": 0, None: 2, "gptq": 7, "gptaq": 7}
 """The most bits of layers whose codes are chosen by what layers give, for each `rounding`."""
 
 
@@ -71,7 +71,8 @@ class Quantize(Step):
     With `rounding` "gptq" a linear or convolution layer's codes of less than 8 bits are not the
     nearest ones, but those that together change least of what the layer gives on calibration rows;
     scales, biases and statistics of batch norms follow, and a training begins there. By default
-    that is so at 2 bits and fewer.
+    that is so at 2 bits and fewer. With "gptaq" the layers are rounded in turn, and each also makes
+    up for what those before it have changed, at some passes of calibration rows for each layer.
     """
 
     bits: float = 8
@@ -83,7 +84,7 @@ class Quantize(Step):
     training: Train | None = None
     keep: tuple[str, ...] = ()
     loss: Loss | None = None
-    rounding: Literal["nearest", "gptq"] | None = None
+    rounding: Literal["nearest", "gptq", "gptaq"] | None = None
     remakes_layers: ClassVar[bool] = True
     later_fields: ClassVar[Mapping[str, object]] = {"loss": None, "rounding": "nearest"}
 
@@ -175,7 +176,8 @@ class Quantize(Step):
             network, self._layer_edits(found.weights, widths, reading), context
         )
         context.outcomes[self.label] = _outcomes(found, widths, refused)
-        start = compensated(network, start, context, COMPENSATED[self.rounding])
+        fitted = compensated_in_turn if self.rounding == "gptaq" else compensated
+        start = fitted(network, start, context, COMPENSATED[self.rounding])
         training = self.aware_training()
         calibrated = finished(start, context)
         if training.epochs == 0:

@@ -1,10 +1,10 @@
-"""Does stopping pay on long trainings? Stop rules on tables of 9 to 81 epochs, at equal epochs.
+"""Does stopping pay on long trainings? Stop rules on tables of 5 to 80 epochs, at equal epochs.
 
 python tests/benchmarks/stop_rule_long.py --lcbench FILE [--hub FOLDER] [--small]
     [--methods …] [--tables …] [--seeds 0 1 …] [--again]
 
 The search is the real one on a virtual clock; its trials are looked up in `long_tables.py`. It may
-train as many epochs as 40 full trainings have. An epoch counts when it begins, that of a paused
+train as many epochs as 20 full trainings have. An epoch counts when it begins, that of a paused
 trial once. The hypervolume is that of the models trained to their end, as a share of the table's.
 Methods with `_random` draw at random, others as a search does. Our rule is named by its first
 rung, the spacing of the rungs, of how many trials one goes on, and how many go on whatever they
@@ -32,7 +32,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import long_tables
 from long_tables import Table
 from stop_rule_hub import HubRule
-from stop_rule_long_summary import summary
+from stop_rule_long_summary import OURS, plot, summary
 from stop_rule_syne import SyneRule
 
 from automl.bounds.bound import Bound
@@ -55,9 +55,8 @@ from automl.training.loop import Train
 from automl.trial.result import Status, TrialResult
 
 RESULTS = Path(__file__).parent / "results" / "stop_rule_long.json"
-FULL_TRAININGS, FEW_TRAININGS = 40, 10
+FULL_TRAININGS, FEW_TRAININGS = 20, 5
 WORKERS = 4
-MAX_TRIALS = 1000
 PACKAGES = ("optuna", "numpy", "scipy", "onnxruntime")
 TRIED = ((1, 2, 4), (2, 3, 4), (2, 3, 4), (3, 8))
 """Of our rule: first rung, spacing, share, and entries that go on whatever they reach."""
@@ -114,19 +113,17 @@ def main() -> None:
         table.name: {"epochs": table.epochs, "is_chosen_on": table.is_chosen_on}
         for table in tables
     }
-    for seed in given.seeds:
-        for table in tables:
-            for name in given.methods:
-                cell = f"{table.name}.{name}.{seed}"
-                is_asked = not given.tables or table.name in given.tables
-                if is_asked and (given.again or cell not in report["cells"]):
-                    started = time.process_time()
-                    found = play(table, methods[name], seed, full_trainings)
-                    report["cells"][cell] = found
-                    seconds = f"{time.process_time() - started:.0f} s"
-                    print(cell, found["curve"][-1], found["counts"], seconds, flush=True)
-        save(report, results)
+    asked = [table for table in tables if not given.tables or table.name in given.tables]
+    for seed, table, name in itertools.product(given.seeds, asked, given.methods):
+        cell = f"{table.name}.{name}.{seed}"
+        if given.again or cell not in report["cells"]:
+            started = time.process_time()
+            found = report["cells"][cell] = play(table, methods[name], seed, full_trainings)
+            save(report, results)
+            seconds = f"{time.process_time() - started:.0f} s"
+            print(cell, found["curve"][-1], found["counts"], seconds, flush=True)
     save(report, results)
+    plot(report, results.with_suffix(".png"))
     print(json.dumps(report["summary"], indent=1))
 
 
@@ -136,7 +133,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--hub", type=Path)
     parser.add_argument("--small", action="store_true")
     parser.add_argument("--again", action="store_true")
-    parser.add_argument("--methods", nargs="+", default=["full", "rule_2_3_2_8"])
+    parser.add_argument("--methods", nargs="+", default=["full", OURS])
     parser.add_argument("--tables", nargs="+")
     parser.add_argument("--seeds", nargs="+", type=int)
     given = parser.parse_args()
@@ -161,7 +158,9 @@ def methods_of(hub: Path | None) -> dict[str, Method]:
 
 
 def save(report: dict[str, Any], results: Path) -> None:
-    """Write the report whole or not at all."""
+    """Write the report whole or not at all, with what another process has added."""
+    if results.exists():
+        report["cells"] = json.loads(results.read_text())["cells"] | report["cells"]
     report["summary"] = summary(report)
     report["versions"] = {name: version(name) for name in PACKAGES}
     report |= {"machine": machine(), "date": time.strftime("%Y-%m-%d")}
@@ -198,7 +197,7 @@ def play(table: Table, method: Method, seed: int, full_trainings: int) -> dict[s
             result = event.record.result if event.record else None
             if result is not None and result.measurement is not None:
                 points.append(result.measurement.figures)
-                share = round(table.volume(points) / table.whole, 5)
+                share = round(table.volume(points) / table.whole, 4)
                 if share > curve[-1][1]:
                     curve.append((trained.num_epochs, share))
         counts = {"started": dispatcher.num_started, "complete": len(points)}
@@ -222,7 +221,7 @@ def dispatcher_of(folder: Path, table: Table, method: Method, seed: int) -> Disp
     options = DispatcherOptions(
         slots=WORKERS,
         max_live=WORKERS,
-        max_trials=MAX_TRIALS,
+        max_trials=len(table.accuracy),
         reuse=False,
         rung_entry=entries(table, method) if method.rule else no_rung,
         thread=Immediately,

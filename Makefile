@@ -51,6 +51,7 @@ test-gpu: .venv/installed-dev  ## check on a GPU what runs on one; skipped where
 bench: .venv/installed-bench  ## run the search's benchmarks at small sizes
 	$(BIN)/python tests/benchmarks/samplers.py --small
 	$(BIN)/python tests/benchmarks/stop_rule.py --small
+	$(BIN)/python tests/benchmarks/stop_rule_long.py --small
 	$(BIN)/python tests/benchmarks/joint.py --small
 	$(BIN)/python tests/benchmarks/scale.py --small
 	$(BIN)/python tests/benchmarks/large_study.py --small
@@ -70,6 +71,8 @@ bench-full: .venv/installed-bench  ## run all benchmarks anew, in some hours
 	$(BIN)/python tests/benchmarks/tables.py $(RDATASETS)
 	$(BIN)/python tests/benchmarks/samplers.py
 	$(BIN)/python tests/benchmarks/stop_rule.py
+	$(BIN)/python tests/benchmarks/long_curves.py --mnist $(MNIST) --fashion $(FASHION_MNIST)
+	$(BIN)/python tests/benchmarks/stop_rule_long.py $(if $(LCBENCH),--lcbench $(LCBENCH))
 	$(BIN)/python tests/benchmarks/joint.py
 	$(BIN)/python tests/benchmarks/scale.py
 	$(BIN)/python tests/benchmarks/large_study.py

@@ -3,10 +3,11 @@
 python tests/benchmarks/long_curves.py --mnist FOLDER --fashion FOLDER
 
 Six sets, and for each the perceptrons of a grid (shape, batch size, rate, weight decay, dropout),
-really trained over 5, 10, 20, 40 and 80 epochs, each length with a warmed-up cosine of its own. Networks
-of one shape and batch size are trained side by side as one larger product, each on its own loss:
-about ten minutes on one core in all. Of each epoch the number of validation rows answered right is
-kept, in `results/long_curves.json.xz`. Curves that are there already are not trained again.
+really trained over 5, 10, 20, 40 and 80 epochs, each length with a warmed-up cosine of its own.
+Networks of one shape and batch size are trained side by side as one larger product, each on its
+own loss: about eight minutes on one core in all. Of each epoch the number of validation rows
+answered right is kept, in `results/long_curves.json.xz`. Curves that are there already are not
+trained again.
 """
 
 from __future__ import annotations

@@ -72,6 +72,7 @@ class Method:
 
 METHODS = {
     "ours_reuse": Method(reuse=True),
+    "full_reuse": Method(None, reuse=True),
     "ours": Method(),
     "asha": Method(only_accuracy=True),
     "syne": Method(SyneRule),

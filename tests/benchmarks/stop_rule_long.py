@@ -1,6 +1,6 @@
 """Does stopping pay on long trainings? Stop rules on tables of 5 to 80 epochs, at equal epochs.
 
-python tests/benchmarks/stop_rule_long.py --lcbench FILE [--hub FOLDER] [--small]
+python tests/benchmarks/stop_rule_long.py [--lcbench FILE] [--hub FOLDER] [--small]
     [--methods …] [--tables …] [--seeds 0 1 …] [--again]
 
 The search is the real one on a virtual clock; its trials are looked up in `long_tables.py`. It may
@@ -8,7 +8,8 @@ train as many epochs as 20 full trainings have. An epoch counts when it begins, 
 trial once. The hypervolume is that of the models trained to their end, as a share of the table's.
 Methods with `_random` draw at random, others as a search does. Our rule is named by its first
 rung, the spacing of the rungs, of how many trials one goes on, and how many go on whatever they
-reach: `rule_2_3_2_8`. FOLDER is `package/pruners/multi_metric_pruner` of the repository optuna/optunahub-registry.
+reach: `rule_2_2_3_3`. FOLDER is `package/pruners/multi_metric_pruner` of the repository
+optuna/optunahub-registry.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
@@ -78,7 +79,7 @@ class Method:
     """A stop rule (None: full training), its rungs, and where proposals come from."""
 
     rule: Callable[[], StopRule] | None
-    rungs: Rungs = Rungs(2, 3, 2)
+    rungs: Rungs = Rungs(2, 3, 3)
     sampler: str = "tpe"
     reports: int | None = None
 
@@ -103,15 +104,16 @@ class Known:
 def main() -> None:
     given = arguments()
     methods = methods_of(given.hub)
-    tables = [*long_tables.recorded(), *long_tables.lcbench(given.lcbench)]
+    tables = long_tables.recorded()
+    if given.lcbench is not None:
+        tables += long_tables.lcbench(given.lcbench)
     results = RESULTS.parent / "small" / RESULTS.name if given.small else RESULTS
     full_trainings = FEW_TRAININGS if given.small else FULL_TRAININGS
-    report: dict[str, Any] = {"summary": {}, "full_trainings": full_trainings, "cells": {}}
+    report: dict[str, Any] = {"full_trainings": full_trainings, "tables": {}, "cells": {}}
     if results.exists():
         report = json.loads(results.read_text())
-    report["tables"] = {
-        table.name: {"epochs": table.epochs, "is_chosen_on": table.is_chosen_on}
-        for table in tables
+    report["tables"] |= {
+        table.name: {"epochs": table.epochs, "is_chosen_on": table.is_chosen_on} for table in tables
     }
     asked = [table for table in tables if not given.tables or table.name in given.tables]
     for seed, table, name in itertools.product(given.seeds, asked, given.methods):
@@ -122,14 +124,14 @@ def main() -> None:
             save(report, results)
             seconds = f"{time.process_time() - started:.0f} s"
             print(cell, found["curve"][-1], found["counts"], seconds, flush=True)
-    save(report, results)
+    report = save(report, results)
     plot(report, results.with_suffix(".png"))
     print(json.dumps(report["summary"], indent=1))
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--lcbench", type=Path, required=True)
+    parser.add_argument("--lcbench", type=Path)
     parser.add_argument("--hub", type=Path)
     parser.add_argument("--small", action="store_true")
     parser.add_argument("--again", action="store_true")
@@ -157,39 +159,37 @@ def methods_of(hub: Path | None) -> dict[str, Method]:
     return found | at_random
 
 
-def save(report: dict[str, Any], results: Path) -> None:
+def save(report: dict[str, Any], results: Path) -> dict[str, Any]:
     """Write the report whole or not at all, with what another process has added."""
+    parts = {part: report[part] for part in ("tables", "cells")}
     if results.exists():
-        report["cells"] = json.loads(results.read_text())["cells"] | report["cells"]
-    report["summary"] = summary(report)
-    report["versions"] = {name: version(name) for name in PACKAGES}
-    report |= {"machine": machine(), "date": time.strftime("%Y-%m-%d")}
+        found = json.loads(results.read_text())
+        parts = {part: found[part] | own for part, own in parts.items()}
+    whole = {"full_trainings": report["full_trainings"], **parts}
+    whole = {
+        "summary": summary(whole),
+        "versions": {name: version(name) for name in PACKAGES},
+        "machine": machine(),
+        "date": time.strftime("%Y-%m-%d"),
+        **whole,
+    }
     results.parent.mkdir(exist_ok=True)
     new = results.with_suffix(".new")
-    new.write_text(json.dumps(report) + "\n")
+    new.write_text(json.dumps(whole) + "\n")
     new.replace(results)
-
-
-@contextmanager
-def rungs_of(rungs: Rungs) -> Iterator[None]:
-    """The rule's constants as a method has them."""
-    before = stop_rule.FIRST_RUNG_EPOCH, stop_rule.STEP, rung_ranking.SHARE
-    stop_rule.FIRST_RUNG_EPOCH, stop_rule.STEP, rung_ranking.SHARE = (
-        rungs.first,
-        rungs.spacing,
-        rungs.share,
-    )
-    try:
-        yield
-    finally:
-        stop_rule.FIRST_RUNG_EPOCH, stop_rule.STEP, rung_ranking.SHARE = before
+    return whole
 
 
 def play(table: Table, method: Method, seed: int, full_trainings: int) -> dict[str, Any]:
     """A search until so many epochs have begun: pairs of epochs and the share from then on."""
     budget, trained = full_trainings * table.epochs, Trained()
-    curve, points = [(0, 0.0)], list[dict[str, float]]()
-    with tempfile.TemporaryDirectory(dir=shared_memory()) as folder, rungs_of(method.rungs):
+    curve, points, rungs = [(0, 0.0)], list[dict[str, float]](), method.rungs
+    constants = {"FIRST_RUNG_EPOCH": rungs.first, "STEP": rungs.spacing, "LEAST_EPOCHS": 0}
+    with (
+        tempfile.TemporaryDirectory(dir=shared_memory()) as folder,
+        patch.multiple(stop_rule, **constants),
+        patch.multiple(rung_ranking, SHARE=rungs.share),
+    ):
         dispatcher = dispatcher_of(Path(folder) / "study", table, method, seed)
         for event in simulate(dispatcher, partial(course, table, trained), WORKERS):
             if trained.num_epochs > budget:

@@ -167,7 +167,7 @@ def test_trials_that_fall_behind_are_paused_and_at_the_end_stopped(search):
     reached = {number: max(e for n, e in recorder.reports if n == number) for number in stopped}
     assert set(reached.values()) == {2}
     assert {results[number].reason for number in stopped} == {
-        "after epoch 2 of train it was not among the better half"
+        "after epoch 2 of train it was not among the best third"
     }
     assert all(results[number].seconds > 0 for number in stopped)
     store = Store(found.home.store)

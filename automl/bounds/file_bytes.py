@@ -27,6 +27,9 @@ def _node_bytes(kind: str, inputs: str, **attributes: object) -> int:
 TENSOR = int(onnx.numpy_helper.from_array(np.zeros(1, np.uint8), "x").ByteSize()) + 1
 """What a tensor takes in a file beside its numbers, with the shortest name."""
 
+PART = 10
+"""What a vector of 16 bits takes beside its numbers: its size, and the shortest name."""
+
 OPERATOR = _node_bytes("Conv", "xw")
 SCALING = min(
     _node_bytes("DequantizeLinear", "xs", axis=0),
@@ -60,13 +63,14 @@ def _layer_bytes(layer: LayerShape, network: PossibleNetwork) -> int:
     if layer.bits == 32:
         least += sparse.least_bytes(count, nonzero, 4)
     else:
-        least += TENSOR + 4 * outputs + (NODES[layer.bits] if layer.built_with else 0)
+        least += PART + 2 * outputs + (NODES[layer.bits] if layer.built_with else 0)
         if layer.bits == 8:
             least += sparse.least_bytes(count, int(CODES_NOT_ZERO * nonzero), 1)
         else:
             least += _code_bytes(count, layer.bits)
     if layer.has_bias and network.is_trained and network.is_dense:
-        least += TENSOR + sparse.least_bytes(outputs, int(CODES_NOT_ZERO * outputs), 4)
+        bias = sparse.least_bytes(outputs, int(CODES_NOT_ZERO * outputs), 4)
+        least += TENSOR + bias if layer.bits == 32 else min(TENSOR + bias, PART + 2 * outputs)
     return least
 
 

@@ -78,6 +78,13 @@ def weight_scale(rows: Tensor, bits: float, levels: tuple[int, ...] = ()) -> Ten
     return candidates.gather(0, best[None])[0]
 
 
+def in_16_bits(values: Tensor) -> Tensor:
+    """The numbers of 16 bits that are nearest to some of 32; those too large or too small for
+    16 bits as they are."""
+    halves = values.half().to(values.dtype)
+    return torch.where((halves - values).abs() <= 2**-11 * values.abs(), halves, values)
+
+
 def codebook(rows: Tensor, bits: float) -> tuple[int, ...]:
     """The 2^bits codes, or fewer, that k-means finds for weights (outputs, inputs) relative to
     their row's size; none of ternary weights, of which a scale says all. It is

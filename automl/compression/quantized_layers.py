@@ -20,6 +20,7 @@ from automl.compression.coded_weight import (
     along,
     code,
     coded_weight,
+    coded_weights,
     compute,
     held,
 )
@@ -27,6 +28,7 @@ from automl.compression.quantization_grid import (
     LIMITS,
     codebook,
     codes_of,
+    in_16_bits,
     reach,
     weight_scale,
 )
@@ -208,14 +210,20 @@ def freeze(learned: nn.Module, layer: nn.Module, edit: Quantized) -> None:
             rounding.fit(grid.log_scale.exp(), grid.zero_point)
 
 
-def round_bias(layer: nn.Module) -> None:
-    """Put the bias on the grid of the products, where onnxruntime rounds it anyway, to 32 bits.
+def round_numbers(layer: nn.Module) -> None:
+    """Put scales and bias on numbers that 16 bits hold, as the file stores them; the bias of a
+    layer on a grid then on that of the products, where onnxruntime rounds it anyway, to 32 bits.
 
     Where an output's weights are next to nothing, their scale grows until its bias fits.
     """
+    for _, _, weight in coded_weights(layer):
+        weight.scale.copy_(in_16_bits(weight.scale))
     weight, bias = coded_weight(layer), getattr(layer, "bias", None)
+    if weight is None or bias is None:
+        return
+    bias.data.copy_(in_16_bits(bias.detach()))
     rounding = dict(layer.named_children()).get(INPUT)
-    if weight is None or bias is None or not isinstance(rounding, Rounding):
+    if not isinstance(rounding, Rounding):
         return
     scale = torch.maximum(weight.scale, bias.detach().abs() / (rounding.scale * LARGEST_BIAS))
     if weight.bits == 8:

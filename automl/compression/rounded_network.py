@@ -18,7 +18,7 @@ from automl.compression.quantized_layers import (
     LearnedRounding,
     LearnedWeight,
     freeze,
-    round_bias,
+    round_numbers,
 )
 from automl.compression.rounded_inputs import INPUT
 from automl.compression.rounding_proof import far, unproven
@@ -116,5 +116,5 @@ def finished(network: Network, context: Context) -> Network:
     rows = seen_rows(shipped, context)
     folded = fold_batch_norm(shipped.eval(), rows)
     for name in edits:
-        round_bias(folded.body.get_submodule(name))
+        round_numbers(folded.body.get_submodule(name))
     return round_outputs(folded, rows)

@@ -9,7 +9,7 @@ import itertools
 import json
 import logging
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import numpy as np
 import onnx
@@ -22,7 +22,7 @@ from automl.compression.proof import PROOF_ROWS
 from automl.data.dataset import Data
 from automl.data.padding import LEAST
 from automl.errors import Rejected
-from automl.export import packed_weights, packing, sparse
+from automl.export import half_vectors, packed_weights, packing, sparse
 from automl.export.complaints import FIXED_ROWS, complaint
 from automl.export.dynamic_inputs import compute_with_integers
 from automl.export.free_length import free_length
@@ -67,6 +67,7 @@ def export(network: Network, data: Data) -> bytes:
     store_turned(proto.graph)
     packing.pack_weights(proto, _widths(deployed.model))
     share(proto.graph)
+    half_vectors.join(proto.graph, _integer_convolutions(deployed.model))
     _shorten(proto.graph)
     sparse.pack(proto)
     if longest is not None and _free(proto, 1):
@@ -157,6 +158,12 @@ def _signs(network: Network) -> set[str]:
     return {f"model.{name}" for name, _, weight in found if not weight.activation_bits}
 
 
+def _integer_convolutions(network: Network) -> set[str]:
+    """The initializers of codes that a runtime convolves with integers."""
+    found = coded_weights(network)
+    return {f"model.{name}" for name, _, weight in found if weight.is_integer_convolution}
+
+
 def _widths(network: Network) -> dict[str, float]:
     """The bits of each initializer of codes that can be packed."""
     found = coded_weights(network)
@@ -167,7 +174,8 @@ def weights(file: bytes) -> dict[str, np.ndarray]:
     """The numbers that a file holds, by the name of their initializer; packed ones unpacked."""
     proto = onnx.load_from_string(file)
     held = {t.name: onnx.numpy_helper.to_array(t) for t in proto.graph.initializer}
-    return packed_weights.unpacked(proto.graph, sparse.unpacked(proto, held))
+    held = half_vectors.taken_apart(proto.graph, sparse.unpacked(proto, held))
+    return packed_weights.unpacked(proto.graph, held)
 
 
 def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
@@ -223,15 +231,21 @@ def _strip(proto: onnx.ModelProto) -> None:
         for item in (*graph.node, *graph.initializer, *graph.input, *graph.output):
             item.doc_string = ""
             del item.metadata_props[:]
+        shapes = [t for t in graph.initializer if t.data_type == onnx.TensorProto.INT64]
+        plain = {t.name for t in shapes if 0 not in onnx.numpy_helper.to_array(t)}
         for node in graph.node:
             node.name = ""
-            kept = [attribute for attribute in node.attribute if not _is_default(node, attribute)]
+            kept = [one for one in node.attribute if not _says_nothing(node, one, plain)]
             del node.attribute[:]
             node.attribute.extend(kept)
 
 
-def _is_default(node: onnx.NodeProto, attribute: onnx.AttributeProto) -> bool:
-    """Tell if an attribute says what its absence would."""
+def _says_nothing(
+    node: onnx.NodeProto, attribute: onnx.AttributeProto, plain: Collection[str]
+) -> bool:
+    """Tell if an attribute says what its absence would. `plain` are shapes without a 0."""
+    if attribute.name == "allowzero":
+        return node.input[1] in plain
     value = onnx.helper.get_attribute_value(attribute)
     if attribute.name in NEUTRAL:
         return set(value) == {NEUTRAL[attribute.name]}

@@ -5,7 +5,7 @@ import pytest
 import torch
 from helpers.stored_widths import bytes_over_bound
 from helpers.trials import finish, load
-from onnx import load_from_string, numpy_helper
+from onnx import load_from_string
 
 from automl.compression.calibration import seen_rows
 from automl.compression.changeable import changeable
@@ -262,7 +262,7 @@ def test_linear_layers_tell_their_zero_points_and_run_as_integer_ones(build, con
     quantized = finish(Quantize().run(build(Transformer((TransformerLayer(2, 16),))), context))
     file = onnx.export(quantized, context.data)
     graph = load_from_string(file).graph
-    held = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    held = onnx.weights(file)
     reading = [node.input for node in graph.node if node.op_type == "DequantizeLinear"]
     linear = [names for names in reading if names[0] in held and held[names[0]].ndim == 2]
     assert len(linear) == 7

@@ -111,7 +111,7 @@ class Options(Budgets):
         bool,
         Shown(
             SEARCH,
-            "Pause trials that fall behind others, in trainings of 5 epochs and more; switch it "
+            "Pause trials that fall behind others, in trainings of 20 epochs and more; switch it "
             "off where good models are late to show it, and there is time for all.",
         ),
     ] = True

@@ -26,7 +26,6 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
@@ -34,6 +33,7 @@ import long_tables
 from long_tables import Table
 from stop_rule_hub import HubRule
 from stop_rule_long_summary import OURS, plot, summary
+from stop_rule_rungs import TODAY, Rungs
 from stop_rule_syne import SyneRule
 
 from automl.bounds.bound import Bound
@@ -48,7 +48,7 @@ from automl.study.dispatcher import Dispatcher, DispatcherOptions
 from automl.study.record import Settings
 from automl.study.rung_state import Entry, RungName
 from automl.study.simulator import Course, simulate
-from automl.study.stopping import rung_ranking, stop_rule
+from automl.study.stopping import stop_rule
 from automl.study.stopping.rung_entry import RungEntryOf, no_rung
 from automl.study.stopping.stop_rule import StopRule
 from automl.study.study import Study, create
@@ -66,20 +66,11 @@ HUB_REPORTS = 9
 
 
 @dataclass(frozen=True)
-class Rungs:
-    """Where our rule compares, and of how many trials one goes on."""
-
-    first: int
-    spacing: int
-    share: int
-
-
-@dataclass(frozen=True)
 class Method:
     """A stop rule (None: full training), its rungs, and where proposals come from."""
 
     rule: Callable[[], StopRule] | None
-    rungs: Rungs = Rungs(2, 3, 3)
+    rungs: Rungs = TODAY
     sampler: str = "tpe"
     reports: int | None = None
 
@@ -183,13 +174,9 @@ def save(report: dict[str, Any], results: Path) -> dict[str, Any]:
 def play(table: Table, method: Method, seed: int, full_trainings: int) -> dict[str, Any]:
     """A search until so many epochs have begun: pairs of epochs and the share from then on."""
     budget, trained = full_trainings * table.epochs, Trained()
-    curve, points, rungs = [(0, 0.0)], list[dict[str, float]](), method.rungs
-    constants = {"FIRST_RUNG_EPOCH": rungs.first, "STEP": rungs.spacing, "LEAST_EPOCHS": 0}
-    with (
-        tempfile.TemporaryDirectory(dir=shared_memory()) as folder,
-        patch.multiple(stop_rule, **constants),
-        patch.multiple(rung_ranking, SHARE=rungs.share),
-    ):
+    curve, points = [(0, 0.0)], list[dict[str, float]]()
+    memory = shared_memory()
+    with tempfile.TemporaryDirectory(dir=memory) as folder, method.rungs.in_force():
         dispatcher = dispatcher_of(Path(folder) / "study", table, method, seed)
         for event in simulate(dispatcher, partial(course, table, trained), WORKERS):
             if trained.num_epochs > budget:

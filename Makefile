@@ -62,6 +62,7 @@ bench: .venv/installed-bench  ## run the search's benchmarks at small sizes
 	$(BIN)/python tests/benchmarks/peers.py --small --fashion "$(FASHION_MNIST)"
 
 # Hours on two cores. RDATASETS is a folder of CSV files, as PACKAGE/NAME.csv.
+# LCBENCH, which may be left out, is lcbench/model.onnx of the repository slds-lmu/yahpo_data.
 bench-full: .venv/installed-bench  ## run all benchmarks anew, in some hours
 	$(BIN)/python tests/benchmarks/training.py $(FASHION_MNIST)
 	$(BIN)/python tests/benchmarks/large_set.py

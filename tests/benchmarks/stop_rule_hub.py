@@ -66,7 +66,7 @@ class HubRule(StopRule):
             directions = {str(position): "maximize" for position in range(num_objectives)}
             median = optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS)
             self.study = optuna.create_study(
-                directions=list(directions.values()),
+                directions=["maximize"] * num_objectives,
                 pruner=self.module.MultiMetricPruner(
                     median, metric_directions=directions, joint=True
                 ),

@@ -33,7 +33,7 @@ import long_tables
 from long_tables import Table
 from stop_rule_hub import HubRule
 from stop_rule_long_summary import OURS, plot, summary
-from stop_rule_rungs import TODAY, Rungs
+from stop_rule_rungs import BEFORE, TODAY, Rungs
 from stop_rule_syne import SyneRule
 
 from automl.bounds.bound import Bound
@@ -135,8 +135,8 @@ def arguments() -> argparse.Namespace:
 
 
 def methods_of(hub: Path | None) -> dict[str, Method]:
-    """All methods, by name."""
-    found = {"full": Method(None), "syne": Method(SyneRule)}
+    """All methods, by name. Syne Tune's rungs grow by its share, three."""
+    found = {"full": Method(None), "syne": Method(SyneRule, BEFORE)}
     for first, spacing, share, free in itertools.product(*TRIED):
         rule = partial(StopRule, free)
         rungs = Rungs(first, spacing, share)

@@ -34,13 +34,13 @@ DAMPING = 0.01
 """Of the mean square of the inputs, added to each: few rows say little of some of them."""
 
 
-def compensated(network: Network, start: Network, context: Context, most_bits: float) -> Network:
+def compensated(network: Network, start: Network, context: Context) -> Network:
     """The network of learned layers itself, codes, scales and biases chosen by what layers give.
 
-    `network` is as it was before its rounding. Weights of more bits stay as they are, and so do
-    those that are not of a linear or convolution layer.
+    `network` is as it was before its rounding. Weights of 8 bits stay as they are, and so do those
+    that are not of a linear or convolution layer.
     """
-    layers = _layers(network, start, most_bits)
+    layers = _layers(network, start)
     if not layers:
         return start
     squares = squares_of(start, layers, context)
@@ -51,12 +51,10 @@ def compensated(network: Network, start: Network, context: Context, most_bits: f
     return start.eval()
 
 
-def compensated_in_turn(
-    network: Network, start: Network, context: Context, most_bits: float
-) -> Network:
+def compensated_in_turn(network: Network, start: Network, context: Context) -> Network:
     """The network that `compensated` gives, made one layer after the other: each also makes up for
     what it reads, which those before it have changed."""
-    layers = _layers(network, start, most_bits)
+    layers = _layers(network, start)
     called = flow_of(network.body, seen_rows(network, context, 2)).modules
     names = [name for name in called if name in layers]
     for name in names:
@@ -130,7 +128,7 @@ def within_cells(scaled: Tensor, codes: Tensor, every: Tensor) -> Tensor:
     return scaled.clamp(lows[places], highs[places])
 
 
-def _layers(network: Network, start: Network, most_bits: float) -> dict[str, PlainLayer]:
+def _layers(network: Network, start: Network) -> dict[str, PlainLayer]:
     """The layers whose inputs say how their weights are best rounded, as they were before.
 
     A subclass may compute anything from its weight.
@@ -139,7 +137,7 @@ def _layers(network: Network, start: Network, most_bits: float) -> dict[str, Pla
     for name, layer in network.body.named_modules():
         source = computing(start.body.get_submodule(name)) if type(layer) in KINDS else None
         if isinstance(source, LearnedWeight) and isinstance(layer, KINDS):
-            is_fine = source.bits > most_bits or layer.weight[0].numel() > MOST_INPUTS
+            is_fine = source.bits == 8 or layer.weight[0].numel() > MOST_INPUTS
             if not is_fine and source.coded.axis == 0:
                 found[name] = layer
     return found

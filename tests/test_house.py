@@ -12,6 +12,8 @@ RIDDLES = {"What", "How", "Whether", "Where", "Who", "Which", "As", "Of", "Those
 """A docstring opens with a verb or a noun, and names its subject."""
 FENCE = "_patches.py"
 """Files of this ending may use private names, each of the library in its name."""
+PUBLIC = {"os._exit"}
+"""Names that Python's own documentation has, in spite of the underscore."""
 MOST_ANY, MOST_DICTS = 60, 10
 LONGEST_FILE, LONGEST_FUNCTION = 300, 40
 """In lines; of a function all but its docstring."""
@@ -31,7 +33,7 @@ def private_names(path):
     for node in nodes(path):
         if isinstance(node, ast.Attribute) and _is_private(node.attr):
             owner = node.value.id if isinstance(node.value, ast.Name) else ""
-            if owner not in ("self", "cls"):
+            if owner not in ("self", "cls") and ast.unparse(node) not in PUBLIC:
                 yield f"{where(path, node)} {ast.unparse(node)}"
         if isinstance(node, ast.ImportFrom) and node.module:
             parts = [*node.module.split("."), *(alias.name for alias in node.names)]

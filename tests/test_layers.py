@@ -120,7 +120,7 @@ def test_help_and_looks_are_light(tmp_path):
         "import sys; from typer.testing import CliRunner; from automl.cli.app import app;"
         "assert CliRunner().invoke(app, ['--help']).exit_code == 0;"
         f"assert CliRunner().invoke(app, ['list', '--home', {str(tmp_path)!r}]).exit_code == 0;"
-        "heavy = {'torch', 'ray', 'mlflow', 'optuna', 'onnx', 'sklearn'};"
+        "heavy = {'torch', 'ray', 'mlflow', 'optuna', 'onnx', 'onnxruntime', 'sklearn'};"
         "heavy &= set(sys.modules);"
         "assert not heavy, heavy"
     )

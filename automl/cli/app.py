@@ -111,6 +111,17 @@ def general(
 
 def main() -> None:
     """Run the command. Exit 2 is the user's mistake, told in one sentence."""
+    try:
+        _run()
+    except SystemExit as ending:
+        if "automl.cluster.own_ray" in sys.modules:
+            from automl.cluster import own_ray
+
+            own_ray.leave(ending.code if isinstance(ending.code, int) else 1)
+        raise
+
+
+def _run() -> None:
     streams.open_missing()
     try:
         _check_folder()

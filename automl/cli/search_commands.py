@@ -61,11 +61,27 @@ def search(
     **given: object,
 ) -> None:
     """Search for the models that trade quality, size and latency best: the front."""
+    given["sets"] = assignments(given["sets"])
+    begin_ray(space, given)
     with without_collections():
         from automl.engine import api
 
-    given["sets"] = assignments(given["sets"])
     _show(api.search(space, home=home, watch=_watch(log_json), **given), as_json)
+
+
+def begin_ray(space: str, given: Mapping[str, object]) -> None:
+    """Begin a Ray of this machine where a search is sure to need one: it starts while this process
+    loads its libraries. Raises UserError on what cannot be an option or a space."""
+    from automl.space import space_file
+
+    options, new = read("search", given)
+    if not Path(space).exists():
+        space_file.find(space)
+    if options.address is None and not new.resume_if_exists:
+        with without_collections():
+            from automl.cluster import own_ray
+
+        own_ray.begin(options.request().is_one_core)
 
 
 @takes_options("resume")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from automl.errors import UserError
-from automl.runtimes.onnx import VERSION
+from automl.runtimes.onnx import onnxruntime_version
 
 SEPARATOR = ", onnxruntime "
 
@@ -19,7 +19,7 @@ def machine() -> dict[str, str]:
         "system": platform.platform(),
         "processor": _processor(),
         "python": platform.python_version(),
-        "onnxruntime": VERSION,
+        "onnxruntime": onnxruntime_version(),
     }
 
 

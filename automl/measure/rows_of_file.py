@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,7 +15,9 @@ from automl.data.arrays import Array
 from automl.data.raw_dataset import Column
 from automl.errors import UserError, described, unknown
 from automl.runtimes import onnx
-from automl.runtimes.onnx import Session
+
+if TYPE_CHECKING:
+    from automl.runtimes.onnx import Session
 
 MOST_NAMED = 5
 

@@ -14,7 +14,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from automl.runtimes.onnx import ONE_THREAD, OnnxRuntime, Session, fed, row_shape, takes_columns
+from automl.runtimes.onnx import ONE_THREAD, OnnxRuntime, fed, row_shape, takes_columns
 from automl.runtimes.providers import CPU, ENDING, set_up
 
 Shape: TypeAlias = tuple[int, ...]
@@ -119,7 +119,7 @@ def node_runs(
     return Runs(ran, list(_calls(events)))
 
 
-def made_up_feed(loaded: Session, batch: int) -> Feed:
+def made_up_feed(loaded: onnxruntime.InferenceSession, batch: int) -> Feed:
     """Random rows for a file, (batch, ...) of each of its inputs; of a size that it leaves open
     without a word, 1."""
     rng, (first, *others) = np.random.default_rng(0), loaded.get_inputs()

@@ -1,4 +1,7 @@
-"""Running an exported file with a stock onnxruntime, on one thread unless more are given."""
+"""Running an exported file with a stock onnxruntime, on one thread unless more are given.
+
+The library is loaded with the first file: looks at searches name runtimes, and run nothing.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from automl.data.arrays import MAX_ANSWERED, answered_at_once
@@ -27,8 +29,19 @@ from automl.runtimes.providers import (
 )
 from automl.space.runtime import Call, Loaded, Runtime, by_name
 
-VERSION: str = onnxruntime.__version__
-Session: TypeAlias = onnxruntime.InferenceSession
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from onnxruntime import InferenceSession, SessionOptions
+
+    Session: TypeAlias = InferenceSession
+
+
+def onnxruntime_version() -> str:
+    """The version of onnxruntime here."""
+    from onnxruntime import __version__
+
+    return str(__version__)
 
 
 @dataclass(frozen=True)
@@ -80,8 +93,10 @@ def row_shape(loaded: Session) -> tuple[int, ...]:
 
 def session(file: bytes | Path, provider: str = CPU, threads: int = 1) -> Session:
     """Load a file from its bytes or its path. Raises what onnxruntime raises."""
+    from onnxruntime import InferenceSession
+
     model = file if isinstance(file, bytes) else str(file)
-    return Session(model, _options(threads), providers=set_up(provider, threads))
+    return InferenceSession(model, _options(threads), providers=set_up(provider, threads))
 
 
 @dataclass(frozen=True)
@@ -103,7 +118,7 @@ class OnnxRuntime(Runtime):
 
     def check_ranges(self) -> None:
         super().check_ranges()
-        if (own := spelled(self.provider)) != self.provider:
+        if self.provider != CPU and (own := spelled(self.provider)) != self.provider:
             raise UserError(f"{self.provider!r} is no provider of onnxruntime; write {own!r}")
 
     def check_here(self) -> None:
@@ -143,8 +158,10 @@ def nodes_by_provider(
     return placed(file, _options(runtime.threads), providers, feed)
 
 
-def _options(threads: int = 1) -> onnxruntime.SessionOptions:
-    options = onnxruntime.SessionOptions()
+def _options(threads: int = 1) -> SessionOptions:
+    from onnxruntime import SessionOptions
+
+    options = SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3
     return options
@@ -152,10 +169,12 @@ def _options(threads: int = 1) -> onnxruntime.SessionOptions:
 
 def optimised(file: bytes) -> bytes:
     """The file as it runs on this machine, after the optimisations of loading."""
+    from onnxruntime import InferenceSession
+
     options = _options()
     with tempfile.TemporaryDirectory() as folder:
         options.optimized_model_filepath = f"{folder}/optimised.onnx"
-        Session(file, options, providers=set_up(CPU, 1))
+        InferenceSession(file, options, providers=set_up(CPU, 1))
         return Path(options.optimized_model_filepath).read_bytes()
 
 

@@ -9,13 +9,15 @@ import json
 import tempfile
 from collections import Counter
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from automl.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 ENDING = "ExecutionProvider"
 CPU = "CPU"
@@ -31,6 +33,8 @@ PACKAGES = {
 
 def is_available(provider: str) -> bool:
     """Tell if the installed onnxruntime has a provider, named without its ending."""
+    import onnxruntime
+
     return provider + ENDING in onnxruntime.get_available_providers()
 
 
@@ -39,6 +43,8 @@ def spelled(name: str) -> str:
 
     Raises UserError when there is none of this name.
     """
+    import onnxruntime
+
     known: dict[str, str] = {
         own.removesuffix(ENDING).lower(): own for own in onnxruntime.get_all_providers()
     }
@@ -54,6 +60,8 @@ def provider_named(name: str) -> str:
 
     Raises UserError when there is none of this name, or the installed onnxruntime lacks it.
     """
+    import onnxruntime
+
     provider = spelled(name)
     if not is_available(provider):
         here = [p.removesuffix(ENDING) for p in onnxruntime.get_available_providers()]
@@ -89,6 +97,8 @@ def placed(
 ) -> dict[str, int]:
     """The number of nodes that each provider runs of a file: what a provider cannot run, and all
     where it does not start, onnxruntime gives to the processor without a word."""
+    import onnxruntime
+
     with tempfile.TemporaryDirectory() as folder:
         options.enable_profiling, options.profile_file_prefix = True, f"{folder}/run"
         model = file if isinstance(file, bytes) else str(file)

@@ -7,7 +7,8 @@ times the slots, over the seconds that trials and refits worked (`automl front -
 both). What is between them is told in seconds of slots: `start_s` until each slot began with its
 first trial, `waiting_s` of trials for the measurer, `refit_idle_s` of slots after the last trial
 of the search, `between_s` the rest. Of the work, `export_s` are exports with their gate, and
-`export_median_s` is the median one. `process_s` is the whole process, from its start to its end.
+`export_median_s` is the median one. `process_s` is the whole command, from its start to its end,
+and `prepared_s` what of it passes until trials may begin.
 """
 
 from __future__ import annotations
@@ -22,13 +23,18 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from automl.engine import api
+from automl.engine.searches import open_study
+from automl.home import Home
 from automl.measure.machine import machine
 from automl.study import timeline
 from automl.study.timeline import Stay
 
 RESULTS = Path(__file__).parent / "results" / "idle.json"
 TRIALS, SMALL_TRIALS, SLOTS = 30, 6, 2
+COMMAND = (
+    *(sys.executable, "-c", "from automl.cli.app import main; main()"),
+    *("search", "digits", "--seed", "0"),
+)
 PACKAGES = ("ray", "torch", "onnx", "onnxruntime")
 
 
@@ -36,11 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--small", action="store_true")
     parser.add_argument("--rounds", type=int)
-    parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.one:
-        searched(int(given.one[0]), Path(given.one[1]))
-        return
     rows = []
     for _ in range(given.rounds or (1 if given.small else 3)):
         rows.append(timed(SMALL_TRIALS if given.small else TRIALS))
@@ -60,34 +62,23 @@ def main() -> None:
 
 
 def timed(num_trials: int) -> dict[str, object]:
-    """The figures of a search in a process of its own."""
-    with tempfile.TemporaryDirectory() as scratch:
-        answer, started = Path(scratch, "result.json"), time.perf_counter()
-        command = [sys.executable, __file__, "--one", str(num_trials), str(answer)]
-        subprocess.run(command, check=True)
-        seconds = time.perf_counter() - started
-        return {**json.loads(answer.read_text()), "process_s": round(seconds, 2)}
-
-
-def searched(num_trials: int, answer: Path) -> None:
-    """Search, and write what the slots did."""
-    # What automl imports makes Ray's settings first.
-    import ray
-
+    """The figures of a search by the command line: what the slots did."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
         started = time.time()
-        study = api.search("digits", home=home, trials=num_trials, seed=0).study
-        assert not ray.is_initialized()
+        command = [*COMMAND, "--trials", str(num_trials), "--home", home]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        seconds = time.time() - started
+        study = open_study(Home(Path(home)), "digits")
         summary, stays = study.summary(), timeline.read(study.folder)
         [(begun, _)] = study.attribute("runs")
-        row = {
-            "slots": summary.slots,
-            "prepared_s": round(begun - started, 2),
-            **parts(stays, begun, summary.seconds, summary.slots, summary.compute_seconds),
-            "stays": [vars(stay) for stay in stays],
-        }
     assert summary.slots == SLOTS, f"{summary.slots} slots, not {SLOTS}"
-    answer.write_text(json.dumps(row))
+    return {
+        "slots": summary.slots,
+        "prepared_s": round(begun - started, 2),
+        **parts(stays, begun, summary.seconds, summary.slots, summary.compute_seconds),
+        "stays": [vars(stay) for stay in stays],
+        "process_s": round(seconds, 2),
+    }
 
 
 def parts(

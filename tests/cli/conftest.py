@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from automl.cli import search_commands
 from automl.cli.app import main
 
 
@@ -14,6 +15,8 @@ def here(tmp_path, monkeypatch, capsys):
 
     def run(*arguments):
         monkeypatch.chdir(tmp_path)
+        # A Ray that begins early ends with the process, which here goes on.
+        monkeypatch.setattr(search_commands, "begin_ray", lambda space, given: None)
         monkeypatch.setattr(sys, "argv", ["automl", *map(str, arguments)])
         with pytest.raises(SystemExit) as end:
             main()

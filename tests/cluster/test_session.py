@@ -4,7 +4,7 @@ import sys
 
 WAITS_FOR_TRIALS = """
 import os, sys, time
-from automl.cluster import ray_patches, session
+from automl.cluster import own_ray, ray_patches, session
 from automl.cluster.measurer import Measurer
 import psutil
 import ray
@@ -17,8 +17,10 @@ class Worker:
 def modules(measurer):
     return "torch" in sys.modules
 
+own_ray.begin(preloads=True)
+assert own_ray.is_begun()
 with session.connected(None, preloads=True):
-    assert session.has_preloaded()
+    assert session.has_preloaded() and not own_ray.is_begun()
     asked = time.time()
     with ray_patches.actors_in_waiting_workers():
         worker = _ActorClassCache().get(Worker).remote()
@@ -26,7 +28,7 @@ with session.connected(None, preloads=True):
     measurer = Measurer.remote("memory://measurer", "", None)
     has_torch = ray.get(measurer.__ray_call__.remote(modules))
     print(begun < asked, is_loaded, has_torch)
-assert not session.has_preloaded()
+assert not (session.has_preloaded() or own_ray.is_begun() or ray.is_initialized())
 """
 
 LOSES_A_WORKER = """
@@ -59,7 +61,8 @@ def test_a_lost_worker_is_not_told_on_standard_output(tmp_path):
 
 
 def test_trials_begin_in_workers_that_have_waited_and_loaded_what_they_need(tmp_path):
-    """Ray starts them at once; the measurer, which runs no trials, does not load torch."""
+    """A Ray that was begun before starts them at once; the measurer, which runs no trials, does not
+    load torch."""
     done = subprocess.run(
         [sys.executable, "-c", WAITS_FOR_TRIALS], cwd=tmp_path, capture_output=True, text=True
     )

@@ -51,6 +51,7 @@ test-gpu: .venv/installed-dev  ## check on a GPU what runs on one; skipped where
 bench: .venv/installed-bench  ## run the search's benchmarks at small sizes
 	$(BIN)/python tests/benchmarks/samplers.py --small
 	$(BIN)/python tests/benchmarks/stop_rule.py --small
+	$(BIN)/python tests/benchmarks/stop_rule_long.py --small
 	$(BIN)/python tests/benchmarks/joint.py --small
 	$(BIN)/python tests/benchmarks/scale.py --small
 	$(BIN)/python tests/benchmarks/large_study.py --small
@@ -61,6 +62,7 @@ bench: .venv/installed-bench  ## run the search's benchmarks at small sizes
 	$(BIN)/python tests/benchmarks/peers.py --small --fashion "$(FASHION_MNIST)"
 
 # Hours on two cores. RDATASETS is a folder of CSV files, as PACKAGE/NAME.csv.
+# LCBENCH, which may be left out, is lcbench/model.onnx of the repository slds-lmu/yahpo_data.
 bench-full: .venv/installed-bench  ## run all benchmarks anew, in some hours
 	$(BIN)/python tests/benchmarks/training.py $(FASHION_MNIST)
 	$(BIN)/python tests/benchmarks/large_set.py
@@ -70,6 +72,8 @@ bench-full: .venv/installed-bench  ## run all benchmarks anew, in some hours
 	$(BIN)/python tests/benchmarks/tables.py $(RDATASETS)
 	$(BIN)/python tests/benchmarks/samplers.py
 	$(BIN)/python tests/benchmarks/stop_rule.py
+	$(BIN)/python tests/benchmarks/long_curves.py --mnist $(MNIST) --fashion $(FASHION_MNIST)
+	$(BIN)/python tests/benchmarks/stop_rule_long.py $(if $(LCBENCH),--lcbench $(LCBENCH))
 	$(BIN)/python tests/benchmarks/joint.py
 	$(BIN)/python tests/benchmarks/scale.py
 	$(BIN)/python tests/benchmarks/large_study.py

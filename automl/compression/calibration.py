@@ -133,7 +133,7 @@ def recalibrate(network: Network, context: Context, count: int = STATISTICS_ROWS
 
 
 def _are_numbers(values: object) -> bool:
-    return isinstance(values, Tensor) and values.is_floating_point()
+    return isinstance(values, Tensor) and values.is_floating_point() and values.numel() > 0
 
 
 def _sample(values: Tensor) -> Tensor:

@@ -111,8 +111,8 @@ class Options(Budgets):
         bool,
         Shown(
             SEARCH,
-            "Pause trials that fall behind others; switch it off where good models are late to "
-            "show it, and there is time for all.",
+            "Pause trials that fall behind others, in trainings of 20 epochs and more; switch it "
+            "off where good models are late to show it, and there is time for all.",
         ),
     ] = True
     tracking_uri: Annotated[

@@ -149,7 +149,7 @@ class Dispatcher:
         if paused is None:
             return TIME_UP
         rung = paused.rung
-        return f"after epoch {rung.epoch} of {rung.step} it was not among the better half"
+        return f"after epoch {rung.epoch} of {rung.step} it was not among the best third"
 
     def close_slots(self) -> None:
         """Give no more slots away: the trials that run are to be the last."""

@@ -116,9 +116,10 @@ def searched(
     the space holds nothing that is not known."""
     found: list[TrialRecord] = []
     before = idle = 0
-    with tempfile.TemporaryDirectory() as folder:
+    method = METHODS["ours_reuse"]
+    with tempfile.TemporaryDirectory() as folder, method.rungs.in_force():
         study = Path(folder) / "study"
-        dispatcher = board.dispatcher(study, METHODS["ours_reuse"], seed, trained, fixed)
+        dispatcher = board.dispatcher(study, method, seed, trained, fixed)
         for event in simulate(dispatcher, partial(course, board.rows, trained), WORKERS):
             if trained.num_epochs > until or idle == PATIENCE:
                 break

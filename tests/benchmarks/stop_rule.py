@@ -25,6 +25,7 @@ from typing import Any
 import digits_table
 from cells import CACHE
 from digits_table import Row
+from stop_rule_rungs import BEFORE, TODAY, Rungs, rule_before
 from stop_rule_summary import plot, summary
 from stop_rule_syne import SyneRule
 
@@ -62,15 +63,23 @@ PACKAGES = ("optuna", "numpy", "scipy", "torch")
 
 @dataclass(frozen=True)
 class Method:
-    """A stop rule (None: full training), by all objectives or by accuracy alone; proposals."""
+    """A stop rule (None: full training), by all objectives or by accuracy alone; proposals.
 
-    rule: Callable[[], StopRule] | None = StopRule
+    As used a search does not stop trainings as short as the table's: it is `full_reuse`. Those
+    named `third` are its rule for longer ones, the others of ours its rule until November 2026.
+    """
+
+    rule: Callable[[], StopRule] | None = rule_before
+    rungs: Rungs = BEFORE
     sampler: str = "tpe"
     reuse: bool = False
     only_accuracy: bool = False
 
 
 METHODS = {
+    "full_reuse": Method(None, reuse=True),
+    "third_reuse": Method(StopRule, TODAY, reuse=True),
+    "third": Method(StopRule, TODAY),
     "ours_reuse": Method(reuse=True),
     "ours": Method(),
     "asha": Method(only_accuracy=True),
@@ -149,7 +158,7 @@ class Board:
     def play(self, method: Method, seed: int, epochs: int) -> dict[str, Any]:
         """A search until so many epochs have begun: pairs of epochs and the share from then on."""
         trained, curve, points = Trained(method.reuse), [(0, 0.0)], list[dict[str, float]]()
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, method.rungs.in_force():
             dispatcher = self.dispatcher(Path(folder) / "study", method, seed, trained, {})
             course_of = partial(course, self.rows, trained)
             for event in simulate(dispatcher, course_of, WORKERS):

@@ -9,9 +9,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from numpy.typing import NDArray
 
-BEST = "ours_reuse"
+BEST = "full_reuse"
 """What is to be the best of all, in every seed."""
-AS_USED = ("ours_reuse", "ours", "asha_random", "syne_random", "full_random")
+AS_USED = ("full_reuse", "asha_random", "syne_random", "full_random")
 """Ours, and the others with the proposals that they come with."""
 
 
@@ -30,7 +30,7 @@ def summary(report: dict[str, Any]) -> dict[str, float]:
     found["seeds"] = len(by_seed)
     for name, methods in (("as_used", AS_USED), ("all", tuple(by_seed["0"]))):
         found[f"seeds_{BEST}_is_best_of_{name}"] = sum(
-            means[BEST] == max(means[method] for method in methods if method in means)
+            means.get(BEST) == max(means[method] for method in methods if method in means)
             for means in by_seed.values()
         )
     return found

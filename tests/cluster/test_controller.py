@@ -158,23 +158,24 @@ def test_time_that_is_up_ends_a_step_that_reports_nothing(search):
 def test_trials_that_fall_behind_are_paused_and_at_the_end_stopped(search):
     recorder = Recorder()
     text = SHARED_PREFIX.replace("MLP((32,))", "MLP((Int(8, 64),))").replace(
-        "epochs=15", "epochs=6"
+        "epochs=15", "epochs=20"
     )
     found = search(text, trials=10, sampler="random", watch=recorder)
     results = {record.id: record.result for record in found.study.records()}
     stopped = [number for number, result in results.items() if result.status == "stopped"]
     assert len(results) == 10 and stopped
     reached = {number: max(e for n, e in recorder.reports if n == number) for number in stopped}
-    assert set(reached.values()) == {2}
-    assert {results[number].reason for number in stopped} == {
-        "after epoch 2 of train it was not among the better half"
-    }
+    reasons = [
+        f"after epoch {epoch} of train it was not among the best third" for epoch in (2, 4, 8)
+    ]
+    assert {results[number].reason for number in stopped} <= set(reasons)
     assert all(results[number].seconds > 0 for number in stopped)
     store = Store(found.home.store)
     for record in found.study.records():
         if record.id in stopped:
             key = prefix_keys(found.config(record))[0]
-            assert store.starting_with(key) == [f"{key}@2"], "none went on unasked"
+            at = reached[record.id]
+            assert store.starting_with(key) == [f"{key}@{at}"], "none went on unasked"
 
 
 def test_the_front_is_refitted_at_its_cut_shapes(search):

@@ -74,7 +74,7 @@ def make(folder, settings=SETTINGS, error=0.0):
     rule = StopRule(free=0)
     at = AXES["accuracy"].at(0.55), AXES["size_bytes"].at(50_000), -0.5
     rule.goes_on(TrialId(6), RungName("train", "labels", 2), Entry("k6", at))
-    stopped = "after epoch 2 of train it was not among the better half"
+    stopped = "after epoch 2 of train it was not among the best third"
     end(study, TrialResult(Status.STOPPED, stopped, seconds=3.0), rungs=rule.state(TrialId(6)))
     end(study, TrialResult(Status.STOPPED, "the search's time was up", seconds=1.0))
     end(study, TrialResult(Status.REJECTED, "it is no smaller", stages={"train": 4.0}, seconds=5.0))

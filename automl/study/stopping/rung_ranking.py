@@ -9,10 +9,11 @@ from automl.study.rung_state import Entry
 
 WINDOW = 200
 """The last entries that a rung compares: what is usual rises as a search goes on."""
-SHARE = 2
+SHARE = 3
 """Of this many entries, one goes on."""
-FREE = 8
-"""The entries that go on whatever they reach: fewer say nothing of what is usual."""
+FREE = 3
+"""The entries that go on whatever they reach. With eight of them the rule gained next to nothing
+where there was time for 20 whole trainings (`tests/benchmarks/stop_rule_long.py`)."""
 
 
 class Rung:
@@ -21,7 +22,7 @@ class Rung:
     They are ordered by non-dominated rank, then by crowding (Deb 2002,
     https://doi.org/10.1109/4235.996017). An entry that breaks a constraint comes after all that
     break none, by how much. Equal entries are ordered by their keys, so that the order in which
-    they came does not matter. Differences within the noise count, unlike on the front: half of a
+    they came does not matter. Differences within the noise count, unlike on the front: most of a
     rung has to wait, and on the table of digits no coarser order was consistently better.
     """
 

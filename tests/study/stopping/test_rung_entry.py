@@ -46,8 +46,8 @@ def entered(step, epoch, config=CONFIG, settings=SETTINGS, accuracy=0.55):
 
 
 def test_an_entry_holds_quality_and_bounds():
-    name, entry = entered("again", 6)
-    assert name == RungName("again", "labels", 6) and entry.key == KEYS[1]
+    name, entry = entered("again", 8)
+    assert name == RungName("again", "labels", 8) and entry.key == KEYS[1]
     quality, size, work = entry.values
     assert quality == pytest.approx(0.5) and size == AXES["size_bytes"].at(1000)
     _, harder = rung_entry(
@@ -55,7 +55,7 @@ def test_an_entry_holds_quality_and_bounds():
         lambda config: Bound(config, macs=100 * int(SPAN)),
         CONFIG,
         KEYS,
-        Report("again", 6, 20, {"accuracy": 0.55}),
+        Report("again", 8, 20, {"accuracy": 0.55}),
     )
     assert work - harder.values[2] == pytest.approx(1.0)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from automl.study.record import Course
 from automl.study.rung_state import Entry, RungName
-from automl.study.stopping.rung_ranking import Rung, crowding
+from automl.study.stopping.rung_ranking import SHARE, Rung, crowding
 from automl.study.stopping.stop_rule import StopRule, is_rung
 from automl.study.stored_record import courses
 from automl.study.trial_id import TrialId
@@ -24,17 +24,20 @@ def entry(number, values, violation=0.0):
     return Entry(f"key{number}", tuple(map(float, values)), violation)
 
 
-def test_rungs_are_early_epochs_up_to_a_third_of_a_training():
-    assert [e for e in range(1, 21) if is_rung(e, 20)] == [2, 6]
-    assert [e for e in range(1, 101) if is_rung(e, 100)] == [2, 6, 18]
-    assert [e for e in range(1, 6) if is_rung(e, 5)] == []
+def test_rungs_are_early_epochs_up_to_half_of_a_training():
+    assert [e for e in range(1, 21) if is_rung(e, 20)] == [2, 4, 8]
+    assert [e for e in range(1, 101) if is_rung(e, 100)] == [2, 4, 8, 16, 32]
 
 
-def test_the_better_half_goes_on_and_the_first_one_always():
+def test_trainings_that_are_too_short_to_gain_are_not_compared():
+    assert not [e for e in range(1, 20) if is_rung(e, 19)]
+
+
+def test_the_best_third_goes_on_and_the_first_one_always():
     rule = StopRule(free=1)
-    values = (5, 3, 4, 6)
+    values = (5, 3, 4, 6, 4.5, 5.5)
     verdicts = [rule.goes_on(TRIALS[i], RUNG, entry(i, (v, 0))) for i, v in enumerate(values)]
-    assert verdicts == [True, False, True, True]
+    assert verdicts == [True, False, False, True, False, True]
 
 
 def test_a_rung_ranks_by_dominance_then_by_crowding():
@@ -45,7 +48,7 @@ def test_a_rung_ranks_by_dominance_then_by_crowding():
 
 
 def test_what_breaks_no_constraint_goes_before_what_breaks_one():
-    rung = Rung(free=1)
+    rung = Rung(free=2)
     rung.add(entry(0, (9, 9), violation=0.2))
     rung.add(entry(1, (8, 8), violation=0.1))
     rung.add(entry(2, (1, 1)))
@@ -73,7 +76,7 @@ def test_none_of_the_best_is_dominated_by_one_left_behind(values):
     for i, v in enumerate(values):
         rung.add(entry(i, v))
     best = rung.best()
-    assert len(best) == -(-len(values) // 2)
+    assert len(best) == -(-len(values) // SHARE)
     for key in {f"key{i}" for i in range(len(values))} - best:
         assert not rung.dominates(key) & best
 
@@ -106,6 +109,7 @@ def test_a_stopped_trial_that_goes_on_pauses_none_any_more():
     assert not rule.goes_on(TRIALS[1], RUNG, entry(1, (0, 5)))
     assert rule.to_resume() is None
     assert not rule.goes_on(TRIALS[2], RUNG, entry(2, (0, 4)))
+    assert not rule.goes_on(TRIALS[3], RUNG, entry(3, (0, 3)))
     assert rule.to_resume() == TRIALS[1]
     rule.resume(TRIALS[1])
     assert rule.goes_on(TRIALS[1])
@@ -114,12 +118,12 @@ def test_a_stopped_trial_that_goes_on_pauses_none_any_more():
 
 def test_a_resumed_trial_does_not_fill_a_rung_twice():
     rule = StopRule(free=1)
-    for number, values in enumerate([(1, 1), (0, 5), (0, 4)]):
+    for number, values in enumerate([(1, 1), (0, 5), (0, 4), (0, 3)]):
         rule.goes_on(TRIALS[number], RUNG, entry(number, values))
     back = rule.to_resume()
     rule.resume(back)
     rule.goes_on(back, RUNG, entry(back.number, (9, 9)))
-    assert len(rule.rungs[RUNG]) == 3
+    assert len(rule.rungs[RUNG]) == 4
 
 
 def test_a_checkpoint_that_was_judged_is_not_judged_again():

@@ -1,7 +1,7 @@
 import subprocess
 import sys
 
-from helpers.search_process import members
+from helpers.search_process import members, wait_for
 
 LEAVES = """
 import time
@@ -18,4 +18,4 @@ own_ray.leave(2)
 def test_a_process_that_ends_while_its_ray_starts_leaves_no_other(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", LEAVES], cwd=tmp_path, start_new_session=True)
     assert process.wait() == 2
-    assert members(process.pid) == []
+    wait_for(lambda: members(process.pid) == [], seconds=10)

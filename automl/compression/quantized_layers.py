@@ -216,8 +216,8 @@ def round_numbers(layer: nn.Module) -> None:
 
     Where an output's weights are next to nothing, their scale grows until its bias fits.
     """
-    for _, _, weight in coded_weights(layer):
-        weight.scale.copy_(in_16_bits(weight.scale))
+    for _, _, own in coded_weights(layer):
+        own.scale.copy_(in_16_bits(own.scale))
     weight, bias = coded_weight(layer), getattr(layer, "bias", None)
     if weight is None or bias is None:
         return

@@ -5,6 +5,7 @@ https://arxiv.org/abs/1811.06965
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -155,7 +156,8 @@ def _whole(outputs: Outputs) -> Tensor:
 def stages(body: nn.Sequential, number: int) -> list[nn.Sequential]:
     """A chain cut into `number` runs of layers, the largest of as few parameters as can be.
 
-    Raises Rejected when there are fewer layers with parameters than runs.
+    Raises Rejected when there are fewer layers with parameters than runs, or a layer or weight is
+    used more than once: each rank would learn its own.
     """
     layers = list(body.named_children())
     sizes = [count_parameters(layer) for _, layer in layers]
@@ -178,4 +180,11 @@ def stages(body: nn.Sequential, number: int) -> list[nn.Sequential]:
         return min(found)
 
     _, ends = best(0, number)
-    return [chain(layers[start:end]) for start, end in zip((0, *ends), ends)]
+    runs = [chain(layers[start:end]) for start, end in zip((0, *ends), ends)]
+    owners = Counter(id(parameter) for run in runs for parameter in run.parameters())
+    if len(layers) < len(body) or max(owners.values()) > 1:
+        raise Rejected(
+            f"Pipeline over {number} workers cannot cut this chain: layers far from each other "
+            "share weights; use DataParallel instead"
+        )
+    return runs

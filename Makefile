@@ -67,6 +67,7 @@ bench-full: .venv/installed-bench  ## run all benchmarks anew, in some hours
 	$(BIN)/python tests/benchmarks/training.py $(FASHION_MNIST)
 	$(BIN)/python tests/benchmarks/large_set.py
 	$(BIN)/python tests/benchmarks/compression.py --digits --mnist $(MNIST) --fashion $(FASHION_MNIST)
+	$(BIN)/python tests/benchmarks/quality.py --mnist $(MNIST) --fashion $(FASHION_MNIST)
 	$(BIN)/python tests/benchmarks/distillation.py $(FASHION_MNIST)
 	$(BIN)/python tests/benchmarks/table.py
 	$(BIN)/python tests/benchmarks/tables.py $(RDATASETS)

@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
@@ -21,10 +20,7 @@ from automl.measure.macs import macs_by_node
 from automl.measure.numbered_graph import NumberedGraph, numbered
 from automl.measure.peak_memory import empty_file, peak_memory_bytes
 from automl.runtimes.node_runs import Feed, NodeRun, Shape, Stage, made_up_feed, node_runs
-from automl.runtimes.onnx import OnnxRuntime, session
-
-if TYPE_CHECKING:
-    from automl.runtimes.onnx import Session
+from automl.runtimes.onnx import OnnxRuntime, Session, session
 
 LEAST_CALLS, MOST_CALLS, MOST_RUNS = 12, 400, 60_000
 """Calls that are noted node by node; of a file of many nodes fewer, at most so many runs."""

@@ -7,7 +7,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,9 +14,7 @@ from automl.data.arrays import Array
 from automl.data.raw_dataset import Column
 from automl.errors import UserError, described, unknown
 from automl.runtimes import onnx
-
-if TYPE_CHECKING:
-    from automl.runtimes.onnx import Session
+from automl.runtimes.onnx import Session
 
 MOST_NAMED = 5
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,11 +30,9 @@ from automl.runtimes.providers import (
 from automl.space.runtime import Call, Loaded, Runtime, by_name
 
 if TYPE_CHECKING:
-    from typing import TypeAlias
-
     from onnxruntime import InferenceSession, SessionOptions
 
-    Session: TypeAlias = InferenceSession
+Session: TypeAlias = "InferenceSession"
 
 
 def onnxruntime_version() -> str:

@@ -43,15 +43,10 @@ def main() -> None:
     parser.add_argument("--slots", type=int, default=2)
     parser.add_argument("--look", action="store_true")
     given = parser.parse_args()
-    sets: dict[str, Any] = {}
-    if RESULTS.exists():
-        sets = json.loads(RESULTS.read_text())["sets"]
     for name, folder in {"mnist": given.mnist, "fashion": given.fashion}.items():
         if folder:
             search = the_search(name) if given.look else searched(name, folder, given.slots)
-            sets[name] = figures(search)
-            save(sets)
-    print(json.dumps(summary(sets)))
+            print(json.dumps(save(name, figures(search))))
 
 
 def the_search(name: str) -> Search:
@@ -78,7 +73,9 @@ def searched(name: str, folder: str, slots: int) -> Search:
 
 
 def core_hours(search: Search) -> float:
-    return search.summary().compute_seconds / 3600
+    """The hours of all runs of a search, times its slots."""
+    told = search.summary()
+    return told.seconds * told.slots / 3600
 
 
 def figures(search: Search) -> dict[str, Any]:
@@ -119,7 +116,10 @@ def least_bytes(front: list[dict[str, Any]], accuracy: float) -> int | None:
     return min((one["bytes"] for one in front if one["test_accuracy"] >= accuracy), default=None)
 
 
-def save(sets: dict[str, Any]) -> None:
+def save(name: str, found: dict[str, Any]) -> dict[str, float | None]:
+    """Put the figures of a set beside those of the others; returns the summary of all."""
+    sets = json.loads(RESULTS.read_text())["sets"] if RESULTS.exists() else {}
+    sets[name] = found
     report = {
         "summary": summary(sets),
         "sets": sets,
@@ -128,6 +128,7 @@ def save(sets: dict[str, Any]) -> None:
         "date": time.strftime("%Y-%m-%d"),
     }
     RESULTS.write_text(json.dumps(report, indent=1) + "\n")
+    return report["summary"]
 
 
 if __name__ == "__main__":

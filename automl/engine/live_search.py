@@ -87,15 +87,20 @@ class LiveSearch:
         meter.end(trial)
         self.metrics.finished(result, trial.is_refit)
         self._leave(trial)
+        self.note_spent()
+        self.tracker.finished(record)
+        self.watch.finished(record)
+        if trial.number % TRIM_EVERY_TRIALS == 0:
+            self.dispatcher.writing(self.trim)
+
+    def note_spent(self) -> None:
+        """Write down what the search has spent so far: a run that ends in the middle of a trial
+        counts, too."""
         write, study, clock = self.dispatcher.writing, self.dispatcher.study, self.phases.clock
         write(study.set_attribute, "seconds", self.seconds_before + clock.seconds())
         write(study.set_attribute, "refit_seconds", clock.refit_seconds())
         if self.room.request.gpus:
-            write(study.set_attribute, "gpu_seconds", meter.seconds())
-        self.tracker.finished(record)
-        self.watch.finished(record)
-        if trial.number % TRIM_EVERY_TRIALS == 0:
-            write(self.trim)
+            write(study.set_attribute, "gpu_seconds", self.phases.meter.seconds())
 
     def left(self, trial: TrialId, stay: Stay) -> None:
         """Take that a trial has left its slot, and when."""

@@ -109,6 +109,7 @@ def _write_end(live: LiveSearch, is_finished: bool) -> None:
     if is_finished:
         live.stop_unfinished()
         dispatcher.study.set_attribute("state", "finished")
+    live.note_spent()
     live.trim()
     live.metrics.show()
     dispatcher.close()

@@ -119,3 +119,11 @@ def test_prometheus_counts_no_trial_as_running_that_waits_for_room(live):
         live.end(next(iter(live.live)), OVER)
     assert len(live.live) == CORES + 1
     assert told[-1].slots == told[-1].trials["running"] == CORES
+
+
+def test_the_time_of_a_run_counts_where_no_trial_has_ended(live):
+    hand_out(live)
+    study = live.dispatcher.study
+    assert study.attribute("seconds", 0.0) == 0
+    live.note_spent()
+    assert study.attribute("seconds", 0.0) > 0

@@ -54,13 +54,20 @@ def ask(ray_session, tmp_path_factory):
 
     try:
         deadline = time.monotonic() + 50
-        while not _answers(ask, 'count_over_time(ray_automl_slots{search="watched"}[1m]) > 1'):
+        # Ray hands figures on now and then: the last ones are those of a search that has ended.
+        while not all(_answers(ask, query) for query in LAST_FIGURES):
             assert time.monotonic() < deadline, (folder / "log").read_text()
             time.sleep(0.5)
         yield ask
     finally:
         server.kill()
         server.wait()
+
+
+LAST_FIGURES = (
+    'count_over_time(ray_automl_slots{search="watched"}[1m]) > 1',
+    'ray_automl_trials{search="watched",state="complete"} == 2',
+)
 
 
 def _answers(ask, query):

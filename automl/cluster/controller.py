@@ -98,7 +98,8 @@ def run(
         ),
     )
     waiting = ray_patches.actors_in_waiting_workers if session.has_preloaded() else nullcontext
-    with ray_patches.out_of_memory_is_a_lost_actor(), waiting():
+    kept = ray_patches.actors_stay_for_equal_trials
+    with ray_patches.out_of_memory_is_a_lost_actor(), kept(), waiting():
         tuner.fit()
 
 

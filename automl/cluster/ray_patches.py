@@ -6,16 +6,23 @@ All were seen in Ray 2.60. A test of the same name fails when another version di
 from __future__ import annotations
 
 import contextlib
+from collections import defaultdict
 from collections.abc import Collection, Iterator
+from typing import TypeVar
 
 import ray
 from ray.actor import ActorClass
 from ray.air.execution._internal.actor_manager import RayActorManager
 from ray.air.execution._internal.tracked_actor_task import TrackedActorTask
 from ray.exceptions import OutOfMemoryError, RayActorError
+from ray.tune.execution import tune_controller
 from ray.tune.execution.class_cache import _ActorClassCache
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
+from ray.tune.utils.object_cache import _ObjectCache
+
+T = TypeVar("T")
+U = TypeVar("U")
 
 
 @contextlib.contextmanager
@@ -60,6 +67,44 @@ def actors_in_waiting_workers() -> Iterator[None]:
         yield
     finally:
         _ActorClassCache.get = original
+
+
+class _KeptActors(_ObjectCache):
+    """A cache that keeps all actors while none is expected that needs other resources."""
+
+    def cache_object(self, key: T, obj: U) -> bool:
+        if self._expects_others(key):
+            return bool(super().cache_object(key, obj))
+        self._cached_objects[key].append(obj)
+        self._num_cached_objects += 1
+        return True
+
+    def flush_cached_objects(self, force_all: bool = False) -> Iterator[U]:
+        kept = defaultdict[object, list[object]](list)
+        for key, actors in self._cached_objects.items():
+            if not force_all and not self._expects_others(key):
+                kept[key], self._cached_objects[key] = actors, []
+        yield from super().flush_cached_objects(force_all)
+        self._cached_objects.update(kept)
+
+    def _expects_others(self, key: object) -> bool:
+        return any(count > 0 for other, count in self._max_num_objects.items() if other != key)
+
+
+@contextlib.contextmanager
+def actors_stay_for_equal_trials() -> Iterator[None]:
+    """Have Tune keep the actors of trials that leave at once for those that come.
+
+    `_ObjectCache` keeps as many as trials wait, which is one here; the others end, and the next
+    trials wait for new processes to load all that they need. Where trials take less time than that,
+    the one actor left takes each of them, and no other ever begins. Waits for a Tune that keeps as
+    many actors as it may run.
+    """
+    tune_controller._ObjectCache = _KeptActors
+    try:
+        yield
+    finally:
+        tune_controller._ObjectCache = _ObjectCache
 
 
 def move_ahead(controller: TuneController, trials: Collection[Trial]) -> None:

@@ -46,6 +46,30 @@ def test_out_of_memory_is_a_lost_actor(ray_session):
     assert RayActorManager._actor_task_failed is original
 
 
+def test_actors_stay_for_equal_trials(ray_session):
+    def left(controller, *, expected):
+        cache = controller._actor_cache
+        for key, count in expected.items():
+            cache.increase_max(key, count)
+        kept = [actor for actor in ("first", "second") if cache.cache_object("cpu", actor)]
+        flushed = [*cache.flush_cached_objects()]
+        assert cache.num_cached_objects == len(kept) - len(flushed)
+        return [actor for actor in kept if actor not in flushed], cache
+
+    def controller():
+        return TuneController(resource_manager_factory=resources)
+
+    assert left(controller(), expected={})[0] == ["first"], "Tune keeps one alone"
+    with ray_patches.actors_stay_for_equal_trials():
+        for expected in ({}, {"cpu": 1}):
+            actors, cache = left(controller(), expected=expected)
+            assert actors == ["first", "second"]
+            assert cache.pop_cached_object("cpu") == "first"
+            assert [*cache.flush_cached_objects(force_all=True)] == ["second"]
+        assert left(controller(), expected={"gpu": 1})[0] == []
+    assert left(controller(), expected={"cpu": 1})[0] == ["first"]
+
+
 def test_move_ahead(ray_session):
     controller = TuneController(resource_manager_factory=resources)
     manager, trials = controller._actor_manager, ["first", "second", "third"]

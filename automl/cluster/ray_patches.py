@@ -6,7 +6,6 @@ All were seen in Ray 2.60. A test of the same name fails when another version di
 from __future__ import annotations
 
 import contextlib
-from collections import defaultdict
 from collections.abc import Collection, Iterator
 from typing import TypeVar
 
@@ -80,7 +79,7 @@ class _KeptActors(_ObjectCache):
         return True
 
     def flush_cached_objects(self, force_all: bool = False) -> Iterator[U]:
-        kept = defaultdict[object, list[object]](list)
+        kept: dict[object, list[object]] = {}
         for key, actors in self._cached_objects.items():
             if not force_all and not self._expects_others(key):
                 kept[key], self._cached_objects[key] = actors, []

@@ -29,6 +29,7 @@ from automl.export.graph_names import graphs, rename
 from automl.export.kept_graphs import KeptGraphs
 from automl.export.onnx_patches import keep_operators, masks_as_they_are, traced_once
 from automl.export.scaled_codes import scale_at_load
+from automl.export.shared_moments import share_moments
 from automl.export.shared_tensors import share
 from automl.export.shorter_texts import takes_shorter
 from automl.export.turned_codes import store_turned
@@ -62,6 +63,7 @@ def export(network: Network, data: Data) -> bytes:
     proto = _traced(deployed, row, "logits" if info.classes else "prediction", longest)
     _compute_in_fp32(proto)
     _strip(proto)
+    share_moments(proto.graph)
     compute_with_integers(proto.graph)
     scale_at_load(proto.graph, _signs(deployed.model))
     store_turned(proto.graph)

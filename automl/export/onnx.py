@@ -22,7 +22,7 @@ from automl.compression.proof import PROOF_ROWS
 from automl.data.dataset import Data
 from automl.data.padding import LEAST
 from automl.errors import Rejected
-from automl.export import half_vectors, packed_weights, packing, sparse
+from automl.export import half_vectors, packed_weights, packing, short_integers, sparse
 from automl.export.complaints import FIXED_ROWS, complaint
 from automl.export.dynamic_inputs import compute_with_integers
 from automl.export.free_length import free_length
@@ -70,6 +70,7 @@ def export(network: Network, data: Data) -> bytes:
     half_vectors.join(proto.graph, _integer_convolutions(deployed.model))
     _shorten(proto.graph)
     sparse.pack(proto)
+    short_integers.shorten(proto.graph)
     if longest is not None and _free(proto, 1):
         proto.metadata_props.add(key="length", value=str(longest))
     if info.classes:

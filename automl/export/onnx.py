@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
-import itertools
 import json
 import logging
 import warnings
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 import onnx
@@ -26,9 +25,11 @@ from automl.export import half_vectors, packed_weights, packing, short_integers,
 from automl.export.complaints import FIXED_ROWS, complaint
 from automl.export.dynamic_inputs import compute_with_integers
 from automl.export.free_length import free_length
+from automl.export.graph_names import graphs, rename
 from automl.export.kept_graphs import KeptGraphs
 from automl.export.onnx_patches import keep_operators, masks_as_they_are, traced_once
 from automl.export.scaled_codes import scale_at_load
+from automl.export.shared_moments import share_moments
 from automl.export.shared_tensors import share
 from automl.export.shorter_texts import takes_shorter
 from automl.export.turned_codes import store_turned
@@ -62,6 +63,7 @@ def export(network: Network, data: Data) -> bytes:
     proto = _traced(deployed, row, "logits" if info.classes else "prediction", longest)
     _compute_in_fp32(proto)
     _strip(proto)
+    share_moments(proto.graph)
     compute_with_integers(proto.graph)
     scale_at_load(proto.graph, _signs(deployed.model))
     store_turned(proto.graph)
@@ -179,22 +181,9 @@ def weights(file: bytes) -> dict[str, np.ndarray]:
     return packed_weights.unpacked(proto.graph, held)
 
 
-def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    """A graph, and those inside: the bodies of loops and branches."""
-    yield graph
-    for node in graph.node:
-        for inner in _bodies(node):
-            yield from _graphs(inner)
-
-
-def _bodies(node: onnx.NodeProto) -> list[onnx.GraphProto]:
-    """The graphs that a node runs."""
-    return [a.g for a in node.attribute if a.type == onnx.AttributeProto.GRAPH]
-
-
 def _compute_in_fp32(proto: onnx.ModelProto) -> None:
     """Turn bfloat16, for which runtimes lack most operators, into fp32."""
-    for graph in _graphs(proto.graph):
+    for graph in graphs(proto.graph):
         _widen(graph.initializer)
         for node in graph.node:
             for attribute in node.attribute:
@@ -224,7 +213,7 @@ def _strip(proto: onnx.ModelProto) -> None:
     proto.producer_name = proto.producer_version = proto.doc_string = ""
     for messages in (proto.metadata_props, proto.functions):
         del messages[:]
-    for graph in _graphs(proto.graph):
+    for graph in graphs(proto.graph):
         graph.name = "g"
         graph.doc_string = ""
         for messages in (graph.value_info, graph.metadata_props):
@@ -257,20 +246,10 @@ def _says_nothing(
 
 def _shorten(graph: onnx.GraphProto) -> None:
     """Rename every value but the inputs and outputs to a short number, in bodies too."""
-    kept = {value.name: value.name for value in (*graph.input, *graph.output)}
-    _rename(graph, kept, (format(i, "x") for i in itertools.count()))
-
-
-def _rename(graph: onnx.GraphProto, known: Mapping[str, str], free: Iterator[str]) -> None:
-    """Give the values that a graph makes the next free names; a body also reads values of the
-    graphs around it, whose new names are `known`."""
-    made = [v.name for v in (*graph.initializer, *graph.input)]
-    made += [output for node in graph.node for output in node.output if output]
-    names = {**known, **{name: next(free) for name in made if name not in known}}
-    for value in (*graph.initializer, *graph.input, *graph.output):
-        value.name = names[value.name]
-    for node in graph.node:
-        for values in (node.input, node.output):
-            values[:] = [names.get(name, name) for name in values]
-        for body in _bodies(node):
-            _rename(body, names, free)
+    kept = {value.name for value in (*graph.input, *graph.output)}
+    made = dict[str, None]()
+    for each in graphs(graph):
+        made |= dict.fromkeys(value.name for value in (*each.initializer, *each.input))
+        made |= dict.fromkeys(output for node in each.node for output in node.output if output)
+    short = {name: format(n, "x") for n, name in enumerate(n for n in made if n not in kept)}
+    rename(graph, lambda name: short.get(name, name))

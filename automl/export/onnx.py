@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
+import itertools
 import json
 import logging
+import string
 import warnings
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import numpy as np
 import onnx
@@ -245,11 +248,18 @@ def _says_nothing(
 
 
 def _shorten(graph: onnx.GraphProto) -> None:
-    """Rename every value but the inputs and outputs to a short number, in bodies too."""
+    """Rename every value but the inputs and outputs to a few letters, in bodies too: the shortest
+    names go to those that are named most often."""
     kept = {value.name for value in (*graph.input, *graph.output)}
-    made = dict[str, None]()
+    named = Counter[str]()
     for each in graphs(graph):
-        made |= dict.fromkeys(value.name for value in (*each.initializer, *each.input))
-        made |= dict.fromkeys(output for node in each.node for output in node.output if output)
-    short = {name: format(n, "x") for n, name in enumerate(n for n in made if n not in kept)}
+        named.update(value.name for value in (*each.initializer, *each.input))
+        named.update(name for node in each.node for name in (*node.input, *node.output) if name)
+    short = dict(zip((n for n, _ in named.most_common() if n not in kept), _names()))
     rename(graph, lambda name: short.get(name, name))
+
+
+def _names() -> Iterator[str]:
+    """All names of one letter, then those of two, and so on."""
+    for length in itertools.count(1):
+        yield from map("".join, itertools.product(string.ascii_letters, repeat=length))

@@ -24,7 +24,14 @@ from automl.compression.proof import PROOF_ROWS
 from automl.data.dataset import Data
 from automl.data.padding import LEAST
 from automl.errors import Rejected
-from automl.export import half_vectors, packed_weights, packing, short_integers, sparse
+from automl.export import (
+    half_vectors,
+    joined_codes,
+    packed_weights,
+    packing,
+    short_integers,
+    sparse,
+)
 from automl.export.complaints import FIXED_ROWS, complaint
 from automl.export.dynamic_inputs import compute_with_integers
 from automl.export.free_length import free_length
@@ -70,7 +77,7 @@ def export(network: Network, data: Data) -> bytes:
     compute_with_integers(proto.graph)
     scale_at_load(proto.graph, _signs(deployed.model))
     store_turned(proto.graph)
-    packing.pack_weights(proto, _widths(deployed.model))
+    packing.pack_weights(proto, joined_codes.join(proto.graph, _widths(deployed.model)))
     share(proto.graph)
     half_vectors.join(proto.graph, _integer_convolutions(deployed.model))
     _shorten(proto.graph)
@@ -181,7 +188,7 @@ def weights(file: bytes) -> dict[str, np.ndarray]:
     proto = onnx.load_from_string(file)
     held = {t.name: onnx.numpy_helper.to_array(t) for t in proto.graph.initializer}
     held = half_vectors.taken_apart(proto.graph, sparse.unpacked(proto, held))
-    return packed_weights.unpacked(proto.graph, held)
+    return joined_codes.taken_apart(proto.graph, packed_weights.unpacked(proto.graph, held))
 
 
 def _compute_in_fp32(proto: onnx.ModelProto) -> None:

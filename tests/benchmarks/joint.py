@@ -15,6 +15,7 @@ nothing is compared.
 from __future__ import annotations
 
 import argparse
+import functools
 import itertools
 import json
 import statistics
@@ -22,7 +23,6 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -30,7 +30,7 @@ from typing import Any, TypeAlias
 import joint_tables
 from joint_board import Board, Method, Trained, course
 from stop_rule import PACKAGES
-from table_search import WORKERS
+from table_search import WORKERS, shared_memory
 
 from automl import pareto
 from automl.measure.machine import machine
@@ -106,7 +106,7 @@ def cell(board: Board, take: str, epochs: int, seed: int) -> dict[str, Any]:
     """A sequence, and a joint search of as many epochs."""
     trained = Trained(reuse=True)
     sequence = in_sequence(board, TAKES[take], epochs, seed, trained)
-    jointly = searched(board, {}, trained.num_epochs, seed, Trained(reuse=True))
+    jointly = in_one(board, trained.num_epochs, seed)
     return {
         "epochs_used": trained.num_epochs,
         "models": [len(sequence), len(jointly)],
@@ -133,6 +133,12 @@ def in_sequence(
     return found
 
 
+@functools.cache
+def in_one(board: Board, epochs: int, seed: int) -> list[TrialRecord]:
+    """All models of a joint search."""
+    return searched(board, {}, epochs, seed, Trained(reuse=True))
+
+
 def searched(
     board: Board, fixed: Mapping[str, str], until: int, seed: int, trained: Trained
 ) -> list[TrialRecord]:
@@ -141,10 +147,10 @@ def searched(
     found: list[TrialRecord] = []
     before = idle = 0
     method = Method(reuse=True)
-    with tempfile.TemporaryDirectory() as folder, method.rungs.in_force():
+    with tempfile.TemporaryDirectory(dir=shared_memory()) as folder, method.rungs.in_force():
         study = Path(folder) / "study"
         dispatcher = board.dispatcher(study, method, seed, trained, fixed)
-        for event in simulate(dispatcher, partial(course, board.rows, trained), WORKERS):
+        for event in simulate(dispatcher, functools.partial(course, board.rows, trained), WORKERS):
             if trained.num_epochs > until or idle == PATIENCE:
                 break
             if event.record is not None:

@@ -61,7 +61,7 @@ PACKAGES = ("onnxruntime", "torch", "torchao", "torch-pruning")
 
 @dataclass(frozen=True)
 class Point:
-    """A compressed network: `file` is what its tool writes, ONNX unless `latency` is not known."""
+    """A compressed network as its tool writes it: an ONNX file where the latency is known."""
 
     network: str
     technique: str

@@ -36,6 +36,7 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -60,11 +61,13 @@ COMPONENTS = 100
 
 @dataclass(frozen=True)
 class Files:
-    """The files of a set in a folder of its own, and the arguments that `automl init` needs."""
+    """The files of a set in a folder of its own, the arguments that `automl init` needs, and the
+    metric that it chooses."""
 
     train: str
     test: str
     kind: tuple[str, ...] = ()
+    metric: str = "accuracy"
 
 
 def main() -> None:
@@ -133,17 +136,18 @@ def speeches(source: Path, folder: Path) -> Files:
     parts = train_test_split(table, test_size=0.25, random_state=0, stratify=table["time"])
     for name, part in zip(("train", "test"), parts):
         part.to_csv(folder / f"{name}.csv", index=False)
-    return Files("train.csv", "test.csv", ("--target", "time"))
+    return Files("train.csv", "test.csv", ("--target", "time"), "roc_auc")
 
 
 def compared(lay_out: Callable[[Path], Files], trials: int) -> dict[str, Any]:
-    """The accuracies of all three on the test rows, and the bytes of their files."""
+    """The figures of all three on the test rows, and the bytes of their files."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         files = lay_out(folder)
-        own = searched(folder, (files.train, files.test), files.kind, "accuracy", trials)
+        own = searched(folder, (files.train, files.test), files.kind, files.metric, trials)
         learned, tested = (rows(folder / file, files) for file in (files.train, files.test))
-    return {"rows": [len(learned[1]), len(tested[1])], **own, **others(learned, tested)}
+    about = {"metric": files.metric, "rows": [len(learned[1]), len(tested[1])]}
+    return {**about, **own, **others(learned, tested, files.metric)}
 
 
 Rows = tuple[NDArray[Any], NDArray[Any]]
@@ -158,7 +162,7 @@ def rows(path: Path, files: Files) -> Rows:
     return raw.inputs.reshape(len(raw.inputs), -1), np.array(raw.classes)[raw.targets]
 
 
-def others(learned: Rows, tested: Rows) -> dict[str, Any]:
+def others(learned: Rows, tested: Rows, metric: str) -> dict[str, Any]:
     """The figures and the pickled bytes of scikit-learn's models."""
     boosting, linear = HistGradientBoostingClassifier(random_state=0), LogisticRegression()
     models = {"boosting": boosting, "linear": make_pipeline(StandardScaler(), linear)}
@@ -173,9 +177,17 @@ def others(learned: Rows, tested: Rows) -> dict[str, Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model.fit(*learned)
-        found[name] = round(float(model.score(*tested)), 5)
+        found[name] = round(figure(model, tested, metric), 5)
         found[f"{name}_bytes"] = len(pickle.dumps(model))
     return found
+
+
+def figure(model: Any, tested: Rows, metric: str) -> float:
+    inputs, targets = tested
+    if metric == "accuracy":
+        return float(model.score(inputs, targets))
+    last = targets == model.classes_[1]
+    return float(roc_auc_score(last, model.predict_proba(inputs)[:, 1]))
 
 
 if __name__ == "__main__":

@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
+import itertools
 import json
 import logging
+import string
 import warnings
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import numpy as np
 import onnx
@@ -21,7 +24,14 @@ from automl.compression.proof import PROOF_ROWS
 from automl.data.dataset import Data
 from automl.data.padding import LEAST
 from automl.errors import Rejected
-from automl.export import half_vectors, packed_weights, packing, sparse
+from automl.export import (
+    half_vectors,
+    joined_codes,
+    packed_weights,
+    packing,
+    short_integers,
+    sparse,
+)
 from automl.export.complaints import FIXED_ROWS, complaint
 from automl.export.dynamic_inputs import compute_with_integers
 from automl.export.free_length import free_length
@@ -67,11 +77,12 @@ def export(network: Network, data: Data) -> bytes:
     compute_with_integers(proto.graph)
     scale_at_load(proto.graph, _signs(deployed.model))
     store_turned(proto.graph)
-    packing.pack_weights(proto, _widths(deployed.model))
+    packing.pack_weights(proto, joined_codes.join(proto.graph, _widths(deployed.model)))
     share(proto.graph)
     half_vectors.join(proto.graph, _integer_convolutions(deployed.model))
     _shorten(proto.graph)
     sparse.pack(proto)
+    short_integers.shorten(proto.graph)
     if longest is not None and _free(proto, 1):
         proto.metadata_props.add(key="length", value=str(longest))
     if info.classes:
@@ -177,7 +188,7 @@ def weights(file: bytes) -> dict[str, np.ndarray]:
     proto = onnx.load_from_string(file)
     held = {t.name: onnx.numpy_helper.to_array(t) for t in proto.graph.initializer}
     held = half_vectors.taken_apart(proto.graph, sparse.unpacked(proto, held))
-    return packed_weights.unpacked(proto.graph, held)
+    return joined_codes.taken_apart(proto.graph, packed_weights.unpacked(proto.graph, held))
 
 
 def _compute_in_fp32(proto: onnx.ModelProto) -> None:
@@ -244,11 +255,18 @@ def _says_nothing(
 
 
 def _shorten(graph: onnx.GraphProto) -> None:
-    """Rename every value but the inputs and outputs to a short number, in bodies too."""
+    """Rename every value but the inputs and outputs to a few letters, in bodies too: the shortest
+    names go to those that are named most often."""
     kept = {value.name for value in (*graph.input, *graph.output)}
-    made = dict[str, None]()
+    named = Counter[str]()
     for each in graphs(graph):
-        made |= dict.fromkeys(value.name for value in (*each.initializer, *each.input))
-        made |= dict.fromkeys(output for node in each.node for output in node.output if output)
-    short = {name: format(n, "x") for n, name in enumerate(n for n in made if n not in kept)}
+        named.update(value.name for value in (*each.initializer, *each.input))
+        named.update(name for node in each.node for name in (*node.input, *node.output) if name)
+    short = dict(zip((n for n, _ in named.most_common() if n not in kept), _names()))
     rename(graph, lambda name: short.get(name, name))
+
+
+def _names() -> Iterator[str]:
+    """All names of one letter, then those of two, and so on."""
+    for length in itertools.count(1):
+        yield from map("".join, itertools.product(string.ascii_letters, repeat=length))

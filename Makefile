@@ -53,6 +53,7 @@ bench: .venv/installed-bench  ## run the search's benchmarks at small sizes
 	$(BIN)/python tests/benchmarks/stop_rule.py --small
 	$(BIN)/python tests/benchmarks/stop_rule_long.py --small
 	$(BIN)/python tests/benchmarks/joint.py --small
+	$(BIN)/python tests/benchmarks/without_each_part.py --small
 	$(BIN)/python tests/benchmarks/scale.py --small
 	$(BIN)/python tests/benchmarks/large_study.py --small
 	$(BIN)/python tests/benchmarks/overhead.py --small
@@ -72,6 +73,7 @@ bench-full: .venv/installed-bench  ## run all benchmarks anew, in some hours
 	$(BIN)/python tests/benchmarks/quality.py --mnist $(MNIST) --fashion $(FASHION_MNIST)
 	$(BIN)/python tests/benchmarks/distillation.py $(FASHION_MNIST)
 	$(BIN)/python tests/benchmarks/table.py
+	$(BIN)/python tests/benchmarks/table.py --fashion $(FASHION_MNIST)
 	$(BIN)/python tests/benchmarks/tables.py $(RDATASETS)
 	$(BIN)/python tests/benchmarks/held_out.py $(if $(AEON),--series $(AEON)) $(if $(SPEECHES),--text $(SPEECHES))
 	$(BIN)/python tests/benchmarks/other_tools.py
@@ -80,6 +82,7 @@ bench-full: .venv/installed-bench  ## run all benchmarks anew, in some hours
 	$(BIN)/python tests/benchmarks/long_curves.py --mnist $(MNIST) --fashion $(FASHION_MNIST)
 	$(BIN)/python tests/benchmarks/stop_rule_long.py $(if $(LCBENCH),--lcbench $(LCBENCH))
 	$(BIN)/python tests/benchmarks/joint.py
+	$(BIN)/python tests/benchmarks/without_each_part.py
 	$(BIN)/python tests/benchmarks/scale.py
 	$(BIN)/python tests/benchmarks/large_study.py
 	$(BIN)/python tests/benchmarks/overhead.py

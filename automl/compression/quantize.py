@@ -12,7 +12,7 @@ from torch import nn
 from automl.compression.calibration import reading_numbers, usual_quality
 from automl.compression.changeable import Changeable, changeable
 from automl.compression.coded_weight import Codes
-from automl.compression.gptq import compensated, compensated_in_turn
+from automl.compression.gptq import ROWS_IN_TURN, compensated, compensated_in_turn
 from automl.compression.integer_kernels import is_slow_in_integers, takes_integers
 from automl.compression.layer_sensitivity import estimated_once, in_fewer_bits, spread
 from automl.compression.plain_weights import plain
@@ -145,6 +145,14 @@ class Quantize(Step):
     def work(self, before: float, after: float, teacher: float, num_rows: int) -> float:
         calibration = super().work(before, after, teacher, num_rows)
         return calibration + self.aware_training().work(before, after, teacher, num_rows)
+
+    def rows_for_layers(self, network: PossibleNetwork) -> int:
+        if self.rounding != "gptaq":
+            return 0
+        names = [layer.name for layer in network.float_layers(self.keep)]
+        fewest = dict.fromkeys(names, self._fewest_bits())
+        widths = fewest if self.average_bits else self.given_widths(names, names)
+        return ROWS_IN_TURN * sum(bits < 8 for bits in widths.values())
 
     def shortened(self, share: float) -> Step:
         training = self.aware_training()

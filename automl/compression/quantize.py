@@ -39,7 +39,7 @@ SLOW = ", computed with floats, which is faster for such groups"
 ACTIVATION_BITS = sorted(LIMITS.keys() - {TERNARY}, reverse=True)
 AWARE_EPOCHS = 5
 """Epochs of quantization-aware training where weights or activations have less than 4 bits."""
-CODED_BYTES = 180
+CODED_BYTES = 140
 """What a layer takes in a file beside its weights' codes, more than one of fp32: at least."""
 RATE, RATE_BELOW_2_BITS = 1e-3, 1e-2
 """Peak learning rates of that training. Codes of 1 bit and ternary ones are far from each other:

@@ -70,3 +70,10 @@ def test_a_large_weight_and_a_codebook_stand_alone():
     weights = {"large": large, "book": book, "a": drawn((5,), 2), "b": drawn((6,), 2)}
     _, packed = file_of(weights, 2)
     assert packed == ["large", "book", "codes2"]
+
+
+def test_weights_of_each_width_are_joined_for_themselves():
+    widths = {"a": 2, "b": 2, "c": 4, "d": 4}
+    tensors = [onnx.numpy_helper.from_array(drawn((5,), b, b), n) for n, b in widths.items()]
+    graph = onnx.helper.make_graph([], "g", [], [], tensors)
+    assert joined_codes.join(graph, widths) == {"codes2": 2, "codes4": 4}

@@ -27,7 +27,7 @@ class LearnedRounding(nn.Module):
         share = (values[0].numel() * self.steps) ** -0.5
         scale = scaled_gradient(self.log_scale, share).exp()
         low = -self.zero_point.float()
-        rounded: Tensor = _Rounded.apply(values, scale, low, low + self.steps)
+        rounded: Tensor = _Rounded.apply(values, scale, low, low + self.steps)  # type: ignore[no-untyped-call]
         return rounded
 
     def fit(self, scale: float, zero_point: int) -> None:
@@ -57,7 +57,7 @@ class _Rounded(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        scaled, rounded, scale, low, high = ctx.saved_tensors
+        scaled, rounded, scale, low, high = ctx.saved_tensors  # type: ignore[attr-defined]
         passed = torch.where((scaled >= low) & (scaled <= high), gradient, 0)
         by_steps = (gradient * rounded).sum(dtype=torch.float32) / scale
         return passed, by_steps - (passed * scaled).sum(dtype=torch.float32), None, None

@@ -1,8 +1,8 @@
 """One joint search against four in sequence, at equal epochs: accuracy at equal bytes and latency.
 
-python tests/benchmarks/joint.py [--small] [--seeds 0 1 …]
+python tests/benchmarks/joint.py [--small] [--tables digits fashion] [--seeds 0 1 …] [--again]
 
-On the joint table of digits (`digits_table.py`). In sequence, the same sampler and stop rule search
+On the joint tables (`joint_board.py`). In sequence, the same sampler and stop rule search
 the architecture under plain training, then the training of the one that was taken, then its
 pruning, then its bits, each with a quarter of the epochs and what those before left over. Taken is
 the most accurate, or (`within a point`) the smallest within one point of the most accurate; all
@@ -15,18 +15,22 @@ nothing is compared.
 from __future__ import annotations
 
 import argparse
+import functools
+import itertools
 import json
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from stop_rule import METHODS, PACKAGES, WORKERS, Board, Trained, course
+import joint_tables
+from joint_board import Board, Method, Trained, course
+from stop_rule import PACKAGES
+from table_search import WORKERS, shared_memory
 
 from automl import pareto
 from automl.measure.machine import machine
@@ -35,7 +39,9 @@ from automl.study.record import TrialRecord
 from automl.study.simulator import simulate
 
 RESULTS = Path(__file__).parent / "results" / "joint.json"
-EPOCHS, SEEDS = (400, 800), 20
+EPOCHS = {"digits": (400, 800), "fashion": (220, 440)}
+"""Those of 22 and 44 trainings of the space, about."""
+SEEDS = 20
 PATIENCE = 30
 """A space is known after so many trials in a row that have trained nothing."""
 PLAIN = {
@@ -52,38 +58,56 @@ Take: TypeAlias = Callable[[Sequence[TrialRecord]], TrialRecord]
 
 
 def main() -> None:
+    given = arguments()
+    results = RESULTS.parent / "small" / RESULTS.name if given.small else RESULTS
+    cells: dict[str, Any] = {}
+    if results.exists():
+        cells = json.loads(results.read_text())["cells"]
+    for name in given.tables:
+        board, asked = Board(name), EPOCHS[name][: 1 if given.small else None]
+        for epochs, seed, take in itertools.product(asked, given.seeds, TAKES):
+            key = f"{name}.{take}.{epochs}.{seed}"
+            if given.again or key not in cells:
+                cells[key] = cell(board, take, epochs, seed)
+                save(cells, results)
+                print(key, cells[key], flush=True)
+    print(json.dumps(save(cells, results), indent=1))
+
+
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--small", action="store_true")
+    parser.add_argument("--again", action="store_true")
+    parser.add_argument("--tables", nargs="+", choices=EPOCHS, default=list(joint_tables.NAMES))
     parser.add_argument("--seeds", nargs="+", type=int)
     given = parser.parse_args()
-    seeds = given.seeds or [*range(2 if given.small else SEEDS)]
-    board, cells = Board(), list[dict[str, Any]]()
-    for epochs in EPOCHS[:1] if given.small else EPOCHS:
-        for seed in seeds:
-            cells += [cell(board, name, epochs, seed) for name in TAKES]
-            print(cells[-2:], flush=True)
-    results = RESULTS.parent / "small" / RESULTS.name if given.small else RESULTS
-    results.parent.mkdir(exist_ok=True)
+    given.seeds = given.seeds or [*range(2 if given.small else SEEDS)]
+    return given
+
+
+def save(cells: Mapping[str, Any], results: Path) -> dict[str, float]:
+    """Write all cells whole or not at all."""
+    found = summary(cells)
     report = {
-        "summary": summary(cells),
+        "summary": found,
         "cells": cells,
         "versions": {name: version(name) for name in PACKAGES},
         "machine": machine(),
         "date": time.strftime("%Y-%m-%d"),
     }
-    results.write_text(json.dumps(report, indent=1) + "\n")
-    print(json.dumps(report["summary"]))
+    results.parent.mkdir(exist_ok=True)
+    new = results.with_suffix(".new")
+    new.write_text(json.dumps(report, indent=1) + "\n")
+    new.replace(results)
+    return found
 
 
 def cell(board: Board, take: str, epochs: int, seed: int) -> dict[str, Any]:
     """A sequence, and a joint search of as many epochs."""
     trained = Trained(reuse=True)
     sequence = in_sequence(board, TAKES[take], epochs, seed, trained)
-    jointly = searched(board, {}, trained.num_epochs, seed, Trained(reuse=True))
+    jointly = in_one(board, trained.num_epochs, seed)
     return {
-        "take": take,
-        "epochs": epochs,
-        "seed": seed,
         "epochs_used": trained.num_epochs,
         "models": [len(sequence), len(jointly)],
         **{
@@ -109,6 +133,12 @@ def in_sequence(
     return found
 
 
+@functools.cache
+def in_one(board: Board, epochs: int, seed: int) -> list[TrialRecord]:
+    """All models of a joint search."""
+    return searched(board, {}, epochs, seed, Trained(reuse=True))
+
+
 def searched(
     board: Board, fixed: Mapping[str, str], until: int, seed: int, trained: Trained
 ) -> list[TrialRecord]:
@@ -116,11 +146,11 @@ def searched(
     the space holds nothing that is not known."""
     found: list[TrialRecord] = []
     before = idle = 0
-    method = METHODS["ours_reuse"]
-    with tempfile.TemporaryDirectory() as folder, method.rungs.in_force():
+    method = Method(reuse=True)
+    with tempfile.TemporaryDirectory(dir=shared_memory()) as folder, method.rungs.in_force():
         study = Path(folder) / "study"
         dispatcher = board.dispatcher(study, method, seed, trained, fixed)
-        for event in simulate(dispatcher, partial(course, board.rows, trained), WORKERS):
+        for event in simulate(dispatcher, functools.partial(course, board.rows, trained), WORKERS):
             if trained.num_epochs > until or idle == PATIENCE:
                 break
             if event.record is not None:
@@ -160,21 +190,28 @@ def gain(sequence: Sequence[TrialRecord], jointly: Sequence[TrialRecord], figure
 
 def share(board: Board, found: Sequence[TrialRecord]) -> float:
     """The share of the whole table's hypervolume."""
-    points = [{name: one.values[name] for name in board.axes} for one in found]
-    return float(board.volume(points) / board.whole)
+    return board.share([{name: one.values[name] for name in board.axes} for one in found])
 
 
-def summary(cells: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+def summary(cells: Mapping[str, Any]) -> dict[str, float]:
+    """Medians over the seeds of each table, number of epochs and way to take; `joint_gain_points`
+    is the least of those at equal bytes."""
     found: dict[str, float] = {}
-    for epochs in sorted({one["epochs"] for one in cells}):
-        for take in TAKES:
-            own = [one for one in cells if (one["epochs"], one["take"]) == (epochs, take)]
-            key = f"{take.replace(' ', '_')}_{epochs}"
+    medians = list[float]()
+    for table, own_epochs in EPOCHS.items():
+        for epochs, take in itertools.product(own_epochs, TAKES):
+            start = f"{table}.{take}.{epochs}."
+            own = [one for key, one in cells.items() if key.startswith(start)]
+            if not own:
+                continue
+            key = f"{table}_{take.replace(' ', '_')}_{epochs}"
             for figure in ("size_bytes", "latency_ms"):
                 gains = [one[f"gain_at_{figure}"] for one in own]
                 found[f"gain_points_at_{figure}_{key}"] = round(statistics.median(gains), 3)
             found[f"ahead_at_size_bytes_{key}"] = sum(one["gain_at_size_bytes"] > 0 for one in own)
-    return {"seeds": len({one["seed"] for one in cells}), **found}
+            medians.append(found[f"gain_points_at_size_bytes_{key}"])
+    seeds = {key.split(".")[-1] for key in cells}
+    return {"seeds": len(seeds), "joint_gain_points": min(medians, default=0.0), **found}
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ import argparse
 import itertools
 import json
 import os
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -35,6 +34,7 @@ from stop_rule_hub import HubRule
 from stop_rule_long_summary import OURS, plot, summary
 from stop_rule_rungs import BEFORE, TODAY, Rungs
 from stop_rule_syne import SyneRule
+from table_search import WORKERS, EpochsKept, Limit, play
 
 from automl.bounds.bound import Bound
 from automl.data.linear_map import LinearMap
@@ -47,7 +47,7 @@ from automl.study.background import Immediately
 from automl.study.dispatcher import Dispatcher, DispatcherOptions
 from automl.study.record import Settings
 from automl.study.rung_state import Entry, RungName
-from automl.study.simulator import Course, simulate
+from automl.study.simulator import Course
 from automl.study.stopping import stop_rule
 from automl.study.stopping.rung_entry import RungEntryOf, no_rung
 from automl.study.stopping.stop_rule import StopRule
@@ -57,7 +57,6 @@ from automl.trial.result import Status, TrialResult
 
 RESULTS = Path(__file__).parent / "results" / "stop_rule_long.json"
 FULL_TRAININGS, FEW_TRAININGS = 20, 5
-WORKERS = 4
 PACKAGES = ("optuna", "numpy", "scipy", "onnxruntime")
 TRIED = ((1, 2, 4), (2, 3, 4), (2, 3, 4), (3, 8))
 """Of our rule: first rung, spacing, share, and entries that go on whatever they reach."""
@@ -111,7 +110,7 @@ def main() -> None:
         cell = f"{table.name}.{name}.{seed}"
         if given.again or cell not in report["cells"]:
             started = time.process_time()
-            found = report["cells"][cell] = play(table, methods[name], seed, full_trainings)
+            found = report["cells"][cell] = played(table, methods[name], seed, full_trainings)
             save(report, results)
             seconds = f"{time.process_time() - started:.0f} s"
             print(cell, found["curve"][-1], found["counts"], seconds, flush=True)
@@ -171,31 +170,17 @@ def save(report: dict[str, Any], results: Path) -> dict[str, Any]:
     return whole
 
 
-def play(table: Table, method: Method, seed: int, full_trainings: int) -> dict[str, Any]:
-    """A search until so many epochs have begun: pairs of epochs and the share from then on."""
-    budget, trained = full_trainings * table.epochs, Trained()
-    curve, points = [(0, 0.0)], list[dict[str, float]]()
-    memory = shared_memory()
-    with tempfile.TemporaryDirectory(dir=memory) as folder, method.rungs.in_force():
-        dispatcher = dispatcher_of(Path(folder) / "study", table, method, seed)
-        for event in simulate(dispatcher, partial(course, table, trained), WORKERS):
-            if trained.num_epochs > budget:
-                break
-            result = event.record.result if event.record else None
-            if result is not None and result.measurement is not None:
-                points.append(result.measurement.figures)
-                share = round(table.volume(points) / table.whole, 4)
-                if share > curve[-1][1]:
-                    curve.append((trained.num_epochs, share))
-        counts = {"started": dispatcher.num_started, "complete": len(points)}
-        dispatcher.close()
-    return {"curve": curve, "counts": counts}
-
-
-def shared_memory() -> str | None:
-    """A folder in memory, where there is one: a journal of short trials is all writing."""
-    folder = Path("/dev/shm")
-    return str(folder) if folder.is_dir() else None
+def played(table: Table, method: Method, seed: int, full_trainings: int) -> dict[str, Any]:
+    """A search until so many epochs have begun."""
+    trained = EpochsKept()
+    with method.rungs.in_force():
+        found = play(
+            partial(dispatcher_of, table=table, method=method, seed=seed),
+            partial(course, table, trained),
+            Limit(full_trainings * table.epochs, lambda event: trained.num_epochs),
+            lambda points: round(table.volume(points) / table.whole, 4),
+        )
+    return {"curve": found.curve, "counts": {"started": found.started, "complete": found.complete}}
 
 
 def dispatcher_of(folder: Path, table: Table, method: Method, seed: int) -> Dispatcher:
@@ -251,27 +236,11 @@ def bound(table: Table, config: TrialConfig) -> Bound:
     return found
 
 
-class Trained:
-    """Epochs that are kept, each of a row once."""
-
-    def __init__(self) -> None:
-        self.epochs: dict[int, int] = {}
-        self.num_epochs = 0
-
-    def is_new(self, row: int, epoch: int) -> bool:
-        """Whether an epoch must be trained, which then is."""
-        if epoch <= self.epochs.get(row, 0):
-            return False
-        self.epochs[row] = epoch
-        self.num_epochs += 1
-        return True
-
-
-def course(table: Table, trained: Trained, config: TrialConfig) -> Course:
+def course(table: Table, trained: EpochsKept, config: TrialConfig) -> Course:
     """A trial of the table."""
     row = row_of(table, config)
     for epoch, accuracy in enumerate(table.accuracy[row].tolist(), 1):
-        seconds = 1.0 if trained.is_new(row, epoch) else 0.0
+        seconds = 1.0 if trained.is_new(str(row), epoch) else 0.0
         yield seconds, Report("train", epoch, table.epochs, {"accuracy": accuracy})
     figures = table.figures(row)
     quality = {"accuracy": figures["accuracy"]}

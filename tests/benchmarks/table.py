@@ -1,11 +1,12 @@
-"""The joint table of digits, made: every trial of its space, really run.
+"""A joint table, made: every trial of its space, really run.
 
-python tests/benchmarks/table.py [--work FOLDER]
+python tests/benchmarks/table.py [--fashion FOLDER_OF_IDX_FILES] [--work FOLDER]
 
-One process on one thread, about 45 minutes. Each trial is kept in the work folder when it has
-run: start it again after an interruption, and it goes on. At the end all is packed into
-`results/digits_table.json.xz`, which `digits_table.py` reads. Seconds are of the CPU, so that
-other work on the machine counts little.
+That of digits, or with a folder that of Fashion-MNIST. One process on one thread, 45 minutes for
+digits, half an hour for the other. Each trial is kept in the work folder when it has run: start it
+again after an interruption, and it goes on. At the end all is packed into a file in `results`,
+which `joint_tables.py` reads. Seconds are of the CPU, so that other work on the machine counts
+little.
 """
 
 from __future__ import annotations
@@ -29,12 +30,13 @@ from numpy.typing import NDArray
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
-import digits_table
+import joint_tables
 import torch
 from torch.onnx._internal.exporter import _registration
 from torch.utils.flop_counter import FlopCounterMode
 
-from automl.config import decode
+from automl import quality
+from automl.config import decode, encode
 from automl.measure.latency import Reference, Timing, timed
 from automl.measure.machine import machine
 from automl.measure.measurement import Make, measure
@@ -51,27 +53,34 @@ from automl.trial.prefixes import PARENT_FILE
 from automl.trial.result import TrialResult
 from automl.trial.trial import run
 
-SPACE_FILE = Path(__file__).parent / "digits_table_space.py"
-WORK = Path(tempfile.gettempdir()) / "automl-digits-table"
-VARIED_LAST = "recipe.train.batch_size.value"
-"""Halfway, the table of its larger value is whole."""
+WORK = Path(tempfile.gettempdir()) / "automl-joint-table"
+VARIED_LAST = {
+    "digits": ("recipe.train.batch_size.value", ["64", "32"]),
+    "fashion": ("recipe.train.learning_rate.schedule.peak", ["0.005", "0.025"]),
+}
+"""On the way, the table of the first values is whole."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
+    parser.add_argument("--fashion", default="")
     parser.add_argument("--work", type=Path, default=WORK)
-    folder = parser.parse_args().work / fingerprint()
+    given = parser.parse_args()
+    name = "fashion" if given.fashion else "digits"
     torch.set_num_threads(1)
     read_operators_once()
-    space = space_file.load(space_file.read(SPACE_FILE))
-    wanted = sorted(digits_table.combinations(space), key=lambda params: -int(params[VARIED_LAST]))
+    text = space_file.read(joint_tables.space_file_of(name))
+    root = {"dataset.root": str(Path(given.fashion).absolute())} if given.fashion else {}
+    space = space_file.load(text, root)
+    path, values = VARIED_LAST[name]
+    wanted = sorted(joint_tables.combinations(space), key=lambda params: values.index(params[path]))
     with tempfile.TemporaryDirectory() as warmed:
         Maker(space, Path(warmed)).make(wanted[-1])
-    maker = Maker(space, folder)
+    maker = Maker(space, given.work / fingerprint(text))
     for position, params in enumerate(wanted):
         if maker.make(params) and position % 20 == 0:
             print(f"{time.strftime('%H:%M:%S')} {position} of {len(wanted)}", flush=True)
-    digits_table.FILE.write_bytes(maker.packed(wanted))
+    joint_tables.file_of(name).write_bytes(maker.packed(wanted, text))
 
 
 def read_operators_once() -> None:
@@ -80,10 +89,9 @@ def read_operators_once() -> None:
     apis.get_torchlib_ops = functools.cache(apis.get_torchlib_ops)
 
 
-def fingerprint() -> str:
+def fingerprint(text: str) -> str:
     """Of what the rows depend on: those of other versions or another space are not gone on with."""
-    text = SPACE_FILE.read_text() + json.dumps(made_on())
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return hashlib.sha256((text + json.dumps(made_on())).encode()).hexdigest()[:12]
 
 
 def made_on() -> dict[str, str]:
@@ -139,6 +147,10 @@ class Maker:
             info = {
                 "date": datetime.date.today().isoformat(),
                 "machine": made_on(),
+                "data": encode(data.info),
+                "chance_accuracy": quality.metrics(data.info.num_outputs)["accuracy"].chance(
+                    data.validation.targets
+                ),
                 "train_rows": len(data.train.targets),
                 "validation_rows": len(data.validation.targets),
                 "reference_latency_ms": round(latency_ms, 6),
@@ -150,7 +162,7 @@ class Maker:
 
     def make(self, params: dict[str, Any]) -> bool:
         """Run a trial unless it was; whether it had to be."""
-        if digits_table.key(params) in self.lines:
+        if joint_tables.key(params) in self.lines:
             return False
         config = sample(self.space, replay(params))
         line = {"params": params, **self._run(config)}
@@ -187,16 +199,16 @@ class Maker:
         store.write(key, {PARENT_FILE: file})
 
     def _keep(self, line: dict[str, Any]) -> None:
-        self.lines[digits_table.key(line["params"])] = line
+        self.lines[joint_tables.key(line["params"])] = line
         self.stages |= line["stages"]
 
-    def packed(self, wanted: Sequence[dict[str, Any]]) -> bytes:
+    def packed(self, wanted: Sequence[dict[str, Any]], text: str) -> bytes:
         """The table's file: stages once, and rows in the order wanted, parents before children."""
         order = {key: number for number, key in enumerate(self.stages)}
         rows: list[dict[str, Any]] = []
         parents: dict[str, int] = {}
         for number, params in enumerate(wanted):
-            row = dict(self.lines[digits_table.key(params)])
+            row = dict(self.lines[joint_tables.key(params)])
             row.pop("stages")
             keys = row.pop("keys")
             row["parent"] = parents.setdefault(keys[0], number) if len(keys) > 1 else None
@@ -204,7 +216,7 @@ class Maker:
             rows.append({**row, "stages": [order[key] for key in keys if key in order]})
         whole = {
             "about": self.info,
-            "space": space_file.read(SPACE_FILE),
+            "space": text,
             "stages": [*self.stages.values()],
             "rows": rows,
         }

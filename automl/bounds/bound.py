@@ -47,10 +47,12 @@ def bound(config: TrialConfig, info: DatasetInfo, num_rows: int) -> Bound:
             work[f"{step.label}.teacher"] = sum(taught.steps.values())
         else:
             teacher = by_label.get(step.teacher, 0.0)
+        rows_for_layers = [_rows_for_layers(step, network) for network in networks]
         networks = [after for network in networks for after in _after(step, network)]
         before, macs = macs, _expected_macs(networks, macs)
         by_label[step.label] = macs
-        work[step.label] = round(step.work(before, macs, teacher, num_rows))
+        for_layers = before * sum(rows_for_layers) / max(1, len(rows_for_layers))
+        work[step.label] = round(step.work(before, macs, teacher, num_rows) + for_layers)
     return Bound(
         size_bytes=min(map(least_bytes, networks), default=0),
         macs=min((network.shape.macs for network in networks), default=0),
@@ -105,6 +107,14 @@ def _suits(step: Step, network: PossibleNetwork) -> bool:
     except Rejected:
         # A layer that does not suit may be gone by then.
         return True
+
+
+def _rows_for_layers(step: Step, network: PossibleNetwork) -> int:
+    """The rows that a step needs for the layers of a network; none where it does not suit them."""
+    try:
+        return step.rows_for_layers(network)
+    except Rejected:
+        return 0
 
 
 def _after(step: Step, network: PossibleNetwork) -> list[PossibleNetwork]:

@@ -130,8 +130,6 @@ def _run() -> None:
         _refuse(error)
     except UserError as error:
         end(f"error: {error}", 2)
-    except KeyboardInterrupt:
-        end("interrupted", 130)
     finally:
         streams.flush()
 

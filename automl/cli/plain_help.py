@@ -1,4 +1,4 @@
-"""Help that says what a value is in plain words, in place of Python's name of its type."""
+"""Commands whose help says what a value is in plain words, and that end in one word on Ctrl-C."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import TypeVar
 
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+
+from automl.cli.parameters import end
 
 T = TypeVar("T")
 WORDS = {
@@ -26,7 +28,14 @@ class PlainCommand(TyperCommand):
 
 
 class PlainGroup(TyperGroup):
-    """A group of commands whose help is plain."""
+    """A group of commands whose help is plain; Ctrl-C ends each of them with a word."""
+
+    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            # Typer would end the program with the same code, and say nothing.
+            end("interrupted", 130)
 
     def get_params(self, ctx: typer.Context) -> list[object]:  # type: ignore[override]
         return [_plain(param, ctx) for param in super().get_params(ctx)]

@@ -14,6 +14,7 @@ from automl.space.space import TrialConfig
 from automl.store import Store
 from automl.trial.result import TrialResult, failed
 from automl.trial.trial import run as run_trial
+from automl.trial.trial_options import TrialOptions
 
 
 def run(config: TrialConfig, cache: Path, space_source: str) -> TrialResult:
@@ -26,7 +27,7 @@ def run(config: TrialConfig, cache: Path, space_source: str) -> TrialResult:
             Store(folder),
             timer(),
             cache,
-            space_source,
+            TrialOptions(space_source),
         )
         try:
             while True:

@@ -10,7 +10,6 @@ from collections.abc import Generator
 from dataclasses import replace
 from typing import TypedDict
 
-import torch
 from ray import tune
 
 from automl.cluster import sent_back
@@ -20,6 +19,7 @@ from automl.cluster.trial_inputs import Assignment, TrialInputs
 from automl.export.onnx import leave_out_of_collections
 from automl.recipe import Report
 from automl.study.stopping.stop_rule import is_rung
+from automl.training import cpu_process
 from automl.trial.result import TrialResult, failed
 
 DRIVER = {"memory": 1.0}
@@ -72,8 +72,7 @@ class TrialActor(tune.Trainable):
 
     def setup(self, config: ActorConfig, inputs: TrialInputs) -> None:
         check_here(inputs.store())
-        os.environ.setdefault("OMP_NUM_THREADS", "1")
-        torch.set_num_threads(max(1, int(inputs.cpus)))
+        cpu_process.prepare(inputs.cpus)
         self.inputs = inputs
         self.client = inputs.client()
         self._begin(config)

@@ -21,6 +21,7 @@ from automl.store import Store
 from automl.trial import trial
 from automl.trial.result import TrialResult
 from automl.trial.time_limit import TimeLimit
+from automl.trial.trial_options import TrialOptions
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,8 @@ class Assignment:
         keep_to_share(device, inputs.gpus)
         cache = Path(inputs.cache)
         keep_in(cache)
-        options = code, device, self.was_started, self.limit
-        return trial.run(config, inputs.store(), time_file, cache, *options)
+        options = TrialOptions(code, device, self.was_started, self.limit)
+        return trial.run(config, inputs.store(), time_file, cache, options)
 
 
 def num_workers(config: TrialConfig) -> int:

@@ -20,7 +20,7 @@ from automl.cluster.losses import MAX_LOST_NODES, is_lost_node
 from automl.cluster.trial_inputs import Assignment, TrialInputs
 from automl.errors import words
 from automl.recipe import Report
-from automl.training import parallel
+from automl.training import cpu_process, parallel
 from automl.trial.result import Status, TrialResult, failed
 
 POLL_SECONDS = 1.0
@@ -179,13 +179,11 @@ def _texts(error: BaseException | None) -> list[str]:
 
 def _rank(config: _RankConfig) -> None:
     """Run the whole trial as one of its ranks; all ranks stop at once."""
-    import torch
-
     inputs, mailbox = config["inputs"], config["mailbox"]
     check_here(inputs.store())
     if parallel.rank() == 0:
         ray.get(mailbox.begin.remote())
-    torch.set_num_threads(max(1, int(inputs.cpus)))
+    cpu_process.prepare(inputs.cpus)
     client = inputs.client()
     trial = config["assignment"].run(inputs, client)
     while True:

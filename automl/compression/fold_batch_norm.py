@@ -1,4 +1,4 @@
-"""Batch norm merged into the layer before it: the same function, fewer numbers.
+"""Batch norm and layer scale merged into the layer before: the same function, fewer numbers.
 
 Which layer a norm follows is seen in an evaluation pass, and proven by the answers.
 """
@@ -15,6 +15,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 from automl.compression.coded_weight import CodedWeight, along, coded_weight, held
 from automl.compression.proof import answers_alike, some_of
 from automl.compression.quantized_layers import without_rounding
+from automl.models.building_blocks import LayerScale
 from automl.models.dataflow import Seen, flow_of
 from automl.models.deployed import device_of
 from automl.models.family import LayerEdit, Network, copy_weights, edit_layers
@@ -42,7 +43,7 @@ class Biased(LayerEdit):
 
 def fold_batch_norm(network: Network, rows: Tensor) -> Network:
     """The network in which every batch norm that reads what one layer gives, and alone reads it,
-    is merged into that layer.
+    is merged into that layer, and so is every layer scale.
 
     On some of these rows (rows, *input shape) the answers are as before; a norm of which that
     cannot be shown stays.
@@ -73,7 +74,7 @@ def _followed_by_norm(network: Network, rows: Tensor) -> list[tuple[str, str]]:
     """Names of (layer, batch norm) where the norm reads what the layer gives, both called once
     and nothing else reading it."""
     modules = dict(network.body.named_modules())
-    norms = {n: m.num_features for n, m in modules.items() if _has_statistics(m)}
+    norms = {n: m.num_features for n, m in modules.items() if _is_mergeable(m)}
     layers = {n: _num_outputs(m) for n, m in modules.items() if _owns_weights(m)}
     if not norms or not layers:
         return []
@@ -91,9 +92,11 @@ def _followed_by_norm(network: Network, rows: Tensor) -> list[tuple[str, str]]:
     return pairs
 
 
-def _has_statistics(norm: nn.Module) -> bool:
-    """Tell if a module is torch's own batch norm, with running statistics."""
-    return type(norm) in BATCH_NORMS and norm.running_mean is not None
+def _is_mergeable(norm: nn.Module) -> bool:
+    """Tell if a module is torch's own batch norm, with running statistics, or a layer scale."""
+    return isinstance(norm, LayerScale) or (
+        type(norm) in BATCH_NORMS and norm.running_mean is not None
+    )
 
 
 def _owns_weights(layer: nn.Module) -> bool:
@@ -134,20 +137,30 @@ def _proven(network: Network, folded: Network, rows: Tensor) -> bool:
 
 def _fuse(layer: nn.Module, norm: nn.Module) -> dict[str, Tensor]:
     """The state of the layer that does what both did."""
-    assert isinstance(layer, FOLDABLE) and isinstance(norm, BATCH_NORMS)
-    mean, variance = norm.running_mean, norm.running_var
-    assert mean is not None and variance is not None
-    factor = torch.ones_like(mean) if norm.weight is None else norm.weight
-    shift = torch.zeros_like(mean) if norm.bias is None else norm.bias
+    assert isinstance(layer, FOLDABLE)
+    moments = mean, variance, epsilon, factor, shift = _moments(norm)
     if coded := coded_weight(layer):
-        return _fuse_codes(layer, coded, factor / torch.sqrt(variance + norm.eps), mean, shift)
-    moments = (mean, variance, norm.eps, factor, shift)
+        return _fuse_codes(layer, coded, factor / torch.sqrt(variance + epsilon), mean, shift)
     if isinstance(layer, nn.Linear):
         weight, bias = fuse_linear_bn_weights(layer.weight, layer.bias, *moments)
     else:
         is_transposed = isinstance(layer, TRANSPOSED)
         weight, bias = fuse_conv_bn_weights(layer.weight, layer.bias, *moments, is_transposed)
     return {**layer.state_dict(), "weight": weight, "bias": bias}
+
+
+def _moments(norm: nn.Module) -> tuple[Tensor, Tensor, float, Tensor, Tensor]:
+    """The mean, variance and epsilon by which a norm makes its inputs standard, then its factor and
+    shift; a layer scale has a factor alone."""
+    if isinstance(norm, LayerScale):
+        zeros = torch.zeros_like(norm.weight)
+        return zeros, zeros + 1, 0.0, norm.weight, zeros
+    assert isinstance(norm, BATCH_NORMS)
+    mean, variance = norm.running_mean, norm.running_var
+    assert mean is not None and variance is not None
+    factor = torch.ones_like(mean) if norm.weight is None else norm.weight
+    shift = torch.zeros_like(mean) if norm.bias is None else norm.bias
+    return mean, variance, norm.eps, factor, shift
 
 
 def _fuse_codes(

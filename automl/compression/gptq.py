@@ -15,9 +15,9 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from automl.compression.calibration import seen_rows
+from automl.compression.calibration import CALIBRATION_ROWS, seen_rows
 from automl.compression.coded_weight import computing, held
-from automl.compression.kept_means import keep_means
+from automl.compression.kept_means import ROWS, keep_means
 from automl.compression.layer_inputs import products_of, squares_of
 from automl.compression.quantization_grid import TINY, codes_at, codes_of
 from automl.compression.quantized_layers import LearnedWeight
@@ -32,6 +32,9 @@ MARGIN = 0.01
 """Of a step of codes: how far from the next code a weight is put."""
 DAMPING = 0.01
 """Of the mean square of the inputs, added to each: few rows say little of some of them."""
+
+ROWS_IN_TURN = 2 * (CALIBRATION_ROWS + ROWS)
+"""Rows that go through either network for each layer, where layers are rounded in turn."""
 
 
 def compensated(network: Network, start: Network, context: Context) -> Network:

@@ -12,7 +12,7 @@ from torch import nn
 from automl.compression.calibration import reading_numbers, usual_quality
 from automl.compression.changeable import Changeable, changeable
 from automl.compression.coded_weight import Codes
-from automl.compression.gptq import compensated, compensated_in_turn
+from automl.compression.gptq import ROWS_IN_TURN, compensated, compensated_in_turn
 from automl.compression.integer_kernels import is_slow_in_integers, takes_integers
 from automl.compression.layer_sensitivity import estimated_once, in_fewer_bits, spread
 from automl.compression.plain_weights import plain
@@ -39,7 +39,7 @@ SLOW = ", computed with floats, which is faster for such groups"
 ACTIVATION_BITS = sorted(LIMITS.keys() - {TERNARY}, reverse=True)
 AWARE_EPOCHS = 5
 """Epochs of quantization-aware training where weights or activations have less than 4 bits."""
-CODED_BYTES = 180
+CODED_BYTES = 140
 """What a layer takes in a file beside its weights' codes, more than one of fp32: at least."""
 RATE, RATE_BELOW_2_BITS = 1e-3, 1e-2
 """Peak learning rates of that training. Codes of 1 bit and ternary ones are far from each other:
@@ -145,6 +145,14 @@ class Quantize(Step):
     def work(self, before: float, after: float, teacher: float, num_rows: int) -> float:
         calibration = super().work(before, after, teacher, num_rows)
         return calibration + self.aware_training().work(before, after, teacher, num_rows)
+
+    def rows_for_layers(self, network: PossibleNetwork) -> int:
+        if self.rounding != "gptaq":
+            return 0
+        names = [layer.name for layer in network.float_layers(self.keep)]
+        fewest = dict.fromkeys(names, self._fewest_bits())
+        widths = fewest if self.average_bits else self.given_widths(names, names)
+        return ROWS_IN_TURN * sum(bits < 8 for bits in widths.values())
 
     def shortened(self, share: float) -> Step:
         training = self.aware_training()

@@ -24,6 +24,7 @@ from automl.compression.coded_weight import (
     compute,
     held,
 )
+from automl.compression.learned_rounding import LearnedRounding, scaled_gradient
 from automl.compression.quantization_grid import (
     LIMITS,
     codebook,
@@ -136,40 +137,13 @@ class LearnedWeight(nn.Module):
         # Each weight of a row adds to its scale's gradient: scaled down as in the paper.
         per_scale = weight.numel() // len(self.log_scale)
         share = (per_scale * LIMITS[self.bits]) ** -0.5
-        return _scaled_gradient(self.log_scale, share).exp()
+        return scaled_gradient(self.log_scale, share).exp()
 
     def fit(self, weight: Tensor) -> None:
         """Take the scales that fit a weight best."""
         rows = by_output(weight.detach(), self.coded.axis)
         fitting = weight_scale(rows, self.bits, self.coded.levels)
         self.log_scale.data.copy_(fitting.log())
-
-
-class LearnedRounding(nn.Module):
-    """Rounds values of any shape, and learns the logarithm of the size of its steps."""
-
-    zero_point: Tensor
-
-    def __init__(self, bits: int, learns: bool) -> None:
-        super().__init__()
-        self.bits, self.steps, self.rounds = bits, 2**bits - 1, True
-        self.log_scale = nn.Parameter(torch.zeros(()), requires_grad=learns)
-        self.register_buffer("zero_point", torch.zeros((), dtype=torch.uint8))
-
-    def forward(self, values: Tensor) -> Tensor:
-        if not self.rounds:
-            return values
-        share = (values[0].numel() * self.steps) ** -0.5
-        scale = _scaled_gradient(self.log_scale, share).exp()
-        zero_point = self.zero_point.float()
-        # Copied, since a module may change what it passed on in place, as `x += f(x)` does.
-        shifted = (values.clone() / scale + zero_point).clamp(0, self.steps)
-        return (_straight_through(shifted.round(), shifted) - zero_point) * scale
-
-    def fit(self, scale: float, zero_point: int) -> None:
-        """Take the grid that was calibrated."""
-        self.log_scale.data.fill_(torch.tensor(scale).log())
-        self.zero_point.fill_(zero_point)
 
 
 @contextmanager
@@ -270,7 +244,3 @@ def by_output(weight: Tensor, axis: int) -> Tensor:
 def _straight_through(values: Tensor, source: Tensor) -> Tensor:
     """`values`, with the gradient of `source`."""
     return source + (values - source).detach()
-
-
-def _scaled_gradient(values: Tensor, share: float) -> Tensor:
-    return values * share + (values * (1 - share)).detach()

@@ -11,11 +11,11 @@ from automl.compression.calibration import first_readers, seen_rows, values_ente
 from automl.compression.changeable import in_words
 from automl.compression.coded_weight import computing, held
 from automl.compression.fold_batch_norm import fold_batch_norm
+from automl.compression.learned_rounding import LearnedRounding
 from automl.compression.output_rounding import round_outputs
 from automl.compression.quantization_grid import activation_grid
 from automl.compression.quantized_layers import (
     Learned,
-    LearnedRounding,
     LearnedWeight,
     freeze,
     round_numbers,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,14 +94,15 @@ class ColumnFacts:
 
 def detect(path: str, wanted: Wanted) -> Detected:
     """The dataset in a table of rows. Raises UserError where target or task cannot be told."""
-    columns = _json_columns(path) if _is_json(path) else table_file.read(path).columns
+    has_header = _is_json(path) or not _are_values(table_file.first_line(path))
+    columns = _json_columns(path) if _is_json(path) else _table_columns(path, has_header)
     facts = {name: _facts(name, column) for name, column in columns.items()}
     if len(facts) < 2:
         raise UserError(
             f"{path} has the one column {next(iter(facts), '')!r}; "
             "a model learns one column from others, so give at least two"
         )
-    if all(is_number(name) for name in facts):
+    if not has_header:
         return _without_header(path, list(facts.values()), wanted)
     target, why = _target(path, facts, wanted.target)
     _check_target(path, facts[target])
@@ -126,6 +127,17 @@ def detect(path: str, wanted: Wanted) -> Detected:
     return Detected(Table(path, target, task=task, drop=tuple(left_out)), tuple(told))
 
 
+def _are_values(line: Sequence[str]) -> bool:
+    """True of a first line of a label and a series: of numbers other than 0, 1, 2 and so on, or of
+    a text and then numbers that are not all whole, as years would be."""
+    first, *steps = map(str.strip, line or [""])
+    if not steps or not all(map(is_number, steps)):
+        return False
+    if is_number(first):
+        return [first, *steps] != [str(place) for place in range(len(line))]
+    return len(steps) >= FEWEST_STEPS and not all(map(str.isdigit, steps))
+
+
 def _without_header(path: str, columns: Sequence[ColumnFacts], wanted: Wanted) -> Detected:
     """Series, each on a line behind its label. Raises UserError where these are none."""
     label, *steps = columns
@@ -140,6 +152,10 @@ def _without_header(path: str, columns: Sequence[ColumnFacts], wanted: Wanted) -
 
 def _is_json(path: str) -> bool:
     return ending(Path(path)) == JSON_LINES
+
+
+def _table_columns(path: str, has_header: bool) -> Mapping[str, Cells]:
+    return table_file.read(path, has_header=has_header).columns
 
 
 def _json_columns(path: str) -> dict[str, Cells]:

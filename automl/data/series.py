@@ -89,7 +89,8 @@ class Series(Dataset):
 
 
 def _size(values: NDArray[np.float64]) -> str:
-    return f"{values.shape[0]} channels of {values.shape[1]} steps"
+    channels, steps = values.shape
+    return f"{channels} channel{'s' * (channels > 1)} of {steps} step{'s' * (steps > 1)}"
 
 
 def _rows(path: Path) -> list[tuple[_Row, NDArray[np.float64]]]:

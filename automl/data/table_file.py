@@ -63,17 +63,19 @@ def read(
     keep: Collection[str] = (),
     drop: Collection[str] = (),
     before: TableFile | None = None,
+    has_header: bool = True,
 ) -> TableFile:
     """A table without the columns to `drop`.
 
-    Columns in `keep` are taken though they are an index. Where `before` holds texts, there are
+    Columns in `keep` are taken though they are an index. Those of a file with delimiters that has
+    no header have their positions as names. Where `before` holds texts, there are
     texts, whatever they look like; its strays among numbers are missing values here, too. Raises
     UserError on what cannot be read.
     """
     files = _files(existing(path))
     parts, notes = [], []
     for file in files:
-        table, left_out = _read(file, keep)
+        table, left_out = _read(file, keep, has_header)
         parts.append(table)
         notes += [note for note in left_out if note not in notes]
     whole = _joined(path, files, parts)
@@ -84,6 +86,17 @@ def read(
     rows = [(file, part.num_rows) for file, part in zip(files, parts, strict=True)]
     notes += [note for column in found.values() for note in column.notes]
     return TableFile(path, whole.column_names, found, rows, tuple(notes))
+
+
+def first_line(path: str) -> list[str]:
+    """The fields of the first line of a table, where its names should be; none of Parquet."""
+    file = _files(existing(path))[0]
+    return [] if ending(file) in PARQUET else list(_header(file)[1])
+
+
+def _header(path: Path) -> tuple[int, Sequence[str]]:
+    """The first line that holds something: its number, and its fields."""
+    return next(iter(records(path, delimiter_of(path))), (1, []))
 
 
 def _files(path: Path) -> list[Path]:
@@ -108,9 +121,9 @@ def _files(path: Path) -> list[Path]:
     return files
 
 
-def _read(path: Path, keep: Collection[str]) -> tuple[pa.Table, list[str]]:
+def _read(path: Path, keep: Collection[str], has_header: bool) -> tuple[pa.Table, list[str]]:
     """The columns of a file, texts where the file declares no types, and what was left out."""
-    table, index = _parquet(path) if ending(path) in PARQUET else _delimited(path)
+    table, index = _parquet(path) if ending(path) in PARQUET else _delimited(path, has_header)
     names, left_out = table.column_names, []
     twice = [name for name in names if names.count(name) > 1]
     if twice:
@@ -151,10 +164,10 @@ def _parquet(path: Path) -> tuple[pa.Table, list[str]]:
     return table, index
 
 
-def _delimited(path: Path) -> tuple[pa.Table, list[str]]:
+def _delimited(path: Path, has_header: bool) -> tuple[pa.Table, list[str]]:
     """The columns of a file with delimiters, all of texts."""
     delimiter = delimiter_of(path)
-    line, header = next(records(path, delimiter), (1, []))
+    line, header = _header(path)
     if not header:
         raise UserError(f"{path} is empty; give a file with a line of names and then rows")
     check = any("\udc80" <= letter <= "\udcff" for name in header for letter in name)
@@ -166,7 +179,9 @@ def _delimited(path: Path) -> tuple[pa.Table, list[str]]:
             table = csv.read_csv(
                 file,
                 # Names may hold line breaks, which pyarrow counts as it counts rows.
-                csv.ReadOptions(column_names=positions, skip_rows_after_names=line),
+                csv.ReadOptions(
+                    column_names=positions, skip_rows_after_names=line - (not has_header)
+                ),
                 csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
                 csv.ConvertOptions(column_types=dict.fromkeys(positions, pa.string())),
             )
@@ -177,7 +192,7 @@ def _delimited(path: Path) -> tuple[pa.Table, list[str]]:
         raise UserError(f"{path} cannot be read: {why}; correct it or save it again") from None
     if any(_holds_quotes(column) for column in table.columns):
         collections.deque(records(path, delimiter, strict=True), maxlen=0)
-    return table.rename_columns([_name(field) for field in header]), []
+    return table.rename_columns(list(map(_name, header)) if has_header else positions), []
 
 
 def _holds_quotes(column: pa.ChunkedArray) -> bool:

@@ -47,8 +47,7 @@ def run(
 ) -> Search:
     """Run trials until the budget is spent or someone stops the search."""
     study, home, options = search.study, search.home, room.options
-    store, faults = Store(home.store), Faults(study.faults())
-    watch = guarded(watch, faults)
+    store = Store(home.store)
     store.identify()
     with (
         run_lock.hold(study.folder),
@@ -57,9 +56,9 @@ def run(
     ):
         plan = room.plan()
         plan.check()
-        planned = plan.slots, plan.max_live()
-        _note_run(study, options, planned[0], clock)
-        phases = _phases(search, space, store, options, planned, clock, faults, plan.fewest_gpus)
+        _note_run(study, options, plan.slots, clock)
+        phases = _phases(search, space, store, options, plan, clock)
+        watch = guarded(watch, phases.dispatcher.options.faults)
         tracker = tracking(study, home, options)
         tracker.opened()
         live = LiveSearch(home, phases, tracker, watch, room)
@@ -149,16 +148,11 @@ def _note_run(study: Study, options: Options, slots: int, clock: Clock) -> None:
 
 
 def _phases(
-    search: Search,
-    space: Space,
-    store: Store,
-    options: Options,
-    planned: tuple[int, int],
-    clock: Clock,
-    faults: Faults,
-    gpus: float,
+    search: Search, space: Space, store: Store, options: Options, plan: Plan, clock: Clock
 ) -> Phases:
-    study, bound_of = search.study, Bounds(search.home.cache, faults)
+    """The phases of a search, its dispatcher and refitter ready to go on from its records."""
+    study, faults = search.study, Faults(search.study.faults())
+    bound_of, planned = Bounds(search.home.cache, faults), (plan.slots, plan.max_live())
     trials = clock.budget.max_trials()
     lengthen = _has_more_time(study, clock)
     limits = DispatcherOptions(*planned, trials, options.reuse, lengthen, faults=faults)
@@ -174,7 +168,7 @@ def _phases(
     )
     keys_of = dispatcher.under_way.keys
     refitter = Refitter(study, dispatcher.writing, keys_of, search.config, store.read, faults)
-    return Phases(dispatcher, refitter, clock, gpus)
+    return Phases(dispatcher, refitter, clock, plan.fewest_gpus)
 
 
 def _has_more_time(study: Study, clock: Clock) -> bool:

@@ -79,9 +79,8 @@ class Search:
 
         The wishes are those of `export`. Raises UserError when no model is as wished.
         """
-        wish = {"trial": trial, "prefer": prefer, "where": where, "runtime": runtime}
-        record = selection.choose(self.study, best=figure, knee=knee, **wish)
-        return member(record)
+        study, wish = self.study.on_runtime(runtime), {"prefer": prefer, "where": where}
+        return member(selection.choose(study, trial=trial, best=figure, knee=knee, **wish))
 
     def plot(self, x: str = "size_bytes", y: str | None = None) -> Figure:
         """Every measured trial by two of its figures, `y` the first objective unless given.
@@ -123,11 +122,11 @@ class Search:
         from automl.export.formats import asked_for
         from automl.tracking import publish
 
-        study = self.study
+        study = self.study.on_runtime(runtime)
         others = asked_for(formats)
         export_dir.check_folder(Path(out))
         record = selection.choose(
-            study, trial=trial, best=best, knee=knee, prefer=prefer, where=where, runtime=runtime
+            study, trial=trial, best=best, knee=knee, prefer=prefer, where=where
         )
         check_data(self.study)
         file = self._file(record)
@@ -162,9 +161,9 @@ class Search:
         from automl.explain import explanation
 
         knee = knee or not (best or prefer or trial)
-        study = self.study
+        study = self.study.on_runtime(runtime)
         record = selection.choose(
-            study, trial=trial, best=best, knee=knee, prefer=prefer, where=where, runtime=runtime
+            study, trial=trial, best=best, knee=knee, prefer=prefer, where=where
         )
         check_data(self.study)
         why = f"best in {best}" if best else f"preferred by {prefer}" if prefer else "as asked for"

@@ -30,6 +30,7 @@ from automl.trial import trial
 from automl.trial.checkpoints import Checkpoints
 from automl.trial.prefixes import MODEL_FILES, PARENT_FILE
 from automl.trial.result import TrialResult, failed
+from automl.trial.trial_options import TrialOptions
 
 Say = Callable[[str], None]
 
@@ -51,9 +52,8 @@ class RecipeRunner:
 
     def run(self, config: TrialConfig) -> TrialResult:
         """A trial to its end; what is in the store is not done again."""
-        steps = trial.run(
-            config, self.store, self.time_file, self.cache, self.space_source, self.device
-        )
+        options = TrialOptions(self.space_source, self.device)
+        steps = trial.run(config, self.store, self.time_file, self.cache, options)
         try:
             with _threads(self.num_threads):
                 while True:

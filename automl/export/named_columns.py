@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 import onnx
 from onnx import TensorProto, helper
 
+from automl.export.graph_names import rename
+
 ML, ML_OPSET = "ai.onnx.ml", 3
 INNER = "/"
 """The beginning of every name within the file; a column that begins so gets another."""
@@ -22,7 +24,8 @@ def with_named_columns(file: bytes, columns: Mapping[str, Sequence[str]]) -> byt
     proto = onnx.load_from_string(file)
     graph = proto.graph
     (row,), taken = graph.input, {value.name for value in graph.output}
-    _set_apart(graph, taken)
+    kept = frozenset(taken)
+    rename(graph, lambda name: name if name in kept else f"{INNER}{name}")
     inputs, nodes, parts = [], [], []
     axis = f"{INNER}axis"
     for number, (column, categories) in enumerate(columns.items()):
@@ -66,24 +69,3 @@ def _free(column: str, taken: set[str]) -> str:
     while name in taken:
         name += "_"
     return name
-
-
-def _set_apart(graph: onnx.GraphProto, kept: set[str]) -> None:
-    """Give every name of a graph that is no output a beginning that no column's has; bodies of
-    loops too."""
-
-    def renamed(name: str) -> str:
-        return name if not name or name in kept else f"{INNER}{name}"
-
-    for value in (*graph.initializer, *graph.input):
-        value.name = renamed(value.name)
-    for sparse in graph.sparse_initializer:
-        sparse.values.name = renamed(sparse.values.name)
-    for node in graph.node:
-        for values in (node.input, node.output):
-            values[:] = [renamed(name) for name in values]
-        for attribute in node.attribute:
-            if attribute.type == onnx.AttributeProto.GRAPH:
-                _set_apart(attribute.g, kept)
-                for output in attribute.g.output:
-                    output.name = renamed(output.name)

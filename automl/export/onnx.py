@@ -8,7 +8,9 @@ import gc
 import itertools
 import json
 import logging
+import string
 import warnings
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import numpy as np
@@ -22,13 +24,22 @@ from automl.compression.proof import PROOF_ROWS
 from automl.data.dataset import Data
 from automl.data.padding import LEAST
 from automl.errors import Rejected
-from automl.export import half_vectors, packed_weights, packing, sparse
+from automl.export import (
+    half_vectors,
+    joined_codes,
+    packed_weights,
+    packing,
+    short_integers,
+    sparse,
+)
 from automl.export.complaints import FIXED_ROWS, complaint
 from automl.export.dynamic_inputs import compute_with_integers
 from automl.export.free_length import free_length
+from automl.export.graph_names import graphs, rename
 from automl.export.kept_graphs import KeptGraphs
 from automl.export.onnx_patches import keep_operators, masks_as_they_are, traced_once
 from automl.export.scaled_codes import scale_at_load
+from automl.export.shared_moments import share_moments
 from automl.export.shared_tensors import share
 from automl.export.shorter_texts import takes_shorter
 from automl.export.turned_codes import store_turned
@@ -62,14 +73,16 @@ def export(network: Network, data: Data) -> bytes:
     proto = _traced(deployed, row, "logits" if info.classes else "prediction", longest)
     _compute_in_fp32(proto)
     _strip(proto)
+    share_moments(proto.graph)
     compute_with_integers(proto.graph)
     scale_at_load(proto.graph, _signs(deployed.model))
     store_turned(proto.graph)
-    packing.pack_weights(proto, _widths(deployed.model))
+    packing.pack_weights(proto, joined_codes.join(proto.graph, _widths(deployed.model)))
     share(proto.graph)
     half_vectors.join(proto.graph, _integer_convolutions(deployed.model))
     _shorten(proto.graph)
     sparse.pack(proto)
+    short_integers.shorten(proto.graph)
     if longest is not None and _free(proto, 1):
         proto.metadata_props.add(key="length", value=str(longest))
     if info.classes:
@@ -175,25 +188,12 @@ def weights(file: bytes) -> dict[str, np.ndarray]:
     proto = onnx.load_from_string(file)
     held = {t.name: onnx.numpy_helper.to_array(t) for t in proto.graph.initializer}
     held = half_vectors.taken_apart(proto.graph, sparse.unpacked(proto, held))
-    return packed_weights.unpacked(proto.graph, held)
-
-
-def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    """A graph, and those inside: the bodies of loops and branches."""
-    yield graph
-    for node in graph.node:
-        for inner in _bodies(node):
-            yield from _graphs(inner)
-
-
-def _bodies(node: onnx.NodeProto) -> list[onnx.GraphProto]:
-    """The graphs that a node runs."""
-    return [a.g for a in node.attribute if a.type == onnx.AttributeProto.GRAPH]
+    return joined_codes.taken_apart(proto.graph, packed_weights.unpacked(proto.graph, held))
 
 
 def _compute_in_fp32(proto: onnx.ModelProto) -> None:
     """Turn bfloat16, for which runtimes lack most operators, into fp32."""
-    for graph in _graphs(proto.graph):
+    for graph in graphs(proto.graph):
         _widen(graph.initializer)
         for node in graph.node:
             for attribute in node.attribute:
@@ -223,7 +223,7 @@ def _strip(proto: onnx.ModelProto) -> None:
     proto.producer_name = proto.producer_version = proto.doc_string = ""
     for messages in (proto.metadata_props, proto.functions):
         del messages[:]
-    for graph in _graphs(proto.graph):
+    for graph in graphs(proto.graph):
         graph.name = "g"
         graph.doc_string = ""
         for messages in (graph.value_info, graph.metadata_props):
@@ -255,21 +255,18 @@ def _says_nothing(
 
 
 def _shorten(graph: onnx.GraphProto) -> None:
-    """Rename every value but the inputs and outputs to a short number, in bodies too."""
-    kept = {value.name: value.name for value in (*graph.input, *graph.output)}
-    _rename(graph, kept, (format(i, "x") for i in itertools.count()))
+    """Rename every value but the inputs and outputs to a few letters, in bodies too: the shortest
+    names go to those that are named most often."""
+    kept = {value.name for value in (*graph.input, *graph.output)}
+    named = Counter[str]()
+    for each in graphs(graph):
+        named.update(value.name for value in (*each.initializer, *each.input))
+        named.update(name for node in each.node for name in (*node.input, *node.output) if name)
+    short = dict(zip((n for n, _ in named.most_common() if n not in kept), _names()))
+    rename(graph, lambda name: short.get(name, name))
 
 
-def _rename(graph: onnx.GraphProto, known: Mapping[str, str], free: Iterator[str]) -> None:
-    """Give the values that a graph makes the next free names; a body also reads values of the
-    graphs around it, whose new names are `known`."""
-    made = [v.name for v in (*graph.initializer, *graph.input)]
-    made += [output for node in graph.node for output in node.output if output]
-    names = {**known, **{name: next(free) for name in made if name not in known}}
-    for value in (*graph.initializer, *graph.input, *graph.output):
-        value.name = names[value.name]
-    for node in graph.node:
-        for values in (node.input, node.output):
-            values[:] = [names.get(name, name) for name in values]
-        for body in _bodies(node):
-            _rename(body, names, free)
+def _names() -> Iterator[str]:
+    """All names of one letter, then those of two, and so on."""
+    for length in itertools.count(1):
+        yield from map("".join, itertools.product(string.ascii_letters, repeat=length))

@@ -75,7 +75,7 @@ def _reads_codes(node: onnx.NodeProto, readers: Mapping[str, Sequence[onnx.NodeP
     if node.op_type in ("Gather", "Transpose"):
         kinds = {reader.op_type for reader in readers.get(node.output[0], [])}
         return bool(kinds & {"Cast", "MatMulInteger"})
-    return node.op_type in ("DequantizeLinear", "Cast")
+    return node.op_type in ("DequantizeLinear", "Cast", "Split")
 
 
 def _packed(

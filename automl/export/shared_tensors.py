@@ -6,11 +6,10 @@ when it loads the file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import onnx
 
+from automl.export.graph_names import rename
 from automl.export.sparse import Array
 
 LEAST_BYTES = 1024
@@ -36,7 +35,7 @@ def share(graph: onnx.GraphProto) -> None:
         else:
             known.append((tensor.name, array))
     _drop(graph, {*instead, *(node.output[0] for node in nodes)})
-    _rename(graph, instead)
+    rename(graph, lambda name: instead.get(name, name))
     for node in nodes:
         graph.node.insert(0, node)
 
@@ -64,14 +63,3 @@ def _drop(graph: onnx.GraphProto, names: set[str]) -> None:
     for position, tensor in reversed(list(enumerate(graph.initializer))):
         if tensor.name in names:
             del graph.initializer[position]
-
-
-def _rename(graph: onnx.GraphProto, instead: Mapping[str, str]) -> None:
-    """Have nodes read other names, those of the graphs within nodes too."""
-    for node in graph.node:
-        for position, name in enumerate(node.input):
-            if name in instead:
-                node.input[position] = instead[name]
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                _rename(attribute.g, instead)

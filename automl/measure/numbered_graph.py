@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import onnx
-from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
+from onnx import ModelProto, NodeProto, TensorProto
 
-from automl.export.graph_names import reads
+from automl.export.graph_names import bodies, reads, rename
 
 NUMBER = re.compile(r"<(\d+)>")
 Attributes = Mapping[str, object]
@@ -133,7 +133,7 @@ def numbered(model: ModelProto) -> NumberedGraph:
         node.name = f"<{number}>"
         if top == number:
             names |= {output: f"<{number}>{k}" for k, output in enumerate(node.output) if output}
-    _rename(own.graph, names)
+    rename(own.graph, lambda name: names.get(name, name))
     return NumberedGraph(
         own, tuple(node for node, _ in found), tuple(top for _, top in found), names
     )
@@ -146,22 +146,5 @@ def _number(
     for node in nodes:
         own = len(found) if top is None else top
         found.append((node, own))
-        for graph in _bodies(node):
+        for graph in bodies(node):
             _number(graph.node, own, found)
-
-
-def _bodies(node: NodeProto) -> list[GraphProto]:
-    """The graphs that a node runs."""
-    return [a.g for a in node.attribute if a.type == AttributeProto.GRAPH]
-
-
-def _rename(graph: GraphProto, names: Mapping[str, str]) -> None:
-    """Give values their new names, also where graphs within read them."""
-    del graph.value_info[:]
-    for value in graph.output:
-        value.name = names.get(value.name, value.name)
-    for node in graph.node:
-        for values in (node.input, node.output):
-            values[:] = [names.get(name, name) for name in values]
-        for body in _bodies(node):
-            _rename(body, names)

@@ -58,6 +58,21 @@ class Residual(nn.Module):
         return outputs
 
 
+class LayerScale(nn.Module):
+    """Multiplies each number of a token by one that is learned, (..., width), at first a small one.
+
+    https://arxiv.org/abs/2103.17239
+    """
+
+    def __init__(self, width: int, initial: float) -> None:
+        super().__init__()
+        self.num_features = width
+        self.weight = nn.Parameter(torch.full((width,), initial))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs * self.weight
+
+
 class SqueezeExcite(nn.Module):
     """Multiplies each channel by a gate, which two small layers make of the means of all channels.
 

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
@@ -17,6 +16,7 @@ from automl.config import Config, canonical, decode
 from automl.data.arrays import Numbers
 from automl.data.dataset import DatasetInfo, Scaling
 from automl.errors import UserError
+from automl.models.saved_tensors import loaded, saved
 
 
 @dataclass(frozen=True)
@@ -252,10 +252,8 @@ def seen_shape(family: ModelFamily, info: DatasetInfo) -> tuple[int, ...]:
 
 def dump(network: Network) -> dict[str, bytes]:
     """The files of a saved network, by name; the spec comes last, as the sign that all is there."""
-    # Cloned: names that share one tensor, as tied weights do, are kept apart.
-    state = {name: tensor.contiguous().clone() for name, tensor in tensor_state(network).items()}
     return {
-        "weights.safetensors": safetensors.torch.save(state),
+        "weights.safetensors": saved(tensor_state(network)),
         "spec.json": canonical(network.spec).encode(),
     }
 
@@ -263,7 +261,7 @@ def dump(network: Network) -> dict[str, bytes]:
 def restore(weights: bytes, spec: bytes) -> Network:
     """The network whose files `dump` made."""
     network = Network(decode(json.loads(spec)))
-    load_tensor_state(network, safetensors.torch.load(weights))
+    load_tensor_state(network, loaded(weights))
     return network
 
 

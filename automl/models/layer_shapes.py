@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from automl.config import canonical, decode
+from automl.models.building_blocks import LayerScale
 from automl.models.family import ModelFamily, Network, Spec
 from automl.models.imported import Imported
 from automl.models.plain_layers import BATCH_NORMS, KINDS, described, followed_by_norm
@@ -182,7 +183,7 @@ def _of_ours(spec: Spec) -> NetworkShape:
     others = [
         parameter.shape
         for module in network.body.modules()
-        if not isinstance(module, (*KINDS, *BATCH_NORMS, nn.Embedding))
+        if not isinstance(module, (*KINDS, *BATCH_NORMS, LayerScale, nn.Embedding))
         for parameter in module.parameters(recurse=False)
     ]
     return NetworkShape(

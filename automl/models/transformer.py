@@ -18,8 +18,15 @@ from torch.nn import functional as F
 
 from automl.config import Config
 from automl.errors import UserError
-from automl.field_types import Count
-from automl.models.building_blocks import Residual, Transpose, activation, check_shape, readers
+from automl.field_types import Count, NotNegative
+from automl.models.building_blocks import (
+    LayerScale,
+    Residual,
+    Transpose,
+    activation,
+    check_shape,
+    readers,
+)
 from automl.models.family import Block, Group, ModelFamily, Slice, chain
 
 
@@ -34,7 +41,10 @@ class Transformer(ModelFamily):
     """`width` numbers per token on the way through; heads of `head_dim` whatever the width.
 
     Where weights are `shared`, the layers are alike, and one is called as often as there are layers
-    (https://arxiv.org/abs/1909.11942). A file has its weights once.
+    (https://arxiv.org/abs/1909.11942). A file has its weights once. With `layer_scale` above 0 each
+    residual branch multiplies what it adds by learned numbers that begin there, such as 0.1
+    (https://arxiv.org/abs/2103.17239). In a file they are merged into the branch's last weights,
+    unless these are `shared`.
     """
 
     layers: tuple[TransformerLayer, ...] = (TransformerLayer(), TransformerLayer())
@@ -43,7 +53,8 @@ class Transformer(ModelFamily):
     patch: Count = 4
     activation: str = "gelu"
     shared: bool = False
-    later_fields: ClassVar[Mapping[str, object]] = {"shared": False}
+    layer_scale: NotNegative = 0.0
+    later_fields: ClassVar[Mapping[str, object]] = {"shared": False, "layer_scale": 0.0}
 
     def build(self, input_shape: tuple[int, ...], num_outputs: int) -> nn.Module:
         check_shape(self, input_shape, 2, 3)
@@ -124,16 +135,19 @@ class Transformer(ModelFamily):
         )
 
     def _layer(self, layer: TransformerLayer) -> nn.Module:
-        attend = [
+        attend: list[tuple[str, nn.Module]] = [
             ("norm", nn.LayerNorm(self.width)),
             ("attention", _Attention(self.width, layer.heads, self.head_dim)),
         ]
-        feed = [
+        feed: list[tuple[str, nn.Module]] = [
             ("norm", nn.LayerNorm(self.width)),
             ("up", nn.Linear(self.width, layer.hidden)),
             ("activation", activation(self.activation)),
             ("down", nn.Linear(layer.hidden, self.width)),
         ]
+        if self.layer_scale:
+            attend.append(("scale", LayerScale(self.width, self.layer_scale)))
+            feed.append(("scale", LayerScale(self.width, self.layer_scale)))
         parts = [("attend", Residual(chain(attend))), ("feed", Residual(chain(feed)))]
         return _Repeated(parts, len(self.layers)) if self.shared else chain(parts)
 

@@ -80,9 +80,8 @@ class Dispatcher:
             space,
             self.under_way.keys,
             bound_of,
+            ProposerOptions(options.reuse, options.slots, self.making.leaves_out, options.faults),
             warm_start.kept(study, space),
-            ProposerOptions(options.reuse, options.slots, self.making.leaves_out),
-            options.faults,
         )
         self.num_started = self.num_handouts = 0
         self._take_over(study.records())

@@ -42,10 +42,8 @@ def choose(
     knee: bool = False,
     prefer: str | None = None,
     where: str | None = None,
-    runtime: str | None = None,
 ) -> TrialRecord:
-    """The trial named, else the member of the front that meets `where` and is wanted most: of the
-    front on one runtime where that is named.
+    """The trial named, else the member of the front that meets `where` and is wanted most.
 
     One of `best` (a figure), `knee` and `prefer` says what is wanted; without them it is the
     first objective. `conditions.py` has the words of `where` and `prefer`. Raises UserError when
@@ -55,7 +53,6 @@ def choose(
     _check_one(where=where, trial=trial)
     if trial is not None:
         return _named(study, trial)
-    study = study.on_runtime(runtime)
     objectives, front = study.settings.objectives, study.front()
     members, reference = front.members, front.reference.figures
     known = [n for n in _figures(members) if all(n in record.values for record in members)]

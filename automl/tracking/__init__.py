@@ -1,1 +1,1 @@
-"""The result page in MLflow."""
+"""The events of a search on disk, their way to MLflow, and a search's pages."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from automl.models.family import load_tensor_state, tensor_state
+from automl.models.saved_tensors import loaded, saved
 from automl.recipe import Checkpoints
 
 LOOP_FILE = "loop.json"
@@ -29,9 +30,8 @@ def checkpoint(
             else:
                 numbers[f"{index}.{name}"] = value
     loop = {"scaler": scaler.state_dict(), "rows_at_once": rows_at_once}
-    weights = {name: tensor.contiguous().clone() for name, tensor in tensor_state(model).items()}
     return {
-        "weights.safetensors": safetensors.torch.save(weights),
+        "weights.safetensors": saved(tensor_state(model)),
         LOOP_FILE: json.dumps(loop).encode(),
         "optimizer.safetensors": safetensors.torch.save(tensors),
         "optimizer.json": json.dumps(numbers).encode(),
@@ -50,7 +50,7 @@ def restore(
     if found is None:
         return 0, None
     epoch, files = found
-    load_tensor_state(model, safetensors.torch.load(files["weights.safetensors"]))
+    load_tensor_state(model, loaded(files["weights.safetensors"]))
     values = {
         **safetensors.torch.load(files["optimizer.safetensors"]),
         **json.loads(files["optimizer.json"]),

@@ -33,7 +33,8 @@ from automl.trial.checkpoints import Checkpoints
 from automl.trial.prefixes import Prefixes
 from automl.trial.result import Status, TrialResult
 from automl.trial.shortening import Shortening
-from automl.trial.time_limit import CUT_SHORT, TIME_UP, NoTime, Pace, TimeLimit, TrialTime
+from automl.trial.time_limit import CUT_SHORT, TIME_UP, NoTime, Pace, TrialTime
+from automl.trial.trial_options import NO_OPTIONS, TrialOptions
 
 
 def run(
@@ -41,27 +42,23 @@ def run(
     store: Store,
     time_file: Timer,
     cache: Path,
-    space_source: str = "",
-    device: str = "cpu",
-    is_again: bool = False,
-    limit: TimeLimit | None = None,
+    options: TrialOptions = NO_OPTIONS,
 ) -> Generator[Report, None, TrialResult]:
     """Run a trial; whoever drives the generator decides after each report whether to go on.
 
-    `cache` is where datasets are kept. A trial that was run before (`is_again`) first repeats
-    its reports of the steps that are done: whoever was to hear them may have died. Where its time
-    has a `limit`, trainings that would take longer are made shorter: then it is the trial of
+    `cache` is where datasets are kept. A trial whose trainings are made shorter is the trial of
     another config, which the result tells. Training ends where time is up; the rest of the recipe
     is done without any. Under several ranks every rank runs this, and rank 0 alone writes and
     measures. Raises what a step raises; only `Rejected` becomes a result, and memory that does not
     suffice for a single row.
     """
-    own_time = TrialTime(limit)
+    own_time = TrialTime(options.limit)
     if parallel.agree(own_time.is_too_late()):
         return TrialResult(Status.STOPPED, reason=TIME_UP)
-    trial = _Trial(config, Prefixes(config, store, space_source), cache, device, own_time)
+    prefixes = Prefixes(config, store, options.space_source)
+    trial = _Trial(config, prefixes, cache, options.device, own_time)
     try:
-        network = yield from trial.recipe(is_again)
+        network = yield from trial.recipe(options.is_again)
         measurement = trial.measured(network, time_file) if parallel.rank() == 0 else None
     except NoTime as none:
         return trial.result(Status.STOPPED, str(none))
@@ -71,7 +68,7 @@ def run(
         # Ranks that wait for this one must see it fail.
         if parallel.world_size() > 1 or not is_out_of_memory(error):
             raise
-        return trial.result(Status.REJECTED, too_large(error, device))
+        return trial.result(Status.REJECTED, too_large(error, options.device))
     return trial.result(Status.COMPLETE, measurement=measurement)
 
 

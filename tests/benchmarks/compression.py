@@ -229,10 +229,11 @@ def drops(family: str, steps: dict[str, Step]) -> dict[str, float]:
 
 
 def bytes_of_widths(model: str) -> dict[str, float]:
-    """The bytes of a model's file over the bound that its bits say, every weight at each width."""
+    """The bytes of a model's file over the bound that its bits say, every weight at each width;
+    with an epoch of training, since files that guess may disagree with their models."""
     parent, found = file_of(digits_of(model, ())), {}
     for bits in LIMITS:
-        config = digits_of(model, (Quantize(bits, ends_bits=bits, training=Train(epochs=0)),))
+        config = digits_of(model, (Quantize(bits, ends_bits=bits, training=Train(epochs=1)),))
         file, own = file_of(config), network(trial(config).key)
         found[f"{bits:g}"] = round(bytes_over_bound(file, parent, own), 3)
     print("bytes over the bound", model, found, flush=True)

@@ -23,6 +23,7 @@ from automl.space.space import Space, TrialConfig
 from automl.store import Store
 from automl.trial.result import TrialResult, failed
 from automl.trial.trial import run
+from automl.trial.trial_options import TrialOptions
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ def run_alone(
     config, code = setting.config(params), user_code.fingerprint(Path(setting.space).read_text())
     with tempfile.TemporaryDirectory(dir=setting.scratch) as folder:
         try:
-            result = yield from run(config, Store(folder), time_file, Path(setting.cache), code)
+            options = TrialOptions(code)
+            result = yield from run(config, Store(folder), time_file, Path(setting.cache), options)
         except Exception as error:
             result = failed(error)
     ended = time.time()

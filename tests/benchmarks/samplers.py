@@ -49,7 +49,7 @@ from automl.study.propose import (
     samplers,
     surrogate,
 )
-from automl.study.propose.proposer import Proposer
+from automl.study.propose.proposer import Proposer, ProposerOptions
 from automl.study.propose.samplers import SAMPLERS, suggest_from
 from automl.study.record import Settings, TrialRecord
 from automl.study.trial_id import TrialId
@@ -149,7 +149,8 @@ def by_us(table: Table, seed: int) -> list[tuple[float, ...]]:
     space = Space(TrialConfig(LinearMap(), Row(dict(table.domains)), ()), names)
     own = {name: axes[name] for name in names}
     settings = Settings("table", "", names, (), {}, seed, "tpe", own, 1.0)
-    own_proposer = Proposer(settings, space, lambda config: [], lambda config: Nothing())
+    options = ProposerOptions()
+    own_proposer = Proposer(settings, space, lambda config: [], lambda config: Nothing(), options)
     points = []
     for number in range(EVALUATIONS):
         candidate = own_proposer.propose(number).candidate

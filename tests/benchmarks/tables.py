@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -160,27 +160,42 @@ def split(source: Source, file: Path) -> Parts:
 def ours(parts: Parts, trials: int) -> dict[str, Any]:
     """Our model's figure on the test rows, its bytes, and how the trials ended."""
     metric = "r2" if parts.is_regression else "roc_auc"
+    task = "regression" if parts.is_regression else "classification"
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         parts.train.to_csv(folder / "train.csv", index=False)
         parts.test.to_csv(folder / "test.csv", index=False)
-
-        def automl(*arguments: str) -> Any:
-            command = [*COMMAND, *arguments, "--json"]
-            done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True)
-            if done.returncode:
-                ended = f"automl {arguments[0]} exited with {done.returncode}"
-                raise RuntimeError(f"{ended}, after what stands above, and {done.stdout[-SAID:]!r}")
-            return json.loads(done.stdout)
-
-        task = "regression" if parts.is_regression else "classification"
         kind = ("--target", parts.target, "--task", task)
-        automl("init", "train.csv", *kind, "--out", "space.py")
-        search = ("search", "space.py", "--set", "dataset.test_path=test.csv", "--name", "table")
-        began = time.perf_counter()
-        ended = automl(*search, "--trials", str(trials), "--home", "home")
-        seconds = time.perf_counter() - began
-        taken = automl("export", "table", "--best", metric, "--out", "model", "--home", "home")
+        return searched(folder, ("train.csv", "test.csv"), kind, metric, trials)
+
+
+def searched(
+    folder: Path,
+    files: tuple[str, str],
+    kind: Sequence[str],
+    metric: str,
+    trials: int,
+    options: Sequence[str] = (),
+) -> dict[str, Any]:
+    """What a user gets who searches the space that `automl init` writes for a folder's training
+    file, with its arguments `kind` and the search's `options`: the best model's figure on the test
+    file, its bytes, and how the trials ended."""
+
+    def automl(*arguments: str) -> Any:
+        command = [*COMMAND, *arguments, "--json"]
+        done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True)
+        if done.returncode:
+            ended = f"automl {arguments[0]} exited with {done.returncode}"
+            raise RuntimeError(f"{ended}, after what stands above, and {done.stdout[-SAID:]!r}")
+        return json.loads(done.stdout)
+
+    train, test = files
+    automl("init", train, *kind, "--out", "space.py")
+    search = ("search", "space.py", "--set", f"dataset.test_path={test}", "--name", "own")
+    began = time.perf_counter()
+    ended = automl(*search, "--trials", str(trials), *options, "--home", "home")
+    seconds = time.perf_counter() - began
+    taken = automl("export", "own", "--best", metric, "--out", "model", "--home", "home")
     return {
         "ours": taken["measurement"]["test"][metric],
         "ours_95": taken["measurement"][f"test_{metric}_95"],

@@ -13,6 +13,7 @@ from automl.bounds.bound import bound
 from automl.compression.binarize import Binarize
 from automl.compression.clip import Clip
 from automl.compression.factorize import Factorize
+from automl.compression.gptq import ROWS_IN_TURN
 from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize
 from automl.compression.remove_layers import RemoveLayers
@@ -312,6 +313,16 @@ def test_the_work_of_a_sibling_is_told_apart():
 def test_training_that_follows_rounding_is_work():
     aware, unaware = (of(MLP((32,)), Quantize(2, training=t)).steps for t in (None, UNAWARE))
     assert aware["quantize"] > unaware["quantize"] > 0
+
+
+@pytest.mark.parametrize(("bits", "num_layers"), [(4, 1), (8, 0)])
+def test_layers_that_are_rounded_in_turn_are_work_each(bits, num_layers):
+    steps = [
+        of(MLP((32, 32)), Quantize(bits, training=UNAWARE, rounding=rounding)).steps["quantize"]
+        for rounding in ("gptq", "gptaq")
+    ]
+    products = 64 * 32 + 32 * 32 + 32 * 10
+    assert steps[1] - steps[0] == num_layers * ROWS_IN_TURN * products
 
 
 def test_a_step_that_says_nothing_of_its_work_is_not_free():

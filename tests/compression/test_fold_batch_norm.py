@@ -1,7 +1,9 @@
 from collections import OrderedDict
+from dataclasses import replace
 
 import pytest
 import torch
+from helpers.families import ENCODER, IMAGE, built
 from helpers.trials import finish
 from torch import nn
 
@@ -9,6 +11,7 @@ from automl.compression.binarize import Binarize
 from automl.compression.coded_weight import each_once
 from automl.compression.fold_batch_norm import fold_batch_norm
 from automl.compression.quantize import Quantize
+from automl.models.building_blocks import LayerScale
 from automl.models.convnet import ConvNet
 from automl.models.deployed import predict, seen_by
 from automl.models.family import dump, restore
@@ -35,6 +38,22 @@ def trained(network):
 def norms(network):
     kinds = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
     return [m for m in network.modules() if isinstance(m, kinds)]
+
+
+@pytest.mark.parametrize("steps", [(), (Quantize(activation_bits=None),)], ids=str)
+def test_a_layer_scale_is_merged_into_the_last_layer_of_its_branch(steps, context):
+    network = built(replace(ENCODER, layer_scale=0.1), IMAGE)
+    scales = [m for m in network.modules() if isinstance(m, LayerScale)]
+    for scale in scales:
+        nn.init.normal_(scale.weight)
+    for step in steps:
+        network = finish(step.run(network, context))
+    before = network(rows())
+    folded = fold_batch_norm(network, rows())
+    assert len(scales) == 2
+    assert not any(isinstance(m, LayerScale) for m in folded.modules())
+    torch.testing.assert_close(folded(rows()), before, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(restore(*dump(folded).values())(rows()), folded(rows()))
 
 
 class Classifier(nn.Module):

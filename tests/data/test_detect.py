@@ -170,9 +170,26 @@ def test_lines_without_names_are_series_or_one_sentence(folder):
     lines = [",".join(map(str, [row % 2, *np.sin(np.arange(9) + row)])) for row in range(ROWS)]
     (folder / "my.csv").write_text("\n".join(lines))
     assert detect("my.csv", Wanted()).dataset == Series("my.csv")
+    (folder / "named.csv").write_text(
+        "\n".join(f"{'ab'[row % 2]},{lines[row]}" for row in range(9))
+    )
+    assert detect("named.csv", Wanted()).dataset == Series("named.csv")
+    (folder / "twice.tsv").write_text("\n".join(["0\t" + "0.5\t" * 9 + "1"] * 9))
+    assert detect("twice.tsv", Wanted()).dataset == Series("twice.tsv")
     (folder / "no.csv").write_text("1,2\n3,4\n5,6\n")
     with pytest.raises(UserError, match="add a first line with a name for each column"):
         detect("no.csv", Wanted())
+
+
+def test_numbers_that_count_from_0_and_years_are_names(folder):
+    (folder / "places.csv").write_text("0,1,2\n" + "".join(f"{row},0.5,a\n" for row in range(9)))
+    with pytest.raises(UserError, match="Give --target NAME; the columns are 0, 1, 2"):
+        detect("places.csv", Wanted())
+    years = [str(year) for year in range(2010, 2020)]
+    rows = "".join(f"{'ab'[row % 2]},{','.join(years)}\n" for row in range(9))
+    (folder / "years.csv").write_text(f"label,{','.join(years)}\n{rows}")
+    found = detect("years.csv", Wanted()).dataset
+    assert isinstance(found, Table) and found.target == "label"
 
 
 def test_pictures_are_made_alike(folder):

@@ -47,7 +47,7 @@ BAD_TS = {
     r"line 7 of .*a.ts has 'NaN' as step 1 of channel 2": f"{HEADER}1,2:NaN,4:run\n",
     r"line 7 of .*a.ts has 'inf' as step 2 of channel 1": f"{HEADER}1,inf:run\n",
     r"line 7 of .*a.ts has '' as step 2 of channel 1": f"{HEADER}1,:run\n",
-    r"line 8 of .*a.ts has 1 channels of 3 steps, but line 7 of .* has 1 channels of 2 steps": (
+    r"line 8 of .*a.ts has 1 channel of 3 steps, but line 7 of .* has 1 channel of 2 steps": (
         f"{HEADER}1,2:run\n1,2,3:run\n"
     ),
     r"line 8 of .*a.ts has 2 channels of 2 steps, but": f"{HEADER}1,2:run\n1,2:3,4:run\n",
@@ -68,7 +68,7 @@ BAD_CSV = {
     r"a.csv holds no series": "",
     r"line 1 of .*a.csv has 'step' as step 1 of channel 1": "label,step,step\n1,2,3\n",
     r"line 2 of .*a.csv has no label": "1,2,3\n,2,3\n",
-    r"line 3 of .*a.csv has 1 channels of 1 steps, but line 1 of .*a.csv": "1,2,3\n1,2,3\n1,2\n",
+    r"line 3 of .*a.csv has 1 channel of 1 step, but line 1 of .*a.csv": "1,2,3\n1,2,3\n1,2\n",
     r"line 2 of .*a.csv has '' as step 1": "1,2,3\n1,,3\n",
     r"line 2 of .*a.csv has '1e50' as step 2 of channel 1": "1,2,3\n1,2,1e50\n",
     r"line 1 of .*a.csv has a label but no steps; add them": "1\n2\n",
@@ -84,7 +84,7 @@ def test_a_bad_line_is_told(tmp_path, message):
 
 def test_a_test_file_of_another_length_is_told(tmp_path):
     test = series(tmp_path, "1,5,6,7\n", "b.csv").path
-    with pytest.raises(UserError, match=r"line 1 of .*b.csv has 1 channels of 3 steps, but"):
+    with pytest.raises(UserError, match=r"line 1 of .*b.csv has 1 channel of 3 steps, but"):
         series(tmp_path, "0,1,2\n1,3,4\n", "a.csv", test_path=test).load()
 
 

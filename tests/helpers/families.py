@@ -37,7 +37,7 @@ SMALL = [
     (MobileNet((MobileNetStage(16, squeeze=4), MobileNetStage(24, squeeze=8))), IMAGE),
     (GatedConvNet((GatedStage(16), GatedStage(24)), 5), IMAGE),
     (ENCODER, IMAGE),
-    (ENCODER, SERIES),
+    (replace(ENCODER, layer_scale=0.1), SERIES),
     (ENCODER, TEXT),
     (ConvNet1d((16, 16)), SERIES),
     (ConvNet1d((16, 16)), TEXT),

@@ -15,6 +15,7 @@ from automl.space.space import TrialConfig
 from automl.store import Store
 from automl.trial.result import TrialResult
 from automl.trial.trial import run
+from automl.trial.trial_options import TrialOptions
 
 DIGITS = Sklearn("digits")
 
@@ -30,7 +31,8 @@ def load(data: Dataset, seed: int = 0) -> Data:
 def drive(config: TrialConfig, store: Store, **options: Any) -> tuple[list[Report], TrialResult]:
     """Run a trial to its end in this process."""
 
-    trial, reports = run(config, store, timer(), Path(CACHE.name), **options), []
+    reports = []
+    trial = run(config, store, timer(), Path(CACHE.name), TrialOptions(**options))
     while True:
         try:
             reports.append(next(trial))
@@ -63,7 +65,7 @@ def study_of(name: str, count: int, fixed: dict[str, str], folder: Path) -> Any:
     from automl.space.runtime import ONNX
     from automl.space.store_keys import needed_keys
     from automl.study import study as studies
-    from automl.study.propose.proposer import Proposer
+    from automl.study.propose.proposer import Proposer, ProposerOptions
     from automl.study.record import Settings, TrialRecord
     from automl.study.trial_id import TrialId
     from automl.trial.reference_model import largest
@@ -80,7 +82,8 @@ def study_of(name: str, count: int, fixed: dict[str, str], folder: Path) -> Any:
     study = studies.create(
         home.study(path.stem), Settings(*start, figures.latency_ms), text, {ONNX: file}
     )
-    proposer = Proposer(study.settings, space, lambda c: needed_keys(c, code), Bounds(cache))
+    bounds, options = Bounds(cache), ProposerOptions()
+    proposer = Proposer(study.settings, space, lambda c: needed_keys(c, code), bounds, options)
     for number in range(count):
         proposal = proposer.propose(number)
         candidate = proposal.candidate
@@ -96,7 +99,7 @@ def study_of(name: str, count: int, fixed: dict[str, str], folder: Path) -> Any:
             Store(home.store),
             timer(Reference(file, figures.latency_ms, figures.load_ms)),
             cache,
-            code,
+            TrialOptions(code),
         )
         study.end(replace(record.on_course(departure=number + 1), result=finish(trial)))
         proposer.learn(study.records()[number])

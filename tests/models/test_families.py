@@ -246,6 +246,11 @@ def test_every_normalisation_and_activation_runs(family, shape):
             IMAGE,
             "layers of shared weights are alike; give each the same sizes",
         ),
+        (
+            GatedConvNet((GatedStage(8),), normalisation="none", layer_scale=0.1),
+            IMAGE,
+            "layer_scale is where norms begin, and normalisation is 'none'; choose 'batch'",
+        ),
         (ConvNet(kernel_size=4), IMAGE, "kernel_size 4 is even; choose an odd one"),
         (ConvNet(activation="rely"), IMAGE, "unknown activation 'rely'; did you mean 'relu'"),
         (Transformer(activation="x"), IMAGE, "unknown activation 'x'; known: relu, gelu"),
@@ -255,6 +260,15 @@ def test_every_normalisation_and_activation_runs(family, shape):
 def test_what_a_family_cannot_take_it_says_in_a_sentence(family, shape, sentence):
     with pytest.raises(UserError, match=sentence):
         built(family, shape)
+
+
+def test_blocks_with_a_residual_begin_at_the_scale_of_layers():
+    family = GatedConvNet((GatedStage(8), GatedStage(8, 2)), layer_scale=0.1)
+    state = built(family, IMAGE).state_dict()
+    found = {n: t.unique().tolist() for n, t in state.items() if n.endswith("project.norm.weight")}
+    (begins,) = (n for n in found if "stage1.block0" in n)
+    assert found.pop(begins) == [1.0]
+    assert list(found.values()) == [[pytest.approx(0.1)]] * 2
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 3, 3), (3, 5, 40), (3, 1), (3, 10)])

@@ -67,12 +67,16 @@ def test_a_look_at_the_search_has_the_same_fronts(study):
         ({"best": "openvino/latency_ms"}, 1),
         ({"where": "openvino/latency_ms<=2 and accuracy>=0.92"}, 2),
         ({"prefer": "openvino/latency_ms within 1%"}, 1),
-        ({"runtime": "onnxruntime", "best": "latency_ms"}, 0),
         ({"where": "openvino/latency_ms <= 60% of reference"}, 1),
     ],
 )
 def test_a_model_is_chosen_by_its_figures_on_a_runtime(study, wish, number):
     assert selection.choose(study, **wish).id.number == number
+
+
+def test_a_model_is_chosen_from_the_front_on_a_runtime(study):
+    there = study.on_runtime("onnxruntime")
+    assert selection.choose(there, best="latency_ms").id.number == 0
 
 
 def test_an_unknown_figure_of_a_runtime_names_the_nearest(study):

@@ -52,8 +52,8 @@ def proposals(
         space,
         lambda config: [canonical(config)],
         bound_of,
-        warm_start.kept(study, space),
         options,
+        warm_start.kept(study, space),
     )
     for happening in happenings(records):
         learn = proposer.learn_start if happening.is_start else proposer.learn

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from threadpoolctl import ThreadpoolController
 
@@ -57,11 +57,13 @@ class ProposerOptions:
     """The options of a proposer: new compressions of what was trained (`reuse`), and the slots.
 
     `leaves_out(keys)` tells of all that a trial makes whether a draw is to be another one.
+    `faults` has what raised in a draw.
     """
 
     reuse: bool = True
     slots: int = 1
     leaves_out: Callable[[list[str]], bool] = nothing_left_out
+    faults: Faults = field(default_factory=Faults)
 
     @property
     def batch(self) -> int:
@@ -108,13 +110,11 @@ class Proposer:
         space: Space,
         keys_of: Callable[[TrialConfig], list[str]],
         bound_of: Callable[[TrialConfig], Bound],
+        options: ProposerOptions,
         earlier: Sequence[TrialRecord] = (),
-        options: ProposerOptions = ProposerOptions(),
-        faults: Faults | None = None,
     ) -> None:
         self.settings, self.space, self.keys_of, self.options = settings, space, keys_of, options
-        self.faults = Faults() if faults is None else faults
-        self.known = Knowledge(settings, space, bound_of, self.faults)
+        self.known = Knowledge(settings, space, bound_of, options.faults)
         self.ranker = Ranker(settings, space)
         self.affordable, self.again = Affordable(), list[Params]()
         self.batch = list[Candidate]()
@@ -204,7 +204,7 @@ class Proposer:
         try:
             return self.keys_of(candidate.config)
         except Exception as error:
-            self.faults.note("candidate", "could not be drawn", error, candidate.key)
+            self.options.faults.note("candidate", "could not be drawn", error, candidate.key)
             return None
 
     def _next(self, refuses: Callable[[Bound], bool]) -> tuple[Candidate | None, int]:

@@ -6,7 +6,7 @@ import pytest
 from helpers.made_up_world import NAMES, SETTINGS, SPACE, Bound, record, world
 
 from automl.study.propose.next_proposals import proposals
-from automl.study.propose.proposer import Proposer
+from automl.study.propose.proposer import Proposer, ProposerOptions
 from automl.study.study import create
 
 
@@ -16,7 +16,7 @@ def searched_for(tmp_path):
 
     def search(count):
         study = create(tmp_path / "mine", SETTINGS, "text", {"": b""})
-        proposer = Proposer(SETTINGS, SPACE, lambda config: [], Bound)
+        proposer = Proposer(SETTINGS, SPACE, lambda config: [], Bound, ProposerOptions())
         for number in range(count):
             drawn = proposer.propose(number)
             one = record(drawn.candidate, number)

@@ -14,7 +14,7 @@ from automl.study.trial_id import Kind, TrialId
 
 def proposer_of(settings=SETTINGS, space=SPACE, earlier=(), **options):
     options = ProposerOptions(**options)
-    return Proposer(settings, space, lambda config: [], Bound, earlier, options)
+    return Proposer(settings, space, lambda config: [], Bound, options, earlier)
 
 
 def search(proposer, count):
@@ -53,7 +53,7 @@ def test_what_is_left_out_comes_after_all_else_and_points_are_not():
     settings = replace(SETTINGS, initial_points=(point,))
     options = ProposerOptions(leaves_out=lambda keys: keys == ["MLP"])
     proposer = Proposer(
-        settings, SPACE, lambda config: [type(config.model).__name__], Bound, options=options
+        settings, SPACE, lambda config: [type(config.model).__name__], Bound, options
     )
     first, *others = (proposer.propose(0) for _ in range(12))
     assert point.items() <= first.candidate.params.items() and not first.is_last_resort
@@ -109,7 +109,7 @@ def test_candidates_that_break_a_constraint_are_screened():
             self.size_bytes = 9000 if type(config.model).__name__ == "ConvNet" else 100
 
     settings = replace(SETTINGS, constraints=("size_bytes<=5000",))
-    proposer = Proposer(settings, SPACE, lambda config: [], Large)
+    proposer = Proposer(settings, SPACE, lambda config: [], Large, ProposerOptions())
     drawn, _ = search(proposer, 20)
     assert {one.candidate.params["model"] for one in drawn} == {"MLP"}
     screened = [params for one in drawn for params in one.drawing.screened]

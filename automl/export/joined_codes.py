@@ -30,7 +30,7 @@ def join(graph: onnx.GraphProto, widths: Mapping[str, float]) -> dict[str, float
     left = {name: widths[name] for name in held}
     nodes: list[onnx.NodeProto] = []
     for bits in sorted(set(left.values())):
-        small = {n: codes for n, codes in held.items() if left[n] == bits and _fits(codes, bits)}
+        small = {n: codes for n, codes in held.items() if widths[n] == bits and _fits(codes, bits)}
         if len(small) > 1:
             left = {name: own for name, own in left.items() if name not in small}
             left[f"codes{bits}"] = bits

@@ -1,4 +1,4 @@
-"""What a process that trains on a CPU sets once: its threads, and that it keeps freed memory."""
+"""Settings of a process that trains on a CPU: its threads, and that it keeps freed memory."""
 
 from __future__ import annotations
 

@@ -50,6 +50,14 @@ def test_onnxruntime_takes_small_weights_apart(bits):
     assert all(np.array_equal(found[name], codes) for name, codes in weights.items())
 
 
+def test_weights_of_other_bits_are_joined_apart():
+    bits = dict(zip("abcde", (2, 4, 2, 4, 1)))
+    held = [onnx.numpy_helper.from_array(drawn((4, 6), own), n) for n, own in bits.items()]
+    graph = onnx.helper.make_graph([], "g", [], [], held)
+    assert joined_codes.join(graph, bits) == {"codes2": 2, "codes4": 4, "e": 1}
+    assert [tensor.name for tensor in graph.initializer if tensor.name in bits] == ["e"]
+
+
 def test_equal_weights_are_stored_once():
     codes = drawn((6, 5), 2)
     file, _ = file_of({"a": codes, "b": codes, "c": drawn((5,), 2)}, 2)

@@ -209,9 +209,9 @@ def summary(cells: Mapping[str, Any]) -> dict[str, float]:
                 gains = [one[f"gain_at_{figure}"] for one in own]
                 found[f"gain_points_at_{figure}_{key}"] = round(statistics.median(gains), 3)
             found[f"ahead_at_size_bytes_{key}"] = sum(one["gain_at_size_bytes"] > 0 for one in own)
+            found[f"seeds_{key}"] = len(own)
             medians.append(found[f"gain_points_at_size_bytes_{key}"])
-    seeds = {key.split(".")[-1] for key in cells}
-    return {"seeds": len(seeds), "joint_gain_points": min(medians, default=0.0), **found}
+    return {"joint_gain_points": min(medians, default=0.0), **found}
 
 
 if __name__ == "__main__":

@@ -26,7 +26,8 @@ STATISTICS_ROWS = 2048
 class Report:
     """The report of a step after an epoch of its work.
 
-    A `note` is what the user should know at once.
+    A `note` is what the user should know at once. `batches` were learned from by then; 0 says
+    that it is not known.
     """
 
     step: str
@@ -34,6 +35,7 @@ class Report:
     epochs: int
     metrics: dict[str, float]
     note: str = ""
+    batches: int = 0
 
 
 class Checkpoints(Protocol):

@@ -16,7 +16,8 @@ def report(said: object) -> Report:
     if not isinstance(said, Report):
         raise TypeError(f"a step gave {type(said).__name__} where a Report is due")
     metrics = {str(name): float(value) for name, value in said.metrics.items()}
-    return Report(str(said.step), int(said.epoch), int(said.epochs), metrics, str(said.note))
+    epochs = int(said.epoch), int(said.epochs)
+    return Report(str(said.step), *epochs, metrics, str(said.note), int(said.batches))
 
 
 def result(ended: TrialResult) -> TrialResult:

@@ -61,6 +61,13 @@ class Plan:
             yield progress, end - start, order[start:end][rank::ranks]
             start = end
 
+    def num_batches(self, epochs: int, count: int) -> int:
+        """About how many batches the first epochs of `count` rows have."""
+        if self.full_batch:
+            return epochs
+        sizes = (self.batch_size.at((epoch + 0.5) / self.epochs) for epoch in range(epochs))
+        return round(sum(max(1.0, self.row_share * count / size) for size in sizes))
+
     def _rows(self, count: int) -> Tensor:
         """The numbers of the rows to learn from, of `count`: (rows,)."""
         if self.row_share == 1:

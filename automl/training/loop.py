@@ -200,7 +200,9 @@ class Train(Step):
                 return
             with learner.averaging.in_place(learner.spread.trainee.optimizer):
                 figures = {**validation.metrics(), **learner.spread.figures()}
-            report = Report(self.label, epoch + 1, self.epochs, {"loss": mean_loss, **figures})
+            batches = learner.plan.num_batches(epoch + 1, len(learner.batches))
+            told = {"loss": mean_loss, **figures}
+            report = Report(self.label, epoch + 1, self.epochs, told, batches=batches)
             if parallel.rank() == 0:
                 learner.context.checkpoints.save(report, state)
             yield report

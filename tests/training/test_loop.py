@@ -1,3 +1,4 @@
+import itertools
 import math
 from dataclasses import replace
 
@@ -73,12 +74,14 @@ def test_a_growing_batch_means_fewer_steps(context, build, monkeypatch):
     monkeypatch.setattr(torch.optim.SGD, "step", lambda *a, **k: counts.append(1) or step_of(*a))
     batch = Staircase(initial=32, factor=2, stairs=3)
     reports = Train(optimizer=SGD(), learning_rate=Fixed(0.01), batch_size=batch, epochs=3)
-    per_epoch = []
-    for _ in reports.run(build(MLP((16,))), context):
+    per_epoch, told = [], []
+    for report in reports.run(build(MLP((16,))), context):
         per_epoch.append(len(counts))
+        told.append(report.batches)
         counts.clear()
     rows = len(context.data.train.targets)
     assert per_epoch == [round(rows / 32 + 0.5), round(rows / 64 + 0.5), round(rows / 128 + 0.5)]
+    assert told == pytest.approx(list(itertools.accumulate(per_epoch)), abs=3)
 
 
 def test_a_diverged_training_fails_with_its_step_and_epoch(context, build):

@@ -16,6 +16,11 @@ from automl.study.rung_state import Entry, RungName
 from automl.study.stopping.stop_rule import is_rung
 from automl.training.distillation import Taught
 
+LEAST_BATCHES = 50
+"""Two epochs of a few hundred rows are some ten batches, by which nothing can be told: on OSULeaf,
+a set of 200 series, a search found half as much again without stopping as with it
+(`tests/benchmarks/held_out.py`)."""
+
 RungEntryOf: TypeAlias = Callable[[TrialConfig, list[str], Report], tuple[RungName, Entry] | None]
 """`rung_entry` of a search: of a trial's config, its keys and a report."""
 
@@ -39,10 +44,11 @@ def rung_entry(
 
     Trials are compared at the same epoch of a step of the same label if they learn from the same
     kind of teacher, or from none: a distillation is slow at first, and is compared with its like.
+    What has learned from fewer than `LEAST_BATCHES` is not compared.
     Quality is that of now, size is the bound of the final file; latency and memory go by the
     multiply-accumulates. A trial of which neither is known is not compared by them.
     """
-    if not is_rung(report.epoch, report.epochs):
+    if not is_rung(report.epoch, report.epochs) or 0 < report.batches < LEAST_BATCHES:
         return None
     labels = [step.label for step in config.recipe]
     if report.step not in labels:

@@ -15,7 +15,7 @@ from automl.space.space import TrialConfig
 from automl.space.store_keys import prefix_keys
 from automl.study.record import Settings
 from automl.study.rung_state import RungName
-from automl.study.stopping.rung_entry import rung_entry
+from automl.study.stopping.rung_entry import LEAST_BATCHES, rung_entry
 from automl.training.distillation import Distill
 from automl.training.loop import Train
 from automl.training.losses import CrossEntropy
@@ -43,6 +43,16 @@ class Bound:
 def entered(step, epoch, config=CONFIG, settings=SETTINGS, accuracy=0.55):
     report = Report(step, epoch, 20, {"accuracy": accuracy})
     return rung_entry(settings, Bound, config, KEYS, report)
+
+
+def test_what_has_learned_from_few_batches_is_not_compared():
+    def name_of(batches):
+        report = Report("train", 8, 20, {"accuracy": 0.55}, batches=batches)
+        entered = rung_entry(SETTINGS, Bound, CONFIG, KEYS, report)
+        return entered and entered[0]
+
+    assert name_of(LEAST_BATCHES - 1) is None
+    assert name_of(LEAST_BATCHES) == name_of(0) == RungName("train", "labels", 8)
 
 
 def test_an_entry_holds_quality_and_bounds():

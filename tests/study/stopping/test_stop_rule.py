@@ -81,7 +81,7 @@ def test_none_of_the_best_is_dominated_by_one_left_behind(values):
         assert not rung.dominates(key) & best
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(vectors, st.booleans()), min_size=2, max_size=25))
 def test_a_running_trial_dominated_by_a_stopped_one_pauses(course):
     rule, running = StopRule(free=1), set()

@@ -1,4 +1,5 @@
-"""The file of a trial as the store holds it: is it the one that was measured, does it agree?"""
+"""The file of a trial, taken from the store if it is the one that was measured, and checked again
+against the network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Residual blocks of any module: each adds what it reads to what it makes of it, and can go."""
+"""Residual blocks of any module: a block adds its input to its result, and may be left out."""
 
 from __future__ import annotations
 

@@ -50,7 +50,9 @@ def _read(
     away = (other_mean - mean) / deviation
     if np.abs(away).max() > FARTHEST:
         return
-    names = [f"{name}.{first[0]}.{epsilon}" for name in node.input[1:3]]
+    # Norms of other moments may hold one scale and one bias between them.
+    own = f"{'.'.join(node.input[3:])}.{first[0]}.{epsilon}"
+    names = [f"{name}.{own}" for name in node.input[1:3]]
     add_tensor(graph, names[0], (scale * other / deviation).astype(np.float32))
     add_tensor(graph, names[1], (bias + scale * away).astype(np.float32))
     node.input[1:] = [*names, *first]

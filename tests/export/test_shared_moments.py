@@ -58,3 +58,13 @@ def test_norms_of_one_width_share_moments_unless_these_are_far_apart(names, fart
     assert len(proto.graph.initializer) == num_tensors
     after = answers(proto, rows)
     np.testing.assert_allclose(after, before, rtol=1e-5, atol=1e-5)
+
+
+def test_norms_of_one_scale_and_bias_keep_their_own_moments_in_them():
+    proto = chained("a", "b", "c")
+    for node in proto.graph.node[1:]:
+        node.input[1:3] = proto.graph.node[0].input[1:3]
+    rows = np.random.default_rng(1).normal(size=(7, 5)).astype(np.float32)
+    before = answers(proto, rows)
+    share_moments(proto.graph)
+    np.testing.assert_allclose(answers(proto, rows), before, rtol=1e-5, atol=1e-5)

@@ -64,6 +64,7 @@ def test_norms_of_one_scale_and_bias_keep_their_own_moments_in_them():
     proto = chained("a", "b", "c")
     for node in proto.graph.node[1:]:
         node.input[1:3] = proto.graph.node[0].input[1:3]
+        node.attribute[0].f = proto.graph.node[0].attribute[0].f
     rows = np.random.default_rng(1).normal(size=(7, 5)).astype(np.float32)
     before = answers(proto, rows)
     share_moments(proto.graph)

@@ -9,7 +9,8 @@ since 1900: was a sentence said by 1945 or later? Ours is what a user gets, as i
 space that `automl init` writes, so many trials, and the model that is best on the validation rows.
 Both others are scikit-learn's, with their defaults, on the steps of all channels or on the words'
 weights (boosted trees: on 100 components of these). Sets that are in the results already
-are not run again. What is found without early stopping stands apart, in `without_stopping`.
+are not run again. What is found without early stopping stands apart, in `without_stopping`, and so does
+one set searched since trials are compared after 50 batches at the earliest.
 """
 
 from __future__ import annotations
@@ -98,9 +99,8 @@ def main() -> None:
 
 def save(found: Mapping[str, Any]) -> None:
     report = {
+        **found,
         "summary": summary(found.get("sets", {})),
-        "sets": found.get("sets", {}),
-        "without_stopping": found.get("without_stopping", {}),
         "versions": {name: version(name) for name in PACKAGES},
         "machine": machine(),
         "date": time.strftime("%Y-%m-%d"),

@@ -9,8 +9,8 @@ since 1900: was a sentence said by 1945 or later? Ours is what a user gets, as i
 space that `automl init` writes, so many trials, and the model that is best on the validation rows.
 Both others are scikit-learn's, with their defaults, on the steps of all channels or on the words'
 weights (boosted trees: on 100 components of these). Sets that are in the results already
-are not run again. What is found without early stopping stands apart, in `without_stopping`, and so does
-one set searched since trials are compared after 50 batches at the earliest.
+are not run again. What is found without early stopping stands apart, in `without_stopping`, and so
+does one set searched since trials are compared after 50 batches at the earliest.
 """
 
 from __future__ import annotations

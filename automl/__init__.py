@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     # For editors and type checkers: a registered class works without standing here.
+    from automl.compression.average_flips import AverageFlips as AverageFlips
     from automl.compression.binarize import Binarize as Binarize
     from automl.compression.clip import Clip as Clip
     from automl.compression.factorize import Factorize as Factorize

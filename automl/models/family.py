@@ -146,7 +146,8 @@ class Spec(Config):
     """All that the empty module depends on, JSON-able.
 
     The family is called `model` here as in `TrialConfig`, since stored specs hold that name.
-    `keeps_zeros`: training leaves the weights that are zero at zero.
+    `keeps_zeros`: training leaves the weights that are zero at zero. `averages_flips`: in
+    evaluation mode the answer to an image is the mean of those to it and to its mirror image.
     """
 
     model: ModelFamily
@@ -155,6 +156,7 @@ class Spec(Config):
     num_tokens: int = 0
     layer_edits: dict[str, LayerEdit] = field(default_factory=dict)
     keeps_zeros: bool = False
+    averages_flips: bool = False
 
 
 class Network(nn.Module):
@@ -175,11 +177,16 @@ class Network(nn.Module):
             self._change(self.body.get_submodule(name), edit)
         self.computes_weights = any(map(parametrize.is_parametrized, self.body.modules()))
 
+    @property
+    def asks_twice(self) -> bool:
+        """Tell if the body is asked for each image and for its mirror image, these last."""
+        return self.spec.averages_flips and not self.training
+
     def forward(self, inputs: Tensor) -> Tensor:
         # A weight that is computed is so once, however often a layer is called.
         with parametrize.cached() if self.computes_weights else nullcontext():
-            outputs: Tensor = self.body(inputs)
-        return outputs
+            outputs: Tensor = self.body(_with_flips(inputs) if self.asks_twice else inputs)
+        return outputs.unflatten(0, (2, -1)).mean(0) if self.asks_twice else outputs
 
     def _change(self, layer: nn.Module, edit: LayerEdit) -> None:
         modules = dict(self.body.named_modules(remove_duplicate=False))
@@ -200,6 +207,11 @@ class Network(nn.Module):
             if parametrize.is_parametrized(layer, name):
                 for module, other in others:
                     _follow(module, other, layer, name)
+
+
+def _with_flips(images: Tensor) -> Tensor:
+    """Images (rows, channels, height, width), then the mirror image of each: twice as many."""
+    return torch.cat([images, images.flip(-1)])
 
 
 def _follow(module: nn.Module, tensor: str, layer: nn.Module, name: str) -> None:

@@ -96,6 +96,12 @@ class PossibleNetwork:
         )
         return replace(self, shape=replace(self.shape, embeddings=embeddings))
 
+    def with_work_doubled(self) -> PossibleNetwork:
+        """The network whose layers answer two rows for each that is asked."""
+        layers = tuple(replace(one, macs=2 * one.macs) for one in self.shape.layers)
+        shape = replace(self.shape, layers=layers, attention_macs=2 * self.shape.attention_macs)
+        return replace(self, shape=shape, expected_macs=2 * self.expected_macs)
+
     def with_every_width(self, share: float) -> PossibleNetwork:
         """The network with the least that is left where every width may keep this share.
 

@@ -100,9 +100,12 @@ def _dim(layer: nn.Module) -> int:
 def _watched(
     model: Network, names: Sequence[str], inputs: Tensor
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """A model's answers (rows, outputs), and the outputs of its layers of these names."""
+    """A model's answers (rows, outputs), and what its layers of these names give for the rows."""
     seen: dict[str, Tensor] = {}
-    layers = {name: model.body.get_submodule(name) for name in names}
-    with watching(layers, lambda name, layer, read, gave: seen.update({name: gave})):
+
+    def note(name: str, layer: nn.Module, read: object, gave: Tensor) -> None:
+        seen[name] = gave.chunk(2)[0] if model.asks_twice else gave
+
+    with watching({name: model.body.get_submodule(name) for name in names}, note):
         answers: Tensor = model(inputs)
     return answers, seen

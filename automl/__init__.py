@@ -37,12 +37,12 @@ if TYPE_CHECKING:
     from automl.models.convnet import ConvNet as ConvNet
     from automl.models.convnet1d import ConvNet1d as ConvNet1d
     from automl.models.ensemble_mlp import EnsembleMLP as EnsembleMLP
-    from automl.models.family import LayerEdit as LayerEdit
     from automl.models.family import ModelFamily as ModelFamily
     from automl.models.family import Network as Network
     from automl.models.gated_convnet import GatedConvNet as GatedConvNet
     from automl.models.gated_convnet import GatedStage as GatedStage
     from automl.models.imported import Imported as Imported
+    from automl.models.layer_edits import LayerEdit as LayerEdit
     from automl.models.linear import Linear as Linear
     from automl.models.mlp import MLP as MLP
     from automl.models.mobilenet import MobileNet as MobileNet

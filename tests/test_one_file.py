@@ -52,7 +52,8 @@ from dataclasses import replace
 
 from automl.compression.changeable import changeable
 from automl.compression.coded_weight import CodedWeight, Codes, along, code, coded_weight, held
-from automl.models.family import LayerEdit, copy_weights, edit_layers
+from automl.models.family import copy_weights, edit_layers
+from automl.models.layer_edits import LayerEdit
 from automl.recipe import Step
 
 @dataclass(frozen=True)

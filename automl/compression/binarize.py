@@ -29,7 +29,8 @@ from automl.compression.fold_batch_norm import fold_batch_norm
 from automl.compression.plain_weights import plain
 from automl.compression.quantized_layers import by_output, outputs_axis
 from automl.errors import Rejected
-from automl.models.family import LayerEdit, Network, copy_weights, edit_layers
+from automl.models.family import Network, copy_weights, edit_layers
+from automl.models.layer_edits import LayerEdit
 from automl.models.possible_network import PossibleNetwork
 from automl.recipe import Context, Report
 from automl.training.loop import Train

@@ -13,8 +13,9 @@ from automl.compression.proof import same
 from automl.compression.traced_widths import resized
 from automl.errors import Rejected, UserError
 from automl.models.deployed import device_of, predict
-from automl.models.family import Group, LayerEdit, Network, last_edit
+from automl.models.family import Group, Network, last_edit
 from automl.models.imported import Imported
+from automl.models.layer_edits import LayerEdit
 from automl.recipe import Step
 
 TRAINED_ROWS = 3

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from automl.compression import low_rank
 from automl.compression.calibration import reading_numbers, recalibrate
 from automl.compression.changeable import Changeable, changeable, in_words
-from automl.compression.factorized_layers import METHODS, become_factors, max_rank
+from automl.compression.factorized_layers import METHODS, Factored, max_rank
 from automl.compression.integer_kernels import computes_as_torch
 from automl.compression.layer_sensitivity import (
     Candidate,
@@ -28,9 +28,9 @@ from automl.compression.output_moments import Moments, output_moments
 from automl.compression.plain_weights import plain
 from automl.config import decode
 from automl.errors import Rejected, UserError, unknown
-from automl.models.family import LayerEdit, Network, copy_weights, count_parameters, edit_layers
+from automl.models.family import Network, copy_weights, count_parameters, edit_layers
 from automl.models.layer_shapes import EMPTY, LayerShape, chain_shapes, is_in
-from automl.models.plain_layers import KINDS, Plain, PlainLayer, as_plain, described
+from automl.models.plain_layers import KINDS, PlainLayer, as_plain, described
 from automl.models.possible_network import PossibleNetwork
 from automl.models.weights import Weight
 from automl.recipe import Context, Step
@@ -261,16 +261,6 @@ class Factorize(Step):
         if self.rank < 0:
             return f"Factorize: rank {self.rank} is below 1; leave it out to go by the energy"
         return ""
-
-
-@dataclass(frozen=True)
-class Factored(LayerEdit):
-    """A layer that computes by a chain of ordinary layers, which stand beneath it as "0", "1", …"""
-
-    factors: tuple[Plain, ...]
-
-    def rebuild(self, layer: nn.Module) -> nn.Module:
-        return become_factors(layer, [factor.build() for factor in self.factors])
 
 
 def replaced(network: Network, factors: dict[str, nn.Sequential]) -> Network:

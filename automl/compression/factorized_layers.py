@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from typing import cast
 
@@ -16,7 +17,18 @@ from torch import Tensor, einsum, nn
 from automl.compression import low_rank
 from automl.compression.low_rank import Choose
 from automl.compression.output_moments import Moments
-from automl.models.plain_layers import PlainLayer, kind_of
+from automl.models.layer_edits import LayerEdit
+from automl.models.plain_layers import Plain, PlainLayer, kind_of
+
+
+@dataclass(frozen=True)
+class Factored(LayerEdit):
+    """A layer that computes by a chain of ordinary layers, which stand beneath it as "0", "1", …"""
+
+    factors: tuple[Plain, ...]
+
+    def rebuild(self, layer: nn.Module) -> nn.Module:
+        return become_factors(layer, [factor.build() for factor in self.factors])
 
 
 def become_factors(layer: nn.Module, factors: Sequence[nn.Module]) -> nn.Module:

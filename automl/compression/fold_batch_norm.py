@@ -18,7 +18,8 @@ from automl.compression.quantized_layers import without_rounding
 from automl.models.building_blocks import LayerScale
 from automl.models.dataflow import Seen, flow_of
 from automl.models.deployed import device_of
-from automl.models.family import LayerEdit, Network, copy_weights, edit_layers
+from automl.models.family import Network, copy_weights, edit_layers
+from automl.models.layer_edits import LayerEdit
 from automl.models.plain_layers import BATCH_NORMS, KINDS
 from automl.models.weights import TRANSPOSED
 

@@ -17,7 +17,8 @@ from automl.compression.quantized_layers import Quantized
 from automl.compression.rounded_inputs import INPUT, OUTPUT, Rounding
 from automl.models.dataflow import Call, Flow, Seen, flow_of
 from automl.models.deployed import device_of
-from automl.models.family import LayerEdit, Network, copy_weights, last_edit, replace_last_edit
+from automl.models.family import Network, copy_weights, last_edit, replace_last_edit
+from automl.models.layer_edits import LayerEdit
 
 PASSING = (nn.ReLU, nn.MaxPool1d, nn.MaxPool2d, nn.Flatten)
 PASSING_FUNCTIONS = ("relu", "relu_", "max_pool1d", "max_pool2d", "flatten")

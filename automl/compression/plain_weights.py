@@ -11,7 +11,8 @@ from automl.compression.calibration import seen_rows
 from automl.compression.coded_weight import CodedWeight
 from automl.compression.proof import answers_alike
 from automl.models.deployed import predict
-from automl.models.family import LayerEdit, Network, copy_weights, edit_layers
+from automl.models.family import Network, copy_weights, edit_layers
+from automl.models.layer_edits import LayerEdit
 from automl.models.torch_patches import forget_spectral_norm, old_norms
 from automl.recipe import Context
 

@@ -40,7 +40,7 @@ from automl.compression.rounded_inputs import (
     round_inputs,
     round_outputs,
 )
-from automl.models.family import LayerEdit
+from automl.models.layer_edits import LayerEdit
 from automl.models.weights import EMBEDDINGS, TRANSPOSED, Weight
 
 LARGEST_BIAS = 2**30

@@ -23,7 +23,8 @@ from automl.compression.width_attributes import (
     tensors_of,
 )
 from automl.errors import Rejected
-from automl.models.family import Group, LayerEdit, Network, Slice, TwoEdits
+from automl.models.family import Group, Network, Slice
+from automl.models.layer_edits import LayerEdit, TwoEdits
 from automl.models.torch_patches import unsaved_buffers
 
 NOT_CALLED = "it is not called in evaluation"

@@ -16,6 +16,7 @@ from automl.config import Config, canonical, decode
 from automl.data.arrays import Numbers
 from automl.data.dataset import DatasetInfo, Scaling
 from automl.errors import UserError
+from automl.models.layer_edits import LayerEdit, TwoEdits
 from automl.models.saved_tensors import loaded, saved
 
 
@@ -118,36 +119,13 @@ class ModelFamily(Config):
         return ()
 
 
-class LayerEdit(Config):
-    """A change that a step made to one layer, from which the empty layer rebuilds.
-
-    It stands in `spec.layer_edits`.
-    """
-
-    def rebuild(self, layer: nn.Module) -> nn.Module:
-        """The empty changed layer, given the family's own empty layer: that very object, changed
-        in place, or another that then stands under each of its names."""
-        raise NotImplementedError
-
-
-@dataclass(frozen=True)
-class TwoEdits(LayerEdit):
-    """Two edits of one layer, made in this order."""
-
-    first: LayerEdit
-    second: LayerEdit
-
-    def rebuild(self, layer: nn.Module) -> nn.Module:
-        return self.second.rebuild(self.first.rebuild(layer))
-
-
 @dataclass(frozen=True)
 class Spec(Config):
     """All that the empty module depends on, JSON-able.
 
     The family is called `model` here as in `TrialConfig`, since stored specs hold that name.
-    `keeps_zeros`: training leaves the weights that are zero at zero. `averages_flips`: in
-    evaluation mode the answer to an image is the mean of those to it and to its mirror image.
+    `keeps_zeros`: training leaves the weights that are zero at zero. `averages_flips`: but in
+    training, an image is answered by the mean over it and its mirror image.
     """
 
     model: ModelFamily
@@ -179,14 +157,15 @@ class Network(nn.Module):
 
     @property
     def asks_twice(self) -> bool:
-        """Tell if the body is asked for each image and for its mirror image, these last."""
+        """Tell if the body is asked for images, and after these for their mirror images."""
         return self.spec.averages_flips and not self.training
 
     def forward(self, inputs: Tensor) -> Tensor:
+        rows = torch.cat([inputs, inputs.flip(-1)]) if self.asks_twice else inputs
         # A weight that is computed is so once, however often a layer is called.
         with parametrize.cached() if self.computes_weights else nullcontext():
-            outputs: Tensor = self.body(_with_flips(inputs) if self.asks_twice else inputs)
-        return outputs.unflatten(0, (2, -1)).mean(0) if self.asks_twice else outputs
+            outputs: Tensor = self.body(rows)
+        return outputs.reshape(2, -1, *outputs.shape[1:]).mean(0) if self.asks_twice else outputs
 
     def _change(self, layer: nn.Module, edit: LayerEdit) -> None:
         modules = dict(self.body.named_modules(remove_duplicate=False))
@@ -207,11 +186,6 @@ class Network(nn.Module):
             if parametrize.is_parametrized(layer, name):
                 for module, other in others:
                     _follow(module, other, layer, name)
-
-
-def _with_flips(images: Tensor) -> Tensor:
-    """Images (rows, channels, height, width), then the mirror image of each: twice as many."""
-    return torch.cat([images, images.flip(-1)])
 
 
 def _follow(module: nn.Module, tensor: str, layer: nn.Module, name: str) -> None:

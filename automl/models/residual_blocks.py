@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from torch import Tensor, nn
 
 from automl.models.dataflow import Flow, ModuleCall, flow_of, tensors_in
-from automl.models.family import LayerEdit
+from automl.models.layer_edits import LayerEdit
 from automl.models.weights import CONVOLUTIONS, TRANSPOSED
 
 ADDITIONS = ("add", "add_", "__add__", "__iadd__", "__radd__", "addcmul", "addcmul_", "lerp")

@@ -2,11 +2,13 @@
 
 One larger network, trained once for all of them, teaches them before and after their weights are
 put into few bits. At full resolution there is but the first convolution: blocks there would take
-most of a training's time, and few of the bytes.
+most of a training's time, and few of the bytes. A garment is as good in the mirror, so that every
+network, the teacher too, answers by the mean over both.
 """
 
 from automl import (
     AdamW,
+    AverageFlips,
     Cosine,
     CrossEntropy,
     Distill,
@@ -43,6 +45,7 @@ teacher = Sibling(
             precision="bf16",
             channels_last=True,
         ),
+        AverageFlips(),
     ),
     model=ResNet(stages=(ResNetStage(16, 0), ResNetStage(32, 2), ResNetStage(96, 2))),
 )
@@ -50,7 +53,7 @@ train = Train(
     optimizer=Nesterov(weight_decay=OneOf(5e-4, 1e-4)),
     learning_rate=OneCycle(Float(0.1, 0.3, log=True)),
     batch_size=Fixed(128),
-    epochs=24,
+    epochs=Int(24, 40, step=8),
     loss=Distill(teacher, weight=OneOf(0.5, 0.9)),
     augmentations=(Flip(), Shift(2), OneOf(None, RandomErasing(0.3))),
     precision="bf16",
@@ -60,7 +63,7 @@ aware = Train(
     optimizer=AdamW(weight_decay=0.0),
     learning_rate=Warmup(Cosine(Float(2e-3, 1e-2, log=True))),
     batch_size=Fixed(128),
-    epochs=12,
+    epochs=Int(12, 20, step=4),
     loss=Distill(teacher, weight=OneOf(0.5, 0.9)),
     augmentations=(Flip(), Shift(1)),
     channels_last=True,
@@ -76,7 +79,7 @@ space = Space(
                 ResNetStage(Int(40, 80, step=8), Int(1, 2)),
             )
         ),
-        recipe=(train, Quantize(bits=OneOf(3, 2, 1.58), training=aware)),
+        recipe=(train, Quantize(bits=OneOf(3, 2, 1.58), training=aware), AverageFlips()),
     ),
     objectives=("accuracy", "size_bytes"),
     constraints=("size_bytes<=60000",),

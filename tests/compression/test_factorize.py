@@ -11,8 +11,8 @@ from helpers.trials import DIGITS, drive, finish, load
 from torch import nn
 
 from automl.compression.coded_weight import each_once
-from automl.compression.factorize import Factored, Factorize
-from automl.compression.factorized_layers import METHODS, Moments
+from automl.compression.factorize import Factorize
+from automl.compression.factorized_layers import METHODS, Factored, Moments
 from automl.compression.fold_batch_norm import fold_batch_norm
 from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize

@@ -56,9 +56,11 @@ class _Rounded(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
         scaled, rounded, scale, low, high = ctx.saved_tensors  # type: ignore[attr-defined]
         passed = torch.where((scaled >= low) & (scaled <= high), gradient, 0)
+        if not ctx.needs_input_grad[1]:  # type: ignore[attr-defined]
+            return passed, None, None, None
         by_steps = (gradient * rounded).sum(dtype=torch.float32) / scale
         return passed, by_steps - (passed * scaled).sum(dtype=torch.float32), None, None
 

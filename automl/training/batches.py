@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,9 @@ from automl.training.feed import Feed, Planned, moved
 from automl.training.losses import BatchLoss, Outputs
 from automl.training.mixing import Mix, Mixing, mixup
 from automl.training.schedules import Fixed, Schedule
+
+Ask: TypeAlias = Callable[[nn.Module, Tensor], Outputs]
+"""Takes a network and its inputs (rows, *input shape), and gives its outputs as fp32."""
 
 NO_MIXUP = Fixed(0.0)
 MAX_ROWS_AT_ONCE = 4096
@@ -125,7 +129,7 @@ class Batches:
         self.feed = Feed(data.train, device)
         targets = torch.from_numpy(data.train.targets)
         self.targets = standardised(targets, data.info).to(device)
-        self.teacher: Network | None = None
+        self.teacher: nn.Module | None = None
         self.taught: Tensor | None = None
         self.most_asked = MAX_ROWS_AT_ONCE
         """The most rows that the teacher answers at once: fewer once more did not fit."""
@@ -138,16 +142,16 @@ class Batches:
         row = max(1, math.prod(self.inputs.seen_shape))
         return math.ceil(num_rows / max(2, min(MAX_ROWS_AT_ONCE, MAX_NUMBERS_AT_ONCE // row)))
 
-    def learn_from(self, teacher: Network, all_at_once: bool = True) -> None:
-        """Add a teacher's outputs to every batch.
+    def learn_from(self, teacher: Network, ask: Ask, all_at_once: bool = True) -> None:
+        """Add a teacher's outputs to every batch, as `ask` has a network give them.
 
         Where rows are never changed, and all are learned from, all outputs are computed at once
         here.
         """
-        self.teacher = teacher.to(self.device).eval()
+        self.teacher = _Asked(teacher.to(self.device), ask).eval()
         self.teachers_inputs = Inputs(self.info, teacher.spec.model).to(self.device)
         if all_at_once and not self.changes_rows:
-            self.taught = self.feed.answers(nn.Sequential(self.teachers_inputs, teacher))
+            self.taught = self.feed.answers(nn.Sequential(self.teachers_inputs, self.teacher))
 
     def ahead(self, planned: Iterator[Planned]) -> Iterator[Planned]:
         """The same batches in their order; rows to come are gathered meanwhile, where they are far.
@@ -196,6 +200,19 @@ class Batches:
         if num_rows < first:
             self.most_asked = num_rows
         return taught
+
+
+class _Asked(nn.Module):
+    """A network that answers inputs (rows, *input shape) in the way in which it is asked."""
+
+    def __init__(self, network: Network, ask: Ask) -> None:
+        super().__init__()
+        self.network, self.ask = network, ask
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        outputs = self.ask(self.network, inputs)
+        assert isinstance(outputs, Tensor)
+        return outputs
 
 
 def epoch_seed(seed: int, *parts: object) -> int:

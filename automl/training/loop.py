@@ -56,9 +56,9 @@ class Train(Step):
     the batch or its root. `mixup` is the alpha of https://arxiv.org/abs/1710.09412, 0 for none, or
     its course, such as `Ramp(0.0, 0.4)`.
     `precision` is "fp32" (in TF32 where a device has it), or "bf16" or "fp16" by autocast, fp16
-    with scaled gradients. `trainable` is what learns. With a `row_share` below 1 an epoch is over
-    that share of the training rows. A batch that does not fit a device's memory is learned from
-    in parts. With an `average` the mean of the weights on the way is validated and handed on.
+    with scaled gradients; a teacher answers in it, too. `trainable` is what learns. With a
+    `row_share` below 1 an epoch is over that share of the training rows. A batch that does not fit
+    a device's memory is learned from in parts. With an `average` the mean of the weights on the way is validated and handed on.
     Above 0, `clip_gradient_norm` is the most that the norm of all gradients together may be.
     """
 
@@ -263,7 +263,8 @@ class Train(Step):
             teacher = context.teacher(self.teacher)
             if problem := misfit(teacher):
                 raise Rejected(f"step {self.label!r}: {problem}")
-            batches.learn_from(teacher, all_at_once=self.row_share == 1)
+            self._formatted(teacher, torch.channels_last)
+            batches.learn_from(teacher, self._outputs, all_at_once=self.row_share == 1)
         return batches
 
     def _augmentations(self) -> tuple[Augmentation, ...]:

@@ -2,8 +2,8 @@
 
 One larger network, trained once for all of them, teaches them before and after their weights are
 put into few bits. At full resolution there is but the first convolution: blocks there would take
-most of a training's time, and few of the bytes. A garment is as good in the mirror, so that every
-network, the teacher too, answers by the mean over both.
+most of a training's time, and few of the bytes. A garment is as good in the mirror, so that
+every network answers by the mean over both in the end.
 """
 
 from automl import (
@@ -45,7 +45,6 @@ teacher = Sibling(
             precision="bf16",
             channels_last=True,
         ),
-        AverageFlips(),
     ),
     model=ResNet(stages=(ResNetStage(16, 0), ResNetStage(32, 2), ResNetStage(96, 2))),
 )
@@ -66,6 +65,7 @@ aware = Train(
     epochs=Int(12, 20, step=4),
     loss=Distill(teacher, weight=OneOf(0.5, 0.9)),
     augmentations=(Flip(), Shift(1)),
+    precision="bf16",
     channels_last=True,
 )
 

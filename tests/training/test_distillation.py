@@ -255,6 +255,24 @@ def test_a_teacher_answers_once_where_rows_stay_as_they_are(options, passes, con
     assert sum(seen) == while_checked + passes * len(context.data.train.targets)
 
 
+@pytest.mark.parametrize("augmentations", [(), (Shift(1),)], ids=["plain", "augmented"])
+def test_a_teacher_answers_in_the_precision_and_format_of_the_step(augmentations, context, build):
+    teacher, seen = build(ConvNet((8,))), []
+    convolution = next(m for m in teacher.modules() if isinstance(m, torch.nn.Conv2d))
+    convolution.register_forward_hook(lambda module, inputs, outputs: seen.append(outputs))
+    step = Train(
+        epochs=1,
+        loss=Distill(),
+        augmentations=augmentations,
+        precision="bf16",
+        channels_last=True,
+    )
+    finish(step.run(build(ConvNet((8,))), replace(context, teacher=lambda label: teacher)))
+    asked = seen[1:]
+    assert {outputs.dtype for outputs in asked} == {torch.bfloat16}
+    assert all(outputs.is_contiguous(memory_format=torch.channels_last) for outputs in asked)
+
+
 @pytest.mark.parametrize("mixup", [Fixed(0.0), Fixed(0.4)], ids=["", "mixup"])
 @pytest.mark.parametrize("augmentations", [(), (Same(),), (Cutmix(probability=1.0),)], ids=str)
 def test_a_teacher_sees_rows_scaled_as_it_was_trained(augmentations, mixup, context):
@@ -262,7 +280,7 @@ def test_a_teacher_sees_rows_scaled_as_it_was_trained(augmentations, mixup, cont
     data = context.data
     teacher = untrained(Imported(seeded, mean=(3.0,), std=(2.0,)), data.info)
     batches = Batches(data, Inputs(data.info, MLP()), augmentations, mixup, "cpu")
-    batches.learn_from(teacher)
+    batches.learn_from(teacher, lambda network, inputs: network(inputs))
     rows = torch.arange(50)
     (part,) = batches.take(rows, len(rows))
     raw = torch.from_numpy(data.train.inputs[:50])

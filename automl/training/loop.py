@@ -58,8 +58,9 @@ class Train(Step):
     `precision` is "fp32" (in TF32 where a device has it), or "bf16" or "fp16" by autocast, fp16
     with scaled gradients; a teacher answers in it, too. `trainable` is what learns. With a
     `row_share` below 1 an epoch is over that share of the training rows. A batch that does not fit
-    a device's memory is learned from in parts. With an `average` the mean of the weights on the way is validated and handed on.
-    Above 0, `clip_gradient_norm` is the most that the norm of all gradients together may be.
+    a device's memory is learned from in parts. With an `average` the mean of the weights on the
+    way is validated and handed on. Above 0, `clip_gradient_norm` is the most that the norm of all
+    gradients together may be.
     """
 
     optimizer: Optimizer = field(default_factory=AdamW)

@@ -28,6 +28,7 @@ sys.path.append(str(Path(__file__).parent.parent))
 
 import numpy as np
 import onnx
+import report_file
 import torch
 from cells import CACHE, STORE, file_of, trial
 from helpers.stored_widths import bytes_over_bound
@@ -47,7 +48,6 @@ from automl.data.idx import MNIST, FashionMNIST
 from automl.data.sklearn import Sklearn
 from automl.export.claims import claims
 from automl.measure.latency import latency_ms
-from automl.measure.machine import machine
 from automl.models import family
 from automl.models.convnet import ConvNet
 from automl.models.family import ModelFamily, Network, count_parameters
@@ -68,7 +68,7 @@ from automl.training.optimizers import AdamW, Nesterov
 from automl.training.schedules import Cosine, Fixed, OneCycle, Warmup
 from automl.trial.prefixes import MODEL_FILES
 
-RESULTS = Path(__file__).parent / "results" / "compression.json"
+RESULTS = report_file.path("compression")
 FEW_ROWS = 1000
 SEEDS = range(5)
 
@@ -158,15 +158,13 @@ def main() -> None:
             ),
         ]
         keep("older_runtime", same_classes(given.older, configs))
-    print(json.dumps(json.loads(RESULTS.read_text())["summary"], indent=1))
+    print(json.dumps(summary(report_file.parts(RESULTS)), indent=1))
 
 
 def keep(part: str, found: Any) -> None:
     """Write a part into the results, and what they come to."""
-    parts = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    parts |= {part: found, "machine": machine()}
-    parts.pop("summary", None)
-    RESULTS.write_text(json.dumps({"summary": summary(parts), **parts}, indent=1) + "\n")
+    parts = report_file.parts(RESULTS) | {part: found}
+    report_file.write(RESULTS, {"summary": summary(parts), **parts})
 
 
 def summary(parts: Mapping[str, Any]) -> dict[str, Any]:

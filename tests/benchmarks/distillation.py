@@ -16,10 +16,10 @@ import json
 import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import report_file
 import torch
 from cells import CACHE, file_of
 from fashion_subset import FashionSubset
@@ -29,7 +29,6 @@ from automl.compression.quantize import RATE, RATE_BELOW_2_BITS, Quantize
 from automl.data import dataset
 from automl.data.dataset import Dataset
 from automl.data.sklearn import Sklearn
-from automl.measure.machine import machine
 from automl.models.convnet import ConvNet
 from automl.models.family import ModelFamily
 from automl.models.mlp import MLP
@@ -42,7 +41,7 @@ from automl.training.losses import Loss
 from automl.training.optimizers import AdamW
 from automl.training.schedules import Cosine, Warmup
 
-RESULTS = Path(__file__).parent / "results" / "distillation.json"
+RESULTS = report_file.path("distillation")
 FIRST_SEED = 100
 """All that can be chosen here was chosen with seeds below it."""
 PERCEPTRON = MLP((32,))
@@ -79,9 +78,8 @@ def main() -> None:
         sets["fashion_10k"] = FashionSubset(given.root)
     seeds = range(FIRST_SEED, FIRST_SEED + given.seeds)
     rows = [row for name, data in sets.items() for row in table(name, data, seeds)]
-    report = {"summary": summary(rows), "rows": rows, "machine": machine()}
-    RESULTS.write_text(json.dumps(report, indent=1) + "\n")
-    print(json.dumps(report["summary"]))
+    report_file.write(RESULTS, {"summary": summary(rows), "rows": rows})
+    print(json.dumps(summary(rows)))
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -24,12 +24,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import report_file
 import torch
 from cells import CACHE, STORE
 
 from automl.data import dataset
 from automl.measure.latency import latency_ms
-from automl.measure.machine import machine
 from automl.measure.measurement import Measurement, measure
 from automl.runtimes import onnx
 from automl.space import space_file
@@ -56,7 +56,6 @@ loaded = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvi
 loaded.run(None, {row.name: numpy.ones((1, row.shape[1]), numpy.int64)})
 print(open("/proc/self/status").read())
 """
-RESULTS = Path(__file__).with_name("results") / "encoder.json"
 REFERENCE, ORT = "fp32", "onnxruntime's own 8 bits"
 CELLS = {
     REFERENCE: (0, 0),
@@ -90,10 +89,9 @@ def main() -> None:
     complete = [name for name in found if found[name]["status"] == "complete"]
     for name, ms in zip(complete, timed([folder / f"{name}.onnx" for name in complete])):
         found[name] |= {"ms": round(ms, 3), "load_peak_mb": load_peak_mb(folder / f"{name}.onnx")}
-    told = json.dumps({"cells": found, "machine": machine()}, indent=1)
-    print(told)
+    print(json.dumps(found, indent=1))
     if {*CELLS, ORT} <= {*found}:
-        RESULTS.write_text(f"{told}\n")
+        report_file.write(report_file.path("encoder"), {"cells": found})
 
 
 def prepared(texts: Path | None, encoder: Path | None) -> Path:

@@ -21,19 +21,19 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import fmean, median
 
+import report_file
+
 from automl import pareto
 from automl.data import dataset
 from automl.engine.searches import open_study
 from automl.engine.study_space import study_space
 from automl.home import Home, home_at
-from automl.measure.machine import machine
 from automl.measure.measurement import Measurement, measure
 from automl.store import Store
 from automl.study.record import TrialRecord
 from automl.study.study import Study
 from automl.study.trial_id import TrialId
 
-RESULTS = Path(__file__).parent / "results" / "front_stability.json"
 HOME = Path(tempfile.gettempdir()) / "automl-front-stability"
 COMMAND = [sys.executable, "-c", "from automl.cli.app import main; main()"]
 
@@ -68,8 +68,8 @@ def main() -> None:
     }
     told = {name: [sorted(map(str, one)) for one in own] for name, own in fronts.items()}
     figures = {str(r.id): [_figures(one[i]) for one in tries] for i, r in enumerate(tries[0])}
-    report = {"summary": summary, "fronts": told, "trials": figures, "machine": machine()}
-    RESULTS.write_text(json.dumps(report, indent=1))
+    report = {"summary": summary, "fronts": told, "trials": figures}
+    report_file.write(report_file.path("front_stability"), report)
     print(json.dumps(summary, indent=1))
 
 

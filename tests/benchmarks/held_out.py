@@ -21,17 +21,16 @@ import pickle
 import re
 import shutil
 import tempfile
-import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import report_file
 from numpy.typing import NDArray
 from sklearn.decomposition import TruncatedSVD
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -44,9 +43,8 @@ from sklearn.preprocessing import StandardScaler
 from tables import PACKAGES, TRIALS, searched
 
 from automl.data.series import Series
-from automl.measure.machine import machine
 
-RESULTS = Path(__file__).parent / "results" / "held_out.json"
+RESULTS = report_file.path("held_out")
 SERIES = {
     "ItalyPowerDemand": "ItalyPowerDemand",
     "OSULeaf": "OSULeaf",
@@ -87,25 +85,15 @@ def main() -> None:
         asked[TEXT] = partial(speeches, given.text)
     options = ("--no-early-stopping",) if given.no_early_stopping else ()
     part = "without_stopping" if options else "sets"
-    found = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    found = report_file.parts(RESULTS)
     own = found.setdefault(part, {})
     for name, lay_out in asked.items():
         if name in given.sets and (given.again or name not in own):
             own[name] = compared(lay_out, given.trials, options)
             print(name, own[name], flush=True)
-            save(found)
+            told = summary(found.get("sets", {}))
+            report_file.write(RESULTS, {"summary": told, **found}, PACKAGES)
     print(json.dumps(summary(found.get("sets", {}))))
-
-
-def save(found: Mapping[str, Any]) -> None:
-    report = {
-        **found,
-        "summary": summary(found.get("sets", {})),
-        "versions": {name: version(name) for name in PACKAGES},
-        "machine": machine(),
-        "date": time.strftime("%Y-%m-%d"),
-    }
-    RESULTS.write_text(json.dumps(report, indent=1) + "\n")
 
 
 def summary(found: Mapping[str, Any]) -> dict[str, float]:

@@ -20,16 +20,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
+
+import report_file
 
 from automl.engine.searches import open_study
 from automl.home import Home
-from automl.measure.machine import machine
 from automl.study import timeline
 from automl.study.timeline import Stay
 
-RESULTS = Path(__file__).parent / "results" / "idle.json"
 TRIALS, SMALL_TRIALS, SLOTS = 30, 6, 2
 COMMAND = (
     *(sys.executable, "-c", "from automl.cli.app import main; main()"),
@@ -48,17 +47,10 @@ def main() -> None:
         rows.append(timed(SMALL_TRIALS if given.small else TRIALS))
         print({name: value for name, value in rows[-1].items() if name != "stays"}, flush=True)
     middle = sorted(rows, key=lambda row: row["wall_over_compute"])[len(rows) // 2]
-    report = {
-        "summary": {name: value for name, value in middle.items() if name != "stays"},
-        "rows": rows,
-        "versions": {name: version(name) for name in PACKAGES},
-        "machine": machine(),
-        "date": time.strftime("%Y-%m-%d"),
-    }
-    results = RESULTS.parent / "small" / RESULTS.name if given.small else RESULTS
-    results.parent.mkdir(exist_ok=True)
-    results.write_text(json.dumps(report, indent=1) + "\n")
-    print(json.dumps(report["summary"]))
+    summary = {name: value for name, value in middle.items() if name != "stays"}
+    results = report_file.path("idle", given.small)
+    report_file.write(results, {"summary": summary, "rows": rows}, PACKAGES)
+    print(json.dumps(summary))
 
 
 def timed(num_trials: int) -> dict[str, object]:

@@ -20,25 +20,22 @@ import itertools
 import json
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import joint_tables
+import report_file
 from joint_board import Board, Method, Trained, course
 from stop_rule import PACKAGES
 from table_search import WORKERS, shared_memory
 
 from automl import pareto
-from automl.measure.machine import machine
 from automl.space.domains import ParamValue
 from automl.study.record import TrialRecord
 from automl.study.simulator import simulate
 
-RESULTS = Path(__file__).parent / "results" / "joint.json"
 EPOCHS = {"digits": (400, 800), "fashion": (220, 440)}
 """Those of 22 and 44 trainings of the space, about."""
 SEEDS = 20
@@ -59,10 +56,8 @@ Take: TypeAlias = Callable[[Sequence[TrialRecord]], TrialRecord]
 
 def main() -> None:
     given = arguments()
-    results = RESULTS.parent / "small" / RESULTS.name if given.small else RESULTS
-    cells: dict[str, Any] = {}
-    if results.exists():
-        cells = json.loads(results.read_text())["cells"]
+    results = report_file.path("joint", given.small)
+    cells = report_file.parts(results).get("cells", {})
     for name in given.tables:
         board, asked = Board(name), EPOCHS[name][: 1 if given.small else None]
         for epochs, seed, take in itertools.product(asked, given.seeds, TAKES):
@@ -71,7 +66,8 @@ def main() -> None:
                 cells[key] = cell(board, take, epochs, seed)
                 save(cells, results)
                 print(key, cells[key], flush=True)
-    print(json.dumps(save(cells, results), indent=1))
+    save(cells, results)
+    print(json.dumps(summary(cells), indent=1))
 
 
 def arguments() -> argparse.Namespace:
@@ -85,21 +81,8 @@ def arguments() -> argparse.Namespace:
     return given
 
 
-def save(cells: Mapping[str, Any], results: Path) -> dict[str, float]:
-    """Write all cells whole or not at all."""
-    found = summary(cells)
-    report = {
-        "summary": found,
-        "cells": cells,
-        "versions": {name: version(name) for name in PACKAGES},
-        "machine": machine(),
-        "date": time.strftime("%Y-%m-%d"),
-    }
-    results.parent.mkdir(exist_ok=True)
-    new = results.with_suffix(".new")
-    new.write_text(json.dumps(report, indent=1) + "\n")
-    new.replace(results)
-    return found
+def save(cells: Mapping[str, Any], results: Path) -> None:
+    report_file.write(results, {"summary": summary(cells), "cells": cells}, PACKAGES)
 
 
 def cell(board: Board, take: str, epochs: int, seed: int) -> dict[str, Any]:

@@ -18,13 +18,13 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+import report_file
 import torch
 
 from automl.data import dataset
 from automl.data.arrays import write_header
 from automl.data.npz import Npz
 from automl.export.onnx import export
-from automl.measure.machine import machine
 from automl.models.convnet import ConvNet
 from automl.models.family import untrained
 from automl.recipe import Context
@@ -35,7 +35,6 @@ from automl.training.optimizers import SGD
 from automl.training.schedules import Fixed
 from automl.trial.checkpoints import Checkpoints
 
-RESULTS = Path(__file__).parent / "results" / "large_set.json"
 ROW = (3, 96, 96)
 
 
@@ -49,7 +48,7 @@ def main() -> None:
     with get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
         found = [pool.apply(trained, (size, given.rows)) for size in sizes]
     summary = {**found[1], "own_mb_of_a_tenth": found[0]["own_mb_peak"]}
-    RESULTS.write_text(json.dumps({"summary": summary, "machine": machine()}, indent=1) + "\n")
+    report_file.write(report_file.path("large_set"), {"summary": summary})
     print(json.dumps(summary))
 
 

@@ -22,7 +22,6 @@ import sys
 import tempfile
 import time
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 
 import scale
@@ -30,11 +29,11 @@ from selenium.webdriver.remote.webdriver import WebDriver
 
 sys.path.append(str(Path(__file__).parent.parent))
 
+import report_file
 from helpers import browser as browsers
 
 from automl.engine.searches import open_study
 from automl.home import Home
-from automl.measure.machine import machine
 from automl.study.simulator import simulate
 from automl.tracking.events import Finished
 from automl.tracking.journal import Journal
@@ -43,7 +42,6 @@ from automl.tracking.mlflow_runs import Runs
 from automl.tracking.pages import files
 from automl.tracking.tracker import Tracker
 
-RESULTS = Path(__file__).parent / "results" / "large_study.json"
 NAME, WORKERS = "scale", 100
 TRIALS, SMALL_TRIALS = 10_000, 300
 COMMANDS = ("status", "front", "list")
@@ -68,15 +66,8 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         found = measured(Home(given.home or Path(scratch)), SMALL_TRIALS if given.small else TRIALS)
-    results = RESULTS.parent / "small" / RESULTS.name if given.small else RESULTS
-    results.parent.mkdir(exist_ok=True)
-    written = {
-        "summary": found,
-        "versions": {name: version(name) for name in PACKAGES},
-        "machine": machine(),
-        "date": time.strftime("%Y-%m-%d"),
-    }
-    results.write_text(json.dumps(written, indent=1) + "\n")
+    results = report_file.path("large_study", given.small)
+    report_file.write(results, {"summary": found}, PACKAGES)
     print(json.dumps(found))
 
 

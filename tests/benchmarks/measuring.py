@@ -14,18 +14,15 @@ import json
 import os
 import statistics
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
+import report_file
 import watched
 
-from automl.measure.machine import machine
-
 SPACE = str(Path(__file__).with_name("measuring_space.py"))
-RESULTS = Path(__file__).parent / "results" / "measuring.json"
 SLOTS, TRIALS, SMALL_TRIALS = 4, 200, 16
 
 
@@ -33,17 +30,10 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--small", action="store_true")
     small = parser.parse_args().small
-    results = RESULTS.parent / "small" / RESULTS.name if small else RESULTS
-    before = json.loads(RESULTS.read_text())["before"]
-    report = {
-        "summary": run(SMALL_TRIALS if small else TRIALS),
-        "before": before,
-        "machine": machine(),
-        "date": time.strftime("%Y-%m-%d"),
-    }
-    results.parent.mkdir(exist_ok=True)
-    results.write_text(json.dumps(report, indent=1) + "\n")
-    print(json.dumps(report["summary"], indent=1))
+    before = report_file.parts(report_file.path("measuring"))["before"]
+    summary = run(SMALL_TRIALS if small else TRIALS)
+    report_file.write(report_file.path("measuring", small), {"summary": summary, "before": before})
+    print(json.dumps(summary, indent=1))
 
 
 def run(num_trials: int) -> dict[str, Any]:

@@ -22,10 +22,10 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import report_file
 import torch
 from cells import file_of
 from compression import accuracy, held_out
@@ -43,11 +43,10 @@ from torch import nn
 from automl import quality
 from automl.compression.quantize import Quantize
 from automl.measure.file_times import Wanted, file_times
-from automl.measure.machine import machine
 from automl.recipe import Step
 from automl.runtimes import onnx as runtime
 
-RESULTS = Path(__file__).parent / "results" / "other_tools.json"
+RESULTS = report_file.path("other_tools")
 NETWORKS = ("ResNet", "MobileNet", "Transformer")
 OURS: dict[str, tuple[Step, ...]] = {
     "w8a8": (Quantize(8),),
@@ -81,23 +80,13 @@ def main() -> None:
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
-    points = json.loads(RESULTS.read_text())["points"] if RESULTS.exists() else []
+    points = report_file.parts(RESULTS).get("points", [])
     for seed in range(given.seeds):
         for name in given.networks:
             if not any(one["network"] == name and one["seed"] == seed for one in points):
                 points += map(asdict, compared(Parent.of(name, seed)))
-                save(points)
+                report_file.write(RESULTS, {"summary": summary(points), "points": points}, PACKAGES)
     print(json.dumps(summary(points), indent=1))
-
-
-def save(points: list[dict[str, Any]]) -> None:
-    report = {
-        "summary": summary(points),
-        "points": points,
-        "versions": {name: version(name) for name in PACKAGES},
-        "machine": machine(),
-    }
-    RESULTS.write_text(json.dumps(report, indent=1) + "\n")
 
 
 def summary(points: list[dict[str, Any]]) -> dict[str, float]:

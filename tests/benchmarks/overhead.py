@@ -24,17 +24,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import report_file
 from cells import CACHE
-
-from automl.measure.machine import machine
 
 HERE = Path(__file__).parent
 RUN = str(HERE / "overhead_run.py")
-RESULTS = HERE / "results" / "overhead.json"
 SLOTS, SLEEP_SLOTS = 2, 4
 TRIALS = {"ours": 50, "tune": 50, "tune_train": 6, "sleep": 200}
 SMALL_TRIALS = {"ours": 10, "tune": 10, "tune_train": 2, "sleep": 20}
@@ -48,22 +45,14 @@ def main() -> None:
     parser.add_argument("--small", action="store_true")
     parser.add_argument("--rounds", type=int)
     given = parser.parse_args()
-    results = RESULTS.parent / "small" / RESULTS.name if given.small else RESULTS
     rows: list[dict[str, Any]] = []
     for _ in range(given.rounds or (1 if given.small else 3)):
         for side, num_trials in (SMALL_TRIALS if given.small else TRIALS).items():
             rows.append(timed(side, num_trials, SLEEP_SLOTS if side == "sleep" else SLOTS))
             print(rows[-1], flush=True)
-    report = {
-        "summary": summary(rows),
-        "rows": rows,
-        "versions": {name: version(name) for name in PACKAGES},
-        "machine": machine(),
-        "date": time.strftime("%Y-%m-%d"),
-    }
-    results.parent.mkdir(exist_ok=True)
-    results.write_text(json.dumps(report, indent=1) + "\n")
-    print(json.dumps(report["summary"]))
+    results = report_file.path("overhead", given.small)
+    report_file.write(results, {"summary": summary(rows), "rows": rows}, PACKAGES)
+    print(json.dumps(summary(rows)))
 
 
 def timed(side: str, num_trials: int, slots: int) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import report_file
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
@@ -24,7 +25,6 @@ from torch import Tensor
 from automl.config import choices, import_choices
 from automl.data import dataset
 from automl.data.sklearn import Sklearn
-from automl.measure.machine import machine
 from automl.models.convnet import ConvNet
 from automl.models.family import untrained
 from automl.recipe import Context
@@ -36,7 +36,6 @@ from automl.training.parameter_server import ParameterServer
 from automl.training.schedules import Fixed
 from automl.trial.checkpoints import Checkpoints
 
-RESULTS = Path(__file__).parent / "results"
 CACHE = Path(tempfile.gettempdir()) / "automl-benchmark-cache"
 RANKS, SLOW_SECONDS, STALENESS = 2, 0.1, 8
 
@@ -86,10 +85,8 @@ def main() -> None:
         "epochs": epochs,
         "trainings": found,
         "slow_rank": {"synchronous": waiting, "asynchronous": going_on},
-        "machine": machine(),
     }
-    folder = RESULTS / "small" if small else RESULTS
-    (folder / "parallel.json").write_text(json.dumps(report, indent=1) + "\n")
+    report_file.write(report_file.path("parallel", small), report)
     print(json.dumps(summary, indent=1))
 
 

@@ -20,23 +20,21 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
+import report_file
 import torch
 from cells import CACHE
 from peers_cell import Request, freeze
 from peers_summary import METHODS, plot, summary
 
 from automl.data.idx import FashionMNIST
-from automl.measure.machine import machine
 from automl.space import space_file
 
 HERE = Path(__file__).parent
-RESULTS = HERE / "results" / "peers.json"
 SECONDS = {"digits": 180, "fashion": 360}
 SMALL_SECONDS = {"digits": 40, "fashion": 60}
 SLOTS = 1
@@ -51,10 +49,9 @@ PACKAGES = ("ray", "optuna", "syne-tune", "moocore", "torch", "onnxruntime")
 def main() -> None:
     given = arguments()
     torch.set_num_threads(1)
-    results = RESULTS.parent / "small" / RESULTS.name if given.small else RESULTS
-    report: dict[str, Any] = {"summary": {}, "sets": {}, "cells": {}}
-    if results.exists():
-        report = json.loads(results.read_text())
+    results = report_file.path("peers", given.small)
+    report: dict[str, Any] = {"sets": {}, "cells": {}}
+    report |= report_file.parts(results)
     for name in given.sets:
         folder, space = place(name, given.fashion)
         seconds = (SMALL_SECONDS if given.small else SECONDS)[name]
@@ -68,7 +65,7 @@ def main() -> None:
             print(key, f"{len(found['trials'])} trials", flush=True)
     save(report, results)
     plot(report, results.with_suffix(".png"))
-    print(json.dumps(report["summary"]))
+    print(json.dumps(summary(report)))
 
 
 def arguments() -> argparse.Namespace:
@@ -161,14 +158,7 @@ def cell(request: Request, folder: Path) -> Any:
 
 
 def save(report: dict[str, Any], results: Path) -> None:
-    """Write the report whole or not at all."""
-    report["summary"] = summary(report)
-    report["versions"] = {name: version(name) for name in PACKAGES}
-    report |= {"machine": machine(), "date": time.strftime("%Y-%m-%d")}
-    results.parent.mkdir(exist_ok=True, parents=True)
-    new = results.with_suffix(".new")
-    new.write_text(json.dumps(report, indent=1) + "\n")
-    new.replace(results)
+    report_file.write(results, {"summary": summary(report), **report}, PACKAGES)
 
 
 if __name__ == "__main__":

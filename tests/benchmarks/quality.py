@@ -14,22 +14,20 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
+import report_file
 from cells import CACHE
 
 from automl.engine import api
 from automl.engine.searches import Search, open_study
 from automl.home import Home
-from automl.measure.machine import machine
 from automl.study.record import TrialRecord
 
-RESULTS = Path(__file__).parent / "results" / "quality.json"
+RESULTS = report_file.path("quality")
 HOME = Home(CACHE / "quality")
 CORE_HOURS = {"fashion": 12.0, "mnist": 2.0}
 FIRST = {
@@ -151,17 +149,9 @@ def least_bytes(front: list[dict[str, Any]], accuracy: float) -> int | None:
 
 def save(name: str, found: dict[str, Any]) -> dict[str, float | None]:
     """Put the figures of a set beside those of the others; returns the summary of all."""
-    sets = json.loads(RESULTS.read_text())["sets"] if RESULTS.exists() else {}
-    sets[name] = found
-    report = {
-        "summary": summary(sets),
-        "sets": sets,
-        "versions": {name: version(name) for name in PACKAGES},
-        "machine": machine(),
-        "date": time.strftime("%Y-%m-%d"),
-    }
-    RESULTS.write_text(json.dumps(report, indent=1) + "\n")
-    return report["summary"]
+    sets = report_file.parts(RESULTS).get("sets", {}) | {name: found}
+    report_file.write(RESULTS, {"summary": summary(sets), "sets": sets}, PACKAGES)
+    return summary(sets)
 
 
 if __name__ == "__main__":

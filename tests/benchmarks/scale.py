@@ -26,15 +26,14 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar
 
+import report_file
 from cells import CACHE
 
 from automl import user_code
 from automl.bounds.bound import Bound, Bounds
-from automl.measure.machine import machine
 from automl.measure.measurement import Measurement
 from automl.pareto import SPAN, Axis
 from automl.recipe import Report
@@ -50,7 +49,6 @@ from automl.study.study import Study, create
 from automl.study.trial_id import TrialId
 from automl.trial.result import Status, TrialResult
 
-RESULTS = Path(__file__).parent / "results" / "scale.json"
 AXES = {
     "accuracy": Axis(0.1, 1.0),
     "size_bytes": Axis(6e5, 6e5 / SPAN, True),
@@ -61,8 +59,8 @@ KEY_DIGITS = 15
 ROWS = 360
 """Accuracy is a share of so many, as on digits: trials are often equally good."""
 ELSEWHERE = {
-    "measuring.json": "waiting_for_measurer_share",
-    "front_stability.json": "front_changed_share",
+    "measuring": "waiting_for_measurer_share",
+    "front_stability": "front_changed_share",
 }
 """Figures that `measuring.py` and `front_stability.py` have found, told beside those of scale."""
 PACKAGES = ("optuna", "numpy", "scipy", "torch")
@@ -75,14 +73,13 @@ def main() -> None:
     parser.add_argument("--small", action="store_true")
     parser.add_argument("--again", action="store_true")
     given = parser.parse_args()
-    results = RESULTS.parent / "small" / RESULTS.name if given.small else RESULTS
+    results = report_file.path("scale", given.small)
     if results.exists() and not given.again:
         print(json.dumps(json.loads(results.read_text())["summary"]))
         return
     workers, trials = (100, 1000) if given.small else (1000, 100_000)
     report = played(workers, trials)
-    results.parent.mkdir(exist_ok=True)
-    results.write_text(json.dumps(report, indent=1) + "\n")
+    report_file.write(results, report, PACKAGES)
     print(json.dumps(report["summary"]))
 
 
@@ -122,9 +119,6 @@ def played(workers: int, trials: int) -> dict[str, Any]:
         **found,
         "virtual_seconds": virtual_seconds,
         "seed": 0,
-        "versions": {name: version(name) for name in PACKAGES},
-        "machine": machine(),
-        "date": time.strftime("%Y-%m-%d"),
     }
 
 
@@ -149,8 +143,8 @@ def summary(thousands: list[dict[str, float]], thousand: int) -> dict[str, float
 def elsewhere() -> dict[str, float]:
     """The figures of other benchmarks, as they were last taken."""
     found: dict[str, float] = {}
-    for file, name in ELSEWHERE.items():
-        found[name] = json.loads((RESULTS.parent / file).read_text())["summary"][name]
+    for benchmark, name in ELSEWHERE.items():
+        found[name] = json.loads(report_file.path(benchmark).read_text())["summary"][name]
     return found
 
 

@@ -15,14 +15,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import report_file
 from scale import Store, course, started
 
 from automl.engine import api
-from automl.measure.machine import machine
 from automl.space.space import TrialConfig
 from automl.study.simulator import Course, simulate
 
-RESULTS = Path(__file__).parent / "results"
 SETS = {"recipe.train.epochs": "20", "model": "ConvNet"}
 
 
@@ -38,9 +37,8 @@ def main() -> None:
     summary["efficiency.2_slots"] = per_minute["2"] / per_minute["1"] / 2
     for name, found in workers.items():
         summary[f"busy.{name}_workers"] = found["busy_seconds"] / (int(name) * found["seconds"])
-    report = {"summary": summary, "slots": slots, "workers": workers, "machine": machine()}
-    folder = RESULTS / "small" if small else RESULTS
-    (folder / "scaling.json").write_text(json.dumps(report, indent=1) + "\n")
+    report = {"summary": summary, "slots": slots, "workers": workers}
+    report_file.write(report_file.path("scaling", small), report)
     print(json.dumps(summary, indent=1))
 
 

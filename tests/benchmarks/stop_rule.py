@@ -12,20 +12,18 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import report_file
 from joint_board import FULL_REUSE, Board, Method, Trained
 from stop_rule_rungs import TODAY
 from stop_rule_summary import plot, summary
 from stop_rule_syne import SyneRule
 from table_search import WORKERS, Limit
 
-from automl.measure.machine import machine
 from automl.study.stopping.stop_rule import StopRule
 
-RESULTS = Path(__file__).parent / "results" / "stop_rule.json"
 EPOCHS, SMALL_EPOCHS = 1500, 300
 PACKAGES = ("optuna", "numpy", "scipy", "torch")
 METHODS = {
@@ -48,11 +46,10 @@ others of ours its rule until November 2026."""
 
 def main() -> None:
     given = arguments()
-    results = RESULTS.parent / "small" / RESULTS.name if given.small else RESULTS
+    results = report_file.path("stop_rule", given.small)
     epochs, board = SMALL_EPOCHS if given.small else EPOCHS, Board("digits")
-    report: dict[str, Any] = {"summary": {}, "epochs": epochs, "workers": WORKERS, "cells": {}}
-    if results.exists():
-        report = json.loads(results.read_text())
+    report: dict[str, Any] = {"epochs": epochs, "workers": WORKERS, "cells": {}}
+    report |= report_file.parts(results)
     for seed in given.seeds:
         for name in given.methods:
             if f"{name}.{seed}" not in report["cells"] or given.again:
@@ -64,7 +61,7 @@ def main() -> None:
                 print(f"{time.process_time() - started:.0f} s", flush=True)
     save(report, results)
     plot(report, results.with_suffix(".png"))
-    print(json.dumps(report["summary"]))
+    print(json.dumps(summary(report)))
 
 
 def arguments() -> argparse.Namespace:
@@ -79,14 +76,7 @@ def arguments() -> argparse.Namespace:
 
 
 def save(report: dict[str, Any], results: Path) -> None:
-    """Write the report whole or not at all."""
-    report["summary"] = summary(report)
-    report["versions"] = {name: version(name) for name in PACKAGES}
-    report |= {"machine": machine(), "date": time.strftime("%Y-%m-%d")}
-    results.parent.mkdir(exist_ok=True)
-    new = results.with_suffix(".new")
-    new.write_text(json.dumps(report, indent=1) + "\n")
-    new.replace(results)
+    report_file.write(results, {"summary": summary(report), **report}, PACKAGES)
 
 
 def played(board: Board, method: Method, seed: int, epochs: int) -> dict[str, Any]:

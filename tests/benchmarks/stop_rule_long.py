@@ -22,13 +22,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import long_tables
+import report_file
 from long_tables import Table
 from stop_rule_hub import HubRule
 from stop_rule_long_summary import OURS, plot, summary
@@ -38,7 +38,6 @@ from table_search import WORKERS, EpochsKept, Limit, play
 
 from automl.bounds.bound import Bound
 from automl.data.linear_map import LinearMap
-from automl.measure.machine import machine
 from automl.measure.measurement import Measurement
 from automl.models.family import ModelFamily
 from automl.recipe import Report
@@ -55,7 +54,6 @@ from automl.study.study import Study, create
 from automl.training.loop import Train
 from automl.trial.result import Status, TrialResult
 
-RESULTS = Path(__file__).parent / "results" / "stop_rule_long.json"
 FULL_TRAININGS, FEW_TRAININGS = 20, 5
 PACKAGES = ("optuna", "numpy", "scipy", "onnxruntime")
 TRIED = ((1, 2, 4), (2, 3, 4), (2, 3, 4), (3, 8))
@@ -97,11 +95,10 @@ def main() -> None:
     tables = long_tables.recorded()
     if given.lcbench is not None:
         tables += long_tables.lcbench(given.lcbench)
-    results = RESULTS.parent / "small" / RESULTS.name if given.small else RESULTS
+    results = report_file.path("stop_rule_long", given.small)
     full_trainings = FEW_TRAININGS if given.small else FULL_TRAININGS
     report: dict[str, Any] = {"full_trainings": full_trainings, "tables": {}, "cells": {}}
-    if results.exists():
-        report = json.loads(results.read_text())
+    report |= report_file.parts(results)
     report["tables"] |= {
         table.name: {"epochs": table.epochs, "is_chosen_on": table.is_chosen_on} for table in tables
     }
@@ -116,7 +113,7 @@ def main() -> None:
             print(cell, found["curve"][-1], found["counts"], seconds, flush=True)
     report = save(report, results)
     plot(report, results.with_suffix(".png"))
-    print(json.dumps(report["summary"], indent=1))
+    print(json.dumps(summary(report), indent=1))
 
 
 def arguments() -> argparse.Namespace:
@@ -150,23 +147,10 @@ def methods_of(hub: Path | None) -> dict[str, Method]:
 
 
 def save(report: dict[str, Any], results: Path) -> dict[str, Any]:
-    """Write the report whole or not at all, with what another process has added."""
-    parts = {part: report[part] for part in ("tables", "cells")}
-    if results.exists():
-        found = json.loads(results.read_text())
-        parts = {part: found[part] | own for part, own in parts.items()}
-    whole = {"full_trainings": report["full_trainings"], **parts}
-    whole = {
-        "summary": summary(whole),
-        "versions": {name: version(name) for name in PACKAGES},
-        "machine": machine(),
-        "date": time.strftime("%Y-%m-%d"),
-        **whole,
-    }
-    results.parent.mkdir(exist_ok=True)
-    new = results.with_suffix(".new")
-    new.write_text(json.dumps(whole) + "\n")
-    new.replace(results)
+    """Write the report with what another process has added, and give back the whole."""
+    found = report_file.parts(results)
+    whole = report | {part: found.get(part, {}) | report[part] for part in ("tables", "cells")}
+    report_file.write(results, {"summary": summary(whole), **whole}, PACKAGES, indent=None)
     return whole
 
 

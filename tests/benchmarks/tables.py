@@ -22,12 +22,12 @@ import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import report_file
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.impute import SimpleImputer
@@ -37,9 +37,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from automl.measure.machine import machine
-
-RESULTS = Path(__file__).parent / "results" / "tables.json"
+RESULTS = report_file.path("tables")
 COMMAND = [sys.executable, "-c", "from automl.cli.app import main; main()"]
 MOST_ROWS = 8000
 TRIALS = 12
@@ -96,27 +94,14 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=TRIALS)
     parser.add_argument("--again", action="store_true")
     given = parser.parse_args()
-    tables: dict[str, Any] = {}
-    if RESULTS.exists():
-        tables = json.loads(RESULTS.read_text())["tables"]
+    tables = report_file.parts(RESULTS).get("tables", {})
     for source in SOURCES:
         is_asked = not given.tables or source.name in given.tables
         if is_asked and (given.again or source.name not in tables):
             tables[source.name] = table(source, given.folder, given.trials)
             print(source.name, tables[source.name], flush=True)
-            save(tables)
+            report_file.write(RESULTS, {"summary": summary(tables), "tables": tables}, PACKAGES)
     print(json.dumps(summary(tables)))
-
-
-def save(tables: Mapping[str, Any]) -> None:
-    report = {
-        "summary": summary(tables),
-        "tables": tables,
-        "versions": {name: version(name) for name in PACKAGES},
-        "machine": machine(),
-        "date": time.strftime("%Y-%m-%d"),
-    }
-    RESULTS.write_text(json.dumps(report, indent=1) + "\n")
 
 
 def summary(tables: Mapping[str, Any]) -> dict[str, float]:

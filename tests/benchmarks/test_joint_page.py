@@ -5,11 +5,12 @@ import re
 from pathlib import Path
 
 import joint
+import report_file
 import without_each_part
 
 PAGE = (Path(__file__).parents[2] / "docs" / "results.md").read_text()
-JOINT = json.loads(joint.RESULTS.read_text())
-PARTS = json.loads(without_each_part.RESULTS.read_text())
+JOINT = json.loads(report_file.path("joint").read_text())
+PARTS = json.loads(report_file.path("without_each_part").read_text())
 TABLES = {"digits": "digits", "Fashion-MNIST": "fashion"}
 
 

@@ -26,17 +26,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 sys.path.append(str(Path(__file__).parent.parent))
 
+import report_file
 from helpers import acted_search as acted
 from helpers.mlflow_server import Server
 
 from automl.engine import mlflow_worker
-from automl.measure.machine import machine
 from automl.measure.measurement import Measurement
 from automl.recipe import Report
 from automl.study.study import Study
@@ -48,7 +47,6 @@ from automl.tracking.pages import files
 from automl.tracking.tracker import Process, Tracker
 from automl.trial.result import Status, TrialResult
 
-RESULTS = Path(__file__).parent / "results" / "tracking.json"
 TRIALS, SMALL_TRIALS = 200, 20
 EPOCHS, EPOCH_SECONDS, SLOTS = 20, 0.1, 2
 SIDES, STORES = ("ours", "ray"), ("sqlite", "server")
@@ -72,17 +70,9 @@ def main() -> None:
         Path(result).write_text(json.dumps(cell(side, store, num_trials)))
         return
     rows = [in_process(side, store, given.small) for store in STORES for side in SIDES]
-    results = RESULTS.parent / "small" / RESULTS.name if given.small else RESULTS
-    written = {
-        "summary": summary(rows),
-        "rows": rows,
-        "versions": {name: version(name) for name in PACKAGES},
-        "machine": machine(),
-        "date": time.strftime("%Y-%m-%d"),
-    }
-    results.parent.mkdir(exist_ok=True)
-    results.write_text(json.dumps(written, indent=1) + "\n")
-    print(json.dumps(written["summary"]))
+    results = report_file.path("tracking", given.small)
+    report_file.write(results, {"summary": summary(rows), "rows": rows}, PACKAGES)
+    print(json.dumps(summary(rows)))
 
 
 def in_process(side: str, store: str, is_small: bool) -> dict[str, Any]:

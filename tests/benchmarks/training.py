@@ -19,6 +19,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import report_file
 import torch
 from torch.nn import functional as F
 
@@ -26,7 +27,6 @@ from automl import quality
 from automl.data import dataset
 from automl.data.dataset import Data
 from automl.data.idx import FashionMNIST
-from automl.measure.machine import machine
 from automl.measure.measurement import measure, timer
 from automl.models.family import count_parameters, untrained
 from automl.models.resnet import ResNet
@@ -40,7 +40,7 @@ from automl.training.schedules import Fixed, OneCycle
 from automl.trial.checkpoints import Checkpoints
 from automl.trial.trial import run
 
-RESULTS = Path(__file__).parent / "results" / "training.json"
+RESULTS = report_file.path("training")
 PEAK, BATCH, WEIGHT_DECAY = 0.15, 128, 5e-4
 NETWORK = ResNet()
 CACHE = Path(tempfile.gettempdir()) / "automl-benchmark-cache"
@@ -60,7 +60,7 @@ def main() -> None:
         work = [pool.submit(trial, data, seed, given.epochs) for seed in range(given.seeds)]
         trials = [future.result() for future in work]
     pairs = paired_epochs(dataset.load(data, 0, CACHE), given.pairs)
-    before = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    before = report_file.parts(RESULTS)
     trials, pairs = trials or before["trials"], pairs or before["epoch_pairs"]
     accuracies = [found["test_accuracy"] for found in trials]
     ratio = statistics.median(ours / theirs for ours, theirs in pairs)
@@ -71,8 +71,7 @@ def main() -> None:
         "median_test_accuracy": statistics.median(accuracies),
         "epoch_time_over_hand_written": ratio,
     }
-    report = {"summary": summary, "trials": trials, "epoch_pairs": pairs, "machine": machine()}
-    RESULTS.write_text(json.dumps(report, indent=1) + "\n")
+    report_file.write(RESULTS, {"summary": summary, "trials": trials, "epoch_pairs": pairs})
     print(json.dumps(summary))
 
 

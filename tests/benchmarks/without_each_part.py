@@ -21,24 +21,22 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import joint_tables
 import numpy as np
+import report_file
 from joint_board import FULL_REUSE, Board, Method, Trained
 from numpy.typing import NDArray
 from stop_rule import PACKAGES
 from stop_rule_summary import at
 from table_search import WORKERS, Limit
 
-from automl.measure.machine import machine
 from automl.study.propose import proposer
 from automl.study.propose.ranking import Known, Ranker
 
-RESULTS = Path(__file__).parent / "results" / "without_each_part.json"
 SECONDS = {"digits": 12.0, "fashion": 15.0}
 """In which the whole search ends some 40 trials."""
 GRID = 1000
@@ -80,22 +78,20 @@ PARTS = {
 
 def main() -> None:
     given = arguments()
-    results = RESULTS.parent / "small" / RESULTS.name if given.small else RESULTS
-    report: dict[str, Any] = {"cells": {}}
-    if results.exists():
-        report = json.loads(results.read_text())
+    results = report_file.path("without_each_part", given.small)
+    cells = report_file.parts(results).get("cells", {})
     for name in given.tables:
         board = Board(name)
         for seed, part in itertools.product(given.seeds, given.parts):
             key = f"{name}.{part}.{seed}"
-            if given.again or key not in report["cells"]:
+            if given.again or key not in cells:
                 started = time.process_time()
-                cell = report["cells"][key] = played(board, PARTS[part], seed, SECONDS[name])
-                save(report, results)
+                cell = cells[key] = played(board, PARTS[part], seed, SECONDS[name])
+                save(cells, results)
                 took = f"{time.process_time() - started:.0f} s"
                 print(key, cell["curve"][-1], cell["counts"], took, flush=True)
-    save(report, results)
-    print(json.dumps(report["summary"], indent=1))
+    save(cells, results)
+    print(json.dumps(summary(cells), indent=1))
 
 
 def arguments() -> argparse.Namespace:
@@ -120,16 +116,9 @@ def played(board: Board, part: Part, seed: int, seconds: float) -> dict[str, Any
     return {"curve": curve, "counts": counts}
 
 
-def save(report: dict[str, Any], results: Path) -> None:
-    """Write the report whole or not at all."""
-    report["summary"] = summary(report["cells"])
-    report |= {"seconds": SECONDS, "workers": WORKERS}
-    report["versions"] = {name: version(name) for name in PACKAGES}
-    report |= {"machine": machine(), "date": time.strftime("%Y-%m-%d")}
-    results.parent.mkdir(exist_ok=True)
-    new = results.with_suffix(".new")
-    new.write_text(json.dumps(report) + "\n")
-    new.replace(results)
+def save(cells: Mapping[str, Any], results: Path) -> None:
+    report = {"seconds": SECONDS, "workers": WORKERS, "cells": cells}
+    report_file.write(results, {"summary": summary(cells), **report}, PACKAGES, indent=None)
 
 
 def summary(cells: Mapping[str, Any]) -> dict[str, float]:

@@ -37,7 +37,7 @@ def refit_config(
     """The config of a refit; None where there is no training to repeat.
 
     `spec_after(position)` is what a step had made of the model. Cuts and the fine-tuning after
-    them give way to a training at the shape that they led to; what follows, as quantizing, stays.
+    them give way to a training at the shape that they led to; all else, as quantizing, stays.
     """
     first = config.recipe[0] if config.recipe else None
     if not isinstance(first, Train):
@@ -47,9 +47,9 @@ def refit_config(
     cuts = [i for i, step in enumerate(config.recipe) if step.cuts]
     spec = spec_after(cuts[-1]) if cuts else None
     if spec is not None and not spec.layer_edits:
-        after = config.recipe[cuts[-1] + 1 :]
-        model, rest = spec.model, tuple(step for step in after if not isinstance(step, Train))
-        epochs += sum(step.epochs for step in config.recipe[1:] if isinstance(step, Train))
+        tuned = [step for step in rest if isinstance(step, Train) and not step.compresses]
+        model, epochs = spec.model, epochs + sum(step.epochs for step in tuned)
+        rest = tuple(step for step in rest if not (step.cuts or step in tuned))
     refit = replace(config, model=model, recipe=(replace(first, epochs=epochs), *rest))
     try:
         check(refit)

@@ -26,6 +26,7 @@ from automl.recipe import Context, LayerSensitivity, Sibling, Step
 from automl.space.space import TrialConfig
 from automl.space.store_keys import prefix_keys
 from automl.store import Store
+from automl.training.loop import Train
 from automl.trial import trial
 from automl.trial.checkpoints import Checkpoints
 from automl.trial.prefixes import MODEL_FILES, PARENT_FILE
@@ -119,9 +120,13 @@ def course(config: TrialConfig, origin: TrialConfig | None) -> list[tuple[str, T
     if config.model != origin.model:
         num_before += max(i for i, step in enumerate(origin.recipe) if step.cuts)
         rest = origin.recipe[num_before:]
-        num_before += sum(1 for _ in takewhile(lambda step: not step.compresses, rest))
+        num_before += sum(1 for _ in takewhile(_only_trains, rest))
     (_, trained_again), *after = own
     return [*list(prefixes(origin).items())[:num_before], (REFIT, trained_again), *after]
+
+
+def _only_trains(step: Step) -> bool:
+    return isinstance(step, Train) and not step.compresses
 
 
 def _seconds(result: TrialResult) -> float:

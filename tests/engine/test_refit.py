@@ -6,6 +6,9 @@ from dataclasses import replace
 import pytest
 from helpers.trials import DIGITS, drive
 
+from automl.compression.average_flips import AverageFlips
+from automl.compression.binarize import Binarize
+from automl.compression.clip import Clip
 from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize
 from automl.config import decode
@@ -39,6 +42,14 @@ def test_a_refit_trains_the_cut_shape_and_quantizes_it():
     assert [step.label for step in refit.recipe] == ["train", "quantize"]
     assert refit.recipe[0].epochs == 2 * 3 + 2
     assert refit.recipe[1] == RECIPE[3]
+
+
+def test_a_refit_keeps_what_stood_before_a_cut_and_trainings_that_compress():
+    averaging, binarize = AverageFlips(), Binarize(epochs=4)
+    recipe = (RECIPE[0], averaging, Clip(), RECIPE[1], RECIPE[2], binarize)
+    config = TrialConfig(DIGITS, MLP((32,)), recipe)
+    refit = refit_config(config, {3: Spec(MLP((16,)), (1, 8, 8), 10)}.get)
+    assert refit.recipe == (Train(epochs=2 * 3 + 2), averaging, Clip(), binarize)
 
 
 def test_without_a_cut_all_is_repeated_with_a_longer_training():

@@ -6,6 +6,7 @@ import pytest
 from helpers.trials import CACHE, drive
 
 from automl.compression import layer_sensitivity
+from automl.compression.average_flips import AverageFlips
 from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize
 from automl.config import decode
@@ -20,6 +21,7 @@ from automl.explain.ablation import (
     techniques,
 )
 from automl.measure.measurement import timer
+from automl.models.family import Spec
 from automl.models.mlp import MLP
 from automl.recipe import Sibling
 from automl.space.store_keys import prefix_keys
@@ -110,6 +112,14 @@ def test_a_refit_goes_on_from_its_origin(config, runner):
     assert after["train"].figures["size_bytes"] > after["prune"].figures["size_bytes"]
     seconds = [outcome.seconds for outcome in after.values()]
     assert min(seconds) > 0 and sorted(seconds[:3]) == seconds[:3]
+
+
+def test_what_comes_after_the_trainings_of_a_cut_comes_after_the_refit(config):
+    origin = replace(config, recipe=(*config.recipe[:3], AverageFlips(), config.recipe[3]))
+    refit = refit_config(origin, lambda position: Spec(MLP((16,)), (1, 8, 8), 10))
+    assert [name for name, _ in course(refit, origin)] == [
+        *("train", "prune", "fine_tune", "the refit", "average_flips", "quantize")
+    ]
 
 
 def test_a_refit_of_what_was_not_cut_has_its_origins_training_before_it(config, runner):

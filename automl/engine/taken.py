@@ -12,7 +12,8 @@ from automl.export.taken import Made
 class Taken:
     """The ONNX file of a trial with its costs, and the same model in other formats.
 
-    `notes` are sentences on how the file was held against its network again.
+    `notes` are sentences on what the file does that its figures do not show, and on how it was held
+    against its network again.
     """
 
     file: bytes

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from automl.compression.average_flips import AverageFlips
 from automl.data import dataset
 from automl.engine.export_costs import Costs, costs
 from automl.engine.export_dir import row_format
@@ -21,6 +22,8 @@ from automl.study.record import TrialRecord
 from automl.trial.checked_file import check_file
 from automl.trial.checked_format import formats_of
 from automl.web.onnxruntime_web import onnxruntime_web
+
+AVERAGES = "the file answers an image by the mean over it and its mirror image, left to right"
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,9 @@ def taken(
     be, before anything is written.
     """
     network = trial_network(record, home)
-    notes = tuple(filter(None, [check_again(record, config, home, wanted.file, network)]))
+    averages = any(isinstance(step, AverageFlips) for step in config.recipe)
+    said = (check_again(record, config, home, wanted.file, network), AVERAGES if averages else "")
+    notes = tuple(filter(None, said))
     data = dataset.load(config.dataset, config.seed, home.cache)
     file, others = wanted.file, Made()
     if network is None and (wanted.formats or wanted.opset is not None):

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from helpers.trials import load
+from helpers.trials import load, study_of
 
 from automl.errors import UserError
 from automl.store import Store
@@ -54,3 +54,18 @@ def test_weights_that_are_gone_are_told(studied, tmp_path, monkeypatch):
     )
     with pytest.raises(UserError, match=r"weights of trial .* are no longer in the store"):
         studied.export(tmp_path / "out", formats=["pt2"])
+
+
+FLIPS = """
+from automl import AverageFlips, MLP, Sklearn, Space, Train, TrialConfig
+
+recipe = (Train(epochs=1), AverageFlips())
+space = Space(TrialConfig(Sklearn("digits"), MLP((8,)), recipe), ("accuracy", "size_bytes"))
+"""
+
+
+def test_the_card_tells_that_answers_are_means_over_mirror_images(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "flips.py").write_text(FLIPS)
+    study_of("flips.py", 1, {}, tmp_path / "home").export(tmp_path / "out")
+    assert "mean over it and its mirror image" in (tmp_path / "out" / "README.md").read_text()

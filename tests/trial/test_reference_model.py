@@ -5,6 +5,7 @@ from helpers.trials import DIGITS
 from safetensors.torch import save_file
 from torch import nn
 
+from automl.compression.average_flips import AverageFlips
 from automl.errors import Rejected, UserError
 from automl.export.formats import FORMATS, Format
 from automl.measure.measurement import Measurement
@@ -52,6 +53,16 @@ def test_the_parameters_of_the_largest_model_are_those_of_its_choices(tmp_path):
     found = largest(space, validate(space), tmp_path)
     assert found.point == {"model": "ConvNet", "model.ConvNet.channels.0": 16}
     assert found.known(MEASURED) == {"size_bytes": 5000, "latency_ms": 0.1, "load_ms": 2.0}
+
+
+def test_times_and_work_range_from_twice_the_largest_models_where_it_may_be_asked_twice(tmp_path):
+    measured = {"size_bytes": 5000.0, "latency_ms": 0.1, "ort/latency_ms": 0.2, "macs": 700.0}
+    worst = []
+    for more in ((), (OneOf(None, AverageFlips()),)):
+        space = Space(TrialConfig(DIGITS, MLP((8,)), (Train(epochs=1), *more)))
+        found = largest(space, validate(space), tmp_path)
+        worst.append([axis.worst for axis in found.axes(list(measured), measured).values()])
+    assert worst == [[5000.0, 0.1, 0.2, 700.0], [5000.0, 0.2, 0.4, 1400.0]]
 
 
 @pytest.mark.parametrize("is_trained", [True, False])

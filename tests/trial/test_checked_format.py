@@ -113,6 +113,17 @@ def test_a_model_of_integers_computes_with_integers(name, chosen, tmp_path):
         assert len(made.files[FILES[name]]) < 30_000
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("model", [CONVNET, MLP((64, 32))], ids=["convnet", "mlp"])
+def test_the_card_tells_the_most_rows_that_executorch_takes_at_a_time(model, chosen):
+    need("executorch")
+    from automl.runtimes import executorch
+
+    made = formats_of(chosen("fp32", model), ["executorch"])
+    loaded = executorch.session(made.files["model.pte"])
+    assert f"for 1 to {loaded.most_rows} rows at" in made.card
+
+
 def test_a_model_that_cannot_be_lowered_is_refused_in_a_sentence(chosen, monkeypatch):
     def make(chosen):
         raise Rejected("cannot be lowered to X: no operator")

@@ -35,9 +35,11 @@ def test_the_summary_is_that_of_the_fronts():
     assert FOUND["summary"] == quality.summary(FOUND["sets"])
 
 
-def test_the_readme_shows_the_smallest_model_that_reaches_its_threshold():
-    size = FOUND["summary"]["mnist_bytes_at_99_3"]
-    front = FOUND["sets"]["mnist"]["front"]
-    (accuracy,) = [one["test_accuracy"] for one in front if one["bytes"] == size]
+def test_the_readme_shows_the_smallest_model_that_reaches_each_threshold():
     readme = (PAGE.parents[1] / "README.md").read_text()
-    assert f"| {size:,} bytes; {100 * accuracy:.2f} |" in readme
+    for name, thresholds in quality.THRESHOLDS.items():
+        front = FOUND["sets"][name]["front"]
+        for percent in thresholds:
+            size = quality.least_bytes(front, percent / 100)
+            for accuracy in [one["test_accuracy"] for one in front if one["bytes"] == size]:
+                assert f"| {size:,} bytes; {100 * accuracy:.2f} |" in readme

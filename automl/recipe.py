@@ -135,6 +135,10 @@ class Step(Config):
     """The step puts layers of another make in the place of ordinary layers."""
     cuts: ClassVar[bool] = False
     """The step leaves a smaller network of the same family."""
+    calls_per_row: ClassVar[int] = 1
+    """The times that the file asks the network for each row, because of the step."""
+    note: ClassVar[str] = ""
+    """A sentence for who takes the file, on how it answers because of the step."""
 
     @property
     def teacher(self) -> str | Sibling:

@@ -25,6 +25,10 @@ class AverageFlips(Step):
     """
 
     compresses: ClassVar[bool] = False
+    calls_per_row: ClassVar[int] = 2
+    note: ClassVar[str] = (
+        "the file answers an image by the mean over it and its mirror image, left to right"
+    )
 
     def check(self, before: tuple[Step, ...]) -> None:
         if any(isinstance(step, AverageFlips) for step in before):

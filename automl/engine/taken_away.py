@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from automl.compression.average_flips import AverageFlips
 from automl.data import dataset
 from automl.engine.export_costs import Costs, costs
 from automl.engine.export_dir import row_format
@@ -22,8 +21,6 @@ from automl.study.record import TrialRecord
 from automl.trial.checked_file import check_file
 from automl.trial.checked_format import formats_of
 from automl.web.onnxruntime_web import onnxruntime_web
-
-AVERAGES = "the file answers an image by the mean over it and its mirror image, left to right"
 
 
 @dataclass(frozen=True)
@@ -46,9 +43,8 @@ def taken(
     be, before anything is written.
     """
     network = trial_network(record, home)
-    averages = any(isinstance(step, AverageFlips) for step in config.recipe)
-    said = (check_again(record, config, home, wanted.file, network), AVERAGES if averages else "")
-    notes = tuple(filter(None, said))
+    checked = check_again(record, config, home, wanted.file, network)
+    notes = tuple(filter(None, (checked, *(step.note for step in config.recipe))))
     data = dataset.load(config.dataset, config.seed, home.cache)
     file, others = wanted.file, Made()
     if network is None and (wanted.formats or wanted.opset is not None):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,6 @@ import torch
 
 from automl import pareto, quality
 from automl.bounds.bound import bound
-from automl.compression.average_flips import AverageFlips
 from automl.config import canonical
 from automl.data import dataset
 from automl.data.dataset import Data, DatasetInfo, Split
@@ -40,7 +40,7 @@ BYTES = 4
 """The bytes of a parameter in fp32."""
 
 OF_EACH_CALL = ("latency_ms", *pareto.WORK)
-"""Figures that double, about, where a network is asked twice for a row."""
+"""Figures that grow with the calls of the network for each row."""
 
 COUNTS = (1, 3)
 """The numbers of rows for which the file must run: the exporter saw two."""
@@ -51,8 +51,8 @@ class Largest:
     """The untrained model of most work among a space's options, and the data it is for.
 
     `num_parameters` is the most that any option has; `point` are the parameters of the space that
-    make the model; `notes` are what the user should know of how modules were read. A recipe that
-    averages over flips may have a model asked twice for a row.
+    make the model; `notes` are what the user should know of how modules were read; some recipe has
+    a model asked `calls_per_row` times for each row.
     """
 
     network: Network
@@ -60,7 +60,7 @@ class Largest:
     num_parameters: int
     point: Params
     notes: tuple[str, ...] = ()
-    may_be_asked_twice: bool = False
+    calls_per_row: int = 1
 
     def objectives(self, wanted: Sequence[str]) -> tuple[str, ...]:
         """The objectives that are wanted, with the usual metric of the data's task for "quality".
@@ -128,13 +128,14 @@ class Largest:
     def axes(self, objectives: Sequence[str], figures: Mapping[str, float]) -> dict[str, Axis]:
         """Each objective's range: quality from chance to perfect, the rest by SPAN, from the
         figures of its file down; bytes from those that the most parameters take, if more, times and
-        work from twice those of its file where it may be asked twice."""
+        work from those of as many calls as a row may take."""
         known = quality.metrics(len(self.data.info.classes))
         most_bytes = max(figures["size_bytes"], BYTES * self.num_parameters)
         figures = {**figures, "size_bytes": most_bytes}
-        if self.may_be_asked_twice:
-            grows = {name for name in figures if name.rpartition("/")[2] in OF_EACH_CALL}
-            figures = {n: 2 * value if n in grows else value for n, value in figures.items()}
+        grows = {name for name in figures if name.rpartition("/")[2] in OF_EACH_CALL}
+        figures = {
+            n: value * (self.calls_per_row if n in grows else 1) for n, value in figures.items()
+        }
         return {
             name: Axis(*known[name].ends(self.rows.targets))
             if name in known
@@ -164,9 +165,8 @@ def largest(space: Space, explored: Explored, cache: Path) -> Largest:
         notes += check_any_rows(network, data)
     num_parameters = max(parameters for _, parameters in work)
     point = {p: v for p, v in explored.params[number].items() if f"{p}.".startswith("model.")}
-    steps = (step for config in explored.configs for step in config.recipe)
-    asked_twice = any(isinstance(step, AverageFlips) for step in steps)
-    return Largest(network, data, num_parameters, point, tuple(dict.fromkeys(notes)), asked_twice)
+    calls = max(math.prod(s.calls_per_row for s in one.recipe) for one in explored.configs)
+    return Largest(network, data, num_parameters, point, tuple(dict.fromkeys(notes)), calls)
 
 
 def check_figures(wanted: Sequence[str], info: DatasetInfo) -> None:

@@ -66,21 +66,20 @@ TAUGHT = "recipe.quantize.training.loss.weight"
 
 @dataclass(frozen=True)
 class Part:
-    """A search of a set: its name, the hours of a core that it has, and the points that it tries
-    first."""
+    """A search of a set: its name, the points that it tries first, and its trials; without a
+    number of them it has the set's time."""
 
     name: str
-    core_hours: float
     first: tuple[dict[str, Any], ...] = ()
+    trials: int | None = None
 
 
 PARTS = {
     "fashion": (
-        Part("fashion", 2.0, (SMALL | {TAUGHT: "0.9"}, LARGE | {TAUGHT: "0.5"})),
+        Part("fashion", (SMALL | {TAUGHT: "0.9"}, LARGE | {TAUGHT: "0.5"}), trials=2),
         # The training of the first small network once more, for another start into few bits.
         Part(
             "fashion-again",
-            10.0,
             (
                 SMALL
                 | {
@@ -91,10 +90,9 @@ PARTS = {
             ),
         ),
     ),
-    "mnist": (Part("mnist", 2.0),),
+    "mnist": (Part("mnist"),),
 }
-LEAST_MINUTES = 1.0
-"""With less left a search is not begun again."""
+CORE_HOURS = {"fashion": 12.0, "mnist": 2.0}
 THRESHOLDS = {"fashion": (92.5, 94.0, 95.0), "mnist": (99.3,)}
 OBJECTIVES = ("accuracy", "size_bytes")
 PACKAGES = ("torch", "onnxruntime", "optuna", "ray")
@@ -110,8 +108,7 @@ def main() -> None:
     for name, folder in {"mnist": given.mnist, "fashion": given.fashion}.items():
         if folder:
             if not given.look:
-                for part in PARTS[name]:
-                    search_part(name, part, folder, given.slots)
+                search_all(name, folder, given.slots)
             print(json.dumps(save(name, figures(searches(name)))))
 
 
@@ -121,23 +118,26 @@ def searches(name: str) -> list[Search]:
     return [Search(open_study(HOME, one), HOME) for one in begun]
 
 
-def search_part(name: str, part: Part, folder: str, slots: int) -> None:
-    """Search for what is left of the hours of a part, or until Ctrl-C."""
-    spent = [core_hours(one) for one in searches(name) if one.study.name == part.name]
-    minutes = 60 * (part.core_hours - sum(spent)) / slots
-    if minutes < LEAST_MINUTES:
-        return
-    api.search(
-        Path(__file__).with_name(f"quality_{name}_space.py"),
-        home=HOME.path,
-        name=part.name,
-        resume_if_exists=True,
-        minutes=minutes,
-        concurrency=slots,
-        initial_points=list(part.first) or None,
-        sets={"dataset.root": str(Path(folder).absolute())},
-        seed=0,
-    )
+def search_all(name: str, folder: str, slots: int) -> None:
+    """Run a set's searches in turn for what is left of its hours, or until Ctrl-C."""
+    for part in PARTS[name]:
+        left = CORE_HOURS[name] - sum(map(core_hours, searches(name)))
+        if left <= 0:
+            return
+        ended = api.search(
+            Path(__file__).with_name(f"quality_{name}_space.py"),
+            home=HOME.path,
+            name=part.name,
+            resume_if_exists=True,
+            trials=part.trials,
+            minutes=60 * left / slots,
+            concurrency=slots,
+            initial_points=list(part.first) or None,
+            sets={"dataset.root": str(Path(folder).absolute())},
+            seed=0,
+        )
+        if ended.interrupted:
+            return
 
 
 def core_hours(search: Search) -> float:

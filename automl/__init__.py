@@ -31,9 +31,13 @@ if TYPE_CHECKING:
     from automl.data.sklearn import Sklearn as Sklearn
     from automl.data.table import Table as Table
     from automl.data.text import Text as Text
+    from automl.engine.api import open_search as open_search
     from automl.engine.api import resume as resume
     from automl.engine.api import search as search
+    from automl.engine.api import sync as sync
     from automl.engine.searches import Search as Search
+    from automl.errors import Rejected as Rejected
+    from automl.errors import UserError as UserError
     from automl.models.convnet import ConvNet as ConvNet
     from automl.models.convnet1d import ConvNet1d as ConvNet1d
     from automl.models.ensemble_mlp import EnsembleMLP as EnsembleMLP
@@ -124,7 +128,8 @@ if TYPE_CHECKING:
     from automl.training.trainable import Trainable as Trainable
 
 HOMES = {
-    **dict.fromkeys(("search", "resume"), "engine.api"),
+    **dict.fromkeys(("search", "resume", "open_search", "sync"), "engine.api"),
+    **dict.fromkeys(("UserError", "Rejected"), "errors"),
     "Search": "engine.searches",
     "load": "predictor.load",
     "Model": "predictor.model",

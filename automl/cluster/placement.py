@@ -79,6 +79,11 @@ class Plan:
         return min(self.capacity, self.request.concurrency or self.capacity)
 
     @property
+    def num_gpus(self) -> float:
+        """GPUs of all nodes."""
+        return sum(node.get("GPU", 0.0) for node in self.nodes)
+
+    @property
     def fewest_gpus(self) -> float:
         """GPUs of the smallest trial, all its workers'."""
         return self.request.gpus * _processes(min(self.sizes))
@@ -121,8 +126,8 @@ class Plan:
         )
 
     def summary(self) -> str:
-        """The plan in words: the slots, what a trial takes, and what each node holds, or why it
-        holds none."""
+        """The plan in words: the slots, what a trial takes, what each node holds, or why it holds
+        none, and the GPUs that no trial takes."""
         least, most = min(self.sizes), max(self.sizes)
         each, what = _each(self.request), "trials"
         if most > 1:
@@ -132,8 +137,14 @@ class Plan:
         slots = f"{self.slots}" if fewest == self.slots else f"{fewest} to {self.slots}"
         return (
             f"{slots} trial{'' if slots == '1' else 's'} at once, each with {each}; "
-            f"{what} that the nodes hold: {', '.join(self._held())}"
+            f"{what} that the nodes hold: {', '.join(self._held())}{self._idle_gpus()}"
         )
+
+    def _idle_gpus(self) -> str:
+        if self.request.gpus or not self.num_gpus:
+            return ""
+        idle = _count(self.num_gpus, "GPU")
+        return f"; idle: {idle}, which --gpus-per-trial auto gives to trials"
 
     def _held(self) -> list[str]:
         """The processes that nodes hold, in words, like nodes together."""

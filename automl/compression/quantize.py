@@ -60,9 +60,9 @@ class Quantize(Step):
     `codebook` the codes of less than 8 bits are not evenly spaced but found by k-means. What
     `keep` names, a module or a weight, stays as it is. `training` is quantization-aware training
     after the calibration, of which the better result is kept: by default a short one below
-    4 bits, none above; with `Train(epochs=0)` none at any width. `loss` is that of this training,
-    and asks for it at any width: with `Distill("train")` the network that was trained teaches the
-    one with fewer bits.
+    4 bits, none at 4 and above; with `Train(epochs=0)` none at any width. `loss` is that of this
+    training, and asks for it at any width: with `Distill("train")` the network that was trained
+    teaches the one with fewer bits.
 
     With `rounding` "gptq" a linear or convolution layer's codes of less than 8 bits are not the
     nearest ones, but those that together change least of what the layer gives on calibration rows;

@@ -44,12 +44,12 @@ def search(
     watch: Watch | None = None,
     **options: object,
 ) -> Search:
-    """Search a space until a budget is spent: a file, a shipped one's name, or a Space object.
+    """Search until a budget is spent.
 
-    In its place may stand a file or folder of data, for which a space is written (`target`,
-    `task`, `preset`). `automl search --help` describes the options; `sets` maps paths of the
-    space to values, and `initial_points` may be a list of {path: value}. Raises UserError,
-    before anything runs, on what cannot work.
+    `space` is a space file, the name of a shipped space or a `Space`; or it is a file or folder of
+    data, for which a space is written (`target`, `task`, `preset`). `automl search --help`
+    describes the options; `sets` maps paths of the space to values, and `initial_points` may be a
+    list of {path: value}. Raises UserError, before anything runs, on what cannot work.
     """
     chosen, new = read("search", options)
     wishes, place, watch = checked(OwnData, options), _home(home), watch or _watch()
@@ -93,6 +93,15 @@ def resume(
     if not options.get("refit_minutes"):
         begun.check_budget_left(study, chosen.budget())
     return _go_on(Search(study, place), chosen, watch)
+
+
+def open_search(name: str, *, home: str | Path | None = None) -> Search:
+    """A search that was made before, to look at and take models from; nothing runs.
+
+    Raises UserError when the home has none of that name.
+    """
+    place = _home(home)
+    return Search(open_study(place, name), place)
 
 
 def _ended(search: Search, given: Mapping[str, object], watch: Watch) -> Search:

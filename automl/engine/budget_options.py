@@ -59,7 +59,7 @@ class Budgets:
         Count | None,
         Shown(
             BUDGETS,
-            "End when this many trials in a row have not made the front better.",
+            "End when the last so many trials together have not raised the hypervolume by 0.1 %.",
             "no limit",
             RUN,
         ),

@@ -87,7 +87,7 @@ def run(
 def _tell_beginning(watch: Watch, live: LiveSearch, plan: Plan, notes: Sequence[str]) -> None:
     """Tell a watch what a run will use, what is to be known of its measurers, and its beginning."""
     room, phases = live.room, live.phases
-    if room.options.address is not None or room.request.gpus:
+    if room.options.address is not None or plan.num_gpus:
         watch.planned(plan.summary())
     if notes:
         watch.found(notes)

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 class Search:
     """A search that was made: look at its front, take a model.
 
-    It was `interrupted` if someone ended its last run, which else may have `failed`: it ended
-    without a model, or was given up, for the reason given.
+    `interrupted` is True if its last run was ended by Ctrl-C or `automl stop`. `failed` is the
+    reason why that run ended without a model, or was given up; "" otherwise.
     """
 
     study: Study

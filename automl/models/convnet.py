@@ -21,8 +21,10 @@ from automl.models.family import Block, Group, ModelFamily, chain
 
 @dataclass(frozen=True)
 class ConvNet(ModelFamily):
-    """Blocks, one for each entry of `channels`; each halves the image while both sides keep 2
-    pixels, or as often as `pools` says.
+    """Plain convolutional network: blocks of convolution, normalisation, activation and pooling.
+
+    Each entry of `channels` is a block's width. Each block halves the image while both sides keep
+    2 pixels, or as often as `pools` says.
     """
 
     channels: tuple[Count, ...] = (16, 32)

@@ -18,8 +18,11 @@ from automl.models.family import ModelFamily, chain
 
 @dataclass(frozen=True)
 class Linear(ModelFamily):
-    """A linear map; with `bins` of each number of a table coded by so many bins: a sum of curves,
-    one of each column."""
+    """A linear map of all numbers of a row.
+
+    With `bins` above 0 each number of a table is first coded by so many bins, so that its effect
+    is a curve instead of a straight line.
+    """
 
     bins: Whole = 0
     later_fields: ClassVar[Mapping[str, object]] = {"bins": 0}

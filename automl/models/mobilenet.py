@@ -25,7 +25,11 @@ class MobileNetStage(Stage):
 
 @dataclass(frozen=True)
 class MobileNet(Staged):
-    """A block that begins a later stage has no residual, at whatever size of the image."""
+    """Inverted bottlenecks: 1 x 1 convolutions up and down, a depthwise one between them.
+
+    A block adds what it makes of an image to the image, but for the first of each later stage,
+    which halves the image (https://arxiv.org/abs/1801.04381).
+    """
 
     stages: tuple[MobileNetStage, ...] = (
         MobileNetStage(16),

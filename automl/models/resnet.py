@@ -23,6 +23,11 @@ class ResNetStage(Stage):
 
 @dataclass(frozen=True)
 class ResNet(Staged):
+    """Residual network: each block adds what two convolutions make of an image to the image.
+
+    Each later stage begins with halving the image (https://arxiv.org/abs/1512.03385).
+    """
+
     stages: tuple[ResNetStage, ...] = (ResNetStage(16), ResNetStage(32), ResNetStage(64))
     kernel_size: Count = 3
     activation: str = "relu"

@@ -32,13 +32,17 @@ from automl.models.family import Block, Group, ModelFamily, Slice, chain
 
 @dataclass(frozen=True)
 class TransformerLayer(Config):
+    """Attention with so many heads, then a perceptron with so many hidden units."""
+
     heads: Count = 4
     hidden: Count = 64
 
 
 @dataclass(frozen=True)
 class Transformer(ModelFamily):
-    """`width` numbers per token on the way through; heads of `head_dim` whatever the width.
+    """Transformer encoder: tokens, or patches of an image, are `width` numbers each on the way.
+
+    Heads have `head_dim` numbers each, whatever the width.
 
     Where weights are `shared`, the layers are alike, and one is called as often as there are layers
     (https://arxiv.org/abs/1909.11942). A file has its weights once. With `layer_scale` above 0 each

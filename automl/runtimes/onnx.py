@@ -101,7 +101,8 @@ def session(file: bytes | Path, provider: str = CPU, threads: int = 1) -> Sessio
 class OnnxRuntime(Runtime):
     """onnxruntime with an execution provider, such as CUDA or OpenVINO, on so many threads.
 
-    `provider` is onnxruntime's name without its ending.
+    `provider` is onnxruntime's name of an execution provider without its ending: "CUDA" stands for
+    `CUDAExecutionProvider`.
     """
 
     provider: str = CPU

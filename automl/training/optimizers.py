@@ -55,7 +55,7 @@ class GradientDescent(Optimizer):
 
 @dataclass(frozen=True)
 class SGD(Optimizer):
-    """Stochastic gradient descent, without momentum."""
+    """Stochastic gradient descent without momentum; with it: `Momentum`, `Nesterov`."""
 
     weight_decay: NotNegative = 0.0
     decay_all: bool = False
@@ -67,6 +67,8 @@ class SGD(Optimizer):
 
 @dataclass(frozen=True)
 class Momentum(Optimizer):
+    """Stochastic gradient descent with momentum."""
+
     momentum: From0Below1 = 0.9
     weight_decay: NotNegative = 0.0
     decay_all: bool = False
@@ -78,6 +80,8 @@ class Momentum(Optimizer):
 
 @dataclass(frozen=True)
 class Nesterov(Optimizer):
+    """Stochastic gradient descent with Nesterov's momentum."""
+
     momentum: Between0And1 = 0.9
     weight_decay: NotNegative = 0.0
     decay_all: bool = False
@@ -104,6 +108,8 @@ class Adam(Optimizer):
 
 @dataclass(frozen=True)
 class AdamW(Optimizer):
+    """Adam whose weight decay is applied to the weights (https://arxiv.org/abs/1711.05101)."""
+
     beta1: From0Below1 = 0.9
     beta2: From0Below1 = 0.999
     weight_decay: NotNegative = 0.01
@@ -116,6 +122,8 @@ class AdamW(Optimizer):
 
 @dataclass(frozen=True)
 class Adagrad(Optimizer):
+    """Steps divided by the root of the sum of all squared gradients so far."""
+
     weight_decay: NotNegative = 0.0
     decay_all: bool = False
     usual_learning_rate: ClassVar[float] = 0.02
@@ -126,6 +134,8 @@ class Adagrad(Optimizer):
 
 @dataclass(frozen=True)
 class RMSprop(Optimizer):
+    """Steps divided by the root of a moving average of squared gradients."""
+
     alpha: From0Below1 = 0.99
     momentum: From0Below1 = 0.0
     weight_decay: NotNegative = 0.0

@@ -87,8 +87,8 @@ class Parallelism(Config):
     """Base of the ways in which a training step uses the ranks of its trial.
 
     `num_workers` is the number of Train workers that it needs; 0 means the trial's own process.
-    One that `scales_gradients` can train in fp16; one that `may_repeat`, alone on a rank, learns
-    from a part of a batch anew after that has raised.
+    `scales_gradients` is True where it can train in fp16. `may_repeat` is True where a batch that
+    ran out of memory may be learned from anew in smaller parts, on a rank that is alone.
     """
 
     num_workers: int = 0

@@ -28,8 +28,9 @@ class Trainable(Config):
     """Base of the choices of what learns. All that came frozen stays so, and after the step the
     rest can learn again.
 
-    `passes` is the work of learning from a row, in those of answering it. What
-    `changes_on_the_way` takes one rank: those that share gradients agree on them at the start.
+    `passes` is what learning from a row costs, in forward passes. `changes_on_the_way` is True
+    where what learns changes during the training: such a training runs on one rank only, as
+    ranks that share gradients agree at the start on what learns.
     """
 
     passes: ClassVar[int] = PASSES

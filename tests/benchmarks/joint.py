@@ -1,4 +1,4 @@
-"""One joint search against four in sequence, at equal epochs: accuracy at equal bytes and latency.
+"""One joint search against four in sequence, of as much work: accuracy at equal bytes and latency.
 
 python tests/benchmarks/joint.py [--small] [--tables digits fashion] [--seeds 0 1 …] [--again]
 
@@ -6,10 +6,11 @@ On the joint tables (`joint_board.py`). In sequence, the same sampler and stop r
 the architecture under plain training, then the training of the one that was taken, then its
 pruning, then its bits, each with a quarter of the epochs and what those before left over. Taken is
 the most accurate, or (`within a point`) the smallest within one point of the most accurate; all
-models of all four count in the end. The joint search has as many epochs as the sequence has used.
-`gain_points` are the mean, over the sequence's front, of what the best joint model of at most as
-many bytes (milliseconds) is more accurate, in points; where only one of both has a model as small,
-nothing is compared.
+models of all four count in the end. The joint search may train as many epochs as the sequence has,
+or take as many CPU seconds, exports and measuring included. `gain_points` are the mean, over the
+sequence's front, of what the best joint model of at most as many bytes (milliseconds) is more
+accurate, in points; where only one of both has a model as small, nothing is compared. Beside them
+stands what a search that knew the whole table could gain.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ import joint_tables
 import report_file
 from joint_board import Board, Method, Trained, course
 from stop_rule import PACKAGES
-from table_search import WORKERS, shared_memory
+from table_search import WORKERS, Figures, shared_memory
 
 from automl import pareto
 from automl.space.domains import ParamValue
@@ -51,6 +52,10 @@ PLAIN = {
 """What a stage that searches something else leaves as it is, where none before has chosen."""
 STAGES = (("model",), ("recipe.train",), ("recipe.shrink", "recipe.prune"), ("recipe.quantize",))
 """What each stage searches: all parameters that begin so."""
+EQUAL = ("num_epochs", "cpu_seconds")
+"""What the joint search may spend as much of as the sequence has spent."""
+FIGURES = ("size_bytes", "latency_ms")
+WHAT_COUNTS = "gain_points_at_size_bytes_cpu_seconds_"
 Take: TypeAlias = Callable[[Sequence[TrialRecord]], TrialRecord]
 
 
@@ -86,18 +91,21 @@ def save(cells: Mapping[str, Any], results: Path) -> None:
 
 
 def cell(board: Board, take: str, epochs: int, seed: int) -> dict[str, Any]:
-    """A sequence, and a joint search of as many epochs."""
-    trained = Trained(reuse=True)
-    sequence = in_sequence(board, TAKES[take], epochs, seed, trained)
-    jointly = in_one(board, trained.num_epochs, seed)
+    """A sequence, and joint searches that spend as much."""
+    spent = Trained(reuse=True)
+    sequence = in_sequence(board, TAKES[take], epochs, seed, spent)
+    most = {equal: getattr(spent, equal) for equal in EQUAL}
+    jointly = {equal: in_one(board, seed, equal, most[equal]) for equal in EQUAL}
+    front, *played = (files(board, own) for own in (sequence, *jointly.values()))
+    found = {**dict(zip(EQUAL, played, strict=True)), "most": board.files}
     return {
-        "epochs_used": trained.num_epochs,
-        "models": [len(sequence), len(jointly)],
+        **most,
+        "models": [len(sequence), *map(len, jointly.values())],
         **{
-            f"gain_at_{name}": gain(sequence, jointly, name)
-            for name in ("size_bytes", "latency_ms")
+            f"gain_at_{figure}": {name: gain(front, own, figure) for name, own in found.items()}
+            for figure in FIGURES
         },
-        "shares": [round(share(board, found), 4) for found in (sequence, jointly)],
+        "shares": [round(board.share(own), 4) for own in (front, *played)],
     }
 
 
@@ -111,21 +119,26 @@ def in_sequence(
         fixed = {**PLAIN, **{path: str(value) for path, value in chosen.items()}}
         free = {path: value for path, value in fixed.items() if not path.startswith(own)}
         until = epochs * turn // len(STAGES)
-        found += searched(board, free, until, seed, trained)
+        found += searched(board, free, seed, trained, "num_epochs", until)
         chosen = dict(take(found).params)
     return found
 
 
 @functools.cache
-def in_one(board: Board, epochs: int, seed: int) -> list[TrialRecord]:
+def in_one(board: Board, seed: int, spent: str, most: float) -> list[TrialRecord]:
     """All models of a joint search."""
-    return searched(board, {}, epochs, seed, Trained(reuse=True))
+    return searched(board, {}, seed, Trained(reuse=True), spent, most)
 
 
 def searched(
-    board: Board, fixed: Mapping[str, str], until: int, seed: int, trained: Trained
+    board: Board,
+    fixed: Mapping[str, str],
+    seed: int,
+    trained: Trained,
+    spent: str,
+    most: float,
 ) -> list[TrialRecord]:
-    """The models of a search under fixed parameters, until so many epochs have begun in all, or
+    """The models of a search under fixed parameters, until more than so much is spent in all, or
     the space holds nothing that is not known."""
     found: list[TrialRecord] = []
     before = idle = 0
@@ -134,7 +147,7 @@ def searched(
         study = Path(folder) / "study"
         dispatcher = board.dispatcher(study, method, seed, trained, fixed)
         for event in simulate(dispatcher, functools.partial(course, board.rows, trained), WORKERS):
-            if trained.num_epochs > until or idle == PATIENCE:
+            if getattr(trained, spent) > most or idle == PATIENCE:
                 break
             if event.record is not None:
                 idle = idle + 1 if trained.num_epochs == before else 0
@@ -157,44 +170,45 @@ def within_a_point(found: Sequence[TrialRecord]) -> TrialRecord:
 TAKES: dict[str, Take] = {"most accurate": most_accurate, "within a point": within_a_point}
 
 
-def gain(sequence: Sequence[TrialRecord], jointly: Sequence[TrialRecord], figure: str) -> float:
+def files(board: Board, found: Sequence[TrialRecord]) -> list[Figures]:
+    """The figures of models on the axes."""
+    return [{name: one.values[name] for name in board.axes} for one in found]
+
+
+def gain(sequence: Sequence[Figures], jointly: Sequence[Figures], figure: str) -> float:
     """Points of accuracy by which the joint search is ahead, over the sequence's front."""
-    points = [{name: one.values[name] for name in ("accuracy", figure)} for one in sequence]
-    front = [points[i] for i in pareto.front_positions(points, ["accuracy", figure])]
-    least = min(one.values[figure] for one in jointly)
+    front = [sequence[i] for i in pareto.front_positions(sequence, ["accuracy", figure])]
+    least = min(one[figure] for one in jointly)
     ahead = [
-        max(o.values["accuracy"] for o in jointly if o.values[figure] <= at[figure])
-        - at["accuracy"]
+        max(one["accuracy"] for one in jointly if one[figure] <= at[figure]) - at["accuracy"]
         for at in front
         if at[figure] >= least
     ]
     return round(100 * statistics.fmean(ahead), 3)
 
 
-def share(board: Board, found: Sequence[TrialRecord]) -> float:
-    """The share of the whole table's hypervolume."""
-    return board.share([{name: one.values[name] for name in board.axes} for one in found])
-
-
 def summary(cells: Mapping[str, Any]) -> dict[str, float]:
     """Medians over the seeds of each table, number of epochs and way to take; `joint_gain_points`
-    is the least of those at equal bytes."""
+    is the least of those at equal bytes and equal CPU seconds."""
     found: dict[str, float] = {}
-    medians = list[float]()
     for table, own_epochs in EPOCHS.items():
         for epochs, take in itertools.product(own_epochs, TAKES):
             start = f"{table}.{take}.{epochs}."
             own = [one for key, one in cells.items() if key.startswith(start)]
-            if not own:
-                continue
-            key = f"{table}_{take.replace(' ', '_')}_{epochs}"
-            for figure in ("size_bytes", "latency_ms"):
-                gains = [one[f"gain_at_{figure}"] for one in own]
-                found[f"gain_points_at_{figure}_{key}"] = round(statistics.median(gains), 3)
-            found[f"ahead_at_size_bytes_{key}"] = sum(one["gain_at_size_bytes"] > 0 for one in own)
-            found[f"seeds_{key}"] = len(own)
-            medians.append(found[f"gain_points_at_size_bytes_{key}"])
-    return {"joint_gain_points": min(medians, default=0.0), **found}
+            if own:
+                name = f"{table}_{take.replace(' ', '_')}_{epochs}"
+                found |= {f"{key}_{name}": value for key, value in medians(own).items()}
+    least = min(value for key, value in found.items() if key.startswith(WHAT_COUNTS))
+    return {"joint_gain_points": least, **found}
+
+
+def medians(cells: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    found: dict[str, float] = {"seeds": len(cells)}
+    for figure, equal in itertools.product(FIGURES, (*EQUAL, "most")):
+        gains = [cell[f"gain_at_{figure}"][equal] for cell in cells]
+        found[f"gain_points_at_{figure}_{equal}"] = round(statistics.median(gains), 3)
+        found[f"ahead_at_{figure}_{equal}"] = sum(gain > 0 for gain in gains)
+    return found
 
 
 if __name__ == "__main__":

@@ -71,9 +71,9 @@ class Board:
         self.rows = {self._key(row.params): row for row in table.rows}
         self.bound_of = Bounds(CACHE)
         self.bound_of.datasets[canonical(STAND_IN), 0] = table.data, table.info["train_rows"]
-        figures = [figures_of(row) for row in table.rows if row.accuracy is not None]
-        self.axes = axes_of(table.info["chance_accuracy"], figures)
-        self.whole = self._volume(figures)
+        self.files = [figures_of(row) for row in table.rows if row.accuracy is not None]
+        self.axes = axes_of(table.info["chance_accuracy"], self.files)
+        self.whole = self._volume(self.files)
 
     def _key(self, params: dict[str, Any]) -> str:
         return canonical(sample(self.space, replay(params)))
@@ -160,12 +160,18 @@ def by_accuracy(
 
 
 class Trained(EpochsKept):
-    """Epochs that are kept: for others that begin alike (reuse), or for the trial itself."""
+    """Epochs that are kept: for others that begin alike (reuse), or for the trial itself.
+
+    `cpu_seconds` are of all that was done: epochs, other work of steps, exports and measuring; of
+    a trial that is proposed again no second time.
+    """
 
     def __init__(self, reuse: bool) -> None:
         super().__init__()
         self.reuse = reuse
         self.whole: set[str] = set()
+        self.measured: set[str] = set()
+        self.cpu_seconds = 0.0
 
     def keys(self, config: TrialConfig) -> list[str]:
         keys = prefix_keys(config)
@@ -174,15 +180,19 @@ class Trained(EpochsKept):
 
 def course(rows: dict[str, Row], trained: Trained, config: TrialConfig) -> Course:
     """A trial of the table."""
-    row = rows[canonical(config)]
+    row = rows[whole := canonical(config)]
     for key, stage in zip(trained.keys(config), row.stages, strict=False):
         if key in trained.whole:
             continue
         for epoch, accuracy in enumerate(stage.accuracy, 1):
             seconds = stage.seconds[epoch - 1] if trained.is_new(key, epoch) else 0.0
+            trained.cpu_seconds += seconds
             yield seconds, Report(stage.label, epoch, len(stage.accuracy), {"accuracy": accuracy})
         trained.whole.add(key)
+        trained.cpu_seconds += stage.rest_seconds
     seconds = row.export_seconds + row.measure_seconds
+    trained.cpu_seconds += 0.0 if whole in trained.measured else seconds
+    trained.measured.add(whole)
     if row.accuracy is None:
         return seconds, TrialResult(Status(row.status), row.reason)
     figures = figures_of(row)

@@ -90,7 +90,10 @@ def test_a_plan_says_what_each_node_holds():
         "2 on a node of 3 CPUs, 5 on a node of 8 CPUs and 2 GPUs, "
         "none on a node of 1 CPU (which has too few CPUs)"
     )
-    assert Plan(Request(cpus=1.5), [3], UNEQUAL).summary() == words
+    idle = "; idle: 2 GPUs, which --gpus-per-trial auto gives to trials"
+    assert Plan(Request(cpus=1.5), [3], UNEQUAL).summary() == words + idle
+    assert "idle" not in Plan(Request(cpus=1.5), [3], [UNEQUAL[0], UNEQUAL[2]]).summary()
+    assert "idle" not in Plan(Request(gpus=0.5), [0], UNEQUAL).summary()
 
 
 def test_a_plan_says_why_a_node_holds_none():

@@ -244,13 +244,13 @@ class Proposer:
         self, seed: int, rng: random.Random, refuses: Callable[[Bound], bool]
     ) -> Candidate | None:
         """The next of the batch, or of a new one; another candidate where all are refused."""
-        fit = self._fit(self.batch, refuses)
-        if not fit:
-            considered = self._considered(seed, rng)
-            if not (fit := self._fit(considered, refuses)):
-                return considered[0] if considered else None
-            fit = self._best(fit)
-        first, *self.batch = [candidate for candidate, _ in fit]
+        while self.batch:
+            if self._fit([first := self.batch.pop(0)], refuses):
+                return first
+        considered = self._considered(seed, rng)
+        if not (fit := self._fit(considered, refuses)):
+            return considered[0] if considered else None
+        first, *self.batch = [candidate for candidate, _ in self._best(fit)]
         return first
 
     def _considered(self, seed: int, rng: random.Random) -> list[Candidate]:

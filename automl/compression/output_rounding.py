@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -38,7 +38,7 @@ class Result:
 
 
 def round_outputs(network: Network, rows: Tensor) -> Network:
-    """Round the results of convolutions on 8-bit inputs that no quantized layer alone reads, as
+    """Round the results of convolutions on 8-bit inputs that others than quantized layers read, as
     an integer convolution needs it; a ReLU right after one is then part of the rounding.
 
     The values of `rows` (rows, *input shape) set the steps. A ReLU goes only if the answers on
@@ -73,17 +73,29 @@ def _to_round(network: Network, rows: Tensor) -> dict[str, Result]:
 
 
 def _reach_integers(flow: Flow, result: Seen, layers: Mapping[str, nn.Module]) -> bool:
-    """Tell if a result enters one quantized layer alone, on a way that a rounding may go back."""
+    """Tell if a result enters quantized layers alone, that round it alike, on a way that a
+    rounding may go back.
+
+    Of a result that is rounded twice in a row, onnxruntime would make one rounding to a third grid.
+    """
     while True:
         readers = flow.readers(result)
-        if len(readers) != 1:
-            return False
-        reader = readers[0]
-        if reader.is_module and _reads_integers(layers[reader.name]):
+        reading = [layers[reader.name] for reader in readers if reader.is_module]
+        if len(reading) == len(readers) and _round_alike(reading):
             return True
-        if not _passes(reader, layers) or len(reader.gave) != 1:
+        if len(readers) != 1 or not _passes(readers[0], layers) or len(readers[0].gave) != 1:
             return False
-        result = reader.gave[0]
+        result = readers[0].gave[0]
+
+
+def _round_alike(layers: Sequence[nn.Module]) -> bool:
+    """Tell if layers round what they read, several of them to one grid."""
+    if not all(map(_reads_integers, layers)):
+        return False
+    roundings = [layer.get_submodule(INPUT) for layer in layers]
+    fixed = [one for one in roundings if isinstance(one, Rounding)]
+    grids = {(one.steps, float(one.scale), int(one.zero_point)) for one in fixed}
+    return len(layers) == 1 or (len(fixed) == len(layers) and len(grids) == 1)
 
 
 def _reads_integers(layer: nn.Module) -> bool:

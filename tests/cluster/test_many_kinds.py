@@ -22,7 +22,7 @@ def test_trials_of_one_and_of_two_processes_are_placed_side_by_side(cluster, tmp
     cluster.add(num_cpus=2)
     cluster.add(num_cpus=1)
     options = {"trials": 8, "sampler": "random", "early_stopping": False}
-    search = Search(cluster, tmp_path, 12, text=MIXED, **options)
+    search = Search(cluster, tmp_path, 30, text=MIXED, **options)
     try:
         plan = search.wait(of("planned"))["plan"]
         records = search.end()

@@ -4,7 +4,7 @@ from helpers.trials import finish
 from torch import nn
 
 from automl.compression.quantize import Quantize
-from automl.compression.rounded_inputs import OUTPUT
+from automl.compression.rounded_inputs import INPUT, OUTPUT
 from automl.export import onnx
 from automl.export.claims import claims
 from automl.measure import gate
@@ -69,6 +69,18 @@ class Chain(Net):
         return self.head(self.second(torch.relu(self.first(rows))).mean((2, 3)))
 
 
+class Branches(Net):
+    """Two convolutions alone read the first one's result, right as it is."""
+
+    def __init__(self):
+        super().__init__()
+        self.gate = nn.Conv2d(8, 8, 1)
+
+    def forward(self, rows):
+        made = self.first(rows)
+        return self.head((self.second(made) * self.gate(made)).mean((2, 3)))
+
+
 @pytest.fixture
 def shipped(build, context):
     """Quantizes a module, holds it against its float answers and the gate, and gives its body."""
@@ -83,7 +95,8 @@ def shipped(build, context):
         assert (after - before).abs().max() < 0.05 * (before.max() - before.min())
         file, claimed = onnx.export(quantized, context.data), claims(quantized)
         gate.check(file, inputs, gate.Expected(after.numpy()), claimed=claimed)
-        assert claimed.integer_convolutions == 2
+        convolutions = [one for one in quantized.body.modules() if isinstance(one, nn.Conv2d)]
+        assert claimed.integer_convolutions == len(convolutions)
         return quantized.body
 
     return shipped
@@ -121,6 +134,13 @@ def test_a_result_that_is_read_before_its_relu_keeps_what_is_below_0(shipped):
 
 def test_what_a_quantized_layer_alone_reads_is_rounded_there(shipped):
     assert list(rounded(shipped(Chain))) == ["second"]
+
+
+def test_what_several_quantized_layers_alone_read_is_rounded_once(shipped):
+    body = shipped(Branches)
+    assert list(rounded(body)) == ["second", "gate"]
+    grids = [body.get_submodule(name).get_submodule(INPUT).scale for name in ("second", "gate")]
+    assert grids[0] == grids[1]
 
 
 def test_a_family_of_ours_has_no_relu_left_after_a_rounded_convolution(build, context):

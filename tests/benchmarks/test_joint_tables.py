@@ -94,19 +94,16 @@ def test_the_file_is_small(name):
 
 
 @pytest.mark.slow
-def test_a_row_made_anew_is_the_same(tmp_path):
+def test_a_row_made_anew_learns_alike_and_its_file_is_no_larger(tmp_path):
     digits = TABLES["digits"]
-    made_on = digits.info["machine"]
-    here = {name: value for name, value in table.made_on().items() if name != "system"}
-    if any(made_on[name] != value for name, value in here.items()):
-        pytest.skip("bits are the same on the same processor with the same versions only")
     row = next(row for row in digits.rows if len(row.stages) == 4 and row.stages[3].accuracy)
     maker = table.Maker(digits.space, tmp_path)
     maker.make(row.params)
     (line,) = maker.lines.values()
     for stage, again in zip(row.stages, line["stages"].values(), strict=True):
-        assert again["accuracy"] == list(stage.accuracy)
-        assert again["loss"] == list(stage.loss)
+        assert again["accuracy"] == pytest.approx(list(stage.accuracy), abs=0.02)
+        assert again["loss"] == pytest.approx(list(stage.loss), rel=0.02)
         assert again["macs"] == stage.macs
-    for name in ("status", "accuracy", "size_bytes", "sha256"):
-        assert line[name] == getattr(row, name)
+    assert line["status"] == row.status
+    assert line["accuracy"] == pytest.approx(row.accuracy, abs=0.02)
+    assert line["size_bytes"] <= row.size_bytes

@@ -31,9 +31,14 @@ def test_the_page_shows_each_gain_of_joint_searches():
     assert len(shown) == sum(len(epochs) for epochs in joint.EPOCHS.values()) * len(joint.TAKES)
     for table, epochs, take, *figures in shown:
         key = f"{TABLES[table]}_{take.replace(' ', '_')}_{epochs}"
-        gains = [found[f"gain_points_at_{name}_{key}"] for name in ("size_bytes", "latency_ms")]
-        ahead = f"{found[f'ahead_at_size_bytes_{key}']} of {found[f'seeds_{key}']}"
-        assert figures == [f"{gains[0]:+.1f}", ahead, f"{gains[1]:+.1f}"]
+        gains = [
+            found[f"gain_points_at_{figure}_{equal}_{key}"]
+            for figure in joint.FIGURES
+            for equal in ("num_epochs", "cpu_seconds", "most")
+        ]
+        words = [f"{gain:+.1f}" for gain in gains]
+        ahead = f"{found[f'ahead_at_size_bytes_cpu_seconds_{key}']} of {found[f'seeds_{key}']}"
+        assert figures == [*words[:2], ahead, *words[2:]]
 
 
 def test_the_page_shows_what_a_search_reaches_without_each_part():

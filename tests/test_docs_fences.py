@@ -11,6 +11,7 @@ import shutil
 
 import pytest
 import typer
+from helpers.browser import needs_browser
 from helpers.pages import CONTRIBUTING, PAGES, README, ROOT, Fence, commands, fences, run, spans
 from typer.testing import CliRunner
 
@@ -132,8 +133,8 @@ def test_a_page_runs_from_its_first_fence_to_its_last(page, tmp_path, request):
     code = [fence for fence in fences(page) if fence.language in ("sh", "python")]
     to_run = [fence for fence in code if not fence.not_run]
     text = "".join(fence.text for fence in to_run)
-    if "--browser" in text and not shutil.which("chromium"):
-        pytest.skip("chromium is not installed")
+    if "--browser" in text and needs_browser.args[0]:
+        pytest.skip(needs_browser.kwargs["reason"])
     if "digits" in text and not re.search(r"(?<!-)search\(?.?digits(?! --name)", text):
         made = request.getfixturevalue("made_home")
         shutil.copytree(made, tmp_path / "automl-home", symlinks=True)

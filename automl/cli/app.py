@@ -73,8 +73,8 @@ COMMANDS = {
 HELP = (
     "Find the best compressed model for your data.\n\n"
     "A space says what may vary: model, training, compression. A trial is one way through it: "
-    "trained, compressed, written as an ONNX file, measured. On the front is each trial that is "
-    "better than every other one in some figure, such as accuracy, bytes or latency."
+    "trained, compressed, written as an ONNX file, measured. The front holds the trials that no "
+    "other one equals or beats in every figure, such as accuracy, bytes and latency."
 )
 EPILOG = (
     "Begin with a table, a folder of pictures or a set of texts: automl search my.csv\n\n"

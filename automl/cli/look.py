@@ -112,7 +112,7 @@ def front(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the front: each of its models is better than every other in some figure."""
+    """Print the front: the models that no other one equals or beats in every figure."""
     from automl.engine import searches
     from automl.tracking.pages.front_table import table
 

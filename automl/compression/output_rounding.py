@@ -38,8 +38,8 @@ class Result:
 
 
 def round_outputs(network: Network, rows: Tensor) -> Network:
-    """Round the results of convolutions on 8-bit inputs that others than quantized layers read, as
-    an integer convolution needs it; a ReLU right after one is then part of the rounding.
+    """Round the results of convolutions on 8-bit inputs, as an integer convolution needs it, but
+    those that their readers round alike; a ReLU right after one is then part of the rounding.
 
     The values of `rows` (rows, *input shape) set the steps. A ReLU goes only if the answers on
     some of them stay.

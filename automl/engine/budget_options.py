@@ -59,7 +59,7 @@ class Budgets:
         Count | None,
         Shown(
             BUDGETS,
-            "End when the last so many trials together have not raised the hypervolume by 0.1 %.",
+            "End when the last so many trials together raised the hypervolume by at most 0.1 %.",
             "no limit",
             RUN,
         ),

@@ -98,8 +98,12 @@ def run(
         ),
     )
     waiting = ray_patches.actors_in_waiting_workers if session.has_preloaded() else nullcontext
-    kept = ray_patches.actors_stay_for_equal_trials
-    with ray_patches.out_of_memory_is_a_lost_actor(), kept(), waiting():
+    with (
+        ray_patches.out_of_memory_is_a_lost_actor(),
+        ray_patches.actors_stay_for_equal_trials(),
+        ray_patches.a_loss_while_resetting_counts_once(),
+        waiting(),
+    ):
         tuner.fit()
 
 

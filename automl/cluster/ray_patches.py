@@ -12,6 +12,7 @@ from typing import TypeVar
 import ray
 from ray.actor import ActorClass
 from ray.air.execution._internal.actor_manager import RayActorManager
+from ray.air.execution._internal.tracked_actor import TrackedActor
 from ray.air.execution._internal.tracked_actor_task import TrackedActorTask
 from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.tune.execution import tune_controller
@@ -104,6 +105,33 @@ def actors_stay_for_equal_trials() -> Iterator[None]:
         yield
     finally:
         tune_controller._ObjectCache = _ObjectCache
+
+
+@contextlib.contextmanager
+def a_loss_while_resetting_counts_once() -> Iterator[None]:
+    """Have Tune start a trial again whose kept actor was lost as the trial was given to it.
+
+    `TuneController._actor_failed` starts such a trial again; then the failed `reset` is told as a
+    second loss of a trial that waits, which ends it, and it stays among those being reset, to which
+    no actor is given. Waits for a Tune that counts one loss of an actor once.
+    """
+    original = TuneController._actor_failed
+
+    def failed(
+        controller: TuneController, tracked_actor: TrackedActor, exception: Exception
+    ) -> None:
+        trial = controller._actor_to_trial[tracked_actor]
+        if trial in controller._resetting_trials:
+            controller._resetting_trials.remove(trial)
+            controller._unstage_trial_with_resources(trial)
+            controller._set_trial_status(trial, Trial.RUNNING)
+        original(controller, tracked_actor, exception)
+
+    TuneController._actor_failed = failed
+    try:
+        yield
+    finally:
+        TuneController._actor_failed = original
 
 
 def move_ahead(controller: TuneController, trials: Collection[Trial]) -> None:

@@ -1,6 +1,9 @@
 """Private names of Ray are as `ray_patches` takes them, and the faults are still there."""
 
 import inspect
+import os
+from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 import ray
@@ -8,7 +11,16 @@ from ray.air.execution import FixedResourceManager, ResourceRequest
 from ray.air.execution._internal.actor_manager import RayActorManager
 from ray.air.execution._internal.tracked_actor_task import TrackedActorTask
 from ray.exceptions import OutOfMemoryError, RayActorError
-from ray.tune import Trainable
+from ray.tune import (
+    CheckpointConfig,
+    FailureConfig,
+    RunConfig,
+    Trainable,
+    TuneConfig,
+    Tuner,
+    grid_search,
+    with_resources,
+)
 from ray.tune.execution.tune_controller import TuneController
 
 from automl.cluster import ray_patches
@@ -70,6 +82,42 @@ def test_actors_stay_for_equal_trials(ray_session):
     assert left(controller(), expected={"cpu": 1})[0] == ["first"]
 
 
+def lost_in_reset():
+    """A trainable whose process ends when it is given a second trial, once; actors get it whole."""
+
+    class LostInReset(Trainable):
+        def reset_config(self, new_config):
+            marker = Path(new_config["marker"])
+            if not marker.exists():
+                marker.touch()
+                os._exit(1)
+            return True
+
+        def step(self):
+            return {"done": True}
+
+    return LostInReset
+
+
+@pytest.mark.parametrize("mended", [False, True])
+def test_a_loss_while_resetting_counts_once(ray_session, tmp_path, mended):
+    tuner = Tuner(
+        with_resources(lost_in_reset(), {"cpu": 1}),
+        param_space={"marker": str(tmp_path / "marker"), "number": grid_search([0, 1])},
+        tune_config=TuneConfig(reuse_actors=True, max_concurrent_trials=1),
+        run_config=RunConfig(
+            storage_path=str(tmp_path),
+            failure_config=FailureConfig(max_failures=1),
+            checkpoint_config=CheckpointConfig(checkpoint_at_end=False),
+            verbose=0,
+        ),
+    )
+    with ray_patches.a_loss_while_resetting_counts_once() if mended else nullcontext():
+        results = tuner.fit()
+    assert (tmp_path / "marker").exists(), "no actor was kept for the second trial"
+    assert results.num_errors == (0 if mended else 1)
+
+
 def test_move_ahead(ray_session):
     controller = TuneController(resource_manager_factory=resources)
     manager, trials = controller._actor_manager, ["first", "second", "third"]
@@ -84,7 +132,7 @@ def test_move_ahead(ray_session):
 def test_tune_hands_over_the_limits_of_buffered_training_in_the_wrong_order():
     """`TrialActor.train_buffered` takes no heed of them."""
     names = list(inspect.signature(Trainable.train_buffered).parameters)
-    assert names == ["self", "buffer_time_s", "max_buffer_length"]
+    assert names[:3] == ["self", "buffer_time_s", "max_buffer_length"]
     call = inspect.getsource(TuneController._schedule_trial_train)
     assert 'method_name = "train_buffered"' in call
     assert "args = (buffer_length, buffer_time_s)" in call

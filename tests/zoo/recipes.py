@@ -10,13 +10,9 @@ from automl.compression.quantize import Quantize
 from automl.compression.remove_layers import RemoveLayers
 from automl.recipe import Step
 from automl.training.loop import Train
-from automl.training.optimizers import AdamW
 from automl.training.schedules import Cosine, Fixed, Warmup
 
 TRAIN = Train(epochs=8, batch_size=Fixed(32))
-AWARE = Train(AdamW(weight_decay=0.0), Warmup(Cosine(1e-3)), batch_size=Fixed(32), epochs=2)
-"""A short quantization-aware training."""
-
 CUT = {"fraction": 0.5, "fine_tune_epochs": 3, "learning_rate": Warmup(Cosine(3e-3))}
 CLIPPED = 0.5
 
@@ -30,8 +26,8 @@ COMPRESSIONS: dict[str, tuple[Step, ...]] = {
     "binarize": (Binarize(epochs=3, batch_size=Fixed(32)),),
     "bits8": (Quantize(),),
     "bits4": (Quantize(bits=4),),
-    "bits2": (Quantize(bits=2, training=AWARE),),
-    "bits1": (Quantize(bits=1, training=AWARE),),
+    "bits2": (Quantize(bits=2),),
+    "bits1": (Quantize(bits=1),),
     "prune_bits8": (Prune(**CUT), Quantize()),
 }
 RECIPES = {name: (TRAIN, *steps) for name, steps in COMPRESSIONS.items()}

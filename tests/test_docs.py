@@ -6,6 +6,7 @@ import re
 import pytest
 from helpers import cli_page, source_tree
 from helpers.pages import CONTRIBUTING, DOCS, PAGES, ROOT, spans, without_fences
+from helpers.transcripts import SHOWN
 from helpers.trials import drive
 
 from automl import user_code
@@ -79,6 +80,14 @@ def test_a_path_that_is_gone_is_found():
 def test_what_is_made_from_the_program_is_as_the_program_is():
     assert source_tree.PAGE.read_text() == source_tree.page(), "python tests/helpers/source_tree.py"
     assert cli_page.PAGE.read_text() == cli_page.page(), "python tests/helpers/cli_page.py"
+
+
+def test_pages_show_one_run_of_the_digits_search():
+    shown = {}
+    for block in (found for page in PAGES for found in SHOWN.finditer(page.read_text())):
+        assert shown.setdefault(block[1], block[0]) == block[0]
+    taken = re.search(r"^trial ([\w-]+) in out:", shown["export"], re.MULTILINE)[1]
+    assert f"  {taken} " in shown["front"]
 
 
 def test_the_folders_of_the_picture_exist():

@@ -1,7 +1,8 @@
 """Pictures and figures of the docs, made by running the gallery: `make docs-pictures`.
 
 Every page of the gallery is run as it stands, in a folder of its own under build/pictures. Its
-front is drawn, and its table of figures renewed. `ONLY="digits names"` takes these pages alone,
+front is drawn, and its table of figures renewed; of the digits page also what README and docs
+show of its search. `ONLY="digits names"` takes these pages alone,
 and `ONLY=architecture` draws the architecture page's picture (by mermaid, which npm gets).
 """
 
@@ -24,6 +25,7 @@ from automl.engine.searches import Search, open_study
 from automl.home import Home
 from automl.pareto import DIRECTIONS
 from automl.study import selection
+from helpers import transcripts
 from helpers.pages import DOCS, ROOT, Fence, fences, run
 
 PICTURES = DOCS / "pictures"
@@ -132,6 +134,7 @@ def make(page, kept):
     if page.stem == "digits":
         draw(search, PICTURES / "digits-front.svg")
         photograph_report(folder)
+        transcripts.renew(page, folder)
 
 
 def photograph_report(folder):

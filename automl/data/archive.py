@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from automl.errors import UserError
+from automl.data.text_files import DAMAGED
+from automl.errors import UserError, described
 
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 
@@ -32,8 +33,9 @@ def opened(path: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="automl-") as folder:
         try:
             _unpack(path, folder)
-        except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, RuntimeError) as error:
-            raise UserError(f"{path} cannot be unpacked ({error}); make it again") from None
+        except (*DAMAGED, tarfile.TarError, zipfile.BadZipFile, RuntimeError) as error:
+            why = described(error)
+            raise UserError(f"{path} cannot be unpacked ({why}); make it again") from None
         yield _root(Path(folder))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from pyarrow import compute, types
 
 from automl.data.number_texts import (
-    DECIMAL,
     FORMS,
     GROUPED_BY_DOTS,
     MISSING,
     MISSING_NUMBERS,
-    commas,
+    NO_COMMAS,
+    NUMBER_OF,
+    meaning_of_commas,
+    number_as_text,
 )
 
 MAX_STRAYS, MAX_STRAY_SHARE, MIN_NUMBERS = 5, 0.1, 20
@@ -42,14 +44,14 @@ NUMERIC = ("booleans", "integers", "numbers")
 class Cells:
     """The values of a column and their kind, as the user would say it; missing ones are null.
 
-    `notes` tell what was read otherwise than it stands; `has_decimal_commas` that "1,5" is 1.5,
+    `notes` tell what was read otherwise than it stands, `commas` what these mean in the numbers,
     `strays` which texts among numbers count as missing.
     """
 
     kind: str
     values: pa.ChunkedArray
     notes: tuple[str, ...] = ()
-    has_decimal_commas: bool = False
+    commas: str = NO_COMMAS
     strays: tuple[str, ...] = ()
 
     def missing(self) -> NDArray[np.bool_]:
@@ -70,8 +72,22 @@ def declared(column: pa.ChunkedArray) -> Cells:
     found = (kind for kind, tests in _DECLARED.items() if any(is_a(column.type) for is_a in tests))
     kind = next(found, f"values of the type {column.type}")
     if kind == "texts" or (is_category and kind in NUMERIC):
-        return Cells("texts", _stripped(column.cast(pa.string()), ("",)))
-    return Cells(kind, column)
+        return Cells("texts", _stripped(spelled(column), ("",)))
+    return Cells(kind, _widened(column))
+
+
+def spelled(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Categories as texts; numbers as `predict` spells them, which is not always Arrow's way."""
+    if not types.is_floating(column.type):
+        return column.cast(pa.string())
+    numbers = compute.unique(_widened(column)).drop_null()
+    texts = pa.array([number_as_text(number) for number in numbers.to_pylist()], pa.string())
+    return _chunked(compute.take(texts, compute.index_in(_widened(column), value_set=numbers)))
+
+
+def _widened(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column without numbers of half precision, with which Arrow computes little."""
+    return column.cast(pa.float32()) if types.is_float16(column.type) else column
 
 
 def as_texts(column: pa.ChunkedArray) -> Cells:
@@ -80,9 +96,10 @@ def as_texts(column: pa.ChunkedArray) -> Cells:
 
 
 def typed(
-    name: str, column: pa.ChunkedArray, delimiter: str = ",", strays: Collection[str] = ()
+    name: str, column: pa.ChunkedArray, delimiter: str = ",", before: Cells | None = None
 ) -> Cells:
-    """A column of texts by what all of them are; `strays` among numbers are known to be missing.
+    """A column of texts by what all of them are; the strays and commas among the numbers of the
+    same column in an earlier file, `before`, mean the same here.
 
     Raises UserError where that cannot be told.
     """
@@ -101,7 +118,7 @@ def typed(
         return Cells("booleans", compute.utf8_lower(texts).cast(pa.bool_()))
     if compute.all(compute.match_substring_regex(texts, _WHEN)).as_py():
         return Cells("dates or times", texts)
-    return _among_texts(name, texts, delimiter, strays) or Cells("texts", texts)
+    return _among_texts(name, texts, delimiter, before) or Cells("texts", texts)
 
 
 def _stripped(texts: pa.ChunkedArray, missing: tuple[str, ...]) -> pa.ChunkedArray:
@@ -115,7 +132,7 @@ def _stripped(texts: pa.ChunkedArray, missing: tuple[str, ...]) -> pa.ChunkedArr
 
 
 def _among_texts(
-    name: str, texts: pa.ChunkedArray, delimiter: str, known: Collection[str]
+    name: str, texts: pa.ChunkedArray, delimiter: str, before: Cells | None
 ) -> Cells | None:
     """Texts that are numbers but for their commas or a few strays, as numbers; else None."""
     counted = compute.value_counts(texts.drop_null())
@@ -124,8 +141,9 @@ def _among_texts(
     if sum(any(form.fullmatch(t) for form in FORMS) for t in sample) < len(sample) / 2:
         return None
     rows = dict(zip(spelled.to_pylist(), counted.field("counts").to_pylist(), strict=True))
-    read, note = commas(name, list(rows), delimiter)
-    numbers = {text: read(text) for text in rows}
+    known, known_commas = (before.strays, before.commas) if before else ((), NO_COMMAS)
+    meaning, note = meaning_of_commas(name, rows, delimiter, known_commas)
+    numbers = {text: NUMBER_OF[meaning](text) for text in rows}
     strays = {text: rows[text] for text, number in numbers.items() if number is None}
     others = {text: count for text, count in strays.items() if text not in known}
     if not _may_be_missing(others, rows, len(set(numbers.values()))):
@@ -139,8 +157,7 @@ def _among_texts(
             f"column {name!r}: {sum(strays.values()):,} of {len(texts):,} rows hold {shown} among "
             "numbers; they count as missing values"
         )
-    is_decimal = note.startswith(DECIMAL)
-    return Cells("numbers", _chunked(column), tuple(notes), is_decimal, tuple(strays))
+    return Cells("numbers", _chunked(column), tuple(notes), meaning, tuple(strays))
 
 
 def _chunked(column: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:
@@ -155,8 +172,11 @@ def _may_be_missing(strays: Mapping[str, int], rows: Mapping[str, int], num_numb
     return len(strays) < len(rows) and (few or not others)
 
 
-def is_grouped_by_dots(texts: pa.ChunkedArray) -> bool:
-    """True of texts that are all like 1.234: a number below ten, or one in groups of thousands."""
-    known = _stripped(texts, MISSING).drop_null()
+def grouped_by_dots(texts: pa.ChunkedArray) -> str:
+    """The first text with a dot, where each of these is like 1.234: a number below ten, or one in
+    thousands. "" where another tells that dots are decimal marks, and of texts without dots."""
+    dotted = texts.filter(compute.match_substring(texts, "."))
+    known = _stripped(dotted, MISSING).drop_null()
     pattern = f"^{GROUPED_BY_DOTS.pattern}$"
-    return len(known) > 0 and bool(compute.all(compute.match_substring_regex(known, pattern)))
+    may_group = len(known) > 0 and compute.all(compute.match_substring_regex(known, pattern))
+    return known[0].as_py() if may_group and may_group.as_py() else ""

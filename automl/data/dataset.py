@@ -30,7 +30,7 @@ from automl.data.summary import DataSummary, summarise
 from automl.errors import UserError
 
 SOURCE_FILE = "train.inputs.json"
-CACHE_VERSION = 5
+CACHE_VERSION = 6
 
 
 class Dataset(Config):

@@ -11,6 +11,7 @@ from automl.data.archive import opened
 from automl.data.detected import Detected, Wanted
 from automl.data.image_folder import ImageFolder
 from automl.data.npz import Npz
+from automl.data.pixels import silent, upright_size
 from automl.data.reading import visible_files
 from automl.errors import UserError
 
@@ -52,8 +53,8 @@ def _sizes(files: Iterable[Path]) -> tuple[set[tuple[int, int]], set[str]]:
     sizes, modes = set(), set()
     for file in files:
         try:
-            with Image.open(file) as image:
-                sizes.add(image.size[::-1])
+            with silent(), Image.open(file) as image:
+                sizes.add(upright_size(image))
                 modes.add(image.mode)
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise UserError(f"{file} does not decode ({error}); replace or remove it") from None

@@ -130,17 +130,18 @@ def detect(path: str, wanted: Wanted) -> Detected:
 def _are_values(line: Sequence[str]) -> bool:
     """True of a first line of a label and a series: of numbers other than 0, 1, 2 and so on, or of
     a text and then numbers that are not all whole, as years would be."""
-    first, *steps = map(str.strip, line or [""])
+    # Several blanks between two numbers make empty fields.
+    first, *steps = [field for field in map(str.strip, line) if field] or [""]
     if not steps or not all(map(is_number, steps)):
         return False
     if is_number(first):
-        return [first, *steps] != [str(place) for place in range(len(line))]
+        return [first, *steps] != [str(place) for place in range(1 + len(steps))]
     return len(steps) >= FEWEST_STEPS and not all(map(str.isdigit, steps))
 
 
 def _without_header(path: str, columns: Sequence[ColumnFacts], wanted: Wanted) -> Detected:
     """Series, each on a line behind its label. Raises UserError where these are none."""
-    label, *steps = columns
+    label, *steps = [column for column in columns if column.known] or columns
     numbers = all(one.kind in NUMERIC for one in steps) and len(steps) >= FEWEST_STEPS
     if wanted.target or not numbers or label.different > label.rows / 2:
         raise UserError(
@@ -253,7 +254,11 @@ def _text(
 
 def _facts(name: str, column: Cells) -> ColumnFacts:
     known = column.values.filter(pa.array(~column.missing()))
-    counts = (len(column.values), len(known), len(compute.unique(known)))
+    # Arrow counts no lists and no structs: that there are values is enough to tell what they are.
+    different = min(2, len(known))
+    if column.kind in (*NUMERIC, "texts"):
+        different = len(compute.unique(known))
+    counts = (len(column.values), len(known), different)
     if column.kind == "texts":
         spaces = compute.mean(compute.count_substring_regex(known, r"\s+")).as_py()
         return ColumnFacts(name, column.kind, *counts, words=1 + (spaces or 0))

@@ -22,36 +22,55 @@ DECIMAL_COMMA = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d*),\d+(e[+-]?\d+)?", re.A
 GROUPED_BY_COMMAS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?", re.ASCII)
 GROUPED_BY_DOTS = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+", re.ASCII)
 FORMS = (NUMBER, DECIMAL_COMMA, GROUPED_BY_COMMAS)
-DECIMAL = "a comma is the decimal mark"
+NO_COMMAS, DECIMAL, GROUPS = "", "decimal", "groups"
+"""What commas mean in a column of numbers."""
+IN_WORDS = {DECIMAL: "a comma is the decimal mark", GROUPS: "a comma groups thousands"}
 
 
-def commas(
-    name: str, texts: Iterable[str], delimiter: str
-) -> tuple[Callable[[str], float | None], str]:
-    """The way to make a number of a text, by what commas mean in a column, and that in words."""
+def meaning_of_commas(
+    name: str, texts: Iterable[str], delimiter: str, known: str = NO_COMMAS
+) -> tuple[str, str]:
+    """Tell what commas mean in a column, and the same in words, "" where they make no numbers.
+
+    `known` is what they meant in the rows of training, and counts where these texts leave it open.
+    Raises UserError where that is not known either.
+    """
     with_commas = [text for text in texts if "," in text]
-    decimal = [text for text in with_commas if DECIMAL_COMMA.fullmatch(text)]
-    grouped = [text for text in with_commas if GROUPED_BY_COMMAS.fullmatch(text)]
-    if not decimal and not grouped:
-        return plain_number, ""
-    only_decimal, only_grouped = set(decimal) - set(grouped), set(grouped) - set(decimal)
-    if only_decimal and only_grouped:
-        return plain_number, ""
-    if only_grouped:
-        text = min(only_grouped)
-        return number_in_groups, f"a comma groups thousands, {text} is {number_in_groups(text):g}"
-    if only_decimal or delimiter == ";":
-        text = min(only_decimal or decimal)
-        return number_after_comma, f"{DECIMAL}, {text} is {number_after_comma(text):g}"
-    raise UserError(
-        f"column {name!r} holds numbers such as {decimal[0]!r}, in which the comma may be a "
-        "decimal mark or group thousands; write them without commas"
+    decimal = {text for text in with_commas if DECIMAL_COMMA.fullmatch(text)}
+    grouped = {text for text in with_commas if GROUPED_BY_COMMAS.fullmatch(text)}
+    only_decimal, only_grouped = decimal - grouped, grouped - decimal
+    if not decimal | grouped or (only_decimal and only_grouped):
+        return NO_COMMAS, ""
+    if only_decimal or only_grouped:
+        meaning = DECIMAL if only_decimal else GROUPS
+    elif known or delimiter == ";":
+        meaning = known or DECIMAL
+    else:
+        raise UserError(
+            f"column {name!r} holds numbers such as {min(decimal)!r}, in which the comma may be a "
+            "decimal mark or group thousands; write them without commas"
+        )
+    text = min(only_decimal or only_grouped or decimal)
+    return meaning, f"{IN_WORDS[meaning]}, {text} is {NUMBER_OF[meaning](text):g}"
+
+
+def dots_may_group(name: str, text: str) -> str:
+    """The sentence on a column of numbers like 1.234 in a file with decimal commas."""
+    return (
+        f"column {name!r} holds numbers such as {text}, whose dot may group thousands, as commas "
+        "are decimal marks elsewhere; write them without"
     )
 
 
 def plain_number(text: str) -> float | None:
     """A number without commas; None of any other text."""
     return float(text) if NUMBER.fullmatch(text) else None
+
+
+def number_as_text(number: float) -> str:
+    """The text of a number that stands for a category: 1.0 is 1, as where nothing was missing."""
+    is_short = number.is_integer() and abs(number) < 1e16
+    return str(int(number)) if is_short else str(number)
 
 
 def number_in_groups(text: str) -> float | None:
@@ -68,3 +87,11 @@ def number_after_comma(text: str) -> float | None:
     if GROUPED_BY_DOTS.fullmatch(text):
         return float(text.replace(".", ""))
     return None if "." in text else plain_number(text)
+
+
+NUMBER_OF: dict[str, Callable[[str], float | None]] = {
+    NO_COMMAS: plain_number,
+    DECIMAL: number_after_comma,
+    GROUPS: number_in_groups,
+}
+"""The way to make a number of a text, by what commas mean in its column."""

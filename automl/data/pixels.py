@@ -8,12 +8,24 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image
 
 from automl.errors import UserError
 
 MODES = {1: "L", 3: "RGB"}
 """Pillow's mode of a picture of so many channels."""
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What sets a picture upright, by the orientation that its camera noted (Exif 2.3, 4.6.4)."""
+SIDEWAYS = (5, 6, 7, 8)
+"""Orientations of pictures that lie on their side."""
 
 
 def pixels(image: Image.Image, size: tuple[int, ...], channels: int) -> NDArray[np.uint8]:
@@ -23,13 +35,25 @@ def pixels(image: Image.Image, size: tuple[int, ...], channels: int) -> NDArray[
     # A palette's transparency is dropped like any other; with it Pillow warns.
     image.info.pop("transparency", None)
     image.load()
-    # Pillow copies what is upright and in this mode already, while no other thread may run.
-    is_upright = image.getexif().get(ExifTags.Base.Orientation, 1) == 1
-    upright = image if is_upright else ImageOps.exif_transpose(image)
+    # Pillow copies what is upright and in this mode already, while no other thread may run; its
+    # `exif_transpose` also writes the camera's notes anew, and fails where one is odd.
+    turn = TURNS.get(orientation(image))
+    upright = image if turn is None else image.transpose(turn)
     coloured = upright if upright.mode == MODES[channels] else upright.convert(MODES[channels])
     if size and coloured.size != size[::-1]:
         coloured = coloured.resize((size[1], size[0]), Image.Resampling.BILINEAR)
     return np.moveaxis(np.atleast_3d(np.asarray(coloured)), -1, 0)
+
+
+def orientation(image: Image.Image) -> int:
+    """The number of the orientation that a camera noted; 1 of an upright picture."""
+    return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """The size (height, width) of a picture set upright, from its header alone."""
+    width, height = image.size
+    return (width, height) if orientation(image) in SIDEWAYS else (height, width)
 
 
 def decoded(path: Path, size: tuple[int, ...], channels: int, name: str = "") -> NDArray[np.uint8]:

@@ -11,10 +11,12 @@ from automl.data.arrays import Array
 
 @dataclass(frozen=True)
 class Column(Config):
-    """A column of a table: numbers, or codes that stand for `categories`."""
+    """A column of a table: numbers, or codes that stand for `categories`; `commas` tells what these
+    mean in the texts of numbers, as `number_texts` names it."""
 
     name: str
     categories: tuple[str, ...] = ()
+    commas: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -18,7 +18,7 @@ PARQUET = (".parquet", ".pq")
 MAX_SHOWN, MAX_LISTED = 60, 30
 SYSTEM_FILES = ("thumbs.db", "desktop.ini", "ehthumbs.db")
 """Files, in small letters, that systems put into folders by themselves."""
-SYSTEM_FOLDERS = ("__MACOSX",)
+SYSTEM_FOLDERS = ("__MACOSX", "lost+found")
 
 
 def existing(path: str) -> Path:
@@ -38,12 +38,25 @@ def existing_file(path: str) -> Path:
 
 
 def visible_files(folder: Path) -> list[Path]:
-    """The sorted files below a folder, without what is hidden or a system's own."""
-    found: list[Path] = []
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if is_visible(name)]
-        found += [Path(parent, name) for name in names if is_visible(name)]
-    return sorted(path for path in found if path.is_file())
+    """The sorted files below a folder and behind its links, without what is hidden or a system's
+    own. Raises UserError on a folder that may not be read."""
+    return sorted(_files_below(folder, ()))
+
+
+def _files_below(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
+    """The files below a folder that lies in the folders `above`: a link to one of them has no end,
+    and is left out."""
+    if (here := folder.resolve()) in above:
+        return
+    try:
+        entries = list(os.scandir(folder))
+    except PermissionError:
+        raise UserError(f"{folder} may not be read by this user; change its permissions") from None
+    for entry in filter(lambda entry: is_visible(entry.name), entries):
+        if entry.is_dir():
+            yield from _files_below(Path(entry.path), (*above, here))
+        elif entry.is_file():
+            yield Path(entry.path)
 
 
 def is_visible(name: str) -> bool:

@@ -56,7 +56,8 @@ class Table(Dataset):
         columns, inputs = [], empty((sum(counts), len(names)), np.float32)
         for number, name in enumerate(names):
             parts = _column(name, files)
-            columns.append(Column(name, _categories(name, parts[0], self.path)))
+            categories = _categories(name, parts[0], self.path)
+            columns.append(Column(name, categories, parts[0].commas))
             inputs[:, number] = values(parts, columns[-1].categories)
             if not columns[-1].categories:
                 _check_precision(self.path, name, parts[0], inputs[: counts[0], number])

@@ -14,6 +14,7 @@ from pyarrow import compute, csv, parquet
 
 from automl.data import cells
 from automl.data.cells import Cells
+from automl.data.number_texts import DECIMAL, dots_may_group
 from automl.data.reading import PARQUET, existing, visible_files
 from automl.data.text_files import (
     DELIMITERS,
@@ -157,10 +158,10 @@ def _parquet(path: Path) -> tuple[pa.Table, list[str]]:
         for column in about.get("columns", ())
         if column.get("pandas_type") == "categorical"
     }
-    for position, name in enumerate(table.column_names):
-        if name in categories and not pa.types.is_dictionary(table.schema.field(position).type):
-            texts = table.column(position).cast(pa.string()).dictionary_encode()
-            table = table.set_column(position, name, texts)
+    for position, (name, column) in enumerate(zip(table.column_names, table.columns, strict=True)):
+        is_plain = not pa.types.is_dictionary(column.type) and not pa.types.is_temporal(column.type)
+        if name in categories and is_plain:
+            table = table.set_column(position, name, cells.spelled(column).dictionary_encode())
     return table, index
 
 
@@ -243,8 +244,7 @@ def _cells(
             elif name in before and before[name].kind == "texts":
                 found[name] = cells.as_texts(column)
             else:
-                strays = before[name].strays if name in before else ()
-                found[name] = cells.typed(name, column, delimiter, strays)
+                found[name] = cells.typed(name, column, delimiter, before.get(name))
         except UserError as error:
             raise UserError(f"{path}: {error}") from None
         except pa.ArrowInvalid as error:
@@ -252,13 +252,11 @@ def _cells(
             raise UserError(
                 f"{path}: column {name!r} holds texts that are not UTF-8 ({why}); write them anew"
             ) from None
-    if any(one.has_decimal_commas for one in found.values()):
+    if any(one.commas == DECIMAL for one in found.values()):
         for name, column in zip(table.column_names, table.columns, strict=True):
-            if found[name].kind == "numbers" and cells.is_grouped_by_dots(column):
-                raise UserError(
-                    f"{path}: column {name!r} holds numbers such as {column[0]}, whose dot may "
-                    "group thousands, as commas are decimal marks elsewhere; write them without"
-                )
+            is_open = found[name].kind == "numbers" and not found[name].commas
+            if is_open and (text := cells.grouped_by_dots(column)):
+                raise UserError(f"{path}: {dots_may_group(name, text)}")
     return found
 
 

@@ -37,7 +37,8 @@ _OTHER_FILES = {
 }
 _SEPARATOR_LINE = re.compile("sep=.?", re.I)
 """The first line by which Excel is told the delimiter."""
-_DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError)
+DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError)
+"""What reading a damaged packed file raises."""
 
 
 def ending(path: Path) -> str:
@@ -82,7 +83,7 @@ class TextBytes(io.RawIOBase):
     def _read(self, size: int) -> bytes:
         try:
             return self._file.read(size)
-        except _DAMAGED as error:
+        except DAMAGED as error:
             raise UserError(
                 f"{self.path} does not unpack ({error}); pack or download it again"
             ) from None

@@ -169,6 +169,7 @@ def row_format(source: Dataset, data: Data) -> RowFormat:
         text=source.text_column(),
         tokenizer=TOKENIZER_FILE if source.tokenizer_json() else "",
         largest=_white(inputs, info.input_shape),
+        commas={column.name: column.commas for column in info.columns if column.commas},
     )
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from decimal import Decimal
 
-from automl.data.number_texts import MISSING, MISSING_NUMBERS, plain_number
+from automl.data.number_texts import MISSING, MISSING_NUMBERS, number_as_text, plain_number
 from automl.data.reading import check_unicode
 from automl.errors import UserError
 
@@ -55,7 +55,7 @@ def category(value: object, column: str) -> str | None:
     if isinstance(plain, int | Decimal):
         return str(plain)
     if isinstance(plain, float):
-        return str(int(plain)) if plain.is_integer() and abs(plain) < 1e16 else str(plain)
+        return number_as_text(plain)
     raise _unfit(column, value, "a text")
 
 

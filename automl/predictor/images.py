@@ -37,8 +37,15 @@ def read_images(rows: object, form: RowFormat, unused: Unused) -> Iterator[Batch
     listed = rows if isinstance(rows, list | tuple) else [rows]
     if listed and all(hasattr(image, "convert") for image in listed):
         for number, images in enumerate(in_batches(iter(listed), BATCH_IMAGES)):
-            pictures = [pixels(image, tuple(size), channels) for image in images]
             first = number * BATCH_IMAGES
+            try:
+                pictures = [pixels(image, tuple(size), channels) for image in images]
+            except (OSError, SyntaxError, ValueError) as error:
+                last = first + len(images) - 1
+                raise UserError(
+                    f"a picture of {first} to {last} does not decode ({error}); correct or leave "
+                    "it out"
+                ) from None
             yield Batch(range(first, first + len(images)), _stacked(pictures, form))
         return
     start = 0

@@ -115,4 +115,5 @@ def _row_format(folder: Path, columns: Mapping[str, Sequence[str]]) -> RowFormat
         tokenizer=str(tokenizer) if tokenizer.is_file() else "",
         # Earlier exports do not tell.
         largest=told.get("largest", 0.0),
+        commas=told.get("commas", {}),
     )

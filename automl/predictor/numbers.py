@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from automl.data.arrays import Array
 from automl.data.reading import is_number
-from automl.data.text_files import COMMENTS, ending, text_lines
+from automl.data.text_files import COMMENTS, DAMAGED, ending, text_lines
 from automl.errors import UserError
 from automl.predictor.rows import (
     BATCH_ROWS,
@@ -63,13 +63,16 @@ def array_in(path: Path) -> Array:
         if path.suffix == ".npy":
             array: Array = np.lib.format.open_memmap(path, mode="r")
             return array
-        with np.load(path, allow_pickle=False) as file:
+        file = np.load(path, allow_pickle=False)
+        if isinstance(file, np.ndarray):
+            raise UserError(f"{path} is one array, no .npz file; give it the ending .npy")
+        with file:
             name = file.files[0] if len(file.files) == 1 else "inputs"
             if name not in file.files:
                 raise UserError(f"{path} holds no array 'inputs' but {', '.join(file.files)}")
             held: Array = file[name]
             return held
-    except (OSError, EOFError, zipfile.BadZipFile) as error:
+    except (*DAMAGED, zipfile.BadZipFile) as error:
         raise UserError(f"{path} does not hold plain arrays ({error}); save it again") from None
     except UserError:
         raise

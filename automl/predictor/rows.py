@@ -25,6 +25,7 @@ class RowFormat:
     `kind` is "table", "text", "image" or "numbers". `row_shape` is the shape of a row of the
     file's input; `input_shape` is that in which the network sees the row, such as
     (channels, height, width) of an image. `columns` are a table's, each with its categories.
+    `commas` tells what these mean in the texts of some columns of numbers, as in training.
     `text` names the column with the text; `tokenizer` is the path of what makes ids of it, if any.
     `largest` is the value of white in pictures of one channel, which may be drawn; 0 of others.
     """
@@ -36,10 +37,11 @@ class RowFormat:
     text: str = "text"
     tokenizer: str = ""
     largest: float = 0.0
+    commas: Mapping[str, str] = field(default_factory=dict)
 
     def told(self) -> dict[str, object]:
         """The object of `rows.json`; columns stand in the model's file, the tokenizer beside it."""
-        kept = ("kind", "row_shape", "input_shape", "text", "largest")
+        kept = ("kind", "row_shape", "input_shape", "text", "largest", "commas")
         return {name: getattr(self, name) for name in kept}
 
     def to_json(self) -> str:

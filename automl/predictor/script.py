@@ -64,7 +64,7 @@ def write_predictions(
     """
     if with_probabilities and not model.classes:
         raise UserError("this model predicts numbers, which have no probabilities; omit --proba")
-    if out is not None and out.suffix not in (".csv", ".jsonl"):
+    if out is not None and (out.suffix not in (".csv", ".jsonl") or out.is_dir()):
         raise UserError(f"--out {out} is no .csv or .jsonl file; name it as one")
     unused, count, said = Unused(), 0, time.monotonic()
     answered = model.answers(rows, unused)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import mimetypes
+import re
 import socket
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -22,6 +23,7 @@ from automl.predictor.request_schema import described, operation
 from automl.predictor.script import every_answer
 from automl.web.folder import PAGE_FILES, PAGES
 
+ENDING = re.compile(r"(\.[a-z0-9]{1,8}(?=\.(gz|bz2|xz)$))?\.[a-z0-9]{1,8}$", re.I)
 LOOPBACK = ("127.0.0.1", "localhost")
 DOCS = Path(__file__).parent / "pages" / "docs.html"
 # A page takes nothing from elsewhere, and sends nothing there.
@@ -81,7 +83,9 @@ def application(model: Model, max_bytes: int, host: str = LOOPBACK[0]) -> FastAP
         try:
             return await run_in_threadpool(_answer, model, body, kind, name)
         except UserError as error:
-            raise HTTPException(422, str(error)) from None
+            # What a row holds may be no text of UTF-8, which an answer has to be.
+            said = str(error).encode(errors="backslashreplace").decode()
+            raise HTTPException(422, said) from None
 
     return app
 
@@ -141,7 +145,7 @@ def _answer(model: Model, body: bytes, content_type: str, name: str) -> dict[str
         return every_answer(model, _rows(model, body), has_classes)
     if content_type == "multipart/form-data":
         raise UserError("send the file itself as the body: curl --data-binary @FILE")
-    suffix = Path(name).suffix or mimetypes.guess_extension(content_type) or ""
+    suffix = _ending(name) or mimetypes.guess_extension(content_type) or ""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, f"body{suffix}")
         file.write_bytes(body)
@@ -151,6 +155,13 @@ def _answer(model: Model, body: bytes, content_type: str, name: str) -> dict[str
             # The name under which the file lies here means nothing to who sent it.
             raise UserError(str(error).replace(str(file), name or "the body")) from None
     return _without_paths(found, name)
+
+
+def _ending(name: str) -> str:
+    """The ending of a file's name, that of its packing with it; "" of a name with none that is
+    plain letters and digits."""
+    found = ENDING.search(name)
+    return found[0] if found else ""
 
 
 def _rows(model: Model, body: bytes) -> object:

@@ -7,12 +7,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from automl.data.number_texts import DECIMAL_COMMA, GROUPED_BY_COMMAS, commas, plain_number
+from automl.data.number_texts import (
+    DECIMAL,
+    DECIMAL_COMMA,
+    GROUPED_BY_COMMAS,
+    GROUPED_BY_DOTS,
+    NO_COMMAS,
+    NUMBER_OF,
+    dots_may_group,
+    meaning_of_commas,
+    plain_number,
+)
 from automl.data.reading import PARQUET, listed, visible_files
 from automl.data.text_files import DELIMITERS, delimiter_of, ending, records
 from automl.errors import UserError
 from automl.predictor.fields import NoNumber, unquoted
-from automl.predictor.rows import BATCH_ROWS, in_batches
+from automl.predictor.rows import BATCH_ROWS, RowFormat, in_batches
 
 Columns: TypeAlias = Mapping[str, Sequence[object]]
 """Values by the names of their columns, all of one length."""
@@ -31,29 +41,29 @@ def tables_in(path: Path) -> list[Path]:
     return files
 
 
-def columns_of_file(path: Path, wanted: Mapping[str, Sequence[str]]) -> Iterator[Columns]:
-    """The wanted columns, each with its categories, some rows at a time.
+def columns_of_file(path: Path, form: RowFormat) -> Iterator[Columns]:
+    """The columns that a model wants, some rows at a time.
 
     In a column in which commas stand among numbers, these come as numbers.
     """
     read = _parquet if ending(path) in PARQUET else _delimited
     any_rows = False
-    for columns in read(path, wanted):
+    for columns in read(path, form):
         any_rows = True
         yield columns
     if not any_rows:
         raise UserError(f"{path} holds no rows; add some")
 
 
-def _delimited(path: Path, wanted: Mapping[str, Sequence[str]]) -> Iterator[Columns]:
-    delimiter = delimiter_of(path)
+def _delimited(path: Path, form: RowFormat) -> Iterator[Columns]:
+    delimiter, wanted = delimiter_of(path), form.columns
     lines = records(path, delimiter)
     _, header = next(lines, (1, []))
     names = [unquoted(name.strip()) for name in header]
     check_columns(str(path), names, list(wanted))
     places = {name: names.index(name) for name in wanted}
     numbers = {name: place for name, place in places.items() if not wanted[name]}
-    readers = _number_readers(path, delimiter, numbers)
+    readers = _number_readers(path, delimiter, numbers, form.commas)
     for some in in_batches(_whole(lines, len(header), path, delimiter)):
         columns = list(zip(*some))
         yield {
@@ -62,24 +72,50 @@ def _delimited(path: Path, wanted: Mapping[str, Sequence[str]]) -> Iterator[Colu
         }
 
 
-def _number_readers(path: Path, delimiter: str, places: Mapping[str, int]) -> dict[str, ReadNumber]:
-    """The way to make numbers of the texts in each column with commas, as all of its texts tell
-    together."""
-    found: dict[str, dict[tuple[bool, bool], str]] = {}
+def _number_readers(
+    path: Path, delimiter: str, places: Mapping[str, int], known: Mapping[str, str]
+) -> dict[str, ReadNumber]:
+    """The way to make numbers of the texts in each column with commas or dots, as all texts tell
+    together; `known` is what commas meant in training."""
+    found: dict[str, dict[object, str]] = {name: {} for name in places}
     holds_quotes = False
     for _, fields in records(path, delimiter):
         holds_quotes = holds_quotes or any(mark in "".join(fields) for mark in '"\r\n')
         for name, place in places.items():
-            if place < len(fields) and "," in fields[place]:
+            if place < len(fields) and ("," in fields[place] or "." in fields[place]):
                 text = unquoted(fields[place].strip())
-                forms = (DECIMAL_COMMA.fullmatch(text), GROUPED_BY_COMMAS.fullmatch(text))
-                found.setdefault(name, {}).setdefault((bool(forms[0]), bool(forms[1])), text)
+                forms = (DECIMAL_COMMA, GROUPED_BY_COMMAS, GROUPED_BY_DOTS)
+                found[name].setdefault(tuple(bool(form.fullmatch(text)) for form in forms), text)
     if holds_quotes:
         deque(records(path, delimiter, strict=True), maxlen=0)
     try:
-        return {name: commas(name, some.values(), delimiter)[0] for name, some in found.items()}
+        return _by_column({n: list(t.values()) for n, t in found.items()}, delimiter, known)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
+
+
+def _by_column(
+    texts: Mapping[str, Sequence[str]], delimiter: str, known: Mapping[str, str]
+) -> dict[str, ReadNumber]:
+    """The way to make numbers of each column, given a text of each form that is found in it.
+
+    Raises UserError where a comma or a dot may group thousands or be a decimal mark.
+    """
+    means = {
+        name: meaning_of_commas(name, some, delimiter, known.get(name, NO_COMMAS))[0]
+        for name, some in texts.items()
+    }
+    has_decimals = DECIMAL in means.values()
+    for name, some in texts.items():
+        dotted = [text for text in some if "." in text]
+        may_group = bool(dotted) and all(map(GROUPED_BY_DOTS.fullmatch, dotted))
+        is_known = known.get(name) == DECIMAL
+        if means[name] or not may_group or not (has_decimals or is_known):
+            continue
+        if not (has_decimals and is_known):
+            raise UserError(dots_may_group(name, dotted[0]))
+        means[name] = DECIMAL
+    return {name: NUMBER_OF[meaning] for name, meaning in means.items() if meaning}
 
 
 def _as_plain(texts: Sequence[str], read: ReadNumber) -> list[object]:
@@ -107,7 +143,8 @@ def _whole(
         yield fields
 
 
-def _parquet(path: Path, wanted: Mapping[str, Sequence[str]]) -> Iterator[Columns]:
+def _parquet(path: Path, form: RowFormat) -> Iterator[Columns]:
+    wanted = form.columns
     try:
         from pyarrow import ArrowException, parquet
     except ImportError:

@@ -78,7 +78,7 @@ def _batches(rows: object, form: RowFormat) -> Iterator[Columns]:
     wanted = list(form.columns)
     if files := paths_in(rows):
         tables = [table for path in files for table in tables_in(path)]
-        return chain.from_iterable(columns_of_file(table, form.columns) for table in tables)
+        return chain.from_iterable(columns_of_file(table, form) for table in tables)
     if (columns := _columns(rows)) is not None:
         return _sliced(columns, wanted)
     records = list(rows) if isinstance(rows, list | tuple) else []

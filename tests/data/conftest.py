@@ -47,6 +47,9 @@ def _read(path, source, raw, kind):
     columns = {column.name: column.categories for column in raw.columns}
     if getattr(source, "tokenizer", ""):
         return raw.inputs[:0]  # only the file in an export cuts and pads
-    form = RowFormat(kind, raw.inputs.shape[1:], raw.input_shape, columns, source.text_column())
+    form = RowFormat(
+        *(kind, raw.inputs.shape[1:], raw.input_shape, columns, source.text_column()),
+        commas={column.name: column.commas for column in raw.columns if column.commas},
+    )
     batches = READERS[kind](path, form, Unused())
     return np.concatenate([batch.inputs for batch in batches])

@@ -2,6 +2,7 @@
 
 import io
 import re
+import struct
 import warnings
 from pathlib import Path
 
@@ -48,13 +49,27 @@ def test_folders_of_classes_may_be_called_as_splits_are(tmp_path):
     assert ImageFolder(path).load().classes == ("car", "plane", "train")
 
 
+def photo(notes, size=(8, 8)):
+    """The bytes of a JPEG with a camera's notes (a TIFF's header and tags)."""
+    picture = io.BytesIO()
+    Image.new("RGB", size).save(picture, "JPEG")
+    exif = b"Exif\0\0" + notes
+    start = b"\xff\xd8\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif
+    return start + picture.getvalue()[2:]
+
+
+def test_a_photo_on_its_side_with_an_odd_note_is_upright(tmp_path):
+    path = write_images(tmp_path / "images", "ab", size=(8, 4))
+    # Orientation 6, and a text where a number should be, which Pillow cannot write again.
+    tags = struct.pack("<HHHII", 2, 0x0112, 3, 1, 6) + struct.pack("<HHII", 290, 2, 6, 38)
+    notes = b"II*\0\x08\0\0\0" + tags + bytes(4) + b"Maker\0"
+    write(Path(path) / "a" / "9.jpg", photo(notes, size=(8, 4)))
+    assert ImageFolder(path).load().inputs.shape == (13, 3, 8, 4)
+
+
 def test_a_cameras_notes_do_not_warn(tmp_path):
     path = write_images(tmp_path / "images", "ab")
-    picture = io.BytesIO()
-    Image.new("RGB", (8, 8)).save(picture, "JPEG")
-    notes = b"Exif\0\0II*\0\x08\0\0\0\x05\0\x12\x01"
-    start = b"\xff\xd8\xff\xe1" + (len(notes) + 2).to_bytes(2, "big") + notes
-    write(Path(path) / "a" / "9.jpg", start + picture.getvalue()[2:])
+    write(Path(path) / "a" / "9.jpg", photo(b"II*\0\x08\0\0\0\x05\0\x12\x01"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(ImageFolder(path).load().inputs) == 13

@@ -59,3 +59,14 @@ def test_a_folder_that_takes_long_to_look_at_is_looked_at_now_and_then(folder, m
     assert content_hash(folder) == before
     module._looked.clear()
     assert content_hash(folder) != before
+
+
+def test_files_behind_a_link_count_and_a_link_to_a_folder_above_does_not(folder, tmp_path):
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    (linked / "class").symlink_to(folder)
+    before = content_hash(linked)
+    (folder / "back").symlink_to(linked)
+    assert content_hash(linked) == before
+    (folder / "a").write_text("changed")
+    assert content_hash(linked) != before

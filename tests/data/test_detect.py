@@ -4,10 +4,13 @@ import io
 import json
 import shutil
 import tarfile
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
+from pyarrow import parquet
 
 from automl.data.detect import detect, is_data
 from automl.data.detected import Wanted
@@ -217,7 +220,13 @@ def test_an_archive_that_leaves_its_folder_or_is_none(folder):
     with tarfile.open("out.tar", "w") as archive:
         archive.addfile(tarfile.TarInfo("../out.txt"), io.BytesIO())
     (folder / "no.zip").write_text("no")
-    for name in ("out.tar", "no.zip"):
+    pictures(folder / "deep" / "photos")
+    for kind in ("zip", "bztar", "xztar"):
+        whole = Path(shutil.make_archive(kind, kind, folder, "deep"))
+        content = bytearray(whole.read_bytes())
+        content[60 : len(content) // 2] = b"\xff" * (len(content) // 2 - 60)
+        whole.write_bytes(content)
+    for name in ("out.tar", "no.zip", "zip.zip", "bztar.tar.bz2", "xztar.tar.xz"):
         with pytest.raises(UserError, match="cannot be unpacked"):
             detect(name, Wanted())
     assert not (folder.parent / "out.txt").exists()
@@ -251,3 +260,52 @@ def test_what_is_no_data_is_one_sentence(folder):
     (folder / "space.py").write_text("")
     assert not is_data("space.py")
     assert not is_data("nowhere.csv")
+
+
+def test_pictures_lie_as_their_cameras_say(folder):
+    pictures(folder / "turned", lambda i: (30, 20))
+    for file in (folder / "turned" / "cats").iterdir():
+        exif = Image.Exif()
+        exif[ExifTags.Base.Orientation] = 6
+        Image.new("RGB", (20, 30)).save(file, exif=exif)
+    found = detect("turned", Wanted()).dataset
+    assert found == ImageFolder("turned")
+    assert found.load().input_shape == (3, 20, 30)
+
+
+def test_pictures_behind_links_count(folder):
+    pictures(folder / "real")
+    (folder / "linked").mkdir()
+    for label in ("cats", "dogs"):
+        (folder / "linked" / label).symlink_to(folder / "real" / label)
+    assert "holds 8 pictures" in detect("linked", Wanted()).told[0]
+
+
+@pytest.mark.parametrize("value", [["a", "b"], {"a": 1}], ids=["lists", "objects"])
+def test_lists_and_objects_among_texts_are_left_out(folder, value):
+    lines = [json.dumps({"text": words(i), "label": "ab"[i % 2], "more": value}) for i in range(40)]
+    (folder / "my.jsonl").write_text("\n".join(lines))
+    assert detect("my.jsonl", Wanted()).dataset == Text("my.jsonl", 32)
+
+
+def test_columns_of_any_type_in_parquet_are_told(folder):
+    columns = {
+        "lists": pa.array([[1.0, 2.0]] * 40),
+        "maps": pa.array([[("a", 1)]] * 40, pa.map_(pa.string(), pa.int64())),
+        "half": pa.array(np.arange(40, dtype=np.float16) / 2),
+        "y": pa.array(["no", "yes"] * 20),
+    }
+    parquet.write_table(pa.table(columns), "my.parquet")
+    found = detect("my.parquet", Wanted("y"))
+    assert found.dataset == Table("my.parquet", "y", task="classification", drop=("lists", "maps"))
+    assert "left out: 'lists', it holds values of the type list<" in found.told[1]
+    assert detect("my.parquet", Wanted("half")).dataset.load().targets.shape == (40, 1)
+
+
+def test_series_may_stand_apart_by_several_blanks(folder):
+    lines = [
+        f"  {1 + i % 2}  " + "  ".join(f"{i / 7 + step:.3e}" for step in range(24))
+        for i in range(20)
+    ]
+    (folder / "my.txt").write_text("\n".join(lines) + "\n")
+    assert detect("my.txt", Wanted()).dataset == Series("my.txt")

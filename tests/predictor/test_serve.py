@@ -1,5 +1,6 @@
 """The server: JSON and files in, the answers of `predict` out; refusals; the page in a browser."""
 
+import gzip
 import json
 import re
 import socket
@@ -83,9 +84,14 @@ def test_rows_are_answered_as_by_predict(table):
         "column 'colour' holds no known category in 1 row, such as 'green'; it counts as "
         "missing there"
     ]
-    for name, kind in (("rows.csv", "application/octet-stream"), ("", "text/csv")):
+    file = path.read_bytes()
+    for name, kind, body in [
+        ("rows.csv", "application/octet-stream", file),
+        ("my.rows.csv.gz", "application/gzip", gzip.compress(file)),
+        ("", "text/csv", file),
+    ]:
         at = f"{address}/predict?name={name}"
-        status, found = asked(at, path.read_bytes(), **{"Content-Type": kind})
+        status, found = asked(at, body, **{"Content-Type": kind})
         assert status == 200
         names = [row["prediction"] for row in found["predictions"]]
         assert names == model.predict(path).tolist()
@@ -119,6 +125,12 @@ def test_each_mistake_is_one_sentence(table):
     refused(422, "the body is no .csv", asked(at, b"x", **{"Content-Type": "image/png"}))
     form = {"Content-Type": "multipart/form-data; boundary=x"}
     refused(422, "send the file itself as the body", asked(at, b"--x--", **form))
+    refused(
+        422,
+        "is no .csv, .tsv or .parquet file",
+        asked(f"{at}?name=a.c%00sv", b"x", **{"Content-Type": "image/png"}),
+    )
+    refused(422, "it has \\ud800", sent(address, [{"\ud800": 1}]))
     refused(413, "the body is larger than 100,000 bytes", asked(at, b" " * (MAX_BYTES + 1)))
 
 

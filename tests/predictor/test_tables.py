@@ -136,3 +136,46 @@ def test_a_long_file_is_read_in_pieces(suffix, tmp_path):
     first = next(batches)
     assert len(first.inputs) == 512
     assert [name for batch in batches for name in batch.names] == list(range(512, 2000))
+
+
+COMMAS = RowFormat(
+    *("table", (3,), (3,), {"p": (), "q": (), "r": ()}), commas={"p": "decimal", "q": "groups"}
+)
+
+
+def test_commas_mean_what_they_meant_in_training_where_new_rows_leave_it_open(tmp_path):
+    path = tmp_path / "new.csv"
+    path.write_text("p;q;r\n1,234;12,345;7\n")
+    assert read(path, COMMAS)[0].tolist() == [[pytest.approx(1.234), 12345, 7]]
+    path.write_text("p;q;r\n1,5;12,345;7\n1.234;1;7\n")
+    assert read(path, COMMAS)[0].tolist() == [[1.5, 12345, 7], [1234, 1, 7]]
+    path.write_text("p;q;r\n1.5;1,234.5;0.25\n")
+    assert read(path, COMMAS)[0].tolist() == [[1.5, 1234.5, 0.25]]
+
+
+@pytest.mark.parametrize("text", ["1,5;1;1.234", "1.234;1;7", "1,5;1;12.345\n2,5;1;900"])
+def test_a_dot_that_may_group_thousands_is_refused(tmp_path, text):
+    path = tmp_path / "new.csv"
+    path.write_text(f"p;q;r\n{text}\n")
+    refused(path, "new.csv: column '[pr]' holds numbers such as .*, whose dot may group", COMMAS)
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        np.array([0, 1, 0.1, 1e15, 1e-7, 2.5e-5]),
+        np.array([0, 1, 0.1, 1e15, 1e-7, 2.5e-5], np.float32),
+        np.arange(6, dtype=np.int8),
+        np.arange(6) > 2,
+    ],
+    ids=lambda numbers: str(numbers.dtype),
+)
+def test_categories_of_numbers_are_spelled_as_the_loader_spells_them(tmp_path, numbers):
+    frame = pandas.DataFrame({"x": pandas.Categorical(numbers), "y": [0, 1] * 3})
+    frame.to_parquet(tmp_path / "a.parquet")
+    raw = Table(str(tmp_path / "a.parquet"), "y").load()
+    form = RowFormat("table", (1,), (1,), {"x": raw.columns[0].categories})
+    for rows in (tmp_path / "a.parquet", frame, pa.Table.from_pandas(frame)):
+        inputs, strays = read(rows, form)
+        np.testing.assert_array_equal(inputs, raw.inputs)
+        assert strays == []

@@ -52,18 +52,21 @@ def as_on_the_processor(settings):
 
 def gone_on_to_the_bit(settings):
     """A training that was cut off after two of three epochs, against one that was not."""
-    figures = {}
-    for name, (family, shape) in list(FAMILIES.items())[:: settings.every]:
+    cases, figures = [(name, False) for name in list(FAMILIES)[:: settings.every]], {}
+    for name, channels_last in [*cases, ("ConvNet", True)]:
+        family, shape = FAMILIES[name]
         some = data(shape, settings.rows)
         for precision in PRECISIONS:
-            train = step(AdamW(), learning_rate=RATE, precision=precision, epochs=3)
+            options = {"precision": precision, "channels_last": channels_last, "epochs": 3}
+            train = step(AdamW(), learning_rate=RATE, **options)
             whole, *_ = trained(family, some, train, settings.device)
             kept = InMemory()
             cut = train.run(network(family, some), context(some, settings.device, kept))
             next(cut), next(cut)
             cut.close()
             resumed, *_ = trained(family, some, train, settings.device, kept)
-            figures[f"{name} {precision}"] = equal(resumed, whole)
+            case = f"{name} {precision}{' channels_last' if channels_last else ''}"
+            figures[case] = equal(resumed, whole)
     return {"ok": all(figures.values()), "equal": figures}
 
 

@@ -292,7 +292,7 @@ class Train(Step):
         if not self.parallelism.takes_compiled:
             reason = f"{name} spreads it as it is"
         else:
-            graphs = is_alone and isinstance(self.batch_size, Fixed)
+            graphs = is_alone and isinstance(self.batch_size, Fixed) and batches.are_whole(plan)
             called, reason = compiled(at_once, largest_part(plan, batches), graphs)
         if reason:
             context.notes.append(f"step {self.label!r} is not compiled: {reason}")

@@ -162,6 +162,38 @@ def test_a_compiled_model_trains(context, build):
     assert context.notes == []
 
 
+@pytest.mark.parametrize(
+    ("step", "most", "expected"),
+    [
+        (Train(batch_size=Fixed(64)), 64, True),
+        (Train(batch_size=Fixed(64)), 63, False),
+        (Train(batch_size=Staircase(32, 2.0, stairs=2)), 64, False),
+        (Train(optimizer=GradientDescent()), 64, False),
+        (Train(optimizer=GradientDescent()), 5000, True),
+        (Train(optimizer=GradientDescent(), row_share=0.5), 700, True),
+        (Train(batch_size=Fixed(10)), 10, False),
+        (Train(batch_size=Fixed(10)), 11, True),
+    ],
+)
+def test_a_device_replays_graphs_only_of_whole_batches(
+    step, most, expected, context, build, monkeypatch
+):
+    """Gradients that graphs made may not be added up. Of 1001 rows the last joins the last ten."""
+    asked = []
+
+    def compiled(at_once, part, graphs):
+        asked.append(graphs)
+        return at_once.module, ""
+
+    monkeypatch.setattr("automl.training.loop.compiled", compiled)
+    monkeypatch.setattr("automl.training.batches.MAX_ROWS_AT_ONCE", most)
+    data = context.data
+    train = replace(data.train, inputs=data.train.inputs[:1001], targets=data.train.targets[:1001])
+    some = replace(context, data=replace(data, train=train))
+    finish(replace(step, compile=True, epochs=1).run(build(Linear()), some))
+    assert asked == [expected]
+
+
 def test_training_without_a_compiler_works_and_is_noted(context, build, monkeypatch):
     plain = finish(Train(epochs=1).run(build(MLP((8,))), context))
     context.checkpoints.clear()

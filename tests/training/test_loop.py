@@ -1,6 +1,7 @@
 import itertools
 import math
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from automl.models.convnet import ConvNet
 from automl.models.linear import Linear
 from automl.models.mlp import MLP
 from automl.space.space import TrialConfig
-from automl.training.augmentation import Flip, Shift
+from automl.training.augmentation import Flip, RandomErasing, Shift
 from automl.training.averaging import EMA
 from automl.training.distillation import Distill
 from automl.training.image_augmentation import Affine, Colour, RandAugment
@@ -24,6 +25,9 @@ from automl.training.losses import CrossEntropy, MeanSquaredError
 from automl.training.mixing import Cutmix
 from automl.training.optimizers import SGD, Adadelta, AdamW, GradientDescent, Muon, Nesterov
 from automl.training.schedules import Cosine, Exponential, Fixed, Ramp, Staircase
+
+INFO = load(DIGITS).info
+OF_IMAGES = [Flip, Affine, Colour, RandAugment]
 
 
 def weights(network):
@@ -248,6 +252,20 @@ def test_no_epochs_leave_the_model_as_it_is(context, build):
 def test_a_step_that_does_not_suit_the_data_is_told(step, dataset, sentence):
     with pytest.raises(UserError, match=sentence):
         step.check_data(load(dataset).info)
+
+
+@pytest.mark.parametrize("space", [(), (16,), (16, 16), (8, 16, 16)])
+@pytest.mark.parametrize("kind", [Shift, RandomErasing, Cutmix, *OF_IMAGES])
+def test_augmentations_suit_the_rows_that_they_are_of(kind, space):
+    """Those of images are refused for volumes; the others take rows of any space."""
+    shape, rows = (3, *space), torch.rand(4, 3, *space)
+    check = partial(Train(augmentations=(kind(),)).check_data, replace(INFO, input_shape=shape))
+    if len(space) in ((2,) if kind in OF_IMAGES else (1, 2, 3)):
+        check()
+        assert kind()(rows).shape == rows.shape
+    else:
+        with pytest.raises(UserError, match="which does not suit rows of shape"):
+            check()
 
 
 def test_a_regression_is_learned_in_the_units_of_its_targets(store):

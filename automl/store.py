@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import platform
 import uuid
 from collections.abc import Callable, Collection, Mapping
@@ -45,9 +46,12 @@ class Store:
     def __init__(self, url: str, identity: str = "") -> None:
         self.url, self.identity = url, identity
         self.fs: fsspec.AbstractFileSystem
+        # fsspec takes a :: in a folder's name for the end of its path.
+        self.fs, root = LocalFileSystem(), os.path.abspath(url)
         try:
-            # What others write must be seen at once.
-            self.fs, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
+            if "://" in url:
+                # What others write must be seen at once.
+                self.fs, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
         except (ImportError, ValueError) as error:
             raise UserError(f"the store {url} cannot be used: {error}") from None
         self.root = root.rstrip("/")

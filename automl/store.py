@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import platform
 import uuid
 from collections.abc import Callable, Collection, Mapping
@@ -10,6 +11,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 import fsspec
+from fsspec.implementations.local import LocalFileSystem
 
 from automl.errors import UserError
 from automl.retry import patient
@@ -44,12 +46,18 @@ class Store:
     def __init__(self, url: str, identity: str = "") -> None:
         self.url, self.identity = url, identity
         self.fs: fsspec.AbstractFileSystem
+        # fsspec takes a :: in a folder's name for the end of its path.
+        self.fs, root = LocalFileSystem(), os.path.abspath(url)
         try:
-            # What others write must be seen at once.
-            self.fs, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
+            if "://" in url:
+                # What others write must be seen at once.
+                self.fs, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
         except (ImportError, ValueError) as error:
             raise UserError(f"the store {url} cannot be used: {error}") from None
         self.root = root.rstrip("/")
+        # Other filesystems read these characters as patterns, and move or drop what matches.
+        if set(self.root) & set("*?[") and not isinstance(self.fs, LocalFileSystem):
+            raise UserError(f"the store {url} cannot be used: its path has one of *, ? and [")
 
     def identify(self) -> str:
         """Learn the store's identity, and give one to a new store.
@@ -120,16 +128,23 @@ class Store:
     @patient(_passes)
     def starting_with(self, prefix: str) -> list[str]:
         """The keys that begin with a prefix."""
-        found = self.fs.glob(f"{self.root}/{prefix}*")
+        found = [name for name in self._listed(self.root) if name.startswith(prefix)]
         if not found:
             self._check()
-        return [path.rstrip("/").rsplit("/", 1)[-1] for path in found]
+        return found
 
     @patient(_passes)
     def names(self, key: str) -> list[str]:
         """The whole files of a key."""
-        found = (path.rsplit("/", 1)[-1] for path in self.fs.glob(f"{self.root}/{key}/*"))
-        return [name for name in found if not name.startswith(".")]
+        return [name for name in self._listed(f"{self.root}/{key}") if not name.startswith(".")]
+
+    def _listed(self, folder: str) -> list[str]:
+        """The names in a folder, in their order; none where there is no such folder."""
+        try:
+            found = self.fs.ls(folder, detail=False)
+        except FileNotFoundError:
+            return []
+        return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in found)
 
     @patient(_passes)
     def drop(self, key: str) -> None:

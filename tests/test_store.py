@@ -28,6 +28,29 @@ def test_any_fsspec_url_will_do():
     assert store.starting_with("k") == ["key"]
 
 
+@pytest.mark.parametrize("folder", ["exp[1]", "exp*", "exp?", "exp]", "exp1::a"])
+def test_a_folder_of_any_name_will_do(folder, tmp_path):
+    beside = Store(str(tmp_path / "exp1"))
+    beside.write("key@9", {"c": b"9"})
+    store = Store(str(tmp_path / folder))
+    store.identify()
+    assert store.starting_with("key@") == [] and store.names("key") == []
+    for key in ("key", "key@10", "key@3"):
+        store.write(key, {"b": b"2", "a": b"1"})
+    assert store.starting_with("key@") == ["key@10", "key@3"]
+    assert store.names("key@3") == ["a", "b"]
+    store.drop("key@3")
+    assert store.starting_with("key@") == ["key@10"]
+    assert store.trim(0, set).dropped == ["key", "key@10"]
+    assert beside.read("key@9", "c") == b"9"
+
+
+@pytest.mark.parametrize("name", ["exp[1]", "exp*", "exp?"])
+def test_a_pattern_elsewhere_than_in_a_folder_is_refused(name):
+    with pytest.raises(UserError, match=r"cannot be used: its path has one of \*, \? and \["):
+        Store(f"memory://{name}")
+
+
 def test_trim_drops_the_least_recently_used_but_keeps_what_is_needed(store):
     for key in ("needed", "old", "used", "new"):
         store.write(key, {"a": bytes(100)})

@@ -11,6 +11,7 @@ from automl import quality
 from automl.config import Config
 from automl.data.dataset import Data, Dataset
 from automl.engine.presets import Preset
+from automl.errors import UserError
 
 USUAL_STEPS = 1000
 FEWEST_EPOCHS, MOST_EPOCHS = 10, 60
@@ -35,8 +36,14 @@ class Shape:
 
     @classmethod
     def of(cls, data: Data) -> Shape:
+        """The shape of a dataset. Raises UserError where nothing would be tried on it."""
         info = data.info
         kinds = {1: "table", 2: "series", 3: "images"}
+        if len(info.input_shape) not in kinds:
+            raise UserError(
+                f"no space is made for rows of shape {info.input_shape}; "
+                "write one, with MLP or a module of your own, Imported"
+            )
         kind = "text" if info.num_tokens else kinds[len(info.input_shape)]
         side, has_numbers = info.input_shape[-1], bool(info.quantiles)
         return cls(kind, len(data.train.targets), info.class_counts, side, has_numbers)

@@ -17,10 +17,11 @@ from automl.training.feed import moved
 class Augmentation(Config):
     """Base of the random changes of a batch, with torch's random numbers.
 
-    `needs_space` is the number of dimensions of space or time that a row must have at least.
+    `needs_space` is the number of dimensions of space or time that a row must have; None stands
+    for any but none.
     """
 
-    needs_space: ClassVar[int] = 1
+    needs_space: ClassVar[int | None] = None
 
     def __call__(self, rows: Tensor) -> Tensor:
         """The rows (rows, channels, *space), changed; of the same shape."""

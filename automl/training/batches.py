@@ -142,6 +142,11 @@ class Batches:
         row = max(1, math.prod(self.inputs.seen_shape))
         return math.ceil(num_rows / max(2, min(MAX_ROWS_AT_ONCE, MAX_NUMBERS_AT_ONCE // row)))
 
+    def are_whole(self, plan: Plan) -> bool:
+        """True where no batch of a plan is cut into parts, given that all epochs are alike."""
+        each, ranks = plan.of_epoch(0, len(self)), plan.share[1]
+        return all(self.num_parts(math.ceil(size / ranks)) == 1 for _, size, _ in each)
+
     def learn_from(self, teacher: Network, ask: Ask, all_at_once: bool = True) -> None:
         """Add a teacher's outputs to every batch, as `ask` has a network give them.
 

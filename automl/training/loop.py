@@ -27,6 +27,7 @@ from automl.training.compiled import compiled
 from automl.training.distillation import misfit
 from automl.training.learner import Learner, goes_on
 from automl.training.losses import Loss, Outputs, usual
+from automl.training.memory_format import formatted
 from automl.training.optimizers import AdamW, Optimizer, clip_gradients, keep_zeros
 from automl.training.parallel import Parallelism, SingleDevice, Trainee
 from automl.training.precision import PRECISIONS, answers, fast_and_repeatable, gradient_scaler
@@ -275,9 +276,7 @@ class Train(Step):
         return self.mixup if isinstance(self.mixup, Schedule) else Fixed(self.mixup)
 
     def _formatted(self, model: nn.Module, memory_format: torch.memory_format) -> nn.Module:
-        if self.channels_last:
-            model.to(memory_format=memory_format)  # type: ignore[call-overload]
-        return model
+        return formatted(model, memory_format) if self.channels_last else model
 
     def _called(self, at_once: RowsAtOnce, batches: Batches, context: Context) -> nn.Module:
         """The module as it is called, prepared for its ranks, and compiled where it shall be."""
@@ -292,7 +291,7 @@ class Train(Step):
         if not self.parallelism.takes_compiled:
             reason = f"{name} spreads it as it is"
         else:
-            graphs = is_alone and isinstance(self.batch_size, Fixed)
+            graphs = is_alone and isinstance(self.batch_size, Fixed) and batches.are_whole(plan)
             called, reason = compiled(at_once, largest_part(plan, batches), graphs)
         if reason:
             context.notes.append(f"step {self.label!r} is not compiled: {reason}")

@@ -259,12 +259,13 @@ def _on_device(
     """An optimizer that moves all parameters in one kernel, where their device has such.
 
     The processor has one, too, which rounds otherwise than the plain one and is not taken;
-    parameters in pieces, as DTensor, have none with those that are whole.
+    parameters in pieces, as DTensor, have none with those that are whole. SGD's is not taken with
+    momentum: after a first step whose gradients overflow, as in fp16, the momentum is memory that
+    nobody has written to; and a weight whose first gradient comes later is an error.
     """
     own = [parameter for group in groups for parameter in group["params"]]
-    is_fused = kind in ONE_KERNEL and all(
-        type(p) is nn.Parameter and p.device.type in FUSED for p in own
-    )
+    has_kernel = kind in ONE_KERNEL and not settings.get("momentum")
+    is_fused = has_kernel and all(type(p) is nn.Parameter and p.device.type in FUSED for p in own)
     return kind(groups, **settings, **({"fused": True} if own and is_fused else {}))
 
 

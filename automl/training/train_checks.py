@@ -31,8 +31,9 @@ def check_augmentations(
     """Raise UserError where an augmentation of a step does not suit the rows of a dataset."""
     if info.num_tokens and (augmentations or mixes_up):
         raise UserError(f"step {label!r} augments numbers, but the data is text; leave it out")
+    space = len(info.input_shape) - 1
     for augmentation in augmentations:
-        if len(info.input_shape) - 1 < augmentation.needs_space:
+        if not space or augmentation.needs_space not in (None, space):
             raise UserError(
                 f"step {label!r} augments with {type(augmentation).__name__}, which does "
                 f"not suit rows of shape {info.input_shape}; leave it out"

@@ -61,7 +61,18 @@ def restore(
         state.setdefault(int(index), {})[name] = value
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
+    _format_as_weights(optimizer)
     loop = json.loads(files.get(LOOP_FILE, b"{}"))
     if loop.get("scaler"):
         scaler.load_state_dict(loop["scaler"])
     return epoch, loop.get("rows_at_once")
+
+
+def _format_as_weights(optimizer: torch.optim.Optimizer) -> None:
+    """Have the state of each weight lie in memory as the weight does: files hold it contiguous, and
+    a kernel that moves all weights takes no other."""
+    for weight, state in optimizer.state.items():
+        for name, value in state.items():
+            if isinstance(value, Tensor) and value.shape == weight.shape:
+                like = torch.empty_like(weight, dtype=value.dtype, device=value.device)
+                state[name] = like.copy_(value)

@@ -90,6 +90,12 @@ def test_the_text_tells_what_was_found(folder):
     assert source.name == "table"
 
 
+def test_volumes_are_refused_with_what_takes_them(folder):
+    np.savez("volumes.npz", inputs=np.zeros((40, 1, 4, 4, 4)), targets=np.arange(40) % 4)
+    with pytest.raises(UserError, match=r"no space .* of shape \(1, 4, 4, 4\); write one"):
+        space_of("volumes.npz", OwnData(), folder)
+
+
 def test_names_in_the_data_end_no_text(folder):
     rows = [f"{i % 7},{'x' if i % 2 else 'y'}" for i in range(30)]
     (folder / "odd.csv").write_text("\n".join(['"a""""""\\N{x}",y', *rows]))

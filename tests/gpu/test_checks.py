@@ -60,4 +60,4 @@ def test_every_check_runs_on_the_processor(tmp_path):
         for name in outcomes
     }, done.stderr
     assert done.returncode == 0
-    assert len(outcomes) == 11
+    assert len(outcomes) == 12

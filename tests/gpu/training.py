@@ -13,12 +13,14 @@ from made import (
     step,
     trained,
 )
+from torch import nn
 
 from automl.config import choices
 from automl.models.convnet import ConvNet
 from automl.models.out_of_memory import is_out_of_memory
 from automl.training.optimizers import SGD, AdamW, Momentum, Optimizer
-from automl.training.precision import PRECISIONS
+from automl.training.parallel import Spread, Trainee
+from automl.training.precision import PRECISIONS, gradient_scaler
 from automl.training.schedules import Fixed
 
 LIMITS = {"fp32": 0.05, "fp16": 0.1, "bf16": 0.4}
@@ -50,19 +52,43 @@ def as_on_the_processor(settings):
 
 def gone_on_to_the_bit(settings):
     """A training that was cut off after two of three epochs, against one that was not."""
-    figures = {}
-    for name, (family, shape) in list(FAMILIES.items())[:: settings.every]:
+    cases, figures = [(name, False) for name in list(FAMILIES)[:: settings.every]], {}
+    for name, channels_last in [*cases, ("ConvNet", True)]:
+        family, shape = FAMILIES[name]
         some = data(shape, settings.rows)
         for precision in PRECISIONS:
-            train = step(AdamW(), learning_rate=RATE, precision=precision, epochs=3)
+            options = {"precision": precision, "channels_last": channels_last, "epochs": 3}
+            train = step(AdamW(), learning_rate=RATE, **options)
             whole, *_ = trained(family, some, train, settings.device)
             kept = InMemory()
             cut = train.run(network(family, some), context(some, settings.device, kept))
             next(cut), next(cut)
             cut.close()
             resumed, *_ = trained(family, some, train, settings.device, kept)
-            figures[f"{name} {precision}"] = equal(resumed, whole)
+            case = f"{name} {precision}{' channels_last' if channels_last else ''}"
+            figures[case] = equal(resumed, whole)
     return {"ok": all(figures.values()), "equal": figures}
+
+
+def overflown_without_a_trace(settings):
+    """A first step whose gradients overflow, as in fp16, then a good one, by every optimizer."""
+    figures = {}
+    for name, kind in choices(Optimizer).items():
+        torch.manual_seed(0)
+        weight = nn.Parameter(torch.rand(64, 64, device=settings.device))
+        optimizer = kind().build([weight])
+        scaler = gradient_scaler("fp16", settings.device)
+        spread = Spread(Trainee(weight, weight, optimizer, None, None, scaler), weight, optimizer)
+        before = weight.detach().clone()
+        junk = [torch.full_like(before, 1e30) for _ in range(50)]
+        del junk
+        scaler.scale(1e38 * weight.sum()).backward()
+        spread.step(0.01)
+        is_left_out = torch.equal(weight, before)
+        scaler.scale(weight.square().mean()).backward()
+        spread.step(0.01)
+        figures[name] = is_left_out and 0 < (weight - before).abs().max().item() < 1
+    return {"ok": all(figures.values()), "left_no_trace": figures}
 
 
 def halved_where_memory_is_short(settings):

@@ -1,6 +1,7 @@
 import itertools
 import math
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from automl.models.convnet import ConvNet
 from automl.models.linear import Linear
 from automl.models.mlp import MLP
 from automl.space.space import TrialConfig
-from automl.training.augmentation import Flip, Shift
+from automl.training.augmentation import Flip, RandomErasing, Shift
 from automl.training.averaging import EMA
 from automl.training.distillation import Distill
 from automl.training.image_augmentation import Affine, Colour, RandAugment
@@ -24,6 +25,9 @@ from automl.training.losses import CrossEntropy, MeanSquaredError
 from automl.training.mixing import Cutmix
 from automl.training.optimizers import SGD, Adadelta, AdamW, GradientDescent, Muon, Nesterov
 from automl.training.schedules import Cosine, Exponential, Fixed, Ramp, Staircase
+
+INFO = load(DIGITS).info
+OF_IMAGES = [Flip, Affine, Colour, RandAugment]
 
 
 def weights(network):
@@ -162,6 +166,38 @@ def test_a_compiled_model_trains(context, build):
     assert context.notes == []
 
 
+@pytest.mark.parametrize(
+    ("step", "most", "expected"),
+    [
+        (Train(batch_size=Fixed(64)), 64, True),
+        (Train(batch_size=Fixed(64)), 63, False),
+        (Train(batch_size=Staircase(32, 2.0, stairs=2)), 64, False),
+        (Train(optimizer=GradientDescent()), 64, False),
+        (Train(optimizer=GradientDescent()), 5000, True),
+        (Train(optimizer=GradientDescent(), row_share=0.5), 700, True),
+        (Train(batch_size=Fixed(10)), 10, False),
+        (Train(batch_size=Fixed(10)), 11, True),
+    ],
+)
+def test_a_device_replays_graphs_only_of_whole_batches(
+    step, most, expected, context, build, monkeypatch
+):
+    """Gradients that graphs made may not be added up. Of 1001 rows the last joins the last ten."""
+    asked = []
+
+    def compiled(at_once, part, graphs):
+        asked.append(graphs)
+        return at_once.module, ""
+
+    monkeypatch.setattr("automl.training.loop.compiled", compiled)
+    monkeypatch.setattr("automl.training.batches.MAX_ROWS_AT_ONCE", most)
+    data = context.data
+    train = replace(data.train, inputs=data.train.inputs[:1001], targets=data.train.targets[:1001])
+    some = replace(context, data=replace(data, train=train))
+    finish(replace(step, compile=True, epochs=1).run(build(Linear()), some))
+    assert asked == [expected]
+
+
 def test_training_without_a_compiler_works_and_is_noted(context, build, monkeypatch):
     plain = finish(Train(epochs=1).run(build(MLP((8,))), context))
     context.checkpoints.clear()
@@ -216,6 +252,20 @@ def test_no_epochs_leave_the_model_as_it_is(context, build):
 def test_a_step_that_does_not_suit_the_data_is_told(step, dataset, sentence):
     with pytest.raises(UserError, match=sentence):
         step.check_data(load(dataset).info)
+
+
+@pytest.mark.parametrize("space", [(), (16,), (16, 16), (8, 16, 16)])
+@pytest.mark.parametrize("kind", [Shift, RandomErasing, Cutmix, *OF_IMAGES])
+def test_augmentations_suit_the_rows_that_they_are_of(kind, space):
+    """Those of images are refused for volumes; the others take rows of any space."""
+    shape, rows = (3, *space), torch.rand(4, 3, *space)
+    check = partial(Train(augmentations=(kind(),)).check_data, replace(INFO, input_shape=shape))
+    if len(space) in ((2,) if kind in OF_IMAGES else (1, 2, 3)):
+        check()
+        assert kind()(rows).shape == rows.shape
+    else:
+        with pytest.raises(UserError, match="which does not suit rows of shape"):
+            check()
 
 
 def test_a_regression_is_learned_in_the_units_of_its_targets(store):

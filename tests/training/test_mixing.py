@@ -1,5 +1,6 @@
 import pytest
 import torch
+from scipy.stats import beta
 
 from automl.training.mixing import Cutmix, Mix, mixup
 
@@ -40,3 +41,21 @@ def test_mixup_takes_a_share_of_each_number():
     assert 0 < mix.share < 1
     assert mixup(0.0, 5, "cpu") == Mix()
     assert Mix()(rows) is rows
+
+
+@pytest.mark.parametrize("alpha", [1e-40, 0.0001, 0.003, 0.0099, 0.01, 0.1])
+def test_a_small_alpha_mixes_little(alpha):
+    torch.manual_seed(0)
+    shares = torch.tensor([mixup(alpha, 4, "cpu").share for _ in range(4000)])
+    assert shares.isfinite().all() and shares.mean().item() == pytest.approx(0.5, abs=0.03)
+    for edge in (0.001, 0.1):
+        expected = 2 * beta(alpha, alpha).cdf(0.5) - 2 * beta(alpha, alpha).cdf(edge)
+        mixed = ((shares > edge) & (shares < 1 - edge)).float().mean().item()
+        assert mixed == pytest.approx(expected, abs=0.015)
+
+
+def test_a_usual_alpha_draws_what_it_drew():
+    torch.manual_seed(0)
+    expected = [torch.distributions.Beta(0.2, 0.2).sample().item() for _ in range(5)]
+    torch.manual_seed(0)
+    assert [mixup(0.2, 0, "cpu").share for _ in range(5)] == expected

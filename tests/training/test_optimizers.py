@@ -21,9 +21,11 @@ from automl.training.optimizers import (
     RMSprop,
     clip_gradients,
 )
+from automl.training.parallel import Spread, Trainee
+from automl.training.precision import gradient_scaler
 
 EVERY = [SGD(), Momentum(), Nesterov(), Adam(), AdamW(), Adagrad(), RMSprop(), Adadelta(), Muon()]
-ONE_KERNEL = [GradientDescent(), SGD(), Momentum(), Nesterov(), Adam(), AdamW()]
+ONE_KERNEL = [GradientDescent(), SGD(), Momentum(0.0), Adam(), AdamW()]
 
 
 class Piece(nn.Parameter):
@@ -49,6 +51,43 @@ def test_one_kernel_moves_the_weights_as_many_do(config, monkeypatch):
     fused, found = moved(config)
     assert fused.param_groups[-1]["fused"] is True
     assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(found, expected, strict=True))
+
+
+def stepping(config, monkeypatch, precision="fp32"):
+    """Two weights, their optimizer as a device has it, and a step by a loss of them."""
+    monkeypatch.setattr(optimizers, "FUSED", ("cpu",))
+    torch.manual_seed(0)
+    weights = nn.ParameterList([nn.Parameter(torch.rand(64, 64)) for _ in range(2)])
+    optimizer, scaler = config.build(weights), gradient_scaler(precision, "cpu")
+    spread = Spread(Trainee(weights, weights, optimizer, None, None, scaler), weights, optimizer)
+
+    def step(loss):
+        scaler.scale(loss).backward()
+        spread.step(0.01)
+
+    return weights, step
+
+
+@pytest.mark.parametrize("config", EVERY, ids=lambda config: type(config).__name__)
+def test_a_step_whose_gradients_overflow_leaves_no_trace(config, monkeypatch):
+    weights, step = stepping(config, monkeypatch, "fp16")
+    before = [weight.detach().clone() for weight in weights]
+    junk = [torch.full((64, 64), 1e30) for _ in range(50)]
+    del junk
+    step(sum(weight.sum() for weight in weights) * 1e38)
+    assert all(torch.equal(a, b) for a, b in zip(weights, before, strict=True))
+    step(sum(weight.square().mean() for weight in weights))
+    assert all((a - b).abs().max() < 1 for a, b in zip(weights, before, strict=True))
+
+
+@pytest.mark.parametrize("config", EVERY, ids=lambda config: type(config).__name__)
+def test_a_weight_may_get_its_first_gradient_later(config, monkeypatch):
+    weights, step = stepping(config, monkeypatch)
+    before = weights[1].detach().clone()
+    step(weights[0].square().sum())
+    assert torch.equal(weights[1], before)
+    step(sum(weight.square().sum() for weight in weights))
+    assert not torch.equal(weights[1], before)
 
 
 def test_parameters_in_pieces_are_moved_one_by_one(monkeypatch):

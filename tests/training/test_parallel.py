@@ -41,7 +41,11 @@ OPTIMIZERS = {MLP: AdamW(), ConvNet: AdamW(), Transformer: Momentum()}
 """The bias of an attention's keys has no gradient but rounding: AdamW would make much of it."""
 BATCHES = [range(start, start + size) for start, size in ((0, 32), (32, 24), (56, 31), (87, 16))]
 EXACT = 1e-12
-AVERAGED = {"average": EMA(), "clip_gradient_norm": 0.3}
+WAYS = {
+    "": {},
+    "averaged": {"average": EMA(), "clip_gradient_norm": 0.3},
+    "formatted": {"channels_last": True},
+}
 
 
 def learned(mode, family, micro=1):
@@ -84,7 +88,8 @@ def train(folder, name, optimizer=None, **options):
     step = Train(optimizer or SGD(), Fixed(0.01), Fixed(64), epochs=1, loss=LOSSES[name], **options)
     context = Context(load(DIGITS), 0, "cpu", None, Checkpoints(Store(folder), name))
     torch.manual_seed(0)
-    family = MLP((8,), normalisation="none")
+    kind, widths = (ConvNet, (4, 8)) if "channels_last" in options else (MLP, (8,))
+    family = kind(widths, normalisation="none")
     return finish(step.run(Network(Spec(family, (1, 8, 8), 10)), context))
 
 
@@ -104,10 +109,9 @@ def rank(index, folder):
         for model, family in FAMILIES.items():
             file = safetensors.torch.save(learned(mode, family))
             Store(folder).write(f"{name}.{model}", {f"{index}.safetensors": file})
-        network = train(f"{folder}/{name}", "plain", parallelism=mode)
-        Store(folder).write(f"{name}{index}", dump(network))
-        network = train(f"{folder}/averaged{name}", "plain", parallelism=mode, **AVERAGED)
-        Store(folder).write(f"averaged{name}{index}", dump(network))
+        for how, options in WAYS.items():
+            network = train(f"{folder}/{how}{name}", "plain", parallelism=mode, **options)
+            Store(folder).write(f"{how}{name}{index}", dump(network))
     batches.MAX_ROWS_AT_ONCE = 77  # one rank has a row more than 7 parts of it, one has not
     train(f"{folder}/full", "plain", GradientDescent(), parallelism=DataParallel(2))
     for name in LOSSES:
@@ -151,14 +155,12 @@ def test_two_ranks_learn_what_one_process_learns(ranks, name, model):
 
 
 @pytest.mark.parametrize("name", MODES)
-@pytest.mark.parametrize(
-    ("how", "options"), [("", {}), ("averaged", AVERAGED)], ids=["", "averaged"]
-)
-def test_a_step_trains_alike_in_every_parallelism(ranks, name, how, options):
+@pytest.mark.parametrize("how", WAYS)
+def test_a_step_trains_alike_in_every_parallelism(ranks, name, how):
     read = [Store(ranks).read(f"{how}{name}{i}", "weights.safetensors") for i in range(2)]
     assert read[0] == read[1]
     found = safetensors.torch.load(read[0])
-    expected = train(f"{ranks}/{how}{name}alone", "plain", **options).state_dict()
+    expected = train(f"{ranks}/{how}{name}alone", "plain", **WAYS[how]).state_dict()
     for weight, value in expected.items():
         assert torch.allclose(found[weight], value, atol=1e-4)
 

@@ -84,6 +84,15 @@ def test_in_step_all_gradients_are_averaged():
     assert found[0].tolist() == found[1].tolist() == [-1.0, -2.0]
 
 
+def test_gradients_lie_in_memory_as_their_weights_do():
+    weights = torch.nn.Parameter(torch.zeros(4, 3, 2, 2).to(memory_format=torch.channels_last))
+    server = Server([weights], torch.optim.SGD([weights]), 1, None)
+    values = torch.arange(48.0)
+    assert torch.equal(server.in_step(0, values, 1.0), -values)
+    assert weights.grad.stride() == weights.stride()
+    assert torch.equal(weights.grad.flatten(), values)
+
+
 def test_whoever_waits_is_told_of_an_error():
     weights = torch.nn.Parameter(torch.zeros(2))
     server = Server([weights], torch.optim.SGD([weights]), 2, None)

@@ -79,6 +79,8 @@ def _networks(module: nn.Module) -> Iterator[Network]:
 
 def shard(module: nn.Module, mesh: DeviceMesh) -> None:
     """Cut each block by itself, then the layers outside of blocks."""
+    # FSDP takes no weights in another format.
+    module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     for network in _networks(module):
         for block in network.body.children():
             if next(block.parameters(), None) is not None:

@@ -148,6 +148,21 @@ class InPlace(Module):
         return values.flatten(1)
 
 
+class Again(Module):
+    """A layer reads what another reads as well, and then its own larger states."""
+
+    def __init__(self):
+        super().__init__()
+        self.again = nn.Linear(64, 64)
+        self.again.weight.data.mul_(4)
+
+    def hidden(self, rows):
+        values = rows
+        for _ in range(2):
+            values = self.again(values).relu()
+        return values + self.first(rows)
+
+
 class Auxiliary(Module):
     """A head that is not called in evaluation."""
 
@@ -191,6 +206,7 @@ MODULES = [
     Keywords,
     ReadsAttributes,
     InPlace,
+    Again,
     Auxiliary,
     Volume,
     hooked,
@@ -201,7 +217,7 @@ MODULES = [
     lambda: chained(parametrizations.spectral_norm(nn.Linear(64, 64))),
 ]
 NAMES = [
-    *(module.__name__ for module in MODULES[:13]),
+    *(module.__name__ for module in MODULES[:14]),
     *("own_forward", "old_weight_norm", "old_spectral_norm", "weight_norm", "spectral_norm"),
 ]
 FACTORIES = dict(zip(NAMES, MODULES))

@@ -144,10 +144,19 @@ def _fuse(layer: nn.Module, norm: nn.Module) -> dict[str, Tensor]:
         return _fuse_codes(layer, coded, factor / torch.sqrt(variance + epsilon), mean, shift)
     if isinstance(layer, nn.Linear):
         weight, bias = fuse_linear_bn_weights(layer.weight, layer.bias, *moments)
+    elif isinstance(layer, TRANSPOSED):
+        turned = _turned(layer.weight, layer.groups)
+        fused, bias = fuse_conv_bn_weights(turned, layer.bias, *moments)
+        weight = _turned(fused, layer.groups)
     else:
-        is_transposed = isinstance(layer, TRANSPOSED)
-        weight, bias = fuse_conv_bn_weights(layer.weight, layer.bias, *moments, is_transposed)
+        weight, bias = fuse_conv_bn_weights(layer.weight, layer.bias, *moments)
     return {**layer.state_dict(), "weight": weight, "bias": bias}
+
+
+def _turned(weight: Tensor, groups: int) -> Tensor:
+    """The weight (inputs, outputs of a group, ...) of a transposed convolution as (outputs, inputs
+    of a group, ...), in which other convolutions hold theirs, or back."""
+    return weight.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1)
 
 
 def _moments(norm: nn.Module) -> tuple[Tensor, Tensor, float, Tensor, Tensor]:

@@ -163,6 +163,14 @@ class Again(Module):
         return values + self.first(rows)
 
 
+class Extractor(Module):
+    """A layer that is frozen, and gets no gradient."""
+
+    def hidden(self, rows):
+        with torch.no_grad():
+            return self.first(rows)
+
+
 class Auxiliary(Module):
     """A head that is not called in evaluation."""
 
@@ -207,6 +215,7 @@ MODULES = [
     ReadsAttributes,
     InPlace,
     Again,
+    Extractor,
     Auxiliary,
     Volume,
     hooked,
@@ -217,7 +226,7 @@ MODULES = [
     lambda: chained(parametrizations.spectral_norm(nn.Linear(64, 64))),
 ]
 NAMES = [
-    *(module.__name__ for module in MODULES[:14]),
+    *(module.__name__ for module in MODULES[:15]),
     *("own_forward", "old_weight_norm", "old_spectral_norm", "weight_norm", "spectral_norm"),
 ]
 FACTORIES = dict(zip(NAMES, MODULES))

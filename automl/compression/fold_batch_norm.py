@@ -21,7 +21,7 @@ from automl.models.deployed import device_of
 from automl.models.family import Network, copy_weights, edit_layers
 from automl.models.layer_edits import LayerEdit
 from automl.models.plain_layers import BATCH_NORMS, KINDS
-from automl.models.weights import TRANSPOSED
+from automl.models.weights import TRANSPOSED, turned
 
 FOLDABLE = (*KINDS, nn.Conv3d, *TRANSPOSED)
 
@@ -145,18 +145,11 @@ def _fuse(layer: nn.Module, norm: nn.Module) -> dict[str, Tensor]:
     if isinstance(layer, nn.Linear):
         weight, bias = fuse_linear_bn_weights(layer.weight, layer.bias, *moments)
     elif isinstance(layer, TRANSPOSED):
-        turned = _turned(layer.weight, layer.groups)
-        fused, bias = fuse_conv_bn_weights(turned, layer.bias, *moments)
-        weight = _turned(fused, layer.groups)
+        fused, bias = fuse_conv_bn_weights(turned(layer.weight, layer.groups), layer.bias, *moments)
+        weight = turned(fused, layer.groups)
     else:
         weight, bias = fuse_conv_bn_weights(layer.weight, layer.bias, *moments)
     return {**layer.state_dict(), "weight": weight, "bias": bias}
-
-
-def _turned(weight: Tensor, groups: int) -> Tensor:
-    """The weight (inputs, outputs of a group, ...) of a transposed convolution as (outputs, inputs
-    of a group, ...), in which other convolutions hold theirs, or back."""
-    return weight.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1)
 
 
 def _moments(norm: nn.Module) -> tuple[Tensor, Tensor, float, Tensor, Tensor]:

@@ -17,7 +17,7 @@ from automl.recipe import Context
 
 BATCH = 256
 MOST_BYTES = 2**26
-"""Of the numbers that meet a convolution's weights at a time: they are many times what it reads."""
+"""Size of the numbers that meet a convolution's weights at a time: many times what it reads."""
 
 
 def squares_of(

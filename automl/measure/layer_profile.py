@@ -25,7 +25,7 @@ from automl.runtimes.onnx import OnnxRuntime, Session, session
 LEAST_CALLS, MOST_CALLS, MOST_RUNS = 12, 400, 60_000
 """Calls that are noted node by node; of a file of many nodes fewer, at most so many runs."""
 LEAST_MS = 1e-3
-"""Of the nodes of a file in a call, which may take no longer than one that does nothing."""
+"""Time of a file's nodes in a call, which may take no longer than a call that does nothing."""
 WORTH_SAYING = 0.1
 """The share of a call's time from which that of noting it is told."""
 ON_GPU = ("CUDA", "Tensorrt")

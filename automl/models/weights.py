@@ -130,6 +130,12 @@ def why_unused(weight: Weight, used: Mapping[str, set[str]]) -> str:
     return ""
 
 
+def turned(weight: Tensor, groups: int) -> Tensor:
+    """The weight (inputs, outputs of a group, ...) of a transposed convolution as (outputs, inputs
+    of a group, ...), in which other convolutions hold theirs, or back."""
+    return weight.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1)
+
+
 def check_names(body: nn.Module, step: str, names: Iterable[str]) -> None:
     """Raise Rejected at a name that is neither a module's nor a tensor's."""
     known = [name for name, _ in body.named_modules(remove_duplicate=False) if name]

@@ -142,6 +142,7 @@ def _fuse(layer: nn.Module, norm: nn.Module) -> dict[str, Tensor]:
     moments = mean, variance, epsilon, factor, shift = _moments(norm)
     if coded := coded_weight(layer):
         return _fuse_codes(layer, coded, factor / torch.sqrt(variance + epsilon), mean, shift)
+    weight: Tensor
     if isinstance(layer, nn.Linear):
         weight, bias = fuse_linear_bn_weights(layer.weight, layer.bias, *moments)
     elif isinstance(layer, TRANSPOSED):

@@ -115,8 +115,8 @@ def _taking_inputs(layer: PlainLayer) -> Callable[[Tensor], Iterable[Tensor]]:
             return
         batched = values if values.dim() == layer.weight.dim() else values[None]
         most_rows = max(1, MOST_BYTES // taking(batched[:1]).nbytes)
-        for part in batched.split(most_rows):
-            given: Tensor = taking(part)
+        for start in range(0, len(batched), most_rows):
+            given: Tensor = taking(batched[start : start + most_rows])
             yield given.reshape(len(given), groups, inputs, -1).permute(0, 3, 1, 2).flatten(0, 1)
 
     return take

@@ -133,7 +133,7 @@ def why_unused(weight: Weight, used: Mapping[str, set[str]]) -> str:
 def turned(weight: Tensor, groups: int) -> Tensor:
     """The weight (inputs, outputs of a group, ...) of a transposed convolution as (outputs, inputs
     of a group, ...), in which other convolutions hold theirs, or back."""
-    return weight.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1)
+    return weight.reshape(groups, -1, *weight.shape[1:]).transpose(1, 2).flatten(0, 1)
 
 
 def check_names(body: nn.Module, step: str, names: Iterable[str]) -> None:

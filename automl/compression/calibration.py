@@ -100,18 +100,16 @@ def reading_numbers(network: Network, context: Context) -> set[str]:
 
 
 def first_readers(body: nn.Module, names: Iterable[str], rows: Tensor) -> dict[str, str]:
-    """The name of the first of these layers that reads the very values that a layer reads, by the
-    layer; layers that are not called are left out. `rows` (rows, ...) are as the body sees them.
+    """The name of the first of these layers that reads the very values that a layer reads, in all
+    its calls, by the layer; layers that are not called are left out. `rows` (rows, ...) are as the
+    body sees them.
 
     A tensor that was changed in place meanwhile, as by `x += f(x)`, holds other values.
     """
-    flow, readers, first = flow_of(body, rows), dict[Seen, str](), dict[str, str]()
+    flow, readers, first = flow_of(body, rows), dict[frozenset[Seen], str](), dict[str, str]()
     for name in names:
-        read = [call.read[0] for call in flow.modules.get(name, ())]
-        for values in read:
-            readers.setdefault(values, name)
-        if read:
-            first[name] = readers[read[0]]
+        if read := frozenset(call.read[0] for call in flow.modules.get(name, ())):
+            first[name] = readers.setdefault(read, name)
     return first
 
 

@@ -22,6 +22,7 @@ from automl.errors import Rejected, UserError
 from automl.field_types import Between0And1, NotNegative
 from automl.models.family import Network
 from automl.models.possible_network import PossibleNetwork
+from automl.models.weights import TRANSPOSED, Weight, turned
 from automl.recipe import Context, Step
 
 
@@ -49,7 +50,7 @@ class Clip(Step):
             raise Rejected(wrong)
         network = plain(network.to(context.device).eval(), context)
         found = changeable(network, context, "Clip", self.keep, refuse_embedding)
-        kept = self._kept({name: one.values.detach() for name, one in found.weights.items()})
+        kept = self._kept(found.weights)
         reasons = {name: _why_whole(mask) for name, mask in kept.items()}
         found = found.without({name: reason for name, reason in reasons.items() if reason})
         if not found.weights:
@@ -85,11 +86,12 @@ class Clip(Step):
             return dict.fromkeys(shapes, 1)
         return spread(shapes, self.fraction)
 
-    def _kept(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    def _kept(self, found: Mapping[str, Weight]) -> dict[str, Tensor]:
         """Masks of the weights that stay, by layer: True, in the shape of the weights."""
         if self.pattern:
-            kept, of = _numbers(self.pattern)
-            return {name: largest_of_each(weight, kept, of) for name, weight in weights.items()}
+            numbers = _numbers(self.pattern)
+            return {name: _in_pattern(weight, *numbers) for name, weight in found.items()}
+        weights = {name: weight.values.detach() for name, weight in found.items()}
         if self.threshold:
             return {name: weight.abs() >= self.threshold for name, weight in weights.items()}
         counts = spread({name: weight.shape for name, weight in weights.items()}, self.fraction)
@@ -137,6 +139,15 @@ def largest(weight: Tensor, count: int) -> Tensor:
     kept = torch.zeros(weight.numel(), dtype=torch.bool, device=weight.device)
     kept[weight.abs().flatten().topk(count).indices] = True
     return kept.reshape(weight.shape)
+
+
+def _in_pattern(weight: Weight, count: int, of: int) -> Tensor:
+    """The mask of a weight whose inputs keep a pattern, in its shape."""
+    values, layer = weight.values.detach(), weight.module
+    if not (weight.is_of_layer and isinstance(layer, TRANSPOSED)):
+        return largest_of_each(values, count, of)
+    kept = largest_of_each(turned(values, layer.groups), count, of)
+    return turned(kept, layer.groups)
 
 
 def largest_of_each(weight: Tensor, count: int, of: int) -> Tensor:

@@ -21,7 +21,7 @@ from automl.models.deployed import device_of
 from automl.models.family import Network, copy_weights, edit_layers
 from automl.models.layer_edits import LayerEdit
 from automl.models.plain_layers import BATCH_NORMS, KINDS
-from automl.models.weights import TRANSPOSED
+from automl.models.weights import TRANSPOSED, turned
 
 FOLDABLE = (*KINDS, nn.Conv3d, *TRANSPOSED)
 
@@ -142,11 +142,14 @@ def _fuse(layer: nn.Module, norm: nn.Module) -> dict[str, Tensor]:
     moments = mean, variance, epsilon, factor, shift = _moments(norm)
     if coded := coded_weight(layer):
         return _fuse_codes(layer, coded, factor / torch.sqrt(variance + epsilon), mean, shift)
+    weight: Tensor
     if isinstance(layer, nn.Linear):
         weight, bias = fuse_linear_bn_weights(layer.weight, layer.bias, *moments)
+    elif isinstance(layer, TRANSPOSED):
+        fused, bias = fuse_conv_bn_weights(turned(layer.weight, layer.groups), layer.bias, *moments)
+        weight = turned(fused, layer.groups)
     else:
-        is_transposed = isinstance(layer, TRANSPOSED)
-        weight, bias = fuse_conv_bn_weights(layer.weight, layer.bias, *moments, is_transposed)
+        weight, bias = fuse_conv_bn_weights(layer.weight, layer.bias, *moments)
     return {**layer.state_dict(), "weight": weight, "bias": bias}
 
 

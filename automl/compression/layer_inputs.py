@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,8 @@ from automl.models.watching import watching
 from automl.recipe import Context
 
 BATCH = 256
+MOST_BYTES = 2**26
+"""Size of the numbers that meet a convolution's weights at a time: many times what it reads."""
 
 
 def squares_of(
@@ -27,10 +30,10 @@ def squares_of(
     counts: dict[str, int] = {}
 
     def note(name: str, layer: nn.Module, inputs: tuple[Tensor, ...], outputs: Tensor) -> None:
-        given = taking[name](inputs[0].detach())
-        square = torch.einsum("rgi,rgj->gij", given, given)
-        found[name] = found[name] + square if name in found else square
-        counts[name] = counts.get(name, 0) + len(given)
+        for given in taking[name](inputs[0].detach()):
+            square = torch.einsum("rgi,rgj->gij", given, given)
+            found[name] = found[name] + square if name in found else square
+            counts[name] = counts.get(name, 0) + len(given)
 
     def run(size: int) -> None:
         found.clear()
@@ -62,10 +65,10 @@ def products_of(
             before, after = _read(network, name, batch), _read(start, name, batch)
             if [own.shape for own in before] != [own.shape for own in after]:
                 before = after
-            for whole, own in zip(before, after, strict=True):
-                given = taking(own)
+            wholes, owns = (chain.from_iterable(map(taking, read)) for read in (before, after))
+            for whole, given in zip(wholes, owns, strict=True):
                 square = square.to(given) + torch.einsum("rgi,rgj->gij", given, given)
-                shared = shared.to(given) + torch.einsum("rgi,rgj->gij", taking(whole), given)
+                shared = shared.to(given) + torch.einsum("rgi,rgj->gij", whole, given)
                 count += len(given)
         return (square / count, shared / count) if count else None
 
@@ -86,11 +89,11 @@ def _read(network: Network, name: str, rows: Tensor) -> list[Tensor]:
     return found
 
 
-def _taking_inputs(layer: PlainLayer) -> Callable[[Tensor], Tensor]:
+def _taking_inputs(layer: PlainLayer) -> Callable[[Tensor], Iterable[Tensor]]:
     """A function from what a layer reads to the numbers that meet its weights, (places, groups,
-    inputs)."""
+    inputs), in parts of some of the rows."""
     if isinstance(layer, nn.Linear):
-        return lambda values: values.reshape(-1, 1, values.shape[-1])
+        return lambda values: [values.reshape(-1, 1, values.shape[-1])]
     inputs, groups = layer.weight[0].numel(), layer.groups
     taking = type(layer)(
         layer.in_channels,
@@ -107,9 +110,13 @@ def _taking_inputs(layer: PlainLayer) -> Callable[[Tensor], Tensor]:
     taking.weight.data.copy_(one_each.repeat(groups, *[1] * (one_each.dim() - 1)))
     taking.to(layer.weight.device)
 
-    def take(values: Tensor) -> Tensor:
+    def take(values: Tensor) -> Iterator[Tensor]:
+        if not values.numel():
+            return
         batched = values if values.dim() == layer.weight.dim() else values[None]
-        given: Tensor = taking(batched)
-        return given.reshape(len(given), groups, inputs, -1).permute(0, 3, 1, 2).flatten(0, 1)
+        most_rows = max(1, MOST_BYTES // taking(batched[:1]).nbytes)
+        for start in range(0, len(batched), most_rows):
+            given: Tensor = taking(batched[start : start + most_rows])
+            yield given.reshape(len(given), groups, inputs, -1).permute(0, 3, 1, 2).flatten(0, 1)
 
     return take

@@ -24,7 +24,8 @@ class LearnedRounding(nn.Module):
     def forward(self, values: Tensor) -> Tensor:
         if not self.rounds:
             return values
-        share = (values[0].numel() * self.steps) ** -0.5
+        # Without rows, too, what was rounded gives a gradient, as a parallel training needs.
+        share = (max(1, values.shape[1:].numel()) * self.steps) ** -0.5
         scale = scaled_gradient(self.log_scale, share).exp()
         low = -self.zero_point.float()
         rounded: Tensor = _Rounded.apply(values, scale, low, low + self.steps)  # type: ignore[no-untyped-call]

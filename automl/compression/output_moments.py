@@ -36,6 +36,8 @@ def output_moments(
     shifts: dict[str, Tensor] = {}
 
     def note(name: str, layer: nn.Module, inputs: tuple[Tensor, ...], outputs: Tensor) -> None:
+        if not outputs.numel():
+            return
         features = outputs if isinstance(layer, nn.Linear) else outputs.movedim(1, -1)
         flat = features.flatten(0, -2)
         # About next to their mean, fp32 is exact enough for the products of a batch.

@@ -25,6 +25,8 @@ LARGEST_LEVEL = PAIR_LIMIT // 2
 """Of a codebook, whose every code may stand next to itself."""
 
 LLOYD_ROUNDS = 30
+MOST_SIZES = 2**24
+"""Numbers of which torch finds quantiles: a codebook of more weights is made of some, evenly."""
 SHRINKS = torch.linspace(0.2, 1.0, 41)
 TINY = 1e-12
 
@@ -93,6 +95,7 @@ def codebook(rows: Tensor, bits: float) -> tuple[int, ...]:
     if bits == TERNARY:
         return ()
     sizes = (rows / rows.square().mean(1, keepdim=True).sqrt().clamp_min(TINY)).abs().flatten()
+    sizes = sizes[:: -(-len(sizes) // MOST_SIZES)].contiguous()
     half = int(2 ** (bits - 1))
     centres = sizes.quantile((torch.arange(half) + 0.5).to(rows) / half)
     for _ in range(LLOYD_ROUNDS):

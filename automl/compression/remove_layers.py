@@ -58,7 +58,7 @@ class RemoveLayers(Step):
 
     def check_network(self, network: Network, data: Data) -> None:
         rows = seen_by(network, data.train.inputs[:2], data.info)
-        able = [one for one in blocks(network, rows) if _answers(without(network, one), rows)]
+        able = _that_can_go(network, rows)
         count, can_go = self.number(len(able)), _most_that_go(network, able)
         if can_go < count:
             raise UserError(f"step {self.label!r}: {_too_many(network, can_go, count)}")
@@ -73,9 +73,8 @@ class RemoveLayers(Step):
         return network.without_blocks(self.number(len(network.blocks())))
 
     def apply(self, network: Network, context: Context) -> Network:
-        rows = seen_rows(network, context)
-        count = self.number(len(blocks(network, rows)))
         refuse_changed("RemoveLayers", network, Bypassed)
+        count = self.number(len(_that_can_go(network, seen_rows(network, context, 2))))
         origins = {name: name for name in network.body.state_dict()}
         weights = {name: tensor.numel() for name, tensor in network.body.named_parameters()}
         for done in range(count):
@@ -112,6 +111,15 @@ def blocks(network: Network, rows: Tensor) -> tuple[AnyBlock, ...]:
         return tuple(family.blocks(network.spec.input_shape))
     found = residual_blocks(network.body, rows)
     return tuple(found) if len(found) > 1 else ()
+
+
+def _that_can_go(network: Network, rows: Tensor) -> list[AnyBlock]:
+    """The blocks without any one of which a network answers `rows` (rows, *input shape)."""
+    return [
+        block
+        for block in blocks(network, rows)
+        if _answers(without(network, block).to(rows.device), rows)
+    ]
 
 
 def least_missed(network: Network, context: Context) -> tuple[AnyBlock, Network] | None:

@@ -77,6 +77,8 @@ class DynamicRounding(nn.Module):
                 version=ONNX_OPSET,
             )
             return onnx_node("DequantizeLinear", (codes, scale, zero_point), torch.float32)
+        if not values.numel():
+            return values
         low, high = values.amin().clamp_max(0), values.amax().clamp_min(0)
         scale = ((high - low) / 255).clamp_min(TINY)
         zero_point = (-low / scale).round().clamp(0, 255)

@@ -195,12 +195,14 @@ def _products(program: ExportedProgram) -> Iterator[Node]:
 
 
 def _rounded_layers(program: ExportedProgram) -> Iterator[str]:
-    """The layers whose product reaches a rounding."""
+    """The layers all of whose products reach a rounding."""
+    is_rounded: dict[str, bool] = {}
     for product in _products(program):
-        if _rounding_after(product) is not None:
-            scales = _node(_node(product.args[1]).args[1])
-            scale = program.graph_signature.inputs_to_buffers[scales.name]
-            yield scale.removesuffix(".parametrizations.weight.0.scale")
+        scales = _node(_node(product.args[1]).args[1])
+        scale = program.graph_signature.inputs_to_buffers[scales.name]
+        layer = scale.removesuffix(".parametrizations.weight.0.scale")
+        is_rounded[layer] = is_rounded.get(layer, True) and _rounding_after(product) is not None
+    yield from (layer for layer, own in is_rounded.items() if own)
 
 
 def _node(argument: object) -> Node:

@@ -91,18 +91,31 @@ def _packed(
     if last.domain == DOMAIN:
         name, levels = last.input
         shape = next(tuple(own.ints) for own in last.attribute if own.name == "s")
+    elif (looked_up := _looked_up(last, made_by, held)) is not None:
+        name, levels, shape = looked_up
     else:
-        found: onnx.NodeProto | None = last
-        while found is not None and found.op_type in ("Reshape", "Slice"):
-            found = made_by.get(found.input[0])
-        is_gather = found is not None and found.op_type == "Gather"
-        table = made_by.get(found.input[0]) if found is not None and is_gather else None
-        if found is None or table is None or table.op_type != "Gather":
-            return None
-        name, levels = made_by[found.input[1]].input[0], table.input[0]
-        shape = tuple(held[last.input[1]].tolist())
+        return None
     bits = WIDTHS[held[levels].size]
     layout = LAYOUTS[bits]
-    assert held[name].dtype == np.uint8
     assert held[name].size == -(-math.prod(shape) // layout.per_group) * layout.group_bytes
     return _Packed(name, levels, bits, shape)
+
+
+def _looked_up(
+    last: onnx.NodeProto, made_by: Mapping[str, onnx.NodeProto], held: Mapping[str, Array]
+) -> tuple[str, str, tuple[int, ...]] | None:
+    """The names of the bytes and of the levels of codes that are taken from a table, and their
+    shape; a user's own indexing looks alike, but for what the file holds."""
+    found: onnx.NodeProto | None = last
+    while found is not None and found.op_type in ("Reshape", "Slice"):
+        found = made_by.get(found.input[0])
+    if found is None or found.op_type != "Gather":
+        return None
+    table, index = made_by.get(found.input[0]), made_by.get(found.input[1])
+    if table is None or table.op_type != "Gather" or index is None or index.op_type != "Cast":
+        return None
+    name, levels, shape = index.input[0], table.input[0], last.input[1]
+    if not held.keys() >= {name, levels, shape} or held[name].dtype != np.uint8:
+        return None
+    is_known = held[levels].dtype == np.int8 and held[levels].size in WIDTHS
+    return (name, levels, tuple(held[shape].tolist())) if is_known else None

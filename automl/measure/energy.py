@@ -39,7 +39,10 @@ def energy_mj(call: Callable[[], object], on_gpu: bool = False, root: Path = POW
 
 def _processor_counter(root: Path) -> Callable[[], float] | str:
     """The millijoules that all packages of the processor have taken, or why that is not known."""
-    files = sorted(root.glob("*-rapl:?/energy_uj"))
+    # Other domains, as of the whole platform or of the cores, contain packages or are in them.
+    named = sorted(root.glob("*-rapl:*/name"))
+    packages = [name.parent for name in named if name.read_text().startswith("package-")]
+    files = [package / "energy_uj" for package in packages]
     if not files:
         return f"there is no energy counter of the processor under {root}"
     try:

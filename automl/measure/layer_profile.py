@@ -24,6 +24,8 @@ from automl.runtimes.onnx import OnnxRuntime, Session, session
 
 LEAST_CALLS, MOST_CALLS, MOST_RUNS = 12, 400, 60_000
 """Calls that are noted node by node; of a file of many nodes fewer, at most so many runs."""
+LEAST_MS = 1e-3
+"""Time of a file's nodes in a call, which may take no longer than a call that does nothing."""
 WORTH_SAYING = 0.1
 """The share of a call's time from which that of noting it is told."""
 ON_GPU = ("CUDA", "Tensorrt")
@@ -188,7 +190,8 @@ def _nodes(
     graph: NumberedGraph, feed: Feed, asked: Asked, nodes_ms: float
 ) -> tuple[list[NodeProfile], float]:
     """The nodes that run, which take so many milliseconds in all, and those of noting them."""
-    fitting = min(MOST_RUNS // max(1, len(graph.dynamic)), int(asked.seconds * 1e3 / nodes_ms))
+    in_time = int(asked.seconds * 1e3 / max(nodes_ms, LEAST_MS))
+    fitting = min(MOST_RUNS // max(1, len(graph.dynamic)), in_time)
     num_calls = min(MOST_CALLS, max(LEAST_CALLS, fitting))
     ran = node_runs(graph.file, feed, Stage.RUNNING, asked.runtime, num_calls)
     outputs = _outputs(ran.graph)

@@ -32,6 +32,9 @@ ADDING = frozenset(
 )
 """Uses of a table, which is added to or put beside what passes, and not multiplied with it."""
 
+OTHER_VALUES = (-100.0, 0.0)
+"""Factors that make other values of a tensor's: larger than a bias beside them, and none."""
+
 
 @dataclass(frozen=True)
 class Weight:
@@ -94,7 +97,10 @@ def weights(body: nn.Module) -> list[Weight]:
 
 def uses(body: nn.Module, found: Iterable[Weight], rows: Tensor) -> dict[str, set[str]]:
     """The functions outside of torch's own layers that take each tensor, by its name, while a body
-    answers `rows` (rows, ...). Tensors on which no answer depends are left out."""
+    answers `rows` (rows, ...). Tensors on which no answer depends are left out.
+
+    Where no gradient arrives, as behind `torch.no_grad()` or an argmax, other values are tried.
+    """
     tensors = {weight.name: weight.values for weight in found}
     calls = flow_of(body, rows).calls
     frozen = [tensor for tensor in tensors.values() if not tensor.requires_grad]
@@ -110,7 +116,7 @@ def uses(body: nn.Module, found: Iterable[Weight], rows: Tensor) -> dict[str, se
     return {
         name: {call.name for call in calls if id(tensor) in (number for number, _ in call.read)}
         for (name, tensor), is_reached in zip(tensors.items(), reached, strict=True)
-        if is_reached
+        if is_reached or _moves_answers(body, rows, tensor)
     }
 
 
@@ -122,6 +128,12 @@ def why_unused(weight: Weight, used: Mapping[str, set[str]]) -> str:
     if own and not weight.is_of_layer and own <= ADDING:
         return "is added to what passes, not multiplied with it"
     return ""
+
+
+def turned(weight: Tensor, groups: int) -> Tensor:
+    """The weight (inputs, outputs of a group, ...) of a transposed convolution as (outputs, inputs
+    of a group, ...), in which other convolutions hold theirs, or back."""
+    return weight.reshape(groups, -1, *weight.shape[1:]).transpose(1, 2).flatten(0, 1)
 
 
 def check_names(body: nn.Module, step: str, names: Iterable[str]) -> None:
@@ -139,7 +151,7 @@ def by_label(body: nn.Module) -> dict[str, Weight]:
 
 
 def _reached(answers: Tensor, tensors: list[Tensor]) -> list[bool]:
-    """Tell of each tensor if answers depend on it; true of all where torch cannot tell."""
+    """Tell of each tensor if a gradient arrives at it; true of all where torch cannot tell."""
     if not answers.requires_grad:
         return [True] * len(tensors)
     try:
@@ -148,6 +160,23 @@ def _reached(answers: Tensor, tensors: list[Tensor]) -> list[bool]:
         # As where a module changed in place what it had passed to a layer.
         return [True] * len(tensors)
     return [gradient is not None for gradient in found]
+
+
+def _moves_answers(body: nn.Module, rows: Tensor, tensor: nn.Parameter) -> bool:
+    """Tell if a body answers `rows` (rows, ...) otherwise where a tensor has other values."""
+    kept = tensor.detach().clone()
+    with torch.no_grad():
+        before = body(rows)
+        try:
+            for factor in OTHER_VALUES:
+                tensor.copy_(kept * factor)
+                if not torch.equal(body(rows), before):
+                    return True
+        except Exception:  # a user's module may raise anything at values that it never has
+            return True
+        finally:
+            tensor.copy_(kept)
+    return False
 
 
 def _is_weight(module: nn.Module, tensor: str, parameter: nn.Parameter) -> bool:

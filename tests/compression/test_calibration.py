@@ -13,6 +13,7 @@ from automl.compression.calibration import (
     LEAST_ROWS,
     calibration_rows,
     enough_rows,
+    first_readers,
     recalibrate,
     seen_rows,
     usual_quality,
@@ -68,6 +69,30 @@ def test_quality_is_the_usual_metric_of_the_task_and_more_is_better(counts, metr
     answers = predict(Deployed(network, info), torch.from_numpy(some.inputs)).numpy()
     expected = sign * quality.METRICS[metric](answers, targets)
     assert usual_quality(network, replace(some, targets=targets), info) == expected
+
+
+class Repeated(nn.Module):
+    """Layers that read the rows, of which `again` and `more` read what `again` gives as well."""
+
+    def __init__(self):
+        super().__init__()
+        self.once, self.again, self.twin, self.more = (nn.Linear(4, 4) for _ in range(4))
+
+    def forward(self, rows):
+        values = self.again(rows)
+        return self.again(values) + self.once(rows) + self.twin(rows) + self.more(values)
+
+
+def test_layers_read_the_same_only_where_all_their_calls_do():
+    names = ["once", "again", "twin", "more", "never"]
+    body = Repeated()
+    body.never = nn.Linear(4, 4)
+    assert first_readers(body, names, torch.randn(2, 4)) == {
+        "once": "once",
+        "again": "again",
+        "twin": "once",
+        "more": "more",
+    }
 
 
 @pytest.mark.parametrize("family", [MLP((16,)), ConvNet((8, 8))])

@@ -148,6 +148,45 @@ class InPlace(Module):
         return values.flatten(1)
 
 
+class Again(Module):
+    """A layer reads what another reads as well, and then its own larger states."""
+
+    def __init__(self):
+        super().__init__()
+        self.again = nn.Linear(64, 64)
+        self.again.weight.data.mul_(4)
+
+    def hidden(self, rows):
+        values = rows
+        for _ in range(2):
+            values = self.again(values).relu()
+        return values + self.first(rows)
+
+
+class Extractor(Module):
+    """A layer that is frozen, and gets no gradient."""
+
+    def hidden(self, rows):
+        with torch.no_grad():
+            return self.first(rows)
+
+
+class Experts(Module):
+    """Each row goes to an expert by its kind; of one kind there is no row."""
+
+    def __init__(self):
+        super().__init__()
+        self.shared, self.other = nn.Linear(64, 64), nn.Linear(64, 64)
+
+    def hidden(self, rows):
+        values = self.first(rows)
+        kinds, mixed = 2 * (rows[:, 20] > rows[:, 43]).long(), torch.zeros_like(values)
+        for kind, expert in ((1, self.shared), (0, self.shared), (2, self.other)):
+            at = torch.nonzero(kinds == kind).flatten()
+            mixed = mixed.index_add(0, at, expert(values[at]))
+        return mixed
+
+
 class Auxiliary(Module):
     """A head that is not called in evaluation."""
 
@@ -191,6 +230,9 @@ MODULES = [
     Keywords,
     ReadsAttributes,
     InPlace,
+    Again,
+    Extractor,
+    Experts,
     Auxiliary,
     Volume,
     hooked,
@@ -201,7 +243,7 @@ MODULES = [
     lambda: chained(parametrizations.spectral_norm(nn.Linear(64, 64))),
 ]
 NAMES = [
-    *(module.__name__ for module in MODULES[:13]),
+    *(module.__name__ for module in MODULES[:16]),
     *("own_forward", "old_weight_norm", "old_spectral_norm", "weight_norm", "spectral_norm"),
 ]
 FACTORIES = dict(zip(NAMES, MODULES))
@@ -311,7 +353,7 @@ def test_an_embedding_is_stored_in_few_bits_and_looked_up_as_codes(bits, width, 
     assert not [t for t in kept if t.data_type == 1 and list(t.dims) == [256, width]]
 
 
-@pytest.mark.parametrize("name", ["ReadsAttributes", "Recurrent", "Attention"])
+@pytest.mark.parametrize("name", ["ReadsAttributes", "Recurrent", "Attention", "Experts"])
 def test_inputs_may_be_rounded_by_their_own_range(name, network, context):
     before = network(name)
     quantized = finish(Quantize(activation_bits=None).run(before, context))

@@ -22,6 +22,7 @@ from automl.export import onnx
 from automl.models.convnet import ConvNet
 from automl.models.convnet1d import ConvNet1d
 from automl.models.family import dump, restore
+from automl.models.imported import Imported
 from automl.models.mlp import MLP
 from automl.models.resnet import ResNet, ResNetStage
 from automl.models.transformer import Transformer, TransformerLayer
@@ -120,6 +121,26 @@ def test_a_pattern_holds_for_convolutions_after_training_and_8_bits(build, conte
         if weight.shape[1] % 4 == 0:
             groups = (weight != 0).movedim(1, -1).unflatten(-1, (-1, 4)).sum(-1)
             assert groups.max() == 2
+
+
+class Up(nn.Module):
+    """A transposed convolution, whose weight has its inputs first, in groups of them."""
+
+    def __init__(self, groups):
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(1, 8, 3), nn.Linear(12, 10)
+        self.up = nn.ConvTranspose2d(8, 12, 2, 2, groups=groups)
+
+    def forward(self, rows):
+        return self.head(self.up(self.conv(rows)).relu().mean((2, 3)))
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_a_pattern_is_of_the_inputs_of_a_transposed_convolution(groups, build, context):
+    clipped = Clip(pattern="2:4").apply(build(Imported(Up, options={"groups": groups})), context)
+    inputs_of_groups = (clipped.body.up.weight != 0).unflatten(0, (groups, -1))
+    for start in range(0, 8 // groups, 4):
+        assert (inputs_of_groups[:, start : start + 4].sum(1) == 2).all()
 
 
 def test_a_training_that_was_lost_goes_on_with_the_same_zeros(build, context, tmp_path):

@@ -145,6 +145,16 @@ def of_transposed():
     return Straight(conv=nn.ConvTranspose2d(1, 8, 2, 2), norm=nn.BatchNorm2d(8))
 
 
+def of_grouped_transposed():
+    up = nn.ConvTranspose2d(4, 8, 2, 2, groups=2, bias=False)
+    return nn.Sequential(nn.Conv2d(1, 4, 3), Straight(conv=up, norm=nn.BatchNorm2d(8)))
+
+
+def of_depthwise_transposed():
+    up = nn.ConvTranspose2d(8, 8, 2, 2, groups=8)
+    return nn.Sequential(nn.Conv2d(1, 8, 3), Straight(conv=up, norm=nn.BatchNorm2d(8)))
+
+
 def on_features():
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.BatchNorm1d(8), nn.Linear(8, 10))
 
@@ -209,7 +219,10 @@ class Beside(nn.Module):
         return self.norm(self.linear(rows)) * self.linear.weight.mean()
 
 
-FOLDED = [as_attributes, without_weights, of_volumes, of_transposed, on_features]
+FOLDED = [
+    *(as_attributes, without_weights, of_volumes, of_transposed),
+    *(of_grouped_transposed, of_depthwise_transposed, on_features),
+]
 LEFT = [
     *(walked_by_hand, two_norms, one_norm, called_twice, read_besides, changed_between),
     *(weight_read_besides, without_statistics, of_rows_of_steps, residual),

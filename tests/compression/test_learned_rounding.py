@@ -40,3 +40,11 @@ def test_a_module_may_change_what_was_rounded_in_place():
     values += 1
     (rounded.sum() + values.sum()).backward()
     assert rounding.log_scale.grad is not None
+
+
+@pytest.mark.parametrize("shape", [(0, 4), (3, 0, 4), (0,)])
+def test_no_rows_are_rounded_to_none_and_give_a_gradient_of_0(shape):
+    rounding = LearnedRounding(8, learns=True)
+    rounded = rounding(torch.zeros(shape, requires_grad=True))
+    rounded.sum().backward()
+    assert rounded.shape == shape and rounding.log_scale.grad == 0

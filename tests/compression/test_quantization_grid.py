@@ -3,6 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from automl.compression import quantization_grid
 from automl.compression.quantization_grid import (
     LIMITS,
     TERNARY,
@@ -99,3 +100,14 @@ def test_8_bit_activations_reach_from_the_least_to_the_greatest_value():
 
 def test_ternary_weights_have_no_codebook():
     assert codebook(torch.randn(3, 40), TERNARY) == ()
+
+
+def test_a_codebook_of_very_many_weights_is_made_of_some_of_them(monkeypatch):
+    rows = torch.randn(300, 1001, generator=torch.Generator().manual_seed(0))
+    whole = codebook(rows, 4)
+    with monkeypatch.context() as patched:
+        patched.setattr(quantization_grid, "MOST_SIZES", 2**16)
+        pairs = zip(codebook(rows, 4), whole, strict=True)
+        assert max(abs(own - other) for own, other in pairs) <= 1
+    monkeypatch.setattr(quantization_grid, "LLOYD_ROUNDS", 1)
+    assert codebook(torch.ones(2**12 + 1, 2**12), 2) == (-64, 64)

@@ -22,6 +22,7 @@ from automl.models.imported import Imported
 from automl.models.linear import Linear
 from automl.models.mlp import MLP
 from automl.models.mobilenet import MobileNet, MobileNetStage
+from automl.models.residual_blocks import Bypass
 from automl.models.resnet import ResNet, ResNetStage
 from automl.models.transformer import Transformer, TransformerLayer
 from automl.runtimes import onnx as runtime
@@ -196,18 +197,23 @@ class Encoder(nn.Module):
 
 
 class ReadsInside(Encoder):
-    """Reads what stands in its first block, which therefore cannot go."""
+    """Reads what stands in its first blocks, which therefore cannot go."""
+
+    def __init__(self, depth, num_read):
+        super().__init__(depth)
+        self.num_read = num_read
 
     def forward(self, rows):
-        return super().forward(rows) * len(self.layers[0].up.weight) / 16
+        read = sum(len(layer.up.weight) / 16 for layer in self.layers[: self.num_read])
+        return super().forward(rows) * read
 
 
 def encoder(depth=3, gives_tuple=True):
     return Encoder(depth, gives_tuple)
 
 
-def reads_inside():
-    return ReadsInside()
+def reads_inside(depth=3, num_read=1):
+    return ReadsInside(depth, num_read)
 
 
 @pytest.mark.parametrize("gives_tuple", [True, False])
@@ -241,6 +247,14 @@ def test_a_residual_block_of_ones_own_module_that_does_nothing_goes(
 def test_a_block_that_forward_reads_otherwise_stays(build, context):
     smaller = RemoveLayers(count=2).apply(build(Imported(reads_inside)), context)
     assert [count_parameters(layer) > 0 for layer in smaller.body.layers] == [True, False, False]
+
+
+def test_a_fraction_is_of_the_blocks_that_can_go_before_a_training_and_after(build, context):
+    network = build(Imported(reads_inside, options={"depth": 6, "num_read": 3}))
+    step = RemoveLayers(fraction=0.6)
+    step.check_network(network, context.data)
+    layers = step.apply(network, context).body.layers
+    assert sum(isinstance(layer, Bypass) for layer in layers) == step.number(3) == 2
 
 
 def test_a_module_without_its_blocks_can_be_cut_and_quantized(build, context):

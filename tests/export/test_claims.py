@@ -168,3 +168,30 @@ def test_codes_that_are_read_twice_count_once_and_a_twin_of_a_weight_may_stay(co
     file, claimed = onnx.export(quantized, context.data), claims(quantized)
     assert broken_claim(file, runtime.optimised(file), claimed) == ""
     assert "weights" in broken_claim(file, runtime.optimised(file), replace(claimed, others=()))
+
+
+class Picks(nn.Module):
+    """Looks up numbers of its rows, takes others apart, and has a table of its own for others."""
+
+    def __init__(self):
+        super().__init__()
+        self.table, self.layer, self.head = nn.Embedding(17, 8), nn.Linear(8, 64), nn.Linear(80, 10)
+        self.register_buffer("order", torch.arange(8).flip(0).to(torch.uint8))
+        self.register_buffer("signs", torch.tensor([-1, 1] * 8, dtype=torch.int8))
+
+    def forward(self, rows):
+        some, others = rows[:, 0][:, 2].chunk(2, -1)
+        x = self.layer(torch.cat([some * others, some], 1)).relu()
+        picked = self.table(rows[:, 0, -1, 3].long().clamp(0, 16))
+        signs = self.signs[self.order.int()][self.order.long()].float()
+        return self.head(torch.cat([x, picked, picked * signs], 1))
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+def test_a_network_that_looks_numbers_up_holds_its_claim(bits, context):
+    network = untrained(Imported(Picks), context.data.info).eval()
+    step = Quantize(bits=bits, training=Train(epochs=0))
+    quantized = finish(step.run(network, context))
+    file, claimed = onnx.export(quantized, context.data), claims(quantized)
+    assert broken_claim(file, runtime.optimised(file), claimed) == ""
+    assert len(onnx.weights(file)) >= 3

@@ -1,5 +1,6 @@
 """A file layer by layer: the parts add up to the whole, and belong to what they are of."""
 
+import time
 from pathlib import Path
 
 import onnx
@@ -69,6 +70,15 @@ def test_notes_are_taken_off_evenly_and_no_time_is_below_nothing():
     assert without_notes([5.0, 3.0, 1.0], 9.0) == [5.0, 3.0, 1.0]
     assert without_notes([5.0, 3.0, 4.0], 6.0) == [3.0, 1.0, 2.0]
     assert without_notes([5.0, 3.0, 1.0], 2.0) == [2.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("operator", ["Relu", "Identity"])
+def test_nodes_that_take_no_time_are_profiled(operator, tmp_path, monkeypatch):
+    monkeypatch.setattr(time, "thread_time", lambda: 1.0)
+    file = file_of([node(operator, "x", "y")], {"x": ("batch", 1)}, ["y"])
+    profile = profiled(file, tmp_path)
+    assert [own.time_ms for own in profile.nodes] in ([], [0.0])
+    assert profile.totals.latency_ms == profile.totals.unattributed_ms == 0
 
 
 def test_a_reading_is_a_figure_or_says_why_there_is_none(tmp_path):

@@ -5,10 +5,10 @@ The maths and the papers are in `low_rank.py`.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from typing import cast
 
 import torch
@@ -44,6 +44,7 @@ def become_factors(layer: nn.Module, factors: Sequence[nn.Module]) -> nn.Module:
     return layer
 
 
+@functools.cache
 def _by_factors(kind: type[nn.Module]) -> type[nn.Module]:
     """The class of layers of a kind that compute by their factors."""
 
@@ -55,7 +56,9 @@ def _by_factors(kind: type[nn.Module]) -> type[nn.Module]:
     def weight(layer: nn.Module) -> Tensor:
         parts = [cast(Tensor, factor.weight) for factor in layer.children()]
         # Along each side of a kernel one factor alone is wider than 1.
-        return reduce(lambda first, last: einsum("or...,ri...->oi...", last, first), parts)
+        return functools.reduce(
+            lambda first, last: einsum("or...,ri...->oi...", last, first), parts
+        )
 
     def bias(layer: nn.Module) -> Tensor | None:
         last: Tensor | None = getattr([*layer.children()][-1], "bias")  # noqa: B009

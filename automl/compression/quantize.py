@@ -243,7 +243,8 @@ class Quantize(Step):
             ends = [label for label, one in found.weights.items() if isinstance(one.module, KINDS)]
             return self.given_widths(list(found.weights), ends)
         candidates = in_fewer_bits(found.weights)
-        losses = estimated_once(self, "bits", network, candidates, context)
+        layers = list(found.weights)
+        losses = estimated_once(self, "bits", network, candidates, context, layers=layers)
         numbers = sum(weight.values.numel() for weight in found.weights.values())
         chosen = spread(losses, self.average_bits * numbers)
         widths = {name: option.value for name, option in chosen.items()}

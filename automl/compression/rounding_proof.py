@@ -55,5 +55,6 @@ def far(network: Network, start: Network, names: Iterable[str], rows: Tensor) ->
 
 
 def _alike(network: Network, start: Network, rows: Tensor) -> bool:
-    with without_rounding(start):
+    # Layers that an earlier step quantized round in both.
+    with without_rounding(network), without_rounding(start):
         return answers_alike(network, start, rows)

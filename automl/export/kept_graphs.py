@@ -23,6 +23,9 @@ MOST = 64
 OF_MODULES = {"_parameters", "_buffers", "_modules"}
 PLAIN = (bool, int, str, bytes, type(None), type, torch.dtype, torch.device)
 LIBRARIES = ("torch", "automl")
+HOOKS = "_hooks"
+"""The end of the names under which a module keeps hooks by number; longer names tell of which of
+them something holds."""
 
 
 class _Unknown(Exception):
@@ -95,12 +98,14 @@ def structure(module: nn.Module) -> Hashable:
 
 
 def _own(module: nn.Module) -> dict[str, object]:
-    """A module's attributes beside its tensors and parts; hooks without their numbers."""
-    return {
-        name: list(value.values()) if name.endswith("_hooks") and isinstance(value, dict) else value
-        for name, value in vars(module).items()
-        if name not in OF_MODULES
-    }
+    """A module's attributes beside its tensors and parts; hooks by their order, as their numbers
+    count on through a process."""
+    own = {name: value for name, value in vars(module).items() if name not in OF_MODULES}
+    for name, value in own.items():
+        if HOOKS in name and isinstance(value, dict):
+            order = list(vars(module)[name.partition(HOOKS)[0] + HOOKS])
+            own[name] = {order.index(number): hook for number, hook in value.items()}
+    return own
 
 
 def _known(code: type | FunctionType) -> type | FunctionType:

@@ -27,5 +27,8 @@ def with_opset(file: bytes, opset: int) -> bytes:
         raise Rejected(f"has no equal in that version: {described(error)}") from error
     del converted.metadata_props[:]
     converted.metadata_props.extend(proto.metadata_props)
+    # The converter drops functions, which weights of few bits and sparse ones are made by.
+    del converted.functions[:]
+    converted.functions.extend(proto.functions)
     changed: bytes = converted.SerializeToString()
     return changed

@@ -20,7 +20,16 @@ def losing(size, multiple, cost):
 
 @pytest.mark.parametrize(
     ("width", "fraction", "expected"),
-    [(64, 0.5, 32), (64, 0.3, 40), (16, 0.25, 8), (16, 0.9, 8), (8, 0.5, 8), (20, 0.1, 16)],
+    [
+        (64, 0.5, 32),
+        (64, 0.3, 40),
+        (16, 0.25, 8),
+        (16, 0.9, 8),
+        (8, 0.5, 8),
+        (20, 0.1, 16),
+        (80, 0.8, 16),
+        (640, 0.9, 64),
+    ],
 )
 def test_widths_left_are_multiples_of_eight(width, fraction, expected):
     assert kept_width(width, fraction, 8) == expected

@@ -1,3 +1,4 @@
+import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,6 +26,7 @@ from automl.models.family import Network, dump, restore
 from automl.models.mlp import MLP
 from automl.models.resnet import ResNet, ResNetStage
 from automl.models.transformer import Transformer, TransformerLayer
+from automl.models.weights import by_label
 from automl.runtimes import onnx as runtime
 from automl.training.distillation import Distill
 from automl.training.loop import Train
@@ -146,6 +148,30 @@ def test_an_average_is_kept_and_the_sensitivity_measured_once(trained, context):
     assert weights < bits <= 2.5 * weights
     assert len({weight.bits for _, weight in layers(quantized)}) > 1
     assert len(made) == 1 and made[0].startswith("sensitivity_bits_")
+
+
+def test_steps_that_keep_other_layers_share_no_sensitivity(trained, context):
+    network, made = trained(SMALL), {}
+
+    def once(name, make):
+        if name not in made:
+            made[name] = make()
+        return made[name]
+
+    short = replace(SHORT, epochs=0)
+    first = next(iter(by_label(network.body).values())).layer
+    for keep in ((), (first,), ()):
+        step = Quantize(average_bits=2.5, training=short, keep=keep)
+        finish(step.run(copy.deepcopy(network), replace(context, once=once)))
+    assert len(made) == 2
+
+
+def test_layers_that_a_step_kept_may_be_quantized_by_the_next(trained, context):
+    network = trained(SMALL)
+    first = next(iter(by_label(network.body).values())).layer
+    for step in (Quantize(keep=(first,)), Quantize(bits=4, ends_bits=4)):
+        network = finish(step.run(network, context))
+    assert {weight.bits for _, weight in layers(network)} == {4, 8}
 
 
 def test_quantization_aware_training_goes_on_where_it_was_killed(trained, context):

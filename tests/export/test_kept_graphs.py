@@ -9,6 +9,7 @@ from helpers.registered import examples
 from helpers.trials import finish, load
 from torch import nn
 
+from automl.compression.factorize import Factorize
 from automl.compression.quantize import Quantize
 from automl.errors import Rejected, UserError
 from automl.export import onnx
@@ -71,6 +72,13 @@ def test_of_every_family(family, shape, graphs):
 def test_after_quantizing(bits, graphs, context):
     step = Quantize(bits=bits, training=Train(epochs=0))
     assert check(finish(step.run(built(ConvNet((8, 16)), IMAGE), context)), context.data, graphs)
+
+
+@pytest.mark.parametrize("step", [Quantize(), Factorize(share=0.5)])
+def test_two_networks_compressed_alike_share_a_graph(step, graphs, context):
+    for _ in range(2):
+        onnx.export(finish(step.run(built(ConvNet((8, 16)), IMAGE), context)), context.data)
+    assert len(graphs.models) == 1
 
 
 @pytest.mark.slow

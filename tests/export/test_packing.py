@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automl.compression.quantization_grid import stored_bits as stored_bits_of
+from automl.export.opset import with_opset
 from automl.export.packed_weights import stored_bits, unpacked
 from automl.export.packing import LAYOUTS, pack, pack_weights
 
@@ -84,3 +85,14 @@ def test_onnxruntime_unpacks_codes_of_a_codebook(shape, bits, seed):
 def test_a_large_layer_takes_little_more_than_its_bits(bits):
     codes = np.random.default_rng(0).choice(LAYOUTS[bits].levels, (64, 64, 3, 3)).astype(np.int8)
     assert len(graph_of(codes, bits)) < codes.size * stored_bits_of(bits) / 8 + 4 * 64 + 1000
+
+
+@pytest.mark.parametrize("bits", [*LAYOUTS])
+def test_other_operators_unpack_them_alike(bits):
+    codes = np.random.default_rng(0).choice(LAYOUTS[bits].levels, (4, 6)).astype(np.int8)
+    file, rows = graph_of(codes, bits), np.ones((4, 6), np.float32)
+    first, other = (
+        onnxruntime.InferenceSession(content).run(None, {"input": rows})[0]
+        for content in (file, with_opset(file, 18))
+    )
+    np.testing.assert_array_equal(first, other)

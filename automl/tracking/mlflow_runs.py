@@ -195,7 +195,8 @@ class Runs:
         pending.tags |= tags(result)
         pending.artifacts |= artifacts(result)
         pending.status = (ENDS[result.status], event.time)
-        for trial in before ^ self.front_trials:
+        # A user may have deleted the run of an earlier trial.
+        for trial in (before ^ self.front_trials) & self.trials.keys():
             tag = {"automl.pareto": "true" if trial in self.front_trials else "false"}
             self.pending[self.trials[trial]].tags |= tag
         self.pending[self.parent].metrics += [

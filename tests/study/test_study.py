@@ -91,6 +91,17 @@ def test_a_search_with_a_model_tells_nothing(make):
     )
 
 
+def test_a_search_whose_constraints_nobody_meets_names_the_trial_that_comes_nearest(tmp_path):
+    constraints = ("size_bytes<=1000 and accuracy>=0.95", "latency_ms<=200% of reference")
+    settings = replace(SETTINGS, constraints=constraints, reference={"latency_ms": 1.0})
+    study = make_study(tmp_path, complete(0.9, 900), complete(0.99, 4000), settings=settings)
+    assert study.why_without_model() == study.why_empty()
+    assert study.why_empty() == (
+        "no complete trial meets size_bytes <= 1000 and accuracy >= 0.95 and latency_ms <= 200% of "
+        "reference (<= 2): trial 0000 comes nearest (accuracy 0.9)"
+    )
+
+
 def test_a_search_without_a_trial_that_ended_had_no_time(make):
     assert make(None).why_without_model() == "no trial had the time to end"
 

@@ -225,6 +225,9 @@ class Runs:
     def _find_experiment(self, artifacts: Path | None) -> str:
         found = self.client.get_experiment_by_name(EXPERIMENT)
         if found is not None:
+            if found.lifecycle_stage == "deleted":
+                # MLflow keeps the name of a deleted experiment, and lets nobody write to it.
+                self.client.restore_experiment(found.experiment_id)
             return str(found.experiment_id)
         location = None if artifacts is None else artifacts.as_uri()
         return str(self.client.create_experiment(EXPERIMENT, artifact_location=location))

@@ -212,18 +212,26 @@ def test_a_search_goes_on_whose_run_of_the_front_was_deleted(study, uri):
     tell(study, uri, range(2))
     client, _, runs = acted.shown(study, uri)
     client.delete_run(runs["0001"].info.run_id)
-    tell(study, uri, range(2, 4))
-    # As large as trial 1, which leaves the front.
     tracker = acted.tracker(study, uri)
     tracker.opened()
-    record = acted.start(tracker, 4)
+    # As large as trial 1, which leaves the front.
+    record = acted.start(tracker, 2)
     better = {**vars(acted.complete(1).measurement), "quality": {"accuracy": 0.9, "macro_f1": 0.9}}
     acted.finish(tracker, record, measurement=Measurement(**better))
     assert tracker.close("FINISHED") == ""
     _, parent, runs = acted.shown(study, uri)
-    assert sorted(runs) == ["0000", "0002", "0003", "0004"]
+    assert sorted(runs) == ["0000", "0002"]
     assert parent.info.status == "FINISHED"
-    assert runs["0004"].data.tags["automl.pareto"] == "true"
+    assert runs["0002"].data.tags["automl.pareto"] == "true"
+
+
+def test_an_experiment_that_was_deleted_is_written_to_again(study, uri):
+    tell(study, uri, range(1))
+    client, parent, _ = acted.shown(study, uri)
+    client.delete_experiment(parent.info.experiment_id)
+    tell(study, uri, range(1, 2))
+    acted.check_nothing_is_lost(study, uri, 2)
+    assert client.get_experiment_by_name("automl").lifecycle_stage == "active"
 
 
 def test_a_server_that_lost_everything_gets_it_again(study, uri, database, tmp_path):

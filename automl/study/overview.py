@@ -58,7 +58,7 @@ class Overview(ABC):
 
     @property
     def space_text(self) -> str:
-        return (self.folder / "space.py").read_text()
+        return (self.folder / "space.py").read_text(encoding="utf-8")
 
     def measured(self) -> list[TrialRecord]:
         """Every trial and refit that has figures."""

@@ -171,7 +171,7 @@ def create(
     new = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
-    (new / "space.py").write_text(space_text)
+    (new / "space.py").write_text(space_text, encoding="utf-8")
     for format, file in reference.items():
         _reference(new, format).write_bytes(file)
     goals = {name: pareto.DIRECTIONS[name] for name in settings.objectives}

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from functools import partial
 
@@ -66,6 +69,24 @@ def test_the_hypervolume_after_each_ended_trial(make):
     nothing, first, same, last = study.hypervolumes()
     assert (nothing, same) == (0.0, first)
     assert 0 < first < last == study.front().hypervolume
+
+
+def test_the_space_of_a_search_is_read_as_python_reads_it(tmp_path):
+    text = "# Gr\u00f6\u00dfe \u2013 \u5927\nspace = 1"
+    code = (
+        "import sys\n"
+        "from helpers.small_study import SETTINGS\n"
+        "from pathlib import Path\n"
+        "from automl.study.study import create\n"
+        f"study = create(Path(sys.argv[1]), SETTINGS, {text!a}, {{'': b''}})\n"
+        f"assert study.space_text == {text!a}"
+    )
+    path = os.pathsep.join(filter(None, sys.path))
+    ascii_alone = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    environment = {**os.environ, **ascii_alone, "PYTHONPATH": path}
+    command = [sys.executable, "-c", code, tmp_path / "mine"]
+    subprocess.run(command, env=environment, check=True, timeout=120)
+    assert (tmp_path / "mine" / "space.py").read_text(encoding="utf-8") == text
 
 
 def test_a_search_of_an_earlier_version_is_refused(tmp_path):

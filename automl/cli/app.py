@@ -123,6 +123,7 @@ def main() -> None:
 
 def _run() -> None:
     streams.open_missing()
+    streams.replace_unknown()
     try:
         _check_folder()
         sys.exit(app(prog_name=NAME, standalone_mode=False) or 0)

@@ -84,8 +84,9 @@ def _memory(cards: Sequence[int]) -> str:
 
 def _open_ports(address: str | None) -> dict[str, str]:
     """Ray's ports that others reach: on the cluster's host, and on this machine's network."""
-    from automl.cluster import port_security
+    from automl.cluster import port_security, session
 
+    address = "" if address in session.NO_HOST else address
     host, _, port = (address or "").removeprefix("ray://").rpartition(":")
     names = dict.fromkeys((host, _own_address()))
     hosts = [name for name in names if name and not name.startswith(("127.", "localhost"))]

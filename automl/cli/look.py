@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -186,7 +187,8 @@ def ui(
     place = home_of(home)
     server.check_port(port)
     address = f"http://{server.HOST}:{port}"
-    studies = [searches.open_study(place, name)] if name else searches.open_studies(place)
+    say = partial(print, file=sys.stderr)
+    studies = [searches.open_study(place, name)] if name else searches.open_studies(place, say)
     runs = {study.name: SearchRun.of(study) for study in studies}
     pages = {known: server.address(address, run) for known, run in runs.items()}
     tables = {known: server.trials_address(address, run) for known, run in runs.items() if run}

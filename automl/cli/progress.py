@@ -124,7 +124,9 @@ class Progress(Watch):
             self.say(note)
         name = search.study.name
         if search.failed:
-            self.say(f"no model: {search.failed}; mend that, then: automl resume {name}")
+            self.say(
+                f"no model: {search.failed}; mend that, or search longer: automl resume {name}"
+            )
         elif search.interrupted:
             self.say(f"interrupted; what finished is kept. To go on: automl resume {name}")
         else:

@@ -49,6 +49,8 @@ def search(found: Overview, *, as_json: bool, tested: Sequence[TestFigures] = ()
         print(json.dumps(printed))
         return
     members, objectives = found.front().members, found.settings.objectives
+    if not members:
+        print(f"the front is empty: {found.why_empty()}")
     front(objectives, members, tested)
     scatter(
         objectives,
@@ -64,9 +66,6 @@ def front(
     objectives: Sequence[str], members: Sequence[TrialRecord], tested: Sequence[TestFigures]
 ) -> None:
     """The members of a front, best in the first objective first."""
-    if not members:
-        print("the front is empty: no trial is complete yet")
-        return
     first = objectives[0]
     pairs = sorted(
         zip_longest(members, tested),

@@ -67,7 +67,7 @@ def presets(as_json: JsonOption = False) -> None:
 def _write(file: Path, text: str) -> None:
     """Write a new file. Raises UserError where there is one, or none can be."""
     try:
-        with file.open("x") as stream:
+        with file.open("x", encoding="utf-8") as stream:
             stream.write(text)
     except FileExistsError:
         raise UserError(f"{file} is there already; remove it, or give another --out") from None

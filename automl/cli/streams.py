@@ -1,7 +1,8 @@
-"""Standard streams whose reader may go at any time: what is then written is lost, quietly."""
+"""Standard streams of any encoding, whose reader may go at any time: that is no fault."""
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import TextIO
@@ -12,6 +13,14 @@ def open_missing() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+
+
+def replace_unknown() -> None:
+    """Have standard output write "?" for what its encoding, such as latin-1, has no character for:
+    a table's frame is worth no error."""
+    stream = sys.stdout
+    if isinstance(stream, io.TextIOWrapper) and not stream.encoding.lower().startswith("utf"):
+        stream.reconfigure(errors="replace")
 
 
 def hang_up(stream: TextIO) -> None:

@@ -14,6 +14,9 @@ import ray
 from automl.cluster import own_ray, port_security
 from automl.errors import UserError
 
+NO_HOST = ("auto", "local")
+"""Ray's words for a cluster of this machine, in the place of an address."""
+
 
 @contextlib.contextmanager
 def connected(address: str | None, preloads: bool = False) -> Iterator[None]:
@@ -53,7 +56,7 @@ def _joined(address: str) -> Iterator[None]:
 
 def probe(address: str) -> None:
     """Raise UserError at once when nothing answers at a Ray address, or refuses this user."""
-    if address in ("auto", "local"):
+    if address in NO_HOST:
         return
     host, _, port = address.removeprefix("ray://").rpartition(":")
     try:

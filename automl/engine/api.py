@@ -16,7 +16,7 @@ from automl.engine.declared_options import checked, show_options
 from automl.engine.live_search import spent_seconds
 from automl.engine.presets import with_budget
 from automl.engine.room import Room
-from automl.engine.search_options import Options, declared, read
+from automl.engine.search_options import NewSearch, Options, declared, read
 from automl.engine.searches import Search, open_study
 from automl.engine.study_space import check_data, study_space
 from automl.engine.watch import Watch
@@ -51,7 +51,7 @@ def search(
     describes the options; `sets` maps paths of the space to values, and `initial_points` may be a
     list of {path: value}. Raises UserError, before anything runs, on what cannot work.
     """
-    chosen, new = read("search", options)
+    chosen, new = _read("search", options)
     wishes, place, watch = checked(OwnData, options), _home(home), watch or _watch()
     if new.sampler not in SAMPLERS:
         raise UserError(unknown("sampler", new.sampler, list(SAMPLERS)))
@@ -88,7 +88,7 @@ def resume(
     study = open_study(place, name)
     with run_lock.hold(study.folder):
         pass
-    chosen, _ = read("resume", options, study.attribute("options", {}))
+    chosen, _ = _read("resume", options, study.attribute("options", {}))
     begun.check_goal(study, chosen.budget().until)
     if not options.get("refit_minutes"):
         begun.check_budget_left(study, chosen.budget())
@@ -107,7 +107,7 @@ def open_search(name: str, *, home: str | Path | None = None) -> Search:
 def _ended(search: Search, given: Mapping[str, object], watch: Watch) -> Search:
     """The search at its end: gone on with, under the options given, where it has not ended yet."""
     again = {option: value for option, value in given.items() if option in GOES_ON}
-    chosen, _ = read("resume", again, search.study.attribute("options", {}))
+    chosen, _ = _read("resume", again, search.study.attribute("options", {}))
     if begun.is_over(search.study, chosen):
         return search
     with run_lock.hold(search.study.folder):
@@ -149,12 +149,23 @@ def sync(name: str, *, home: str | Path | None = None, tracking_uri: str | None 
     study = open_study(place, name)
     with run_lock.hold(study.folder):
         before = study.attribute("options", {})
-        options, _ = read("sync", {"tracking_uri": tracking_uri}, before)
+        options, _ = _read("sync", {"tracking_uri": tracking_uri}, before)
         if tracking_uri is not None:
-            server.check_uri(tracking_uri)
+            server.check_uri(str(options.tracking_uri))
         tracker = run.tracking(study, place, options)
         is_finished = study.attribute("state") == "finished"
         return tracker.close("FINISHED" if is_finished else "KILLED", seconds=None)
+
+
+def _read(
+    command: str, given: Mapping[str, object], before: Mapping[str, object] | None = None
+) -> tuple[Options, NewSearch]:
+    """The options of a command as `read` gives them, the tracking server's address absolute: the
+    next run, or an export, may begin in another folder."""
+    options, new = read(command, given, before)
+    if options.tracking_uri is not None:
+        options = replace(options, tracking_uri=server.absolute(options.tracking_uri))
+    return options, new
 
 
 def _check_servers(options: Options) -> None:

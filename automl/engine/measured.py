@@ -18,6 +18,7 @@ from automl.measure.machine import kind_of, machine
 from automl.measure.measurement import Measurement, measure
 from automl.measure.rows_of_file import TargetRows, fitting, loaded
 from automl.runtimes.onnx import ONE_THREAD, row_shape
+from automl.study import selection
 from automl.study.record import TrialRecord
 
 
@@ -85,10 +86,7 @@ def beside_front(files: Sequence[Path], search: Search) -> MeasuredFiles:
     study = search.study
     front = study.front().members
     if not front:
-        raise UserError(
-            f"search {study.name!r} has no complete trial yet; search longer: automl resume "
-            f"{study.name}"
-        )
+        raise UserError(selection.nothing_to_take(study))
     check_data(study)
     config = search.config(front[0])
     data = dataset.load(config.dataset, config.seed, search.home.cache)

@@ -183,22 +183,25 @@ def _store(home: Home, url: str | None) -> Store:
 
 def _new_folder(home: Home, name: str | None, stem: str) -> Path:
     """The folder of a new search: of the name given, else the first free `stem`, `stem-2`, …"""
-    known = home.studies()
     if name is not None:
-        if check_name(name) in known:
-            raise studies.taken(name)
-        return home.study(name)
+        folder = home.study(check_name(name))
+        if os.path.lexists(folder):
+            raise studies.taken(folder)
+        return folder
     names = itertools.chain([stem], (f"{stem}-{i}" for i in itertools.count(2)))
-    return home.study(check_name(next(n for n in names if n not in known)))
+    # A folder without a search, which a broken copy or removal left, takes a name, too.
+    return next(f for f in map(home.study, map(check_name, names)) if not os.path.lexists(f))
 
 
 def _created(home: Home, name: str | None, stem: str, create: Callable[[Path], Study]) -> Study:
     """A new search; when its name was free to choose and is taken by now, under the next name."""
+    folder = _new_folder(home, name, stem)
     while True:
         try:
-            return create(_new_folder(home, name, stem))
+            return create(folder)
         except UserError:
-            if name is not None:
+            refused, folder = folder, _new_folder(home, name, stem)
+            if folder == refused:
                 raise
 
 

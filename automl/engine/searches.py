@@ -254,13 +254,25 @@ def _know_metrics(study: Overview) -> None:
         study_space(study)
 
 
-def open_studies(home: Home) -> Iterator[Study]:
-    """Open the searches of a home, but for those of an earlier version."""
+def open_studies(home: Home, say: Callable[[str], None] | None = None) -> Iterator[Study]:
+    """Open the searches of a home, but for those of an earlier version.
+
+    Where `say` is given it gets the reason why another cannot be opened, such as a database that
+    is away; otherwise that raises UserError.
+    """
     from automl.study.study import Study
 
     for name in home.studies():
-        with contextlib.suppress(EarlierVersion):
-            yield Study(home.study(name))
+        try:
+            study = Study(home.study(name))
+        except EarlierVersion:
+            continue
+        except UserError as error:
+            if say is None:
+                raise
+            say(f"search {name!r} is left out: {error}")
+            continue
+        yield study
 
 
 def stop(home: Home, name: str) -> bool:

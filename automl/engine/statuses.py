@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from automl.engine import searches
+from automl.errors import UserError
 from automl.home import Home
 from automl.study import run_lock
 from automl.study.layout import EarlierVersion
@@ -29,14 +30,17 @@ def state(study: Overview) -> str:
 
 
 def statuses(home: Home) -> list[dict[str, object]]:
-    """A row for each search of the home; of a search by an earlier version only its name."""
+    """A row for each search of the home; of one by an earlier version, or whose database is away,
+    only its name and that."""
     rows = []
     for name in home.studies():
         try:
             row = status(searches.overview(home, name))
             rows.append({column: row[column] for column in COLUMNS})
-        except EarlierVersion:
-            known = {"search": name, "state": "of an earlier version", "trials": {}}
+        except UserError as error:
+            is_earlier = isinstance(error, EarlierVersion)
+            why = "of an earlier version" if is_earlier else str(error)
+            known = {"search": name, "state": why, "trials": {}}
             rows.append({**dict.fromkeys(COLUMNS, ""), **known})
     return rows
 

@@ -13,7 +13,7 @@ from automl.trial import layer_outcomes
 
 
 def write(explanation: Explanation, file: Path) -> None:
-    file.write_text(document(explanation))
+    file.write_text(document(explanation), encoding="utf-8")
 
 
 def document(explanation: Explanation) -> str:

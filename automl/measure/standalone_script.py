@@ -40,7 +40,7 @@ class _Gathered:
         if module in self.modules:
             return
         self.modules.add(module)
-        text = Path(str(importlib.import_module(module).__file__)).read_text()
+        text = Path(str(importlib.import_module(module).__file__)).read_text(encoding="utf-8")
         for node in ast.parse(text).body:
             if isinstance(node, ast.Import | ast.ImportFrom):
                 self._import(node)

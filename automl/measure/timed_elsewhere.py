@@ -91,7 +91,9 @@ def timed_elsewhere(where: Place, wanted: Wanted) -> TimedFiles:
             raise UserError(f"there is no file {path}; check the path")
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "measure.py"
-        script.write_text(standalone_script(HEADER, {file_times.__name__: "main"}, "main()"))
+        script.write_text(
+            standalone_script(HEADER, {file_times.__name__: "main"}, "main()"), encoding="utf-8"
+        )
         sent = _over_ssh if where.host else _here
         return TimedFiles.from_json(sent(where, wanted, script))
 

@@ -103,7 +103,7 @@ def _add_page(app: FastAPI) -> None:
 
     @app.get("/", response_class=HTMLResponse, include_in_schema=False)
     def page() -> str:
-        return (PAGES / "try.html").read_text()
+        return (PAGES / "try.html").read_text(encoding="utf-8")
 
     @app.get("/{part}.css", include_in_schema=False)
     @app.get("/{part}.js", include_in_schema=False)
@@ -112,7 +112,7 @@ def _add_page(app: FastAPI) -> None:
 
     @app.get("/docs", response_class=HTMLResponse, include_in_schema=False)
     def docs() -> str:
-        return DOCS.read_text()
+        return DOCS.read_text(encoding="utf-8")
 
 
 def _part(name: str) -> Response:
@@ -121,7 +121,7 @@ def _part(name: str) -> Response:
     if name not in files:
         raise HTTPException(404, f"there is no {name}")
     kind = "text/css" if name.endswith(".css") else "text/javascript"
-    return Response((PAGES / files[name]).read_text(), media_type=kind)
+    return Response((PAGES / files[name]).read_text(encoding="utf-8"), media_type=kind)
 
 
 async def _body(request: Request, max_bytes: int) -> bytes:

@@ -28,7 +28,7 @@ Point: TypeAlias = dict[str, ParamValue]
 def read(file: Path, space: Space) -> list[Point]:
     """The points in a JSON file. Raises UserError when it is none, or as `check` does."""
     try:
-        found = json.loads(file.read_text())
+        found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"--initial-points {file} cannot be read: {error}") from None
     except ValueError as error:

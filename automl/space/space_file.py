@@ -40,7 +40,7 @@ def shipped() -> dict[str, Path]:
 def read(path: Path) -> str:
     """The text of a space file. Raises UserError on a file that cannot be read as text."""
     try:
-        return path.read_text()
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not a space file that can be read: {error}") from None
 
@@ -82,7 +82,7 @@ def _shipped_folder() -> Path:
 def _execute(text: str, module_name: str, name: str) -> None:
     path = _folder() / f"{module_name}.py"
     new = path.with_suffix(f".{os.getpid()}")
-    new.write_text(text)
+    new.write_text(text, encoding="utf-8")
     new.replace(path)
     spec = importlib.util.spec_from_file_location(module_name, path)
     assert spec is not None and spec.loader is not None

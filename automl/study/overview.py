@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from automl import pareto
+from automl.conditions import satisfies, violation
 from automl.errors import alike
 from automl.faults import Fault
 from automl.study.front import Front
@@ -57,7 +58,7 @@ class Overview(ABC):
 
     @property
     def space_text(self) -> str:
-        return (self.folder / "space.py").read_text()
+        return (self.folder / "space.py").read_text(encoding="utf-8")
 
     def measured(self) -> list[TrialRecord]:
         """Every trial and refit that has figures."""
@@ -84,14 +85,32 @@ class Overview(ABC):
     def why_without_model(self) -> str:
         """The reason why a search that has ended has no model; "" if it has one."""
         records = self.records()
-        if any(record.is_complete for record in records):
-            return ""
+        if any(record.is_complete for record in [*records, *self.refits()]):
+            return self.why_empty()
         reasons = [record.result.reason for record in records if record.result is not None]
         if not reasons:
             return "no trial had the time to end"
         [(usual, count)] = Counter(map(alike, reasons)).most_common(1)
         told = next(reason for reason in reasons if alike(reason) == usual).splitlines()[0]
         return f"none of its trials is complete, {count} of {len(reasons)} ended so: {told}"
+
+    def why_empty(self) -> str:
+        """The reason why the front has no model yet, with the complete trial that comes nearest to
+        the constraints; "" if it has one."""
+        records = [*self.records(), *self.refits()]
+        front, complete = self.front(records), [r for r in records if r.is_complete]
+        if front.members:
+            return ""
+        if not complete:
+            return "no trial is complete yet"
+        wanted = " and ".join(one.told(front.reference.figures) for one in front.conditions)
+        nearest = min(complete, key=lambda record: violation(record.values, front.limits))
+        broken = [limit for limit in front.limits if not satisfies(nearest.values, [limit])]
+        has = ", ".join(
+            f"{name} {nearest.values[name]:.6g}" if name in nearest.values else f"no {name}"
+            for name in dict.fromkeys(limit.figure for limit in broken)
+        )
+        return f"no complete trial meets {wanted}: trial {nearest.trial_id} comes nearest ({has})"
 
     def goal(self) -> Goal:
         """The goal that the search was last given, held against all its trials and refits."""

@@ -73,6 +73,14 @@ def choose(
     return preferred(fitting, wishes, objectives, reference)
 
 
+def nothing_to_take(study: Overview) -> str:
+    """The sentence on a search whose front is empty."""
+    return (
+        f"search {study.name!r} has no model to take: {study.why_empty()}; "
+        f"search longer: automl resume {study.name}"
+    )
+
+
 def advise(study: Overview, front: Sequence[TrialRecord]) -> Advice | None:
     """The model that was exported last, else what met the search's goal, else the front's knee;
     None while the front is empty."""
@@ -191,10 +199,7 @@ def _none_fits(
 ) -> str:
     """The sentence on conditions that no member of a front meets, with the nearest member."""
     if not front:
-        return (
-            f"search {study.name!r} has no complete trial yet; "
-            f"search longer: automl resume {study.name}"
-        )
+        return nothing_to_take(study)
     ranges = []
     for name in study.settings.objectives:
         values = [record.values[name] for record in front]

@@ -20,6 +20,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from automl.errors import UserError
 from automl.loading import uncollected
+from automl.study import timeline
 from automl.study.layout import DATABASE, JOURNAL
 from automl.study.optuna_patches import share_distributions
 
@@ -152,18 +153,18 @@ def database(url: str) -> BaseStorage:
 
 
 def mend(folder: Path) -> None:
-    """Drop what a crash left of a write: half a line at the journal's end, and Optuna's lock.
+    """Drop what a crash left of a write: half a line at the end of the journal and the timeline,
+    and Optuna's lock.
 
     Only the run that holds the search may do so, while nobody writes. Optuna reads no line that
     lacks its end, but would write on behind that line, and lose what is written; a lock left
     behind costs Optuna half a minute.
     """
-    journal = folder / JOURNAL
-    if journal.exists():
-        written = journal.read_bytes()
+    for file in (folder / JOURNAL, folder / timeline.FILE):
+        written = file.read_bytes() if file.exists() else b""
         whole = written.rfind(b"\n") + 1
         if whole < len(written):
-            os.truncate(journal, whole)
+            os.truncate(file, whole)
     (folder / f"{JOURNAL}.lock").unlink(missing_ok=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -165,12 +166,12 @@ def create(
     """Make a search, in a database where one is named. Its folder appears whole or not at all.
 
     `reference` holds the files of its reference by format.
-    Raises UserError when there is a search of that name.
+    Raises UserError when the folder is there already.
     """
     new = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
-    (new / "space.py").write_text(space_text)
+    (new / "space.py").write_text(space_text, encoding="utf-8")
     for format, file in reference.items():
         _reference(new, format).write_bytes(file)
     goals = {name: pareto.DIRECTIONS[name] for name in settings.objectives}
@@ -180,10 +181,12 @@ def create(
     stored.study.set_user_attr("earlier", list(earlier))
     try:
         new.rename(folder)
-    except OSError:
+    except OSError as error:
         stored.delete()
         shutil.rmtree(new)
-        raise taken(folder.name) from None
+        if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+            raise taken(folder) from None
+        raise
     return Study(folder)
 
 
@@ -191,9 +194,14 @@ def _reference(folder: Path, format: str) -> Path:
     return folder / f"reference.{format or 'onnx'}"
 
 
-def taken(name: str) -> UserError:
-    """The error of a name that another search has."""
+def taken(folder: Path) -> UserError:
+    """The error of a new search whose folder is there already: another search, or its remains."""
+    if not (folder / "space.py").exists():
+        return UserError(
+            f"{folder} is in the way of a search named {folder.name!r}, and holds none: it has no "
+            "space.py; remove it, or choose another --name"
+        )
     return UserError(
-        f"a search named {name!r} exists already; choose another --name, "
-        f"or continue that one: automl resume {name}"
+        f"a search named {folder.name!r} exists already; choose another --name, "
+        f"or continue that one: automl resume {folder.name}"
     )

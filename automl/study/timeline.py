@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -41,10 +42,13 @@ def add(folder: Path, stay: Stay) -> None:
 
 
 def read(folder: Path) -> list[Stay]:
-    """The stays of a search, as they ended; what a killed run has written half is left out."""
+    """The stays of a search, as they ended; what a crash or a full disk has spoiled is left out."""
     file = folder / FILE
-    lines = file.read_text().split("\n")[:-1] if file.exists() else []
-    return [Stay(**json.loads(line)) for line in lines if line.endswith("}")]
+    stays = []
+    for line in file.read_bytes().split(b"\n")[:-1] if file.exists() else []:
+        with contextlib.suppress(ValueError, TypeError):
+            stays.append(Stay(**json.loads(line)))
+    return stays
 
 
 def in_lanes(stays: Sequence[Stay]) -> list[Stay]:

@@ -47,6 +47,8 @@ class Delivery:
         self.runs: Runs | None = None
         self.offset = 0
         self.is_ended = False
+        self.owes_models = False
+        """Whether an end came by whose front is not registered yet."""
         self.reported_front: set[str] | None = None
         self.raised = ""
         self.next_report = time.monotonic() + REPORT_SECONDS
@@ -88,9 +90,12 @@ class Delivery:
             runs.flush()
             turns = [event for event in events if isinstance(event, Opened | Ended)]
             self.is_ended = isinstance(turns[-1], Ended) if turns else self.is_ended
-            if any(isinstance(event, Ended) for event in turns):
+            self.owes_models |= any(isinstance(event, Ended) for event in turns)
+            # The front of now has trials that a search which went on tells of in later batches.
+            if self.owes_models and self.journal.read(offset)[1] == offset:
                 registry.register(runs, self.study, self.shipped)
                 self._write_report(runs)
+                self.owes_models = False
             if offset > self.offset:
                 self.journal.deliver(self.uri, offset)
             self.offset = offset

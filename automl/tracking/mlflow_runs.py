@@ -195,7 +195,8 @@ class Runs:
         pending.tags |= tags(result)
         pending.artifacts |= artifacts(result)
         pending.status = (ENDS[result.status], event.time)
-        for trial in before ^ self.front_trials:
+        # A user may have deleted the run of an earlier trial.
+        for trial in (before ^ self.front_trials) & self.trials.keys():
             tag = {"automl.pareto": "true" if trial in self.front_trials else "false"}
             self.pending[self.trials[trial]].tags |= tag
         self.pending[self.parent].metrics += [
@@ -224,6 +225,9 @@ class Runs:
     def _find_experiment(self, artifacts: Path | None) -> str:
         found = self.client.get_experiment_by_name(EXPERIMENT)
         if found is not None:
+            if found.lifecycle_stage == "deleted":
+                # MLflow keeps the name of a deleted experiment, and lets nobody write to it.
+                self.client.restore_experiment(found.experiment_id)
             return str(found.experiment_id)
         location = None if artifacts is None else artifacts.as_uri()
         return str(self.client.create_experiment(EXPERIMENT, artifact_location=location))

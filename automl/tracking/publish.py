@@ -50,9 +50,9 @@ def publish_report(
             write(study, Path(folder))
         except Exception as error:
             raised = words(error)
-            (Path(folder) / "pages-traceback.txt").write_text(traceback_of(error))
+            (Path(folder) / "pages-traceback.txt").write_text(traceback_of(error), encoding="utf-8")
         if tracebacks:
-            (Path(folder) / FAULTS_FILE).write_text(tracebacks)
+            (Path(folder) / FAULTS_FILE).write_text(tracebacks, encoding="utf-8")
         client.log_artifacts(run.run_id, folder)
     client.set_tag(run.run_id, "mlflow.note.content", views.note(study, run))
     return f"its pages: {raised}" if raised else ""

@@ -97,16 +97,19 @@ class Registry:
 
 
 def register(runs: Runs, study: Study, shipped: Callable[[TrialRecord], Shipped | None]) -> None:
-    """Have every member of the front registered, and the aliases where they belong."""
+    """Have every member of the front registered, and the aliases where they belong; but for trials
+    whose end the server lacks, or whose run a user deleted."""
     named = aliases(study)
     if not named:
         return
     registry = open_registry(runs.client, runs.experiment, study)
     for trial, record in {r.trial_id: r for r in (*study.front().members, *named.values())}.items():
-        if (model := shipped(record)) is not None:
+        has_run = trial in runs.trials and trial in runs.ended
+        if has_run and (model := shipped(record)) is not None:
             registry.add(record, runs.trials[trial], runs.ended[trial], model)
     for alias, record in named.items():
-        registry.set_alias(alias, runs.trials[record.trial_id])
+        if record.trial_id in runs.trials:
+            registry.set_alias(alias, runs.trials[record.trial_id])
 
 
 def open_registry(client: MlflowClient, experiment: str, study: Study) -> Registry:

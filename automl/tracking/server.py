@@ -41,6 +41,14 @@ def check_uri(uri: str) -> None:
         )
 
 
+def absolute(uri: str) -> str:
+    """A tracking URI that means the same wherever the search is opened."""
+    prefix = "sqlite:///"
+    path = uri.removeprefix(prefix)
+    is_file = path not in (uri, "", ":memory:")
+    return f"{prefix}{Path(path).absolute()}" if is_file else uri
+
+
 def _log_in(uri: str) -> None:
     """Raise UserError when a tracking server does not let this user in."""
     client = connect(uri)

@@ -1,8 +1,10 @@
 """A front as the terminal shows it."""
 
 import re
+from dataclasses import replace
 
 import pytest
+from helpers.small_study import SETTINGS, complete, make_study
 
 from automl.cli import render
 
@@ -80,3 +82,13 @@ def test_names_in_brackets_are_no_markup(capsys):
     render.table([{"[red]name": "[bold]text", "n": 1}])
     printed = capsys.readouterr().out
     assert "[red]name" in printed and "[bold]text" in printed
+
+
+def test_a_front_that_is_empty_says_why(capsys, tmp_path):
+    settings = replace(SETTINGS, constraints=("size_bytes<=10",))
+    for number, (results, why) in enumerate(
+        (([], "no trial is complete yet"), ([complete(0.9, 99)], "no complete trial meets size"))
+    ):
+        study = make_study(tmp_path / str(number), *results, settings=settings)
+        render.search(study, as_json=False)
+        assert capsys.readouterr().out.startswith(f"the front is empty: {why}")

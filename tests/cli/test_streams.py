@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from helpers import known_search as known
 
 COMMAND = [sys.executable, "-c", "from automl.cli.app import main; main()"]
 
@@ -30,6 +31,21 @@ def test_a_command_whose_reader_has_gone_ends_quietly(words, nobody, tmp_path):
     with told.open("w") as stderr:
         assert ended(arguments, stdout=nobody, stderr=stderr) == 1
     assert told.read_text() == ""
+
+
+def test_a_front_is_printed_in_an_encoding_without_its_characters(tmp_path):
+    (tmp_path / "studies").mkdir()
+    known.make(tmp_path / "studies")
+    done = subprocess.run(
+        [*COMMAND, "front", "known", "--home", tmp_path],
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    printed = done.stdout.decode("latin-1")
+    assert "? front  · dominated" in printed
+    assert "take 0001, the best compromise" in printed
 
 
 def test_an_error_that_nobody_reads_keeps_its_exit_code(nobody, tmp_path):

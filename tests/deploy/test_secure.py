@@ -68,6 +68,47 @@ def test_jobs_that_are_run_again_go_on_with_their_search():
         assert "--resume-if-exists" in command and "--name" in command and "--home" in command
 
 
+SEARCH = """#!/usr/bin/env bash
+# A stand-in for automl that goes on with what is in the home, and ends as a search that failed.
+while [ "$1" != --home ]; do shift; done
+mkdir -p "$2/studies/digits"
+echo "a trial" >> "$2/studies/digits/journal.log"
+touch "$2/mlflow.db" "$2/studies/digits/mlflow.jsonl" "$2/studies/digits/mlflow.delivered"
+exit 3
+"""
+
+
+def test_a_job_on_another_spot_machine_goes_on_from_the_copy_in_the_bucket(tmp_path):
+    job = yaml.safe_load((DEPLOY / "vm" / "skypilot.yaml").read_text())
+    bucket, programs = tmp_path / "bucket", tmp_path / "programs"
+    bucket.mkdir()
+    programs.mkdir()
+    for name, text in (("automl", SEARCH), ("ray", "#!/bin/sh\n")):
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
+    (mount,) = job["file_mounts"]
+    environment = {
+        "PATH": f"{programs}:/usr/bin:/bin",
+        "SKYPILOT_NODE_IPS": "10.0.0.5",
+        "SKYPILOT_NODE_RANK": "0",
+        "SKYPILOT_NUM_GPUS_PER_NODE": "1",
+        "BUCKET": "ours",
+        "SPACE": "digits",
+        "TRIALS": "9",
+    }
+    script = job["run"].replace(f"{mount}/", f"{bucket}/")
+    for machine in ("first", "second"):
+        environment["HOME"] = str(tmp_path / machine)
+        (tmp_path / machine).mkdir()
+        done = subprocess.run(["bash", "-c", script], env=environment, timeout=60)
+        assert done.returncode == 3
+    home = tmp_path / "second" / "automl-home"
+    assert (home / "studies" / "digits" / "journal.log").read_text() == "a trial\na trial\n"
+    kept = subprocess.run(["tar", "-tf", bucket / "home.tar.gz"], capture_output=True, text=True)
+    files = [name for name in kept.stdout.splitlines() if not name.endswith("/")]
+    assert sorted(files) == ["./studies/digits/journal.log", "./studies/digits/mlflow.jsonl"]
+
+
 SRUN = """#!/usr/bin/env bash
 # A stand-in for Slurm's srun and scontrol that writes down how it was called.
 echo "$(basename "$0") $* | $RAY_ADDRESS $RAY_AUTH_MODE ${#RAY_AUTH_TOKEN} $AUTOML_HOME" >> "$CALLS"

@@ -109,3 +109,11 @@ def test_a_search_on_two_runtimes_measures_resumes_and_exports_on_both(cluster, 
     place = found.study.attribute("mlflow")
     runs = client.search_runs([place["experiment_id"]], "tags.`automl.trial_id` = '0000'")
     assert runs[0].data.metrics[other] == records[0].values[other]
+
+
+def test_a_tracking_database_is_the_same_from_every_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    begun, _ = api._read("search", {"tracking_uri": "sqlite:///mlflow.db"})
+    monkeypatch.chdir("/")
+    resumed, _ = api._read("resume", {}, vars(begun))
+    assert begun.tracking_uri == resumed.tracking_uri == f"sqlite:///{tmp_path}/mlflow.db"

@@ -1,5 +1,6 @@
 """Searches found by name, beside one that an earlier version made."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from automl.home import Home
 from automl.space import space_file
 from automl.space.exploring import explore
 from automl.store import Store
+from automl.study import storage
 from automl.study.propose import warm_start
 from automl.study.study import create
 
@@ -45,6 +47,24 @@ def test_a_list_names_searches_of_earlier_versions(home):
 
 def test_all_searches_are_opened_but_those_of_an_earlier_version(home):
     assert [study.name for study in open_studies(home)] == ["mine"]
+
+
+def test_a_search_whose_database_is_away_hides_no_other(home, tmp_path):
+    folder = tmp_path / "databases"
+    folder.mkdir()
+    database = f"sqlite:///{folder}/studies.db"
+    create(home.study("away"), SETTINGS, "text", {"": b""}, database=database)
+    shutil.rmtree(folder)
+    # As another process, which has no connection to it.
+    storage.database.cache_clear()
+    away, mine, _ = statuses(home)
+    assert (away["search"], mine["search"]) == ("away", "mine")
+    assert f"--study-storage {database} cannot be used" in away["state"]
+    told = []
+    assert [study.name for study in open_studies(home, told.append)] == ["mine"]
+    assert [why.partition(":")[0] for why in told] == ["search 'away' is left out"]
+    with pytest.raises(UserError, match="cannot be used"):
+        list(open_studies(home))
 
 
 def test_a_search_of_an_earlier_version_keeps_nothing_from_being_evicted(home, monkeypatch):

@@ -1,7 +1,10 @@
 """explain.html read back, and looked at in a browser as MLflow shows it: in a sandbox."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 
 from helpers import known_search as known
@@ -20,6 +23,19 @@ SANDBOX = """<iframe sandbox="allow-scripts" style="width:1180px;height:{height}
 const page = new Blob([{page}], {{type: "text/html"}});
 document.querySelector("iframe").src = URL.createObjectURL(page);
 </script>"""
+
+
+def test_the_page_is_in_the_encoding_that_it_names(tmp_path):
+    code = (
+        "import pathlib, sys\n"
+        "from automl.explain import page\n"
+        "page.document = lambda explanation: chr(0x25cf)\n"
+        "page.write(None, pathlib.Path(sys.argv[1]))"
+    )
+    ascii_alone = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-c", code, tmp_path / "explain.html"]
+    subprocess.run(command, env={**os.environ, **ascii_alone}, check=True, timeout=120)
+    assert (tmp_path / "explain.html").read_text(encoding="utf-8") == "\u25cf"
 
 
 def test_all_that_was_found_is_on_the_page(explained):

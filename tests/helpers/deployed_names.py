@@ -172,7 +172,8 @@ def programs(text):
     firsts = {*re.findall(r"^\s*(?:[A-Za-z_]+=\S* +)*([a-z][\w-]*)(?=\s|$)", joined, re.M)}
     firsts |= {*re.findall(r"(?:trap '|\|\| |&& |; |then |do )([a-z][\w-]*)(?![\w=-])", joined)}
     shells = subprocess.run(["bash", "-c", "compgen -bk"], capture_output=True, text=True)
-    known = {*shells.stdout.split(), *ELSEWHERE}
+    own = re.findall(r"^\s*(\w+)\(\) \{", text, re.M)
+    known = {*shells.stdout.split(), *ELSEWHERE, *own}
     found = sorted(word for word in firsts - known if not shutil.which(word))
     strict = re.findall(r"^set .*$", text, re.M)
     return [f"there is no program {word}" for word in found] + [

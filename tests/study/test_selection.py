@@ -207,5 +207,13 @@ def test_the_member_that_comes_nearest_to_conditions_is_named(tmp_path):
 
 def test_a_study_without_a_model_says_so(tmp_path):
     study = make_study(tmp_path, TrialResult(Status.FAILED, reason="why"))
-    with pytest.raises(UserError, match="has no complete trial yet"):
+    with pytest.raises(UserError, match="to take: no trial is complete yet; search longer"):
         selection.choose(study, knee=True)
+
+
+def test_a_front_that_constraints_keep_empty_says_so(tmp_path):
+    settings = replace(SETTINGS, constraints=("size_bytes<=10",))
+    study = make_study(tmp_path, complete(0.9, 1000), settings=settings)
+    with pytest.raises(UserError, match="no complete trial meets size_bytes <= 10: trial 0000"):
+        selection.choose(study, knee=True)
+    assert selection.choose(study, trial="0").id.number == 0

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from functools import partial
 
@@ -68,6 +71,24 @@ def test_the_hypervolume_after_each_ended_trial(make):
     assert 0 < first < last == study.front().hypervolume
 
 
+def test_the_space_of_a_search_is_read_as_python_reads_it(tmp_path):
+    text = "# Gr\u00f6\u00dfe \u2013 \u5927\nspace = 1"
+    code = (
+        "import sys\n"
+        "from helpers.small_study import SETTINGS\n"
+        "from pathlib import Path\n"
+        "from automl.study.study import create\n"
+        f"study = create(Path(sys.argv[1]), SETTINGS, {text!a}, {{'': b''}})\n"
+        f"assert study.space_text == {text!a}"
+    )
+    path = os.pathsep.join(filter(None, sys.path))
+    ascii_alone = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    environment = {**os.environ, **ascii_alone, "PYTHONPATH": path}
+    command = [sys.executable, "-c", code, tmp_path / "mine"]
+    subprocess.run(command, env=environment, check=True, timeout=120)
+    assert (tmp_path / "mine" / "space.py").read_text(encoding="utf-8") == text
+
+
 def test_a_search_of_an_earlier_version_is_refused(tmp_path):
     folder = earlier_search.made(tmp_path / "old")
     with pytest.raises(UserError) as refused:
@@ -88,6 +109,17 @@ def test_a_search_without_a_model_tells_why(make):
 def test_a_search_with_a_model_tells_nothing(make):
     assert (
         make(TrialResult(Status.FAILED, reason="no"), complete(0.5, 10)).why_without_model() == ""
+    )
+
+
+def test_a_search_whose_constraints_nobody_meets_names_the_trial_that_comes_nearest(tmp_path):
+    constraints = ("size_bytes<=1000 and accuracy>=0.95", "latency_ms<=200% of reference")
+    settings = replace(SETTINGS, constraints=constraints, reference={"latency_ms": 1.0})
+    study = make_study(tmp_path, complete(0.9, 900), complete(0.99, 4000), settings=settings)
+    assert study.why_without_model() == study.why_empty()
+    assert study.why_empty() == (
+        "no complete trial meets size_bytes <= 1000 and accuracy >= 0.95 and latency_ms <= 200% of "
+        "reference (<= 2): trial 0000 comes nearest (accuracy 0.9)"
     )
 
 

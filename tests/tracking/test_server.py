@@ -147,6 +147,13 @@ def test_a_tracking_uri_of_no_use_is_told(uri, sentence):
         server.check_uri(uri)
 
 
+@pytest.mark.parametrize(
+    "uri", ["http://host:5000/", "sqlite:////shared/mlflow.db", "sqlite:///", "postgresql://h/db"]
+)
+def test_a_tracking_uri_that_names_no_folder_stays(uri):
+    assert server.absolute(uri) == uri
+
+
 @contextlib.contextmanager
 def answering(status):
     """A server on loopback that is healthy, and answers all other requests with this status."""

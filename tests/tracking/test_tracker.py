@@ -12,8 +12,10 @@ from helpers import acted_search as acted
 from helpers.mlflow_server import Server
 
 from automl.faults import Fault
+from automl.measure.measurement import Measurement
 from automl.recipe import LayerOutcome, Report
 from automl.study.trial_id import TrialId
+from automl.tracking import journal
 from automl.tracking.mlflow_client import connect
 from automl.trial import layer_outcomes
 
@@ -191,6 +193,45 @@ def test_another_server_gets_everything(study, uri, database, tmp_path):
     second = f"sqlite:///{tmp_path}/second.db"
     assert acted.tracker(study, second).close("FINISHED") == ""
     acted.check_nothing_is_lost(study, second, 2)
+
+
+def test_another_server_gets_a_search_that_went_on_after_an_end(
+    study, uri, database, tmp_path, monkeypatch
+):
+    tell(study, uri, range(1), status="KILLED")
+    tell(study, uri, range(1, 3))
+    shutil.copy(database, tmp_path / "second.db")
+    second = f"sqlite:///{tmp_path}/second.db"
+    monkeypatch.setattr(journal, "BATCH_BYTES", 100)
+    assert acted.tracker(study, second).close("FINISHED") == ""
+    acted.check_nothing_is_lost(study, second, 3)
+    assert len(connect(second).search_model_versions("name = 'digits'")) == 3
+
+
+def test_a_search_goes_on_whose_run_of_the_front_was_deleted(study, uri):
+    tell(study, uri, range(2))
+    client, _, runs = acted.shown(study, uri)
+    client.delete_run(runs["0001"].info.run_id)
+    tracker = acted.tracker(study, uri)
+    tracker.opened()
+    # As large as trial 1, which leaves the front.
+    record = acted.start(tracker, 2)
+    better = {**vars(acted.complete(1).measurement), "quality": {"accuracy": 0.9, "macro_f1": 0.9}}
+    acted.finish(tracker, record, measurement=Measurement(**better))
+    assert tracker.close("FINISHED") == ""
+    _, parent, runs = acted.shown(study, uri)
+    assert sorted(runs) == ["0000", "0002"]
+    assert parent.info.status == "FINISHED"
+    assert runs["0002"].data.tags["automl.pareto"] == "true"
+
+
+def test_an_experiment_that_was_deleted_is_written_to_again(study, uri):
+    tell(study, uri, range(1))
+    client, parent, _ = acted.shown(study, uri)
+    client.delete_experiment(parent.info.experiment_id)
+    tell(study, uri, range(1, 2))
+    acted.check_nothing_is_lost(study, uri, 2)
+    assert client.get_experiment_by_name("automl").lifecycle_stage == "active"
 
 
 def test_a_server_that_lost_everything_gets_it_again(study, uri, database, tmp_path):

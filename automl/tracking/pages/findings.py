@@ -60,8 +60,8 @@ class Findings:
     `points` are by number, refits last; `advice` is the model to take; `runs` says when each run
     of the search began, in seconds since 1970, and how many seconds had been searched before;
     `compresses` tells for each step's label whether the step is a compression; `constraints` and
-    `goal` tell what a model was to keep, and whether one met the goal; `stays` tell which slot
-    worked on which trial.
+    `goal` tell what a model was to keep, and whether one met the goal; `why_empty` tells why the
+    front has no model, where it has none; `stays` tell which slot worked on which trial.
     """
 
     name: str
@@ -75,6 +75,7 @@ class Findings:
     compresses: Mapping[str, bool]
     constraints: list[str]
     goal: str
+    why_empty: str
     stays: list[Stay] = field(default_factory=list)
     on_runtimes: list[OnRuntime] = field(default_factory=list)
 
@@ -150,6 +151,7 @@ def read(study: Study, compresses: Mapping[str, bool]) -> Findings:
         compresses=compresses,
         constraints=[c.told(front.reference.figures) for c in study.settings.conditions],
         goal=goal.ending() or goal.missed(),
+        why_empty=study.why_empty(),
         stays=timeline.read(study.folder),
         on_runtimes=_on_runtimes(study, ended),
     )

@@ -137,7 +137,8 @@ function showFront(data) {
     const step = Number(find(`limit-${name}`).value);
     delete limits[name];
     if (step) limits[name] = boundAt(name, step);
-    find(`bound-${name}`).textContent = step ? limits[name].toLocaleString("en") : "any";
+    const digits = {maximumSignificantDigits: 4};
+    find(`bound-${name}`).textContent = step ? limits[name].toLocaleString("en", digits) : "any";
   }
 
   for (const name of data.objectives) {

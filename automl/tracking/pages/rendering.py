@@ -53,7 +53,7 @@ def _environment() -> Environment:
 
 
 def _asset(name: str) -> str:
-    return (resources.files("automl.tracking.pages") / name).read_text()
+    return (resources.files("automl.tracking.pages") / name).read_text(encoding="utf-8")
 
 
 @cache

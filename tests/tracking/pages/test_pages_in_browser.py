@@ -77,6 +77,16 @@ def test_a_slider_filters_models_and_prints_the_command(browser, show):
     points_are(browser, 2)
 
 
+def test_a_slider_shows_the_bound_that_the_command_has(browser, show):
+    show("front.html")
+    browser.execute_script(
+        "const slider = document.getElementById('limit-latency_ms');"
+        "slider.value = 50; slider.dispatchEvent(new Event('input'));"
+    )
+    assert browser.find_element(By.ID, "bound-latency_ms").text == "0.1225"
+    assert '--where "latency_ms<=0.1225"' in browser.find_element(By.ID, "take").text
+
+
 def test_axes_are_picked(browser, show):
     show("front.html")
     choose(browser, "x", "latency_ms")

@@ -83,5 +83,13 @@ def test_charts_hold_the_figures(found):
 def test_an_empty_study_has_a_report(tmp_path):
     study = create(tmp_path / "empty", known.SETTINGS, "text", {"": b""})
     page = report.document(findings.read(study, {}))
-    assert "no model to take" in page
+    assert "There is no model to take: no trial is complete yet." in page
     assert "parallel" not in known.data(page)["charts"]
+
+
+def test_a_search_whose_constraints_nobody_meets_has_a_report(tmp_path):
+    study = known.make(tmp_path, replace(known.SETTINGS, constraints=("latency_ms<=0.0001",)))
+    study.set_attribute("exported", "0001")
+    told = known.text(report.document(findings.read(study, {})))
+    why = "no complete trial meets latency_ms <= 0.0001: trial 0004 comes nearest (latency_ms 0.05)"
+    assert f"There is no model to take: {why}." in told

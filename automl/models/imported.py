@@ -9,6 +9,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import ClassVar
 
@@ -136,19 +137,40 @@ class Imported(ModelFamily):
             return _OF_SPACE_FILES[self._name]
         module, name = self._name.split(":", 1)
         try:
-            function: Callable[..., object] = getattr(importlib.import_module(module), name)
+            function: Callable[..., object] = attrgetter(name)(importlib.import_module(module))
         except Exception as error:
             raise UserError(f"{self} cannot be imported: {described(error)}") from error
         return function
 
 
 def _named(function: Callable[..., object]) -> str:
-    """The name by which a function is found again, in this and in other processes."""
-    name, module = function.__qualname__, function.__module__
+    """The name by which a function is found again, in this and in other processes.
+
+    Raises UserError where another function, or none, is found by it.
+    """
+    name = getattr(function, "__qualname__", None)
+    if name is None:
+        raise UserError(
+            f"Imported({function!r}): that has no name to be found by; give the function or class "
+            "itself, and its arguments as options={...}"
+        )
+    module, owner = function.__module__, getattr(function, "__self__", None)
+    if isinstance(owner, type):
+        # A class method is named after the class that defines it, which may be another.
+        name, module = f"{owner.__qualname__}.{function.__name__}", owner.__module__
     if "<" in name:
         raise UserError(
             f"Imported({name}): give it a function at the top level of the space file, "
             'or "package.module:function"'
+        )
+    try:
+        is_found = attrgetter(name)(sys.modules[module]) == function
+    except (AttributeError, KeyError):
+        is_found = False
+    if not is_found:
+        raise UserError(
+            f"Imported({name}): what is found by that name is not the function given; call that "
+            "function in one with a name of its own, and give the latter"
         )
     if not module.startswith(SPACE_MODULE_PREFIX):
         return f"{module}:{name}"

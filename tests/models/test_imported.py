@@ -1,5 +1,6 @@
 """A user's own module: made by a function of the space file, or of an importable package."""
 
+import functools
 import sys
 from dataclasses import replace
 
@@ -43,6 +44,7 @@ def net(width=64):
 space = Space(TrialConfig(Sklearn("digits"), Imported(net), (Train(epochs=8), Quantize())))
 """
 MODULE = """
+import functools
 from torch import nn
 
 def net(width=64, outputs=10):
@@ -58,6 +60,20 @@ def broken():
 
 def number():
     return 7
+
+class Net(nn.Sequential):
+    width = 8
+
+    @classmethod
+    def make(cls):
+        return cls(nn.Flatten(), nn.Linear(64, cls.width), nn.Linear(cls.width, 10))
+
+class WideNet(Net):
+    width = 99
+
+@functools.wraps(net)
+def wide():
+    return net(width=999)
 """
 
 
@@ -171,6 +187,30 @@ def test_what_is_wrong_is_told_in_one_sentence(package, tmp_path):
         UserError, match=r"w\.safetensors does not fit Imported\('my_package_of_nets:net'\)"
     ):
         untrained(Imported("my_package_of_nets:net", str(tmp_path / "w.safetensors")), info)
+
+
+def test_a_class_method_makes_the_class_that_it_is_called_on(package):
+    from my_package_of_nets import Net, WideNet
+
+    text = MODULE + (
+        "from automl import Imported, Sklearn, Space, TrialConfig\n"
+        "models = Imported(Net.make), Imported(WideNet.make)\n"
+        'space = Space(TrialConfig(Sklearn("digits"), models, ()))\n'
+    )
+    for models in ((Imported(Net.make), Imported(WideNet.make)), space_file.load(text).trial.model):
+        found = [untrained(model, load(DIGITS).info).body[1].out_features for model in models]
+        assert found == [8, 99]
+
+
+def test_a_function_that_its_name_does_not_lead_to_is_refused(package):
+    import my_package_of_nets as own
+
+    with pytest.raises(
+        UserError, match=r"Imported\(net\): what is found .* not the function given"
+    ):
+        Imported(own.wide)
+    with pytest.raises(UserError, match=r"partial.*its arguments as options="):
+        Imported(functools.partial(own.net, width=4))
 
 
 def _net():

@@ -210,7 +210,10 @@ class RocAuc(Metric):
 
 
 class R2(Metric):
-    """The share of the targets' variance that is explained, averaged over outputs."""
+    """The share of the targets' variance that is explained, averaged over outputs.
+
+    Of targets that are all the same it is 1 where the answers are these, else 0.
+    """
 
     def suits(self, num_classes: int) -> bool:
         return num_classes == 0
@@ -218,7 +221,11 @@ class R2(Metric):
     def __call__(self, outputs: Outputs, targets: Targets) -> float:
         errors = ((outputs.astype(np.float64) - targets) ** 2).sum(0)
         spread = ((targets - targets.mean(0, dtype=np.float64)) ** 2).sum(0)
-        return float(np.mean(1 - errors / np.maximum(spread, 1e-12)))
+        # A sum says it but for its rounding, which would stand for a spread.
+        is_constant = np.ptp(targets, axis=0) == 0
+        are_right = outputs.astype(np.float32) == targets.astype(np.float32)
+        shares = 1 - errors / np.where(is_constant, 1.0, spread)
+        return float(np.mean(np.where(is_constant, are_right.all(0), shares)))
 
 
 class Rmse(Metric):

@@ -87,11 +87,15 @@ class Metric(Config):
     def ends(self, targets: Targets) -> tuple[float, float]:
         """Chance and perfection: the ends of the metric's axis in the hypervolume.
 
-        Raises UserError where chance is no worse than what is called perfect.
+        Raises UserError where chance is no number, or no worse than what is called perfect.
         """
-        chance = self.chance(targets)
+        name, chance = type(self).__name__, self.chance(targets)
+        if np.isnan(chance):
+            raise UserError(
+                f"{name}: of a guess that is the same for every row it is no number; "
+                "define `chance(self, targets)`, the figure of the best guess"
+            )
         if not (chance < self.perfect if self.better == "max" else chance > self.perfect):
-            name = type(self).__name__
             raise UserError(
                 f"{name}: a guess reaches {chance:g}, which is no worse than perfect = "
                 f"{self.perfect:g} where better = {self.better!r}; correct these two"
@@ -207,6 +211,10 @@ class RocAuc(Metric):
         if not len(positive) or not len(negative):
             return 0.5
         return float(shares_below(positive, negative).mean())
+
+    def chance(self, targets: Targets) -> float:
+        """A half: all is a tie."""
+        return 0.5
 
 
 class R2(Metric):

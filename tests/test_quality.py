@@ -218,6 +218,19 @@ def test_a_text_that_defines_a_metric_is_told_from_others():
     assert not user_code.defines_below("class Mine(Step):\n    pass\nMetric = 3", names)
 
 
+def test_a_metric_without_a_figure_of_chance_is_told(forgotten):
+    class Correlation(quality.Metric):
+        def suits(self, num_classes):
+            return num_classes == 0
+
+        def __call__(self, outputs, targets):
+            return float("nan") if np.ptp(outputs) == 0 else 0.5
+
+    with pytest.raises(UserError, match=r"Correlation: .* define `chance\(self, targets\)`"):
+        Correlation().ends(rng.normal(size=(9, 1)))
+    assert quality.RocAuc().ends(np.zeros(9, np.int64)) == (0.5, 1.0)
+
+
 def test_a_metric_that_cannot_be_ranked_is_told(forgotten):
     class Upside(quality.Metric):
         better = "min"

@@ -152,7 +152,8 @@ def _wanted(hint: Any) -> str:
     if origin is dict:
         return f"a dict from {_wanted(args[0])} to {_wanted(args[1])}"
     if origin is list:
-        return f"a tuple, annotated {tuple[args[0], ...]} in place of {hint}"
+        as_tuple = types.GenericAlias(tuple, (args[0], ...))
+        return f"a tuple, annotated {as_tuple} in place of {hint}"
     if hint in WORDS:
         return WORDS[hint]
     if isinstance(hint, type) and issubclass(hint, Enum):

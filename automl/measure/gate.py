@@ -86,8 +86,8 @@ def spread(answers: NDArray[np.float32], tolerance: float) -> NDArray[np.float64
     """The standard deviation of each output of answers (rows, outputs), but no less than what
     makes rounding stay within a tolerance, which is a share of it."""
     sizes = np.abs(answers).max(0, initial=0.0)
-    std: NDArray[np.float64] = answers.std(0, dtype=np.float64)
-    return np.maximum(std, ROUNDING / tolerance * sizes)
+    std = answers.std(0, dtype=np.float64)
+    return np.asarray(np.maximum(std, ROUNDING / tolerance * sizes))
 
 
 def _answers(

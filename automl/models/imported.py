@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from automl import user_code
-from automl.config import SPACE_MODULE_PREFIX, canonical, encode
+from automl.config import SPACE_MODULE_PREFIX, Config, canonical, encode
 from automl.data.content_hash import content_hash
 from automl.data.dataset import DatasetInfo, Scaling
 from automl.errors import UserError, described
@@ -35,9 +35,10 @@ class Imported(ModelFamily):
     """Any `nn.Module` that takes rows (rows, *input shape) and gives (rows, outputs).
 
     `factory` is "package.module:function" (the package installed wherever trials run), or a
-    function of the space file itself; it is called with `options`. `weights` is a safetensors
-    file of its state. `mean` and `std`, one number or one per channel, are what raw inputs
-    were shifted and divided by when it was trained; else the training rows' own are taken.
+    function of the space file itself, or a `OneOf` of these; it is called with `options`.
+    `weights` is a safetensors file of its state. `mean` and `std`, one number or one per channel,
+    are what raw inputs were shifted and divided by when it was trained; else the training rows'
+    own are taken.
     Where the module gives several things, `output` is the name of the one to take, or its place:
     "1". Else that is `logits`, or the first of a tuple.
     """
@@ -51,14 +52,11 @@ class Imported(ModelFamily):
     paths: ClassVar[tuple[str, ...]] = ("weights",)
 
     def __post_init__(self) -> None:
-        if callable(self.factory):
-            object.__setattr__(self, "factory", _named(self.factory))
-        elif not isinstance(self.factory, str) or ":" not in self.factory:
-            raise UserError(
-                f'Imported({self.factory!r}): write "package.module:function", or give a function'
-            )
+        object.__setattr__(self, "factory", _checked(self.factory))
 
     def __str__(self) -> str:
+        if not isinstance(self.factory, str):
+            return repr(self)
         name = self._name.split(":")[1] if self.from_space_file() else repr(self._name)
         return f"Imported({name})"
 
@@ -78,7 +76,10 @@ class Imported(ModelFamily):
         """The config with the bytes of the weights, and of the module's own file."""
         contents = {"weights": content_hash(Path(self.weights)), "source": ""}
         if not self.from_space_file():
-            found = importlib.util.find_spec(self._name.split(":")[0])
+            try:
+                found = importlib.util.find_spec(self._name.split(":")[0])
+            except Exception as error:
+                raise UserError(f"{self} cannot be imported: {described(error)}") from error
             if found is not None and found.origin is not None:
                 contents["source"] = content_hash(Path(found.origin))
         return canonical({**encode(self), **contents})
@@ -141,6 +142,25 @@ class Imported(ModelFamily):
         except Exception as error:
             raise UserError(f"{self} cannot be imported: {described(error)}") from error
         return function
+
+
+def _checked(factory: object) -> object:
+    """A factory as it is kept. Raises UserError on what can be none.
+
+    A OneOf stays as it is until an option is drawn; but a function must be known by its name
+    where only that is read, in a process that draws nothing.
+    """
+    if isinstance(factory, Config) and hasattr(factory, "options"):
+        for option in factory.options:
+            _checked(option)
+        return factory
+    if callable(factory):
+        return _named(factory)
+    if not isinstance(factory, str) or ":" not in factory:
+        raise UserError(
+            f'Imported({factory!r}): write "package.module:function", or give a function'
+        )
+    return factory
 
 
 def _named(function: Callable[..., object]) -> str:

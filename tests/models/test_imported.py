@@ -21,9 +21,11 @@ from automl.data.sklearn import Sklearn
 from automl.errors import UserError
 from automl.models.family import dump, restore, untrained
 from automl.models.imported import Imported
+from automl.models.mlp import MLP
 from automl.space import exploring, space_file
 from automl.space.domains import Int, OneOf
 from automl.space.space import Space, TrialConfig
+from automl.space.space_object import as_text
 from automl.space.store_keys import prefix_keys
 from automl.training.loop import Train
 from automl.trial.reference_model import largest
@@ -178,6 +180,8 @@ def test_what_is_wrong_is_told_in_one_sentence(package, tmp_path):
         untrained(Imported("my_package_of_nets:number"), info)
     with pytest.raises(UserError, match=r"cannot be imported: .*no_such"):
         untrained(Imported("my_package_of_nets:no_such"), info)
+    with pytest.raises(UserError, match=r"cannot be imported: .*No module named 'no_such_package'"):
+        Imported("no_such_package.nets:net").fingerprint()
     with pytest.raises(UserError, match="at the top level of the space file"):
         Imported(lambda: None)
     with pytest.raises(UserError, match=r'write "package\.module:function"'):
@@ -200,6 +204,43 @@ def test_a_class_method_makes_the_class_that_it_is_called_on(package):
     for models in ((Imported(Net.make), Imported(WideNet.make)), space_file.load(text).trial.model):
         found = [untrained(model, load(DIGITS).info).body[1].out_features for model in models]
         assert found == [8, 99]
+
+
+def test_one_of_several_modules_is_searched_and_named_by_its_function():
+    text = SPACE.replace("Imported(net)", "Imported(OneOf(net, wide, likely=wide))").replace(
+        "\n\n\nspace", "\n\n\ndef wide():\n    return net(width=96)\n\n\nspace"
+    )
+    space = space_file.load(text)
+    explored = exploring.validate(space)
+    assert explored.domains["model.factory"].names() == ["net", "wide"]
+    assert explored.domains["model.factory"].likely == "wide"
+    for fixed, widths in (({}, [64, 96]), ({"model.factory": "wide"}, [96])):
+        configs = exploring.validate(replace(space, fixed=fixed)).configs
+        built = [untrained(decode(encode(c.model)), load(DIGITS).info).body for c in configs]
+        assert [body[1].out_features for body in built] == widths
+
+
+def test_one_of_several_names_of_modules_is_searched(package):
+    names = "my_package_of_nets:net", "my_package_of_nets:WideNet.make"
+    space = Space(TrialConfig(DIGITS, Imported(OneOf(*names)), ()))
+    configs = exploring.validate(space_file.load(as_text(space))).configs
+    built = [untrained(config.model, load(DIGITS).info).body for config in configs]
+    assert [body[1].out_features for body in built] == [64, 99]
+
+
+def test_what_is_no_module_among_several_is_refused(package):
+    for wrong, sentence in (
+        ("nets", r'write "package\.module:function"'),
+        (lambda: None, "at the top level of the space file"),
+        (MLP(), r'Imported\(MLP.*write "package\.module:function"'),
+    ):
+        with pytest.raises(UserError, match=sentence):
+            Imported(OneOf("my_package_of_nets:net", wrong))
+    with pytest.raises(UserError, match=r"option functools\.partial.*has no name"):
+        OneOf(functools.partial(int), int)
+    space = Space(TrialConfig(DIGITS, Imported(OneOf(nn.ReLU, nn.GELU)), ()))
+    with pytest.raises(UserError, match=r'"package\.module:function" in a OneOf'):
+        as_text(space)
 
 
 def test_a_function_that_its_name_does_not_lead_to_is_refused(package):

@@ -130,6 +130,8 @@ class RepeatDomain(Domain):
 
 def Int(low: int, high: int, *, step: int = 1, likely: int | None = None) -> Any:
     """An integer from low to high, both included; `high` is lowered to a whole step."""
+    if step < 1:
+        raise UserError(f"Int({low}, {high}, step={step}): step is below 1; give one from 1 on")
     return IntDomain(low, high - (high - low) % step if high >= low else high, step, likely)
 
 

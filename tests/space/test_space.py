@@ -104,6 +104,8 @@ def test_a_fixed_path_replaces_a_domain_or_a_constant():
     ("make", "sentence"),
     [
         (lambda: Int(8, 4), "low is above high"),
+        (lambda: Int(2, 10, step=0), r"Int\(2, 10, step=0\): step is below 1"),
+        (lambda: Int(2, 10, step=-2), r"Int\(2, 10, step=-2\): step is below 1"),
         (lambda: Float(0.0, 1.0, log=True), "low must be above zero"),
         (lambda: OneOf(), "no options"),
         (lambda: OneOf(SGD(), SGD(weight_decay=0.5)), "two options named 'SGD'"),

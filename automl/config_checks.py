@@ -24,6 +24,7 @@ WORDS = {
     bool: "True or False",
     dict: "a dict",
     tuple: "a tuple",
+    list: "a tuple, annotated tuple in place of list",
     types.NoneType: "None",
 }
 BOUNDS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}

@@ -42,6 +42,7 @@ class Typed(Config):
     optimizers: tuple[Optimizer | None, ...] = ()
     kind: Kind | None = None
     widths: list[int] | None = None
+    rows: list | None = None
     follows: object = field(init=False, default=Level)
 
 
@@ -90,6 +91,7 @@ def test_values_as_annotated_pass(fields):
             "Typed.widths is (1,); it must be a tuple, annotated tuple[int, ...] in place of "
             "list[int] or None",
         ),
+        ({"rows": (1,)}, "it must be a tuple, annotated tuple in place of list or None"),
         ({"optimizer": "SGD"}, "Typed.optimizer is 'SGD'; it must be an Optimizer (Gradient"),
         ({"optimizers": (SGD,)}, "it must be a tuple, each item an Optimizer (GradientDescent, "),
         ({"optimizer": SGD(weight_decay="0")}, "SGD.weight_decay is '0'; it must be a number"),

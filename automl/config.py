@@ -124,10 +124,11 @@ _FIELD_NAMES: WeakKeyDictionary[type[Config], tuple[str, ...]] = WeakKeyDictiona
 
 
 def field_names(value: Config) -> tuple[str, ...]:
-    """The names of a config's fields; a search asks for those of hundreds for each trial."""
+    """The names of the fields that a config is made with; a search asks for those of hundreds
+    for each trial."""
     names = _FIELD_NAMES.get(type(value))
     if names is None:
-        names = tuple(field.name for field in fields(value))  # type: ignore[arg-type]
+        names = tuple(f.name for f in fields(value) if f.init)  # type: ignore[arg-type]
         _FIELD_NAMES[type(value)] = names
     return names
 

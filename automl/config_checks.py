@@ -7,6 +7,7 @@ import math
 import types
 from collections.abc import Iterator
 from dataclasses import MISSING, fields
+from enum import Enum
 from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -23,6 +24,7 @@ WORDS = {
     bool: "True or False",
     dict: "a dict",
     tuple: "a tuple",
+    list: "a tuple, annotated tuple in place of list",
     types.NoneType: "None",
 }
 BOUNDS = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most"}
@@ -43,7 +45,8 @@ def check(config: Config) -> None:
 
 
 def hints(cls: type[Config]) -> dict[str, Any]:
-    """The annotation of each field of a class. Raises UserError where one cannot be resolved.
+    """The annotation of each field that a class is made with. Raises UserError where one cannot
+    be resolved.
 
     A name that its module imports for type checkers alone is that of a registered class.
     """
@@ -51,7 +54,7 @@ def hints(cls: type[Config]) -> dict[str, Any]:
     for names in (None, {**Config.registered}):
         try:
             found = get_type_hints(cls, localns=names, include_extras=True)
-            return {f.name: found[f.name] for f in fields(cls)}  # type: ignore[arg-type]
+            return {f.name: found[f.name] for f in fields(cls) if f.init}  # type: ignore[arg-type]
         except NameError as error:
             unknown = error
     annotated = [item for base in cls.__mro__ for item in inspect.get_annotations(base).items()]
@@ -69,11 +72,12 @@ def _check_fields(config: Config) -> None:
     except ValidationError as error:
         name = list(values)[int(error.errors()[0]["loc"][0])]
         raise _sentence(config, name, own_hints[name], error) from None
-    for f in fields(config):  # type: ignore[arg-type]
-        if not _is_plain(values[f.name]):
-            raise _sentence(config, f.name, own_hints[f.name])
-        if f.name in config.paths and values[f.name] == "" and f.default is MISSING:
-            raise UserError(f"{type(config).__name__}.{f.name} is empty; give a path")
+    defaults = {f.name: f.default for f in fields(config)}  # type: ignore[arg-type]
+    for name, value in values.items():
+        if not _is_plain(value):
+            raise _sentence(config, name, own_hints[name])
+        if name in config.paths and value == "" and defaults[name] is MISSING:
+            raise UserError(f"{type(config).__name__}.{name} is empty; give a path")
 
 
 @cache
@@ -94,7 +98,9 @@ def _sentence(
             words, number = _range(hint, bound), problem["input"]
             return UserError(f"{config}: {name} must be {words}, not {number}")
     where = f"{type(config).__name__}.{name}"
-    return UserError(f"{where} is {getattr(config, name)!r}; it must be {_wanted(hint)}")
+    value = getattr(config, name)
+    such = f", such as {value.value!r}" if isinstance(value, Enum) else ""
+    return UserError(f"{where} is {value!r}; it must be {_wanted(hint)}{such}")
 
 
 def _range(hint: Any, broken: dict[str, float]) -> str:
@@ -115,11 +121,19 @@ def _intervals(hint: Any) -> Iterator[Interval]:
 
 
 def _is_plain(value: object) -> bool:
-    """True of a value that JSON can hold, configs by their fields."""
+    """True of a value that JSON can hold, configs by their fields.
+
+    A member of an Enum that is a text, too, would come back as the text alone.
+    """
+    if isinstance(value, Enum):
+        return False
     if isinstance(value, tuple | list):
         return all(map(_is_plain, value))
     if isinstance(value, dict):
-        return all(isinstance(key, str) and _is_plain(item) for key, item in value.items())
+        return all(
+            isinstance(key, str) and _is_plain(key) and _is_plain(item)
+            for key, item in value.items()
+        )
     return value is None or isinstance(value, str | int | float | Config)
 
 
@@ -138,8 +152,14 @@ def _wanted(hint: Any) -> str:
         return f"a tuple of {', '.join(map(_wanted, args))}"
     if origin is dict:
         return f"a dict from {_wanted(args[0])} to {_wanted(args[1])}"
+    if origin is list:
+        as_tuple = types.GenericAlias(tuple, (args[0], ...))
+        return f"a tuple, annotated {as_tuple} in place of {hint}"
     if hint in WORDS:
         return WORDS[hint]
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        values = ", ".join(repr(member.value) for member in hint)
+        return f"plain, annotated Literal[{values}] in place of {hint.__name__}"
     if isinstance(hint, type) and issubclass(hint, Config):
         name, known = hint.__name__, ", ".join(choices(hint))
         return ("an " if name[0] in "AEIOU" else "a ") + name + (f" ({known})" if known else "")

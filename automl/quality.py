@@ -87,11 +87,15 @@ class Metric(Config):
     def ends(self, targets: Targets) -> tuple[float, float]:
         """Chance and perfection: the ends of the metric's axis in the hypervolume.
 
-        Raises UserError where chance is no worse than what is called perfect.
+        Raises UserError where chance is no number, or no worse than what is called perfect.
         """
-        chance = self.chance(targets)
+        name, chance = type(self).__name__, self.chance(targets)
+        if np.isnan(chance):
+            raise UserError(
+                f"{name}: of a guess that is the same for every row it is no number; "
+                "define `chance(self, targets)`, the figure of the best guess"
+            )
         if not (chance < self.perfect if self.better == "max" else chance > self.perfect):
-            name = type(self).__name__
             raise UserError(
                 f"{name}: a guess reaches {chance:g}, which is no worse than perfect = "
                 f"{self.perfect:g} where better = {self.better!r}; correct these two"
@@ -208,9 +212,16 @@ class RocAuc(Metric):
             return 0.5
         return float(shares_below(positive, negative).mean())
 
+    def chance(self, targets: Targets) -> float:
+        """A half: all is a tie."""
+        return 0.5
+
 
 class R2(Metric):
-    """The share of the targets' variance that is explained, averaged over outputs."""
+    """The share of the targets' variance that is explained, averaged over outputs.
+
+    Of targets that are all the same it is 1 where the answers are these, else 0.
+    """
 
     def suits(self, num_classes: int) -> bool:
         return num_classes == 0
@@ -218,7 +229,11 @@ class R2(Metric):
     def __call__(self, outputs: Outputs, targets: Targets) -> float:
         errors = ((outputs.astype(np.float64) - targets) ** 2).sum(0)
         spread = ((targets - targets.mean(0, dtype=np.float64)) ** 2).sum(0)
-        return float(np.mean(1 - errors / np.maximum(spread, 1e-12)))
+        # A sum says it but for its rounding, which would stand for a spread.
+        is_constant = np.ptp(targets, axis=0) == 0
+        are_right = outputs.astype(np.float32) == targets.astype(np.float32)
+        shares = 1 - errors / np.where(is_constant, 1.0, spread)
+        return float(np.mean(np.where(is_constant, are_right.all(0), shares)))
 
 
 class Rmse(Metric):

@@ -118,8 +118,10 @@ def _roc_auc(metric: Metric, outputs: Outputs, targets: Targets) -> Rows:
 def _r2(metric: Metric, outputs: Outputs, targets: Targets) -> Rows:
     errors = _squares(outputs, targets)
     spread = (targets - targets.mean(0, dtype=np.float64)) ** 2
-    usual = np.maximum(spread.mean(0), 1e-12 / len(targets))
-    rows: Rows = ((errors.mean(0) / usual * spread - errors) / usual).mean(1)
+    is_constant = np.ptp(targets, axis=0) == 0
+    usual = np.where(is_constant, 1.0, spread.mean(0))
+    each = (errors.mean(0) / usual * spread - errors) / usual
+    rows: Rows = np.where(is_constant, 0.0, each).mean(1)
     return rows
 
 

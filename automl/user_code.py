@@ -9,11 +9,13 @@ import sys
 from collections.abc import Container
 
 OURS = "automl"
+BYTE_ORDER_MARK = "\ufeff"
+"""What some editors put before a text; Python skips the mark in a file, and not in a text."""
 
 
 def fingerprint(text: str) -> str:
     """The text that a user's own classes depend on: all but the statement that builds the space."""
-    tree = ast.parse(text)
+    tree = _parsed(text)
     tree.body = [node for node in tree.body if not _builds_space(node)]
     return ast.unparse(tree)
 
@@ -34,8 +36,12 @@ def of_module(module: str) -> str:
 
 def defines_below(text: str, bases: Container[str]) -> bool:
     """True of a text that defines a class right below a class of one of these names."""
-    classes = (node for node in ast.parse(text).body if isinstance(node, ast.ClassDef))
+    classes = (node for node in _parsed(text).body if isinstance(node, ast.ClassDef))
     return any(_last_name(base) in bases for node in classes for base in node.bases)
+
+
+def _parsed(text: str) -> ast.Module:
+    return ast.parse(text.removeprefix(BYTE_ORDER_MARK))
 
 
 def _builds_space(node: ast.stmt) -> bool:

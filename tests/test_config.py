@@ -1,10 +1,10 @@
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import pytest
 
-from automl.config import Config, canonical, choices, decode, encode
+from automl.config import Config, canonical, choices, decode, encode, exchanged
 from automl.errors import UserError
 from automl.training.optimizers import SGD, AdamW, Optimizer
 
@@ -88,3 +88,18 @@ def test_what_is_written_by_hand_has_the_defaults_of_today():
     written = {"type": "Grown", "size": 2}
     assert decode(written, is_written_by_hand=True) == Grown(size=2, sides=6)
     assert decode([{"inner": written}], is_written_by_hand=True) == ({"inner": Grown(size=2)},)
+
+
+@dataclass(frozen=True)
+class Derived(Config):
+    width: int = 1
+    doubled: int = field(init=False, default=0)
+
+    def __post_init__(self):
+        object.__setattr__(self, "doubled", 2 * self.width)
+
+
+def test_a_field_that_follows_from_others_is_not_kept():
+    assert canonical(Derived(3)) == '{"type":"Derived","width":3}'
+    assert decode(encode(Derived(3))) == Derived(3)
+    assert exchanged(Derived(3), SGD(), AdamW()).doubled == 6

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
 from typing import Any, Literal, Optional
 
 import pytest
@@ -11,6 +12,15 @@ from automl.config_checks import check, hints
 from automl.errors import UserError
 from automl.field_types import Above0To1, Count, From0To1, NotNegative, Positive
 from automl.training.optimizers import SGD, AdamW, Optimizer
+
+
+class Kind(StrEnum):
+    WIDE = "wide"
+    THIN = "thin"
+
+
+class Level(IntEnum):
+    LOW = 1
 
 
 @dataclass(frozen=True)
@@ -30,6 +40,10 @@ class Typed(Config):
     anything: Any = None
     optimizer: Optimizer = field(default_factory=SGD)
     optimizers: tuple[Optimizer | None, ...] = ()
+    kind: Kind | None = None
+    widths: list[int] | None = None
+    rows: list | None = None
+    follows: object = field(init=False, default=Level)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +79,19 @@ def test_values_as_annotated_pass(fields):
             "Typed.table is {'a': 'b'}; it must be a dict from a text to an integer or None",
         ),
         ({"anything": {1: 2}}, "Typed.anything is {1: 2}; it must be what JSON can hold"),
+        (
+            {"kind": Kind.WIDE},
+            "Typed.kind is <Kind.WIDE: 'wide'>; it must be plain, annotated "
+            "Literal['wide', 'thin'] in place of Kind or None, such as 'wide'",
+        ),
+        ({"count": Level.LOW}, "Typed.count is <Level.LOW: 1>; it must be an integer, such as 1"),
+        ({"anything": {Kind.WIDE: (1,)}}, "WIDE: 'wide'>: (1,)}; it must be what JSON can hold"),
+        (
+            {"widths": (1,)},
+            "Typed.widths is (1,); it must be a tuple, annotated tuple[int, ...] in place of "
+            "list[int] or None",
+        ),
+        ({"rows": (1,)}, "it must be a tuple, annotated tuple in place of list or None"),
         ({"optimizer": "SGD"}, "Typed.optimizer is 'SGD'; it must be an Optimizer (Gradient"),
         ({"optimizers": (SGD,)}, "it must be a tuple, each item an Optimizer (GradientDescent, "),
         ({"optimizer": SGD(weight_decay="0")}, "SGD.weight_decay is '0'; it must be a number"),

@@ -141,12 +141,15 @@ def test_each_example_for_contributors_runs(block, store):
 
 
 def test_the_module_of_ones_own_is_compressed_as_its_page_says(tmp_path):
-    (block,) = blocks(OWN_MODEL.read_text(), "python")
+    block, several = blocks(OWN_MODEL.read_text(), "python")
     file = tmp_path / "own.py"
     file.write_text(block)
     report = check.examine(str(file), {}, Home(tmp_path / "home"), run=True)
     assert report.trial == "complete"
     assert set(report.parameters) == {"recipe.shrink", "recipe.quantize.bits"}
+    file.write_text(several)
+    report = check.examine(str(file), {}, Home(tmp_path / "home"), run=True)
+    assert (report.trial, report.parameters) == ("complete", {"model.factory": "narrow | wide"})
 
 
 def test_there_is_an_example_for_contributors():

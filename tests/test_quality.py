@@ -122,6 +122,24 @@ def test_regression_is_measured_as_by_scikit_learn():
     assert figures["r2"] == pytest.approx(theirs.r2_score(targets, predictions))
 
 
+def test_the_share_that_is_explained_is_the_same_in_every_unit():
+    targets, noise = rng.normal(size=(2, 200, 2))
+    share = quality.R2()(targets + noise, targets)
+    for unit in (1e-9, 1e9):
+        assert quality.R2()(unit * (targets + noise), unit * targets) == pytest.approx(share)
+
+
+def test_of_constant_targets_all_or_nothing_is_explained():
+    spread = rng.normal(size=200)
+    for off in (0.0, 0.01):
+        targets = np.stack([spread, np.full(200, 0.5)], 1).astype(np.float32)
+        answers = targets + np.float32(off)
+        figure = quality.R2()(answers, targets)
+        assert figure == pytest.approx(theirs.r2_score(targets, answers))
+        targets[:, 1] = 0.1  # the mean of such numbers is rounded
+        assert quality.R2()(targets + np.float32(off), targets) == pytest.approx(figure)
+
+
 @pytest.mark.parametrize("num_classes", [2, 8])
 def test_chance_and_perfection_are_the_ends_of_every_metric(num_classes):
     targets = rng.integers(0, num_classes, 2000)
@@ -198,6 +216,19 @@ def test_a_text_that_defines_a_metric_is_told_from_others():
     assert user_code.defines_below(SPACE, names)
     assert user_code.defines_below("class Mine(automl.Accuracy):\n    pass", names)
     assert not user_code.defines_below("class Mine(Step):\n    pass\nMetric = 3", names)
+
+
+def test_a_metric_without_a_figure_of_chance_is_told(forgotten):
+    class Correlation(quality.Metric):
+        def suits(self, num_classes):
+            return num_classes == 0
+
+        def __call__(self, outputs, targets):
+            return float("nan") if np.ptp(outputs) == 0 else 0.5
+
+    with pytest.raises(UserError, match=r"Correlation: .* define `chance\(self, targets\)`"):
+        Correlation().ends(rng.normal(size=(9, 1)))
+    assert quality.RocAuc().ends(np.zeros(9, np.int64)) == (0.5, 1.0)
 
 
 def test_a_metric_that_cannot_be_ranked_is_told(forgotten):

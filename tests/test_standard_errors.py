@@ -71,3 +71,12 @@ def test_what_no_row_moves_has_no_error():
     assert standard_errors(np.eye(2)[targets], targets).keys() == set()
     assert standard_errors(np.eye(2)[:1], targets[:1]) == {}
     assert "log_loss" not in standard_errors(np.full((4, 2), np.nan), targets)
+
+
+def test_the_error_of_explained_variance_has_no_unit_and_no_constant_output():
+    outputs, targets = answers(0)
+    error = standard_error(quality.R2(), outputs, targets)
+    tiny = standard_error(quality.R2(), 1e-9 * outputs, 1e-9 * targets)
+    assert tiny == pytest.approx(error)
+    with_constant = (np.c_[outputs, outputs[:, 0]], np.c_[targets, np.full(len(targets), 0.1)])
+    assert standard_error(quality.R2(), *with_constant) == pytest.approx(error * 2 / 3)

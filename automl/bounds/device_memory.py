@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from automl.config import canonical
 from automl.data.dataset import DatasetInfo
-from automl.models.family import ModelFamily, Network, Spec, seen_shape
-from automl.models.layer_shapes import EMPTY, family_of
+from automl.models.empty_networks import EMPTY, empty_network
+from automl.models.family import ModelFamily, Spec, seen_shape
+from automl.models.layer_shapes import family_of
 from automl.recipe import Sibling
 from automl.space.space import TrialConfig
 from automl.space.store_keys import sibling_config
@@ -119,11 +120,10 @@ def _numbers_and_row_bytes(
     gradients; None where the empty network cannot be passed through."""
     spec = Spec(family_of(family_text).without_weights(), input_shape, num_outputs, num_tokens)
     try:
-        with torch.device(EMPTY):
-            network = Network(spec).train()
-            kind = torch.int64 if num_tokens else torch.float32
-            rows = torch.empty(ROWS, *input_shape, dtype=kind)
-            return _numbers(network), _kept_bytes(network, rows) // ROWS
+        network = empty_network(spec).train()
+        kind = torch.int64 if num_tokens else torch.float32
+        rows = torch.empty(ROWS, *input_shape, dtype=kind, device=EMPTY)
+        return _numbers(network), _kept_bytes(network, rows) // ROWS
     except Exception:
         # A module without numbers may raise anything, and one of the user's more than that.
         return None

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
-from automl.config import Config
+from automl.config import Config, field_names
 from automl.errors import UserError
 from automl.measure.measurement import timer
 from automl.recipe import Step
@@ -46,6 +46,6 @@ def _short(value: object) -> object:
     if isinstance(value, tuple):
         return tuple(map(_short, value))
     if isinstance(value, Config):
-        inner = {f.name: _short(getattr(value, f.name)) for f in fields(value)}  # type: ignore[arg-type]
+        inner = {name: _short(getattr(value, name)) for name in field_names(value)}
         value = replace(value, **inner)  # type: ignore[type-var]
     return value.shortest() if isinstance(value, Step) else value

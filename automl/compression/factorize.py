@@ -28,8 +28,9 @@ from automl.compression.output_moments import Moments, output_moments
 from automl.compression.plain_weights import plain
 from automl.config import decode
 from automl.errors import Rejected, UserError, unknown
+from automl.models.empty_networks import EMPTY
 from automl.models.family import Network, copy_weights, count_parameters, edit_layers
-from automl.models.layer_shapes import EMPTY, LayerShape, chain_shapes, is_in
+from automl.models.layer_shapes import LayerShape, chain_shapes, is_in
 from automl.models.plain_layers import KINDS, PlainLayer, as_plain, described
 from automl.models.possible_network import PossibleNetwork
 from automl.models.weights import Weight

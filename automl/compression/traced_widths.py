@@ -149,10 +149,12 @@ def _resized_again(
 
 def _join_recurrent(body: nn.Module, trace: Trace) -> None:
     """Layers and directions of a recurrent module have one number of units."""
-    for name, module in body.named_modules():
+    # A weight that modules share is traced under its first name.
+    names = {id(tensor): name for name, tensor in body.named_parameters()}
+    for module in body.modules():
         if isinstance(module, nn.RNNBase):
-            keys = [f"{name}.{key}".lstrip(".") for key in vars(module).get("_parameters", {})]
-            hidden = [trace.labels[key][1] for key in keys if "weight_hh" in key]
+            own = [p for key, p in module.named_parameters(recurse=False) if "weight_hh" in key]
+            hidden = [trace.labels[names[id(tensor)]][1] for tensor in own]
             for labels in hidden[1:]:
                 if labels is not None and hidden[0] is not None:
                     trace.known.units.join(hidden[0], labels)

@@ -38,7 +38,8 @@ class Dataset(Config):
 
     def __str__(self) -> str:
         """The config as its user wrote it: without the fields that keep their defaults."""
-        values = [(f, getattr(self, f.name)) for f in fields(self)]  # type: ignore[arg-type]
+        own = [f for f in fields(self) if f.init]  # type: ignore[arg-type]
+        values = [(f, getattr(self, f.name)) for f in own]
         said = ", ".join(f"{f.name}={value!r}" for f, value in values if value != f.default)
         return f"{type(self).__name__}({said})"
 

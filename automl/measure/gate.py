@@ -17,6 +17,8 @@ from automl.runtimes.onnx import ONE_THREAD, OnnxRuntime
 Positions: TypeAlias = NDArray[np.int64] | slice
 MIN_AGREEMENT = 0.99
 NUMBER_TOLERANCE = 0.01
+ROUNDING = 4 * float(np.finfo(np.float32).eps)
+"""What fp32 may round numbers by, as a share of their size."""
 MOST_WRONG_ALONE = 1
 """Of a few rows, that is: rounding may move one to another class."""
 
@@ -64,7 +66,7 @@ def check(
     if not np.isfinite(answers).all():
         raise Rejected("gives values that are not finite")
     what = "number, within a hundredth of their spread," if is_regression else "class"
-    allowed = NUMBER_TOLERANCE * np.maximum(wanted.std(0), 1e-6) if is_regression else None
+    allowed = NUMBER_TOLERANCE * spread(wanted, NUMBER_TOLERANCE) if is_regression else None
     if (agreement := float(_same(outputs, wanted, allowed).mean())) < MIN_AGREEMENT:
         raise Rejected(
             f"disagrees with the model: same {what} on {agreement:.1%} of the validation rows, "
@@ -78,6 +80,14 @@ def check(
                 f"{same.sum()} of {len(same)} of them"
             )
     return answers
+
+
+def spread(answers: NDArray[np.float32], tolerance: float) -> NDArray[np.float64]:
+    """The standard deviation of each output of answers (rows, outputs), but no less than what
+    makes rounding stay within a tolerance, which is a share of it."""
+    sizes = np.abs(answers).max(0, initial=0.0)
+    std = answers.std(0, dtype=np.float64)
+    return np.asarray(np.maximum(std, ROUNDING / tolerance * sizes))
 
 
 def _answers(
@@ -98,7 +108,7 @@ def _answers(
 
 
 def _same(
-    outputs: NDArray[np.float32], expected: NDArray[np.float32], allowed: NDArray[np.float32] | None
+    outputs: NDArray[np.float32], expected: NDArray[np.float32], allowed: NDArray[np.float64] | None
 ) -> NDArray[np.bool_]:
     """True (rows,) for each row whose outputs (rows, outputs) are of one class, or that all differ
     by at most what is allowed (outputs,)."""

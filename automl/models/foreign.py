@@ -58,10 +58,11 @@ def unwrapped(module: nn.Module, name: str) -> nn.Module:
 
 def initialise(module: nn.Module, rows: Tensor) -> None:
     """Give lazy layers their shapes, by a dry run on rows (rows, *input shape)."""
-    if any(is_lazy(p) for p in (*module.parameters(), *module.buffers())):
+    lazy = [p for p in (*module.parameters(), *module.buffers()) if is_lazy(p)]
+    if lazy:
         was_training = module.training
         with torch.no_grad():
-            module.eval()(rows)
+            module.eval()(rows.to(lazy[0].device))
         module.train(was_training)
 
 

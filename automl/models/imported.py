@@ -9,6 +9,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from automl import user_code
-from automl.config import SPACE_MODULE_PREFIX, canonical, encode
+from automl.config import SPACE_MODULE_PREFIX, Config, canonical, encode
 from automl.data.content_hash import content_hash
 from automl.data.dataset import DatasetInfo, Scaling
 from automl.errors import UserError, described
@@ -34,9 +35,10 @@ class Imported(ModelFamily):
     """Any `nn.Module` that takes rows (rows, *input shape) and gives (rows, outputs).
 
     `factory` is "package.module:function" (the package installed wherever trials run), or a
-    function of the space file itself; it is called with `options`. `weights` is a safetensors
-    file of its state. `mean` and `std`, one number or one per channel, are what raw inputs
-    were shifted and divided by when it was trained; else the training rows' own are taken.
+    function of the space file itself, or a `OneOf` of these; it is called with `options`.
+    `weights` is a safetensors file of its state. `mean` and `std`, one number or one per channel,
+    are what raw inputs were shifted and divided by when it was trained; else the training rows'
+    own are taken.
     Where the module gives several things, `output` is the name of the one to take, or its place:
     "1". Else that is `logits`, or the first of a tuple.
     """
@@ -50,14 +52,11 @@ class Imported(ModelFamily):
     paths: ClassVar[tuple[str, ...]] = ("weights",)
 
     def __post_init__(self) -> None:
-        if callable(self.factory):
-            object.__setattr__(self, "factory", _named(self.factory))
-        elif not isinstance(self.factory, str) or ":" not in self.factory:
-            raise UserError(
-                f'Imported({self.factory!r}): write "package.module:function", or give a function'
-            )
+        object.__setattr__(self, "factory", _checked(self.factory))
 
     def __str__(self) -> str:
+        if not isinstance(self.factory, str):
+            return repr(self)
         name = self._name.split(":")[1] if self.from_space_file() else repr(self._name)
         return f"Imported({name})"
 
@@ -77,7 +76,10 @@ class Imported(ModelFamily):
         """The config with the bytes of the weights, and of the module's own file."""
         contents = {"weights": content_hash(Path(self.weights)), "source": ""}
         if not self.from_space_file():
-            found = importlib.util.find_spec(self._name.split(":")[0])
+            try:
+                found = importlib.util.find_spec(self._name.split(":")[0])
+            except Exception as error:
+                raise UserError(f"{self} cannot be imported: {described(error)}") from error
             if found is not None and found.origin is not None:
                 contents["source"] = content_hash(Path(found.origin))
         return canonical({**encode(self), **contents})
@@ -136,19 +138,59 @@ class Imported(ModelFamily):
             return _OF_SPACE_FILES[self._name]
         module, name = self._name.split(":", 1)
         try:
-            function: Callable[..., object] = getattr(importlib.import_module(module), name)
+            function: Callable[..., object] = attrgetter(name)(importlib.import_module(module))
         except Exception as error:
             raise UserError(f"{self} cannot be imported: {described(error)}") from error
         return function
 
 
+def _checked(factory: object) -> object:
+    """A factory as it is kept. Raises UserError on what can be none.
+
+    A OneOf stays as it is until an option is drawn; but a function must be known by its name
+    where only that is read, in a process that draws nothing.
+    """
+    if isinstance(factory, Config) and hasattr(factory, "options"):
+        for option in factory.options:
+            _checked(option)
+        return factory
+    if callable(factory):
+        return _named(factory)
+    if not isinstance(factory, str) or ":" not in factory:
+        raise UserError(
+            f'Imported({factory!r}): write "package.module:function", or give a function'
+        )
+    return factory
+
+
 def _named(function: Callable[..., object]) -> str:
-    """The name by which a function is found again, in this and in other processes."""
-    name, module = function.__qualname__, function.__module__
+    """The name by which a function is found again, in this and in other processes.
+
+    Raises UserError where another function, or none, is found by it.
+    """
+    name = getattr(function, "__qualname__", None)
+    if name is None:
+        raise UserError(
+            f"Imported({function!r}): that has no name to be found by; give the function or class "
+            "itself, and its arguments as options={...}"
+        )
+    module, owner = function.__module__, getattr(function, "__self__", None)
+    if isinstance(owner, type):
+        # A class method is named after the class that defines it, which may be another.
+        name, module = f"{owner.__qualname__}.{function.__name__}", owner.__module__
     if "<" in name:
         raise UserError(
             f"Imported({name}): give it a function at the top level of the space file, "
             'or "package.module:function"'
+        )
+    try:
+        is_found = attrgetter(name)(sys.modules[module]) == function
+    except (AttributeError, KeyError):
+        is_found = False
+    if not is_found:
+        raise UserError(
+            f"Imported({name}): what is found by that name is not the function given; call that "
+            "function in one with a name of its own, and give the latter"
         )
     if not module.startswith(SPACE_MODULE_PREFIX):
         return f"{module}:{name}"

@@ -17,15 +17,10 @@ from torch.overrides import TorchFunctionMode
 
 from automl.config import canonical, decode
 from automl.models.building_blocks import LayerScale
+from automl.models.empty_networks import EMPTY, empty_network, is_ours
 from automl.models.family import ModelFamily, Network, Spec
-from automl.models.imported import Imported
 from automl.models.plain_layers import BATCH_NORMS, KINDS, described, followed_by_norm
 from automl.models.watching import watching
-
-EMPTY = "meta"
-"""The device on which tensors have shapes and no numbers."""
-
-FAMILIES = "automl.models."
 
 Call: TypeAlias = tuple[tuple[int, ...], int]
 """The shape of one row that a layer reads, and its multiply-accumulates."""
@@ -110,11 +105,9 @@ def network_shape(
 ) -> NetworkShape | None:
     """The shape of a family's network; None where the empty module does not show it."""
     family = family_of(family_text)
-    is_ours = type(family).__module__.startswith(FAMILIES) and not isinstance(family, Imported)
     spec = Spec(family.without_weights(), input_shape, num_outputs, num_tokens)
     try:
-        with torch.device(EMPTY):
-            return (_of_ours if is_ours else _of_users)(spec)
+        return (_of_ours if is_ours(family) else _of_users)(spec)
     except Exception:
         # A module without numbers may raise anything, and one of the user's more than that.
         return None
@@ -176,8 +169,9 @@ class _Shapes(TorchFunctionMode):
 
 def _of_ours(spec: Spec) -> NetworkShape:
     with torch.no_grad(), _Shapes() as counted:
-        network = Network(spec).eval()
-        row = torch.empty(1, *spec.input_shape, dtype=torch.int64 if spec.num_tokens else None)
+        network = empty_network(spec).eval()
+        kind = torch.int64 if spec.num_tokens else None
+        row = torch.empty(1, *spec.input_shape, dtype=kind, device=EMPTY)
         calls = _calls(network.body, row)
     folded = followed_by_norm(network.body)
     others = [
@@ -209,10 +203,10 @@ def _of_users(spec: Spec) -> NetworkShape:
     Of a network for text none is sure: what depends on a row shows by gradients, and tokens
     have none.
     """
-    network = Network(spec).eval()
+    network = empty_network(spec).eval()
     calls, reached = dict[str, Call](), set[str]()
     if not spec.num_tokens:
-        row = torch.empty(1, *spec.input_shape)
+        row = torch.empty(1, *spec.input_shape, device=EMPTY)
         calls, reached = _calls(network.body, row), _reached(network.body, row)
         reached &= _own_weights(network.body)
     layers = tuple(_layer_shapes(network, calls, reached))

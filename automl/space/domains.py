@@ -130,6 +130,8 @@ class RepeatDomain(Domain):
 
 def Int(low: int, high: int, *, step: int = 1, likely: int | None = None) -> Any:
     """An integer from low to high, both included; `high` is lowered to a whole step."""
+    if step < 1:
+        raise UserError(f"Int({low}, {high}, step={step}): step is below 1; give one from 1 on")
     return IntDomain(low, high - (high - low) % step if high >= low else high, step, likely)
 
 
@@ -169,12 +171,20 @@ def at(domain: Domain, position: float) -> ParamValue:
 
 
 def option_name(option: object) -> str:
-    """A config's class name, a tuple of steps' labels joined by -, else the JSON text."""
+    """A config's class name, a tuple of steps' labels joined by -, the name of a function or
+    class, else the JSON text. Raises UserError on what has none of these."""
     if isinstance(option, Config):
         return type(option).__name__
     if isinstance(option, tuple) and any(isinstance(o, Step | OneOfDomain) for o in option):
         return step_name(option)
-    return "None" if option is None else json.dumps(encode(option))
+    if callable(option) and hasattr(option, "__qualname__"):
+        return str(option.__qualname__)
+    try:
+        return "None" if option is None else json.dumps(encode(option))
+    except TypeError:
+        raise UserError(
+            f"OneOf has the option {option!r}, which has no name and is not what JSON can hold"
+        ) from None
 
 
 def step_name(item: object) -> str:

@@ -131,13 +131,13 @@ class SpaceWalk:
 
     def _value(self, value: object, path: str) -> object:
         self.paths.add(path)
+        if path in self.fixed and not isinstance(value, OneOfDomain):
+            value = _fix(path, value, self.fixed[path])
         if isinstance(value, OneOfDomain):
             name = self._choose(value, path)
             option = value.option(name)
             part = name if isinstance(option, Config) else str(value.names().index(name))
             return self._value(option, f"{path}.{part}")
-        if path in self.fixed:
-            return _fix(path, value, self.fixed[path])
         match value:
             case RepeatDomain(item, length):
                 count = self._value(length, f"{path}.length")

@@ -12,6 +12,7 @@ from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
+from automl import user_code
 from automl.config import SPACE_MODULE_PREFIX
 from automl.errors import UserError, unknown
 from automl.space.space import Space
@@ -40,7 +41,7 @@ def shipped() -> dict[str, Path]:
 def read(path: Path) -> str:
     """The text of a space file. Raises UserError on a file that cannot be read as text."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not a space file that can be read: {error}") from None
 
@@ -56,6 +57,7 @@ def load(
     Relative paths are looked for in `folder`, else beside the shipped spaces. Raises UserError,
     with the line, on a text that does not run or builds no single Space.
     """
+    text = text.removeprefix(user_code.BYTE_ORDER_MARK)
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     module_name = f"{SPACE_MODULE_PREFIX}{digest}"
     if module_name not in sys.modules:
@@ -107,6 +109,8 @@ def _line(error: Exception, path: Path) -> str:
 def _describe(error: Exception) -> str:
     if isinstance(error, UserError):
         return str(error)
+    if isinstance(error, ModuleNotFoundError):
+        return f"{error}; install it wherever trials run, or have PYTHONPATH name its folder there"
     return f"{type(error).__name__}: {error.msg if isinstance(error, SyntaxError) else error}"
 
 

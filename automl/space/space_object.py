@@ -9,7 +9,7 @@ from pathlib import Path
 
 from automl.config import SPACE_MODULE_PREFIX, decode, encode, parts
 from automl.errors import UserError
-from automl.models.imported import Imported
+from automl.models.imported import SPACE_FILE, Imported
 from automl.quality import METRICS
 from automl.space.space import Space
 
@@ -41,7 +41,8 @@ def as_text(space: Space) -> str:
     except TypeError as error:
         raise UserError(
             f"the Space holds a value that cannot be written as JSON ({error}); "
-            "use plain numbers, texts and tuples"
+            'use plain numbers, texts and tuples, and "package.module:function" in a OneOf of '
+            "functions"
         ) from None
     assert encode(decode(json.loads(written))) == json.loads(written)
     folders = sorted({_folder(module) for module in modules})
@@ -63,11 +64,19 @@ def _named(space: Space) -> Iterator[tuple[str, str]]:
     for part in parts(space):
         yield type(part).__name__, type(part).__module__
         if isinstance(part, Imported):
-            module, _, name = str(part.factory).partition(":")
-            yield name, SPACE_MODULE_PREFIX if part.from_space_file() else module
+            for factory in getattr(part.factory, "options", (part.factory,)):
+                yield _where(factory)
     for name in (*space.objectives, *(condition.figure for condition in space.conditions)):
         if name in METRICS:
             yield type(METRICS[name]).__name__, type(METRICS[name]).__module__
+
+
+def _where(factory: object) -> tuple[str, str]:
+    """The name of a factory, as Imported takes them, and its module."""
+    if not isinstance(factory, str):
+        return getattr(factory, "__qualname__", ""), getattr(factory, "__module__", "")
+    module, _, name = factory.partition(":")
+    return name, SPACE_MODULE_PREFIX if module.startswith(SPACE_FILE) else module
 
 
 def _importable(name: str, module: str) -> bool:

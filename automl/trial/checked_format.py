@@ -14,7 +14,7 @@ from automl.data.dataset import Data
 from automl.errors import Rejected, UserError, described
 from automl.export.formats import FORMATS
 from automl.export.taken import Chosen, Made
-from automl.measure.gate import MIN_AGREEMENT
+from automl.measure import gate
 from automl.measure.measurement import Make
 from automl.models.deployed import Deployed, predict
 from automl.models.family import Network
@@ -97,14 +97,15 @@ def agreement(
     """
     if answers.shape != expected.shape:
         raise Rejected(f"gives answers of shape {answers.shape}, the model of {expected.shape}")
-    off = float(np.abs(answers - expected).max() / max(float(expected.std()), 1e-6))
+    (spread,) = gate.spread(expected.reshape(-1, 1), tolerance)
+    off = float(np.abs(answers - expected).max() / max(spread, np.finfo(np.float32).tiny))
     said = f"differs from the network by at most {off:.2g} of the outputs' deviation"
     if is_classification:
         same = float((answers.argmax(1) == expected.argmax(1)).mean())
         said = (
             f"gives the network's class on {same:.2%} of {len(answers)} validation rows, and {said}"
         )
-        if same < MIN_AGREEMENT:
+        if same < gate.MIN_AGREEMENT:
             raise Rejected(f"would answer otherwise: the file {said}")
     if not off <= tolerance:
         raise Rejected(f"would answer otherwise: the file {said}, at most {tolerance:g} is allowed")

@@ -155,6 +155,20 @@ class Gated(nn.Module):
         return torch.log_softmax(self.head((x * gate[:, :, None, None]).mean((2, 3))), 1)
 
 
+class Recurrent(nn.Module):
+    """Two recurrent layers that share a weight, and a linear layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.GRU(8, 16, batch_first=True), nn.GRU(8, 16, batch_first=True)
+        self.b.weight_hh_l0 = self.a.weight_hh_l0
+        self.c, self.head = nn.Linear(32, 16), nn.Linear(16, 10)
+
+    def forward(self, x):
+        last = [layer(x[:, 0])[0][:, -1] for layer in (self.a, self.b)]
+        return self.head(torch.relu(self.c(torch.cat(last, 1))))
+
+
 FOUND = {
     Plain: {"a": 16, "b": 24, "c": 32},
     Shortcut: {"stem": 16, "inner": 24},
@@ -163,7 +177,8 @@ FOUND = {
     Gated: {"a": 16, "up": 24, "squeeze": 8},
 }
 MODULES = {
-    module.__name__: module for module in [*FOUND, HardCoded, Folding, Squashed, Normed, Split]
+    module.__name__: module
+    for module in [*FOUND, HardCoded, Folding, Squashed, Normed, Split, Recurrent]
 }
 
 
@@ -254,6 +269,14 @@ def test_a_pruned_module_is_trained_quantized_and_exported(imported, context):
     assert (shipped.argmax(1) == raw.targets).mean() > 0.9
     with pytest.raises(Rejected, match="is quantized already; put Prune before"):
         Prune(0.5).apply(quantized, context)
+
+
+def test_recurrent_layers_that_share_a_weight_stay_and_the_rest_is_cut(imported, context):
+    pruned = Prune(0.5).apply(imported(Recurrent), context)
+    assert pruned.body.c.out_features == 8
+    assert pruned.body.b.weight_hh_l0 is pruned.body.a.weight_hh_l0
+    outcomes = {outcome.tensor: outcome for outcome in context.outcomes["prune"]}
+    assert outcomes["a.weight_hh_l0"].reason.startswith("the module then raises RuntimeError")
 
 
 def test_changes_of_a_layer_add_up(build, context):

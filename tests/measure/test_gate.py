@@ -53,6 +53,23 @@ def test_predictions_may_differ_by_a_hundredth_of_their_spread(exported):
         gate.check(file, inputs, Expected(expected + 0.011 * spread), is_regression=True)
 
 
+@pytest.mark.parametrize("unit", [1e-9, 1e9])
+def test_predictions_in_any_unit_are_held_against_their_spread(exported, unit, monkeypatch):
+    file, inputs, answers = exported
+    answers = answers * np.float32(unit)
+    monkeypatch.setattr(runtime, "run", lambda session, rows: answers)
+    near = answers + 0.009 * answers.std(0)
+    gate.check(file, inputs, Expected(near), is_regression=True)
+    with pytest.raises(Rejected, match="same number"):
+        gate.check(file, inputs, Expected(np.zeros_like(answers)), is_regression=True)
+
+
+def test_rounding_of_numbers_that_hardly_spread_is_no_disagreement():
+    same = np.full((8, 2), [0.1, 3e5], np.float32)
+    assert (gate.spread(same, 0.01) * 0.01 >= 2 * np.spacing(same[0])).all()
+    assert gate.spread(np.zeros((8, 1), np.float32), 0.01) == 0
+
+
 def test_a_file_that_answers_a_row_alone_otherwise_is_rejected(exported):
     file, inputs, expected = exported
     gate.check(file, inputs, Expected(expected, alone=expected[:8]))

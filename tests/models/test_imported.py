@@ -1,5 +1,6 @@
 """A user's own module: made by a function of the space file, or of an importable package."""
 
+import functools
 import sys
 from dataclasses import replace
 
@@ -20,9 +21,11 @@ from automl.data.sklearn import Sklearn
 from automl.errors import UserError
 from automl.models.family import dump, restore, untrained
 from automl.models.imported import Imported
+from automl.models.mlp import MLP
 from automl.space import exploring, space_file
 from automl.space.domains import Int, OneOf
 from automl.space.space import Space, TrialConfig
+from automl.space.space_object import as_text
 from automl.space.store_keys import prefix_keys
 from automl.training.loop import Train
 from automl.trial.reference_model import largest
@@ -43,6 +46,7 @@ def net(width=64):
 space = Space(TrialConfig(Sklearn("digits"), Imported(net), (Train(epochs=8), Quantize())))
 """
 MODULE = """
+import functools
 from torch import nn
 
 def net(width=64, outputs=10):
@@ -58,6 +62,20 @@ def broken():
 
 def number():
     return 7
+
+class Net(nn.Sequential):
+    width = 8
+
+    @classmethod
+    def make(cls):
+        return cls(nn.Flatten(), nn.Linear(64, cls.width), nn.Linear(cls.width, 10))
+
+class WideNet(Net):
+    width = 99
+
+@functools.wraps(net)
+def wide():
+    return net(width=999)
 """
 
 
@@ -162,6 +180,8 @@ def test_what_is_wrong_is_told_in_one_sentence(package, tmp_path):
         untrained(Imported("my_package_of_nets:number"), info)
     with pytest.raises(UserError, match=r"cannot be imported: .*no_such"):
         untrained(Imported("my_package_of_nets:no_such"), info)
+    with pytest.raises(UserError, match=r"cannot be imported: .*No module named 'no_such_package'"):
+        Imported("no_such_package.nets:net").fingerprint()
     with pytest.raises(UserError, match="at the top level of the space file"):
         Imported(lambda: None)
     with pytest.raises(UserError, match=r'write "package\.module:function"'):
@@ -171,6 +191,67 @@ def test_what_is_wrong_is_told_in_one_sentence(package, tmp_path):
         UserError, match=r"w\.safetensors does not fit Imported\('my_package_of_nets:net'\)"
     ):
         untrained(Imported("my_package_of_nets:net", str(tmp_path / "w.safetensors")), info)
+
+
+def test_a_class_method_makes_the_class_that_it_is_called_on(package):
+    from my_package_of_nets import Net, WideNet
+
+    text = MODULE + (
+        "from automl import Imported, Sklearn, Space, TrialConfig\n"
+        "models = Imported(Net.make), Imported(WideNet.make)\n"
+        'space = Space(TrialConfig(Sklearn("digits"), models, ()))\n'
+    )
+    for models in ((Imported(Net.make), Imported(WideNet.make)), space_file.load(text).trial.model):
+        found = [untrained(model, load(DIGITS).info).body[1].out_features for model in models]
+        assert found == [8, 99]
+
+
+def test_one_of_several_modules_is_searched_and_named_by_its_function():
+    text = SPACE.replace("Imported(net)", "Imported(OneOf(net, wide, likely=wide))").replace(
+        "\n\n\nspace", "\n\n\ndef wide():\n    return net(width=96)\n\n\nspace"
+    )
+    space = space_file.load(text)
+    explored = exploring.validate(space)
+    assert explored.domains["model.factory"].names() == ["net", "wide"]
+    assert explored.domains["model.factory"].likely == "wide"
+    for fixed, widths in (({}, [64, 96]), ({"model.factory": "wide"}, [96])):
+        configs = exploring.validate(replace(space, fixed=fixed)).configs
+        built = [untrained(decode(encode(c.model)), load(DIGITS).info).body for c in configs]
+        assert [body[1].out_features for body in built] == widths
+
+
+def test_one_of_several_names_of_modules_is_searched(package):
+    names = "my_package_of_nets:net", "my_package_of_nets:WideNet.make"
+    space = Space(TrialConfig(DIGITS, Imported(OneOf(*names)), ()))
+    configs = exploring.validate(space_file.load(as_text(space))).configs
+    built = [untrained(config.model, load(DIGITS).info).body for config in configs]
+    assert [body[1].out_features for body in built] == [64, 99]
+
+
+def test_what_is_no_module_among_several_is_refused(package):
+    for wrong, sentence in (
+        ("nets", r'write "package\.module:function"'),
+        (lambda: None, "at the top level of the space file"),
+        (MLP(), r'Imported\(MLP.*write "package\.module:function"'),
+    ):
+        with pytest.raises(UserError, match=sentence):
+            Imported(OneOf("my_package_of_nets:net", wrong))
+    with pytest.raises(UserError, match=r"option functools\.partial.*has no name"):
+        OneOf(functools.partial(int), int)
+    space = Space(TrialConfig(DIGITS, Imported(OneOf(nn.ReLU, nn.GELU)), ()))
+    with pytest.raises(UserError, match=r'"package\.module:function" in a OneOf'):
+        as_text(space)
+
+
+def test_a_function_that_its_name_does_not_lead_to_is_refused(package):
+    import my_package_of_nets as own
+
+    with pytest.raises(
+        UserError, match=r"Imported\(net\): what is found .* not the function given"
+    ):
+        Imported(own.wide)
+    with pytest.raises(UserError, match=r"partial.*its arguments as options="):
+        Imported(functools.partial(own.net, width=4))
 
 
 def _net():

@@ -1,5 +1,5 @@
 import random
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -7,6 +7,7 @@ from automl.compression.prune import Prune
 from automl.compression.quantize import Quantize
 from automl.data.sklearn import Sklearn
 from automl.errors import UserError
+from automl.models.family import ModelFamily
 from automl.models.imported import Imported
 from automl.models.mlp import MLP
 from automl.recipe import Sibling
@@ -103,6 +104,8 @@ def test_a_fixed_path_replaces_a_domain_or_a_constant():
     ("make", "sentence"),
     [
         (lambda: Int(8, 4), "low is above high"),
+        (lambda: Int(2, 10, step=0), r"Int\(2, 10, step=0\): step is below 1"),
+        (lambda: Int(2, 10, step=-2), r"Int\(2, 10, step=-2\): step is below 1"),
         (lambda: Float(0.0, 1.0, log=True), "low must be above zero"),
         (lambda: OneOf(), "no options"),
         (lambda: OneOf(SGD(), SGD(weight_decay=0.5)), "two options named 'SGD'"),
@@ -208,6 +211,22 @@ def test_a_bare_class_name_is_that_class_with_its_defaults():
     (config,) = validate(space_of(Train(), fixed=fixed)).configs
     assert (config.recipe[0].loss, config.recipe[0].optimizer) == (CrossEntropy(), SGD())
     assert config.model == MLP()
+
+
+@dataclass(frozen=True)
+class Searched(ModelFamily):
+    """A family whose defaults are domains."""
+
+    width: int = Int(8, 64)
+    act: str = OneOf("relu", "gelu")
+
+
+def test_domains_that_are_defaults_are_searched_where_a_set_puts_them():
+    for text in ("Searched", '{"type": "Searched", "act": "relu"}'):
+        found = validate(space_of(Train(), fixed={"model": text, "recipe.train.epochs": "3"}))
+        assert found.domains["model.width"] == Int(8, 64)
+    (config,) = validate(space_of(fixed={"model": "Searched", "model.act": '"gelu"'})).configs
+    assert config.model == Searched(64, "gelu")
 
 
 def test_a_list_is_a_tuple_whose_items_may_be_domains():

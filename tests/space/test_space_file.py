@@ -32,6 +32,15 @@ def test_the_fingerprint_leaves_out_only_the_statement_that_builds_the_space():
     assert user_code.fingerprint(SPACE.replace("pass", "depth = 2")) != user_code.fingerprint(SPACE)
 
 
+def test_a_byte_order_mark_makes_no_difference(tmp_path):
+    marked = "\ufeff" + SPACE
+    (tmp_path / "mine.py").write_text(marked, encoding="utf-8")
+    assert space_file.read(tmp_path / "mine.py") == SPACE
+    assert space_file.load(marked).trial is space_file.load(SPACE).trial
+    assert user_code.fingerprint(marked) == user_code.fingerprint(SPACE)
+    assert user_code.defines_below(marked, {"MLP"})
+
+
 def test_a_shipped_space_is_found_by_its_name():
     assert space_file.find("digits").name == "digits.py"
 
@@ -41,7 +50,10 @@ def test_a_shipped_space_is_found_by_its_name():
     [
         ("x = 1", "mine.py builds 0 Space objects"),
         (SPACE + "\nother = Space(space.trial)", "builds 2 Space objects"),
-        ("import nothing_of_that_name", "mine.py, line 1: ModuleNotFoundError"),
+        (
+            "import nothing_of_that_name",
+            "mine.py, line 1: No module named 'nothing_of_that_name'; install it wherever trials",
+        ),
         ("a = 1\nb = (", "mine.py, line 2: SyntaxError"),
         ("\n\nraise RuntimeError('no')", "mine.py, line 3: RuntimeError: no"),
         ("from automl import Int\nx = Int(3, 1)", "mine.py, line 2: Int.*low is above high"),

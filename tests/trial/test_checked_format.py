@@ -167,5 +167,10 @@ def test_numbers_may_differ_by_the_tolerance_alone():
     assert "at most 0" in agreement(expected, expected, 0.01, False)
     with pytest.raises(Rejected, match=r"at most 0\.01 is allowed"):
         agreement(expected + 0.1, expected, 0.01, False)
+    with pytest.raises(Rejected, match=r"at most 0\.01 is allowed"):
+        agreement(0 * expected, 1e-9 * expected, 0.01, False)
+    constant = np.full((3, 1), 0.1, np.float32)
+    agreement(np.nextafter(constant, np.float32(1)), constant, 0.001, False)
+    agreement(0 * constant, 0 * constant, 0.001, False)
     with pytest.raises(Rejected, match="shape"):
         agreement(expected[:2], expected, 0.01, False)

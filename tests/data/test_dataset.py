@@ -281,7 +281,24 @@ def test_a_folder_is_its_names_and_contents(tmp_path):
     before = content_hash(tmp_path)
     (tmp_path / "a").rename(tmp_path / "b")
     assert content_hash(tmp_path) != before
-    assert content_hash(Path()) == ""
+
+
+def test_the_folder_in_which_a_search_runs_counts_by_what_it_holds(tmp_path, monkeypatch, cache):
+    for name, value in (("a", 1.0), ("b", 2.0)):
+        (tmp_path / name).mkdir()
+        np.save(tmp_path / name / "inputs.npy", np.full((20, 2), value, np.float32))
+        np.save(tmp_path / name / "targets.npy", np.arange(20) % 2)
+        monkeypatch.chdir(tmp_path / name)
+        assert dataset.load(Npz("."), 0, cache).train.inputs.max() == value
+
+
+def test_a_path_that_is_left_empty_is_not_the_folder_in_which_a_search_runs(tmp_path, monkeypatch):
+    config = mixed_table(tmp_path / "a.csv")
+    (tmp_path / "b").mkdir()
+    monkeypatch.chdir(tmp_path / "b")
+    before = config.fingerprint()
+    (tmp_path / "b" / "LICENSE").touch()
+    assert (config.fingerprint(), config.licence()) == (before, "")
 
 
 def test_what_is_hidden_in_a_folder_does_not_count(tmp_path):

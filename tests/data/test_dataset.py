@@ -163,6 +163,20 @@ def test_the_scaling_is_the_mean_and_deviation_of_the_training_rows(tmp_path, ca
         assert data.info.targets.std == pytest.approx(std)
 
 
+@pytest.mark.parametrize(
+    ("unit", "std"), [(1e-13, 5e-14), (1e-19, 5e-20), (1e-40, arrays.LEAST_STD), (0, 1)]
+)
+def test_numbers_in_small_units_are_scaled(unit, std):
+    values = np.tile([1.0, 2.0], 20)[:, None] * unit
+    (found,) = arrays.moments([values.astype(np.float32)])[1]
+    assert found == pytest.approx(std, rel=1e-3)
+
+
+@pytest.mark.parametrize("value", [0.1, -3e7, 1e-13, 1e-40])
+def test_a_constant_has_the_deviation_1(value):
+    assert arrays.moments([np.full((1000, 1), value, np.float32)] * 3)[1] == (1.0,)
+
+
 def test_missing_values_and_categories_do_not_count_in_the_scaling(tmp_path, cache):
     data = dataset.load(mixed_table(tmp_path / "a.csv"), 0, cache)
     numeric = data.train.inputs[:, [0, 2]].astype(np.float64)

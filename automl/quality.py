@@ -18,7 +18,14 @@ from numpy.typing import NDArray
 
 from automl.config import Config, adds_fields, snake_case
 from automl.errors import UserError
-from automl.quality_maths import Interval, among_five, shares_below, surprise, wilson_interval
+from automl.quality_maths import (
+    Interval,
+    among_five,
+    shares_below,
+    squares_about_mean,
+    surprise,
+    wilson_interval,
+)
 
 Outputs: TypeAlias = NDArray[Any]
 Targets: TypeAlias = NDArray[Any]
@@ -217,8 +224,7 @@ class R2(Metric):
 
     def __call__(self, outputs: Outputs, targets: Targets) -> float:
         errors = ((outputs.astype(np.float64) - targets) ** 2).sum(0)
-        spread = ((targets - targets.mean(0, dtype=np.float64)) ** 2).sum(0)
-        return float(np.mean(1 - errors / np.maximum(spread, 1e-12)))
+        return float(np.mean(1 - errors / squares_about_mean(targets)))
 
 
 class Rmse(Metric):

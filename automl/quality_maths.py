@@ -32,6 +32,14 @@ def shares_below(scores: Figures, others: Figures) -> NDArray[np.float64]:
     return below / 2 / len(others)
 
 
+def squares_about_mean(targets: Figures) -> NDArray[np.float64]:
+    """The sum of the squares of targets (rows, outputs) about their mean, (outputs,); never 0."""
+    found = ((targets - targets.mean(0, dtype=np.float64)) ** 2).sum(0)
+    # What is left of targets that are all alike is the rounding of their mean.
+    is_constant = found <= 1e-24 * (targets.astype(np.float64) ** 2).sum(0)
+    return np.where(is_constant, np.maximum(found, 1e-12), found)
+
+
 def wilson_interval(share: float, count: int) -> Interval:
     """95 % confidence interval of a share seen in `count` rows (Wilson, 1927)."""
     from scipy.stats import binomtest

@@ -118,7 +118,7 @@ def _roc_auc(metric: Metric, outputs: Outputs, targets: Targets) -> Rows:
 def _r2(metric: Metric, outputs: Outputs, targets: Targets) -> Rows:
     errors = _squares(outputs, targets)
     spread = (targets - targets.mean(0, dtype=np.float64)) ** 2
-    usual = np.maximum(spread.mean(0), 1e-12 / len(targets))
+    usual = quality_maths.squares_about_mean(targets) / len(targets)
     rows: Rows = ((errors.mean(0) / usual * spread - errors) / usual).mean(1)
     return rows
 

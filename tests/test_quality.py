@@ -122,6 +122,18 @@ def test_regression_is_measured_as_by_scikit_learn():
     assert figures["r2"] == pytest.approx(theirs.r2_score(targets, predictions))
 
 
+def test_the_explained_share_of_a_variance_knows_no_units():
+    targets = rng.normal(size=(200, 1)) + 5
+    predictions = targets + rng.normal(size=(200, 1))
+    r2 = quality.R2()
+    small = r2(1e-15 * predictions, 1e-15 * targets)
+    assert small == pytest.approx(r2(predictions, targets))
+    assert r2.ends(1e-15 * targets) == pytest.approx((0, 1))
+    constant = np.full((200, 1), 0.1, np.float32)
+    assert r2(constant, constant) == 1
+    assert r2(constant + 1, constant) < -1e9
+
+
 @pytest.mark.parametrize("num_classes", [2, 8])
 def test_chance_and_perfection_are_the_ends_of_every_metric(num_classes):
     targets = rng.integers(0, num_classes, 2000)

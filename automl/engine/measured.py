@@ -80,6 +80,7 @@ def on_data(files: Sequence[Path], data: str, wishes: OwnData) -> MeasuredFiles:
             beside = {ONE_THREAD.name: reference}
         measured[str(path)] = figures
     notes = dict.fromkeys(note for raw in read.values() for note in raw.notes)
+    notes |= dict.fromkeys(f"texts are read by {by}" for one in read if (by := _tokenizer(one)))
     return MeasuredFiles(f"all rows of {data}", len(own.targets), measured, notes=tuple(notes))
 
 
@@ -156,6 +157,11 @@ def _taken_by(path: Path, data: str, wishes: OwnData) -> Dataset:
     beside = path.parent / tokenizer.FILE
     by = str(beside) if beside.is_file() else ""
     return replace(found, length=text_length(session) or found.length, tokenizer=by)
+
+
+def _tokenizer(source: Dataset) -> str:
+    """The path of the tokenizer that makes ids of texts; "" where none does."""
+    return source.tokenizer if isinstance(source, Text) else ""
 
 
 def _picture_side(session: Session) -> int:

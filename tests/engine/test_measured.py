@@ -176,9 +176,11 @@ def test_texts_are_read_by_the_tokenizer_beside_a_file(tmp_path):
     made.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
     (tmp_path / "own").mkdir()
     made.save(str(tmp_path / "own" / "tokenizer.json"))
-    data = texts_csv(tmp_path)
-    assert accuracy(mentions(tmp_path / "own" / "model.onnx", 2, 64), data) == 1
-    assert accuracy(mentions(tmp_path / "model.onnx", ord("Z"), 128), data) == 1
+    ids = mentions(tmp_path / "own" / "model.onnx", 2, 64)
+    letters = mentions(tmp_path / "model.onnx", ord("Z"), 128)
+    found = measured.on_data([ids, letters], texts_csv(tmp_path), OwnData())
+    assert [one.quality["accuracy"] for one in found.files.values()] == [1, 1]
+    assert found.notes == (f"texts are read by {tmp_path}/own/tokenizer.json",)
 
 
 @pytest.mark.parametrize(

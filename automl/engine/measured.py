@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from automl import noise, pareto
-from automl.data import dataset, detect, tokenizer
+from automl.data import dataset, detect, detect_table, known_columns, table_file, tokenizer
 from automl.data.checks import check_rows
 from automl.data.dataset import Dataset
 from automl.data.detected import Wanted
 from automl.data.raw_dataset import RawDataset
+from automl.data.table import Table
 from automl.data.text import Text
+from automl.data.text_files import ending
 from automl.engine.searches import Search
 from automl.engine.study_space import check_data
 from automl.engine.wishes import OwnData
@@ -73,7 +77,11 @@ def on_data(files: Sequence[Path], data: str, wishes: OwnData) -> MeasuredFiles:
             read[source] = source.load()
             check_rows(data, read[source])
         raw = read[source]
-        own = fitting(path, TargetRows(data, raw.inputs, raw.targets, raw.classes, raw.columns))
+        left_out = source.drop if isinstance(source, Table) else ()
+        own = fitting(
+            path,
+            TargetRows(data, raw.inputs, raw.targets, raw.classes, raw.columns, left_out),
+        )
         figures = measure(path.read_bytes(), own.inputs, own.targets, beside)
         if beside is None:
             reference = Reference(path.read_bytes(), figures.latency_ms, figures.load_ms)
@@ -148,15 +156,35 @@ def _other_machine(front: Sequence[TrialRecord]) -> tuple[str, ...]:
 
 def _taken_by(path: Path, data: str, wishes: OwnData) -> Dataset:
     """The dataset at a path, read as a file takes its rows: pictures of its size, texts of its
-    length, and by the tokenizer that lies beside it."""
+    length and by the tokenizer that lies beside it, of a table its columns."""
     session = loaded(path)
     wanted = Wanted(wishes.target or "", wishes.task or "", _picture_side(session))
+    kind = ending(Path(data))
+    if kind in (*table_file.ENDINGS, detect_table.JSON_LINES):
+        wanted = replace(wanted, task=wanted.task or _task(session))
+    columns = json.loads(session.get_modelmeta().custom_metadata_map.get("columns", "{}"))
+    if columns and kind in table_file.ENDINGS:
+        return known_columns.table_with(data, wanted, columns)
     found = detect.detect(data, wanted).dataset
-    if not isinstance(found, Text):
-        return found
-    beside = path.parent / tokenizer.FILE
-    by = str(beside) if beside.is_file() else ""
-    return replace(found, length=text_length(session) or found.length, tokenizer=by)
+    if isinstance(found, Table) and found.drop:
+        return _with_all(found, math.prod(row_shape(session)))
+    if isinstance(found, Text):
+        beside = path.parent / tokenizer.FILE
+        by = str(beside) if beside.is_file() else ""
+        return replace(found, length=text_length(session) or found.length, tokenizer=by)
+    return found
+
+
+def _task(session: Session) -> str:
+    """The task of a file on a table, whose targets are classes or single numbers."""
+    is_one = session.get_outputs()[0].shape[1:] == [1]
+    return "regression" if is_one else "classification"
+
+
+def _with_all(found: Table, count: int) -> Table:
+    """A table without columns left out where it has as many as a file takes."""
+    others = {*table_file.read(found.path).columns} - {found.target}
+    return replace(found, drop=()) if len(others) == count else found
 
 
 def _tokenizer(source: Dataset) -> str:

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import onnx
 import pytest
 from helpers.datasets import mixed_table, write_csv, write_npz
 from helpers.graphs import file_of, node, ones
@@ -202,3 +203,70 @@ def test_rows_that_cannot_be_true_are_told(change, sentence, tmp_path):
 def test_few_rows_of_a_class_are_enough_to_be_measured_on(tmp_path):
     data = write_npz(tmp_path / "a.npz", inputs=np.ones((4, 13)), targets=np.array([0, 1, 1, 1]))
     assert accuracy(guess(tmp_path, classes=2), data) == 0.25
+
+
+def by_sign(path, outputs=2, **metadata):
+    """A file of two columns that answers by the sign of the first: with logits, or with it alone;
+    what is missing counts as 0."""
+    nodes = [
+        node("IsNaN", "x", "missing"),
+        node("Where", "missing zero x", "known"),
+        node("MatMul", "known w", "y"),
+    ]
+    w = [[-1, 1, 0], [0, 0, -99]] if outputs == 3 else [[-1, 1], [0, 0]]
+    held = {"zero": np.float32(0), "w": np.float32(w if outputs > 1 else [[1], [0]])}
+    made = onnx.load_from_string(file_of(nodes, {"x": ("batch", 2)}, ["y"], **held))
+    for name, value in metadata.items():
+        made.metadata_props.add(key=name, value=json.dumps(value))
+    path.write_bytes(made.SerializeToString())
+    return path
+
+
+def signs_csv(folder, flags, targets, more=()):
+    """A number, a flag and a target in each row; the number is negative in every second."""
+    names = ("a", "flag", *(f"more{place}" for place in range(len(more))), "target")
+    rows = [
+        ((row + 1.5) * (-1) ** (row + 1), flags[row % len(flags)], *more, targets[row % 2])
+        for row in range(40)
+    ]
+    write_csv(folder / "rows.csv", names, rows)
+    return str(folder / "rows.csv")
+
+
+@pytest.mark.parametrize("flags", [(0, 1), (0,), ("",)], ids=["two", "constant", "missing"])
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_a_column_that_says_nothing_in_some_data_is_read(flags, is_ours, tmp_path):
+    told = {"columns": {"a": [], "flag": []}, "classes": ["no", "yes"]} if is_ours else {}
+    file = by_sign(tmp_path / "model.onnx", **told)
+    if flags == ("",) and not is_ours:
+        with pytest.raises(UserError, match="column 'flag' holds only missing values"):
+            accuracy(file, signs_csv(tmp_path, flags, ("no", "yes")))
+        return
+    assert accuracy(file, signs_csv(tmp_path, flags, ("no", "yes"))) == 1
+
+
+def test_a_column_of_one_category_is_read(tmp_path):
+    told = {"columns": {"a": [], "flag": ["x", "z"]}, "classes": ["no", "yes"]}
+    file = by_sign(tmp_path / "model.onnx", **told)
+    assert accuracy(file, signs_csv(tmp_path, ("z",), ("no", "yes"))) == 1
+
+
+@pytest.mark.parametrize("told", [{}, {"columns": {"a": [], "flag": []}}])
+def test_a_file_tells_whether_whole_numbers_are_classes(told, tmp_path):
+    classes = {"classes": ["3", "4", "7"]} if told else {}
+    file = by_sign(tmp_path / "model.onnx", outputs=3, **told, **classes)
+    lines = [f"{(row + 1) * (-1) ** (row + 1)},{row % 3},{(3, 4)[row % 2]}" for row in range(40)]
+    (tmp_path / "rows.csv").write_text("\n".join(["a,flag,target", *lines, "0,-5,7"]) + "\n")
+    assert accuracy(file, str(tmp_path / "rows.csv")) == 1
+    alone = by_sign(tmp_path / "alone.onnx", outputs=1, **told)
+    figures = measured.on_data([alone], str(tmp_path / "rows.csv"), OwnData()).files[str(alone)]
+    assert figures.quality["rmse"] > 0
+
+
+def test_columns_that_a_file_does_not_take_are_left_out(tmp_path):
+    told = {"columns": {"a": [], "flag": []}, "classes": ["no", "yes"]}
+    file = by_sign(tmp_path / "model.onnx", **told)
+    data = signs_csv(tmp_path, (0, 1), ("no", "yes"), more=("some words of a text", 7))
+    assert accuracy(file, data) == 1
+    with pytest.raises(UserError, match="unknown column 'flag'"):
+        accuracy(file, data, target="flag")

@@ -37,7 +37,8 @@ def squares_about_mean(targets: Figures) -> NDArray[np.float64]:
     found = ((targets - targets.mean(0, dtype=np.float64)) ** 2).sum(0)
     # What is left of targets that are all alike is the rounding of their mean.
     is_constant = found <= 1e-24 * (targets.astype(np.float64) ** 2).sum(0)
-    return np.where(is_constant, np.maximum(found, 1e-12), found)
+    squares: NDArray[np.float64] = np.where(is_constant, np.maximum(found, 1e-12), found)
+    return squares
 
 
 def wilson_interval(share: float, count: int) -> Interval:

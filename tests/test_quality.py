@@ -125,7 +125,8 @@ def test_regression_is_measured_as_by_scikit_learn():
 def test_the_share_that_is_explained_is_the_same_in_every_unit():
     targets, noise = rng.normal(size=(2, 200, 2))
     share = quality.R2()(targets + noise, targets)
-    for unit in (1e-9, 1e9):
+    for unit in (1e-15, 1e9):
+        assert quality.R2().ends(unit * targets) == pytest.approx((0, 1))
         assert quality.R2()(unit * (targets + noise), unit * targets) == pytest.approx(share)
 
 

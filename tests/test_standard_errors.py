@@ -66,6 +66,13 @@ def test_a_metric_that_is_called_otherwise_is_asked_itself(forgotten):
     assert errors["halved"] == pytest.approx(errors["accuracy"] / 2, rel=0.4)
 
 
+def test_errors_of_the_explained_share_know_no_units():
+    outputs, targets = answers(0)
+    error = standard_errors(outputs, targets)["r2"]
+    small = standard_errors(1e-15 * outputs, 1e-15 * targets)["r2"]
+    assert small == pytest.approx(error)
+
+
 def test_what_no_row_moves_has_no_error():
     targets = np.array([0, 1, 1, 0])
     assert standard_errors(np.eye(2)[targets], targets).keys() == set()

@@ -19,6 +19,8 @@ Sums: TypeAlias = tuple[Array, Array, Array]
 
 MAX_ARRAY_BYTES = 256 << 20
 CHUNK_BYTES = 8 << 20
+LEAST_STD = 1e-37
+"""The least deviation that is told: below some 1e-38, accelerators take float32 for 0."""
 MAX_ANSWERED, ANSWERED_BYTES = 512, 4 << 20
 """The most rows that are answered at once, and the bytes that these take as float32 on a CPU."""
 
@@ -93,7 +95,8 @@ def moments_of(summed: Sequence[Sums]) -> tuple[Numbers, Numbers]:
     count, total, squares = np.sum(summed, axis=0) if summed else np.zeros((3, 0))
     mean = total / np.maximum(count, 1)
     variance = squares / np.maximum(count, 1) - mean**2
-    std = np.sqrt(np.where(variance > 1e-12 * np.maximum(mean**2, 1e-12), variance, 1.0))
+    differs = variance > 1e-12 * mean**2  # Beyond the rounding of the sums.
+    std = np.where(differs, np.sqrt(np.maximum(variance, LEAST_STD**2)), 1.0)
     return tuple(mean.tolist()), tuple(std.tolist())
 
 

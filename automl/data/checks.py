@@ -22,12 +22,19 @@ def check(source: str, raw: RawDataset) -> None:
         raise UserError(
             f"{source}: it has {raw.num_learned} rows to learn from; at least {MIN_ROWS} are needed"
         )
-    _check_names(source, raw)
-    _check_finite(source, raw)
+    check_rows(source, raw)
     if raw.classes:
         _check_classes(source, raw)
     else:
         _check_outputs(source, raw.targets[: raw.num_learned])
+
+
+def check_rows(source: str, raw: RawDataset) -> None:
+    """Raise UserError, naming the source, on names, values and labels that cannot be true."""
+    _check_names(source, raw)
+    _check_finite(source, raw)
+    if raw.classes:
+        _check_labels(source, raw)
 
 
 def _check_names(source: str, raw: RawDataset) -> None:
@@ -63,7 +70,7 @@ def _check_outputs(source: str, targets: Array) -> None:
         )
 
 
-def _check_classes(source: str, raw: RawDataset) -> None:
+def _check_labels(source: str, raw: RawDataset) -> None:
     names, targets = raw.classes, raw.targets
     if (outside := np.flatnonzero((targets < 0) | (targets >= len(names)))).size:
         row = int(outside[0])
@@ -71,6 +78,10 @@ def _check_classes(source: str, raw: RawDataset) -> None:
             f"{source}: {raw.row_name(row)} has the label {targets[row]}, "
             f"outside 0 to {len(names) - 1}; correct or remove it"
         )
+
+
+def _check_classes(source: str, raw: RawDataset) -> None:
+    names, targets = raw.classes, raw.targets
     if len(names) < 2:
         raise UserError(f"{source}: there is only the class {names[0]!r}; two are needed")
     if len(names) > max(2, len(targets) / 2):

@@ -24,13 +24,11 @@ State: TypeAlias = tuple[Path, int, int, int]
 
 
 def content_hash(path: Path) -> str:
-    """The hash of a file's ending and bytes, or of all names and bytes in a folder; "" of no path.
+    """The hash of a file's ending and bytes, or of all names and bytes in a folder.
 
     Files are read once on a machine, and again when their size or time of change differs. Hidden
     files in a folder do not count. Raises UserError where nothing is at the path.
     """
-    if path == Path():
-        return ""
     if existing(str(path)).is_file():
         return f"{path.suffix} {_file_hash(_state(path))}"
     return _folder_hash(path, _states(path))

@@ -62,19 +62,22 @@ class Dataset(Config):
 
     def licence(self) -> str:
         """The licence of the rows, or where it stands; "" where that is not known."""
-        for name in self.paths:
-            path = Path(getattr(self, name))
+        for path in self.given_paths().values():
             beside = path if path.is_dir() else path.parent
             for file in sorted(beside.glob("LICEN[CS]E*")):
                 return f"as in {file.name}, beside the data"
         return ""
+
+    def given_paths(self) -> dict[str, Path]:
+        """The paths by the names of their fields, without those that are left empty."""
+        return {name: Path(own) for name in self.paths if (own := getattr(self, name))}
 
     def fingerprint(self) -> str:
         """A text that changes whenever the data does: paths count by what they hold.
 
         A class of a user's own counts with its file's text, as in the store's keys.
         """
-        contents = {name: content_hash(Path(getattr(self, name))) for name in self.paths}
+        contents = {name: content_hash(path) for name, path in self.given_paths().items()}
         code = user_code.of_module(type(self).__module__)
         return canonical({**encode(self), **contents}) + code
 
@@ -225,7 +228,7 @@ def _prepare(dataset: Dataset, seed: int, folder: Path, loaded: Path) -> None:
     num_rows = {name: len(rows) for name, rows in parts.items()}
     found = summarise(str(dataset), raw, num_rows, bool(dataset.tokenizer_json()))
     (folder / "summary.json").write_text(canonical(found))
-    own = [*(Path(getattr(dataset, name)).absolute() for name in dataset.paths), loaded]
+    own = [*(path.absolute() for path in dataset.given_paths().values()), loaded]
     source = staying(raw.inputs, len(parts["train"]), own)
     _write(str(dataset), folder, raw, parts, source)
     if source is None or loaded not in Path(source.path).parents:

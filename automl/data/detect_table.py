@@ -96,7 +96,7 @@ def detect(path: str, wanted: Wanted) -> Detected:
     """The dataset in a table of rows. Raises UserError where target or task cannot be told."""
     has_header = _is_json(path) or not _are_values(table_file.first_line(path))
     columns = _json_columns(path) if _is_json(path) else _table_columns(path, has_header)
-    facts = {name: _facts(name, column) for name, column in columns.items()}
+    facts = {name: facts_of(name, column) for name, column in columns.items()}
     if len(facts) < 2:
         raise UserError(
             f"{path} has the one column {next(iter(facts), '')!r}; "
@@ -104,7 +104,7 @@ def detect(path: str, wanted: Wanted) -> Detected:
         )
     if not has_header:
         return _without_header(path, list(facts.values()), wanted)
-    target, why = _target(path, facts, wanted.target)
+    target, why = target_in(path, facts, wanted.target)
     _check_target(path, facts[target])
     task = _task(path, facts[target], wanted.task)
     others = [one for name, one in facts.items() if name != target]
@@ -173,7 +173,7 @@ def _json_columns(path: str) -> dict[str, Cells]:
         ) from None
 
 
-def _target(path: str, facts: dict[str, ColumnFacts], wanted: str) -> tuple[str, str]:
+def target_in(path: str, facts: Mapping[str, ColumnFacts], wanted: str) -> tuple[str, str]:
     """The column to predict, and how it was told. Raises UserError where that is not clear."""
     if wanted in facts:
         return wanted, "as you say"
@@ -252,7 +252,8 @@ def _text(
     return Detected(Text(path, length, name, label), tuple(told))
 
 
-def _facts(name: str, column: Cells) -> ColumnFacts:
+def facts_of(name: str, column: Cells) -> ColumnFacts:
+    """The facts of a column as it was read."""
     known = column.values.filter(pa.array(~column.missing()))
     # Arrow counts no lists and no structs: that there are values is enough to tell what they are.
     different = min(2, len(known))

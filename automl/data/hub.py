@@ -84,15 +84,16 @@ class HuggingFace(Dataset):
         inputs, num_tokens = self._inputs(rows, chosen, row_name)
         targets, classes = _targets(rows, self.label, row_name)
         sizes = dict(zip(names, map(len, parts), strict=True))
+        validation, test = self._held_out()
         return RawDataset(
             inputs,
             targets,
             inputs.shape[1:],
             classes,
-            num_test=0 if self.test_split == self.split else sizes.get(self.test_split, 0),
+            num_test=sizes.get(test, 0),
             num_tokens=num_tokens,
             row_name=row_name,
-            num_validation=sizes.get(self.validation_split, 0) if names[1:] else 0,
+            num_validation=sizes.get(validation, 0),
             target=self.label,
             notes=self._left_out(splits, names),
         )
@@ -100,12 +101,8 @@ class HuggingFace(Dataset):
     def _names(self, splits: Mapping[str, datasets.Dataset]) -> list[str]:
         """The splits to load: training, then validation and test where there are such."""
         names = [self.split]
-        for name, usual in (
-            (self.validation_split, HuggingFace.validation_split),
-            (self.test_split, HuggingFace.test_split),
-        ):
-            is_named = name not in ("", usual)
-            if name not in names and (is_named or name in splits):
+        for name, usual in zip(self._held_out(), _USUAL, strict=True):
+            if name and (name != usual or name in splits):
                 names.append(name)
         for name in names:
             if not splits.get(name):
@@ -115,6 +112,23 @@ class HuggingFace(Dataset):
                     "test_split or validation_split takes these rows from the split)"
                 )
         return names
+
+    def _held_out(self) -> tuple[str, str]:
+        """The validation and the test split; "" where there is none, or its rows have another use.
+
+        Of two that are the same, that which has its usual name gives way.
+        """
+        validation, test = self.validation_split, self.test_split
+        if validation == test and test not in ("", *_USUAL):
+            raise UserError(
+                f"{self}: the split {test!r} cannot both validate and test; name another, or leave "
+                "one empty: its rows are taken from the other splits"
+            )
+        is_one = validation == test
+        return (
+            "" if validation == self.split or (is_one and validation == _USUAL[0]) else validation,
+            "" if test == self.split or (is_one and test == _USUAL[1]) else test,
+        )
 
     def _left_out(
         self, splits: Mapping[str, datasets.Dataset], names: Sequence[str]
@@ -181,6 +195,9 @@ class HuggingFace(Dataset):
             inputs,
         )
         return inputs, 0
+
+
+_USUAL = HuggingFace.validation_split, HuggingFace.test_split
 
 
 @dataclass(frozen=True)

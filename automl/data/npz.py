@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import lzma
 import math
+import os
+import shutil
 import struct
 import tokenize
 import zipfile
@@ -33,6 +35,7 @@ _DAMAGED = (
 _COLOURS = (1, 3, 4)
 _LEAST_IMAGE = 8
 MAX_CLASS_FLOATS = 20
+UNPACKED_FILE = "unpacked"
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,8 @@ class Npz(Dataset):
         if not path.is_file() or _unpacked_bytes(path) <= MAX_ARRAY_BYTES:
             return self.load()
         folder.mkdir(exist_ok=True)
-        check_room(str(self), folder, _unpacked_bytes(path))
+        if not (folder / UNPACKED_FILE).exists():
+            check_room(str(self), folder, _unpacked_bytes(path))
         return self._raw(_read(path, folder))
 
     def _raw(self, arrays: _Arrays) -> RawDataset:
@@ -134,10 +138,21 @@ def _unpacked_bytes(path: Path) -> int:
 
 
 def _unpack(path: Path, folder: Path) -> None:
-    """Write the arrays that have our names as .npy files, as which a .npz file holds them."""
+    """Write the arrays that have our names as .npy files, as which a .npz file holds them.
+
+    What is unpacked already stays as it is: trials of another search may have mapped it.
+    """
+    if (folder / UNPACKED_FILE).exists():
+        return
     with zipfile.ZipFile(path) as archive:
         for name in {f"{name}.npy" for name in _NAMES} & {*archive.namelist()}:
-            archive.extract(name, folder)
+            new = folder / f"{name}.new"
+            with archive.open(name) as packed, new.open("wb") as file:
+                shutil.copyfileobj(packed, file)
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(folder / name)
+    (folder / UNPACKED_FILE).touch()
 
 
 def _load(path: Path) -> tuple[_Arrays, list[str]]:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from automl import noise, pareto
-from automl.data import dataset, detect
+from automl.data import dataset, detect, detect_table, known_columns, table_file, tokenizer
+from automl.data.checks import check_rows
+from automl.data.dataset import Dataset
 from automl.data.detected import Wanted
+from automl.data.raw_dataset import RawDataset
+from automl.data.table import Table
+from automl.data.text import Text
+from automl.data.text_files import ending
 from automl.engine.searches import Search
 from automl.engine.study_space import check_data
 from automl.engine.wishes import OwnData
@@ -17,7 +25,7 @@ from automl.measure.latency import Reference
 from automl.measure.machine import kind_of, machine
 from automl.measure.measurement import Measurement, measure
 from automl.measure.rows_of_file import TargetRows, fitting, loaded
-from automl.runtimes.onnx import ONE_THREAD, row_shape
+from automl.runtimes.onnx import ONE_THREAD, Session, row_shape, text_length
 from automl.study import selection
 from automl.study.record import TrialRecord
 
@@ -61,20 +69,28 @@ def on_data(files: Sequence[Path], data: str, wishes: OwnData) -> MeasuredFiles:
 
     Raises UserError on data that cannot be read, and where rows, columns or classes do not fit.
     """
-    side = _picture_side(files[0])
-    found = detect.detect(data, Wanted(wishes.target or "", wishes.task or "", side))
-    raw = found.dataset.load()
-    rows = TargetRows(data, raw.inputs, raw.targets, raw.classes, raw.columns)
+    read = dict[Dataset, RawDataset]()
     measured = dict[str, Measurement]()
     beside: dict[str, Reference] | None = None
     for path in files:
-        own = fitting(path, rows)
+        source = _taken_by(path, data, wishes)
+        if source not in read:
+            read[source] = source.load()
+            check_rows(data, read[source])
+        raw = read[source]
+        left_out = source.drop if isinstance(source, Table) else ()
+        own = fitting(
+            path,
+            TargetRows(data, raw.inputs, raw.targets, raw.classes, raw.columns, left_out),
+        )
         figures = measure(path.read_bytes(), own.inputs, own.targets, beside)
         if beside is None:
             reference = Reference(path.read_bytes(), figures.latency_ms, figures.load_ms)
             beside = {ONE_THREAD.name: reference}
         measured[str(path)] = figures
-    return MeasuredFiles(f"all rows of {data}", len(rows.targets), measured, notes=raw.notes)
+    notes = dict.fromkeys(note for raw in read.values() for note in raw.notes)
+    notes |= dict.fromkeys(f"texts are read by {by}" for one in read if (by := _tokenizer(one)))
+    return MeasuredFiles(f"all rows of {data}", len(own.targets), measured, notes=tuple(notes))
 
 
 def beside_front(files: Sequence[Path], search: Search) -> MeasuredFiles:
@@ -136,8 +152,46 @@ def _other_machine(front: Sequence[TrialRecord]) -> tuple[str, ...]:
     )
 
 
-def _picture_side(path: Path) -> int:
+def _taken_by(path: Path, data: str, wishes: OwnData) -> Dataset:
+    """The dataset at a path, read as a file takes its rows: pictures of its size, texts of its
+    length and by the tokenizer that lies beside it, of a table its columns."""
+    session = loaded(path)
+    wanted = Wanted(wishes.target or "", wishes.task or "", _picture_side(session))
+    kind = ending(Path(data))
+    if kind in (*table_file.ENDINGS, detect_table.JSON_LINES):
+        wanted = replace(wanted, task=wanted.task or _task(session))
+    columns = json.loads(session.get_modelmeta().custom_metadata_map.get("columns", "{}"))
+    if columns and kind in table_file.ENDINGS:
+        return known_columns.table_with(data, wanted, columns)
+    found = detect.detect(data, wanted).dataset
+    if isinstance(found, Table) and found.drop:
+        return _with_all(found, math.prod(row_shape(session)))
+    if isinstance(found, Text):
+        beside = path.parent / tokenizer.FILE
+        by = str(beside) if beside.is_file() else ""
+        return replace(found, length=text_length(session) or found.length, tokenizer=by)
+    return found
+
+
+def _task(session: Session) -> str:
+    """The task of a file on a table, whose targets are classes or single numbers."""
+    is_one = session.get_outputs()[0].shape[1:] == [1]
+    return "regression" if is_one else "classification"
+
+
+def _with_all(found: Table, count: int) -> Table:
+    """A table without columns left out where it has as many as a file takes."""
+    others = {*table_file.read(found.path).columns} - {found.target}
+    return replace(found, drop=()) if len(others) == count else found
+
+
+def _tokenizer(source: Dataset) -> str:
+    """The path of the tokenizer that makes ids of texts; "" where none does."""
+    return source.tokenizer if isinstance(source, Text) else ""
+
+
+def _picture_side(session: Session) -> int:
     """The side of the square pictures that a file takes; the usual one where it takes none."""
-    shape = row_shape(loaded(path))
+    shape = row_shape(session)
     is_square = len(shape) == 3 and shape[-1] == shape[-2]
     return shape[-1] if is_square else Wanted().picture_side

@@ -22,13 +22,15 @@ MOST_NAMED = 5
 @dataclass(frozen=True, eq=False)
 class TargetRows:
     """Rows whose targets are known: `inputs` (rows, *raw row), `targets` class numbers (rows,), or
-    numbers (rows, outputs). `source` names the data in a sentence."""
+    numbers (rows, outputs). `source` names the data in a sentence. `left_out` are columns that are
+    there and were not read: of those that a file takes, the ones without any value."""
 
     source: str
     inputs: Array
     targets: Array
     classes: tuple[str, ...] = ()
     columns: tuple[Column, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 def fitting(path: Path, rows: TargetRows) -> TargetRows:
@@ -60,6 +62,9 @@ def _in_columns(path: Path, rows: TargetRows, columns: dict[str, list[str]]) -> 
     own = {column.name: place for place, column in enumerate(rows.columns)}
     made: list[Array] = []
     for name, categories in columns.items():
+        if name in rows.left_out:
+            made.append(np.full(len(rows.inputs), np.nan, np.float32))
+            continue
         if name not in own:
             raise UserError(f"{path} takes {unknown('column', name, list(own))} of {rows.source}")
         values = rows.inputs[:, own[name]]

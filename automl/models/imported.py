@@ -74,7 +74,8 @@ class Imported(ModelFamily):
 
     def fingerprint(self) -> str:
         """The config with the bytes of the weights, and of the module's own file."""
-        contents = {"weights": content_hash(Path(self.weights)), "source": ""}
+        weights = content_hash(Path(self.weights)) if self.weights else ""
+        contents = {"weights": weights, "source": ""}
         if not self.from_space_file():
             try:
                 found = importlib.util.find_spec(self._name.split(":")[0])

@@ -89,6 +89,15 @@ def row_shape(loaded: Session) -> tuple[int, ...]:
     return tuple(size if isinstance(size, int) else longest for size in sizes)
 
 
+def text_length(loaded: Session) -> int:
+    """The length of the longest text that a file takes; 0 where it leaves that open, or takes
+    none."""
+    row, *others = loaded.get_inputs()
+    is_text = not others and row.type == "tensor(int64)" and len(row.shape) == 2
+    is_told = is_text and (isinstance(row.shape[1], int) or takes_shorter(loaded))
+    return row_shape(loaded)[0] if is_told else 0
+
+
 def session(file: bytes | Path, provider: str = CPU, threads: int = 1) -> Session:
     """Load a file from its bytes or its path. Raises what onnxruntime raises."""
     from onnxruntime import InferenceSession

@@ -163,6 +163,20 @@ def test_the_scaling_is_the_mean_and_deviation_of_the_training_rows(tmp_path, ca
         assert data.info.targets.std == pytest.approx(std)
 
 
+@pytest.mark.parametrize(
+    ("unit", "std"), [(1e-13, 5e-14), (1e-19, 5e-20), (1e-40, arrays.LEAST_STD), (0, 1)]
+)
+def test_numbers_in_small_units_are_scaled(unit, std):
+    values = np.tile([1.0, 2.0], 20)[:, None] * unit
+    (found,) = arrays.moments([values.astype(np.float32)])[1]
+    assert found == pytest.approx(std, rel=1e-3)
+
+
+@pytest.mark.parametrize("value", [0.1, -3e7, 1e-13, 1e-40])
+def test_a_constant_has_the_deviation_1(value):
+    assert arrays.moments([np.full((1000, 1), value, np.float32)] * 3)[1] == (1.0,)
+
+
 def test_missing_values_and_categories_do_not_count_in_the_scaling(tmp_path, cache):
     data = dataset.load(mixed_table(tmp_path / "a.csv"), 0, cache)
     numeric = data.train.inputs[:, [0, 2]].astype(np.float64)
@@ -281,7 +295,24 @@ def test_a_folder_is_its_names_and_contents(tmp_path):
     before = content_hash(tmp_path)
     (tmp_path / "a").rename(tmp_path / "b")
     assert content_hash(tmp_path) != before
-    assert content_hash(Path()) == ""
+
+
+def test_the_folder_in_which_a_search_runs_counts_by_what_it_holds(tmp_path, monkeypatch, cache):
+    for name, value in (("a", 1.0), ("b", 2.0)):
+        (tmp_path / name).mkdir()
+        np.save(tmp_path / name / "inputs.npy", np.full((20, 2), value, np.float32))
+        np.save(tmp_path / name / "targets.npy", np.arange(20) % 2)
+        monkeypatch.chdir(tmp_path / name)
+        assert dataset.load(Npz("."), 0, cache).train.inputs.max() == value
+
+
+def test_a_path_that_is_left_empty_is_not_the_folder_in_which_a_search_runs(tmp_path, monkeypatch):
+    config = mixed_table(tmp_path / "a.csv")
+    (tmp_path / "b").mkdir()
+    monkeypatch.chdir(tmp_path / "b")
+    before = config.fingerprint()
+    (tmp_path / "b" / "LICENSE").touch()
+    assert (config.fingerprint(), config.licence()) == (before, "")
 
 
 def test_what_is_hidden_in_a_folder_does_not_count(tmp_path):

@@ -110,6 +110,33 @@ def test_a_test_split_without_rows_is_told(datasets, tmp_path, monkeypatch):
     assert HuggingFace("both", test_split="").load().num_test == 0
 
 
+@pytest.mark.parametrize(
+    ("options", "num_validation", "num_test"),
+    [
+        ({"test_split": "validation"}, 0, 4),
+        ({"validation_split": "test"}, 2, 0),
+        ({"test_split": "train"}, 4, 0),
+        ({"validation_split": "train"}, 0, 2),
+    ],
+)
+def test_a_split_of_two_names_has_one_use(datasets, tmp_path, options, num_validation, num_test):
+    sizes = {"train": 20, "validation": 4, "test": 2}
+    rows = {
+        name: datasets.Dataset.from_dict({"x": [name] * size, "label": [0, 1] * (size // 2)})
+        for name, size in sizes.items()
+    }
+    datasets.DatasetDict(rows).save_to_disk(str(tmp_path / "saved"))
+    raw = HuggingFace(path=str(tmp_path / "saved"), length=5, **options).load()
+    assert (raw.num_learned, raw.num_validation, raw.num_test) == (20, num_validation, num_test)
+    assert len(raw.targets) == 20 + num_validation + num_test
+
+
+def test_a_split_that_shall_validate_and_test_is_told(datasets, tmp_path):
+    path = save(datasets, tmp_path, None, ("train", "dev"), x=["a", "b"] * 10, label=[0, 1] * 10)
+    with pytest.raises(UserError, match=r"the split 'dev' cannot both validate and test; name"):
+        HuggingFace(path=path, validation_split="dev", test_split="dev").load()
+
+
 def test_a_folder_that_holds_no_set_is_told(datasets, tmp_path):
     with pytest.raises(UserError, match=r"HuggingFace\(.*cannot be loaded"):
         HuggingFace(path=str(tmp_path)).load()

@@ -193,7 +193,33 @@ def test_a_large_file_is_unpacked_and_mapped(tmp_path, monkeypatch):
     assert isinstance(train.inputs, RowsInPlace)
     assert np.array_equal(train.inputs[:], inputs[train.rows])
     (unpacked,) = (tmp_path / "cache").glob("*.loaded")
-    assert sorted(path.name for path in unpacked.iterdir()) == ["inputs.npy", "targets.npy"]
+    arrays = sorted(path.name for path in unpacked.glob("*.npy*"))
+    assert arrays == ["inputs.npy", "targets.npy"]
+
+
+def test_another_seed_leaves_what_is_unpacked_as_it_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MAX_ARRAY_BYTES", 0)
+    monkeypatch.setattr(rows_in_place, "MAX_COPIED_BYTES", 0)
+    inputs, targets = np.arange(80, dtype=np.uint8).reshape(40, 2), np.arange(40) % 2
+    config = Npz(write_npz(tmp_path / "a.npz", inputs=inputs, targets=targets))
+    first = dataset.load(config, 0, tmp_path / "cache").train
+    file = Path(str(first.inputs.source.filename))
+    before = file.stat()
+    second = dataset.load(config, 1, tmp_path / "cache").train
+    assert Path(str(second.inputs.source.filename)) == file
+    assert (file.stat().st_ino, file.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert np.array_equal(first.inputs[:], inputs[first.rows])
+
+
+def test_what_was_half_unpacked_is_unpacked_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MAX_ARRAY_BYTES", 0)
+    inputs, targets = np.arange(80, dtype=np.uint8).reshape(40, 2), np.arange(40) % 2
+    config = Npz(write_npz(tmp_path / "a.npz", inputs=inputs, targets=targets))
+    folder = tmp_path / "loaded"
+    config.load_into(folder)
+    (folder / module.UNPACKED_FILE).unlink()
+    (folder / "inputs.npy").write_bytes(b"half")
+    assert np.array_equal(config.load_into(folder).inputs, inputs)
 
 
 def test_a_large_file_that_is_damaged_is_told_by_its_name(tmp_path, monkeypatch):

@@ -3,10 +3,12 @@
 import json
 
 import numpy as np
+import onnx
 import pytest
-from helpers.datasets import mixed_table
+from helpers.datasets import mixed_table, write_csv, write_npz
 from helpers.graphs import file_of, node, ones
 from helpers.trials import study_of
+from onnx import TensorProto
 from sklearn.datasets import load_wine
 
 from automl.engine import measured
@@ -125,3 +127,146 @@ def test_rows_lie_in_the_shape_that_a_file_takes(tmp_path):
     path = tmp_path / "model.onnx"
     path.write_bytes(file_of(nodes, {"x": ("batch", 1, 13)}, ["y"], w=ones(13, 3)))
     assert measured.on_data([path], wine_csv(tmp_path), OwnData(target="kind")).num_rows == 178
+
+
+def mentions(path, number, length):
+    """A file that answers yes to a text of so many numbers at most that has this one among them."""
+    nodes = [
+        node("Equal", "x number", "found"),
+        node("Cast", "found", "float", to=TensorProto.FLOAT),
+        node("ReduceMax", "float axis", "most", keepdims=1),
+        node("Sub", "half most", "no"),
+        node("Neg", "no", "yes"),
+        node("Concat", "no yes", "y", axis=1),
+    ]
+    held = {"number": [[number]], "axis": [1], "half": np.float32([[0.5]])}
+    kind = TensorProto.INT64
+    path.write_bytes(file_of(nodes, {"x": ("batch", length)}, ["y"], kind, **held))
+    return path
+
+
+def texts_csv(folder):
+    """Texts, a few of them longer than 64 bytes, and a Z at the end of each that is a yes."""
+    rows = [
+        (
+            f"{'a long text ' * (7 if row % 25 == 1 else 2)} {row} {'Z' * (row % 2)}",
+            ("no", "yes")[row % 2],
+        )
+        for row in range(100)
+    ]
+    write_csv(folder / "texts.csv", ("text", "label"), rows)
+    return str(folder / "texts.csv")
+
+
+def accuracy(file, data, target=None):
+    found = measured.on_data([file], data, OwnData(target=target))
+    return found.files[str(file)].quality["accuracy"]
+
+
+def test_texts_are_as_long_as_each_file_takes_them(tmp_path):
+    data = texts_csv(tmp_path)
+    long, short = (mentions(tmp_path / f"{n}.onnx", ord("Z"), n) for n in (128, 64))
+    found = measured.on_data([long, short], data, OwnData())
+    assert [one.quality["accuracy"] for one in found.files.values()] == [1, 0.98]
+
+
+def test_texts_are_read_by_the_tokenizer_beside_a_file(tmp_path):
+    tokenizers = pytest.importorskip("tokenizers")
+    words = {"[PAD]": 0, "[UNK]": 1, "Z": 2}
+    made = tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token="[UNK]"))
+    made.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    (tmp_path / "own").mkdir()
+    made.save(str(tmp_path / "own" / "tokenizer.json"))
+    ids = mentions(tmp_path / "own" / "model.onnx", 2, 64)
+    letters = mentions(tmp_path / "model.onnx", ord("Z"), 128)
+    found = measured.on_data([ids, letters], texts_csv(tmp_path), OwnData())
+    assert [one.quality["accuracy"] for one in found.files.values()] == [1, 1]
+    assert found.notes == (f"texts are read by {tmp_path}/own/tokenizer.json",)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"targets": np.arange(20) % 2 - 1}, r"a\.npz: row 0 .* has the label -1, outside 0 to 1"),
+        ({"targets": np.arange(20) % 3}, r"a\.npz: row 2 .* has the label 2, outside 0 to 1"),
+        ({"inputs": np.full((20, 13), np.nan)}, r"a\.npz: row 0 .* not finite among its inputs"),
+        ({"classes": ["a", "a"]}, r"a\.npz: it names the class 'a' twice"),
+    ],
+)
+def test_rows_that_cannot_be_true_are_told(change, sentence, tmp_path):
+    arrays = {"inputs": np.ones((20, 13)), "targets": np.arange(20) % 2, "classes": ["a", "b"]}
+    data = write_npz(tmp_path / "a.npz", **{**arrays, **change})
+    with pytest.raises(UserError, match=sentence):
+        measured.on_data([guess(tmp_path, classes=2)], data, OwnData())
+
+
+def test_few_rows_of_a_class_are_enough_to_be_measured_on(tmp_path):
+    data = write_npz(tmp_path / "a.npz", inputs=np.ones((4, 13)), targets=np.array([0, 1, 1, 1]))
+    assert accuracy(guess(tmp_path, classes=2), data) == 0.25
+
+
+def by_sign(path, outputs=2, **metadata):
+    """A file of two columns that answers by the sign of the first: with logits, or with it alone;
+    what is missing counts as 0."""
+    nodes = [
+        node("IsNaN", "x", "missing"),
+        node("Where", "missing zero x", "known"),
+        node("MatMul", "known w", "y"),
+    ]
+    w = [[-1, 1, 0], [0, 0, -99]] if outputs == 3 else [[-1, 1], [0, 0]]
+    held = {"zero": np.float32(0), "w": np.float32(w if outputs > 1 else [[1], [0]])}
+    made = onnx.load_from_string(file_of(nodes, {"x": ("batch", 2)}, ["y"], **held))
+    for name, value in metadata.items():
+        made.metadata_props.add(key=name, value=json.dumps(value))
+    path.write_bytes(made.SerializeToString())
+    return path
+
+
+def signs_csv(folder, flags, targets, more=()):
+    """A number, a flag and a target in each row; the number is negative in every second."""
+    names = ("a", "flag", *(f"more{place}" for place in range(len(more))), "target")
+    rows = [
+        ((row + 1.5) * (-1) ** (row + 1), flags[row % len(flags)], *more, targets[row % 2])
+        for row in range(40)
+    ]
+    write_csv(folder / "rows.csv", names, rows)
+    return str(folder / "rows.csv")
+
+
+@pytest.mark.parametrize("flags", [(0, 1), (0,), ("",)], ids=["two", "constant", "missing"])
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_a_column_that_says_nothing_in_some_data_is_read(flags, is_ours, tmp_path):
+    told = {"columns": {"a": [], "flag": []}, "classes": ["no", "yes"]} if is_ours else {}
+    file = by_sign(tmp_path / "model.onnx", **told)
+    if flags == ("",) and not is_ours:
+        with pytest.raises(UserError, match="column 'flag' holds only missing values"):
+            accuracy(file, signs_csv(tmp_path, flags, ("no", "yes")))
+        return
+    assert accuracy(file, signs_csv(tmp_path, flags, ("no", "yes"))) == 1
+
+
+def test_a_column_of_one_category_is_read(tmp_path):
+    told = {"columns": {"a": [], "flag": ["x", "z"]}, "classes": ["no", "yes"]}
+    file = by_sign(tmp_path / "model.onnx", **told)
+    assert accuracy(file, signs_csv(tmp_path, ("z",), ("no", "yes"))) == 1
+
+
+@pytest.mark.parametrize("told", [{}, {"columns": {"a": [], "flag": []}}])
+def test_a_file_tells_whether_whole_numbers_are_classes(told, tmp_path):
+    classes = {"classes": ["3", "4", "7"]} if told else {}
+    file = by_sign(tmp_path / "model.onnx", outputs=3, **told, **classes)
+    lines = [f"{(row + 1) * (-1) ** (row + 1)},{row % 3},{(3, 4)[row % 2]}" for row in range(40)]
+    (tmp_path / "rows.csv").write_text("\n".join(["a,flag,target", *lines, "0,-5,7"]) + "\n")
+    assert accuracy(file, str(tmp_path / "rows.csv")) == 1
+    alone = by_sign(tmp_path / "alone.onnx", outputs=1, **told)
+    figures = measured.on_data([alone], str(tmp_path / "rows.csv"), OwnData()).files[str(alone)]
+    assert figures.quality["rmse"] > 0
+
+
+def test_columns_that_a_file_does_not_take_are_left_out(tmp_path):
+    told = {"columns": {"a": [], "flag": []}, "classes": ["no", "yes"]}
+    file = by_sign(tmp_path / "model.onnx", **told)
+    data = signs_csv(tmp_path, (0, 1), ("no", "yes"), more=("some words of a text", 7))
+    assert accuracy(file, data) == 1
+    with pytest.raises(UserError, match="unknown column 'flag'"):
+        accuracy(file, data, target="flag")

@@ -57,7 +57,7 @@ class Cell:
 
     @property
     def store(self) -> Store:
-        return Store(self.folder / f"store-{self.declared.name}")
+        return Store(str(self.folder / f"store-{self.declared.name}"))
 
     @property
     def cache(self) -> Path:

@@ -8,6 +8,7 @@ import platform
 import uuid
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import NamedTuple
 
 import fsspec
@@ -43,15 +44,15 @@ class Store:
     that identity: a root without it is a store that is away just now, or another store.
     """
 
-    def __init__(self, url: str, identity: str = "") -> None:
-        self.url, self.identity = url, identity
+    def __init__(self, url: str | Path, identity: str = "") -> None:
+        self.url, self.identity = str(url), identity
         self.fs: fsspec.AbstractFileSystem
         # fsspec takes a :: in a folder's name for the end of its path.
-        self.fs, root = LocalFileSystem(), os.path.abspath(url)
+        self.fs, root = LocalFileSystem(), os.path.abspath(self.url)
         try:
-            if "://" in url:
+            if "://" in self.url:
                 # What others write must be seen at once.
-                self.fs, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
+                self.fs, root = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
         except (ImportError, ValueError) as error:
             raise UserError(f"the store {url} cannot be used: {error}") from None
         self.root = root.rstrip("/")

@@ -40,7 +40,7 @@ def become_factors(layer: nn.Module, factors: Sequence[nn.Module]) -> nn.Module:
         delattr(layer, tensor)
     for number, factor in enumerate(factors):
         layer.add_module(str(number), factor)
-    layer.__class__ = _by_factors(type(layer))
+    layer.__class__ = _by_factors(type(layer))  # type: ignore[arg-type]
     return layer
 
 

@@ -9,7 +9,6 @@ from helpers.pages import PAGES, Fence, run
 
 SHOWN = re.compile(r"(?<=<!-- shown: )(\w+) -->\n```text\n.*?^```$", re.DOTALL | re.MULTILINE)
 COMMANDS = {
-    "front": "automl front digits",
     "export": 'automl export digits --best accuracy --where "size_bytes<=40000" --out out',
     "explain": "automl explain digits",
 }
@@ -23,7 +22,8 @@ def renew(page, folder):
     home = beside / "automl-home"
     home.unlink(missing_ok=True)
     home.symlink_to(folder / "automl-home")
-    shown = {"search": searched((folder / "printed.txt").read_text())}
+    printed = (folder / "printed.txt").read_text()
+    shown = {"search": searched(printed), "front": table(printed)}
     for name, command in COMMANDS.items():
         shown[name] = PARTS[name](run(beside, Fence(page, 0, "sh", command, "")))
     for told in PAGES:
@@ -39,17 +39,20 @@ def searched(printed):
     begin = next(at for at, line in enumerate(lines) if line.startswith("searching"))
     end = next(at for at, line in enumerate(lines) if line.startswith("the search has ended"))
     on_front = [line for line in lines[begin + 3 : end] if line.endswith("on the front")]
-    reused = [line for line in on_front if "reused" in line][-1:]
+    reused = [line for line in on_front if "reused" in line and "-refit" not in line][-1:]
     refits = [line for line in on_front if "-refit" in line][-1:]
     first, last = lines[begin : begin + 3], lines[end - 1 : end + 1]
     return "\n".join([*first, "...", *reused, "...", *refits, *last])
 
 
 def table(printed):
-    """The front's table and which model to take, without the plot between them."""
+    """The front's table as a search ends with, and which model to take, without the plot between
+    them."""
     lines = [line.rstrip() for line in printed.splitlines() if line.strip()]
+    begin = next(at for at, line in enumerate(lines) if line.startswith("  trial "))
     plot = next(at for at, line in enumerate(lines) if line.strip() == "accuracy")
-    return "\n".join([*lines[:plot], lines[-1]])
+    take = next(line for line in lines[plot:] if line.startswith("take "))
+    return "\n".join([*lines[begin:plot], take])
 
 
 def exported(printed):
@@ -62,8 +65,8 @@ def exported(printed):
 def explained(printed):
     """The sentences on the model itself."""
     said = [line for line in printed.splitlines() if line.startswith("- ")]
-    end = next(at for at, line in enumerate(said) if line.startswith("- Compression changed"))
+    end = next(at for at, line in enumerate(said) if re.match("- Compression.* changed", line))
     return "\n".join(said[: end + 1])
 
 
-PARTS = {"front": table, "export": exported, "explain": explained}
+PARTS = {"export": exported, "explain": explained}

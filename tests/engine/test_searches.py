@@ -49,14 +49,14 @@ def test_all_searches_are_opened_but_those_of_an_earlier_version(home):
     assert [study.name for study in open_studies(home)] == ["mine"]
 
 
-def test_a_search_whose_database_is_away_hides_no_other(home, tmp_path):
+def test_a_search_whose_database_is_away_hides_no_other(home, tmp_path, monkeypatch):
     folder = tmp_path / "databases"
     folder.mkdir()
     database = f"sqlite:///{folder}/studies.db"
     create(home.study("away"), SETTINGS, "text", {"": b""}, database=database)
     shutil.rmtree(folder)
     # As another process, which has no connection to it.
-    storage.database.cache_clear()
+    monkeypatch.setattr(storage, "database", storage.database.__wrapped__)
     away, mine, _ = statuses(home)
     assert (away["search"], mine["search"]) == ("away", "mine")
     assert f"--study-storage {database} cannot be used" in away["state"]

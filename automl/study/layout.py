@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from automl.config import decode
 from automl.errors import UserError
 from automl.study.record import Settings
@@ -28,3 +31,11 @@ def settings_of(attributes: Json, name: str) -> Settings:
         )
     settings: Settings = decode(attributes["settings"])
     return settings
+
+
+def drop_half_line(file: Path) -> None:
+    """Drop half a line at a file's end, which a crash has left: the next line would join it."""
+    written = file.read_bytes() if file.exists() else b""
+    whole = written.rfind(b"\n") + 1
+    if whole < len(written):
+        os.truncate(file, whole)

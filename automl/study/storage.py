@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import uuid
 import warnings
 from collections.abc import Generator, Mapping, Sequence
@@ -21,7 +20,7 @@ from optuna.storages.journal import JournalFileBackend
 from automl.errors import UserError
 from automl.loading import uncollected
 from automl.study import timeline
-from automl.study.layout import DATABASE, JOURNAL
+from automl.study.layout import DATABASE, JOURNAL, drop_half_line
 from automl.study.optuna_patches import share_distributions
 
 share_distributions()
@@ -160,11 +159,8 @@ def mend(folder: Path) -> None:
     lacks its end, but would write on behind that line, and lose what is written; a lock left
     behind costs Optuna half a minute.
     """
-    for file in (folder / JOURNAL, folder / timeline.FILE):
-        written = file.read_bytes() if file.exists() else b""
-        whole = written.rfind(b"\n") + 1
-        if whole < len(written):
-            os.truncate(file, whole)
+    for name in (JOURNAL, timeline.FILE):
+        drop_half_line(folder / name)
     (folder / f"{JOURNAL}.lock").unlink(missing_ok=True)
 
 

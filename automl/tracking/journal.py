@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from automl.study.layout import drop_half_line
 from automl.tracking import events
 from automl.tracking.events import Event
 
@@ -74,7 +74,7 @@ class Writer(Journal):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.file = self.path.open("ab", buffering=0)
-        _mend(self.path)
+        drop_half_line(self.path)
 
     def append(self, event: Event) -> None:
         """Write an event, which outlives this process from then on."""
@@ -83,11 +83,3 @@ class Writer(Journal):
 
     def close(self) -> None:
         self.file.close()
-
-
-def _mend(path: Path) -> None:
-    """Drop half a line at the end, which a crash has left: the next event would join it."""
-    written = path.read_bytes()
-    whole = written.rfind(b"\n") + 1
-    if whole < len(written):
-        os.truncate(path, whole)

@@ -140,12 +140,17 @@ def buffers():
     return Buffers()
 
 
+def quantized(module, bits, context):
+    """The file of a module with weights of so many bits, and what it claims."""
+    network = untrained(Imported(module), context.data.info).eval()
+    step = Quantize(bits=bits, training=Train(epochs=0))
+    network = finish(step.run(network, context))
+    return onnx.export(network, context.data), claims(network)
+
+
 @pytest.mark.parametrize("bits", [8, 4, 3, 1.58, 1])
 def test_tables_norms_and_idle_layers_are_no_dead_weight(bits, context):
-    network = untrained(Imported(buffers), context.data.info).eval()
-    step = Quantize(bits=bits, training=Train(epochs=0))
-    quantized = finish(step.run(network, context))
-    file, claimed = onnx.export(quantized, context.data), claims(quantized)
+    file, claimed = quantized(buffers, bits, context)
     assert broken_claim(file, runtime.optimised(file), claimed) == ""
 
 
@@ -189,9 +194,6 @@ class Picks(nn.Module):
 
 @pytest.mark.parametrize("bits", [8, 4])
 def test_a_network_that_looks_numbers_up_holds_its_claim(bits, context):
-    network = untrained(Imported(Picks), context.data.info).eval()
-    step = Quantize(bits=bits, training=Train(epochs=0))
-    quantized = finish(step.run(network, context))
-    file, claimed = onnx.export(quantized, context.data), claims(quantized)
+    file, claimed = quantized(Picks, bits, context)
     assert broken_claim(file, runtime.optimised(file), claimed) == ""
     assert len(onnx.weights(file)) >= 3

@@ -91,8 +91,17 @@ def home_at(path: Path | None) -> Home:
 
 
 def make_writable(home: Home) -> None:
-    """Create the home. Raises UserError when it cannot be written, or its limit is no number."""
+    """Create the home.
+
+    Raises UserError when it cannot be written, when its limit is no number, and when its path
+    holds a question mark, at which the address of MLflow's database would end.
+    """
     _ = home.store_limit_bytes
+    if "?" in str(home.path):
+        raise UserError(
+            f"the home {home.path} has a question mark in its path, at which the address of "
+            "MLflow's database would end; choose another with --home or $AUTOML_HOME"
+        )
     probe = home.path / f".probe-{os.getpid()}"
     try:
         home.path.mkdir(parents=True, exist_ok=True)

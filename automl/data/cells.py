@@ -13,6 +13,7 @@ from pyarrow import compute, types
 from automl.data.number_texts import (
     FORMS,
     GROUPED_BY_DOTS,
+    HAS_MARK,
     MISSING,
     MISSING_NUMBERS,
     NO_COMMAS,
@@ -173,9 +174,10 @@ def _may_be_missing(strays: Mapping[str, int], rows: Mapping[str, int], num_numb
 
 
 def grouped_by_dots(texts: pa.ChunkedArray) -> str:
-    """The first text with a dot, where each of these is like 1.234: a number below ten, or one in
-    thousands. "" where another tells that dots are decimal marks, and of texts without dots."""
-    dotted = texts.filter(compute.match_substring(texts, "."))
+    """The first number with a dot, where each of these is like 1.234: a number below ten, or one
+    in thousands. "" where another tells that dots are decimal marks, and where none has a dot."""
+    marked = texts.filter(compute.match_substring_regex(texts, HAS_MARK))
+    dotted = marked.filter(compute.match_substring(marked, "."))
     known = _stripped(dotted, MISSING).drop_null()
     pattern = f"^{GROUPED_BY_DOTS.pattern}$"
     may_group = len(known) > 0 and compute.all(compute.match_substring_regex(known, pattern))

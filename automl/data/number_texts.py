@@ -21,6 +21,8 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?", re.A
 DECIMAL_COMMA = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d*),\d+(e[+-]?\d+)?", re.ASCII | re.I)
 GROUPED_BY_COMMAS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?", re.ASCII)
 GROUPED_BY_DOTS = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+", re.ASCII)
+HAS_MARK = r"[.,]\d|\d[.,]"
+"""What a number holds that has a comma or a dot; texts such as "n.a." do not."""
 FORMS = (NUMBER, DECIMAL_COMMA, GROUPED_BY_COMMAS)
 NO_COMMAS, DECIMAL, GROUPS = "", "decimal", "groups"
 """What commas mean in a column of numbers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from automl.data.number_texts import (
     DECIMAL_COMMA,
     GROUPED_BY_COMMAS,
     GROUPED_BY_DOTS,
+    HAS_MARK,
     NO_COMMAS,
     NUMBER_OF,
     dots_may_group,
@@ -82,7 +84,7 @@ def _number_readers(
     for _, fields in records(path, delimiter):
         holds_quotes = holds_quotes or any(mark in "".join(fields) for mark in '"\r\n')
         for name, place in places.items():
-            if place < len(fields) and ("," in fields[place] or "." in fields[place]):
+            if place < len(fields) and re.search(HAS_MARK, fields[place]):
                 text = unquoted(fields[place].strip())
                 forms = (DECIMAL_COMMA, GROUPED_BY_COMMAS, GROUPED_BY_DOTS)
                 found[name].setdefault(tuple(bool(form.fullmatch(text)) for form in forms), text)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import io
 import os
 import sys
 import tempfile
+import tokenize
 import traceback
 from dataclasses import replace
 from importlib import resources
@@ -39,11 +41,29 @@ def shipped() -> dict[str, Path]:
 
 
 def read(path: Path) -> str:
-    """The text of a space file. Raises UserError on a file that cannot be read as text."""
+    """The text of a space file, with the file's path for `__file__`, as it is run elsewhere.
+
+    Raises UserError on a file that cannot be read as text.
+    """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not a space file that can be read: {error}") from None
+    return _with_path(text, path) if "__file__" in text else text
+
+
+def _with_path(text: str, path: Path) -> str:
+    lines = io.StringIO(text).readlines()
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
+    except (tokenize.TokenError, SyntaxError):
+        return text
+    for token in reversed(tokens):
+        if token.type == tokenize.NAME and token.string == "__file__":
+            (row, start), (_, end) = token.start, token.end
+            line = lines[row - 1]
+            lines[row - 1] = f"{line[:start]}{str(path.absolute())!r}{line[end:]}"
+    return "".join(lines)
 
 
 def load(

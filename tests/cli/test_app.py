@@ -116,9 +116,13 @@ def test_a_folder_that_was_deleted(tmp_path):
 
 
 @pytest.mark.parametrize("command", ["search", "check"])
-def test_a_home_that_cannot_be_written(command, here, tmp_path):
+@pytest.mark.parametrize(
+    ("home", "sentence"),
+    [("file/home", "cannot write to the home"), ("which?/home", "has a question mark in its path")],
+)
+def test_a_home_that_cannot_be_one(command, home, sentence, here, tmp_path):
     (tmp_path / "file").write_text("")
-    refused(here(command, "digits", "--home", "file/home"), "cannot write to the home")
+    refused(here(command, "digits", "--home", home), sentence)
 
 
 @pytest.mark.parametrize(

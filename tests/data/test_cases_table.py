@@ -247,6 +247,10 @@ TABLES_TOLD = {
         csv("x;z;y\n1,5;1.234;a\n2,5;5.678;b\n"),
         r"a.csv: column 'z' holds numbers such as 1.234, whose dot may group thousands",
     ),
+    "dots beside decimal commas and a missing value": (
+        csv("x;z;y\n1,5;.;a\n2,5;1.234;b\n3,5;5.678;b\n"),
+        r"a.csv: column 'z' holds numbers such as 1.234, whose dot may group thousands",
+    ),
     "gz cut": (packed_badly, r"a.csv.gz does not unpack \(.*pack or download it again"),
     "Excel": (excel, r"a.csv is a zip archive or an Excel file; unpack it, or save the sheet"),
     "old Excel": (csv(b"\xd0\xcf\x11\xe0rest"), r"a.csv is an Excel file; save the sheet"),

@@ -153,7 +153,9 @@ def test_commas_mean_what_they_meant_in_training_where_new_rows_leave_it_open(tm
     assert read(path, COMMAS)[0].tolist() == [[1.5, 1234.5, 0.25]]
 
 
-@pytest.mark.parametrize("text", ["1,5;1;1.234", "1.234;1;7", "1,5;1;12.345\n2,5;1;900"])
+@pytest.mark.parametrize(
+    "text", ["1,5;1;1.234", "1.234;1;7", "1,5;1;12.345\n2,5;1;900", "1,5;1;.\n2,5;1;1.234"]
+)
 def test_a_dot_that_may_group_thousands_is_refused(tmp_path, text):
     path = tmp_path / "new.csv"
     path.write_text(f"p;q;r\n{text}\n")

@@ -41,6 +41,16 @@ def test_a_byte_order_mark_makes_no_difference(tmp_path):
     assert user_code.defines_below(marked, {"MLP"})
 
 
+def test_a_file_knows_its_own_path(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(f'HERE = __file__  # not "__file__"\n{SPACE}\nBOTH = [HERE, __file__]\n')
+    text = space_file.read(path)
+    assert '# not "__file__"' in text
+    assert f"BOTH = [HERE, {str(path)!r}]" in text
+    assert text.startswith(f"HERE = {str(path)!r}")
+    assert len(space_file.load(text).trial.recipe) == 1
+
+
 def test_a_shipped_space_is_found_by_its_name():
     assert space_file.find("digits").name == "digits.py"
 

@@ -21,6 +21,11 @@ import ray
 # All of Ray that two threads might load at once, each from another end.
 import ray.autoscaler.sdk
 
+from automl.errors import UserError
+from automl.retry import patient
+
+SLOW_START = "The current node timed out during startup"
+"""What Ray says where its processes are not up within half a minute."""
 PRELOAD = "RAY_preload_python_modules"
 """Ray's setting for what its workers import before they are given anything to do."""
 WAITING = {
@@ -46,9 +51,14 @@ class OwnRay:
         self.thread.start()
 
     def wait(self) -> None:
-        """Wait until Ray is ready. Raises what its start raised."""
+        """Wait until Ray is ready. Raises UserError where the machine is too busy for its start."""
         if error := self.ready.exception():
             self.forget()
+            if _is_too_slow(error):
+                raise UserError(
+                    "Ray did not start within two minutes: this machine is too busy; "
+                    "end other work on it, and try again"
+                ) from None
             raise error
         self.is_used = True
 
@@ -61,17 +71,32 @@ class OwnRay:
 
     def _stay(self) -> None:
         try:
-            ray.init(
-                address="local",
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
+            _start()
         except BaseException as error:
             self.ready.set_exception(error)
         else:
             self.ready.set_result(None)
             self.is_over.wait()
+
+
+def _is_too_slow(error: BaseException) -> bool:
+    return SLOW_START in str(error)
+
+
+@patient(_is_too_slow)
+def _start() -> None:
+    """Start Ray from this thread, and anew for two minutes where a busy machine is too slow."""
+    try:
+        ray.init(
+            address="local",
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except Exception as error:
+        if _is_too_slow(error):
+            _kill_started_by(threading.get_native_id())
+        raise
 
 
 _begun: list[OwnRay] = []
@@ -112,10 +137,14 @@ def leave(code: int) -> None:
     """
     if not is_begun():
         return
-    for process in _started_by(f"{os.getpid()}/task/{_begun[0].thread.native_id}"):
+    _kill_started_by(_begun[0].thread.native_id)
+    os._exit(code)
+
+
+def _kill_started_by(thread: int | None) -> None:
+    for process in _started_by(f"{os.getpid()}/task/{thread}"):
         with contextlib.suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
-    os._exit(code)
 
 
 def _started_by(task: str) -> list[int]:

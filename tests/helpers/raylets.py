@@ -10,6 +10,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from automl.cluster.own_ray import SLOW_START
+
 BIN = Path(sys.executable).parent
 TOKEN = "of-this-test-alone"
 NOTICED_SOON = {
@@ -61,25 +63,30 @@ class Cluster:
                 start += [f"--dashboard-agent-listen-port={free_port()}"]
         common = [f"--num-cpus={num_cpus}", "--block", "--disable-usage-stats"]
         command = [*prefix, BIN / "ray", "start", *start, *common, *options]
-        with (folder / "log").open("w") as log:
-            node = subprocess.Popen(
-                [*map(str, command), f"--node-ip-address={self.network}.{len(self.nodes) + 1}"],
-                cwd=folder,
-                env={**self.environment, **extra},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        self.nodes.append(node)
-        self._wait(sum(node.poll() is None for node in self.nodes))
-        return node
+        command = [*map(str, command), f"--node-ip-address={self.network}.{len(self.nodes) + 1}"]
 
-    def _wait(self, count):
+        def start():
+            with (folder / "log").open("w") as log:
+                return subprocess.Popen(
+                    command,
+                    cwd=folder,
+                    env={**self.environment, **extra},
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+
+        self.nodes.append(start())
+        self._wait(sum(node.poll() is None for node in self.nodes), folder / "log", start)
+        return self.nodes[-1]
+
+    def _wait(self, count, log, start):
+        """Wait until the cluster has as many; the last is begun anew where its machine was slow."""
         code = (
             "import ray, sys; ray.init(sys.argv[1], log_to_driver=False);"
             "sys.exit(sum(node['Alive'] for node in ray.nodes()) < int(sys.argv[2]))"
         )
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 240
         while time.monotonic() < deadline:
             command = [*self.of_head, sys.executable, "-c", code, self.address, str(count)]
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -87,6 +94,8 @@ class Cluster:
                     command, env=self.environment, timeout=60, capture_output=True
                 ).returncode:
                     return
+            if self.nodes[-1].poll() is not None and SLOW_START in log.read_text():
+                self.nodes[-1] = start()
             time.sleep(0.5)
         raise AssertionError(f"no {count} nodes at {self.address}")
 

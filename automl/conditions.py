@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from automl.errors import UserError, unknown
-from automl.pareto import DIRECTIONS, Values
+from automl.pareto import DIRECTIONS, Directions, Values
 
 COMPARE = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt}
 WITHIN = "within"
@@ -47,7 +47,8 @@ class Condition:
     """A condition on one figure: by a number, or (`of_reference`) by the reference's figure.
 
     `comparison` is "<=", ">=", "<", ">" or "within": no worse than the reference by more than the
-    number, or (`is_percent`) than that share of the reference's figure.
+    number, or (`is_percent`) than that share of the reference's figure. `better` is the way in
+    which that figure gets better, "max" or "min".
     """
 
     figure: str
@@ -55,6 +56,7 @@ class Condition:
     number: float
     is_percent: bool = False
     of_reference: bool = False
+    better: str = "max"
 
     def __str__(self) -> str:
         number = f"{self.number:.12g}{'%' * self.is_percent}{' of reference' * self.of_reference}"
@@ -69,7 +71,7 @@ class Condition:
         if self.comparison != WITHIN:
             return Limit(self.figure, self.comparison, known * self.number / 100)
         slack = HAIR * (abs(known) * self.number / 100 if self.is_percent else self.number)
-        if DIRECTIONS[self.figure] == "max":
+        if self.better == "max":
             return Limit(self.figure, ">=", known - slack)
         return Limit(self.figure, "<=", known + slack)
 
@@ -93,13 +95,17 @@ class Wish:
         return HAIR * (self.tolerance * abs(best) / 100 if self.is_percent else self.tolerance)
 
 
-def parse(text: str, known: Collection[str] = DIRECTIONS) -> list[Condition]:
+def parse(
+    text: str, known: Collection[str] = DIRECTIONS, directions: Directions = DIRECTIONS
+) -> list[Condition]:
     """Read conditions: "accuracy within 1% of reference and size_bytes<=20000".
 
+    `directions` are those of the search that is asked; a figure that is `known` by its name alone
+    is read as one of which more is better.
     Raises UserError that names the place of what cannot be read, and the figure that is nearest
     to an unknown one.
     """
-    reader = _Reader(text, known)
+    reader = _Reader(text, known, directions)
     conditions = []
     while True:
         condition = reader.condition()
@@ -113,17 +119,21 @@ def parse(text: str, known: Collection[str] = DIRECTIONS) -> list[Condition]:
             raise reader.error("the end, or another condition after 'and'", EXAMPLE)
 
 
-def parse_any(text: str | None, known: Collection[str] = DIRECTIONS) -> list[Condition]:
+def parse_any(
+    text: str | None, known: Collection[str] = DIRECTIONS, directions: Directions = DIRECTIONS
+) -> list[Condition]:
     """Read conditions, or none of a text that is empty or not given."""
-    return parse(text, known) if text and text.strip() else []
+    return parse(text, known, directions) if text and text.strip() else []
 
 
-def parse_wishes(text: str, known: Collection[str] = DIRECTIONS) -> list[Wish | Condition]:
+def parse_wishes(
+    text: str, known: Collection[str] = DIRECTIONS, directions: Directions = DIRECTIONS
+) -> list[Wish | Condition]:
     """Read wishes, the most important first: "accuracy within 0.01, size_bytes<=9000, latency_ms".
 
     A wish is a figure, which may have a tolerance, or a condition as `parse` reads them.
     """
-    reader = _Reader(text, known)
+    reader = _Reader(text, known, directions)
     wishes: list[Wish | Condition] = []
     while True:
         wishes.append(reader.condition())
@@ -166,8 +176,8 @@ def _figures(wishes: Sequence[Wish | Condition]) -> list[str]:
 class _Reader:
     """Reads a text from left to right; `at` is the place of what comes next."""
 
-    def __init__(self, text: str, known: Collection[str]) -> None:
-        self.text, self.known, self.at = text, known, 0
+    def __init__(self, text: str, known: Collection[str], directions: Directions) -> None:
+        self.text, self.known, self.directions, self.at = text, known, directions, 0
         self.take("")
 
     def take(self, pattern: str) -> str | None:
@@ -200,7 +210,9 @@ class _Reader:
         if not is_percent:
             return Condition(figure, comparison, number)
         if not self._of_reference():
-            share = [f"{figure}{comparison}{number / 100:g}"] * (DIRECTIONS.get(figure) == "max")
+            share = [f"{figure}{comparison}{number / 100:g}"] * (
+                self.directions.get(figure) == "max"
+            )
             relative = f"{figure}{comparison}{number:g}% of reference"
             raise self.error("'of reference'", relative, *share)
         return Condition(figure, comparison, number, True, True)
@@ -208,7 +220,8 @@ class _Reader:
     def _within(self, figure: str) -> Condition | Wish:
         number, is_percent = self._number()
         if self._of_reference():
-            return Condition(figure, WITHIN, number, is_percent, True)
+            better = self.directions.get(figure, "max")
+            return Condition(figure, WITHIN, number, is_percent, True, better)
         return Wish(figure, number, is_percent)
 
     def _number(self, may_be_negative: bool = False) -> tuple[float, bool]:

@@ -15,8 +15,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from automl import quality
-from automl.pareto import DIRECTIONS, Values
+from automl.pareto import DIRECTIONS, Directions, Values, is_of_file
 
 QUALITY_ERRORS, TIME_ERRORS = 1.0, 2.0
 """The standard errors of a difference that noise explains."""
@@ -33,7 +32,10 @@ def tolerance(name: str, a: float, b: float) -> float:
 
 
 def told_apart(
-    points: Sequence[Values], uncertainty: Sequence[Uncertainty], objectives: Sequence[str]
+    points: Sequence[Values],
+    uncertainty: Sequence[Uncertainty],
+    objectives: Sequence[str],
+    directions: Directions = DIRECTIONS,
 ) -> list[int]:
     """Positions of the members of a front that noise alone does not keep there.
 
@@ -45,11 +47,11 @@ def told_apart(
     """
     if not any(name in errors for errors in uncertainty for name in objectives):
         return list(range(len(points)))
-    replaces = ~_beats(points, uncertainty, objectives).T
+    replaces = ~_beats(points, uncertainty, objectives, directions).T
     np.fill_diagonal(replaces, False)
     above = replaces & ~replaces.T
     num_above, waits = above.sum(0), np.ones(len(points), bool)
-    order, kept = np.array(_order(points)), []
+    order, kept = np.array(_order(points, directions)), []
     while waits.any():
         waiting = order[waits[order]]
         chosen = int(waiting[np.argmin(num_above[waiting])])
@@ -62,22 +64,24 @@ def told_apart(
 
 
 def _beats(
-    points: Sequence[Values], uncertainty: Sequence[Uncertainty], objectives: Sequence[str]
+    points: Sequence[Values],
+    uncertainty: Sequence[Uncertainty],
+    objectives: Sequence[str],
+    directions: Directions,
 ) -> NDArray[np.bool_]:
     """A mask of the pairs whose first is better in some objective by more than noise, (n, n)."""
     beats = np.zeros((len(points), len(points)), bool)
     for name in objectives:
-        sign = 1 if DIRECTIONS[name] == "max" else -1
-        values = sign * np.array([point[name] for point in points])
+        values = directions.sign(name) * np.array([point[name] for point in points])
         errors = np.array([one.get(name, 0.0) for one in uncertainty])
         ahead = values[:, None] - values
         beats |= ahead > _tolerance(name, errors[:, None], errors)
     return beats
 
 
-def _order(points: Sequence[Values]) -> list[int]:
+def _order(points: Sequence[Values], directions: Directions) -> list[int]:
     """Positions, those to be preferred first, by figures that are the same on each measuring."""
-    signs = {name: 1 if DIRECTIONS[name] == "max" else -1 for name in quality.METRICS}
+    signs = {name: directions.sign(name) for name in directions if not is_of_file(name)}
 
     def preference(position: int) -> tuple[float, ...]:
         point = points[position]
@@ -88,7 +92,7 @@ def _order(points: Sequence[Values]) -> list[int]:
 
 
 def _tolerance(name: str, a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    is_quality = name in quality.METRICS
+    is_quality = not is_of_file(name)
     shared = SHARED if is_quality else 0.0
     spread: NDArray[np.float64] = np.sqrt(a * a + b * b - 2 * shared * a * b)
     return (QUALITY_ERRORS if is_quality else TIME_ERRORS) * spread

@@ -25,24 +25,36 @@ Point = tuple[float, ...]
 """A point by its coordinates on the axes."""
 
 
-class _Directions(Mapping[str, str]):
-    """A live view: a space file may define another metric at any time.
+class Directions(Mapping[str, str]):
+    """The way that is better, "max" or "min", of every figure that may be an objective.
 
-    A figure on a further runtime, `openvino/latency_ms`, is in it, and is not listed.
+    Of a search's objectives its `axes` tell: another space may have a metric of the same name. The
+    rest is a live view, since a space file may define another metric at any time. A figure on a
+    further runtime, `openvino/latency_ms`, is in it, and is not listed.
     """
 
+    def __init__(self, axes: Mapping[str, Axis] | None = None) -> None:
+        self.axes = axes or {}
+
     def __getitem__(self, name: str) -> str:
+        if name in self.axes:
+            return self.axes[name].better
         return "min" if is_of_file(name) else quality.METRICS[name].better
 
     def __iter__(self) -> Iterator[str]:
-        return chain(quality.METRICS, FILE_OBJECTIVES)
+        own = (name for name in self.axes if not is_of_file(name))
+        return iter(dict.fromkeys(chain(quality.METRICS, own, FILE_OBJECTIVES)))
 
     def __len__(self) -> int:
-        return len(quality.METRICS) + len(FILE_OBJECTIVES)
+        return sum(1 for _ in self)
+
+    def sign(self, name: str) -> int:
+        """The sign with which more of a figure is better."""
+        return 1 if self[name] == "max" else -1
 
 
-DIRECTIONS: Mapping[str, str] = _Directions()
-"""Every figure that may be an objective, and which way is better: "max" or "min"."""
+DIRECTIONS = Directions()
+"""The directions of the metrics that this process knows, whatever search they are of."""
 
 
 def is_of_file(name: str) -> bool:
@@ -50,10 +62,10 @@ def is_of_file(name: str) -> bool:
     return name.rpartition("/")[2] in FILE_OBJECTIVES
 
 
-def figures_in(values: Values) -> list[str]:
+def figures_in(values: Values, directions: Directions = DIRECTIONS) -> list[str]:
     """The figures that may be objectives, of those that were measured."""
     further = [name for name in values if name not in FILE_OBJECTIVES and is_of_file(name)]
-    return [*(name for name in DIRECTIONS if name in values), *further]
+    return [*(name for name in directions if name in values), *further]
 
 
 @dataclass(frozen=True)
@@ -63,6 +75,11 @@ class Axis(Config):
     worst: float
     best: float
     log: bool = False
+
+    @property
+    def better(self) -> str:
+        """The way in which values get better: "max" or "min"."""
+        return "max" if self.best > self.worst else "min"
 
     def at(self, value: float) -> float:
         """The coordinate of a value in [0, 1], where 1 is best; beyond the range it is clipped."""
@@ -87,13 +104,17 @@ def _log(value: float) -> float:
 
 def dominates(a: Values, b: Values, objectives: Sequence[str]) -> bool:
     """True if a is nowhere worse than b and somewhere better."""
-    pairs = [(_signed(a, name), _signed(b, name)) for name in objectives]
+    signs = [(DIRECTIONS.sign(name), name) for name in objectives]
+    pairs = [(sign * a[name], sign * b[name]) for sign, name in signs]
     return all(x >= y for x, y in pairs) and any(x > y for x, y in pairs)
 
 
-def covers(a: Values, b: Values, objectives: Sequence[str]) -> bool:
+def covers(
+    a: Values, b: Values, objectives: Sequence[str], directions: Directions = DIRECTIONS
+) -> bool:
     """True if a is nowhere worse than b."""
-    return all(_signed(a, name) >= _signed(b, name) for name in objectives)
+    signs = ((directions.sign(name), name) for name in objectives)
+    return all(sign * a[name] >= sign * b[name] for sign, name in signs)
 
 
 def front_positions(points: Sequence[Values], objectives: Sequence[str]) -> list[int]:
@@ -110,10 +131,6 @@ def front_positions(points: Sequence[Values], objectives: Sequence[str]) -> list
 def hypervolume(points: Sequence[Values], axes: Mapping[str, Axis]) -> float:
     """The share of the unit cube that the points dominate, exact."""
     return _volume([tuple(axes[name].at(p[name]) for name in axes) for p in points])
-
-
-def _signed(values: Values, name: str) -> float:
-    return values[name] if DIRECTIONS[name] == "max" else -values[name]
 
 
 def _volume(points: Sequence[Point]) -> float:

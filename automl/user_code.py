@@ -40,6 +40,18 @@ def defines_below(text: str, bases: Container[str]) -> bool:
     return any(_last_name(base) in bases for node in classes for base in node.bases)
 
 
+def imported(text: str) -> list[str]:
+    """The modules, and what may be modules, that a text imports by their full names."""
+    found: list[str] = []
+    for node in ast.walk(_parsed(text)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            found += [node.module, *names]
+    return list(dict.fromkeys(found))
+
+
 def _parsed(text: str) -> ast.Module:
     return ast.parse(text.removeprefix(BYTE_ORDER_MARK))
 

@@ -13,7 +13,6 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from automl import pareto
 from automl.cli import streams
 from automl.engine.searches import Search
 from automl.engine.watch import Watch
@@ -154,9 +153,10 @@ class Progress(Watch):
 
     def _best(self) -> list[str]:
         """The best value so far of the first objective, in words; none without a model."""
-        name = self.study.settings.objectives[0]
+        settings = self.study.settings
+        name = settings.objectives[0]
         values = [record.values[name] for record in self.front.members]
-        best = max if pareto.DIRECTIONS[name] == "max" else min
+        best = max if settings.directions[name] == "max" else min
         return [f"best {name} {best(values):.6g}"] if values else []
 
     def _remaining(self) -> str:

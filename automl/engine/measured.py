@@ -25,9 +25,10 @@ from automl.measure.latency import Reference
 from automl.measure.machine import kind_of, machine
 from automl.measure.measurement import Measurement, measure
 from automl.measure.rows_of_file import TargetRows, fitting, loaded
+from automl.pareto import Axis, Directions
 from automl.runtimes.onnx import ONE_THREAD, Session, row_shape, text_length
 from automl.study import selection
-from automl.study.record import TrialRecord
+from automl.study.record import Settings, TrialRecord
 
 
 @dataclass(frozen=True)
@@ -115,27 +116,28 @@ def beside_front(files: Sequence[Path], search: Search) -> MeasuredFiles:
     for path in files:
         own = fitting(path, rows)
         measured[str(path)] = measure(path.read_bytes(), own.inputs, own.targets, beside)
-    objectives = study.settings.objectives
-    first = objectives[0]
-    sign = -1 if pareto.DIRECTIONS[first] == "max" else 1
+    settings = study.settings
+    first, objectives = settings.objectives[0], settings.objectives
+    sign = -settings.directions.sign(first)
     ordered = sorted(front, key=lambda record: sign * record.values[first])
-    beaten = {name: _beaten_by(own, ordered, objectives) for name, own in measured.items()}
+    beaten = {name: _beaten_by(own, ordered, settings) for name, own in measured.items()}
     words = f"the validation rows of {rows.source}, as the front's"
     notes = _other_machine(ordered)
     return MeasuredFiles(words, len(rows.targets), measured, objectives, ordered, beaten, notes)
 
 
-def _beaten_by(own: Measurement, front: Sequence[TrialRecord], objectives: Sequence[str]) -> str:
+def _beaten_by(own: Measurement, front: Sequence[TrialRecord], settings: Settings) -> str:
     """The member of a front that dominates a file in the objectives that it has; "" where none
     does. How long a file's training took is not known."""
-    known = [n for n in objectives if n in own.figures and n != "train_seconds"]
+    wanted = [n for n in settings.objectives if n in own.figures and n != "train_seconds"]
+    known = {name: settings.axes[name] for name in wanted}
     return next((record.trial_id for record in front if _beats(record, own, known)), "")
 
 
-def _beats(record: TrialRecord, own: Measurement, known: Sequence[str]) -> bool:
+def _beats(record: TrialRecord, own: Measurement, known: Mapping[str, Axis]) -> bool:
     """True of a member that is nowhere worse, and somewhere better by more than chance explains."""
     errors, figures = (record.uncertainty, own.uncertainty), own.figures
-    return pareto.covers(record.values, figures, known) and any(
+    return pareto.covers(record.values, figures, [*known], Directions(known)) and any(
         abs(record.values[name] - figures[name])
         > noise.tolerance(name, *(known_errors.get(name, 0.0) for known_errors in errors))
         for name in known

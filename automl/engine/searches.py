@@ -14,7 +14,8 @@ from automl.engine import stop_request
 from automl.engine.study_space import check_data, study_space
 from automl.errors import UserError, unknown
 from automl.home import Home
-from automl.quality import METRICS
+from automl.pareto import DIRECTIONS
+from automl.space import own_metrics
 from automl.space.sampling import WHOLE, rebuild
 from automl.space.space import TrialConfig
 from automl.study import glance, run_lock, selection
@@ -248,9 +249,9 @@ def _folder(home: Home, name: str) -> Path:
 
 
 def _know_metrics(study: Overview) -> None:
-    """Have the metrics known that the search's own space file defines."""
-    metrics = {"Metric", *(type(metric).__name__ for metric in METRICS.values())}
-    if user_code.defines_below(study.space_text, metrics):
+    """Have the metrics known that the search's own space file defines, or imports to aim at."""
+    is_told = all(name in DIRECTIONS for name in study.settings.objectives)
+    if not is_told or user_code.defines_below(study.space_text, own_metrics.OURS):
         study_space(study)
 
 

@@ -56,11 +56,12 @@ def _needed(home: Home) -> set[str]:
     """Keys that must stay in the store: of every search's front, timings and unfinished trials."""
     needed = set()
     for study in open_studies(home):
-        needed |= {record.result.key for record in study.front().unbeaten if record.result}
-        needed |= {calibration(reference) for reference in study.timed_beside.values()}
-        # A search whose data is gone cannot go on, and needs nothing for it.
+        # A search whose data is gone cannot go on, and needs nothing for it. Its constraints may
+        # be of metrics that only its space knows: that is loaded before the front is asked for.
         with contextlib.suppress(UserError):
             needed |= _unfinished(study)
+        needed |= {record.result.key for record in study.front().unbeaten if record.result}
+        needed |= {calibration(reference) for reference in study.timed_beside.values()}
     return needed
 
 

@@ -122,7 +122,11 @@ class SpaceWalk:
         # A search holds the parameters of many trials: they share the texts of their paths.
         path = sys.intern(path)
         self.domains[path] = domain
-        self.params[path] = value = self.suggest(path, domain)
+        value = self.suggest(path, domain)
+        if isinstance(domain, FloatDomain):
+            # An int would come back from storage as another value, under other store keys.
+            value = float(cast(float, value))
+        self.params[path] = value
         return value
 
     def _plain(self, value: T, path: str) -> T:

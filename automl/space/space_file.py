@@ -10,13 +10,15 @@ import sys
 import tempfile
 import tokenize
 import traceback
+from collections.abc import Iterable
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
 from automl import user_code
-from automl.config import SPACE_MODULE_PREFIX
+from automl.config import SPACE_MODULE_PREFIX, Config, snake_case
 from automl.errors import UserError, unknown
+from automl.quality import METRICS, Metric
 from automl.space.space import Space
 
 
@@ -74,6 +76,7 @@ def load(
 ) -> Space:
     """Run a space file's text as a module (once per process) and take the Space that it builds.
 
+    Its classes are those of their names from then on, whatever other spaces have called so.
     Relative paths are looked for in `folder`, else beside the shipped spaces. Raises UserError,
     with the line, on a text that does not run or builds no single Space.
     """
@@ -82,11 +85,9 @@ def load(
     module_name = f"{SPACE_MODULE_PREFIX}{digest}"
     if module_name not in sys.modules:
         _execute(text, module_name, name)
-    spaces = {
-        id(value): value
-        for value in vars(sys.modules[module_name]).values()
-        if isinstance(value, Space)
-    }
+    values = vars(sys.modules[module_name]).values()
+    _register_again(value for value in values if isinstance(value, type))
+    spaces = {id(value): value for value in values if isinstance(value, Space)}
     if len(spaces) != 1:
         raise UserError(
             f"{name} builds {len(spaces)} Space objects at its top level; "
@@ -95,6 +96,15 @@ def load(
     (space,) = spaces.values()
     folders = (folder or os.getcwd(), str(_shipped_folder()))
     return replace(space, fixed={**space.fixed, **(fixed or {})}, folders=folders)
+
+
+def _register_again(classes: Iterable[type]) -> None:
+    """Have a user's own configs and metrics found by their names, as when they were defined."""
+    for cls in classes:
+        if issubclass(cls, Config) and cls.__module__.partition(".")[0] != user_code.OURS:
+            Config.registered[cls.__name__] = cls
+            if issubclass(cls, Metric):
+                METRICS[snake_case(cls.__name__)] = cls()
 
 
 def _shipped_folder() -> Path:

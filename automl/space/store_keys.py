@@ -8,6 +8,7 @@ from dataclasses import replace
 from automl import user_code
 from automl.config import SPACE_MODULE_PREFIX, Config, canonical, parts
 from automl.recipe import Sibling
+from automl.space import own_metrics
 from automl.space.space import TrialConfig
 
 SCHEMA_VERSION = 5
@@ -16,9 +17,9 @@ SCHEMA_VERSION = 5
 def prefix_keys(config: TrialConfig, space_source: str = "") -> list[str]:
     """The store's key of each prefix recipe[:1] … recipe[:n]; of an empty recipe, a single key.
 
-    A key is the hash of dataset, model, steps and seed, and, where classes of a user's own are
-    used, of their files' texts: of the space file (`space_source`, without the statement that
-    builds the space), and of modules.
+    A key is the hash of dataset, model, steps and seed, and, where classes or metrics of a user's
+    own are used, of their files' texts: of the space file (`space_source`, without the statement
+    that builds the space), and of modules.
     """
     keys: list[str] = []
     recipe: list[str] = []
@@ -42,9 +43,11 @@ def prefix_keys(config: TrialConfig, space_source: str = "") -> list[str]:
 
 
 def _source(used: list[Config], space_source: str) -> str:
-    """The texts of all files of the user's that define classes of these configs."""
-    own = space_source if any(part.from_space_file() for part in used) else ""
-    modules = dict.fromkeys(type(part).__module__ for part in used)
+    """The texts of all files of the user's that define classes of these configs, or metrics."""
+    has_metrics, of_metrics = own_metrics.source(space_source)
+    is_used = has_metrics or any(part.from_space_file() for part in used)
+    own = space_source if is_used else ""
+    modules = dict.fromkeys([*(type(part).__module__ for part in used), *of_metrics])
     code = [user_code.of_module(m) for m in modules if not m.startswith(SPACE_MODULE_PREFIX)]
     return own + "".join(code)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from automl import conditions, noise, pareto, quality
+from automl import conditions, noise, pareto
 from automl.study.reference import ReferenceFigures
 
 if TYPE_CHECKING:
@@ -31,13 +31,13 @@ class Front:
 
     def __init__(self, settings: Settings, records: Iterable[TrialRecord] = ()) -> None:
         self.objectives, self.axes = settings.objectives, settings.axes
+        self.directions = settings.directions
         self.conditions = settings.conditions
         self.is_relative = any(condition.of_reference for condition in settings.conditions)
         self.reference = ReferenceFigures(settings)
         self.limits = conditions.limits(self.conditions, self.reference.figures)
         self._complete: list[TrialRecord] = []
-        goals = [pareto.DIRECTIONS[name] for name in self.objectives]
-        self._signs = np.array([[1.0 if goal == "max" else -1.0] for goal in goals])
+        self._signs = np.array([[float(self.directions.sign(n))] for n in self.objectives])
         self._leave()
         self._take([*records])
 
@@ -94,7 +94,7 @@ class Front:
         figures = [record.values for record in records]
         errors = [record.uncertainty for record in records]
         # Between twins that differ in times alone, noise would choose another each time.
-        certain = [[n in quality.METRICS or n not in own for own in errors] for n in names]
+        certain = [[not pareto.is_of_file(n) or n not in own for own in errors] for n in names]
         points = np.array([[own[n] for own in figures] for n in names], float)
         return Contest(
             self._signs * points.reshape(shape),
@@ -112,12 +112,15 @@ class Front:
     def members(self) -> list[TrialRecord]:
         """The front's trials, then its refits, by number."""
         if self._members is None:
-            known = self.unbeaten
-            values = [record.values for record in known]
-            uncertainty = [record.uncertainty for record in known]
-            kept = noise.told_apart(values, uncertainty, self.objectives)
-            self._members = [known[position] for position in kept]
+            self._members = self.told_apart(self.unbeaten)
         return self._members.copy()
+
+    def told_apart(self, records: Sequence[TrialRecord]) -> list[TrialRecord]:
+        """Keep, of the unbeaten or some of them, those that noise alone does not keep there."""
+        values = [record.values for record in records]
+        uncertainty = [record.uncertainty for record in records]
+        kept = noise.told_apart(values, uncertainty, self.objectives, self.directions)
+        return [records[position] for position in kept]
 
     @property
     def hypervolume(self) -> float:

@@ -34,7 +34,7 @@ class Goal:
     def __init__(
         self, text: str | None, settings: Settings, records: Iterable[TrialRecord] = ()
     ) -> None:
-        self.conditions = parse_any(text)
+        self.conditions = parse_any(text, settings.directions, settings.directions)
         self.all = [*self.conditions, *settings.conditions]
         self.needs_training = needs_training(self.all, settings.reference)
         self.reference = ReferenceFigures(settings)

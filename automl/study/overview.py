@@ -9,7 +9,6 @@ from copy import copy
 from pathlib import Path
 from typing import Any, Self
 
-from automl import pareto
 from automl.conditions import satisfies, violation
 from automl.errors import alike
 from automl.faults import Fault
@@ -127,7 +126,7 @@ class Overview(ABC):
         counts[Status.SCREENED] = self.num_screened()
         return SearchSummary(
             search=self.name,
-            objectives={n: pareto.DIRECTIONS[n] for n in self.settings.objectives},
+            objectives={n: self.settings.directions[n] for n in self.settings.objectives},
             reference_point={n: axis.worst for n, axis in self.settings.axes.items()},
             hypervolume=front.hypervolume,
             trials={str(status): counts[status] for status in Status},

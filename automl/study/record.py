@@ -12,7 +12,7 @@ from automl.conditions import Condition, Limit
 from automl.config import Config
 from automl.errors import UserError, unknown
 from automl.measure.measurement import Measurement
-from automl.pareto import SPAN, Axis
+from automl.pareto import SPAN, Axis, Directions
 from automl.runtimes.onnx import named
 from automl.space.domains import Params
 from automl.space.runtime import Runtime
@@ -75,9 +75,15 @@ class Settings(Config):
         return replace(self, objectives=tuple(axes), axes=axes)
 
     @cached_property
+    def directions(self) -> Directions:
+        """The way that is better of each figure; of an objective, that of its axis."""
+        return Directions(self.axes)
+
+    @cached_property
     def conditions(self) -> list[Condition]:
         """Every condition of the constraints."""
-        return [one for text in self.constraints for one in conditions.parse(text)]
+        known = self.directions
+        return [one for text in self.constraints for one in conditions.parse(text, known, known)]
 
     @cached_property
     def limits(self) -> list[Limit]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from automl import quality
-from automl.pareto import DIRECTIONS
+from automl.pareto import is_of_file
 from automl.study.record import Settings, TrialRecord
 
 
@@ -17,7 +16,7 @@ class ReferenceFigures:
 
     def __init__(self, settings: Settings) -> None:
         self.figures = {"latency_ms": settings.reference_latency_ms, **settings.reference}
-        self.params = settings.reference_params
+        self.params, self.directions = settings.reference_params, settings.directions
         self.is_trained = not self.params
 
     def learn(self, record: TrialRecord) -> bool:
@@ -32,11 +31,11 @@ class ReferenceFigures:
         return bool(rising) or self.is_trained != was_trained
 
     def _is_better(self, name: str, value: float) -> bool:
-        if name not in quality.METRICS:
+        if is_of_file(name) or name not in self.directions:
             return False
         if name not in self.figures:
             return True
-        sign = 1 if DIRECTIONS[name] == "max" else -1
+        sign = self.directions.sign(name)
         return sign * value > sign * self.figures[name]
 
     def _is_of_reference(self, record: TrialRecord) -> bool:

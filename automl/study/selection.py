@@ -17,9 +17,10 @@ from automl.conditions import (
     violation,
 )
 from automl.errors import UserError, unknown
-from automl.pareto import Axis
+from automl.pareto import Axis, Directions
+from automl.study.front import Front
 from automl.study.overview import Overview
-from automl.study.record import TrialRecord
+from automl.study.record import Settings, TrialRecord
 
 QUALITY_WEIGHT = 4.0
 """The weight of quality's axis in the knee, against that of bytes and times together."""
@@ -45,6 +46,7 @@ def choose(
 ) -> TrialRecord:
     """The trial named, else the member of the front that meets `where` and is wanted most.
 
+    The front is that of the models which meet `where`: none gives way to one as good that does not.
     One of `best` (a figure), `knee` and `prefer` says what is wanted; without them it is the
     first objective. `conditions.py` has the words of `where` and `prefer`. Raises UserError when
     none fits.
@@ -53,24 +55,27 @@ def choose(
     _check_one(where=where, trial=trial)
     if trial is not None:
         return _named(study, trial)
-    objectives, front = study.settings.objectives, study.front()
-    members, reference = front.members, front.reference.figures
-    known = [n for n in _figures(members) if all(n in record.values for record in members)]
+    settings, front = study.settings, study.front()
+    directions, reference = settings.directions, front.reference.figures
+    figures = _figures(front.unbeaten, directions)
+    known = [n for n in figures if all(n in record.values for record in front.unbeaten)]
     if best is not None and best not in known:
         raise UserError(unknown("figure", best, known))
-    wishes: list[Wish | Condition] = [Wish(best or objectives[0])]
+    wishes: list[Wish | Condition] = [Wish(best or settings.objectives[0])]
     if prefer is not None:
-        wishes = parse_wishes(prefer, known)
-    wanted = parse(where, known) if where else []
+        wishes = parse_wishes(prefer, known, directions)
+    wanted = parse(where, known, directions) if where else []
     for condition in (*wanted, *wishes):
         if isinstance(condition, Condition) and condition.limit(reference) is None:
             raise UserError(_no_reference(study, condition))
-    fitting = [r for r in members if satisfies(r.values, limits(wanted, reference))]
+    must = limits(wanted, reference)
+    fitting = [record for record in front.unbeaten if satisfies(record.values, must)]
     if not fitting:
-        raise UserError(_none_fits(study, members, where, limits(wanted, reference)))
+        raise UserError(_none_fits(study, front.unbeaten, where, must))
+    members = _told_apart(front, fitting, wishes)
     if knee:
-        return knee_of(fitting, study.settings.axes)
-    return preferred(fitting, wishes, objectives, reference)
+        return knee_of(members, settings.axes)
+    return preferred(members, wishes, settings, reference)
 
 
 def nothing_to_take(study: Overview) -> str:
@@ -102,7 +107,7 @@ def advise(study: Overview, front: Sequence[TrialRecord]) -> Advice | None:
 def preferred(
     records: Sequence[TrialRecord],
     wishes: Sequence[Wish | Condition],
-    objectives: Sequence[str],
+    settings: Settings,
     reference: Mapping[str, float],
 ) -> TrialRecord:
     """The record that is left when each wish keeps what is within its tolerance of the best.
@@ -112,32 +117,48 @@ def preferred(
     by the figures wished for and all others to the last bit, then by age.
     """
     named = [wish.figure for wish in wishes if isinstance(wish, Wish)]
-    rest = [name for name in objectives if name not in named]
+    rest = [name for name in settings.objectives if name not in named]
+    directions = settings.directions
     for wish in (*wishes, *map(Wish, rest)):
         if isinstance(wish, Condition):
             misses = [violation(record.values, limits([wish], reference)) for record in records]
             records = [r for r, miss in zip(records, misses) if miss <= min(misses)]
         else:
-            records = _within(records, wish)
+            records = _within(records, wish, directions)
     for name in (*named, *rest):
-        best = _best(records, name).values[name]
+        best = _best(records, name, directions).values[name]
         records = [record for record in records if record.values[name] == best]
     return records[0]
 
 
-def _figures(members: Sequence[TrialRecord]) -> list[str]:
+def _told_apart(
+    front: Front, fitting: Sequence[TrialRecord], wishes: Sequence[Wish | Condition]
+) -> list[TrialRecord]:
+    """Keep what noise alone does not keep there; what meets a condition that is wished for does not
+    give way to what is as good and misses it."""
+    conditions = [wish for wish in wishes if isinstance(wish, Condition)]
+    wanted = limits(conditions, front.reference.figures)
+    alike: dict[tuple[bool, ...], list[TrialRecord]] = {}
+    for record in fitting:
+        alike.setdefault(tuple(one.holds(record.values) for one in wanted), []).append(record)
+    kept = {record.id for group in alike.values() for record in front.told_apart(group)}
+    return [record for record in fitting if record.id in kept]
+
+
+def _figures(front: Sequence[TrialRecord], directions: Directions) -> list[str]:
     """The figures that a front may be asked for."""
-    return pareto.figures_in(members[0].values) if members else list(pareto.DIRECTIONS)
+    return pareto.figures_in(front[0].values, directions) if front else list(directions)
 
 
-def _best(records: Sequence[TrialRecord], figure: str) -> TrialRecord:
-    choose_one = max if pareto.DIRECTIONS[figure] == "max" else min
-    return choose_one(records, key=lambda record: record.values[figure])
+def _best(records: Sequence[TrialRecord], figure: str, directions: Directions) -> TrialRecord:
+    return max(records, key=lambda record: directions.sign(figure) * record.values[figure])
 
 
-def _within(records: Sequence[TrialRecord], wish: Wish) -> list[TrialRecord]:
+def _within(
+    records: Sequence[TrialRecord], wish: Wish, directions: Directions
+) -> list[TrialRecord]:
     """The records within a wish's tolerance of the best in its figure, or that may be as good."""
-    name, best = wish.figure, _best(records, wish.figure)
+    name, best = wish.figure, _best(records, wish.figure, directions)
     slack, sure = wish.slack(best.values[name]), best.uncertainty.get(name, 0.0)
 
     def is_within(record: TrialRecord) -> bool:

@@ -12,7 +12,6 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from automl import pareto
 from automl.config import encode
 from automl.errors import UserError
 from automl.loading import uncollected
@@ -174,7 +173,7 @@ def create(
     (new / "space.py").write_text(space_text, encoding="utf-8")
     for format, file in reference.items():
         _reference(new, format).write_bytes(file)
-    goals = {name: pareto.DIRECTIONS[name] for name in settings.objectives}
+    goals = {name: settings.directions[name] for name in settings.objectives}
     stored = storage.create(new, folder.name, goals, database)
     stored.study.set_user_attr("settings", encode(settings))
     stored.study.set_user_attr("schema_version", SCHEMA_VERSION)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from automl.pareto import DIRECTIONS
 from automl.study.study import Study
 from automl.tracking.aliases import aliases, in_words
 from automl.tracking.mlflow_client import SearchRun
@@ -51,7 +50,7 @@ def trials_view(study: Study, run_id: str, now: int) -> tuple[str, str]:
         name=f"trials of {study.name}",
         filter=f"tags.mlflow.parentRunId = '{run_id}'",
         order_by=f"metrics.`{objectives[0]}`",
-        is_ascending=DIRECTIONS[objectives[0]] == "min",
+        is_ascending=study.settings.directions[objectives[0]] == "min",
         columns=[
             *(f"tags.`automl.{name}`" for name in ("status", "pareto")),
             *(f"metrics.`{name}`" for name in metrics),

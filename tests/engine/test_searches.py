@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from helpers import earlier_search
 from helpers.datasets import mixed_table
+from helpers.own_metric import LESS, MORE, search_by_cost
 from helpers.small_study import SETTINGS, complete, make_study
 
 from automl.engine import api
@@ -16,6 +17,7 @@ from automl.engine.store_eviction import trim
 from automl.engine.study_space import check_data
 from automl.errors import UserError
 from automl.home import Home
+from automl.quality import METRICS
 from automl.space import space_file
 from automl.space.exploring import explore
 from automl.store import Store
@@ -65,6 +67,21 @@ def test_a_search_whose_database_is_away_hides_no_other(home, tmp_path, monkeypa
     assert [why.partition(":")[0] for why in told] == ["search 'away' is left out"]
     with pytest.raises(UserError, match="cannot be used"):
         list(open_studies(home))
+
+
+def test_a_search_stays_as_it_is_when_another_has_a_metric_of_the_same_name(forgotten, tmp_path):
+    home = Home(tmp_path)
+    (home.path / "studies").mkdir()
+    for name, text in (("less", LESS), ("more", MORE)):
+        search_by_cost(home.study(name), text)
+    less = Search(open_study(home, "less"), home)
+    for other in (less, Search(open_study(home, "more"), home), Search(less.study, home)):
+        is_less = other.study.name == "less"
+        assert other.front().index.tolist() == (["0001", "0002"] if is_less else ["0000"])
+        assert other.best("cost").trial_id == ("0002" if is_less else "0000")
+        assert other.summary().objectives["cost"] == ("min" if is_less else "max")
+    METRICS.pop("cost")
+    assert [record.trial_id for record in less.study.front().members] == ["0001", "0002"]
 
 
 def test_a_search_of_an_earlier_version_keeps_nothing_from_being_evicted(home, monkeypatch):

@@ -1,8 +1,11 @@
 import shutil
 
+from helpers.own_metric import LESS, search_by_cost
+
 from automl.engine.searches import open_study
 from automl.engine.store_eviction import tell_others, trim
 from automl.home import Home
+from automl.quality import METRICS
 from automl.store import Store
 
 
@@ -40,3 +43,19 @@ def test_a_home_leaves_in_a_shared_store_what_another_needs(studied, tmp_path, m
     (ann.path / "studies").rename(tmp_path / "removed")
     trim(ann)
     assert not any(store.has(key, "model.onnx") for key in front), "nobody needs them any more"
+
+
+def test_a_search_by_a_metric_that_is_not_loaded_keeps_its_front_alone(
+    forgotten, tmp_path, monkeypatch
+):
+    home = Home(tmp_path)
+    (home.path / "studies").mkdir()
+    search_by_cost(home.study("own"), LESS)
+    store = Store(home.store)
+    store.identify()
+    for number in range(3):
+        store.write(f"k{number}", {"model.onnx": b"file"})
+    METRICS.pop("cost", None)
+    monkeypatch.setenv("AUTOML_STORE_GB", "0")
+    assert trim(home) is not None
+    assert [store.has(f"k{number}", "model.onnx") for number in range(3)] == [False, True, True]

@@ -55,6 +55,14 @@ def test_the_likely_proposal_takes_every_marked_value_and_draws_the_rest():
     assert first["recipe.train.epochs"] != second["recipe.train.epochs"]
 
 
+def test_a_likely_number_of_a_float_is_one_whole_or_not():
+    decay = Float(0, 1, likely=0)
+    for domain, expected in ((decay, float), (Int(0, 9, likely=0), int), (OneOf(0, 1), str)):
+        space = Space(TrialConfig(Sklearn("digits"), MLP((8,)), (), seed=domain))
+        (value,) = trace(space, likely(uniform(random.Random(0)))).params.values()
+        assert type(value) is expected
+
+
 def test_leaning_draws_are_near_the_likely_values_and_reach_all_others():
     rng = random.Random(0)
     drawn = [draw(leaning(uniform(rng), rng)) for _ in range(1000)]

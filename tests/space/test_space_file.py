@@ -1,8 +1,11 @@
 import pytest
+from helpers.own_metric import LESS, MORE
 
 from automl import user_code
 from automl.config import Config
 from automl.errors import UserError
+from automl.pareto import DIRECTIONS
+from automl.quality import METRICS
 from automl.space import space_file
 
 SPACE = """
@@ -24,6 +27,13 @@ def test_a_space_and_its_classes_load_from_text():
     space = space_file.load(SPACE)
     assert type(space.trial.model) is Config.registered["MyMLP"]
     assert space_file.load(SPACE).trial is space.trial
+
+
+def test_the_classes_of_the_space_that_was_loaded_last_are_found_by_their_names(forgotten):
+    for text in (LESS, MORE, LESS):
+        space_file.load(text)
+        assert DIRECTIONS["cost"] == ("min" if text is LESS else "max")
+        assert Config.registered["Cost"] is type(METRICS["cost"])
 
 
 def test_the_fingerprint_leaves_out_only_the_statement_that_builds_the_space():

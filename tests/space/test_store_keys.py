@@ -43,8 +43,8 @@ def test_the_space_files_text_counts_only_where_its_classes_are_used(config):
 
     Homemade.__module__ = "automl_space_test"
     own = replace(config, model=Homemade((32,)))
-    assert prefix_keys(config, "text a") == prefix_keys(config, "text b")
-    assert prefix_keys(own, "text a") != prefix_keys(own, "text b")
+    assert prefix_keys(config, "a = 1") == prefix_keys(config, "b = 1")
+    assert prefix_keys(own, "a = 1") != prefix_keys(own, "b = 1")
 
 
 @pytest.mark.parametrize("base", PARTS)
@@ -60,6 +60,42 @@ def test_the_text_of_a_users_module_counts_but_for_its_comments(
         keys.append(prefix_keys(replace(config, **{field: (own,) if base == "Train" else own})))
     assert keys[0] == keys[1]
     assert keys[0][0] != keys[2][0]
+
+
+OWN_METRIC = """
+from {source} import {base}
+class Worst({base}):
+    def __call__(self, outputs, targets):
+        return {figure}
+"""
+
+
+def test_the_text_of_a_metric_counts_since_its_figures_are_stored(config):
+    first, second = (OWN_METRIC.format(source="automl", base="Metric", figure=n) for n in (0, 1))
+    assert prefix_keys(config, first)[0] != prefix_keys(config, second)[0]
+    assert prefix_keys(config, first)[0] != prefix_keys(config)[0]
+
+
+def test_the_text_of_a_module_counts_where_a_metric_is_taken_from_it(
+    config, tmp_path, monkeypatch, forgotten
+):
+    monkeypatch.syspath_prepend(tmp_path)
+    package = tmp_path / "own_metrics_of_mine"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    for name in ("zero", "one", "none"):
+        base, figure = ("object", 0) if name == "none" else ("Metric", int(name == "one"))
+        text = OWN_METRIC.format(source="automl", base="Metric", figure=figure)
+        (package / f"{name}.py").write_text(text.replace("(Metric)", f"({base})"))
+        importlib.import_module(f"{package.name}.{name}")
+    plain = prefix_keys(config)
+    for way in ("from {0}.{1} import Worst", "from {0} import {1}", "import {0}.{1}"):
+        zero, one, none = (
+            prefix_keys(config, way.format(package.name, name)) for name in ("zero", "one", "none")
+        )
+        assert len({plain[0], zero[0], one[0]}) == 3 and none == plain
+    below = OWN_METRIC.format(source=f"{package.name}.one", base="Worst", figure="{0}")
+    assert prefix_keys(config, below.format(2))[0] != prefix_keys(config, below.format(3))[0]
 
 
 def test_the_weights_of_a_teacher_count_by_what_they_hold(config, tmp_path):

@@ -126,3 +126,12 @@ def test_bytes_relative_to_the_reference_are_known_from_the_start():
     assert settings.limits == [("size_bytes", "<=", 1000.0)]
     front = Front(settings, [ended(0, 0.9, 1001), ended(1, 0.8, 1000)])
     assert [record.id.number for record in front.members] == [1]
+
+
+def test_a_reference_that_breaks_a_constraint_is_known_and_on_no_front():
+    settings = replace(KNOWN, constraints=("size_bytes<=4000",), reference_params=WIDEST)
+    largest = replace(ended(0, 0.99, 9000, reached=0.99), params=WIDEST)
+    records = [largest, ended(1, 0.985, 3000, reached=0.985)]
+    assert [record.id.number for record in Front(settings, records).members] == [1]
+    assert Goal(RELATIVE, settings, records[:1]).met_by is None
+    assert Goal(RELATIVE, settings, records).met_by is records[1]

@@ -10,6 +10,7 @@ from automl.errors import UserError
 from automl.measure.measurement import Measurement
 from automl.pareto import Axis
 from automl.study import selection
+from automl.study.goal import Goal
 from automl.study.record import TrialRecord
 from automl.study.trial_id import TrialId
 from automl.trial.result import Status, TrialResult
@@ -107,6 +108,27 @@ def test_of_models_that_may_be_equally_good_the_smaller_is_the_best(tmp_path):
     assert selection.choose(study, best="latency_ms").id.number == 3
     assert selection.choose(study, prefer="accuracy within 0.03").id.number == 2
     assert selection.choose(study, trial="0").id.number == 0
+
+
+def test_what_alone_meets_a_condition_does_not_give_way_to_what_is_as_good(tmp_path):
+    study = make_study(
+        tmp_path,
+        unsure(0.9916, 34_136, 0.1),
+        unsure(0.9889, 6137, 0.1),
+        unsure(0.9840, 6100, 0.1),
+        settings=THREE,
+    )
+    assert [record.id.number for record in study.front().members] == [0, 2]
+    assert Goal("accuracy>=0.985 and size_bytes<7000", THREE, study.records()).met_by.id.number == 1
+
+    def number(**wish):
+        return selection.choose(study, **wish).id.number
+
+    assert number(best="size_bytes", where="accuracy>=0.985") == 1
+    assert number(where="accuracy>=0.985, size_bytes<=10000") == 1
+    assert number(knee=True, where="accuracy>=0.985") == 1
+    assert number(prefer="accuracy>=0.985, size_bytes") == 1
+    assert number(prefer="size_bytes") == number(best="size_bytes") == 2
 
 
 def test_preferences_are_met_in_order_each_up_to_its_tolerance(tmp_path):

@@ -163,6 +163,7 @@ class Proposer:
         num_refused = num_undrawn = num_left_out = 0
         while num_undrawn < MAX_IN_A_ROW:
             is_asked_for = bool(self.again) or self.num_draws < len(self._points())
+            is_reference = self._is_reference_next()
             candidate, weight = self._next(refuses)
             if candidate is None:
                 num_undrawn += weight
@@ -173,7 +174,9 @@ class Proposer:
                 self.known.seen.add(candidate.digest)
                 continue
             is_new = candidate.digest not in self.known.seen
-            is_fit = is_new and not self._is_refused(*self.known.bounded(candidate), refuses)
+            is_fit = is_new and (
+                is_reference or not self._is_refused(*self.known.bounded(candidate), refuses)
+            )
             if is_fit or num_refused >= MAX_IN_A_ROW:
                 is_left_out = not is_asked_for and self.options.leaves_out(keys)
                 num_left_out += is_left_out
@@ -215,6 +218,8 @@ class Proposer:
         number, self.num_draws = self.num_draws, self.num_draws + 1
         seed = (self.settings.seed * 100_003 + number) % 2**32
         rng, points = random.Random(seed), self._points()
+        if number == 0 and self.settings.reference_params:
+            return self._reference(points[0], rng), 1
         if number < len(points):
             return self.known.walk(given(points[number], likely(uniform(rng)))), 1
         if self.settings.sampler != RANKED:
@@ -224,6 +229,21 @@ class Proposer:
         if len(self.known.history.observations) < MIN_COMPLETE:
             return self.known.walk(leaning(uniform(rng), rng, LEANING_SHARE)), 1
         return self._best_of_many(seed, rng, refuses), WEIGHT_OF_MANY
+
+    def _is_reference_next(self) -> bool:
+        """True of the draw of the reference, where a condition needs the quality that it has once
+        it is trained: it is not refused for what it weighs."""
+        return self.num_draws == 0 and not self.again and bool(self.settings.reference_params)
+
+    def _reference(self, point: Params, rng: random.Random) -> Candidate | None:
+        """The reference with a recipe whose steps suit it, the likely one if it does."""
+        suggest = likely(uniform(rng))
+        for _ in range(MAX_IN_A_ROW):
+            candidate = self.known.walk(given(point, suggest))
+            if candidate is not None and not self.known.bounded(candidate)[1].is_rejected:
+                break
+            suggest = uniform(rng)
+        return candidate
 
     def _is_refused(
         self, candidate: Candidate, bound: Bound, refuses: Callable[[Bound], bool]

@@ -18,14 +18,16 @@ def screen(settings: Settings, front: Sequence[TrialRecord]) -> Callable[[Bound]
     """A function that tells whether a trial of some lower bounds is of no use: surely rejected, or
     beaten were it perfect in all else: the best that each metric can be, and no time at all."""
     best = {name: metric.perfect for name, metric in quality.METRICS.items()}
+    best |= {n: axis.best for n, axis in settings.axes.items() if not pareto.is_of_file(n)}
     wanted = (*settings.objectives, *(limit.figure for limit in settings.limits))
     perfect = {**dict.fromkeys(wanted, 0.0), **best}
+    known = settings.directions
     others = [name for name in settings.objectives if name != "size_bytes"]
-    unbeaten = [r.values for r in front if pareto.covers(r.values, perfect, others)]
+    unbeaten = [r.values for r in front if pareto.covers(r.values, perfect, others, known)]
     limits = [
         limit
         for limit in settings.limits
-        if pareto.DIRECTIONS[limit.figure] == "min" and limit.comparison in ("<", "<=")
+        if known[limit.figure] == "min" and limit.comparison in ("<", "<=")
     ]
 
     def refuses(bound: Bound) -> bool:
@@ -34,6 +36,8 @@ def screen(settings: Settings, front: Sequence[TrialRecord]) -> Callable[[Bound]
         reached = {**perfect, "size_bytes": bound.size_bytes}
         if not conditions.satisfies(reached, limits):
             return True
-        return any(pareto.covers(values, reached, settings.objectives) for values in unbeaten)
+        return any(
+            pareto.covers(values, reached, settings.objectives, known) for values in unbeaten
+        )
 
     return refuses

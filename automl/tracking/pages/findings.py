@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from automl import conditions, pareto
+from automl import conditions
 from automl.pareto import Axis
 from automl.study import timeline
 from automl.study.front import Front
@@ -106,8 +106,8 @@ class Findings:
     def names(self) -> list[str]:
         """Every figure that some trial has, objectives first, then bytes."""
         known = {name for point in self.points for name in point.figures}
-        objectives = self.settings.objectives
-        others = {name for name in known if name in pareto.DIRECTIONS} - set(objectives)
+        objectives, directions = self.settings.objectives, self.settings.directions
+        others = {name for name in known if name in directions} - set(objectives)
         return [*objectives, *sorted(others, key=lambda name: (name != "size_bytes", name))]
 
     @cached_property

@@ -58,7 +58,7 @@ def script_data(findings: Findings) -> dict[str, object]:
         "axes": axes,
         "objectives": findings.settings.objectives,
         "errorBar": ERROR_BAR,
-        "better": {name: pareto.DIRECTIONS[name] for name in names},
+        "better": {name: findings.settings.directions[name] for name in names},
         "logarithmic": [name for name in names if pareto.is_of_file(name)],
         "limits": {name: [min(own), max(own)] for name, own in known.items() if own},
         "search": findings.name,

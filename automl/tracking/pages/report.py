@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from automl import pareto
 from automl.conditions import Wish
 from automl.study import selection
 from automl.study.record import TrialRecord
@@ -74,7 +73,7 @@ def document(findings: Findings) -> str:
 
 
 def _best(findings: Findings, records: list[TrialRecord]) -> TrialRecord:
-    return selection.preferred(records, [Wish(findings.quality)], findings.settings.objectives, {})
+    return selection.preferred(records, [Wish(findings.quality)], findings.settings, {})
 
 
 def at_sizes(findings: Findings) -> list[BestAtSize]:
@@ -177,7 +176,7 @@ def reasons(findings: Findings) -> list[Reason]:
 
 def _settings(findings: Findings) -> list[tuple[str, object]]:
     settings = findings.settings
-    goals = [f"{name} ({pareto.DIRECTIONS[name]})" for name in settings.objectives]
+    goals = [f"{name} ({settings.directions[name]})" for name in settings.objectives]
     rows = {
         "space": settings.space_name,
         "objectives": ", ".join(goals),

@@ -8,6 +8,7 @@ from helpers.made_up_world import NAMES, SETTINGS, SPACE, Bound, record, volume
 from automl.space import space_file
 from automl.space.domains import Int
 from automl.space.space import Space, TrialConfig
+from automl.study.goal import Goal
 from automl.study.propose.proposer import NUM_SPREAD, Proposer, ProposerOptions
 from automl.study.trial_id import Kind, TrialId
 
@@ -102,14 +103,47 @@ def test_earlier_searches_inform_but_do_not_join_the_front():
     assert volume(warm) > volume(cold)
 
 
-def test_candidates_that_break_a_constraint_are_screened():
-    class Large(Bound):
+class Large(Bound):
+    """A ConvNet is larger than SMALL has it."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.size_bytes = 9000 if type(config.model).__name__ == "ConvNet" else 100
+
+
+SMALL = replace(SETTINGS, constraints=("size_bytes<=5000",))
+WIDEST = {"model": "ConvNet"}
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_a_reference_that_a_goal_needs_is_proposed_first_though_it_breaks_a_constraint(sampler):
+    settings = replace(
+        SMALL, sampler=sampler, initial_points=(WIDEST, WIDEST), reference_params=WIDEST
+    )
+    proposer = Proposer(settings, SPACE, lambda config: [], Large, ProposerOptions())
+    first, second = search(proposer, 2)[0]
+    assert first.candidate.params["model"] == "ConvNet" and not first.drawing.screened
+    assert second.candidate.params["model"] == "MLP", "others that break it are refused"
+    goal = Goal("accuracy within 1% of reference", settings, [record(first.candidate, 0)])
+    assert goal.reference.is_trained
+
+
+def test_a_reference_is_drawn_with_steps_that_suit_it():
+    class Unsuited(Bound):
         def __init__(self, config):
             super().__init__(config)
-            self.size_bytes = 9000 if type(config.model).__name__ == "ConvNet" else 100
+            self.is_rejected = any(step.compresses for step in config.recipe)
 
-    settings = replace(SETTINGS, constraints=("size_bytes<=5000",))
-    proposer = Proposer(settings, SPACE, lambda config: [], Large, ProposerOptions())
+    settings = replace(SETTINGS, initial_points=(WIDEST,), reference_params=WIDEST)
+    for seed in range(5):
+        own = replace(settings, seed=seed)
+        proposer = Proposer(own, SPACE, lambda config: [], Unsuited, ProposerOptions())
+        first = proposer.propose(0).candidate
+        assert first.params["model"] == "ConvNet" and first.params["recipe.quantize"] == "None"
+
+
+def test_candidates_that_break_a_constraint_are_screened():
+    proposer = Proposer(SMALL, SPACE, lambda config: [], Large, ProposerOptions())
     drawn, _ = search(proposer, 20)
     assert {one.candidate.params["model"] for one in drawn} == {"MLP"}
     screened = [params for one in drawn for params in one.drawing.screened]

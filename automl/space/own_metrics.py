@@ -1,0 +1,34 @@
+"""Metrics that a user's code defines: what stored qualities depend on beside the recipe."""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+
+from automl import quality, user_code
+from automl.quality import METRICS, Metric
+
+OURS = {
+    "Metric",
+    *(type(own).__name__ for own in METRICS.values() if type(own).__module__ == quality.__name__),
+}
+"""The names of our own metrics, the same in every process, and of what all metrics are below."""
+
+
+@cache
+def source(space_text: str) -> tuple[bool, tuple[str, ...]]:
+    """Tell whether a space's text defines a metric, and the modules with those that it imports.
+
+    The space must have been loaded.
+    """
+    found = dict[str, type[Metric]]()
+    for module in user_code.imported(space_text):
+        for value in vars(sys.modules[module]).values() if module in sys.modules else ():
+            if isinstance(value, type) and issubclass(value, Metric) and not _is_ours(value):
+                found[value.__name__] = value
+    modules = tuple(dict.fromkeys(metric.__module__ for metric in found.values()))
+    return user_code.defines_below(space_text, {*OURS, *found}), modules
+
+
+def _is_ours(metric: type[Metric]) -> bool:
+    return metric.__module__.partition(".")[0] == user_code.OURS

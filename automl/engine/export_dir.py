@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from automl.config import encode
+from automl.config import canonical, encode
 from automl.data import dataset
 from automl.data.arrays import Array
 from automl.data.dataset import Data, Dataset
@@ -70,12 +70,14 @@ def export(
     """
     assert record.result is not None
     file = taken.file
+    # Searches that share a trial's file may measure others of its figures.
+    asked = canonical({"metrics": [*record.values], "runtimes": study.settings.runtimes})
 
     def figures_of(own: bytes, beside: dict[str, Reference] | None) -> TestFigures:
         def made() -> dict[str, object]:
             return vars(test_figures(record, config, home.cache, own, beside))
 
-        return TestFigures.from_json(kept(record, home, own, "export", made))
+        return TestFigures.from_json(kept(record, home, own, "export", made, asked))
 
     figures = figures_of(file, alone_here(study.settings))
     data = dataset.load(config.dataset, config.seed, home.cache)

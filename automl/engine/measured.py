@@ -8,8 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from automl import noise, pareto
 from automl.data import dataset, detect, detect_table, known_columns, table_file, tokenizer
+from automl.data.arrays import Array
 from automl.data.checks import check_rows
 from automl.data.dataset import Dataset
 from automl.data.detected import Wanted
@@ -21,14 +24,29 @@ from automl.engine.searches import Search
 from automl.engine.study_space import check_data
 from automl.engine.wishes import OwnData
 from automl.errors import UserError
+from automl.measure.file_times import other_batch
 from automl.measure.latency import Reference
 from automl.measure.machine import kind_of, machine
-from automl.measure.measurement import Measurement, measure
-from automl.measure.rows_of_file import TargetRows, fitting, loaded
+from automl.measure.measurement import Measurement, metrics, with_times
+from automl.measure.rows_of_file import TargetRows, fitting
+from automl.measure.runtimes_here import runtimes_here
+from automl.measure.whole_file import loaded, whole
 from automl.pareto import Axis, Directions
-from automl.runtimes.onnx import ONE_THREAD, Session, row_shape, text_length
+from automl.runtimes.onnx import (
+    ONE_THREAD,
+    Session,
+    leaves_open,
+    row_shape,
+    run,
+    session,
+    text_length,
+)
+from automl.space.runtime import TIMES
 from automl.study import selection
-from automl.study.record import Settings, TrialRecord
+from automl.study.record import TrialRecord
+
+SUM_TOLERANCE = 1e-3
+"""The sum of a row's probabilities is as near to 1."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +90,7 @@ def on_data(files: Sequence[Path], data: str, wishes: OwnData) -> MeasuredFiles:
     """
     read = dict[Dataset, RawDataset]()
     measured = dict[str, Measurement]()
+    notes = dict[str, None]()
     beside: dict[str, Reference] | None = None
     for path in files:
         source = _taken_by(path, data, wishes)
@@ -84,12 +103,14 @@ def on_data(files: Sequence[Path], data: str, wishes: OwnData) -> MeasuredFiles:
             path,
             TargetRows(data, raw.inputs, raw.targets, raw.classes, raw.columns, left_out),
         )
-        figures = measure(path.read_bytes(), own.inputs, own.targets, beside)
+        figures, told = _measured(path, own, beside)
         if beside is None:
-            reference = Reference(path.read_bytes(), figures.latency_ms, figures.load_ms)
+            times = figures.latency_ms, figures.load_ms
+            reference = Reference(whole(path), *times, rows=own.inputs[:1])
             beside = {ONE_THREAD.name: reference}
         measured[str(path)] = figures
-    notes = dict.fromkeys(note for raw in read.values() for note in raw.notes)
+        notes |= dict.fromkeys(told)
+    notes |= dict.fromkeys(note for raw in read.values() for note in raw.notes)
     notes |= dict.fromkeys(f"texts are read by {by}" for one in read if (by := _tokenizer(one)))
     return MeasuredFiles(f"all rows of {data}", len(own.targets), measured, notes=tuple(notes))
 
@@ -112,25 +133,54 @@ def beside_front(files: Sequence[Path], search: Search) -> MeasuredFiles:
         str(config.dataset), held.inputs, held.targets, tuple(info.classes), info.columns
     )
     measured = dict[str, Measurement]()
-    beside = {n: one for n, one in study.timed_beside.items() if not one.runtime.format}
+    here = runtimes_here(study.timed_beside)
+    notes = [*here.notes]
     for path in files:
-        own = fitting(path, rows)
-        measured[str(path)] = measure(path.read_bytes(), own.inputs, own.targets, beside)
+        measured[str(path)], told = _measured(path, fitting(path, rows), here.beside)
+        notes += told
     settings = study.settings
     first, objectives = settings.objectives[0], settings.objectives
     sign = -settings.directions.sign(first)
     ordered = sorted(front, key=lambda record: sign * record.values[first])
-    beaten = {name: _beaten_by(own, ordered, settings) for name, own in measured.items()}
+    compared = {n: axis for n, axis in settings.axes.items() if here.has_first or n not in TIMES}
+    beaten = {name: _beaten_by(own, ordered, compared) for name, own in measured.items()}
     words = f"the validation rows of {rows.source}, as the front's"
-    notes = _other_machine(ordered)
-    return MeasuredFiles(words, len(rows.targets), measured, objectives, ordered, beaten, notes)
+    notes += _other_machine(ordered)
+    return MeasuredFiles(
+        words, len(rows.targets), measured, objectives, ordered, beaten, tuple(notes)
+    )
 
 
-def _beaten_by(own: Measurement, front: Sequence[TrialRecord], settings: Settings) -> str:
+def _measured(
+    path: Path, rows: TargetRows, beside: Mapping[str, Reference] | None
+) -> tuple[Measurement, list[str]]:
+    """The figures of a file on rows that fit it, and sentences on how they were taken."""
+    file = whole(path)
+    own = session(file)
+    answers = run(own, rows.inputs)
+    are_shares = _are_shares(own, answers, rows)
+    if are_shares:
+        answers = np.log(np.maximum(answers, np.finfo(np.float32).tiny))
+    figures = with_times(file, metrics(answers, rows.targets), rows.inputs[:1], beside)
+    told = ["answers are read as probabilities"] * are_shares
+    for batch in {one.runtime.batch for one in (beside or {}).values()} or {ONE_THREAD.batch}:
+        told += other_batch(own, batch)
+    return figures, [f"{path}: {sentence}" for sentence in told]
+
+
+def _are_shares(own: Session, answers: Array, rows: TargetRows) -> bool:
+    """Tell if the answers of a file from elsewhere are probabilities, where ours are logits."""
+    if not rows.classes or "classes" in own.get_modelmeta().custom_metadata_map:
+        return False
+    sums = answers.sum(1, dtype=np.float64)
+    return bool((answers >= 0).all() and (abs(sums - 1) < SUM_TOLERANCE).all())
+
+
+def _beaten_by(own: Measurement, front: Sequence[TrialRecord], compared: Mapping[str, Axis]) -> str:
     """The member of a front that dominates a file in the objectives that it has; "" where none
     does. How long a file's training took is not known."""
-    wanted = [n for n in settings.objectives if n in own.figures and n != "train_seconds"]
-    known = {name: settings.axes[name] for name in wanted}
+    wanted = own.figures.keys() - {"train_seconds"}
+    known = {name: axis for name, axis in compared.items() if name in wanted}
     return next((record.trial_id for record in front if _beats(record, own, known)), "")
 
 
@@ -195,5 +245,5 @@ def _tokenizer(source: Dataset) -> str:
 def _picture_side(session: Session) -> int:
     """The side of the square pictures that a file takes; the usual one where it takes none."""
     shape = row_shape(session)
-    is_square = len(shape) == 3 and shape[-1] == shape[-2]
+    is_square = len(shape) == 3 and shape[-1] == shape[-2] and not leaves_open(session)
     return shape[-1] if is_square else Wanted().picture_side

@@ -78,12 +78,14 @@ def kept(
     file: bytes,
     name: str,
     make: Callable[[], dict[str, object]],
+    asked: str = "",
 ) -> dict[str, object]:
     """Figures of a file on this kind of machine, kept beside it when they are first made: the same
-    choice exported again is the same to the byte."""
+    choice exported again is the same to the byte. `asked` tells what else they depend on."""
     assert record.result is not None
     store, key = Store(home.store), record.result.key
-    place = hashlib.sha256(canonical(machine()).encode() + file).hexdigest()[:16]
+    told = canonical(machine()) + asked
+    place = hashlib.sha256(told.encode() + file).hexdigest()[:16]
     found = store.read(key, f"{name}-{place}.json")
     if found is None:
         found = json.dumps(make()).encode()

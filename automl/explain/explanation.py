@@ -25,7 +25,9 @@ from automl.explain.findings import (
 from automl.explain.neighbours import neighbours
 from automl.home import Home
 from automl.measure import predictions
+from automl.measure.latency import Reference
 from automl.measure.measurement import timer
+from automl.measure.runtimes_here import runtimes_here
 from automl.recipe import LayerSensitivity
 from automl.space.space import Space, TrialConfig
 from automl.store import Store
@@ -87,7 +89,11 @@ def explain(study: Study, chosen: Chosen, home: Home, say: Say) -> Explanation:
     The model's recipe is run again through the store, whole, step by step and without each
     technique, and measured as the search did. Only validation rows are looked at.
     """
-    runner, record, config = _runner(study, home), chosen.record, chosen.config
+    here = runtimes_here(study.timed_beside)
+    if not here.has_first:
+        say(here.notes[0])
+    runner = _runner(study, home, next(iter(here.beside.values())))
+    record, config = chosen.record, chosen.config
     ablated = ablation.ablate(config, chosen.origin, runner, say)
     say("comparing answers, and looking at the search")
     explanation = Explanation(
@@ -108,11 +114,11 @@ def explain(study: Study, chosen: Chosen, home: Home, say: Say) -> Explanation:
     return replace(explanation, findings=text.sentences(explanation))
 
 
-def _runner(study: Study, home: Home) -> RecipeRunner:
+def _runner(study: Study, home: Home, beside: Reference) -> RecipeRunner:
     options = study.attribute("options", {})
     return RecipeRunner(
         store=Store(home.store),
-        time_file=timer(next(iter(study.timed_beside.values()))),
+        time_file=timer(beside),
         cache=home.cache,
         space_source=user_code.fingerprint(study.space_text),
         wants_gpu=bool(options.get("gpus_per_trial")),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 from automl.errors import UserError, described
 from automl.measure.latency import Reference, Timing, alone, timed
 from automl.measure.machine import machine
+from automl.measure.whole_file import check_one_input, loaded, whole
 from automl.runtimes.onnx import (
     ONE_THREAD,
     OnnxRuntime,
+    Session,
+    leaves_open,
     nodes_by_provider,
     row_shape,
-    session,
-    signature,
+    stated_batch,
     takes_columns,
 )
 from automl.runtimes.providers import CPU, left_to_others, provider_named
@@ -33,7 +35,8 @@ from automl.space.runtime import Runtime
 @dataclass(frozen=True)
 class FileTimes:
     """Times of a file: of loading, and of a call with a batch of rows, each with its standard
-    error in `uncertainty`. `nodes` counts the file's nodes by the provider that runs them."""
+    error in `uncertainty`. `nodes` counts the file's nodes by the provider that runs them, and
+    `remarks` tell of the rows of a call."""
 
     file: str
     size_bytes: int
@@ -41,17 +44,25 @@ class FileTimes:
     latency_ms: float
     uncertainty: dict[str, float]
     nodes: dict[str, int]
+    remarks: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, path: Path, timing: Timing, nodes: dict[str, int]) -> FileTimes:
+    def of(cls, path: Path, timing: Timing, nodes: dict[str, int], remarks: list[str]) -> FileTimes:
         """The times of the file at this path."""
         load, latency = timing.load, timing.latency
         errors = {"load_ms": load.error, "latency_ms": latency.error}
-        return cls(str(path), path.stat().st_size, load.value, latency.value, errors, nodes)
+        size = len(whole(path))
+        return cls(str(path), size, load.value, latency.value, errors, nodes, remarks)
 
-    def reference(self, file: bytes, runtime: Runtime = ONE_THREAD) -> Reference:
-        """This file, from its bytes, as the one that others are timed in turn with."""
-        return Reference(file, self.latency_ms, self.load_ms, runtime)
+    def reference(
+        self,
+        file: bytes,
+        runtime: Runtime = ONE_THREAD,
+        rows: NDArray[np.generic] | None = None,
+    ) -> Reference:
+        """This file, from its bytes, as the one that others are timed in turn with, on the rows
+        that it was timed on."""
+        return Reference(file, self.latency_ms, self.load_ms, runtime, rows)
 
     def note(self, runtime: OnnxRuntime) -> str:
         """A sentence on what the provider does not run, or ""."""
@@ -82,10 +93,12 @@ class TimedFiles:
 
     @property
     def notes(self) -> list[str]:
-        """Sentences on what the provider does not run, and on another onnxruntime than ours."""
+        """Sentences on what the provider does not run, on the rows of a call, and on another
+        onnxruntime than ours."""
         theirs, own = self.machine["onnxruntime"], machine()["onnxruntime"]
         other = [] if theirs == own else [f"timed by onnxruntime {theirs}; here is {own}"]
-        return [*filter(None, (one.note(self.runtime) for one in self.files)), *other]
+        remarks = [f"{one.file}: {remark}" for one in self.files for remark in one.remarks]
+        return [*filter(None, (one.note(self.runtime) for one in self.files)), *remarks, *other]
 
     def as_json(self) -> dict[str, object]:
         return {**asdict(self), "notes": self.notes}
@@ -106,7 +119,7 @@ def file_times(wanted: Wanted) -> TimedFiles:
     runtime, known = wanted.runtime, wanted.first_ms
     reference = alone(runtime)
     if known:
-        reference = Reference(wanted.files[0].read_bytes(), *known, runtime)
+        reference = Reference(whole(wanted.files[0]), *known, runtime)
     found = list[FileTimes]()
     for path in wanted.files[bool(known) :]:
         rows = random_rows(path, runtime.batch)
@@ -115,9 +128,9 @@ def file_times(wanted: Wanted) -> TimedFiles:
             nodes = nodes_by_provider(path, runtime, rows)
         except Exception as error:
             raise UserError(f"onnxruntime cannot run {path}: {described(error)}") from None
-        found.append(FileTimes.of(path, timing, nodes))
+        found.append(FileTimes.of(path, timing, nodes, remarks(loaded(path), runtime.batch)))
         if not reference.file:
-            reference = found[0].reference(path.read_bytes(), runtime)
+            reference = found[0].reference(whole(path), runtime, rows)
     return TimedFiles(found, runtime, machine())
 
 
@@ -148,14 +161,29 @@ def main() -> None:
 
 
 def random_rows(path: Path, batch: int) -> NDArray[np.float64]:
-    """Random rows (batch, ...) of the shape that a file takes."""
-    if not path.is_file():
-        raise UserError(f"there is no file {path}; check the path")
-    try:
-        loaded = session(path)
-    except Exception as error:
-        raise UserError(f"onnxruntime cannot load {path}: {described(error)}") from None
+    """Random rows (batch, ...) of the shape that a file takes. Raises UserError."""
+    own = loaded(path)
+    check_one_input(path, own)
     # Codes of categories are below 1, so that every column has them; every vocabulary has the
     # ids 0 and 1.
-    largest = 1 if takes_columns(loaded) else 2 if signature(loaded).is_text else 100
-    return np.random.default_rng(0).uniform(0, largest, (batch, *row_shape(loaded)))
+    is_text = own.get_inputs()[0].type == "tensor(int64)"
+    largest = 1 if takes_columns(own) else 2 if is_text else 100
+    return np.random.default_rng(0).uniform(0, largest, (batch, *row_shape(own)))
+
+
+def remarks(loaded: Session, batch: int) -> list[str]:
+    """Sentences on made-up rows: their size where the file leaves it open, and how many a call has
+    where the file states others than so many."""
+    made_up = dict.fromkeys(
+        " x ".join(str(size if isinstance(size, int) else 1) for size in taken.shape[1:])
+        for taken in loaded.get_inputs()
+        if not all(isinstance(size, int) for size in taken.shape[1:])
+    )
+    told = f"timed on rows of {' and '.join(made_up)}, since the file leaves these sizes open"
+    return [*[told] * leaves_open(loaded), *other_batch(loaded, batch)]
+
+
+def other_batch(loaded: Session, batch: int) -> list[str]:
+    """A sentence where a file states another number of rows for a call than so many."""
+    own = stated_batch(loaded) or batch
+    return [f"a call has {own} rows, not {batch}, since the file states so"] * (own != batch)

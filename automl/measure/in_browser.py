@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from automl.errors import UserError
 from automl.measure.browsers import found_browser, opened
-from automl.measure.file_times import FileTimes, TimedFiles, random_rows
+from automl.measure.file_times import FileTimes, TimedFiles, random_rows, remarks
 from automl.measure.latency import Block, alone, of_blocks
 from automl.measure.page_server import LOOPBACK, Jobs, served
-from automl.runtimes.onnx import OnnxRuntime, fed, session
+from automl.measure.whole_file import loaded, whole
+from automl.runtimes.onnx import OnnxRuntime, fed
 from automl.web.folder import PAGES, RUNTIME_FOLDER
 
 PROVIDER = "wasm"
@@ -66,7 +67,7 @@ def _parts(wanted: WantedInBrowser) -> dict[str, Callable[[], bytes]]:
     }
     for number, path in enumerate(wanted.files):
         inputs = _inputs(path, random_rows(path, wanted.batch))
-        parts[f"file/{number}"] = path.read_bytes
+        parts[f"file/{number}"] = partial(whole, path)
         parts[f"rows/{number}"] = json.dumps(inputs).encode
     return parts
 
@@ -81,7 +82,7 @@ def _inputs(path: Path, rows: NDArray[np.float64]) -> list[dict[str, object]]:
             "dims": list(values.shape),
             "values": values.ravel().tolist(),
         }
-        for name, values in fed(session(path), rows).items()
+        for name, values in fed(loaded(path), rows).items()
     ]
 
 
@@ -113,7 +114,8 @@ def _timed(wanted: WantedInBrowser, jobs: Jobs, check: Callable[[], None]) -> Ti
             found = done(path, files, says)
             return Block(_numbers(found["loads"]), _numbers(found["calls"]))
 
-        times.append(FileTimes.of(path, of_blocks(block, reference or alone()), {}))
+        timing = of_blocks(block, reference or alone())
+        times.append(FileTimes.of(path, timing, {}, remarks(loaded(path), wanted.batch)))
         reference = reference or times[0].reference(b"")
     jobs.end()
     told = {name: str(value) for name, value in machine.items()}

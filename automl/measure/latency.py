@@ -38,13 +38,15 @@ class Reference:
     """A file that is measured in turn with each other file on a runtime, in the format of that,
     and its own figures there at the beginning; no bytes where there is none.
 
-    `load_ms` is 0 where they are not known: then load times are told as they are.
+    `load_ms` is 0 where they are not known: then load times are told as they are. `rows` are those
+    that its figures were taken on; None where it is called with the other file's.
     """
 
     file: bytes
     latency_ms: float
     load_ms: float = 0.0
     runtime: Runtime = ONE_THREAD
+    rows: NDArray[np.generic] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,8 @@ def timed(
     beside = reference or alone()
     runtime = on or beside.runtime
     files = [(file, runtime), *[(beside.file, beside.runtime)] * bool(beside.file)]
-    rows = np.resize(row, (runtime.batch, *row.shape[1:]))
+    given = [row, row if beside.rows is None else beside.rows]
+    rows = [np.resize(one, (runtime.batch, *one.shape[1:])) for one in given]
     clock, rounds = _clock([one for _, one in files]), 0
 
     def block() -> Block:
@@ -130,7 +133,7 @@ def timed(
         loaded, loads = _loaded(files, clock)
         if latency is not None:
             return Block(loads)
-        own = [of_rows(rows) for of_rows in loaded]
+        own = [of_rows(own_rows) for of_rows, own_rows in zip(loaded, rows)]
         rounds = rounds or _rounds(own, clock)
         return Block(loads, latency_ms(own, rounds, clock))
 

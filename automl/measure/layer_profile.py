@@ -15,10 +15,12 @@ import onnx
 from automl.errors import UserError, described
 from automl.measure.activation_memory import peak_activation_bytes
 from automl.measure.energy import Reading, energy_mj
+from automl.measure.file_times import remarks
 from automl.measure.machine import machine
 from automl.measure.macs import macs_by_node
 from automl.measure.numbered_graph import NumberedGraph, numbered
 from automl.measure.peak_memory import empty_file, peak_memory_bytes
+from automl.measure.whole_file import whole
 from automl.runtimes.node_runs import Feed, NodeRun, Shape, Stage, made_up_feed, node_runs
 from automl.runtimes.onnx import OnnxRuntime, Session, session
 
@@ -77,7 +79,8 @@ class Totals:
 class LayerProfile:
     """A file's nodes in the order in which they run, and its totals, with what they depend on.
 
-    `readings` are figures that not every machine tells, by their names.
+    `readings` are figures that not every machine tells, by their names, and `remarks` are sentences
+    on the rows of a call.
     """
 
     file: str
@@ -86,10 +89,12 @@ class LayerProfile:
     nodes: Sequence[NodeProfile]
     totals: Totals
     readings: Mapping[str, Reading] = field(default_factory=dict)
+    remarks: Sequence[str] = ()
 
     def sentences(self) -> list[str]:
-        """Sentences on how sure the times are, and on nodes that the provider does not run."""
-        said, own = list[str](), self.totals
+        """Sentences on the rows of a call, on how sure the times are, and on nodes that the
+        provider does not run."""
+        said, own = [*self.remarks], self.totals
         if own.notes_ms > WORTH_SAYING * own.latency_ms:
             said.append(
                 f"onnxruntime notes each node to a microsecond, and took {own.notes_ms:.4f} ms for "
@@ -132,30 +137,27 @@ class Asked:
 
 def layer_profile(asked: Asked) -> LayerProfile:
     """Profile a file on random rows. Raises UserError where it cannot be loaded or run."""
-    if not asked.file.is_file():
-        raise UserError(f"there is no file {asked.file}; check the path")
+    file = whole(asked.file)
     try:
-        model = onnx.load(asked.file)
-        graph = numbered(model)
+        graph = numbered(onnx.load_from_string(file))
         loaded = session(asked.file, asked.runtime.provider, asked.runtime.threads)
         feed = made_up_feed(loaded, asked.runtime.batch)
         loaded.run(None, feed)
     except Exception as error:
         raise UserError(f"onnxruntime cannot run {asked.file}: {described(error)}") from None
-    whole, call = _call_ms(loaded, feed, asked)
-    nodes, notes_ms = _nodes(graph, feed, asked, whole - call)
-    file = model.SerializeToString()
-    size = max(len(file), asked.file.stat().st_size)
+    latency, call = _call_ms(loaded, feed, asked)
+    nodes, notes_ms = _nodes(graph, feed, asked, latency - call)
     totals = Totals(
-        latency_ms=whole,
-        unattributed_ms=whole - sum(node.time_ms for node in nodes),
+        latency_ms=latency,
+        unattributed_ms=latency - sum(node.time_ms for node in nodes),
         notes_ms=notes_ms,
-        size_bytes=size,
-        graph_bytes=size - sum(node.num_bytes for node in nodes),
+        size_bytes=len(file),
+        graph_bytes=len(file) - sum(node.num_bytes for node in nodes),
         macs=sum(node.macs for node in nodes),
         peak_activation_bytes=peak_activation_bytes(graph.file, feed),
     )
-    return LayerProfile(str(asked.file), asked.runtime, machine(), nodes, totals)
+    told = remarks(loaded, asked.runtime.batch)
+    return LayerProfile(str(asked.file), asked.runtime, machine(), nodes, totals, remarks=told)
 
 
 def with_readings(profile: LayerProfile) -> LayerProfile:

@@ -13,6 +13,7 @@ import numpy as np
 from automl.data.arrays import Array
 from automl.data.raw_dataset import Column
 from automl.errors import UserError, described, unknown
+from automl.measure.whole_file import check_one_input, loaded
 from automl.runtimes import onnx
 from automl.runtimes.onnx import Session
 
@@ -47,16 +48,6 @@ def fitting(path: Path, rows: TargetRows) -> TargetRows:
     return fit
 
 
-def loaded(path: Path) -> Session:
-    """A file, loaded on one thread. Raises UserError."""
-    if not path.is_file():
-        raise UserError(f"there is no file {path}; check the path")
-    try:
-        return onnx.session(path)
-    except Exception as error:
-        raise UserError(f"onnxruntime cannot load {path}: {described(error)}") from None
-
-
 def _in_columns(path: Path, rows: TargetRows, columns: dict[str, list[str]]) -> Array:
     """The columns that a file of ours names, in its order, with the numbers of its categories."""
     own = {column.name: place for place, column in enumerate(rows.columns)}
@@ -89,14 +80,12 @@ def _renumbered(values: Array, theirs: Sequence[str], categories: Sequence[str])
 
 def _in_shape(path: Path, rows: TargetRows, session: Session) -> Array:
     """The rows in the shape in which a file takes them, which holds as many numbers."""
+    check_one_input(path, session)
     takes = session.get_inputs()
-    if len(takes) != 1:
-        names = ", ".join(taken.name for taken in takes)
-        raise UserError(f"{path} takes {len(takes)} inputs ({names}); one is needed, of rows")
     shape, own = tuple(takes[0].shape[1:]), rows.inputs.shape[1:]
     sizes = [size for size in shape if isinstance(size, int)]
     is_open = len(sizes) < len(shape)
-    if len(shape) == len(own) and all(a == b for a, b in zip(shape, own) if isinstance(a, int)):
+    if onnx.agree(shape, own):
         return rows.inputs
     if not is_open and math.prod(sizes) == math.prod(own):
         return rows.inputs.reshape(len(rows.inputs), *sizes)
@@ -127,7 +116,7 @@ def _in_classes(path: Path, rows: TargetRows, classes: Sequence[str]) -> Array:
 def _check_answers(path: Path, rows: TargetRows, session: Session) -> None:
     """Raise UserError where a file cannot answer, or its answers are not of the targets' kind."""
     try:
-        answers = np.asarray(session.run(None, onnx.fed(session, rows.inputs[:1]))[0])
+        answers = onnx.run(session, rows.inputs[:1])
     except Exception as error:
         raise UserError(
             f"{path} cannot answer the rows of {rows.source}: {described(error)}"

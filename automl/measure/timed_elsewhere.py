@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from automl.measure.file_times import TimedFiles, Wanted
 from automl.measure.latency import Estimate, Reference, Timing
 from automl.measure.machine import kind_of
 from automl.measure.standalone_script import standalone_script
+from automl.measure.whole_file import whole
 from automl.runtimes.onnx import OnnxRuntime
 from automl.runtimes.providers import left_to_others
 
@@ -86,16 +87,31 @@ def timing_elsewhere(
 
 def timed_elsewhere(where: Place, wanted: Wanted) -> TimedFiles:
     """The times that files have there; of no file, the machine alone. Raises UserError."""
-    for path in wanted.files:
-        if not path.is_file():
-            raise UserError(f"there is no file {path}; check the path")
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "measure.py"
+        files = {
+            path: _as_one(path, script.with_name(str(n))) for n, path in enumerate(wanted.files)
+        }
         script.write_text(
             standalone_script(HEADER, {file_times.__name__: "main"}, "main()"), encoding="utf-8"
         )
         sent = _over_ssh if where.host else _here
-        return TimedFiles.from_json(sent(where, wanted, script))
+        own = replace(wanted, files=tuple(files[path] for path in wanted.files))
+        told = TimedFiles.from_json(sent(where, own, script))
+    names = {str(file.resolve()): str(path.resolve()) for path, file in files.items()}
+    return replace(told, files=[replace(a, file=names.get(a.file, a.file)) for a in told.files])
+
+
+def _as_one(path: Path, folder: Path) -> Path:
+    """A file as it goes elsewhere: as it lies here, or with the weights beside it in a copy in a
+    new folder. Raises UserError."""
+    file = whole(path)
+    if len(file) == path.stat().st_size:
+        return path
+    folder.mkdir()
+    copy = folder / path.name
+    copy.write_bytes(file)
+    return copy
 
 
 def _here(where: Place, wanted: Wanted, script: Path) -> str:

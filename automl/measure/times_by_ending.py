@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from automl.errors import UserError, described
-from automl.measure.file_times import FileTimes, TimedFiles, random_rows
+from automl.measure.file_times import FileTimes, TimedFiles, random_rows, remarks
 from automl.measure.latency import alone, timed
 from automl.measure.machine import machine
+from automl.measure.whole_file import loaded, whole
 from automl.runtimes.onnx import OnnxRuntime, nodes_by_provider
 from automl.runtimes.own_formats import ExecuTorch, LiteRT
 from automl.space.runtime import Runtime
@@ -34,8 +35,9 @@ def times_by_ending(files: Sequence[Path], runtime: OnnxRuntime) -> TimedFiles:
             nodes = {} if on.format else nodes_by_provider(path, runtime, rows)
         except Exception as error:
             raise UserError(f"{on.name} cannot run {path}: {described(error)}") from None
-        found.append(FileTimes.of(path, timing, nodes))
-        reference = reference or found[0].reference(path.read_bytes(), on)
+        told = [] if on.format else remarks(loaded(path), on.batch)
+        found.append(FileTimes.of(path, timing, nodes, told))
+        reference = reference or found[0].reference(whole(path), on, rows)
     return TimedFiles(found, runtime, machine())
 
 

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from automl.measure.activation_memory import peak_activation_bytes
 from automl.measure.macs import macs_by_node
 from automl.measure.numbered_graph import numbered
-from automl.runtimes.onnx import fed, session
+from automl.runtimes.onnx import fed, session, stated_batch
 
 
 class Work(NamedTuple):
-    """The multiply-accumulates of a call with one row, and the most bytes of its activations."""
+    """The multiply-accumulates for one row, and the most bytes of a call's activations: of one row,
+    or of as many as the file states."""
 
     macs: int
     peak_activation_bytes: int
@@ -24,5 +25,7 @@ class Work(NamedTuple):
 def work(file: bytes, row: NDArray[np.generic]) -> Work:
     """The work of a file for a raw row (1, ...), counted and not timed: the same wherever."""
     graph = numbered(onnx.load_from_string(file))
-    feed = fed(session(file), row)
-    return Work(macs_by_node(graph, feed).total(), peak_activation_bytes(graph.file, feed))
+    loaded = session(file)
+    feed = fed(loaded, row)
+    macs = macs_by_node(graph, feed).total() // (stated_batch(loaded) or 1)
+    return Work(macs, peak_activation_bytes(graph.file, feed))

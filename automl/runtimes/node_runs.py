@@ -120,18 +120,19 @@ def node_runs(
 
 
 def made_up_feed(loaded: onnxruntime.InferenceSession, batch: int) -> Feed:
-    """Random rows for a file, (batch, ...) of each of its inputs; of a size that it leaves open
-    without a word, 1."""
+    """Random rows for a file, (batch, ...) of each of its inputs, or as many as it states; of
+    another size that it leaves open without a word, 1."""
     rng, (first, *others) = np.random.default_rng(0), loaded.get_inputs()
-    if takes_columns(loaded) and "columns" in loaded.get_modelmeta().custom_metadata_map:
+    if takes_columns(loaded):
         return fed(loaded, rng.uniform(0, LARGEST_CODE, (batch, len(others) + 1)))
     if not others and first.type in OWN_TYPES:
         largest = 100 if first.type == OWN_TYPES[0] else LARGEST_ID
         return fed(loaded, rng.uniform(0, largest, (batch, *row_shape(loaded))))
     made = Feed()
     for taken in (first, *others):
-        sizes = [size if isinstance(size, int) else 1 for size in taken.shape[1:]]
-        numbers = rng.uniform(0, LARGEST_CODE, (batch, *sizes) if taken.shape else ())
+        otherwise = [batch, *[1] * len(taken.shape)]
+        sizes = [a if isinstance(a, int) else b for a, b in zip(taken.shape, otherwise)]
+        numbers = rng.uniform(0, LARGEST_CODE, sizes)
         made[taken.name] = np.asarray(numbers).astype(TYPES.get(taken.type, np.float32))
     return made
 

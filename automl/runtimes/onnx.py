@@ -89,6 +89,26 @@ def row_shape(loaded: Session) -> tuple[int, ...]:
     return tuple(size if isinstance(size, int) else longest for size in sizes)
 
 
+def leaves_open(loaded: Session) -> bool:
+    """Tell if a file leaves a size of its rows open without a word, so that `row_shape` is made
+    up."""
+    sizes = [size for taken in loaded.get_inputs() for size in taken.shape[1:]]
+    return not takes_shorter(loaded) and not all(isinstance(size, int) for size in sizes)
+
+
+def agree(stated: Sequence[int | str | None], sizes: Sequence[int]) -> bool:
+    """Tell if sizes are those that a file states, as many and the same; others it leaves open."""
+    pairs = zip(stated, sizes)
+    return len(stated) == len(sizes) and all(a == b for a, b in pairs if isinstance(a, int))
+
+
+def stated_batch(loaded: Session) -> int:
+    """The number of rows that each call has where a file states one, as many exporters do; 0 where
+    it takes any."""
+    sizes = loaded.get_inputs()[0].shape[:1]
+    return sizes[0] if sizes and isinstance(sizes[0], int) else 0
+
+
 def text_length(loaded: Session) -> int:
     """The length of the longest text that a file takes; 0 where it leaves that open, or takes
     none."""
@@ -152,8 +172,10 @@ def named(runtimes: Sequence[Runtime]) -> dict[str, Runtime]:
 def _call(loaded: Session, rows: NDArray[np.generic]) -> Call:
     """A call with these rows, or with as many of zeros where their shape, such as texts of another
     length, is not one that the session takes."""
-    shape = len(rows), *row_shape(loaded)
-    fitting = rows if shape == rows.shape else np.zeros(shape, rows.dtype)
+    own, shape = row_shape(loaded), rows.shape[1:]
+    # Texts are as long as the file takes them: its times beside others are of the longest.
+    stated = loaded.get_inputs()[0].shape[1:] if leaves_open(loaded) else own
+    fitting = rows if agree(stated, shape) else np.zeros((len(rows), *own), rows.dtype)
     return partial(loaded.run, None, fed(loaded, fitting))
 
 
@@ -188,13 +210,17 @@ def optimised(file: bytes) -> bytes:
 
 def takes_columns(loaded: Session) -> bool:
     """Tell if a file takes a table's columns by name, not a row of numbers and codes."""
-    return not loaded.get_inputs()[0].shape[1:]
+    metadata = loaded.get_modelmeta().custom_metadata_map
+    return not loaded.get_inputs()[0].shape[1:] and "columns" in metadata
 
 
 def fed(loaded: Session, inputs: NDArray[np.generic]) -> dict[str, NDArray[np.generic]]:
     """Raw rows (rows, ...) as the inputs of a file: numbers as float32, text as int64, and where
-    it takes columns, each one by its name, with categories as texts."""
+    it takes columns, each one by its name, with categories as texts. Where the file states its
+    batch, they are repeated to as many."""
     takes = loaded.get_inputs()
+    if batch := stated_batch(loaded):
+        inputs = np.resize(inputs, (batch, *inputs.shape[1:]))
     if not takes_columns(loaded):
         kind = np.int64 if takes[0].type == "tensor(int64)" else np.float32
         return {takes[0].name: inputs.astype(kind, copy=False)}
@@ -220,8 +246,9 @@ def run(
     """The first output (rows, outputs) for raw rows (rows, ...), of at most so many at once."""
     is_on_cpu = loaded.get_providers() == [CPU + ENDING]
     size = answered_at_once(inputs.shape[1:], batch_size) if is_on_cpu else batch_size
-    parts: list[NDArray[np.float32]] = [
-        loaded.run(None, fed(loaded, inputs[start : start + size]))[0]
-        for start in range(0, len(inputs), size)
+    size = stated_batch(loaded) or size
+    parts = (inputs[start : start + size] for start in range(0, len(inputs), size))
+    answers: list[NDArray[np.float32]] = [
+        loaded.run(None, fed(loaded, part))[0][: len(part)] for part in parts
     ]
-    return np.concatenate(parts)
+    return np.concatenate(answers)

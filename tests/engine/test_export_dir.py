@@ -142,6 +142,36 @@ def test_the_same_choice_exported_twice_is_the_same_to_the_byte(studied, tmp_pat
     assert set(costs["layers"]) == set(costs["weights_in_file"]) != set()
 
 
+def test_figures_kept_for_one_search_are_not_those_of_another(studied, tmp_path):
+    record = selection.choose(studied.study, knee=True)
+    file, made = trial_file.trial_file(record, studied.home), []
+
+    def kept(*asked):
+        return trial_file.kept(
+            record, studied.home, file, "of", lambda: made.append(1) or {}, *asked
+        )
+
+    for asked in (["metrics"], ["metrics"], ["others"], [], []):
+        kept(*asked)
+    assert len(made) == 3
+
+
+def test_an_export_has_the_figures_of_its_own_search(studied, tmp_path):
+    record = selection.choose(studied.study, knee=True)
+    fewer = {n: value for n, value in record.values.items() if n != "macro_f1"}
+    measurement = replace(record.measurement, quality={"accuracy": fewer["accuracy"]})
+    other = replace(record, result=replace(record.result, measurement=measurement))
+    taken = Taken(trial_file.trial_file(record, studied.home), COSTS)
+    told = [
+        export_dir.export(
+            studied.study, one, studied.config(record), studied.home, taken, tmp_path / name
+        ).figures.intervals
+        for name, one in (("all", record), ("fewer", other), ("again", record))
+    ]
+    assert "macro_f1" in told[0] and list(told[1]) == ["accuracy"]
+    assert told[2] == told[0]
+
+
 def test_an_earlier_export_is_replaced_and_other_folders_are_left_alone(studied, tmp_path):
     studied.export(tmp_path / "out", knee=True)
     before = set(files_in(tmp_path / "out"))

@@ -9,11 +9,14 @@ from helpers.datasets import mixed_table, write_csv, write_npz
 from helpers.graphs import file_of, node, ones
 from helpers.trials import study_of
 from onnx import TensorProto
+from PIL import Image
 from sklearn.datasets import load_wine
 
 from automl.engine import measured
 from automl.engine.wishes import OwnData
 from automl.errors import UserError
+from automl.measure.latency import Reference
+from automl.runtimes.onnx import OnnxRuntime
 from automl.tracking.pages.files import front_with
 
 WINE = """
@@ -120,6 +123,18 @@ def test_a_table_whose_categories_are_numbered_otherwise_is_answered_alike(tmp_p
     (tmp_path / "without.csv").write_text(without)
     with pytest.raises(UserError, match="unknown column"):
         measured.on_data([file], str(tmp_path / "without.csv"), wishes)
+
+
+def test_the_front_is_compared_on_the_runtimes_that_are_here(wine, tmp_path, monkeypatch):
+    usual = next(iter(wine.study.timed_beside.values()))
+    away = Reference(usual.file, 5.0, 9.0, OnnxRuntime("CoreML"))
+    for beside in ({"onnxruntime": usual, "coreml": away}, {"coreml": away}):
+        monkeypatch.setattr(type(wine.study), "timed_beside", beside)
+        found = measured.beside_front([guess(tmp_path)], wine)
+        (own,) = found.files.values()
+        assert own.latency_ms < 1 and own.further == {}
+        (told,) = [note for note in found.notes if "no provider CoreML" in note]
+    assert told.endswith("latency_ms and load_ms are of one thread here, unlike the search's")
 
 
 def test_rows_lie_in_the_shape_that_a_file_takes(tmp_path):
@@ -270,3 +285,87 @@ def test_columns_that_a_file_does_not_take_are_left_out(tmp_path):
     assert accuracy(file, data) == 1
     with pytest.raises(UserError, match="unknown column 'flag'"):
         accuracy(file, data, target="flag")
+
+
+def test_probabilities_are_measured_as_what_they_are(tmp_path):
+    data = wine_csv(tmp_path)
+    weight = np.zeros((13, 3), np.float32)
+    held = {"w": weight, "b": np.float32([2, 0, -1])}
+    nodes = [node("MatMul", "x w", "m"), node("Add", "m b", "a")]
+    last = {"logits": node("Identity", "a", "y"), "shares": node("Softmax", "a", "y")}
+    for name, one in last.items():
+        file = file_of([*nodes, one], {"x": ("batch", 13)}, ["y"], **held)
+        (tmp_path / f"{name}.onnx").write_bytes(file)
+    files = [tmp_path / f"{name}.onnx" for name in last]
+    found = measured.on_data(files, data, OwnData(target="kind"))
+    logits, shares = (own.quality for own in found.files.values())
+    assert shares == pytest.approx(logits)
+    assert found.notes == (f"{files[1]}: answers are read as probabilities",)
+    ours = onnx.load(files[1])
+    ours.metadata_props.add(key="classes", value=json.dumps(["kind0", "kind1", "kind2"]))
+    onnx.save(ours, files[1])
+    found = measured.on_data(files[1:], data, OwnData(target="kind"))
+    (own,) = found.files.values()
+    assert found.notes == () and own.quality["log_loss"] != shares["log_loss"]
+
+
+def test_a_file_of_a_stated_batch_answers_every_row(tmp_path):
+    data, options = wine_csv(tmp_path), OwnData(target="kind")
+    held = {"w": np.random.default_rng(0).normal(size=(13, 3)).astype(np.float32)}
+    figures = []
+    for batch in ("batch", 1, 5):
+        path = tmp_path / f"{batch}.onnx"
+        file = file_of([node("MatMul", "x w", "y")], {"x": (batch, 13)}, ["y"], **held)
+        path.write_bytes(file)
+        found = measured.on_data([path], data, options)
+        figures.append(found.files[str(path)])
+        told = [f"{path}: a call has 5 rows, not 1, since the file states so"]
+        assert list(found.notes) == told * (batch == 5)
+    assert figures[0].quality == figures[1].quality == figures[2].quality
+    assert figures[0].macs == figures[1].macs == figures[2].macs == 39
+
+
+def test_a_file_of_open_sizes_is_timed_on_the_rows_of_the_data(tmp_path):
+    inputs = np.random.default_rng(0).normal(size=(40, 3, 256, 256)).astype(np.float32)
+    data = write_npz(tmp_path / "a.npz", inputs=inputs, targets=np.arange(40) % 3)
+    nodes = [node("Sin", "x", "s"), node("GlobalAveragePool", "s", "p"), node("Flatten", "p", "y")]
+    figures = []
+    for sizes in (("height", "width"), (256, 256)):
+        path = tmp_path / "model.onnx"
+        path.write_bytes(file_of(nodes, {"x": ("batch", 3, *sizes)}, ["y"]))
+        figures.append(measured.on_data([path], data, OwnData()).files[str(path)].latency_ms)
+    assert figures[0] == pytest.approx(figures[1], rel=0.5)
+
+
+def test_the_weights_beside_a_file_are_measured_with_it(tmp_path, monkeypatch):
+    targets = np.array([0, 1, 2, 2, 2, 2])
+    data = write_npz(tmp_path / "a.npz", inputs=np.ones((6, 500)), targets=targets)
+    for name, answer in (("own", 2), ("other", 1)):
+        (tmp_path / name).mkdir()
+        weights = np.tile(np.eye(3, dtype=np.float32)[answer], (500, 1))
+        file = file_of([node("MatMul", "x w", "y")], {"x": ("batch", 500)}, ["y"], w=weights)
+        path, model = tmp_path / name / "model.onnx", onnx.load_from_string(file)
+        onnx.save(model, path, save_as_external_data=True, location="model.onnx.data")
+    own = tmp_path / "own" / "model.onnx"
+    monkeypatch.chdir(tmp_path / "other")
+    found = measured.on_data([own], data, OwnData()).files[str(own)]
+    assert found.quality["accuracy"] == 4 / 6
+    assert found.size_bytes > 6000
+
+
+def test_pictures_have_the_usual_side_where_a_file_leaves_it_open(tmp_path):
+    for number in range(6):
+        folder = tmp_path / "pictures" / f"{number % 2}"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (80, 80), (40 * number, 0, 0)).save(folder / f"{number}.png")
+    last = {"starts": [40], "ends": [10**6], "axes": [2]}
+    nodes = [
+        node("Slice", "x starts ends axes", "s"),
+        node("ReduceMax", "s over", "m", keepdims=0),
+        node("Slice", "m zero two one", "y"),
+    ]
+    held = {**last, "over": [2, 3], "zero": [0], "two": [2], "one": [1]}
+    path = tmp_path / "model.onnx"
+    path.write_bytes(file_of(nodes, {"x": ("batch", 3, "height", "width")}, ["y"], **held))
+    found = measured.on_data([path], str(tmp_path / "pictures"), OwnData())
+    assert found.num_rows == 6, "rows of 40 pixels at least"

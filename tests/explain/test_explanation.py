@@ -6,14 +6,16 @@ from dataclasses import asdict, replace
 
 import mlflow
 import pytest
-from helpers.trials import drive
+from helpers.trials import drive, study_of
 
 from automl.cli.app import main
 from automl.explain.ablation import techniques
 from automl.explain.findings import Ablation, Outcome, Parameters
 from automl.explain.neighbours import Neighbour
 from automl.explain.text import sentences
+from automl.measure.latency import Reference
 from automl.recipe import LayerOutcome
+from automl.runtimes.onnx import OnnxRuntime
 from automl.space.store_keys import prefix_keys
 from automl.store import Store
 from automl.study import selection
@@ -50,6 +52,25 @@ def test_each_technique_is_what_a_trial_without_it_gives(studied, explained, rec
         if alone.measurement:
             assert outcome.figures["size_bytes"] == alone.measurement.size_bytes
             assert outcome.figures["accuracy"] == alone.measurement.quality["accuracy"]
+
+
+WINE = """
+from automl import MLP, Sklearn, Space, Train, TrialConfig
+
+space = Space(TrialConfig(Sklearn("wine"), MLP((8,)), (Train(epochs=1),)))
+"""
+
+
+def test_times_on_a_runtime_that_is_not_here_are_told_as_those_of_one_thread(tmp_path, monkeypatch):
+    (tmp_path / "wine.py").write_text(WINE)
+    search = study_of(str(tmp_path / "wine.py"), 1, {}, tmp_path / "home")
+    (usual,) = search.study.timed_beside.values()
+    away = {"coreml": Reference(usual.file, 1e6, 1e6, OnnxRuntime("CoreML"))}
+    monkeypatch.setattr(type(search.study), "timed_beside", away)
+    said = []
+    found = search.explain(say=said.append)
+    assert "no provider CoreML" in said[0] and "are of one thread here" in said[0]
+    assert found.ablation.whole.figures["latency_ms"] < 1000
 
 
 def test_an_explanation_has_its_parts(studied, explained, record):

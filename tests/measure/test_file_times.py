@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from helpers.graphs import file_of, node
 from onnx import TensorProto, helper, numpy_helper, save
 
 from automl.errors import UserError
@@ -82,6 +83,40 @@ def test_a_file_that_cannot_be_run_is_told(text, sentence, tmp_path):
         path.write_text(text)
     with pytest.raises(UserError, match=sentence):
         file_times(Wanted((path,)))
+
+
+def written(path, inputs, outputs=("y",)):
+    """A file that adds numbers up over the last axis of its first input."""
+    nodes = [node("ReduceSum", "x axis", "y", keepdims=0), node("Identity", "x", "z")]
+    path.write_bytes(file_of(nodes, inputs, outputs, axis=[-1]))
+    return path
+
+
+def test_sizes_that_a_file_leaves_open_are_told(tmp_path):
+    path = written(tmp_path / "m.onnx", {"x": ("batch", 3, "height", "width")})
+    stated = written(tmp_path / "stated.onnx", {"x": ("batch", 3, 400, 400)})
+    first, second, again = file_times(Wanted((path, stated, path))).files
+    sentence = "timed on rows of 3 x 1 x 1, since the file leaves these sizes open"
+    assert (first.remarks, second.remarks) == ([sentence], [])
+    assert second.latency_ms > 5 * first.latency_ms, "the first is timed on its own rows again"
+    assert again.latency_ms == pytest.approx(first.latency_ms, rel=0.5)
+
+
+def test_a_call_has_as_many_rows_as_the_file_states(tmp_path):
+    path = written(tmp_path / "m.onnx", {"x": (4, 8)})
+    timed = file_times(Wanted((path,)))
+    assert timed.notes == [f"{path}: a call has 4 rows, not 1, since the file states so"]
+
+
+def test_a_file_may_have_several_outputs_and_takes_one_input(tmp_path):
+    several = written(tmp_path / "m.onnx", {"x": ("batch", 8)}, ("y", "z"))
+    assert file_times(Wanted((several,))).files[0].latency_ms > 0
+    for shape in (("batch", 8), ("batch",)):
+        path = written(tmp_path / "two.onnx", {"x": shape, "other": shape})
+        with pytest.raises(
+            UserError, match=r"two\.onnx takes 2 inputs \(x, other\); one is needed"
+        ):
+            file_times(Wanted((path,)))
 
 
 def test_measuring_needs_neither_torch_nor_ray(build, context, tmp_path):

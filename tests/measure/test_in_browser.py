@@ -6,6 +6,7 @@ import urllib.request
 
 import pytest
 from helpers.browser import needs_browser
+from helpers.graphs import file_of, node
 from helpers.trials import finish
 from helpers.web import runtime
 
@@ -48,6 +49,14 @@ def onnx_here():
     from automl.measure.machine import machine
 
     return machine()["onnxruntime"]
+
+
+def test_a_file_of_several_inputs_is_refused_before_a_browser_opens(tmp_path):
+    path = tmp_path / "two.onnx"
+    shape = ("batch", 8)
+    path.write_bytes(file_of([node("Add", "x other", "y")], {"x": shape, "other": shape}, ["y"]))
+    with pytest.raises(UserError, match=r"two\.onnx takes 2 inputs \(x, other\)"):
+        times_in_browser(WantedInBrowser((path,), {}))
 
 
 @needs_browser

@@ -90,6 +90,28 @@ def test_a_reading_is_a_figure_or_says_why_there_is_none(tmp_path):
         assert (told[name] is None) == (name in told["why_null"])
 
 
+def test_rows_that_are_made_up_are_told_where_the_file_leaves_them_open(tmp_path):
+    file = file_of([node("Relu", "x", "y")], {"x": ("batch", 3, "height", "width")}, ["y"])
+    told = profiled(file, tmp_path).as_json()["notes"]
+    assert "timed on rows of 3 x 1 x 1, since the file leaves these sizes open" in told
+    nodes = [node("Add", "x other", "y")]
+    file = file_of(nodes, {"x": (4, 3), "other": (4, 3)}, ["y"])
+    profile = profiled(file, tmp_path)
+    assert profile.nodes[0].makes == (4, 3)
+    assert profile.as_json()["notes"][0] == "a call has 4 rows, not 1, since the file states so"
+
+
+def test_weights_beside_a_file_are_profiled_with_it(tmp_path):
+    file = file_of([node("MatMul", "x a", "y")], {"x": ("batch", 8)}, ["y"], a=ones(8, 500))
+    path, model = tmp_path / "model.onnx", onnx.load_from_string(file)
+    onnx.save(model, path, save_as_external_data=True, location="model.onnx.data")
+    totals = layer_profile(Asked(path, ONE_THREAD, seconds=0.02)).totals
+    assert totals.size_bytes == pytest.approx(len(file), abs=100)
+    path.with_name("model.onnx.data").unlink()
+    with pytest.raises(UserError, match=r"keeps weights in model\.onnx\.data"):
+        layer_profile(Asked(path, ONE_THREAD))
+
+
 def test_what_is_no_file_is_told_in_a_sentence(tmp_path):
     with pytest.raises(UserError, match="there is no file"):
         layer_profile(Asked(tmp_path / "none.onnx", ONE_THREAD))

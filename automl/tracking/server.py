@@ -14,7 +14,7 @@ from automl.errors import UserError
 from automl.home import Home
 from automl.study.study import Study
 from automl.tracking import views
-from automl.tracking.mlflow_client import SearchRun, connect
+from automl.tracking.mlflow_client import SearchRun, connect, settle
 from automl.tracking.mlflow_patches import MODE
 
 HOST, PORT = "127.0.0.1", 5000
@@ -109,6 +109,7 @@ def check_port(port: int) -> None:
 def serve(home: Home, port: int) -> int:
     """Run the server until it ends; returns its exit code."""
     home.mlflow_artifacts.mkdir(parents=True, exist_ok=True)
+    settle(home)
     command = [
         *(sys.executable, "-m", "mlflow", "server"),
         *("--backend-store-uri", home.mlflow_uri),

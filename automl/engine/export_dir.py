@@ -71,19 +71,20 @@ def export(
     assert record.result is not None
     file = taken.file
 
-    def figures_of(own: bytes, beside: dict[str, Reference] | None) -> TestFigures:
+    def figures_of(own: bytes, beside: dict[str, Reference]) -> TestFigures:
         def made() -> dict[str, object]:
             return vars(test_figures(record, config, home.cache, own, beside))
 
-        return TestFigures.from_json(kept(record, home, own, "export", made))
+        return TestFigures.from_json(kept(record, home, own, "test_figures", made))
 
-    figures = figures_of(file, alone_here(study.settings))
+    here = alone_here(study.settings)
+    figures = figures_of(file, here)
     data = dataset.load(config.dataset, config.seed, home.cache)
     rows = Rows(config.dataset, row_format(config.dataset, data), len(data.train.targets))
     of_columns = None
     if columns := onnx.signature(onnx.session(file)).columns:
         named = with_named_columns(file, columns)
-        of_columns = OfColumns(named, figures_of(named, None))
+        of_columns = OfColumns(named, figures_of(named, dict([*here.items()][:1])))
     measurement: dict[str, object] = {
         **figures.as_json(),
         "validation": record.values,

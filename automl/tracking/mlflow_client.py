@@ -7,6 +7,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from automl.errors import UserError
@@ -74,6 +75,12 @@ def connect_for(study: Study, uri: str) -> MlflowClient:
     if uri == home.mlflow_uri:
         settle(home)
     return connect(uri)
+
+
+def is_missing(uri: str) -> bool:
+    """True of a database in a file that is not there: MLflow would make another."""
+    file = uri.removeprefix("sqlite:///")
+    return file != uri and not Path(file).exists()
 
 
 def settle(home: Home) -> None:

@@ -11,7 +11,7 @@ from automl.study.record import TrialRecord
 from automl.study.study import Study
 from automl.tracking import registry, views
 from automl.tracking.aliases import CHAMPION
-from automl.tracking.mlflow_client import SearchRun, children, connect_for
+from automl.tracking.mlflow_client import SearchRun, children, connect_for, is_missing
 from automl.tracking.pages import files
 from automl.tracking.registry import Shipped
 
@@ -83,8 +83,7 @@ def mark_champion(study: Study, record: TrialRecord, shipped: Shipped) -> str:
 
 def _client(study: Study, run: SearchRun) -> MlflowClient:
     """A client of the server that has a search's run. Raises FileNotFoundError for a database that
-    is no longer there: MLflow would make another."""
-    file = run.uri.removeprefix("sqlite:///")
-    if file != run.uri and not Path(file).exists():
-        raise FileNotFoundError(f"{file} is not there")
+    is no longer there."""
+    if is_missing(run.uri):
+        raise FileNotFoundError(f"{run.uri} is not there")
     return connect_for(study, run.uri)

@@ -30,6 +30,8 @@ ADDRESSES = {
 }
 """The columns of MLflow's database that say where files lie, by table. Waits for a command that
 moves the artifacts of an experiment."""
+TEXTS = {"registered_models": "description", "tags": "value"}
+"""The columns of texts that may tell the address of the database itself, by table."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,9 @@ def readdress(database: Path, experiment: str, folder: Path) -> None:
                     f"WHERE {column} = ? OR substr({column}, 1, ?) = ?",
                     (new, len(old) + 1, old, len(old) + 1, f"{old}/"),
                 )
+        own = (f"sqlite:///{before.with_name(database.name)}", f"sqlite:///{database}")
+        for table, column in TEXTS.items():
+            opened.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", own)
 
 
 def has_run(database: Path, run_id: str) -> bool:

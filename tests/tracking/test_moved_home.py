@@ -96,10 +96,16 @@ def test_a_moved_home_has_all_that_it_had(home, tmp_path):
     assert explanation(moved) == "of the first home"
     study = Study(moved.study("digits"))
     assert publish.mark_champion(study, study.records()[1], acted.shipped(1)) == ""
+    run, client = SearchRun.of(study), connect(moved.mlflow_uri)
+    note = client.get_run(run.run_id).data.tags["mlflow.note.content"]
     before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(moved.mlflow_uri)
-    for alias in ("knee", "champion"):
-        assert mlflow.onnx.load_model(f"models:/digits@{alias}").graph.node
+    for told in (note, client.get_registered_model("digits").description):
+        uri, model = re.findall(
+            r"`mlflow\.(?:set_tracking_uri|onnx\.load_model)\(\"(.*?)\"\)`", told
+        )
+        mlflow.set_tracking_uri(uri)
+        assert mlflow.onnx.load_model(model).graph.node
+    assert mlflow.onnx.load_model("models:/digits@champion").graph.node
     mlflow.set_tracking_uri(before)
     assert not home.path.exists()
 

@@ -77,8 +77,7 @@ def export(
 
         return TestFigures.from_json(kept(record, home, own, "test_figures", made))
 
-    here = alone_here(study.settings)
-    figures = figures_of(file, here)
+    figures = figures_of(file, here := alone_here(study.settings))
     data = dataset.load(config.dataset, config.seed, home.cache)
     rows = Rows(config.dataset, row_format(config.dataset, data), len(data.train.targets))
     of_columns = None

@@ -48,7 +48,7 @@ class Runtime(Config):
 
     @property
     def words(self) -> str:
-        """What a latency on it is of: "one row, one thread", or "8 rows a call, 4 threads,
+        """The call that a latency is of: "one row, one thread", or "8 rows a call, 4 threads,
         OpenVINO"."""
         rows = "one row" if self.batch == 1 else f"{self.batch} rows a call"
         threads = "one thread" if self.threads == 1 else f"{self.threads} threads"

@@ -45,8 +45,8 @@ def note(study: Study, run: SearchRun) -> str:
 
 
 def loading(uri: str, model: str) -> str:
-    """How Python loads a registered model of a tracking server or database; an address that may
-    hold a password is not told."""
+    """Tell how Python loads a registered model of a tracking server or database; an address that
+    may hold a password is not told."""
     load, parts = f'`mlflow.onnx.load_model("models:/{model}@knee")`', urlsplit(uri)
     if parts.scheme in ("http", "https", "sqlite") and "@" not in parts.netloc:
         return f'`mlflow.set_tracking_uri("{uri}")`, then {load}'

@@ -32,7 +32,7 @@ ROUND = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7), [i / 10 for i in rang
 
 
 def is_log(name: str, values: Sequence[float]) -> bool:
-    """Whether a figure's axis is in logarithms: one of a file, of which none is 0."""
+    """True of a figure whose axis is in logarithms: one of files, of which no value is 0."""
     return pareto.is_of_file(name) and min(values, default=0) > 0
 
 

@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from automl.errors import UserError
 
@@ -61,8 +62,12 @@ class Home:
             raise UserError(f"$AUTOML_STORE_GB is {text!r}; give a number, e.g. 10") from None
 
     @property
+    def mlflow_database(self) -> Path:
+        return self.path / "mlflow.db"
+
+    @property
     def mlflow_uri(self) -> str:
-        return f"sqlite:///{self.path / 'mlflow.db'}"
+        return f"sqlite:///{self.mlflow_database}"
 
     @property
     def mlflow_artifacts(self) -> Path:
@@ -76,6 +81,11 @@ class Home:
     @property
     def ray(self) -> Path:
         return self.path / "ray"
+
+    @classmethod
+    def of(cls, study: Path) -> Self:
+        """The home in which the folder of a search lies."""
+        return cls(study.parents[1])
 
     def study(self, name: str) -> Path:
         return self.path / "studies" / name

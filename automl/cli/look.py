@@ -179,7 +179,10 @@ def ui(
     home: HomeOption = None,
     as_json: ServingJsonOption = False,
 ) -> None:
-    """Show all searches in MLflow's pages, on this machine only."""
+    """Show all searches in MLflow's pages, on this machine only.
+
+    A search that reports to another database than the home's is shown by its name.
+    """
     from automl.engine import searches
     from automl.tracking import server
     from automl.tracking.mlflow_client import SearchRun
@@ -190,8 +193,13 @@ def ui(
     say = partial(print, file=sys.stderr)
     studies = [searches.open_study(place, name)] if name else searches.open_studies(place, say)
     runs = {study.name: SearchRun.of(study) for study in studies}
-    pages = {known: server.address(address, run) for known, run in runs.items()}
-    tables = {known: server.trials_address(address, run) for known, run in runs.items() if run}
+    uri = server.database(place, runs[name] if name else None)
+    served = {known: run for known, run in runs.items() if server.database(place, run) == uri}
+    pages = {
+        known: server.address(address, run) if known in served else f"automl ui {known}"
+        for known, run in runs.items()
+    }
+    tables = {known: server.trials_address(address, run) for known, run in served.items() if run}
     if as_json:
         shown = {"address": server.address(address, None), "searches": pages, "trials": tables}
         render.as_json(shown)
@@ -202,4 +210,4 @@ def ui(
                 print(f"{known}, its trials: {tables[known]}")
         print(f"all: {server.address(address, None)}\nCtrl-C ends it.")
     sys.stdout.flush()
-    raise typer.Exit(server.serve(place, port))
+    raise typer.Exit(server.serve(place, uri, port))

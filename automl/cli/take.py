@@ -42,6 +42,8 @@ def export(
 ) -> None:
     """Write a model of the front to a folder: ONNX file, card, predict.py, test figures."""
     from automl.engine import searches
+    from automl.runtimes.onnx import ONE_THREAD
+    from automl.tracking.pages import formats
 
     place = home_of(home)
     search = searches.Search(searches.open_study(place, name), place)
@@ -54,8 +56,9 @@ def export(
     print(f"trial {exported.trial_id} in {out}:")
     for file, size in exported.files.items():
         print(f"  {file:18} {size:>9} bytes")
-    quality = ", ".join(f"{name} {figures.test[name]:.4f}" for name in figures.intervals)
-    print(f"on test rows: {quality}, {figures.test['latency_ms']:.4f} ms a row")
+    quality = ", ".join(f"{formats.figure(name, figures.test[name])}" for name in figures.intervals)
+    of = "a row" if figures.latency_of == ONE_THREAD.words else f"for {figures.latency_of}"
+    print(f"on test rows: {quality}, {figures.test['latency_ms']:.4f} ms {of}")
     for note in exported.notes:
         print(f"note: {note}")
 

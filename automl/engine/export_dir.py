@@ -73,19 +73,19 @@ def export(
     # Searches that share a trial's file may measure others of its figures.
     asked = canonical({"metrics": [*record.values], "runtimes": study.settings.runtimes})
 
-    def figures_of(own: bytes, beside: dict[str, Reference] | None) -> TestFigures:
+    def figures_of(own: bytes, beside: dict[str, Reference]) -> TestFigures:
         def made() -> dict[str, object]:
             return vars(test_figures(record, config, home.cache, own, beside))
 
-        return TestFigures.from_json(kept(record, home, own, "export", made, asked))
+        return TestFigures.from_json(kept(record, home, own, "test_figures", made, asked))
 
-    figures = figures_of(file, alone_here(study.settings))
+    figures = figures_of(file, here := alone_here(study.settings))
     data = dataset.load(config.dataset, config.seed, home.cache)
     rows = Rows(config.dataset, row_format(config.dataset, data), len(data.train.targets))
     of_columns = None
     if columns := onnx.signature(onnx.session(file)).columns:
         named = with_named_columns(file, columns)
-        of_columns = OfColumns(named, figures_of(named, None))
+        of_columns = OfColumns(named, figures_of(named, dict([*here.items()][:1])))
     measurement: dict[str, object] = {
         **figures.as_json(),
         "validation": record.values,

@@ -25,13 +25,15 @@ class TestFigures:
     """Figures of a file on the test rows.
 
     `intervals` are the 95 % confidence intervals of each metric, the task's first metric first;
-    `rows` are the row numbers of the test split in the raw dataset.
+    `rows` are the row numbers of the test split in the raw dataset, `latency_of` says what
+    `latency_ms` is the time of, as "one row, one thread".
     """
 
     test: Mapping[str, float]
     intervals: Mapping[str, tuple[float, float]]
     rows: Sequence[int]
     machine: Mapping[str, object]
+    latency_of: str
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -40,6 +42,7 @@ class TestFigures:
             **{f"test_{name}_95": list(ends) for name, ends in self.intervals.items()},
             "test_rows": list(self.rows),
             "machine": self.machine,
+            "latency_of": self.latency_of,
         }
 
     @classmethod
@@ -61,7 +64,7 @@ def test_figures(
     config: TrialConfig,
     cache: Path,
     file: bytes,
-    beside: Mapping[str, Reference] | None,
+    beside: Mapping[str, Reference],
 ) -> TestFigures:
     """Measure a record's file on the test rows, which nothing has seen before.
 
@@ -77,6 +80,7 @@ def test_figures(
         intervals={name: quality.METRICS[name].interval(outputs, targets) for name in metrics},
         rows=rows.rows.tolist(),
         machine=machine(),
+        latency_of=next(iter(beside.values())).runtime.words,
     )
 
 

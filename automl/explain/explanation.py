@@ -26,6 +26,7 @@ from automl.explain.neighbours import neighbours
 from automl.home import Home
 from automl.measure import predictions
 from automl.measure.latency import Reference
+from automl.measure.machine import processor_of
 from automl.measure.measurement import timer
 from automl.measure.runtimes_here import runtimes_here
 from automl.recipe import LayerSensitivity
@@ -34,7 +35,7 @@ from automl.store import Store
 from automl.study import importance
 from automl.study.one_choice import one_choice_pairs
 from automl.study.propose import next_proposals
-from automl.study.record import TrialRecord
+from automl.study.record import Settings, TrialRecord
 from automl.study.study import Study
 from automl.tracking import publish
 
@@ -101,7 +102,8 @@ def explain(study: Study, chosen: Chosen, home: Home, say: Say) -> Explanation:
         objectives=study.settings.objectives,
         quality=_main_quality(study, record),
         model=_chosen_model(
-            chosen, ablated.whole, ablation.parent_file(chosen.uncompressed, runner)
+            *(study.settings, chosen, ablated.whole),
+            ablation.parent_file(chosen.uncompressed, runner),
         ),
         ablation=ablated,
         answers=_compare_answers(chosen, ablated.whole, runner),
@@ -133,9 +135,12 @@ def _main_quality(study: Study, record: TrialRecord) -> str:
     return [*wanted, *record.result.measurement.quality][0]
 
 
-def _chosen_model(chosen: Chosen, whole: Outcome, parent: bytes | None) -> ChosenModel:
+def _chosen_model(
+    settings: Settings, chosen: Chosen, whole: Outcome, parent: bytes | None
+) -> ChosenModel:
     """The chosen model; its quality and bytes must be those of the recipe run again."""
-    record = chosen.record
+    record, first = chosen.record, next(iter(settings.by_name.values()))
+    processor = processor_of(settings.measured_on)
     names = [name for name in record.values if name in quality.METRICS] + ["size_bytes"]
     differing = [
         f"{name} {whole.figures[name]} in place of {record.values[name]}"
@@ -147,6 +152,7 @@ def _chosen_model(chosen: Chosen, whole: Outcome, parent: bytes | None) -> Chose
         why=chosen.why,
         params=record.params,
         recorded=record.values,
+        latency_of=", ".join(filter(None, (first.words, processor))),
         difference=", ".join(differing) if whole.figures else f"{whole.status}, {whole.reason}",
         parent_bytes=None if parent is None else len(parent),
         origin=str(record.id.origin) if record.id.is_refit else None,

@@ -26,15 +26,17 @@ Figures: TypeAlias = Mapping[str, float]
 class ChosenModel:
     """The explained model: its figures as `recorded` by the search, and why it was chosen.
 
-    `difference` names what is not equal in the file of its recipe run again, if anything.
-    `parent_bytes` is the size of the fp32 file that the model was compressed from, if any.
-    `origin` is the trial of which it is the refit, if it is one.
+    `latency_of` says what its latency is the time of, and on which machine. `difference` names what
+    is not equal in the file of its recipe run again, if anything. `parent_bytes` is the
+    size of the fp32 file that the model was compressed from, if any. `origin` is the trial of which
+    it is the refit, if it is one.
     """
 
     trial_id: str
     why: str
     params: Mapping[str, object]
     recorded: Figures
+    latency_of: str
     difference: str
     parent_bytes: int | None
     origin: str | None = None

@@ -13,7 +13,7 @@ from automl.pareto import DIRECTIONS
 from automl.recipe import LayerSensitivity
 from automl.study.importance import Importance
 from automl.tracking.pages.charts import BLUE, FONT, INK, escape
-from automl.tracking.pages.formats import figure, short
+from automl.tracking.pages.formats import difference, figure, short
 
 GREY, GREEN, RED = "#c4c9cf", "#12a150", "#d92d20"
 MAX_PARAMETERS = 8
@@ -88,7 +88,7 @@ def gains(explanation: Explanation) -> go.Figure | None:
                 x=gained,
                 orientation="h",
                 marker_color=[GREEN if gain > 0 else RED for gain in gained],
-                text=[f"{g:+,.0f}" if key == "size_bytes" else f"{g:+.4f}" for g in gained],
+                text=[difference(key, gain) for gain in gained],
                 textposition="outside",
             ),
             1,

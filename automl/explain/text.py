@@ -9,7 +9,7 @@ from automl.explain.findings import REFIT, Explanation, Figures
 from automl.measure.predictions import ClassComparison, NumberComparison
 from automl.pareto import DIRECTIONS
 from automl.study.importance import MIN_TRIALS
-from automl.tracking.pages.formats import duration, named, parameter, parameters, short
+from automl.tracking.pages.formats import duration, figure, named, parameter, parameters, short
 from automl.trial import layer_outcomes
 
 MIN_SHARE = 0.05
@@ -126,13 +126,14 @@ def _differences(
         factor = f" (a factor of {high / low:.2f})" if low > 0 else ""
         if name.endswith("_ms") and high < low * (1 + TIME_DOUBT):
             continue
+        difference = figure(name, high - low)
         if name == "size_bytes":
-            difference = f"{high - low:,.0f} bytes{factor}"
+            difference += f" bytes{factor}"
         elif name.endswith("_ms"):
             runtime, _, _ = name.rpartition("/")
-            difference = f"{high - low:.3g} ms{f' on {runtime}' * bool(runtime)}{factor}"
+            difference += f" ms{f' on {runtime}' * bool(runtime)}{factor}"
         else:
-            difference = f"{high - low:.4f} {name}"
+            difference += f" {name}"
         is_better = (after[name] > before[name]) == (DIRECTIONS[name] == "max")
         (better if is_better else worse).append(difference)
     return better, worse

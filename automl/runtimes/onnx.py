@@ -141,6 +141,10 @@ class OnnxRuntime(Runtime):
         return "onnxruntime" if self.provider == CPU else self.provider.lower()
 
     @property
+    def title(self) -> str:
+        return "" if self.provider == CPU else self.provider
+
+    @property
     def is_one_thread(self) -> bool:
         return self.provider == CPU and self.threads == 1
 

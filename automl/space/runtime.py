@@ -42,6 +42,19 @@ class Runtime(Config):
         return type(self).__name__.lower()
 
     @property
+    def title(self) -> str:
+        """The name of what runs a file; "" of onnxruntime's own kernels."""
+        return type(self).__name__
+
+    @property
+    def words(self) -> str:
+        """The call that a latency is of: "one row, one thread", or "8 rows a call, 4 threads,
+        OpenVINO"."""
+        rows = "one row" if self.batch == 1 else f"{self.batch} rows a call"
+        threads = "one thread" if self.threads == 1 else f"{self.threads} threads"
+        return ", ".join(filter(None, (rows, threads, self.title)))
+
+    @property
     def is_one_thread(self) -> bool:
         """True where the thread that asks does all the work."""
         return False

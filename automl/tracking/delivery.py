@@ -16,7 +16,7 @@ from automl.study.study import Study
 from automl.tracking import publish, registry
 from automl.tracking.events import Ended, Opened
 from automl.tracking.journal import Journal
-from automl.tracking.mlflow_client import connect
+from automl.tracking.mlflow_client import connect_for
 from automl.tracking.mlflow_runs import Runs
 from automl.tracking.pages import files
 from automl.tracking.registry import Shipped
@@ -103,7 +103,7 @@ class Delivery:
     def _reach(self) -> Runs:
         """The server's runs, as far as the journal is delivered."""
         since = next((event.time for event in self.journal.all()), int(time.time() * 1000))
-        runs = Runs(connect(self.uri), self.study, self.uri, self.artifacts, since)
+        runs = Runs(connect_for(self.study, self.uri), self.study, self.uri, self.artifacts, since)
         self.offset, delivered = 0, 0 if runs.is_new else self.journal.delivered(self.uri)
         while self.offset < delivered:
             events, self.offset = self.journal.read(self.offset, delivered)

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from automl.errors import UserError
+from automl.home import Home
 from automl.study.study import Study
+from automl.tracking import mlflow_patches
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
 EXPERIMENT = "automl"
+OWN = "home"
+"""What a study keeps in place of the address of its home's own database, which moves with it."""
 ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -35,12 +42,20 @@ class SearchRun:
     @classmethod
     def of(cls, study: Study) -> Self | None:
         """The run that a search was last delivered to; None when it has none yet."""
-        known = study.attribute("mlflow")
-        return None if known is None else cls(**known)
+        if (known := study.attribute("mlflow")) is None:
+            return None
+        run, home = cls(**known), Home.of(study.folder)
+        # Earlier versions kept the address of the home's database, as it was then.
+        is_moved = run.uri.startswith("sqlite:") and mlflow_patches.has_run(
+            home.mlflow_database, run.run_id
+        )
+        return replace(run, uri=home.mlflow_uri) if run.uri == OWN or is_moved else run
 
     def write(self, study: Study) -> None:
-        if SearchRun.of(study) != self:
-            study.set_attribute("mlflow", asdict(self))
+        is_own = self.uri == Home.of(study.folder).mlflow_uri
+        kept = asdict(replace(self, uri=OWN) if is_own else self)
+        if study.attribute("mlflow") != kept:
+            study.set_attribute("mlflow", kept)
 
 
 def connect(uri: str) -> MlflowClient:
@@ -50,7 +65,33 @@ def connect(uri: str) -> MlflowClient:
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    mlflow_patches.forget_places()
     return mlflow.MlflowClient(uri)
+
+
+def connect_for(study: Study, uri: str) -> MlflowClient:
+    """A client that writes what belongs to a search, to its home's own database or elsewhere."""
+    home = Home.of(study.folder)
+    if uri == home.mlflow_uri:
+        settle(home)
+    return connect(uri)
+
+
+def is_missing(uri: str) -> bool:
+    """True of a database in a file that is not there: MLflow would make another."""
+    file = uri.removeprefix("sqlite:///")
+    return file != uri and not Path(file).exists()
+
+
+def settle(home: Home) -> None:
+    """Have the own database of a home that was moved or copied name the artifacts in this home."""
+    try:
+        mlflow_patches.readdress(home.mlflow_database, EXPERIMENT, home.mlflow_artifacts)
+    except sqlite3.OperationalError as error:
+        raise UserError(
+            f"{home.mlflow_database} names the files of another home and cannot be written "
+            f"({error}); let this user write to the home {home.path}"
+        ) from None
 
 
 def children(client: MlflowClient, experiment: str, parent: str, more: str = "") -> Iterator[Run]:

@@ -6,12 +6,12 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automl.errors import traceback_of, words
+from automl.errors import UserError, traceback_of, words
 from automl.study.record import TrialRecord
 from automl.study.study import Study
 from automl.tracking import registry, views
 from automl.tracking.aliases import CHAMPION
-from automl.tracking.mlflow_client import SearchRun, children, connect
+from automl.tracking.mlflow_client import SearchRun, children, connect_for, is_missing
 from automl.tracking.pages import files
 from automl.tracking.registry import Shipped
 
@@ -26,12 +26,11 @@ def add_files(study: Study, folder: Path) -> str:
     names = ", ".join(sorted(path.name for path in folder.iterdir()))
     if (run := SearchRun.of(study)) is None:
         return f"{study.name} has no run in MLflow to put {names} on"
-    client = connect(run.uri)
     from mlflow.exceptions import MlflowException
 
     try:
-        client.log_artifacts(run.run_id, str(folder))
-    except (MlflowException, OSError) as error:
+        _client(study, run).log_artifacts(run.run_id, str(folder))
+    except (MlflowException, OSError, UserError) as error:
         reason = str(error).splitlines()[0]
         return f"{names} is not on the search's page in MLflow ({reason})"
     return ""
@@ -64,7 +63,7 @@ def mark_champion(study: Study, record: TrialRecord, shipped: Shipped) -> str:
     try:
         if (search := SearchRun.of(study)) is None:
             raise ConnectionError("it has not heard of the search")
-        client, experiment = connect(search.uri), search.experiment_id
+        client, experiment = _client(study, search), search.experiment_id
         wanted = f" and tags.automl.trial_id = '{record.trial_id}'"
         run = next(children(client, experiment, search.run_id, wanted), None)
         if run is None or run.info.end_time is None:
@@ -80,3 +79,11 @@ def mark_champion(study: Study, record: TrialRecord, shipped: Shipped) -> str:
             f"once it can: automl sync {study.name}"
         )
     return ""
+
+
+def _client(study: Study, run: SearchRun) -> MlflowClient:
+    """A client of the server that has a search's run. Raises FileNotFoundError for a database that
+    is no longer there."""
+    if is_missing(run.uri):
+        raise FileNotFoundError(f"{run.uri} is not there")
+    return connect_for(study, run.uri)

@@ -16,7 +16,7 @@ from automl.runtimes import onnx
 from automl.study.record import TrialRecord
 from automl.study.study import Study
 from automl.tracking.aliases import aliases, in_words
-from automl.tracking.views import REGISTERED_MODEL
+from automl.tracking.views import REGISTERED_MODEL, loading
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -137,7 +137,7 @@ def _new_model(client: MlflowClient, study: Study, search: str) -> str:
         name,
         {SEARCH_TAG: search},
         f"Models of the search `{study.name}`: its front. To load one: "
-        f'`mlflow.onnx.load_model("models:/{name}@knee")`.',
+        f"{loading(client.tracking_uri, name)}.",
     )
     return name
 

@@ -14,7 +14,7 @@ from automl.errors import UserError
 from automl.home import Home
 from automl.study.study import Study
 from automl.tracking import views
-from automl.tracking.mlflow_client import SearchRun, connect
+from automl.tracking.mlflow_client import SearchRun, connect, is_missing, settle
 from automl.tracking.mlflow_patches import MODE
 
 HOST, PORT = "127.0.0.1", 5000
@@ -81,8 +81,13 @@ def trials_address(uri: str, run: SearchRun) -> str:
     return _base(uri, run) + views.trials_path(run)
 
 
+def database(home: Home, run: SearchRun | None) -> str:
+    """The database that `automl ui` serves to show a search: its own where its run is in one."""
+    return home.mlflow_uri if run is None or run.uri.startswith("http") else run.uri
+
+
 def where_to_look(study: Study) -> str:
-    """A search's page: on its own server, else once `automl ui` serves the home."""
+    """A search's page: on its own server, else once `automl ui` serves its database."""
     run = SearchRun.of(study)
     page = address(f"http://{HOST}:{PORT}", run)
     if run is not None and run.uri.startswith("http"):
@@ -106,12 +111,21 @@ def check_port(port: int) -> None:
             ) from None
 
 
-def serve(home: Home, port: int) -> int:
-    """Run the server until it ends; returns its exit code."""
+def serve(home: Home, uri: str, port: int) -> int:
+    """Serve a database, the home's own or another, until the server ends; returns its exit code.
+
+    Raises UserError when the database is not there.
+    """
     home.mlflow_artifacts.mkdir(parents=True, exist_ok=True)
+    if uri == home.mlflow_uri:
+        settle(home)
+    elif is_missing(uri):
+        raise UserError(
+            f"{uri}, to which the search reports, is not there; put it back, or deliver the search "
+            "elsewhere with `automl sync NAME --tracking-uri URI`"
+        )
     command = [
         *(sys.executable, "-m", "mlflow", "server"),
-        *("--backend-store-uri", home.mlflow_uri),
         *("--default-artifact-root", home.mlflow_artifacts.as_uri()),
         *("--host", HOST, "--port", str(port), "--workers", "1"),
     ]
@@ -119,6 +133,8 @@ def serve(home: Home, port: int) -> int:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         **os.environ,
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        # Not among the arguments, which all users see: it may hold a password.
+        "MLFLOW_BACKEND_STORE_URI": uri,
     }
     with subprocess.Popen(command, env=environment, stdout=sys.stderr) as server:
         signal.signal(signal.SIGTERM, lambda number, frame: server.terminate())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from automl.study.study import Study
 from automl.tracking.aliases import aliases, in_words
 from automl.tracking.mlflow_client import SearchRun
@@ -37,8 +39,17 @@ def note(study: Study, run: SearchRun) -> str:
             f"to take it: `automl export {study.name} {options} --out out`"
         ]
     if model := study.attribute(REGISTERED_MODEL):
-        lines += ["", f'From Python: `mlflow.onnx.load_model("models:/{model}@knee")`.']
+        lines += ["", f"From Python: {loading(run.uri, model)}."]
     return "\n".join(lines)
+
+
+def loading(uri: str, model: str) -> str:
+    """Tell how Python loads a registered model of a tracking server or database; an address that
+    may hold a password is not told."""
+    load, parts = f'`mlflow.onnx.load_model("models:/{model}@knee")`', urlsplit(uri)
+    if parts.scheme in ("http", "https", "sqlite") and "@" not in parts.netloc:
+        return f'`mlflow.set_tracking_uri("{uri}")`, then {load}'
+    return f"{load}, with the address of this database in `MLFLOW_TRACKING_URI`"
 
 
 def trials_view(study: Study, run_id: str, now: int) -> tuple[str, str]:

@@ -11,12 +11,15 @@ from helpers.datasets import mixed_table, write_csv
 from helpers.pretrained import write_tokenizer
 from helpers.trials import study_of
 
+from automl.cli.program import main
+from automl.config import encode
 from automl.engine import export_dir, trial_file
 from automl.engine.export_costs import Costs, LayerCost
 from automl.engine.taken import Taken
 from automl.errors import UserError
 from automl.quality import METRICS, Accuracy
 from automl.recipe import LayerOutcome
+from automl.runtimes.onnx import OnnxRuntime
 from automl.study import selection
 from automl.trial import layer_outcomes
 
@@ -86,6 +89,29 @@ def test_an_export_of_a_table_brings_a_file_of_named_columns_with_figures_of_its
     command = [sys.executable, "predict.py", tmp_path / "table.csv", "--out", "a.csv"]
     subprocess.run(command, cwd=tmp_path / "out", check=True)
     assert (tmp_path / "out" / "a.csv").read_text().count("\n") == 21
+
+
+def test_a_time_is_told_as_that_of_a_call_on_the_first_runtime(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    mixed_table(tmp_path / "table.csv")
+    (tmp_path / "table.py").write_text(TABLE)
+    study = study_of("table.py", 1, {}, tmp_path / "home").study
+    runtimes = (OnnxRuntime(threads=2, batch=1000), OnnxRuntime())
+    study.set_attribute("settings", encode(replace(study.settings, runtimes=runtimes)))
+    monkeypatch.setattr(
+        sys, "argv", ["automl", "export", "table", "--out", "out", "--home", "home"]
+    )
+    with pytest.raises(SystemExit):
+        main()
+    assert capsys.readouterr().out.endswith(" ms for 1000 rows a call, 2 threads\n")
+    measured = json.loads((tmp_path / "out" / "measurement.json").read_text())
+    assert measured["latency_of"] == "1000 rows a call, 2 threads"
+    ours, named = (of["latency_ms"] for of in (measured["test"], measured["named_columns.onnx"]))
+    assert named > ours, "it does as much and more, in a call of as many rows"
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert f"{ours:.4f} ms for 1000 rows a call, 2 threads, " in card
+    assert "one row" not in card.split("| work |")[0]
+    assert f"{named:.4f} ms\nwhere that takes {ours:.4f}" in card
 
 
 def test_an_export_tells_what_became_of_each_layer(studied, tmp_path):

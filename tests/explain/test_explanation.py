@@ -312,6 +312,7 @@ def test_the_page_is_put_on_the_searchs_run(studied, explained, tmp_path):
             warning = publish.add_files(studied.study, folder)
             assert warning.startswith("explain.html is not on the search's page in MLflow (")
             assert len(warning.splitlines()) == 1
+            assert not (tmp_path / "gone").exists()
     finally:
         studied.study.set_attribute("mlflow", before)
 

@@ -43,6 +43,8 @@ def test_all_that_was_found_is_on_the_page(explained):
     shown = known.text(page)
     for sentence in found.findings:
         assert sentence in shown
+    assert found.model.latency_of.startswith("one row, one thread")
+    assert f"<small>{found.model.latency_of}</small>" in page
     for outcome in found.ablation.without:
         assert f"without {outcome.name}" in shown
     for own in found.answers.comparison.classes:

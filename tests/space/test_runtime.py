@@ -32,6 +32,15 @@ def test_a_runtime_is_named_with_threads_and_rows_where_others_share_its_name(ru
     assert list(named) == names and list(named.values()) == runtimes
 
 
+def test_a_runtime_says_what_a_latency_on_it_is_of():
+    runtimes = (ONE, OnnxRuntime("OpenVINO", threads=4, batch=8), ExecuTorch())
+    assert [runtime.words for runtime in runtimes] == [
+        "one row, one thread",
+        "8 rows a call, 4 threads, OpenVINO",
+        "one row, one thread, ExecuTorch",
+    ]
+
+
 def test_the_same_runtime_twice_is_refused():
     with pytest.raises(UserError, match="among the runtimes twice"):
         by_name([ONE, OPENVINO, OnnxRuntime()])

@@ -36,3 +36,18 @@ def test_two_searches_of_one_name_have_a_registered_model_each(client, tmp_path)
 
 def test_a_search_without_a_registered_model_is_not_said_to_have_one(tmp_path):
     assert "models:/" not in views.note(search_of("ann", tmp_path), SearchRun("", "0", "run"))
+
+
+@pytest.mark.parametrize(
+    ("uri", "words"),
+    [
+        ("http://host:5000", '`mlflow.set_tracking_uri("http://host:5000")`, then `mlflow.onnx.'),
+        ("sqlite:////a@b/mlflow.db", '`mlflow.set_tracking_uri("sqlite:////a@b/mlflow.db")`, then'),
+        ("https://ann:secret@host/", "with the address of this database in `MLFLOW_TRACKING_URI`"),
+        ("postgresql://ann:secret@host/db", "with the address of this database in `MLFLOW_TRACK"),
+    ],
+)
+def test_how_to_load_a_model_is_told_without_a_password(uri, words):
+    told = views.loading(uri, "mine")
+    assert words in told and "secret" not in told
+    assert 'mlflow.onnx.load_model("models:/mine@knee")' in told

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import html
 import math
+from collections.abc import Sequence
+
+from automl import pareto
 
 INK, MUTED, RULE = "#1f2933", "#616e7c", "#e4e7eb"
 BLUE, GREY, PALE, AMBER, GREEN = "#0b6e99", "#9aa5b1", "#cbd2d9", "#d9822b", "#3a8f5c"
@@ -26,6 +29,11 @@ TITLE = {"font": {"size": 13, "color": MUTED}, "standoff": 10}
 
 ROUND = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7), [i / 10 for i in range(10, 100, 2)])
 """Digits that make a number round, from few to many."""
+
+
+def is_log(name: str, values: Sequence[float]) -> bool:
+    """True of a figure whose axis is in logarithms: one of files, of which no value is 0."""
+    return pareto.is_of_file(name) and min(values, default=0) > 0
 
 
 def round_numbers(low: float, high: float, wanted: int = 5) -> list[float]:

@@ -11,7 +11,6 @@ from typing import TypeAlias
 import plotly.graph_objects as go
 from matplotlib.figure import Figure
 
-from automl import pareto
 from automl.errors import UserError, words
 from automl.loading import uncollected
 from automl.space import space_file
@@ -115,7 +114,7 @@ def _picture(found: Findings, yours: Mapping[str, Mapping[str, float]] | None = 
         axes.scatter(own[x], own[y], label=name, marker="D", s=70, edgecolors=charts.INK)
     sizes = [own[x] for own in (*(r.values for r in measured), *(yours or {}).values())]
     axes.set(xlabel=x, ylabel=y)
-    if sizes and pareto.is_of_file(x):
+    if charts.is_log(x, sizes):
         axes.set_xscale("log")
         if ticks := front_page.ticks(sizes):
             axes.set_xticks(list(ticks), list(ticks.values()))

@@ -5,20 +5,38 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+POWERS_BELOW = 1e-4
+"""Below this, Python writes three digits as a power of ten."""
+
 
 def figure(name: str, value: float) -> str:
-    """A measured figure: whole bytes, three digits of a time, four decimals of the others."""
+    """A measured figure: whole bytes, three digits of a time and of what is near 0, as an error in
+    small units, four decimals of the others."""
     if name.endswith("_bytes") or name == "macs":
         return f"{value:,.0f}"
-    return f"{value:.3g}" if name.endswith("_ms") else f"{value:.4f}"
+    is_near_zero = 0 < abs(value) < 0.01
+    return f"{value:.3g}" if name.endswith("_ms") or is_near_zero else f"{value:.4f}"
+
+
+def difference(name: str, value: float) -> str:
+    """A difference of two figures, with its sign."""
+    return "+" * (value >= 0) + figure(name, value)
 
 
 def uncertain(name: str, value: float, uncertainty: Mapping[str, float]) -> str:
-    """A measured figure with its standard error, where it has one: "0.9721 ± 0.009"."""
-    error = uncertainty.get(name, 0.0)
+    """A measured figure with its standard error, where it has one, and the digits of that:
+    "0.9721 ± 0.009", "3.21e-06 ± 2e-08"."""
+    error, shown = uncertainty.get(name, 0.0), figure(name, value)
     if error <= 0:
-        return figure(name, value)
-    return f"{figure(name, value)} ± {error:.{max(0, -math.floor(math.log10(error)))}f}"
+        return shown
+    power = math.floor(math.log10(error))
+    if 0 < abs(value) < POWERS_BELOW:
+        digits = max(0, math.floor(math.log10(abs(value))) - power)
+        return f"{value:.{digits}e} ± {error:.0e}"
+    decimals = max(0, -power)
+    if len(shown.partition(".")[2]) < decimals:
+        shown = f"{value:.{decimals}f}"
+    return f"{shown} ± {error:.{decimals}f}"
 
 
 def with_unit(name: str, value: float) -> str:

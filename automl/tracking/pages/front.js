@@ -20,7 +20,7 @@ function showFront(data) {
     const [low, high] = data.limits[name];
     const isMax = data.better[name] === "max";
     const share = isMax ? step / STEPS : 1 - step / STEPS;
-    const isLog = data.logarithmic.includes(name) && low > 0;
+    const isLog = data.logarithmic.includes(name);
     const value = isLog ? low * (high / low) ** share : low + (high - low) * share;
     return rounded(value, isMax);
   }

@@ -59,7 +59,7 @@ def script_data(findings: Findings) -> dict[str, object]:
         "objectives": findings.settings.objectives,
         "errorBar": ERROR_BAR,
         "better": {name: findings.settings.directions[name] for name in names},
-        "logarithmic": [name for name in names if pareto.is_of_file(name)],
+        "logarithmic": [name for name in names if axes[name].get("type") == "log"],
         "limits": {name: [min(own), max(own)] for name, own in known.items() if own},
         "search": findings.name,
         "take": findings.advice.command if findings.advice else "",
@@ -106,9 +106,10 @@ def plot(findings: Findings, x: str, y: str) -> go.Figure:
 
 
 def axis(name: str, values: Sequence[float]) -> dict[str, object]:
-    """The layout of a figure's axis; bytes and times are in logarithms, with round numbers."""
+    """The layout of a figure's axis; bytes and times above 0 are in logarithms, with round
+    numbers."""
     layout: dict[str, object] = {**charts.AXIS, "title": {**charts.TITLE, "text": name}}
-    if not pareto.is_of_file(name) or not values:
+    if not charts.is_log(name, values):
         return layout
     if numbers := ticks(values):
         layout |= {"tickvals": list(numbers), "ticktext": list(numbers.values())}

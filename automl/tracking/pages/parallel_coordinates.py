@@ -9,7 +9,6 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from automl import pareto
 from automl.tracking.pages import charts
 from automl.tracking.pages.findings import FRONT, GROUPS, Findings, Point
 from automl.tracking.pages.formats import short
@@ -30,8 +29,9 @@ def num_hidden(findings: Findings) -> int:
 def chart(findings: Findings) -> go.Figure:
     points = sampled(_measured(findings))
     objectives = [
-        _numbers(name, [p.figures[name] for p in points], is_log=pareto.is_of_file(name))
+        _numbers(name, values, is_log=charts.is_log(name, values))
         for name in findings.settings.objectives
+        for values in [[point.figures[name] for point in points]]
     ]
     known = {name: d for point in points for name, d in point.record.distributions.items()}
     params = [

@@ -16,8 +16,8 @@ from automl.pareto import DIRECTIONS
 from automl.tracking.pages import formats, sample
 
 FORMATS = (
-    *(formats.count, formats.duration, formats.figure, formats.named, formats.parameter),
-    *(formats.parameters, formats.short, formats.uncertain, formats.with_unit),
+    *(formats.count, formats.difference, formats.duration, formats.figure, formats.named),
+    *(formats.parameter, formats.parameters, formats.short, formats.uncertain, formats.with_unit),
 )
 
 

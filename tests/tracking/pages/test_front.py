@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 from helpers import known_search as known
 
-from automl.tracking.pages import findings, front
+from automl.tracking.pages import files, findings, front, report
 from automl.tracking.pages.findings import AS_GOOD, BREAKS, DOMINATED, FRONT
 
 
@@ -68,3 +70,30 @@ def test_bytes_and_times_have_round_numbers_on_their_axes(values, ticks):
     found = front.axis("size_bytes", values)
     assert found["type"] == "log"
     assert found["tickvals"] == ticks
+
+
+@pytest.fixture
+def without_products(tmp_path, monkeypatch):
+    """A search of models without matrix products."""
+
+    def complete(*figures, **more):
+        result = known_complete(*figures, **more)
+        return replace(result, measurement=replace(result.measurement, macs=0))
+
+    known_complete = known.complete
+    monkeypatch.setattr(known, "complete", complete)
+    return known.make(tmp_path)
+
+
+def test_a_figure_that_is_0_has_an_axis_without_logarithms(without_products, tmp_path):
+    found = findings.read(without_products, {})
+    data = known.data(front.document(found))["front"]
+    assert "macs" in data["names"] and "macs" not in data["logarithmic"]
+    assert "type" not in data["axes"]["macs"] and data["axes"]["size_bytes"]["type"] == "log"
+    objectives = (*found.settings.objectives, "macs")
+    found = replace(found, settings=replace(found.settings, objectives=objectives))
+    (parallel,) = known.data(report.document(found))["charts"]["parallel"]["data"]
+    (macs,) = (one for one in parallel["dimensions"] if one["label"] == "macs")
+    assert {*macs["values"]} == {0}
+    files.write(without_products, tmp_path)
+    assert (tmp_path / "front.png").stat().st_size

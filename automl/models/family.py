@@ -88,6 +88,11 @@ class ModelFamily(Config):
         moments."""
         return info.inputs
 
+    def target_scaling(self, info: DatasetInfo) -> Scaling:
+        """The shift and divisor of the targets that the network learns, in a regression: unless a
+        family says more, the training rows' own moments."""
+        return info.targets
+
     def knots(self, info: DatasetInfo) -> tuple[Numbers, ...]:
         """The ends of the bins that code each number of a flat row; usually none."""
         return ()

@@ -73,6 +73,9 @@ class Pretrained(Imported):
             )
         return Scaling(*(self._raw(own, count) for own in (pictures.mean, pictures.std)))
 
+    def target_scaling(self, info: DatasetInfo) -> Scaling:
+        return info.targets
+
     def fingerprint(self) -> str:
         """The config with the bytes of the model's files, wherever they are."""
         own = self._library()

@@ -104,7 +104,7 @@ class Joint(Taught):
             raise Rejected("Joint: the teacher's bins are not the model's; make them equal")
         if family.scaling(info) != model.spec.model.scaling(info):
             raise Rejected("Joint: the teacher's mean and std are not the model's; make them equal")
-        if problem := misfit(teacher):
+        if problem := misfit(teacher) or other_units(family, model.spec.model, info):
             raise Rejected(f"Joint: {problem}")
         pairs = hint_pairs(model, teacher) if self.hints else []
         if self.hints and not pairs:
@@ -196,6 +196,16 @@ def misfit(teacher: Network) -> str:
     return (
         f"the teacher {name} gives {tuple(answers.shape[1:])} for a row and the data asks for "
         f"({wanted},); choose a teacher of as many outputs"
+    )
+
+
+def other_units(teacher: ModelFamily, family: ModelFamily, info: DatasetInfo) -> str:
+    """A sentence where a teacher's answers are in other units than a family's; else ""."""
+    if teacher.target_scaling(info) == family.target_scaling(info):
+        return ""
+    return (
+        f"one of {teacher}, which teaches, and {family} came trained and answers in the targets' "
+        "own units, and the other in units of mean 0 and deviation 1; give both weights, or none"
     )
 
 

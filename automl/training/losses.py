@@ -65,7 +65,8 @@ class Loss(Config):
         """The sum over the batch, a scalar.
 
         `outputs` are what the module `around` the model gives: (rows, outputs) for the model
-        alone. Targets are class numbers (rows,), or (rows, outputs) of mean 0 and deviation 1.
+        alone. Targets are class numbers (rows,), or (rows, outputs) of mean 0 and deviation 1;
+        for a module of a regression that came trained, in their own units.
         `taught` are the teacher's outputs (rows, outputs), where one teaches.
         """
         raise NotImplementedError

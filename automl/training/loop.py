@@ -25,7 +25,7 @@ from automl.training.batches import MAX_ROWS_AT_ONCE, NO_MIXUP, Batches, Plan, e
 from automl.training.compiled import compiled
 from automl.training.distillation import misfit, other_units
 from automl.training.learner import Learner, goes_on
-from automl.training.losses import Loss, Outputs, usual
+from automl.training.losses import Loss, Outputs, check_adds_up, usual
 from automl.training.memory_format import formatted
 from automl.training.optimizers import AdamW, Optimizer, clip_gradients, keep_zeros
 from automl.training.parallel import Parallelism, SingleDevice, Trainee
@@ -136,6 +136,7 @@ class Train(Step):
     def check_data(self, info: DatasetInfo) -> None:
         if self.loss is not None:
             self.loss.check(info)
+            check_adds_up(self.loss, info)
         check_augmentations(self.label, self._augmentations(), self._mixup() != NO_MIXUP, info)
 
     def run(self, model: Network, context: Context) -> Generator[Report, None, Network]:

@@ -118,7 +118,7 @@ class Largest:
     def known(self, measured: Measurement) -> dict[str, float]:
         """The figures of its file that are its own: not its quality, unless it came trained whole.
 
-        The head of a `Pretrained` is made anew, and has learned nothing yet.
+        The head of a `Pretrained` is made anew as a rule, and has learned nothing yet.
         """
         if self.comes_trained:
             return measured.figures

@@ -59,8 +59,8 @@ SpaceOrDataArgument = Annotated[
     typer.Argument(
         metavar="SPACE|DATA",
         help="Data of your own: a .csv, .tsv, .parquet, .npz or .ts file, a .jsonl of texts, a "
-        "folder of pictures, or an archive of one; or a space file (.py), or the name of a shipped space, "
-        "e.g. digits.",
+        "folder of pictures, or an archive of one; or a space file (.py), or the name of a shipped "
+        "space, e.g. digits.",
     ),
 ]
 

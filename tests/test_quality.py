@@ -6,15 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.trials import CACHE, drive, study_of
+from helpers.trials import CACHE, drive, load, study_of
 from scipy.special import softmax
 from sklearn import metrics as theirs
 
 from automl import pareto, quality, quality_maths, user_code
+from automl.data.sklearn import Sklearn
 from automl.errors import UserError
 from automl.space import space_file
 from automl.space.exploring import explore, validate
-from automl.trial.reference_model import largest
+from automl.trial.reference_model import check_figures, largest
 
 rng = np.random.default_rng(0)
 
@@ -249,6 +250,16 @@ def test_a_metric_takes_no_name_that_has_a_meaning(forgotten):
             type(name, (quality.Metric,), {})
     with pytest.raises(UserError, match="has fields"):
         type("FBeta", (quality.Metric,), {"__annotations__": {"beta": "float"}})
+
+
+def test_a_metric_of_ones_own_is_told_how_to_suit_a_regression(forgotten):
+    class Mape(quality.Metric):
+        pass
+
+    with pytest.raises(UserError, match=r"on a regression; .*, or have its suits\(0\) return True"):
+        check_figures(("mape",), load(Sklearn("diabetes")).info)
+    with pytest.raises(UserError, match=r"accuracy cannot be measured on a regression; .* mae$"):
+        check_figures(("accuracy",), load(Sklearn("diabetes")).info)
 
 
 def test_a_regressions_metrics_are_no_objectives_of_classes(forgotten):

@@ -58,9 +58,9 @@ SpaceOrDataArgument = Annotated[
     str,
     typer.Argument(
         metavar="SPACE|DATA",
-        help="Data of your own: a .csv, .tsv, .parquet, .jsonl, .npz or .ts file, a folder of "
-        "pictures, or an archive of one; or a space file (.py), or the name of a shipped space, "
-        "e.g. digits.",
+        help="Data of your own: a .csv, .tsv, .parquet, .npz or .ts file, a .jsonl of texts, a "
+        "folder of pictures, or an archive of one; or a space file (.py), or the name of a shipped "
+        "space, e.g. digits.",
     ),
 ]
 

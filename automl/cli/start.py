@@ -20,8 +20,8 @@ def init(
         str,
         typer.Argument(
             metavar="DATA",
-            help="A .csv, .tsv, .parquet, .jsonl, .npz or .ts file, a folder of pictures, or an "
-            "archive of one.",
+            help="A .csv, .tsv, .parquet, .npz or .ts file, a .jsonl of texts, a folder of "
+            "pictures, or an archive of one.",
         ),
     ],
     out: Annotated[

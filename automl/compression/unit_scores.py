@@ -57,7 +57,9 @@ def taylor(network: Network, groups: Sequence[Group], context: Context) -> list[
     batch without a unit."""
     info, split = context.data.info, calibration_rows(context.data)
     inputs = seen_by(network, split.inputs, info).to(context.device)
-    targets = standardised(torch.from_numpy(split.targets), info).to(context.device)
+    targets = standardised(torch.from_numpy(split.targets), info, network.spec.model).to(
+        context.device
+    )
     loss = usual(info).build(info, context.device)
     probe = copy.deepcopy(network).to(context.device).requires_grad_(True).eval()
     parameters = dict(probe.body.named_parameters())

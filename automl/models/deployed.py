@@ -62,7 +62,8 @@ class Deployed(nn.Module):
         super().__init__()
         self.inputs = Inputs(info, network.spec.model)
         self.model = network
-        self.outputs = None if info.classes else _Unscale(info.targets)
+        targets = network.spec.model.target_scaling(info)
+        self.outputs = None if info.classes else _Unscale(targets)
 
     def forward(self, rows: Tensor) -> Tensor:
         answers: Tensor = self.model(self.inputs(rows))
@@ -75,12 +76,12 @@ def seen_by(network: Network, rows: NDArray[np.generic], info: DatasetInfo) -> T
     return seen
 
 
-def standardised(targets: Tensor, info: DatasetInfo) -> Tensor:
-    """Targets as a network learns them: class numbers (rows,), or (rows, outputs) of mean 0 and
-    deviation 1."""
+def standardised(targets: Tensor, info: DatasetInfo, family: ModelFamily) -> Tensor:
+    """Targets as a family's network learns them: class numbers (rows,), or (rows, outputs) of mean
+    0 and deviation 1 unless the family says otherwise."""
     if info.classes:
         return targets
-    mean, std = (torch.tensor(values) for values in vars(info.targets).values())
+    mean, std = (torch.tensor(values) for values in vars(family.target_scaling(info)).values())
     return (targets - mean) / std
 
 
@@ -142,7 +143,7 @@ class _Columns(nn.Module):
 
 
 class _Unscale(nn.Module):
-    """Moves answers (rows, outputs) from mean 0 and deviation 1 to the targets' own."""
+    """Moves answers (rows, outputs) to the targets' own mean and deviation."""
 
     mean: Tensor
     std: Tensor

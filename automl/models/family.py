@@ -83,10 +83,18 @@ class ModelFamily(Config):
             f"{type(self).__name__} does not take text; choose Transformer or ConvNet1d"
         )
 
+    def fit(self, body: nn.Module, info: DatasetInfo) -> None:
+        """Bring a module that was just built to the data, where its sizes do not say all."""
+
     def scaling(self, info: DatasetInfo) -> Scaling:
         """The shift and divisor of raw inputs: unless a family says more, the training rows' own
         moments."""
         return info.inputs
+
+    def target_scaling(self, info: DatasetInfo) -> Scaling:
+        """The shift and divisor of the targets that the network learns, in a regression: unless a
+        family says more, the training rows' own moments."""
+        return info.targets
 
     def knots(self, info: DatasetInfo) -> tuple[Numbers, ...]:
         """The ends of the bins that code each number of a flat row; usually none."""
@@ -226,7 +234,9 @@ def replace_last_edit(network: Network, layer_edits: Mapping[str, LayerEdit]) ->
 
 def untrained(family: ModelFamily, info: DatasetInfo) -> Network:
     """A family's network for a dataset."""
-    return Network(Spec(family, seen_shape(family, info), info.num_outputs, info.num_tokens))
+    network = Network(Spec(family, seen_shape(family, info), info.num_outputs, info.num_tokens))
+    family.fit(network.body, info)
+    return network
 
 
 def seen_shape(family: ModelFamily, info: DatasetInfo) -> tuple[int, ...]:

@@ -36,9 +36,10 @@ class Imported(ModelFamily):
 
     `factory` is "package.module:function" (the package installed wherever trials run), or a
     function of the space file itself, or a `OneOf` of these; it is called with `options`.
-    `weights` is a safetensors file of its state. `mean` and `std`, one number or one per channel,
-    are what raw inputs were shifted and divided by when it was trained; else the training rows'
-    own are taken.
+    `weights` is a safetensors file of its state. With it a module of a regression answers in the
+    targets' own units; without it, it learns targets of mean 0 and deviation 1. `mean` and `std`,
+    one number or one per channel, are what raw inputs were shifted and divided by when it was
+    trained; else the training rows' own are taken.
     Where the module gives several things, `output` is the name of the one to take, or its place:
     "1". Else that is `logits`, or the first of a tuple.
     """
@@ -71,6 +72,11 @@ class Imported(ModelFamily):
             return info.inputs
         count = len(info.inputs.mean)
         return Scaling(*(_spread(name, getattr(self, name), count) for name in ("mean", "std")))
+
+    def target_scaling(self, info: DatasetInfo) -> Scaling:
+        if not self.comes_trained:
+            return info.targets
+        return Scaling(*(value * info.num_outputs for value in ((0.0,), (1.0,))))
 
     def fingerprint(self) -> str:
         """The config with the bytes of the weights, and of the module's own file."""

@@ -13,13 +13,18 @@ from automl.data.dataset import DatasetInfo, Scaling
 from automl.data.text import NUM_TOKENS
 from automl.errors import UserError
 from automl.field_types import Count, Positive
+from automl.models.empty_networks import empty_network
+from automl.models.family import Spec
+from automl.models.foreign import add_note
 from automl.models.imported import Imported
+from automl.models.pretrained_heads import fit
 from automl.models.pretrained_libraries import Library, library
 
 
 @dataclass(frozen=True)
 class Pretrained(Imported):
-    """A pretrained model for pictures or texts, its head made anew for the data's classes.
+    """A pretrained model for pictures or texts, its head made anew for the data's classes; that of
+    an hf/ model whose `id2label` has the very names of these is kept, in their order.
 
     `factory` is "hf/NAME", "timm/NAME" or "torchvision/NAME" as these libraries name it, or
     "hf//FOLDER" of a folder with config.json and model.safetensors. `weights` is such a folder,
@@ -52,7 +57,8 @@ class Pretrained(Imported):
         pictures = own.pictures()
         size = self.size or pictures.size or input_shape[1:]
         model = own.for_pictures(num_outputs)
-        return _OfPictures(model, len(pictures.mean), None if size == input_shape[1:] else size)
+        resized = None if size == input_shape[1:] else size
+        return _OfPictures(model, len(pictures.mean), resized, pictures.blue_first)
 
     def build_text(self, num_tokens: int, length: int, num_outputs: int) -> nn.Module:
         if num_tokens == NUM_TOKENS:
@@ -61,6 +67,17 @@ class Pretrained(Imported):
                 "name it in the dataset, e.g. Text(path, tokenizer=FOLDER)"
             )
         return _OfTexts(*self._library().for_texts(num_tokens, length, num_outputs))
+
+    def fit(self, body: nn.Module, info: DatasetInfo) -> None:
+        if not self.trained:
+            return
+        own, model = self._library(), body.model
+        sizes = info.input_shape, info.num_outputs + 1, info.num_tokens
+        wider = empty_network(Spec(self.without_weights(), *sizes)).body.model
+        assert isinstance(model, nn.Module) and isinstance(wider, nn.Module)
+        files = [file for file in own.files() if file.suffix == ".safetensors"]
+        if note := fit(model, wider, files, own.classes(info.num_outputs), info.classes):
+            add_note(body, f"{self.factory}: {note}")
 
     def scaling(self, info: DatasetInfo) -> Scaling:
         if self.mean or self.std or info.num_tokens:
@@ -72,6 +89,9 @@ class Pretrained(Imported):
                 f"so {self.white:g} is not white; give white=1.0"
             )
         return Scaling(*(self._raw(own, count) for own in (pictures.mean, pictures.std)))
+
+    def target_scaling(self, info: DatasetInfo) -> Scaling:
+        return info.targets
 
     def fingerprint(self) -> str:
         """The config with the bytes of the model's files, wherever they are."""
@@ -98,14 +118,20 @@ class Pretrained(Imported):
 
 
 class _OfPictures(nn.Module):
-    """A model of pictures (rows, channels, height, width) that may be grey, or of another size."""
+    """A model of pictures (rows, channels, height, width) that may be grey, of another size, or of
+    channels in the other order than the model's."""
 
-    def __init__(self, model: nn.Module, channels: int, size: tuple[int, ...] | None) -> None:
+    def __init__(
+        self, model: nn.Module, channels: int, size: tuple[int, ...] | None, blue_first: bool
+    ) -> None:
         super().__init__()
         self.model, self.channels, self.size = model, channels, size
+        self.blue_first = blue_first
 
     def forward(self, pictures: Tensor) -> Tensor:
         pictures = pictures.expand(-1, self.channels, -1, -1)
+        if self.blue_first:
+            pictures = pictures.flip(1)
         if self.size is not None:
             pictures = F.interpolate(pictures, self.size, mode="bilinear")
         return _logits(self.model(pictures))

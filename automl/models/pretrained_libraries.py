@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -27,11 +28,12 @@ OfTransformers: TypeAlias = Any
 @dataclass(frozen=True)
 class Pictures:
     """Pictures as a model was trained on them: mean and deviation of each channel, where black is 0
-    and white 1, and their size (height, width), () where it is not told."""
+    and white 1, their size (height, width), () where it is not told, and if blue comes first."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
     size: tuple[int, ...]
+    blue_first: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,11 @@ class Library:
     def files(self) -> list[Path]:
         """All files that the model depends on. Raises UserError where they are not here."""
         raise NotImplementedError
+
+    def classes(self, num_outputs: int) -> tuple[str, ...]:
+        """The names of the classes that the stored head answers, if it has so many outputs and the
+        files name them."""
+        return ()
 
     def pictures(self) -> Pictures:
         raise NotImplementedError
@@ -89,13 +96,17 @@ class _Transformers(Library):
         weights = self._weights(folder) if self.trained else []
         return [file for file in settings if file.exists()] + weights
 
+    def classes(self, num_outputs: int) -> tuple[str, ...]:
+        # A config holds its own names only where the number of labels stays.
+        names = self._config(num_outputs).id2label
+        return tuple(names[number] for number in sorted(names))
+
     def pictures(self) -> Pictures:
         config = self._config(1)
         file = self._folder() / "preprocessor_config.json"
         found = json.loads(file.read_text()) if file.exists() else {}
-        mean, std = found.get("image_mean", PICTURE_NET[0]), found.get("image_std", PICTURE_NET[1])
         size = getattr(config, "image_size", None) or found.get("size")
-        return Pictures(tuple(mean), tuple(std), _size(size))
+        return Pictures(*_moments(found), _size(size), found.get("do_flip_channel_order", False))
 
     def for_pictures(self, num_outputs: int) -> nn.Module:
         kind = self._package().AutoModelForImageClassification
@@ -108,12 +119,13 @@ class _Transformers(Library):
                 f"{self.name} knows {known} tokens, and the texts have {num_tokens}; "
                 "give the dataset the tokenizer of this model"
             )
-        if length > (longest := getattr(config, "max_position_embeddings", length)):
-            raise UserError(f"{self.name} reads {longest} tokens at most; give length={longest}")
         if config.pad_token_id is None:
             config.pad_token_id = config.eos_token_id or 0
         kind = self._package().AutoModelForSequenceClassification
-        return self._built(kind, config), config.pad_token_id
+        model = self._built(kind, config)
+        if length > (longest := _longest(model, config, length)):
+            raise UserError(f"{self.name} reads {longest} tokens at most; give length={longest}")
+        return model, config.pad_token_id
 
     def _built(self, kind: OfTransformers, config: OfTransformers) -> nn.Module:
         # Eager attention is plain products and a softmax, of which the smallest file is made.
@@ -258,6 +270,26 @@ class _Torchvision(Library):
 
 
 LIBRARIES = {"hf": _Transformers, "timm": _Timm, "torchvision": _Torchvision}
+
+
+def _moments(found: Mapping[str, Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of each channel, where white is 1, by a preprocessor's settings."""
+    white = 255 * found.get("rescale_factor", 1 / 255) if found.get("do_rescale", True) else 255.0
+    # Only the preprocessors that order channels do not normalise unless they say so.
+    if not found.get("do_normalize", "do_flip_channel_order" not in found):
+        return (0.0,) * 3, (1 / white,) * 3
+    mean, std = found.get("image_mean", PICTURE_NET[0]), found.get("image_std", PICTURE_NET[1])
+    return tuple(value / white for value in mean), tuple(value / white for value in std)
+
+
+def _longest(model: nn.Module, config: OfTransformers, length: int) -> int:
+    """The most tokens that a model reads; `length` where its config does not say.
+
+    RoBERTa and its kind count positions from behind that of padding.
+    """
+    places = (m for name, m in model.named_modules() if name.endswith("position_embeddings"))
+    padding = [own for m in places if (own := getattr(m, "padding_idx", None)) is not None]
+    return getattr(config, "max_position_embeddings", length) - max(padding, default=-1) - 1
 
 
 def _size(found: object) -> tuple[int, ...]:

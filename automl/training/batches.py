@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from automl.data.dataset import Data
 from automl.models.deployed import Inputs, answers, standardised
-from automl.models.family import Network
+from automl.models.family import ModelFamily, Network
 from automl.training.augmentation import Augmentation
 from automl.training.feed import Feed, Planned, moved
 from automl.training.losses import BatchLoss, Outputs
@@ -113,22 +113,23 @@ class Part:
 
 
 class Batches:
-    """Training rows as a model reads them, with their targets and the teacher's outputs."""
+    """Training rows and targets as a family's model reads them, with the teacher's outputs."""
 
     def __init__(
         self,
         data: Data,
-        inputs: Inputs,
+        family: ModelFamily,
         augmentations: Sequence[Augmentation],
         mixup: Schedule,
         device: str,
     ) -> None:
-        self.inputs, self.augmentations, self.mixup = inputs.to(device), augmentations, mixup
+        self.inputs = Inputs(data.info, family).to(device)
+        self.augmentations, self.mixup = augmentations, mixup
         self.changes_rows = bool(augmentations) or mixup != NO_MIXUP
         self.info, self.device = data.info, device
         self.feed = Feed(data.train, device)
         targets = torch.from_numpy(data.train.targets)
-        self.targets = standardised(targets, data.info).to(device)
+        self.targets = standardised(targets, data.info, family).to(device)
         self.teacher: nn.Module | None = None
         self.taught: Tensor | None = None
         self.most_asked = MAX_ROWS_AT_ONCE

@@ -19,7 +19,7 @@ from automl.data.dataset import DatasetInfo
 from automl.errors import Rejected, UserError
 from automl.field_types import Count, From0To1, NotNegative, Positive
 from automl.models.deployed import predict
-from automl.models.family import ModelFamily, Network, Spec, untrained
+from automl.models.family import ModelFamily, Network, untrained
 from automl.recipe import Sibling
 from automl.training.hints import Apprentice, hint_pairs, two_rows
 from automl.training.losses import CrossEntropy, Loss, MeanSquaredError
@@ -99,12 +99,12 @@ class Joint(Taught):
 
     def around(self, model: Network, info: DatasetInfo) -> nn.Module:
         family = self.model or larger(model.spec.model, self.width_factor)
-        teacher = _untrained_beside(model, family)
+        teacher = untrained(family, info)
         if family.knots(info) != model.spec.model.knots(info):
             raise Rejected("Joint: the teacher's bins are not the model's; make them equal")
         if family.scaling(info) != model.spec.model.scaling(info):
             raise Rejected("Joint: the teacher's mean and std are not the model's; make them equal")
-        if problem := misfit(teacher):
+        if problem := misfit(teacher) or other_units(family, model.spec.model, info):
             raise Rejected(f"Joint: {problem}")
         pairs = hint_pairs(model, teacher) if self.hints else []
         if self.hints and not pairs:
@@ -138,7 +138,7 @@ class Mutual(Taught):
 
     def around(self, model: Network, info: DatasetInfo) -> nn.Module:
         family = model.spec.model
-        networks = [model, *(_untrained_beside(model, family) for _ in range(self.peers))]
+        networks = [model, *(untrained(family, info) for _ in range(self.peers))]
         if any(_are_equal(one, other) for one, other in combinations(networks, 2)):
             raise Rejected(
                 f"Mutual: each {type(family).__name__} begins with the same weights, so that no "
@@ -199,15 +199,19 @@ def misfit(teacher: Network) -> str:
     )
 
 
+def other_units(teacher: ModelFamily, family: ModelFamily, info: DatasetInfo) -> str:
+    """A sentence where a teacher's answers are in other units than a family's; else ""."""
+    if teacher.target_scaling(info) == family.target_scaling(info):
+        return ""
+    return (
+        f"one of {teacher}, which teaches, and {family} came trained and answers in the targets' "
+        "own units, and the other in units of mean 0 and deviation 1; give both weights, or none"
+    )
+
+
 def _check_teacher(family: ModelFamily | None, info: DatasetInfo) -> None:
     if family is not None and (problem := misfit(untrained(family, info))):
         raise UserError(problem)
-
-
-def _untrained_beside(model: Network, family: ModelFamily) -> Network:
-    """A network for the same rows and answers."""
-    spec = model.spec
-    return Network(Spec(family, spec.input_shape, spec.num_outputs, spec.num_tokens))
 
 
 def _are_equal(one: Network, other: Network) -> bool:

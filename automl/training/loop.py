@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from automl.data.dataset import DatasetInfo
 from automl.errors import Rejected, UserError
 from automl.field_types import Above0To1, NotNegative
-from automl.models.deployed import Inputs
 from automl.models.family import Network
 from automl.models.possible_network import PossibleNetwork
 from automl.recipe import STATISTICS_ROWS, Context, Report, Sibling, Step
@@ -24,9 +23,9 @@ from automl.training.averaging import Average, Averaging
 from automl.training.batch_norm import keep_own_statistics
 from automl.training.batches import MAX_ROWS_AT_ONCE, NO_MIXUP, Batches, Plan, epoch_seed
 from automl.training.compiled import compiled
-from automl.training.distillation import misfit
+from automl.training.distillation import misfit, other_units
 from automl.training.learner import Learner, goes_on
-from automl.training.losses import Loss, Outputs, usual
+from automl.training.losses import Loss, Outputs, check_adds_up, usual
 from automl.training.memory_format import formatted
 from automl.training.optimizers import AdamW, Optimizer, clip_gradients, keep_zeros
 from automl.training.parallel import Parallelism, SingleDevice, Trainee
@@ -137,6 +136,7 @@ class Train(Step):
     def check_data(self, info: DatasetInfo) -> None:
         if self.loss is not None:
             self.loss.check(info)
+            check_adds_up(self.loss, info)
         check_augmentations(self.label, self._augmentations(), self._mixup() != NO_MIXUP, info)
 
     def run(self, model: Network, context: Context) -> Generator[Report, None, Network]:
@@ -257,13 +257,12 @@ class Train(Step):
         return Plan(*order, self.optimizer.full_batch, share, self.row_share)
 
     def _batches(self, model: Network, context: Context) -> Batches:
-        info = context.data.info
-        inputs = Inputs(info, model.spec.model)
         changes = self._augmentations(), self._mixup()
-        batches = Batches(context.data, inputs, *changes, context.device)
+        batches = Batches(context.data, model.spec.model, *changes, context.device)
         if self.teacher:
             teacher = context.teacher(self.teacher)
-            if problem := misfit(teacher):
+            units = other_units(teacher.spec.model, model.spec.model, context.data.info)
+            if problem := misfit(teacher) or units:
                 raise Rejected(f"step {self.label!r}: {problem}")
             self._formatted(teacher, torch.channels_last)
             batches.learn_from(teacher, self._outputs, all_at_once=self.row_share == 1)

@@ -22,10 +22,13 @@ Outputs: TypeAlias = Tensor | tuple[Tensor, ...]
 """What is trained answers with (rows, outputs), or with several tensors for a loss that asks so."""
 BatchLoss: TypeAlias = Callable[[Any, Tensor, Tensor | None], Tensor]
 """The sum over the rows of a batch, a scalar; each loss reads the outputs that it asked for."""
+FEW_ROWS = 8
+"""Rows made up to see that a loss adds up over them."""
 
 
 class Loss(Config):
-    """Base of the losses over a batch.
+    """Base of the losses. Called with outputs, targets and `taught`, a loss gives the sum over a
+    batch's rows; a mean would learn the less the larger the batch is.
 
     `teacher` is the label of an earlier step, or a sibling, where one teaches.
     """
@@ -62,10 +65,11 @@ class Loss(Config):
         return self
 
     def __call__(self, outputs: Any, targets: Tensor, taught: Tensor | None) -> Tensor:
-        """The sum over the batch, a scalar.
+        """The sum over the batch's rows, a scalar.
 
         `outputs` are what the module `around` the model gives: (rows, outputs) for the model
-        alone. Targets are class numbers (rows,), or (rows, outputs) of mean 0 and deviation 1.
+        alone. Targets are class numbers (rows,), or (rows, outputs) of mean 0 and deviation 1;
+        for a module of a regression that came trained, in their own units.
         `taught` are the teacher's outputs (rows, outputs), where one teaches.
         """
         raise NotImplementedError
@@ -123,6 +127,29 @@ class MeanSquaredError(Loss):
 
     def __call__(self, outputs: Tensor, targets: Tensor, taught: Tensor | None) -> Tensor:
         return ((outputs - targets) ** 2).mean(1).sum()
+
+
+def check_adds_up(loss: Loss, info: DatasetInfo) -> None:
+    """Raise UserError at a loss that is a mean over rows: as large for a batch as for it twice."""
+    if type(loss).around is not Loss.around:
+        return
+    generator = torch.Generator().manual_seed(0)
+    outputs, taught, targets = torch.randn(3, FEW_ROWS, info.num_outputs, generator=generator)
+    if info.classes:
+        targets = torch.arange(FEW_ROWS) % info.num_outputs
+    batch = outputs, targets, taught if loss.teacher else None
+    twice = [None if part is None else torch.cat([part, part]) for part in batch]
+    try:
+        asked = loss.build(info, "cpu")
+        one, two = float(asked(*batch)), float(asked(*twice))
+    except Exception:  # a user's loss may take only such answers as its data have
+        return
+    if one and abs(two - one) < abs(two - 2 * one):
+        raise UserError(
+            f"the loss {type(loss).__name__} is a mean over rows: {one:.3g} of a batch and "
+            f"{two:.3g} of the batch twice over; give the sum over the rows, "
+            "e.g. reduction='sum' or .sum()"
+        )
 
 
 def usual(info: DatasetInfo) -> Loss:

@@ -118,7 +118,7 @@ class Largest:
     def known(self, measured: Measurement) -> dict[str, float]:
         """The figures of its file that are its own: not its quality, unless it came trained whole.
 
-        The head of a `Pretrained` is made anew, and has learned nothing yet.
+        The head of a `Pretrained` is made anew as a rule, and has learned nothing yet.
         """
         if self.comes_trained:
             return measured.figures
@@ -176,8 +176,10 @@ def check_figures(wanted: Sequence[str], info: DatasetInfo) -> None:
         if name in quality.METRICS and name not in known:
             kinds = {0: "a regression", 2: "a choice between two classes"}
             task = kinds.get(len(info.classes), f"a choice among {len(info.classes)} classes")
+            is_own = type(quality.METRICS[name]).__module__ != quality.Metric.__module__
+            advice = f", or have its suits({len(info.classes)}) return True" if is_own else ""
             raise UserError(
-                f"{name} cannot be measured on {task}; choose one of {', '.join(known)}"
+                f"{name} cannot be measured on {task}; choose one of {', '.join(known)}{advice}"
             )
 
 

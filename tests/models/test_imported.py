@@ -4,13 +4,14 @@ import functools
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
 from helpers.trials import DIGITS, drive, finish, load
 from torch import nn
 
-from automl import user_code
+from automl import quality, user_code
 from automl.compression.binarize import Binarize
 from automl.compression.clip import Clip
 from automl.compression.factorize import Factorize
@@ -19,6 +20,7 @@ from automl.config import decode, encode
 from automl.data.dataset import Scaling
 from automl.data.sklearn import Sklearn
 from automl.errors import UserError
+from automl.models.deployed import Deployed, predict
 from automl.models.family import dump, restore, untrained
 from automl.models.imported import Imported
 from automl.models.mlp import MLP
@@ -28,8 +30,11 @@ from automl.space.space import Space, TrialConfig
 from automl.space.space_object import as_text
 from automl.space.store_keys import prefix_keys
 from automl.training.loop import Train
+from automl.training.optimizers import SGD, AdamW
+from automl.training.schedules import Fixed
 from automl.trial.reference_model import largest
 
+DIABETES = Sklearn("diabetes")
 SPACE = """
 from torch import nn
 from automl import Quantize
@@ -252,6 +257,41 @@ def test_a_function_that_its_name_does_not_lead_to_is_refused(package):
         Imported(own.wide)
     with pytest.raises(UserError, match=r"partial.*its arguments as options="):
         Imported(functools.partial(own.net, width=4))
+
+
+def line(width=10):
+    return nn.Linear(width, 1)
+
+
+@pytest.fixture
+def trained_line(tmp_path):
+    """The line through the training rows of diabetes, in the units of its rows and targets."""
+    data = load(DIABETES)
+    rows = np.column_stack([data.train.inputs[:], np.ones(len(data.train.targets))])
+    *weight, bias = np.linalg.lstsq(rows, data.train.targets[:, 0], rcond=None)[0].tolist()
+    state = {"weight": torch.tensor([weight]), "bias": torch.tensor([bias])}
+    safetensors.torch.save_file(state, tmp_path / "line.safetensors")
+    return Imported(line, str(tmp_path / "line.safetensors"), mean=(0.0,), std=(1.0,))
+
+
+def test_a_trained_regression_module_answers_in_the_targets_own_units(trained_line):
+    data = load(DIABETES)
+    network, rows = untrained(trained_line, data.info), torch.from_numpy(data.validation.inputs)
+    assert torch.equal(predict(Deployed(network, data.info), rows), predict(network, rows))
+    assert quality.measured(predict(network, rows).numpy(), data.validation.targets)["r2"] > 0.4
+
+
+@pytest.mark.parametrize("optimizer", [AdamW(), SGD()], ids=str)
+def test_a_trained_regression_module_is_tuned_on_the_targets_own_units(
+    optimizer, trained_line, context
+):
+    data = load(DIABETES)
+    before = predict(untrained(trained_line, data.info), torch.from_numpy(data.train.inputs[:]))
+    error = float(((before - torch.from_numpy(data.train.targets)) ** 2).mean())
+    step = Train(optimizer, Fixed(1e-3), epochs=3)
+    *_, last = step.run(untrained(trained_line, data.info), replace(context, data=data))
+    assert last.metrics["loss"] == pytest.approx(error, rel=0.05)
+    assert last.metrics["r2"] > 0.4
 
 
 def _net():

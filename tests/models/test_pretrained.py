@@ -18,6 +18,7 @@ from automl.config import decode, encode
 from automl.data.image_folder import ImageFolder
 from automl.data.text import Text
 from automl.errors import UserError
+from automl.models import foreign
 from automl.models.deployed import Deployed, predict
 from automl.models.family import dump, restore, untrained
 from automl.models.pretrained import Pretrained
@@ -42,6 +43,16 @@ def films(tmp_path, encoder):
     return Text(path, length=8, tokenizer=encoder)
 
 
+def with_head(folder, names):
+    """A classifier in the encoder's place, its two classes named so."""
+    labels = {"id2label": names} if names else {}
+    config = transformers.BertConfig.from_pretrained(folder, **labels)
+    stored = transformers.BertForSequenceClassification(config)
+    torch.nn.init.normal_(stored.classifier.bias)
+    stored.save_pretrained(folder)
+    return stored
+
+
 def pictures(folder, size=(8, 8)):
     return ImageFolder(write_images(folder / f"images{size[0]}", count=10, size=size))
 
@@ -61,6 +72,29 @@ def test_the_body_has_the_weights_of_the_folder_and_the_head_the_classes(films, 
     own = network.body.model.bert.state_dict()
     assert all(torch.equal(own[n], t) for n, t in state.items() if not n.startswith("pooler"))
     assert network.body.model.classifier.weight.shape == (2, 32)
+
+
+def test_a_stored_head_for_the_data_s_classes_comes_into_their_order(films, encoder):
+    stored = with_head(Path(encoder), {0: "1", 1: "0"})
+    data = load(films)
+    network, ids = untrained(Pretrained(f"hf/{encoder}"), data.info), data.validation.inputs
+    assert data.info.classes == ("0", "1") and not foreign.notes(network)
+    rows = torch.from_numpy(ids).long()
+    with torch.inference_mode():
+        theirs = stored.eval()(input_ids=rows, attention_mask=rows.ne(0).long()).logits
+    assert torch.allclose(predict(network, rows), theirs[:, [1, 0]], atol=1e-6)
+
+
+@pytest.mark.parametrize("named", [{}, {0: "good", 1: "bad"}])
+def test_a_stored_head_for_other_classes_begins_anew_and_is_told(named, films, encoder):
+    stored = with_head(Path(encoder), named)
+    network = untrained(Pretrained(f"hf/{encoder}"), load(films).info)
+    for name in ("weight", "bias"):
+        own, theirs = (getattr(m.classifier, name) for m in (network.body.model, stored))
+        assert not (own == theirs).any() and (name == "weight") == bool(own.any())
+    (note,) = foreign.notes(network)
+    names = ", ".join(named.values()) or "LABEL_0, LABEL_1"
+    assert f"the stored one is for the classes {names}, the data have 0, 1" in note
 
 
 def test_what_stands_after_the_end_of_a_text_changes_nothing(films, encoder):
@@ -105,6 +139,40 @@ def test_pictures_of_any_size_are_scaled_and_resized_by_its_own_config(size, tmp
     assert (result.status, result.reason) == ("complete", "")
 
 
+@pytest.mark.parametrize(
+    ("settings", "mean", "std"),
+    [
+        ({"do_flip_channel_order": True, "image_mean": [0.5] * 3}, 0.0, 255.0),
+        ({"do_normalize": False, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}, 0.0, 255.0),
+        ({"do_normalize": False, "do_rescale": False}, 0.0, 1.0),
+        (
+            {"rescale_factor": 1 / 127.5, "image_mean": [1.0] * 3, "image_std": [1.0] * 3},
+            *[127.5] * 2,
+        ),
+    ],
+    ids=str,
+)
+def test_pictures_are_scaled_as_the_preprocessor_s_settings_say(settings, mean, std, tmp_path):
+    encoder = Path(image_encoder(tmp_path / "encoder"))
+    (encoder / "preprocessor_config.json").write_text(json.dumps(settings))
+    scaling = Pretrained(f"hf/{encoder}").scaling(load(pictures(tmp_path)).info)
+    assert np.allclose(scaling.mean, mean) and np.allclose(scaling.std, std)
+
+
+def test_a_model_that_asks_for_blue_first_gets_it(tmp_path, store):
+    encoder = Path(image_encoder(tmp_path / "encoder"))
+    model, data, rows = Pretrained(f"hf/{encoder}"), pictures(tmp_path), torch.rand(2, 3, 8, 8)
+    torch.manual_seed(0)
+    plain = untrained(model, load(data).info)
+    settings = {"do_flip_channel_order": True}
+    (encoder / "preprocessor_config.json").write_text(json.dumps(settings))
+    torch.manual_seed(0)
+    flipped = untrained(model, load(data).info)
+    assert torch.equal(predict(flipped, rows), predict(plain, rows.flip(1)))
+    _, result = drive(TrialConfig(data, model, (Quantize(),)), store)
+    assert (result.status, result.reason) == ("complete", "")
+
+
 def test_a_resize_is_torch_s_own(tmp_path):
     model = Pretrained(f"hf/{image_encoder(tmp_path / 'encoder')}")
     data = load(pictures(tmp_path, (12, 10)))
@@ -140,6 +208,18 @@ def test_texts_as_bytes_and_too_long_ones_are_told(films, encoder):
         model.build_text(11, 513, 2)
     with pytest.raises(UserError, match=r"knows 11 tokens, and the texts have 12"):
         model.build_text(12, 8, 2)
+
+
+def test_positions_that_begin_behind_padding_shorten_the_longest_text(tmp_path):
+    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = transformers.RobertaConfig(
+        vocab_size=11, intermediate_size=48, max_position_embeddings=66, pad_token_id=1, **sizes
+    )
+    transformers.RobertaModel(config).save_pretrained(tmp_path)
+    model = Pretrained(f"hf/{tmp_path}")
+    with pytest.raises(UserError, match=r"reads 64 tokens at most; give length=64"):
+        model.build_text(11, 65, 2)
+    assert predict(model.build_text(11, 64, 2), torch.full((2, 64), 5)).shape == (2, 2)
 
 
 def test_a_model_that_was_never_fetched_is_told(tmp_path, monkeypatch):
@@ -181,6 +261,19 @@ def test_a_missing_library_is_told(name, module, extra, monkeypatch):
     sentence = rf"{name} needs the package '{module}'; install it: .*\[{extra}\]"
     with pytest.raises(UserError, match=sentence):
         Pretrained(name, trained=False).build((3, 32, 32), 2)
+
+
+@pytest.mark.parametrize("name", ["timm/resnet18", "torchvision/resnet18"])
+def test_the_head_of_a_file_that_names_no_classes_begins_anew(name, tmp_path):
+    pytest.importorskip("torchvision")
+    pytest.importorskip("timm")
+    before = Pretrained(name, trained=False).build((3, 8, 8), 2).model.state_dict()
+    file = str(tmp_path / "weights.safetensors")
+    safetensors.torch.save_file(before, file)
+    network = untrained(Pretrained(name, file), load(pictures(tmp_path)).info)
+    own = network.body.model.state_dict()
+    assert {n for n in own if not torch.equal(own[n], before[n])} == {"fc.weight", "fc.bias"}
+    assert "for answers that its files do not name" in foreign.notes(network)[0]
 
 
 @pytest.mark.parametrize("name", ["timm/resnet18", "torchvision/resnet18"])

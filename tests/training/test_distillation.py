@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 from helpers.trials import DIGITS, finish, load
+from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional as F
 
@@ -13,7 +14,7 @@ from automl.data.sklearn import Sklearn
 from automl.errors import Rejected, UserError
 from automl.models.convnet import ConvNet
 from automl.models.convnet1d import ConvNet1d
-from automl.models.deployed import Deployed, Inputs, predict
+from automl.models.deployed import Deployed, predict
 from automl.models.family import Network, Spec, count_parameters, dump, untrained
 from automl.models.imported import Imported
 from automl.models.linear import Linear
@@ -63,6 +64,11 @@ def seeded():
 
 def two_layers():
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 12), nn.ReLU(), nn.Linear(12, 10))
+
+
+def line():
+    """A user's module of a regression on diabetes."""
+    return nn.Linear(10, 1)
 
 
 @dataclass(frozen=True)
@@ -279,7 +285,7 @@ def test_a_teacher_sees_rows_scaled_as_it_was_trained(augmentations, mixup, cont
     """A teacher answers the rows as they are mixed."""
     data = context.data
     teacher = untrained(Imported(seeded, mean=(3.0,), std=(2.0,)), data.info)
-    batches = Batches(data, Inputs(data.info, MLP()), augmentations, mixup, "cpu")
+    batches = Batches(data, MLP(), augmentations, mixup, "cpu")
     batches.learn_from(teacher, lambda network, inputs: network(inputs))
     rows = torch.arange(50)
     (part,) = batches.take(rows, len(rows))
@@ -294,6 +300,18 @@ def test_a_teacher_sees_rows_scaled_as_it_was_trained(augmentations, mixup, cont
         part.taught, predict(Deployed(teacher, data.info), mixed.flatten(1)), atol=1e-4
     )
     assert not torch.allclose(part.taught, expected, atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    "step", [Train(epochs=1, loss=Distill()), Train(epochs=1, loss=Joint(model=MLP()))]
+)
+def test_a_teacher_that_answers_in_other_units_is_refused(step, context, tmp_path):
+    save_file(nn.Linear(10, 1).state_dict(), tmp_path / "line.safetensors")
+    trained = Imported(line, str(tmp_path / "line.safetensors"))
+    regression = replace(context, data=load(Sklearn("diabetes")))
+    model, teacher = (untrained(f, regression.data.info) for f in (trained, MLP()))
+    with pytest.raises(Rejected, match=r"the targets' own units.*give both weights, or none"):
+        finish(step.run(model, replace(regression, teacher=lambda label: teacher)))
 
 
 @pytest.mark.parametrize(

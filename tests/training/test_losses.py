@@ -1,14 +1,16 @@
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
 from helpers.trials import DIGITS, load
+from torch.nn import functional as F
 
 from automl import config_checks
 from automl.data.linear_map import LinearMap
 from automl.errors import UserError
 from automl.training.distillation import Distill
-from automl.training.losses import CrossEntropy, MeanSquaredError, usual
+from automl.training.loop import Train
+from automl.training.losses import CrossEntropy, Loss, MeanSquaredError, usual
 
 logits = torch.tensor([[2.0, 0.0, -1.0], [0.5, 0.2, 0.1]])
 targets = torch.tensor([0, 2])
@@ -46,6 +48,23 @@ def test_a_loss_refuses_the_other_task():
         CrossEntropy().check(numbers)
     assert usual(classes) == CrossEntropy()
     assert usual(numbers) == MeanSquaredError()
+
+
+@dataclass(frozen=True)
+class Own(Loss):
+    reduction: str = "sum"
+
+    def __call__(self, outputs, targets, taught):
+        first = targets.float().view(len(outputs), -1)[:, 0]
+        return F.huber_loss(outputs[:, 0], first, reduction=self.reduction)
+
+
+@pytest.mark.parametrize("data", [DIGITS, LinearMap()], ids=str)
+def test_a_mean_over_rows_is_refused_before_anything_runs(data):
+    info = load(data).info
+    Train(loss=Own()).check_data(info)
+    with pytest.raises(UserError, match=r"the loss Own is a mean over rows: .*reduction='sum'"):
+        Train(loss=Own("mean")).check_data(info)
 
 
 @pytest.mark.parametrize(

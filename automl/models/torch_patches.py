@@ -47,7 +47,7 @@ def _enter_autocast(region: torch.autocast) -> object:
         _AUTOCAST.told[-1](region.fast_dtype)
         region._enabled, region.fast_dtype = not torch.compiler.is_exporting(), torch.float32
     try:
-        return _ENTER_AUTOCAST(region)
+        return _ENTER_AUTOCAST(region)  # type: ignore[no-untyped-call]
     finally:
         # A decorator enters one region again and again.
         region._enabled, region.fast_dtype = before

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import partial
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -13,8 +13,6 @@ from torch import Tensor, nn
 Note: TypeAlias = Callable[[str, nn.Module, tuple[Tensor, ...], Tensor], None]
 """Takes a layer's name, the layer, what it was called with in its order, and what it gave; numbers
 as fp32, outside of any region of autocast."""
-
-Value = TypeVar("Value")
 
 
 @contextmanager
@@ -50,5 +48,5 @@ def _without_autocast(outputs: object) -> torch.autocast | nullcontext[None]:
     return torch.autocast(kind, enabled=False) if is_known else nullcontext()
 
 
-def _as_fp32(value: Value) -> Value:
+def _as_fp32(value: Any) -> Any:
     return value.float() if isinstance(value, Tensor) and value.is_floating_point() else value

@@ -5,7 +5,7 @@ https://arxiv.org/abs/1906.04721 corrects biases likewise.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TypeAlias
 
@@ -52,7 +52,8 @@ def keep_means(network: Network, start: Network, names: Iterable[str], context: 
         if len(found) == 1 and name in layers:
             handles.append(module.register_forward_hook(partial(_shift, wanted=found[0])))
         elif len(found) == 1:
-            handles.append(module.register_forward_pre_hook(partial(_move, wanted=found[0])))
+            move = partial(_move, wanted=found[0])
+            handles.append(module.register_forward_pre_hook(move, with_kwargs=True))
     try:
         with torch.no_grad():
             start(rows)
@@ -82,11 +83,14 @@ def _shift(layer: nn.Module, inputs: object, outputs: Tensor, wanted: Moments) -
     return outputs + along(shift, outputs, at % outputs.dim())
 
 
-def _move(norm: nn.Module, inputs: tuple[Tensor, ...], wanted: Moments) -> None:
+def _move(
+    norm: nn.Module, inputs: tuple[Tensor, ...], named: Mapping[str, Tensor], wanted: Moments
+) -> None:
     """Move the statistics of a batch norm, so that it does to what it reads what it did before."""
-    if not inputs[0].numel():
+    values = (*inputs, *named.values())[0]
+    if not values.numel():
         return
-    mean, var = _moments(inputs[0], 1)
+    mean, var = _moments(values, 1)
     ratio = var.clamp_min(TINY) / wanted[1].clamp_min(TINY)
     running = norm.get_buffer("running_mean")
     running.copy_((running - wanted[0]) * ratio.sqrt() + mean)
@@ -99,7 +103,7 @@ def _has_statistics(module: nn.Module) -> bool:
 
 def _moments(values: Tensor, dimension: int) -> Moments:
     """The mean and the variance of values along a dimension."""
-    rows = values.detach().movedim(dimension, 0).flatten(1)
+    rows = values.detach().float().movedim(dimension, 0).flatten(1)
     return rows.mean(1), rows.var(1, correction=0)
 
 

@@ -140,7 +140,7 @@ def least_missed(network: Network, context: Context) -> tuple[AnyBlock, Network]
 def without(network: Network, block: AnyBlock) -> Network:
     """The network that lacks a block, every other weight unchanged."""
     if isinstance(block, ResidualBlock):
-        shallower = edit_layers(network, {block.name: Bypassed(block.num_results)})
+        shallower = edit_layers(network, {block.name: Bypassed(block.num_results, block.place)})
         copy_weights(network, shallower)
         return shallower
     state = network.body.state_dict()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from weakref import WeakKeyDictionary
 
 import torch
@@ -13,7 +15,7 @@ from torch.nn.utils import parametrizations, remove_spectral_norm, remove_weight
 from torch.overrides import TorchFunctionMode
 
 from automl.errors import UserError
-from automl.models.torch_patches import forget_spectral_norm, old_norms
+from automl.models.torch_patches import autocast_in_fp32, forget_spectral_norm, old_norms
 
 CASTS: dict[Callable[..., object], torch.dtype] = {
     Tensor.half: torch.float16,
@@ -30,8 +32,8 @@ def notes(module: nn.Module) -> tuple[str, ...]:
 
 
 def add_note(module: nn.Module, note: str) -> None:
-    """Keep a note of a module, if there is one to keep."""
-    if note:
+    """Keep a note of a module, once, if there is one to keep."""
+    if note and note not in _NOTES.get(module, ()):
         _NOTES[module] = (*_NOTES.get(module, ()), note)
 
 
@@ -78,24 +80,32 @@ def parametrize_norms(module: nn.Module) -> None:
 
 
 def compute_in_fp32(module: nn.Module) -> None:
-    """Have a module whose numbers are of another width computed in fp32, its own casts too."""
+    """Have a module whose numbers are of another width computed in fp32, its own casts too; and in
+    evaluation any, where it opens regions of autocast."""
     numbers = [t for t in (*module.parameters(), *module.buffers()) if t.is_floating_point()]
     kinds = {tensor.dtype for tensor in numbers}
     if torch.float32 in kinds:
         kinds &= {torch.float16, torch.bfloat16}
-    if not kinds:
-        return
-    module.float()
-    casts = _Fp32Casts(frozenset(kinds))
-    module.register_forward_pre_hook(casts.enter)
-    module.register_forward_hook(casts.leave, always_call=True)
-    listed = " and ".join(sorted(str(kind).removeprefix("torch.") for kind in kinds))
-    add_note(module, f"this module is {listed}; it is computed and exported in fp32")
+    if kinds:
+        module.float()
+        listed = " and ".join(sorted(map(_name, kinds)))
+        add_note(module, f"this module is {listed}; it is computed and exported in fp32")
+        _hook(module, _Fp32Casts(frozenset(kinds)))
+    _hook(module, _Fp32Autocast())
 
 
 def answer_with(module: nn.Module, output: str, num_outputs: int, name: str) -> None:
     """Have a module answer with one tensor (rows, outputs), whatever else its forward gives."""
     module.register_forward_hook(_Answer(output, num_outputs, name))
+
+
+def _name(kind: torch.dtype) -> str:
+    return str(kind).removeprefix("torch.")
+
+
+def _hook(module: nn.Module, hooks: _Fp32Casts | _Fp32Autocast) -> None:
+    module.register_forward_pre_hook(hooks.enter)
+    module.register_forward_hook(hooks.leave, always_call=True)
 
 
 def _parametrize_weight_norm(layer: nn.Module) -> None:
@@ -178,6 +188,37 @@ class _Fp32Casts:
 
     def leave(self, module: nn.Module, inputs: tuple[object, ...], given: object) -> None:
         self.modes.pop().__exit__(None, None, None)  # type: ignore[no-untyped-call]
+
+
+@dataclass
+class _Fp32Autocast:
+    """Hooks around a forward, between which, in evaluation, regions of autocast compute in fp32.
+
+    In an export, casts to the types of regions that were met before give fp32, too.
+    """
+
+    kinds: set[torch.dtype] = field(default_factory=set)
+    open: list[ExitStack] = field(default_factory=list)
+
+    def enter(self, module: nn.Module, inputs: tuple[object, ...]) -> None:
+        if module.training:
+            return
+        self.open.append(ExitStack())
+        self.open[-1].enter_context(autocast_in_fp32(partial(self._note, module)))
+        if self.kinds and torch.compiler.is_exporting():
+            self.open[-1].enter_context(_CastsToFp32(frozenset(self.kinds)))
+
+    def leave(self, module: nn.Module, inputs: tuple[object, ...], given: object) -> None:
+        if not module.training:
+            self.open.pop().close()
+
+    def _note(self, module: nn.Module, kind: torch.dtype) -> None:
+        self.kinds.add(kind)
+        add_note(
+            module,
+            f"this module computes in {_name(kind)} by autocast; but for its training it is "
+            "computed and exported in fp32",
+        )
 
 
 class _CastsToFp32(TorchFunctionMode):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -26,10 +27,12 @@ MAKING_PRODUCTS = (
 
 @dataclass(frozen=True)
 class ResidualBlock:
-    """A module that can give what it reads: as it is, or first in a tuple of `num_results`."""
+    """A module that can give a tensor that it reads, the one of this place among all that it is
+    called with: as it is, or first in a tuple of `num_results`."""
 
     name: str
     num_results: int = 0
+    place: int = 0
 
 
 @dataclass(frozen=True)
@@ -37,64 +40,70 @@ class Bypassed(LayerEdit):
     """A block that is no more: it gives what it reads, as a `ResidualBlock` says."""
 
     num_results: int = 0
+    place: int = 0
+    later_fields: ClassVar[Mapping[str, object]] = {"place": 0}
 
     def rebuild(self, layer: nn.Module) -> nn.Module:
-        bypass = Bypass(self.num_results)
+        bypass = Bypass(self.num_results, self.place)
         # A forward may read attributes of its blocks, such as which kind of attention they have.
         vars(bypass).update({**_attributes(layer), **vars(bypass)})
         return bypass
 
 
 class Bypass(nn.Module):
-    """Gives the first tensor that it is called with."""
+    """Gives the tensor of a place among those that it is called with."""
 
-    def __init__(self, num_results: int) -> None:
+    def __init__(self, num_results: int, place: int) -> None:
         super().__init__()
-        self.num_results = num_results
+        self.num_results, self.place = num_results, place
 
     def forward(self, *args: object, **kwargs: object) -> Tensor | tuple[Tensor | None, ...]:
-        first = next(tensors_in((args, kwargs)))
+        own = list(tensors_in((args, kwargs)))[self.place]
         if not self.num_results:
-            return first
-        return (first, *[None] * (self.num_results - 1))
+            return own
+        return (own, *[None] * (self.num_results - 1))
 
 
 def residual_blocks(body: nn.Module, rows: Tensor) -> list[ResidualBlock]:
     """The residual blocks that `rows` (rows, *input shape) meet, in their order.
 
-    A block is called once, gives the shape that it reads, adds what it reads to something, and
+    A block is called once, gives the shape of a tensor that it reads, adds that to something, and
     computes products on the way. Of blocks that stand in each other the outermost counts,
     unless it is a chain of several.
     """
     flow, modules = flow_of(body, rows), dict(body.named_modules())
     found = {
-        name: call.result
+        name: block
         for name in modules
-        if name and (call := flow.only_call(name)) and _is_residual(flow, call, modules)
+        if name and (call := flow.only_call(name)) and (block := _block(flow, call, modules))
     }
     single = [name for name in found if not _are_several(_inside(found, name))]
-    return [
-        ResidualBlock(name, len(result) if isinstance(result := found[name], tuple) else 0)
-        for name in _outermost(single)
-    ]
+    return [found[name] for name in _outermost(single)]
 
 
-def _is_residual(flow: Flow, call: ModuleCall, modules: dict[str, nn.Module]) -> bool:
+def _block(flow: Flow, call: ModuleCall, modules: dict[str, nn.Module]) -> ResidualBlock | None:
+    """The block that a call is of, if it is of one."""
     gives = _tensor(call.result)
-    if gives is None or not call.read:
-        return False
-    reads = flow.tensors[call.read[0][0]]
-    adds = any(
-        inner.name in ADDITIONS and call.read[0] in inner.read and not inner.is_module
-        for inner in call.within
-    )
     multiplies = any(
         isinstance(modules[inner.name], MAKING_PRODUCTS)
         if inner.is_module
         else inner.name in PRODUCTS
         for inner in call.within
     )
-    return (reads.shape, reads.dtype) == (gives.shape, gives.dtype) and adds and multiplies
+    if gives is None or not multiplies:
+        return None
+    added = {
+        tensor
+        for inner in call.within
+        if inner.name in ADDITIONS and not inner.is_module
+        for tensor in inner.read
+    }
+    num_results = len(call.result) if isinstance(call.result, tuple) else 0
+    for place, tensor in enumerate(call.read):
+        reads = flow.tensors[tensor[0]]
+        if tensor in added and (reads.shape, reads.dtype) == (gives.shape, gives.dtype):
+            return ResidualBlock(call.name, num_results, place)
+    return None
 
 
 def _attributes(layer: nn.Module) -> dict[str, object]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+import torch
 from torch import Tensor, nn
 
 Note: TypeAlias = Callable[[str, nn.Module, tuple[Tensor, ...], Tensor], None]
-"""Takes a layer's name, the layer, what it was called with in its order, and what it gave."""
+"""Takes a layer's name, the layer, what it was called with in its order, and what it gave; numbers
+as fp32, outside of any region of autocast."""
 
 
 @contextmanager
@@ -35,4 +37,16 @@ def _called(
     named: Mapping[str, Tensor],
     outputs: Tensor,
 ) -> None:
-    note(name, layer, (*inputs, *named.values()), outputs)
+    with _without_autocast(outputs):
+        read = tuple(map(_as_fp32, (*inputs, *named.values())))
+        note(name, layer, read, _as_fp32(outputs))
+
+
+def _without_autocast(outputs: object) -> torch.autocast | nullcontext[None]:
+    kind = outputs.device.type if isinstance(outputs, Tensor) else "cpu"
+    is_known = torch.amp.is_autocast_available(kind)
+    return torch.autocast(kind, enabled=False) if is_known else nullcontext()
+
+
+def _as_fp32(value: Any) -> Any:
+    return value.float() if isinstance(value, Tensor) and value.is_floating_point() else value

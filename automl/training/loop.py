@@ -144,7 +144,7 @@ class Train(Step):
             return model.eval()
         torch.manual_seed(epoch_seed(context.seed, self.label))
         faster = fast_and_repeatable(context.device)
-        with self.trainable.chosen(model) as begin_epoch, faster:
+        with self.trainable.chosen(model, self.label, context) as begin_epoch, faster:
             return (yield from self._run(model, context, begin_epoch))
 
     def _run(

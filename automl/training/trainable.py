@@ -18,9 +18,12 @@ from torch.nn.utils import parametrize
 from automl.config import Config
 from automl.errors import Rejected, UserError
 from automl.field_types import Above0To1, Count, Positive
+from automl.models.answer_way import AnswerWay, way_to_answers
+from automl.models.dataflow import ROWS
+from automl.models.deployed import seen_by
 from automl.models.family import Network
 from automl.models.plain_layers import BATCH_NORMS
-from automl.recipe import PASSES
+from automl.recipe import PASSES, Context
 from automl.training.parallel import DataParallel, Parallelism, SingleDevice
 
 
@@ -46,11 +49,13 @@ class Trainable(Config):
             )
 
     @contextmanager
-    def chosen(self, model: Network) -> Iterator[Callable[[float], None]]:
+    def chosen(
+        self, model: Network, label: str, context: Context
+    ) -> Iterator[Callable[[float], None]]:
         """Have only what is chosen learn until the body ends, which calls what it is given at the
         beginning of each epoch, after `train()`, with the share of the epochs that is done.
 
-        Raises Rejected where nothing can be chosen.
+        What the step `label` chose by itself is noted. Raises Rejected where nothing can be chosen.
         """
         yield lambda share_done: None
 
@@ -62,29 +67,37 @@ class Everything(Trainable):
 
 @dataclass(frozen=True)
 class Head(Trainable):
-    """The head alone, a linear probe: the last part of the model with weights, or the `modules`."""
+    """The head alone, a linear probe: the part with weights that is called last on the way to the
+    answers, or the `modules`."""
 
     modules: tuple[str, ...] = ()
     passes: ClassVar[int] = 1
 
     @contextmanager
-    def chosen(self, model: Network) -> Iterator[Callable[[float], None]]:
-        with _frozen_but(model, _weights_of(_head(model, self.modules))):
+    def chosen(
+        self, model: Network, label: str, context: Context
+    ) -> Iterator[Callable[[float], None]]:
+        way = _way(model, context)
+        found = _named(model, self.modules, way) or [_head(model, way, label, context)]
+        with _frozen_but(model, _weights_of(found)):
             yield lambda share_done: _rest(model)
 
 
 @dataclass(frozen=True)
 class Gradual(Trainable):
-    """The head at first; the other layers join from the last to the first, evenly over a `share` of
-    the epochs."""
+    """The head at first; the other layers join from the last that is called to the first, evenly
+    over a `share` of the epochs."""
 
     share: Above0To1 = 0.5
     changes_on_the_way: ClassVar[bool] = True
 
     @contextmanager
-    def chosen(self, model: Network) -> Iterator[Callable[[float], None]]:
-        head = _weights_of(_head(model, ()))
-        own = [list(layer.parameters(recurse=False)) for layer in model.body.modules()]
+    def chosen(
+        self, model: Network, label: str, context: Context
+    ) -> Iterator[Callable[[float], None]]:
+        way = _way(model, context)
+        head = _weights_of([_head(model, way, label, context)])
+        own = [list(layer.parameters(recurse=False)) for layer in _in_order(model, way)]
         waiting = [
             kept
             for layer in reversed(own)
@@ -111,10 +124,12 @@ class LoRA(Trainable):
     scale: Positive = 1.0
 
     @contextmanager
-    def chosen(self, model: Network) -> Iterator[Callable[[float], None]]:
+    def chosen(
+        self, model: Network, label: str, context: Context
+    ) -> Iterator[Callable[[float], None]]:
         if model.spec.keeps_zeros:
             raise Rejected("LoRA adds to every weight, and Clip's zeros are to stay; leave one out")
-        head = _weights_of(_head(model, ()))
+        head = _weights_of([_head(model, _way(model, context), label, context)])
         taken = [*head, *_shared(model)]
         layers = [layer for layer in model.body.modules() if _takes_addition(layer, taken)]
         if not layers:
@@ -168,20 +183,49 @@ def _takes_addition(layer: nn.Module, taken: list[nn.Parameter]) -> bool:
     return weight.requires_grad and weight.is_floating_point() and not _is_among(weight, taken)
 
 
-def _head(model: Network, names: tuple[str, ...]) -> list[nn.Module]:
-    """The modules of these names; of none, the last of several parts that have weights."""
-    if names:
-        known = dict(model.body.named_modules())
-        if missing := [name for name in names if name not in known]:
-            raise Rejected(f"the model has no {missing[0]} to train as its head")
-        return [known[name] for name in names]
+def _way(model: Network, context: Context) -> AnswerWay:
+    rows = context.data.train.inputs[:ROWS]
+    return way_to_answers(model.body, seen_by(model, rows, context.data.info))
+
+
+def _named(model: Network, names: tuple[str, ...], way: AnswerWay) -> list[nn.Module]:
+    """The modules of these names."""
+    known = dict(model.body.named_modules())
+    for name in names:
+        if name not in known:
+            raise Rejected(f"the model has no {name} to train as its head")
+        if way.last(known[name]) < 0:
+            raise Rejected(
+                f"{name!r} plays no part in the answers, so it cannot be trained as the head; "
+                "name another in Head(modules=...)"
+            )
+    return [known[name] for name in names]
+
+
+def _head(model: Network, way: AnswerWay, label: str, context: Context) -> nn.Module:
+    """Of several parts that have weights, the one that is called last on the way to the answers; of
+    those that are not called the one that was registered last."""
     part: nn.Module = model.body
-    while (
-        len(parts := [child for child in part.children() if any(True for _ in child.parameters())])
-        == 1
-    ):
-        (part,) = parts
-    return [parts[-1] if parts else part]
+    while parts := [child for child in part.children() if any(True for _ in child.parameters())]:
+        is_choice = len(parts) > 1
+        part = max(reversed(parts), key=way.last)
+        if is_choice:
+            break
+    if part is not model.body:
+        name = next(name for name, module in model.body.named_modules() if module is part)
+        context.notes.append(f"step {label!r} trains the head {name!r}")
+    return part
+
+
+def _in_order(model: Network, way: AnswerWay) -> list[nn.Module]:
+    """All modules of a model: those that play no part, then the first that is called, first."""
+
+    def place(name: str) -> int:
+        # What computes a layer's weight stands where the layer does.
+        return way.last_of_own(model.body.get_submodule(name.partition(".parametrizations.")[0]))
+
+    modules = dict(model.body.named_modules())
+    return [modules[name] for name in sorted(modules, key=place)]
 
 
 def _shared(model: Network) -> list[nn.Parameter]:

@@ -138,6 +138,8 @@ class _Trial:
         started = time.perf_counter()
         prefixes, rows = self.prefixes, self.data.validation
         file = onnx.export(network, self.data)
+        # A module that is asked for the first time may tell more of how it is computed.
+        self.notes += [n for n in foreign.notes(network) if n not in self.account.notes]
         prefixes.store.write(prefixes.keys[-1], {"model.onnx": file})
         gate.check_shrunk(file, self.parent)
         timing = time_file(file, rows.inputs[:1], in_formats(network, self.data))

@@ -62,6 +62,37 @@ def casts_inside():
     return Casts()
 
 
+class Autocasts(nn.Module):
+    """Computes in bfloat16 by autocast, and casts before it and in it."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(64, 16), nn.Linear(16, 10)
+
+    def forward(self, x):
+        x = x.flatten(1).bfloat16()
+        with torch.autocast("cpu", torch.bfloat16):
+            x = self.first(x).relu()
+            return self.last(x.to(torch.bfloat16))
+
+
+def autocasts():
+    return Autocasts()
+
+
+def decorated():
+    class Decorated(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = plain()
+
+        @torch.autocast("cpu", torch.bfloat16)
+        def forward(self, x):
+            return self.net(x)
+
+    return Decorated()
+
+
 def lazy():
     return nn.Sequential(nn.LazyConv2d(4, 3), nn.LazyBatchNorm2d(), nn.Flatten(), nn.LazyLinear(10))
 
@@ -122,7 +153,7 @@ def recurrent():
 @pytest.mark.parametrize(
     "factory",
     [
-        *(compiled, parallel, half, double, casts_inside, lazy),
+        *(compiled, parallel, half, double, casts_inside, autocasts, decorated, lazy),
         *(extra_state, old_norms, length_of_rows, recurrent),
     ],
     ids=lambda factory: factory.__name__,
@@ -139,7 +170,7 @@ def test_it_is_saved_copied_and_exported_for_any_number_of_rows(factory):
     session = runtime.session(onnx.export(network, data))
     for count in (1, 3, 5):
         answers = torch.from_numpy(runtime.run(session, rows[:count]))
-        exact = factory is not casts_inside
+        exact = factory not in (casts_inside, autocasts)
         assert torch.allclose(answers, expected[:count], atol=1e-4 if exact else 0.05)
 
 
@@ -155,6 +186,24 @@ def test_half_precision_is_computed_in_fp32_and_told():
         "this module is bfloat16; it is computed and exported in fp32",
     )
     assert torch.zeros(1).bfloat16().dtype == torch.bfloat16
+
+
+def test_autocast_is_computed_in_fp32_but_for_training_and_told_once():
+    network = untrained(Imported(decorated), load(DIGITS).info).eval()
+    rows = torch.randn(5, 1, 8, 8)
+    for _ in range(2):
+        assert torch.equal(network(rows), network.body.net(rows))
+    assert foreign.notes(network) == (
+        "this module computes in bfloat16 by autocast; but for its training it is computed and "
+        "exported in fp32",
+    )
+    assert network.train()(rows).dtype == torch.bfloat16
+
+
+def test_training_in_bf16_stays_as_it_is_around_a_module_that_opens_no_region():
+    network = untrained(Imported(plain), load(DIGITS).info).eval()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert network(torch.randn(5, 1, 8, 8)).dtype == torch.bfloat16
 
 
 @pytest.mark.filterwarnings("ignore:`torch.nn.utils.weight_norm` is deprecated")

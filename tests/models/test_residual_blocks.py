@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from automl.models.residual_blocks import ResidualBlock, residual_blocks
+from automl.models.residual_blocks import Bypassed, ResidualBlock, residual_blocks
 
 
 class Add(nn.Module):
@@ -135,3 +135,35 @@ def test_a_block_adds_what_it_reads_to_what_it_makes_of_it(body, names):
 def test_what_gives_a_tuple_and_is_called_by_keyword_is_a_block_too():
     found = residual_blocks(ByKeyword(), torch.randn(2, 8, 8))
     assert found == [ResidualBlock("layers.0", 2), ResidualBlock("layers.1", 2)]
+
+
+class Reads(nn.Module):
+    """Attention of latents to a context, which comes first."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.MultiheadAttention(8, 2, batch_first=True)
+
+    def forward(self, context, latents):
+        return latents + self.inner(latents, context, context, need_weights=False)[0]
+
+
+class Latents(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.latents = nn.Parameter(torch.randn(3, 8))
+        self.layers, self.head = nn.ModuleList([Reads(), Reads()]), nn.Linear(8, 10)
+
+    def forward(self, rows):
+        latents = self.latents.expand(len(rows), -1, -1)
+        for layer in self.layers:
+            latents = layer(rows, latents=latents)
+        return self.head(latents)
+
+
+def test_a_block_that_reads_a_context_first_gives_its_latents_when_it_goes():
+    found = residual_blocks(Latents(), torch.randn(2, 5, 8))
+    assert found == [ResidualBlock("layers.0", place=1), ResidualBlock("layers.1", place=1)]
+    context, latents = torch.randn(2, 5, 8), torch.randn(2, 3, 8)
+    bypass = Bypassed(place=found[0].place).rebuild(Reads())
+    assert bypass(context, latents) is bypass(context, latents=latents) is latents

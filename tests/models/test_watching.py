@@ -35,3 +35,24 @@ def test_no_hook_is_left_when_a_note_raises():
     with pytest.raises(ArithmeticError), watching({"first": network[0]}, note):
         network(torch.ones(5, 3))
     assert not network[0]._forward_hooks
+
+
+class Autocast(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = hidden()
+
+    def forward(self, rows):
+        with torch.autocast("cpu", torch.bfloat16):
+            return self.layers(rows)
+
+
+def test_within_a_region_of_autocast_numbers_are_noted_and_computed_with_in_fp32():
+    network, kinds = Autocast(), set()
+
+    def note(name, layer, inputs, outputs):
+        kinds.update({inputs[0].dtype, outputs.dtype, (outputs @ outputs.T).dtype})
+
+    with watching(dict(network.layers.named_children()), note):
+        assert network(torch.ones(5, 3)).dtype == torch.bfloat16
+    assert kinds == {torch.float32}

@@ -79,6 +79,44 @@ def test_layers_join_from_the_last_to_the_first(context, build):
     assert all(p.requires_grad for p in network.parameters())
 
 
+class HeadFirst(nn.Module):
+    """Its head is registered first, and a head that answers only in training last."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(64, 10)
+        self.late, self.early = nn.Linear(64, 64), nn.Linear(64, 64)
+        self.aux = nn.Linear(64, 10)
+
+    def forward(self, rows):
+        rows = self.late(self.early(rows.flatten(1)).relu()).relu()
+        return (self.fc(rows), self.aux(rows)) if self.training else self.fc(rows)
+
+
+def head_first():
+    return HeadFirst()
+
+
+def test_the_head_is_the_part_that_is_called_last_on_the_way_to_the_answers(context, build):
+    step = Train(trainable=Head(), epochs=1)
+    found = trained(step, Imported(head_first), context, build)
+    assert found == {"body.fc.weight", "body.fc.bias"}
+    assert context.notes == ["step 'train' trains the head 'fc'"]
+
+
+def test_layers_join_in_the_order_in_which_they_are_called(context, build):
+    network, learning = build(Imported(head_first)), []
+    for _ in Train(trainable=Gradual(share=1.0), epochs=4).run(network, context):
+        learning.append({n.split(".")[1] for n, p in network.named_parameters() if p.requires_grad})
+    assert learning == [{"fc"}, {"fc"}, {"fc", "late"}, {"fc", "late", "early"}]
+
+
+def test_a_named_head_without_a_part_in_the_answers_is_told(context, build):
+    step = Train(trainable=Head(("fc", "aux")), epochs=1)
+    with pytest.raises(Rejected, match=r"^'aux' plays no part in the answers, so it cannot be"):
+        finish(step.run(build(Imported(head_first)), context))
+
+
 def test_lora_changes_linear_weights_and_the_head_by_no_more_than_its_rank(context, build):
     network = build(NET)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -113,9 +114,17 @@ def _on(node: str, task: RemoteFunction) -> RemoteFunction:
     return task.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False))
 
 
-def ask_for(bundles: list[dict[str, float]]) -> None:
-    """Ask an autoscaler, where there is one, for a cluster that has room for these bundles."""
+@contextlib.contextmanager
+def asked_for(bundles: list[dict[str, float]]) -> Iterator[None]:
+    """Ask an autoscaler, where there is one, for a cluster that has room for these bundles.
+
+    Ray remembers it beyond this process, so it is taken back at the end, however this comes.
+    """
     request_resources(bundles=bundles)
+    try:
+        yield
+    finally:
+        request_resources(bundles=[])
 
 
 def card_bytes(gpu_type: str = "") -> list[int]:

@@ -90,7 +90,7 @@ def kubernetes(text):
         faults += against(document["spec"], definitions()["specs"][kind]) + by_operator(document)
         if kind == "RayJob":
             faults += command(document["spec"]["entrypoint"].split(), ["automl", "search"])
-        faults += names.labels(document)
+        faults += names.labels(document) + names.pod_mounts(document)
         if kind == "Deployment":
             args = document["spec"]["template"]["spec"]["containers"][0]["args"]
             faults += command(args, ["mlflow", "server"])

@@ -130,6 +130,17 @@ def labels(document):
     return faults
 
 
+def pod_mounts(document):
+    """What the containers of Kubernetes' pods mount that is no volume of their pod."""
+    faults = []
+    for key, pod in _pairs(document):
+        if key == "spec" and "containers" in pod:
+            there = {volume["name"] for volume in pod.get("volumes", [])}
+            mounted = {m["name"] for c in pod["containers"] for m in c.get("volumeMounts", [])}
+            faults += [f"the pod has no volume {name}" for name in sorted(mounted - there)]
+    return faults
+
+
 def _pairs(part):
     """Every key with its value, at any depth."""
     if isinstance(part, dict):

@@ -169,6 +169,10 @@ def machines(document):
     ]
     group = document["provider"]["security_group"]
     asked.append(("AuthorizeSecurityGroupIngress", group))
+    images = {
+        kind["node_config"].get("ImageId") for kind in document["available_node_types"].values()
+    }
+    faults += [] if len(images) == 1 and None not in images else ["Ray's own image is too old"]
     for operation, given in asked:
         shape = _ec2().operation_model(operation).input_shape
         needed = {name: 1 for name in shape.required_members if name not in given}

@@ -68,11 +68,22 @@ def test_jobs_that_are_run_again_go_on_with_their_search():
         assert "--resume-if-exists" in command and "--name" in command and "--home" in command
 
 
+RAY = """#!/usr/bin/env bash
+# A stand-in for Ray: a head that answers once it has begun, and stays until it is ended.
+case "$1" in
+    start)
+        trap 'mv "$HOME/ray-runs" "$HOME/ray-ended"; exit' TERM
+        touch "$HOME/ray-runs"
+        while sleep 0.1; do :; done ;;
+    health-check) test -e "$HOME/ray-runs" ;;
+esac
+"""
 SEARCH = """#!/usr/bin/env bash
 # A stand-in for automl that goes on with what is in the home, and ends as a search that failed.
 while [ "$1" != --home ]; do shift; done
 mkdir -p "$2/studies/digits"
 echo "a trial" >> "$2/studies/digits/journal.log"
+test -e "$HOME/ray-runs" || exit 4
 touch "$2/mlflow.db" "$2/studies/digits/mlflow.jsonl" "$2/studies/digits/mlflow.delivered"
 exit 3
 """
@@ -83,7 +94,7 @@ def test_a_job_on_another_spot_machine_goes_on_from_the_copy_in_the_bucket(tmp_p
     bucket, programs = tmp_path / "bucket", tmp_path / "programs"
     bucket.mkdir()
     programs.mkdir()
-    for name, text in (("automl", SEARCH), ("ray", "#!/bin/sh\n")):
+    for name, text in (("automl", SEARCH), ("ray", RAY)):
         (programs / name).write_text(text)
         (programs / name).chmod(0o755)
     (mount,) = job["file_mounts"]
@@ -102,6 +113,7 @@ def test_a_job_on_another_spot_machine_goes_on_from_the_copy_in_the_bucket(tmp_p
         (tmp_path / machine).mkdir()
         done = subprocess.run(["bash", "-c", script], env=environment, timeout=60)
         assert done.returncode == 3
+        assert (tmp_path / machine / "ray-ended").exists(), "workers wait for the head's Ray"
     home = tmp_path / "second" / "automl-home"
     assert (home / "studies" / "digits" / "journal.log").read_text() == "a trial\na trial\n"
     kept = subprocess.run(["tar", "-tf", bucket / "home.tar.gz"], capture_output=True, text=True)

@@ -191,7 +191,7 @@ def shell(text):
 
 def sbatch(text):
     given = re.findall(r"^#SBATCH --([a-z-]+)=?", text, re.M)
-    known = {"job-name", "nodes", "ntasks-per-node", "gpus-per-node", "exclusive", "time"}
+    known = {"job-name", "mem", "nodes", "ntasks-per-node", "gpus-per-node", "exclusive", "time"}
     known |= {"requeue", "open-mode", "output", "signal"}
     faults = [f"--{name} is no option" for name in given if name not in known]
     others = [line for line in text.splitlines() if re.match(r"#S\w+ --", line)]

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import shlex
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from aiohttp import ClientError
 from ray.exceptions import AuthenticationError
 from ray.job_submission import JobStatus, JobSubmissionClient
 
-from automl.errors import UserError
+from automl.errors import UserError, described
 from automl.retry import patient
 
 COMMAND = ("python", "-c", "from automl.cli.app import main; main()")
 PAUSE_SECONDS = 1.0
+LOST_SECONDS = 300.0
+"""A tunnel or a head that starts anew is back by then."""
 # Each of these loggers sets its own level, and tells of uploads and sockets.
 for chatty in ("ray", "ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk"):
     logging.getLogger(chatty).setLevel(logging.ERROR)
@@ -64,22 +69,37 @@ class Job:
         self.num_passed_on = 0
 
     def follow(self, say: Callable[[str], None]) -> int:
-        """Pass the job's output on until the job ends. Returns its exit code."""
+        """Pass the job's output on until the job ends. Returns its exit code.
+
+        Raises UserError when the cluster was out of reach for minutes.
+        """
         return asyncio.run(self._follow(say))
 
     async def _follow(self, say: Callable[[str], None]) -> int:
+        lost = math.inf
         while True:
             try:
+                details = self.client.get_job_info(self.name)
+                if not (is_over := details.status.is_terminal()):
+                    lost = math.inf
                 await self._tail(say)
-            except (OSError, RuntimeError):
+                if is_over:
+                    failed = details.driver_exit_code or 1
+                    return 0 if details.status == JobStatus.SUCCEEDED else failed
+            except (OSError, RuntimeError, ClientError) as error:
                 # The connection was lost: the job goes on.
-                await asyncio.sleep(PAUSE_SECONDS)
-            details = self.client.get_job_info(self.name)
-            if details.status.is_terminal():
-                await self._tail(say)
-                failed = details.driver_exit_code or 1
-                return 0 if details.status == JobStatus.SUCCEEDED else failed
+                lost = min(lost, time.monotonic())
+                if time.monotonic() - lost > LOST_SECONDS:
+                    raise UserError(self._unheard(described(error))) from None
             await asyncio.sleep(PAUSE_SECONDS)
+
+    def _unheard(self, why: str) -> str:
+        """Say that nothing comes from the job any more, and how to see it."""
+        return (
+            f"nothing was heard of {self.name} for {LOST_SECONDS / 60:g} minutes ({why}); "
+            "it goes on as long as its cluster does: "
+            f"ray job logs --follow {self.name} --address {self.address}"
+        )
 
     async def _tail(self, say: Callable[[str], None]) -> None:
         """Pass on what was not passed on before: Ray gives the output from its start each time."""

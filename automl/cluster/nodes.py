@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import ray
 import torch
 from ray import ObjectRef
 from ray.autoscaler.sdk import request_resources
-from ray.exceptions import RayError
+from ray.exceptions import RayError, RayTaskError
 from ray.remote_function import RemoteFunction
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -17,7 +20,7 @@ from automl.cluster.left_out import without_store
 from automl.cluster.placement import GPU_TYPE, Node
 from automl.cluster.portable_space import PortableSpace
 from automl.data import dataset
-from automl.errors import UserError
+from automl.errors import UserError, described
 from automl.models.family import untrained
 from automl.space.exploring import explore
 from automl.store import Store
@@ -40,11 +43,12 @@ class Members:
     def prepare(self) -> None:
         """Load the space's datasets on all nodes but this one, each into its cache.
 
-        Raises UserError with the first that cannot be loaded, or a node that has not this store.
+        A node that goes meanwhile is left out. Raises UserError with the first dataset that cannot
+        be loaded, or a node that has not this store.
         """
         own = ray.get_runtime_context().get_node_id()
         nodes = alive()
-        for problem in ray.get([self._examine(node) for node in nodes if node != own]):
+        for problem in _told({node: self._examine(node) for node in nodes if node != own}):
             if problem:
                 raise UserError(problem)
         self.prepared.update(nodes)
@@ -80,9 +84,9 @@ class Members:
         if not ray.wait([self.examined[node]], timeout=0)[0]:
             return ""
         try:
-            problem = ray.get(self.examined.pop(node))
-        except RayError as error:
-            problem = f"the node {node} could not be examined: {str(error).splitlines()[0]}"
+            problem = _result(node, self.examined.pop(node))
+        except UserError as error:
+            problem = str(error)
         if not problem:
             self.left_out.pop(node, None)
             self.prepared.add(node)
@@ -110,17 +114,50 @@ def _on(node: str, task: RemoteFunction) -> RemoteFunction:
     return task.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False))
 
 
-def ask_for(bundles: list[dict[str, float]]) -> None:
-    """Ask an autoscaler, where there is one, for a cluster that has room for these bundles."""
+@contextlib.contextmanager
+def asked_for(bundles: list[dict[str, float]]) -> Iterator[None]:
+    """Ask an autoscaler, where there is one, for a cluster that has room for these bundles.
+
+    Ray remembers it beyond this process, so it is taken back at the end, however this comes.
+    """
     request_resources(bundles=bundles)
+    try:
+        yield
+    finally:
+        request_resources(bundles=[])
 
 
 def card_bytes(gpu_type: str = "") -> list[int]:
     """The memory of each GPU of the cluster (of a type) whose node tells it."""
     kind = {GPU_TYPE + gpu_type} if gpu_type else set()
     holders = [name for name, node in alive().items() if {"GPU", *kind} <= node.keys()]
-    told = ray.get([_on(name, _card_bytes).remote() for name in holders])
+    told = _told({name: _on(name, _card_bytes).remote() for name in holders})
     return [card for cards in told for card in cards]
+
+
+def _told(tasks: Mapping[str, ObjectRef]) -> list[Any]:
+    """The results of tasks by node, without those of nodes that have gone meanwhile.
+
+    Raises UserError with a node that is there and gave none.
+    """
+    results = []
+    for node, task in tasks.items():
+        try:
+            results.append(_result(node, task))
+        except UserError:
+            if node in alive():
+                raise
+    return results
+
+
+def _result(node: str, task: ObjectRef) -> Any:
+    """The result of a node's task. Raises UserError where it gave none."""
+    try:
+        return ray.get(task)
+    except RayError as error:
+        failed = isinstance(error, RayTaskError)
+        why = described(error.cause) if failed else str(error).splitlines()[0]
+        raise UserError(f"the node {node} could not be examined: {why}") from None
 
 
 # Without the setting, Ray hides a node's GPUs from a task that reserves none.

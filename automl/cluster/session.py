@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import socket
 import warnings
 from collections.abc import Iterator
@@ -48,10 +49,26 @@ def _joined(address: str) -> Iterator[None]:
             raise UserError(
                 f"no Ray cluster at --address {address}: {str(error).splitlines()[0]}"
             ) from None
+        except RuntimeError as error:
+            if not (reason := _mismatch(str(error))):
+                raise
+            raise UserError(f"--address {address}: {reason}") from None
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _mismatch(error: str) -> str:
+    """What an error of Ray says of unlike versions, in one sentence; "" if it is another error."""
+    versions = re.findall(r"Ray: (\S+)\s+Python: (\S+)", error)
+    if not error.startswith("Version mismatch") or len(versions) != 2:
+        return ""
+    there, here = (f"Ray {ray} on Python {python}" for ray, python in versions)
+    return (
+        f"the cluster runs {there}, and this machine {here}; "
+        "install the same versions on all machines"
+    )
 
 
 def probe(address: str) -> None:

@@ -45,20 +45,26 @@ class Room:
 
         Raises UserError when it does not.
         """
-        until, has_asked = time.monotonic() + (WAIT_SECONDS if self.options.address else 0), False
-        while not (plan := Plan(self.request, self.sizes, nodes.resources())).capacity:
-            why = plan.shortage()
+        if shortage := self._shortage():
+            if not self.options.address:
+                raise UserError(shortage)
+            minutes = WAIT_SECONDS / 60
+            watch.waiting(f"waiting {minutes:g} minutes for the cluster to grow: {shortage}")
+            with nodes.asked_for([self.request.bundle()] * max(1, *self.sizes)):
+                self._wait_to_grow()
+        self._settle_share(watch)
+
+    def _shortage(self) -> str:
+        """Why not one trial fits the cluster as it is; "" where one does."""
+        plan = Plan(self.request, self.sizes, nodes.resources())
+        return "" if plan.capacity else plan.shortage()
+
+    def _wait_to_grow(self) -> None:
+        until = time.monotonic() + WAIT_SECONDS
+        while why := self._shortage():
             if time.monotonic() >= until:
                 raise UserError(why)
-            if not has_asked:
-                has_asked = True
-                minutes = WAIT_SECONDS / 60
-                watch.waiting(f"waiting {minutes:g} minutes for the cluster to grow: {why}")
-                nodes.ask_for([self.request.bundle()] * max(1, *self.sizes))
             time.sleep(1)
-        if has_asked:
-            nodes.ask_for([])
-        self._settle_share(watch)
 
     def prepare(self) -> None:
         """Have every node load the data. Raises UserError with a node that cannot, or that does

@@ -2,11 +2,13 @@ import pytest
 import ray
 from ray import tune
 
+from automl.cluster import nodes
 from automl.cluster.actor import TrialActor
 from automl.cluster.left_out import UnfitNodeError, check_here, elsewhere, unfit_node
 from automl.cluster.losses import is_lost_node
 from automl.cluster.nodes import Members
 from automl.cluster.portable_space import PortableSpace
+from automl.errors import UserError
 from automl.store import Store
 
 
@@ -52,6 +54,22 @@ def test_a_node_is_left_out_with_one_sentence_until_it_has_the_store(ray_session
     while members.left_out:
         assert looked(members) == []
     assert len(members.resources()) == 1
+
+
+def test_a_node_that_goes_while_it_is_examined_is_left_out(ray_session):
+    own, gone = ray.get_runtime_context().get_node_id(), "0" * 56
+    tasks = {node: nodes._on(node, nodes._card_bytes).remote() for node in (gone, own)}
+    assert nodes._told(tasks) == ray.get([tasks[own]])
+
+
+def test_a_node_that_is_there_and_cannot_be_examined_is_told(ray_session, tmp_path):
+    @ray.remote(num_cpus=0)
+    def breaks():
+        raise KeyError("rows")
+
+    own = ray.get_runtime_context().get_node_id()
+    with pytest.raises(UserError, match=f"the node {own} could not be examined: KeyError: 'rows'"):
+        nodes._told({own: breaks.remote()})
 
 
 def test_a_trial_may_be_on_any_node_but_those_left_out():

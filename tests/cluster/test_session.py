@@ -1,6 +1,9 @@
 import os
+import platform
 import subprocess
 import sys
+
+import ray
 
 WAITS_FOR_TRIALS = """
 import os, sys, time
@@ -47,6 +50,26 @@ with session.connected(None):
         time.sleep(2)
         print("the result")
 """
+
+OF_ANOTHER_RAY = """
+import ray
+ray.__version__ = "1.2.3"
+from automl.cli.app import main
+main()
+"""
+
+
+def test_a_cluster_of_another_ray_is_refused_with_both_versions(ray_session, tmp_path):
+    address = ray.get_runtime_context().gcs_address
+    doctor = ("doctor", "--address", address, "--home", tmp_path)
+    command = [sys.executable, "-c", OF_ANOTHER_RAY, *map(str, doctor)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    there, here = (
+        f"{one} on Python {platform.python_version()}" for one in (ray.__version__, "1.2.3")
+    )
+    assert f"runs Ray {there}, and this machine Ray {here};" in done.stderr, done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_lost_worker_is_not_told_on_standard_output(tmp_path):

@@ -41,3 +41,18 @@ def test_a_file_is_right_and_a_typo_in_it_is_found(name):
     assert faults(text) == []
     assert right in text
     assert faults(text.replace(right, wrong)), f"{wrong} was not found"
+
+
+def test_a_machine_with_the_image_that_ray_takes_by_itself_is_found():
+    text = (DEPLOY / "vm" / "cluster.yaml").read_text()
+    assert check.ray_up(text.replace("      ImageId: *image\n", "")) == [
+        "Ray's own image is too old"
+    ]
+
+
+def test_a_mount_of_what_is_no_volume_of_the_pod_is_found():
+    text = (DEPLOY / "kuberay" / "rayjob.yaml").read_text()
+    volume = "            - name: space\n              configMap: {name: automl-space}\n"
+    assert volume in text
+    found = check.kubernetes(text.replace(volume, ""))
+    assert found == ["the pod has no volume space"] * 3

@@ -68,11 +68,22 @@ def test_jobs_that_are_run_again_go_on_with_their_search():
         assert "--resume-if-exists" in command and "--name" in command and "--home" in command
 
 
+RAY = """#!/usr/bin/env bash
+# A stand-in for Ray: a head that answers once it has begun, and stays until it is ended.
+case "$1" in
+    start)
+        trap 'mv "$HOME/ray-runs" "$HOME/ray-ended"; exit' TERM
+        touch "$HOME/ray-runs"
+        while sleep 0.1; do :; done ;;
+    health-check) test -e "$HOME/ray-runs" ;;
+esac
+"""
 SEARCH = """#!/usr/bin/env bash
 # A stand-in for automl that goes on with what is in the home, and ends as a search that failed.
 while [ "$1" != --home ]; do shift; done
 mkdir -p "$2/studies/digits"
 echo "a trial" >> "$2/studies/digits/journal.log"
+test -e "$HOME/ray-runs" || exit 4
 touch "$2/mlflow.db" "$2/studies/digits/mlflow.jsonl" "$2/studies/digits/mlflow.delivered"
 exit 3
 """
@@ -83,7 +94,7 @@ def test_a_job_on_another_spot_machine_goes_on_from_the_copy_in_the_bucket(tmp_p
     bucket, programs = tmp_path / "bucket", tmp_path / "programs"
     bucket.mkdir()
     programs.mkdir()
-    for name, text in (("automl", SEARCH), ("ray", "#!/bin/sh\n")):
+    for name, text in (("automl", SEARCH), ("ray", RAY)):
         (programs / name).write_text(text)
         (programs / name).chmod(0o755)
     (mount,) = job["file_mounts"]
@@ -102,6 +113,7 @@ def test_a_job_on_another_spot_machine_goes_on_from_the_copy_in_the_bucket(tmp_p
         (tmp_path / machine).mkdir()
         done = subprocess.run(["bash", "-c", script], env=environment, timeout=60)
         assert done.returncode == 3
+        assert (tmp_path / machine / "ray-ended").exists(), "workers wait for the head's Ray"
     home = tmp_path / "second" / "automl-home"
     assert (home / "studies" / "digits" / "journal.log").read_text() == "a trial\na trial\n"
     kept = subprocess.run(["tar", "-tf", bucket / "home.tar.gz"], capture_output=True, text=True)
@@ -110,16 +122,26 @@ def test_a_job_on_another_spot_machine_goes_on_from_the_copy_in_the_bucket(tmp_p
 
 
 SRUN = """#!/usr/bin/env bash
-# A stand-in for Slurm's srun and scontrol that writes down how it was called.
+# A stand-in for Slurm's srun and scontrol that writes down how it was called, and runs the search.
 echo "$(basename "$0") $* | $RAY_ADDRESS $RAY_AUTH_MODE ${#RAY_AUTH_TOKEN} $AUTOML_HOME" >> "$CALLS"
-[ "$1" = --kill-on-bad-exit=1 ] && exit "${CODE:-0}"
-exit 0
+[ "$1" = --kill-on-bad-exit=1 ] || exit 0
+shift
+exec "$@"
+"""
+SYMMETRIC_RUN = """#!/usr/bin/env bash
+# A stand-in for `ray symmetric-run`, which ends with 0 where a step has less GPUs than it is told.
+while [ "$1" != -- ]; do [ "$1" = --num-gpus ] && gpus=$2; shift; done
+[ "$gpus" -le "${SLURM_GPUS_PER_NODE:-0}" ] && [ -z "$FAILS" ] || exit 0
+shift
+exec "$@"
 """
 
 
 def run_sbatch(tmp_path, *words, **more):
-    for name in ("srun", "scontrol"):
-        (tmp_path / name).write_text(SRUN)
+    stand_ins = {"srun": SRUN, "scontrol": SRUN, "ray": SYMMETRIC_RUN}
+    stand_ins["automl"] = '#!/bin/sh\nexit "${CODE:-0}"\n'
+    for name, text in stand_ins.items():
+        (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
     environment = {
         "PATH": f"{tmp_path}:/usr/bin:/bin",
@@ -128,8 +150,9 @@ def run_sbatch(tmp_path, *words, **more):
         "SLURM_JOB_ID": "77",
         "SLURM_JOB_NUM_NODES": "2",
         "SLURM_CPUS_ON_NODE": "8",
-        "SLURM_GPUS_ON_NODE": "1",
-        "SLURM_SUBMIT_DIR": "/shared",
+        "SLURM_GPUS_ON_NODE": "8",
+        "SLURM_GPUS_PER_NODE": "1",
+        "SLURM_SUBMIT_DIR": str(tmp_path),
         **more,
     }
     script = str(DEPLOY / "slurm" / "automl.sbatch")
@@ -143,10 +166,17 @@ def run_sbatch(tmp_path, *words, **more):
 def test_a_slurm_job_runs_the_search_with_a_token_of_its_own(tmp_path):
     done, (run, tidy) = run_sbatch(tmp_path, "my space.py", "--trials", "9")
     assert done.returncode == 0, done.stderr
-    assert run.endswith("| 10.0.0.5:20077 token 64 /shared/automl-home")
+    assert run.endswith(f"| 10.0.0.5:20077 token 64 {tmp_path}/automl-home")
     assert "--name slurm-77 --resume-if-exists --address 10.0.0.5:20077" in run
-    assert "-- automl search my space.py" in run and "--trials 9 |" in run
+    assert "automl search my space.py" in run and "--trials 9 |" in run
     assert "rm -rf -- /tmp/ray-77" in tidy
+
+
+def test_a_slurm_job_that_runs_no_search_fails(tmp_path):
+    done, _ = run_sbatch(tmp_path, "digits")
+    assert done.returncode == 0
+    done, _ = run_sbatch(tmp_path, "digits", FAILS="1")
+    assert done.returncode == 1 and "no search was run" in done.stderr
 
 
 def test_a_slurm_job_ends_as_its_search_did(tmp_path):

@@ -90,7 +90,7 @@ def kubernetes(text):
         faults += against(document["spec"], definitions()["specs"][kind]) + by_operator(document)
         if kind == "RayJob":
             faults += command(document["spec"]["entrypoint"].split(), ["automl", "search"])
-        faults += names.labels(document)
+        faults += names.labels(document) + names.pod_mounts(document)
         if kind == "Deployment":
             args = document["spec"]["template"]["spec"]["containers"][0]["args"]
             faults += command(args, ["mlflow", "server"])
@@ -191,7 +191,7 @@ def shell(text):
 
 def sbatch(text):
     given = re.findall(r"^#SBATCH --([a-z-]+)=?", text, re.M)
-    known = {"job-name", "nodes", "ntasks-per-node", "gpus-per-node", "exclusive", "time"}
+    known = {"job-name", "mem", "nodes", "ntasks-per-node", "gpus-per-node", "exclusive", "time"}
     known |= {"requeue", "open-mode", "output", "signal"}
     faults = [f"--{name} is no option" for name in given if name not in known]
     others = [line for line in text.splitlines() if re.match(r"#S\w+ --", line)]

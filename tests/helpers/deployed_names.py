@@ -32,7 +32,8 @@ RAY_USAGE_STATS_ENABLED RUSTFS_ACCESS_KEY RUSTFS_ADDRESS RUSTFS_CONSOLE_ENABLE
 RUSTFS_SECRET_KEY RUSTFS_VOLUMES
 RAY_health_check_failure_threshold RAY_health_check_period_ms RAY_health_check_timeout_ms
 SKYPILOT_NODE_IPS SKYPILOT_NODE_RANK SKYPILOT_NUM_GPUS_PER_NODE SKYPILOT_NUM_NODES
-SLURM_CPUS_ON_NODE SLURM_GPUS_ON_NODE SLURM_JOB_ID SLURM_JOB_NUM_NODES SLURM_SUBMIT_DIR
+SLURM_CPUS_ON_NODE SLURM_GPUS_ON_NODE SLURM_GPUS_PER_NODE SLURM_JOB_ID SLURM_JOB_NUM_NODES
+SLURM_SUBMIT_DIR
 """
 OURS = """
 AUTOML_HEAD AUTOML_HOME AUTOML_IMAGE AUTOML_SEARCH AUTOML_STORE_GB GRAFANA_PASSWORD
@@ -130,6 +131,17 @@ def labels(document):
     return faults
 
 
+def pod_mounts(document):
+    """What the containers of Kubernetes' pods mount that is no volume of their pod."""
+    faults = []
+    for key, pod in _pairs(document):
+        if key == "spec" and "containers" in pod:
+            there = {volume["name"] for volume in pod.get("volumes", [])}
+            mounted = {m["name"] for c in pod["containers"] for m in c.get("volumeMounts", [])}
+            faults += [f"the pod has no volume {name}" for name in sorted(mounted - there)]
+    return faults
+
+
 def _pairs(part):
     """Every key with its value, at any depth."""
     if isinstance(part, dict):
@@ -158,6 +170,10 @@ def machines(document):
     ]
     group = document["provider"]["security_group"]
     asked.append(("AuthorizeSecurityGroupIngress", group))
+    images = {
+        kind["node_config"].get("ImageId") for kind in document["available_node_types"].values()
+    }
+    faults += [] if len(images) == 1 and None not in images else ["Ray's own image is too old"]
     for operation, given in asked:
         shape = _ec2().operation_model(operation).input_shape
         needed = {name: 1 for name in shape.required_members if name not in given}

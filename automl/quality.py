@@ -45,9 +45,8 @@ class Metric(Config):
     """A figure of a model's answers.
 
     Subclassing registers the metric under its class name in snake case (`MacroF1` is
-    `macro_f1`). `perfect` is the figure of answers that are all right. It is one of classes unless
-    `suits` says otherwise: `def suits(self, num_classes): return num_classes == 0` makes it one of
-    a regression.
+    `macro_f1`). `perfect` is the figure of answers that are all right. It is of classes unless
+    `suits(num_classes)` says more: where that is True of 0, it is of a regression.
     """
 
     better: ClassVar[Literal["max", "min"]] = "max"

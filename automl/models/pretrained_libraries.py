@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -16,24 +15,10 @@ from automl.data.optional_packages import package
 from automl.data.reading import existing
 from automl.errors import UserError, described, unknown
 from automl.models.pretrained_files import cached, loaded, safetensors_file
-
-PICTURE_NET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-"""Mean and deviation of ImageNet's channels, which models take that say nothing else."""
-
+from automl.models.pretrained_pictures import PICTURE_NET, Pictures, moments_of, size_of
 
 OfTransformers: TypeAlias = Any
 """A class or a config of transformers, which is not there for type checkers."""
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """Pictures as a model was trained on them: mean and deviation of each channel, where black is 0
-    and white 1, their size (height, width), () where it is not told, and if blue comes first."""
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    size: tuple[int, ...]
-    blue_first: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,7 +91,9 @@ class _Transformers(Library):
         file = self._folder() / "preprocessor_config.json"
         found = json.loads(file.read_text()) if file.exists() else {}
         size = getattr(config, "image_size", None) or found.get("size")
-        return Pictures(*_moments(found), _size(size), found.get("do_flip_channel_order", False))
+        return Pictures(
+            *moments_of(found), size_of(size), found.get("do_flip_channel_order", False)
+        )
 
     def for_pictures(self, num_outputs: int) -> nn.Module:
         kind = self._package().AutoModelForImageClassification
@@ -249,7 +236,7 @@ class _Torchvision(Library):
             raise UserError(
                 unknown("model of torchvision", self.name, models.list_models())
             ) from None
-        return Pictures(tuple(found.mean), tuple(found.std), _size(found.crop_size[0]))
+        return Pictures(tuple(found.mean), tuple(found.std), size_of(found.crop_size[0]))
 
     def for_pictures(self, num_outputs: int) -> nn.Module:
         model: nn.Module = self._package().models.get_model(
@@ -272,16 +259,6 @@ class _Torchvision(Library):
 LIBRARIES = {"hf": _Transformers, "timm": _Timm, "torchvision": _Torchvision}
 
 
-def _moments(found: Mapping[str, Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and deviation of each channel, where white is 1, by a preprocessor's settings."""
-    white = 255 * found.get("rescale_factor", 1 / 255) if found.get("do_rescale", True) else 255.0
-    # Only the preprocessors that order channels do not normalise unless they say so.
-    if not found.get("do_normalize", "do_flip_channel_order" not in found):
-        return (0.0,) * 3, (1 / white,) * 3
-    mean, std = found.get("image_mean", PICTURE_NET[0]), found.get("image_std", PICTURE_NET[1])
-    return tuple(value / white for value in mean), tuple(value / white for value in std)
-
-
 def _longest(model: nn.Module, config: OfTransformers, length: int) -> int:
     """The most tokens that a model reads; `length` where its config does not say.
 
@@ -290,17 +267,3 @@ def _longest(model: nn.Module, config: OfTransformers, length: int) -> int:
     places = (m for name, m in model.named_modules() if name.endswith("position_embeddings"))
     padding = [own for m in places if (own := getattr(m, "padding_idx", None)) is not None]
     return getattr(config, "max_position_embeddings", length) - max(padding, default=-1) - 1
-
-
-def _size(found: object) -> tuple[int, ...]:
-    """A size (height, width) as libraries write it: a number, two, or named ones."""
-    match found:
-        case int():
-            return found, found
-        case {"height": int(height), "width": int(width)}:
-            return height, width
-        case {"shortest_edge": int(edge)}:
-            return edge, edge
-        case [int(height), int(width)]:
-            return height, width
-    return ()

@@ -75,8 +75,8 @@ def readdress(database: Path, experiment: str, folder: Path) -> None:
 
     Raises sqlite3.OperationalError when the database cannot be written.
     """
-    known = f"SELECT artifact_location FROM experiments WHERE name = '{experiment}'"
-    old, new = next(iter(_rows(database, known)), ("",))[0], folder.as_uri()
+    known = "SELECT artifact_location FROM experiments WHERE name = ?"
+    old, new = next(iter(_rows(database, known, experiment)), ("",))[0], folder.as_uri()
     before = Path(url2pathname(urlsplit(old).path))
     if old == new or not old.startswith("file:") or before.name != folder.name:
         return
@@ -97,7 +97,7 @@ def readdress(database: Path, experiment: str, folder: Path) -> None:
 
 def has_run(database: Path, run_id: str) -> bool:
     """Tell whether a database holds a run, whatever address it had when the run was made."""
-    return bool(_rows(database, f"SELECT 1 FROM runs WHERE run_uuid = '{run_id}'"))
+    return bool(_rows(database, "SELECT 1 FROM runs WHERE run_uuid = ?", run_id))
 
 
 def forget_places() -> None:
@@ -108,10 +108,10 @@ def forget_places() -> None:
     utils._artifact_repos_cache.clear()
 
 
-def _rows(database: Path, query: str) -> list[tuple[str, ...]]:
-    """What a database answers; nothing while it is not there, or has no tables yet."""
+def _rows(database: Path, query: str, value: str) -> list[tuple[str, ...]]:
+    """The rows that a query for a value gives; none where a database has no tables yet."""
     if not database.exists():
         return []
     with contextlib.closing(sqlite3.connect(database, timeout=60)) as opened:
         tables = opened.execute("SELECT name FROM sqlite_master WHERE name = 'runs'")
-        return opened.execute(query).fetchall() if tables.fetchone() else []
+        return opened.execute(query, (value,)).fetchall() if tables.fetchone() else []

@@ -19,7 +19,7 @@ from automl.data.dataset import DatasetInfo
 from automl.errors import Rejected, UserError
 from automl.field_types import Count, From0To1, NotNegative, Positive
 from automl.models.deployed import predict
-from automl.models.family import ModelFamily, Network, untrained
+from automl.models.family import ModelFamily, Network, Spec, untrained
 from automl.recipe import Sibling
 from automl.training.hints import Apprentice, hint_pairs, two_rows
 from automl.training.losses import CrossEntropy, Loss, MeanSquaredError
@@ -99,7 +99,7 @@ class Joint(Taught):
 
     def around(self, model: Network, info: DatasetInfo) -> nn.Module:
         family = self.model or larger(model.spec.model, self.width_factor)
-        teacher = untrained(family, info)
+        teacher = _untrained_beside(model, family, info)
         if family.knots(info) != model.spec.model.knots(info):
             raise Rejected("Joint: the teacher's bins are not the model's; make them equal")
         if family.scaling(info) != model.spec.model.scaling(info):
@@ -138,7 +138,7 @@ class Mutual(Taught):
 
     def around(self, model: Network, info: DatasetInfo) -> nn.Module:
         family = model.spec.model
-        networks = [model, *(untrained(family, info) for _ in range(self.peers))]
+        networks = [model, *(_untrained_beside(model, family, info) for _ in range(self.peers))]
         if any(_are_equal(one, other) for one, other in combinations(networks, 2)):
             raise Rejected(
                 f"Mutual: each {type(family).__name__} begins with the same weights, so that no "
@@ -212,6 +212,14 @@ def other_units(teacher: ModelFamily, family: ModelFamily, info: DatasetInfo) ->
 def _check_teacher(family: ModelFamily | None, info: DatasetInfo) -> None:
     if family is not None and (problem := misfit(untrained(family, info))):
         raise UserError(problem)
+
+
+def _untrained_beside(model: Network, family: ModelFamily, info: DatasetInfo) -> Network:
+    """A network for the same rows and answers."""
+    spec = model.spec
+    network = Network(Spec(family, spec.input_shape, spec.num_outputs, spec.num_tokens))
+    family.fit(network.body, info)
+    return network
 
 
 def _are_equal(one: Network, other: Network) -> bool:

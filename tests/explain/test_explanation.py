@@ -190,7 +190,7 @@ def test_a_refit_is_told_through_its_origin(explained):
         "prune bought 20,000 bytes (a factor of 3.00) and 0.01 ms (a factor of 2.00) for 0.0700 "
         "accuracy; it took 0.5 s.",
         "the refit bought 0.0800 accuracy and cost nothing; it took 9.0 s.",
-        "quantize bought 6,000 bytes (a factor of 2.50) for 0.0050 accuracy; it took 0.2 s.",
+        "quantize bought 6,000 bytes (a factor of 2.50) for 0.005 accuracy; it took 0.2 s.",
         "In all, refitting trial 0007 bought 0.0850 accuracy and cost nothing.",
     ]
     assert any(one.startswith("Compression and refit changed") for one in text)

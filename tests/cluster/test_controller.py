@@ -140,7 +140,7 @@ def test_a_failing_trial_does_not_end_the_search(search):
 
 def test_trials_that_are_too_long_for_the_time_are_shortened(search):
     text = SHARED_PREFIX.replace("epochs=15", "epochs=100000")
-    found = search(text, minutes=0.2, concurrency=1)
+    found = search(text, minutes=0.4, concurrency=1)
     results = [record.result for record in found.study.records()]
     complete = [result for result in results if result.status == "complete"]
     assert complete and all(result.shortened for result in complete)

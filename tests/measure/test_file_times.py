@@ -94,12 +94,12 @@ def written(path, inputs, outputs=("y",)):
 
 def test_sizes_that_a_file_leaves_open_are_told(tmp_path):
     path = written(tmp_path / "m.onnx", {"x": ("batch", 3, "height", "width")})
-    stated = written(tmp_path / "stated.onnx", {"x": ("batch", 3, 400, 400)})
+    stated = written(tmp_path / "stated.onnx", {"x": ("batch", 3, 2000, 2000)})
     first, second, again = file_times(Wanted((path, stated, path))).files
     sentence = "timed on rows of 3 x 1 x 1, since the file leaves these sizes open"
     assert (first.remarks, second.remarks) == ([sentence], [])
-    assert second.latency_ms > 5 * first.latency_ms, "the first is timed on its own rows again"
-    assert again.latency_ms == pytest.approx(first.latency_ms, rel=0.5)
+    # Rows of the other file would have a million times as many numbers.
+    assert 5 * first.latency_ms < second.latency_ms > 5 * again.latency_ms
 
 
 def test_a_call_has_as_many_rows_as_the_file_states(tmp_path):

@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import ray
 import torch
@@ -24,6 +24,8 @@ from automl.errors import UserError, described
 from automl.models.family import untrained
 from automl.space.exploring import explore
 from automl.store import Store
+
+T = TypeVar("T")
 
 
 class Members:
@@ -48,7 +50,7 @@ class Members:
         """
         own = ray.get_runtime_context().get_node_id()
         nodes = alive()
-        for problem in _told({node: self._examine(node) for node in nodes if node != own}):
+        for problem in _told({node: self._examine(node) for node in nodes if node != own}, str):
             if problem:
                 raise UserError(problem)
         self.prepared.update(nodes)
@@ -84,7 +86,7 @@ class Members:
         if not ray.wait([self.examined[node]], timeout=0)[0]:
             return ""
         try:
-            problem = _result(node, self.examined.pop(node))
+            problem = _result(node, self.examined.pop(node), str)
         except UserError as error:
             problem = str(error)
         if not problem:
@@ -131,33 +133,35 @@ def card_bytes(gpu_type: str = "") -> list[int]:
     """The memory of each GPU of the cluster (of a type) whose node tells it."""
     kind = {GPU_TYPE + gpu_type} if gpu_type else set()
     holders = [name for name, node in alive().items() if {"GPU", *kind} <= node.keys()]
-    told = _told({name: _on(name, _card_bytes).remote() for name in holders})
+    told = _told({name: _on(name, _card_bytes).remote() for name in holders}, list)
     return [card for cards in told for card in cards]
 
 
-def _told(tasks: Mapping[str, ObjectRef]) -> list[Any]:
+def _told(tasks: Mapping[str, ObjectRef], kind: type[T]) -> list[T]:
     """The results of tasks by node, without those of nodes that have gone meanwhile.
 
     Raises UserError with a node that is there and gave none.
     """
-    results = []
+    results = list[T]()
     for node, task in tasks.items():
         try:
-            results.append(_result(node, task))
+            results.append(_result(node, task, kind))
         except UserError:
             if node in alive():
                 raise
     return results
 
 
-def _result(node: str, task: ObjectRef) -> Any:
+def _result(node: str, task: ObjectRef, kind: type[T]) -> T:
     """The result of a node's task. Raises UserError where it gave none."""
     try:
-        return ray.get(task)
+        result = ray.get(task)
     except RayError as error:
         failed = isinstance(error, RayTaskError)
         why = described(error.cause) if failed else str(error).splitlines()[0]
         raise UserError(f"the node {node} could not be examined: {why}") from None
+    assert isinstance(result, kind)
+    return result
 
 
 # Without the setting, Ray hides a node's GPUs from a task that reserves none.

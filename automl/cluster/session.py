@@ -60,7 +60,7 @@ def _joined(address: str) -> Iterator[None]:
 
 
 def _mismatch(error: str) -> str:
-    """What an error of Ray says of unlike versions, in one sentence; "" if it is another error."""
+    """A sentence on the unlike versions that an error of Ray tells; "" of another error."""
     versions = re.findall(r"Ray: (\S+)\s+Python: (\S+)", error)
     if not error.startswith("Version mismatch") or len(versions) != 2:
         return ""

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -69,16 +70,7 @@ def export(
     The same choice exported again gives the same bytes: its times are those taken at first.
     """
     assert record.result is not None
-    file = taken.file
-    # Searches that share a trial's file may measure others of its figures.
-    asked = canonical({"metrics": [*record.values], "runtimes": study.settings.runtimes})
-
-    def figures_of(own: bytes, beside: dict[str, Reference]) -> TestFigures:
-        def made() -> dict[str, object]:
-            return vars(test_figures(record, config, home.cache, own, beside))
-
-        return TestFigures.from_json(kept(record, home, own, "test_figures", made, asked))
-
+    file, figures_of = taken.file, partial(_figures_of, study, record, config, home)
     figures = figures_of(file, here := alone_here(study.settings))
     data = dataset.load(config.dataset, config.seed, home.cache)
     rows = Rows(config.dataset, row_format(config.dataset, data), len(data.train.targets))
@@ -107,6 +99,24 @@ def export(
     sizes = {name: len(data) for name, data in files.items()}
     notes = (*record.result.notes, *taken.others.notes, *taken.notes)
     return Exported(out, record.trial_id, sizes, figures, measurement, notes)
+
+
+def _figures_of(
+    study: Study,
+    record: TrialRecord,
+    config: TrialConfig,
+    home: Home,
+    file: bytes,
+    beside: dict[str, Reference],
+) -> TestFigures:
+    """The figures of a file on test rows, kept for searches that ask for the same of it: another
+    that shares the file may ask for more."""
+    asked = canonical({"metrics": [*record.values], "runtimes": study.settings.runtimes})
+
+    def made() -> dict[str, object]:
+        return vars(test_figures(record, config, home.cache, file, beside))
+
+    return TestFigures.from_json(kept(record, home, file, "test_figures", made, asked))
 
 
 def check_folder(out: Path) -> None:

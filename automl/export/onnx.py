@@ -45,6 +45,7 @@ from automl.export.shorter_texts import takes_shorter
 from automl.export.turned_codes import store_turned
 from automl.models.deployed import Deployed, seen_by
 from automl.models.family import Network
+from automl.models.torch_patches import ending_hooks
 
 # torch's exporter reports each optional operator set that is missing; none is needed here. What
 # it cannot do is raised, and told in our own words.
@@ -148,7 +149,8 @@ def _trace(
     deployed: Deployed, row: torch.Tensor, output: str, free: Mapping[int, torch.export.Dim]
 ) -> torch.onnx.ONNXProgram:
     """The program of a module as torch's exporter traces it, not optimized yet."""
-    with torch.no_grad(), free_length(deployed.model.body), masks_as_they_are(), traced_once():
+    body = deployed.model.body
+    with torch.no_grad(), free_length(body), masks_as_they_are(), traced_once(), ending_hooks():
         program = torch.onnx.export(
             deployed,
             (row,),

@@ -15,6 +15,7 @@ from automl.export.free_length import free_length
 from automl.export.onnx_patches import masks_as_they_are
 from automl.models.deployed import Deployed, seen_by
 from automl.models.family import Network, dump, restore
+from automl.models.torch_patches import ending_hooks
 
 NOTED = ("stack_trace", "nn_module_stack", "source_fn_stack", "torch_fn", "from_node")
 """Notes of the exporter on each node: paths of this machine, which no runtime needs."""
@@ -45,7 +46,8 @@ def traced(
     if most_rows > 1:
         free = ({0: torch.export.Dim("batch", min=1, max=most_rows)},)
     try:
-        with torch.no_grad(), free_length(deployed.model.body), masks_as_they_are():
+        body = deployed.model.body
+        with torch.no_grad(), free_length(body), masks_as_they_are(), ending_hooks():
             program = torch.export.export(deployed, (rows,), dynamic_shapes=free, strict=False)
     except Exception as error:
         raise Rejected(f"cannot be written for {name}: {complaint(error)}") from error

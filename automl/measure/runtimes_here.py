@@ -20,7 +20,7 @@ class RuntimesHere(NamedTuple):
 
 
 def runtimes_here(beside: Mapping[str, Reference]) -> RuntimesHere:
-    """Those of a search's references that files can be timed beside on this machine."""
+    """The references of a search that files can be timed beside on this machine."""
     found, notes, has_first = dict[str, Reference](), list[str](), True
     for name, reference in beside.items():
         if reference.runtime.format:

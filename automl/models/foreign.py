@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from weakref import WeakKeyDictionary
@@ -15,7 +14,12 @@ from torch.nn.utils import parametrizations, remove_spectral_norm, remove_weight
 from torch.overrides import TorchFunctionMode
 
 from automl.errors import UserError
-from automl.models.torch_patches import autocast_in_fp32, forget_spectral_norm, old_norms
+from automl.models.torch_patches import (
+    begin_autocast_in_fp32,
+    end_autocast_in_fp32,
+    forget_spectral_norm,
+    old_norms,
+)
 
 CASTS: dict[Callable[..., object], torch.dtype] = {
     Tensor.half: torch.float16,
@@ -198,19 +202,22 @@ class _Fp32Autocast:
     """
 
     kinds: set[torch.dtype] = field(default_factory=set)
-    open: list[ExitStack] = field(default_factory=list)
+    casts: list[_Fp32Casts | None] = field(default_factory=list)
 
     def enter(self, module: nn.Module, inputs: tuple[object, ...]) -> None:
         if module.training:
             return
-        self.open.append(ExitStack())
-        self.open[-1].enter_context(autocast_in_fp32(partial(self._note, module)))
-        if self.kinds and torch.compiler.is_exporting():
-            self.open[-1].enter_context(_CastsToFp32(frozenset(self.kinds)))
+        begin_autocast_in_fp32(partial(self._note, module))
+        is_read = self.kinds and torch.compiler.is_exporting()
+        self.casts.append(casts := _Fp32Casts(frozenset(self.kinds)) if is_read else None)
+        if casts:
+            casts.enter(module, inputs)
 
     def leave(self, module: nn.Module, inputs: tuple[object, ...], given: object) -> None:
         if not module.training:
-            self.open.pop().close()
+            if casts := self.casts.pop():
+                casts.leave(module, inputs, given)
+            end_autocast_in_fp32()
 
     def _note(self, module: nn.Module, kind: torch.dtype) -> None:
         self.kinds.add(kind)

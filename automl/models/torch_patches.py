@@ -24,10 +24,9 @@ class _Autocast(threading.local):
 _AUTOCAST = _Autocast()
 
 
-@contextmanager
-def autocast_in_fp32(told: Callable[[torch.dtype], None]) -> Iterator[None]:
+def begin_autocast_in_fp32(told: Callable[[torch.dtype], None]) -> None:
     """Have the regions of autocast that this thread enters compute in fp32, and `told` their types,
-    until the body ends.
+    until `end_autocast_in_fp32`.
 
     A region still takes numbers of several types together, as it does not where it is switched off;
     but an exporter knows no region in fp32. Seen in torch 2.13; waits for a public way to forbid
@@ -35,10 +34,27 @@ def autocast_in_fp32(told: Callable[[torch.dtype], None]) -> Iterator[None]:
     """
     torch.autocast.__enter__ = _enter_autocast  # type: ignore[method-assign]
     _AUTOCAST.told.append(told)
+
+
+def end_autocast_in_fp32() -> None:
+    """End what the last `begin_autocast_in_fp32` of this thread began."""
+    _AUTOCAST.told.pop()
+
+
+@contextmanager
+def ending_hooks() -> Iterator[None]:
+    """End, with an export, what the hooks in front of a forward began: regions in fp32 and modes.
+
+    torch calls the hooks behind a forward that raises, but not in an export, and all that follows
+    in the process would compute otherwise. Seen in torch 2.13; waits for hooks that are called.
+    """
+    regions, modes = len(_AUTOCAST.told), torch._C._len_torch_function_stack()
     try:
         yield
     finally:
-        _AUTOCAST.told.pop()
+        del _AUTOCAST.told[regions:]
+        while torch._C._len_torch_function_stack() > modes:
+            torch._C._pop_torch_function_stack()
 
 
 def _enter_autocast(region: torch.autocast) -> object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -48,5 +48,5 @@ def _without_autocast(outputs: object) -> torch.autocast | nullcontext[None]:
     return torch.autocast(kind, enabled=False) if is_known else nullcontext()
 
 
-def _as_fp32(value: Any) -> Any:
+def _as_fp32(value: Tensor) -> Tensor:
     return value.float() if isinstance(value, Tensor) and value.is_floating_point() else value

@@ -203,8 +203,8 @@ def _named(model: Network, names: tuple[str, ...], way: AnswerWay) -> list[nn.Mo
 
 
 def _head(model: Network, way: AnswerWay, label: str, context: Context) -> nn.Module:
-    """Of several parts that have weights, the one that is called last on the way to the answers; of
-    those that are not called the one that was registered last."""
+    """The part with weights that is called last on the way to the answers; where none is called,
+    the one that was registered last."""
     part: nn.Module = model.body
     while parts := [child for child in part.children() if any(True for _ in child.parameters())]:
         is_choice = len(parts) > 1

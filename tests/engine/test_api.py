@@ -89,9 +89,9 @@ def test_a_goal_that_cannot_be_is_told_before_anything_runs(until, sentence, spa
 
 
 def test_a_search_on_two_runtimes_measures_resumes_and_exports_on_both(cluster, space, tmp_path):
-    home, other = tmp_path / "home", "onnxruntime-1x8/latency_ms"
+    home, other = tmp_path / "home", "onnxruntime-1x512/latency_ms"
     begun = {"trials": 1, "concurrency": 1, "refit_minutes": 0, "home": home}
-    wanted = ("onnxruntime", "onnxruntime:batch=8")
+    wanted = ("onnxruntime", "onnxruntime:batch=512")
     api.search(space, runtimes=wanted, name="two", sets={"recipe.train.epochs": "1"}, **begun)
     found = api.resume("two", trials=2, home=home)
     settings, records = found.study.settings, [r for r in found.study.records() if r.is_complete]
@@ -101,8 +101,8 @@ def test_a_search_on_two_runtimes_measures_resumes_and_exports_on_both(cluster, 
         assert 0 < record.uncertainty[other] < record.values[other]
         assert record.measurement.machine == settings.measured_on
     assert settings.reference[other] > settings.reference_latency_ms
-    there = found.study.on_runtime("onnxruntime-1x8").front().members
-    exported = found.export(tmp_path / "out", runtime="onnxruntime-1x8", best=other)
+    there = found.study.on_runtime("onnxruntime-1x512").front().members
+    exported = found.export(tmp_path / "out", runtime="onnxruntime-1x512", best=other)
     assert exported.trial_id in [record.trial_id for record in there]
     assert exported.figures.test[other] > 0 and exported.figures.test["latency_ms"] > 0
     client = mlflow.MlflowClient(found.home.mlflow_uri)

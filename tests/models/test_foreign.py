@@ -11,8 +11,9 @@ from helpers.trials import DIGITS, load
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from automl.errors import UserError
+from automl.errors import Rejected, UserError
 from automl.export import onnx
+from automl.export.traced import deployed_copy, example_rows, traced
 from automl.models import foreign
 from automl.models.deployed import Deployed, predict
 from automl.models.family import dump, restore, untrained
@@ -198,6 +199,37 @@ def test_autocast_is_computed_in_fp32_but_for_training_and_told_once():
         "exported in fp32",
     )
     assert network.train()(rows).dtype == torch.bfloat16
+
+
+def not_exported():
+    class NotExported(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net, self.last = plain(), nn.Linear(10, 10).half()
+
+        def forward(self, rows):
+            if torch.compiler.is_exporting():
+                raise ValueError("not in an export")
+            return self.last(self.net(rows).half()).float()
+
+    return NotExported()
+
+
+def as_program(network, data):
+    return traced(deployed_copy(network, data), example_rows(data, 2), 8, "pt2")
+
+
+@pytest.mark.parametrize("write", [onnx.export, as_program])
+def test_an_export_that_fails_leaves_other_modules_as_they_were(write):
+    data, rows = load(DIGITS), torch.ones(2, 2)
+    network = untrained(Imported(not_exported), data.info).eval()
+    for _ in range(2):
+        with pytest.raises(Rejected, match="not in an export"):
+            write(network, data)
+        assert rows.half().dtype == torch.float16
+        with torch.autocast("cpu", torch.bfloat16):
+            assert (rows @ rows).dtype == torch.bfloat16
+        assert network(torch.ones(2, 1, 8, 8)).dtype == torch.float32
 
 
 def test_training_in_bf16_stays_as_it_is_around_a_module_that_opens_no_region():

@@ -6,7 +6,8 @@ from torch import nn
 from torch.nn.utils import parametrize, remove_spectral_norm, spectral_norm, weight_norm
 
 from automl.models.torch_patches import (
-    autocast_in_fp32,
+    begin_autocast_in_fp32,
+    end_autocast_in_fp32,
     follow_computed_weights,
     forget_spectral_norm,
     has_hooks,
@@ -65,14 +66,15 @@ def test_a_registered_hook_is_found(register):
     assert not has_hooks(layer)
 
 
-def test_regions_of_autocast_compute_in_fp32_until_the_body_ends():
+def test_regions_of_autocast_compute_in_fp32_until_that_ends():
     rows, told = torch.ones(2, 2), []
     region = torch.autocast("cpu", torch.bfloat16)
-    with autocast_in_fp32(told.append):
-        with region:
-            assert (rows @ rows).dtype == (rows.bfloat16() @ rows).dtype == torch.float32
-        with torch.autocast("cpu", enabled=False):
-            assert not torch.is_autocast_enabled("cpu")
+    begin_autocast_in_fp32(told.append)
+    with region:
+        assert (rows @ rows).dtype == (rows.bfloat16() @ rows).dtype == torch.float32
+    with torch.autocast("cpu", enabled=False):
+        assert not torch.is_autocast_enabled("cpu")
+    end_autocast_in_fp32()
     assert told == [torch.bfloat16]
     with region:
         assert (rows @ rows).dtype == torch.bfloat16

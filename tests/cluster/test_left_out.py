@@ -59,7 +59,7 @@ def test_a_node_is_left_out_with_one_sentence_until_it_has_the_store(ray_session
 def test_a_node_that_goes_while_it_is_examined_is_left_out(ray_session):
     own, gone = ray.get_runtime_context().get_node_id(), "0" * 56
     tasks = {node: nodes._on(node, nodes._card_bytes).remote() for node in (gone, own)}
-    assert nodes._told(tasks, str) == ray.get([tasks[own]])
+    assert nodes._told(tasks, list) == ray.get([tasks[own]])
 
 
 def test_a_node_that_is_there_and_cannot_be_examined_is_told(ray_session, tmp_path):

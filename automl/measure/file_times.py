@@ -173,7 +173,7 @@ def random_rows(path: Path, batch: int) -> NDArray[np.float64]:
 
 def remarks(loaded: Session, batch: int) -> list[str]:
     """Sentences on made-up rows: their size where the file leaves it open, and how many a call has
-    where the file states others than so many."""
+    where the file states another number than `batch`."""
     made_up = dict.fromkeys(
         " x ".join(str(size if isinstance(size, int) else 1) for size in taken.shape[1:])
         for taken in loaded.get_inputs()
@@ -184,6 +184,6 @@ def remarks(loaded: Session, batch: int) -> list[str]:
 
 
 def other_batch(loaded: Session, batch: int) -> list[str]:
-    """A sentence where a file states another number of rows for a call than so many."""
+    """A sentence where a file states another number of rows for a call than `batch`."""
     own = stated_batch(loaded) or batch
     return [f"a call has {own} rows, not {batch}, since the file states so"] * (own != batch)

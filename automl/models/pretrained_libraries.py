@@ -42,8 +42,8 @@ class Library:
         raise NotImplementedError
 
     def classes(self, num_outputs: int) -> tuple[str, ...]:
-        """The names of the classes that the stored head answers, if it has so many outputs and the
-        files name them."""
+        """The names of the classes that the stored head answers, where the files name them and
+        `num_outputs` is their number."""
         return ()
 
     def pictures(self) -> Pictures:

@@ -56,9 +56,9 @@ def export(
     print(f"trial {exported.trial_id} in {out}:")
     for file, size in exported.files.items():
         print(f"  {file:18} {size:>9} bytes")
-    quality = ", ".join(f"{formats.figure(name, figures.test[name])}" for name in figures.intervals)
+    told = [f"{name} {formats.figure(name, figures.test[name])}" for name in figures.intervals]
     of = "a row" if figures.latency_of == ONE_THREAD.words else f"for {figures.latency_of}"
-    print(f"on test rows: {quality}, {figures.test['latency_ms']:.4f} ms {of}")
+    print(f"on test rows: {', '.join(told)}, {figures.test['latency_ms']:.4f} ms {of}")
     for note in exported.notes:
         print(f"note: {note}")
 

@@ -41,6 +41,14 @@ def test_the_knee_and_what_is_preferred_are_exported(searched, here):
     assert object_of(here("export", "digits", "--knee", *at))["trial_id"] in members
 
 
+def test_an_export_tells_each_figure_by_its_name(searched, here, tmp_path):
+    said = here("export", "digits", "--out", "out", "--home", searched.home.path).stdout
+    test = json.loads((tmp_path / "out/measurement.json").read_text())["test"]
+    (told,) = [line for line in said.splitlines() if line.startswith("on test rows: ")]
+    assert told.startswith(f"on test rows: accuracy {test['accuracy']:.4f}, ")
+    assert told.endswith(f", {test['latency_ms']:.4f} ms a row")
+
+
 def test_one_file_is_measured(searched, here, tmp_path):
     here("export", "digits", "--out", "out", "--home", searched.home.path)
     timed = object_of(automl("measure", "out/model.onnx", "--json", cwd=tmp_path))

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+from urllib.parse import unquote
 
 from automl.errors import UserError
 
@@ -104,13 +105,14 @@ def make_writable(home: Home) -> None:
     """Create the home.
 
     Raises UserError when it cannot be written, when its limit is no number, and when its path
-    holds a question mark, at which the address of MLflow's database would end.
+    holds what the address of MLflow's database cannot: a question mark, or an escape as %20.
     """
     _ = home.store_limit_bytes
-    if "?" in str(home.path):
+    path = str(home.path)
+    if "?" in path or unquote(path) != path:
         raise UserError(
-            f"the home {home.path} has a question mark in its path, at which the address of "
-            "MLflow's database would end; choose another with --home or $AUTOML_HOME"
+            f"the home {path} has a question mark or an escape such as %20 in its path, which the "
+            "address of MLflow's database cannot have; choose another with --home or $AUTOML_HOME"
         )
     probe = home.path / f".probe-{os.getpid()}"
     try:

@@ -118,7 +118,11 @@ def test_a_folder_that_was_deleted(tmp_path):
 @pytest.mark.parametrize("command", ["search", "check"])
 @pytest.mark.parametrize(
     ("home", "sentence"),
-    [("file/home", "cannot write to the home"), ("which?/home", "has a question mark in its path")],
+    [
+        ("file/home", "cannot write to the home"),
+        ("which?/home", "has a question mark"),
+        ("a%20b", "%20 in its path"),
+    ],
 )
 def test_a_home_that_cannot_be_one(command, home, sentence, here, tmp_path):
     (tmp_path / "file").write_text("")

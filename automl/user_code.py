@@ -13,6 +13,11 @@ BYTE_ORDER_MARK = "\ufeff"
 """What some editors put before a text; Python skips the mark in a file, and not in a text."""
 
 
+def is_ours(module: str) -> bool:
+    """True of a module of this package, by its name."""
+    return module.partition(".")[0] == OURS
+
+
 def fingerprint(text: str) -> str:
     """The text that a user's own classes depend on: all but the statement that builds the space."""
     tree = _parsed(text)
@@ -26,7 +31,7 @@ def of_module(module: str) -> str:
 
     What that module itself imports does not count.
     """
-    if module.partition(".")[0] == OURS:
+    if is_ours(module):
         return ""
     try:
         return fingerprint(inspect.getsource(sys.modules[module]))

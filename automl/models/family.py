@@ -234,8 +234,13 @@ def replace_last_edit(network: Network, layer_edits: Mapping[str, LayerEdit]) ->
 
 def untrained(family: ModelFamily, info: DatasetInfo) -> Network:
     """A family's network for a dataset."""
-    network = Network(Spec(family, seen_shape(family, info), info.num_outputs, info.num_tokens))
-    family.fit(network.body, info)
+    return fitted(Spec(family, seen_shape(family, info), info.num_outputs, info.num_tokens), info)
+
+
+def fitted(spec: Spec, info: DatasetInfo) -> Network:
+    """The network of a spec, brought to the data."""
+    network = Network(spec)
+    spec.model.fit(network.body, info)
     return network
 
 

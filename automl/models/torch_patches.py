@@ -15,7 +15,7 @@ _ENTER_AUTOCAST = torch.autocast.__enter__
 
 
 class _Autocast(threading.local):
-    """Who is told of the regions of autocast that a thread enters, the last of them first."""
+    """Functions that a thread tells of the regions of autocast which it enters: the last alone."""
 
     def __init__(self) -> None:
         self.told: list[Callable[[torch.dtype], None]] = []

@@ -24,11 +24,11 @@ def source(space_text: str) -> tuple[bool, tuple[str, ...]]:
     found = dict[str, type[Metric]]()
     for module in user_code.imported(space_text):
         for value in vars(sys.modules[module]).values() if module in sys.modules else ():
-            if isinstance(value, type) and issubclass(value, Metric) and not _is_ours(value):
+            if (
+                isinstance(value, type)
+                and issubclass(value, Metric)
+                and not user_code.is_ours(value.__module__)
+            ):
                 found[value.__name__] = value
     modules = tuple(dict.fromkeys(metric.__module__ for metric in found.values()))
     return user_code.defines_below(space_text, {*OURS, *found}), modules
-
-
-def _is_ours(metric: type[Metric]) -> bool:
-    return metric.__module__.partition(".")[0] == user_code.OURS

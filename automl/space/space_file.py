@@ -10,15 +10,13 @@ import sys
 import tempfile
 import tokenize
 import traceback
-from collections.abc import Iterable
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
 from automl import user_code
-from automl.config import SPACE_MODULE_PREFIX, Config, snake_case
+from automl.config import SPACE_MODULE_PREFIX, Config
 from automl.errors import UserError, unknown
-from automl.quality import METRICS, Metric
 from automl.space.space import Space
 
 
@@ -86,7 +84,11 @@ def load(
     if module_name not in sys.modules:
         _execute(text, module_name, name)
     values = vars(sys.modules[module_name]).values()
-    _register_again(value for value in values if isinstance(value, type))
+    for value in values:
+        is_config = isinstance(value, type) and issubclass(value, Config)
+        if is_config and not user_code.is_ours(value.__module__):
+            # As when it was defined: it is found by its name.
+            super(value, value).__init_subclass__()
     spaces = {id(value): value for value in values if isinstance(value, Space)}
     if len(spaces) != 1:
         raise UserError(
@@ -96,15 +98,6 @@ def load(
     (space,) = spaces.values()
     folders = (folder or os.getcwd(), str(_shipped_folder()))
     return replace(space, fixed={**space.fixed, **(fixed or {})}, folders=folders)
-
-
-def _register_again(classes: Iterable[type]) -> None:
-    """Have a user's own configs and metrics found by their names, as when they were defined."""
-    for cls in classes:
-        if issubclass(cls, Config) and cls.__module__.partition(".")[0] != user_code.OURS:
-            Config.registered[cls.__name__] = cls
-            if issubclass(cls, Metric):
-                METRICS[snake_case(cls.__name__)] = cls()
 
 
 def _shipped_folder() -> Path:

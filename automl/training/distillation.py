@@ -19,7 +19,7 @@ from automl.data.dataset import DatasetInfo
 from automl.errors import Rejected, UserError
 from automl.field_types import Count, From0To1, NotNegative, Positive
 from automl.models.deployed import predict
-from automl.models.family import ModelFamily, Network, Spec, untrained
+from automl.models.family import ModelFamily, Network, Spec, fitted, untrained
 from automl.recipe import Sibling
 from automl.training.hints import Apprentice, hint_pairs, two_rows
 from automl.training.losses import CrossEntropy, Loss, MeanSquaredError
@@ -217,9 +217,7 @@ def _check_teacher(family: ModelFamily | None, info: DatasetInfo) -> None:
 def _untrained_beside(model: Network, family: ModelFamily, info: DatasetInfo) -> Network:
     """A network for the same rows and answers."""
     spec = model.spec
-    network = Network(Spec(family, spec.input_shape, spec.num_outputs, spec.num_tokens))
-    family.fit(network.body, info)
-    return network
+    return fitted(Spec(family, spec.input_shape, spec.num_outputs, spec.num_tokens), info)
 
 
 def _are_equal(one: Network, other: Network) -> bool:

@@ -207,9 +207,8 @@ def _head(model: Network, way: AnswerWay, label: str, context: Context) -> nn.Mo
     the one that was registered last."""
     part: nn.Module = model.body
     while parts := [child for child in part.children() if any(True for _ in child.parameters())]:
-        is_choice = len(parts) > 1
         part = max(reversed(parts), key=way.last)
-        if is_choice:
+        if len(parts) > 1:
             break
     if part is not model.body:
         name = next(name for name, module in model.body.named_modules() if module is part)

@@ -263,13 +263,19 @@ def test_a_missing_library_is_told(name, module, extra, monkeypatch):
         Pretrained(name, trained=False).build((3, 32, 32), 2)
 
 
-@pytest.mark.parametrize("name", ["timm/resnet18", "torchvision/resnet18"])
-def test_the_head_of_a_file_that_names_no_classes_begins_anew(name, tmp_path):
+def saved(name, folder, input_shape, num_outputs):
+    """The weights of an untrained model of timm or torchvision, and a file of them."""
     pytest.importorskip("torchvision")
     pytest.importorskip("timm")
-    before = Pretrained(name, trained=False).build((3, 8, 8), 2).model.state_dict()
-    file = str(tmp_path / "weights.safetensors")
-    safetensors.torch.save_file(before, file)
+    state = Pretrained(name, trained=False).build(input_shape, num_outputs).model.state_dict()
+    file = str(folder / "weights.safetensors")
+    safetensors.torch.save_file(state, file)
+    return state, file
+
+
+@pytest.mark.parametrize("name", ["timm/resnet18", "torchvision/resnet18"])
+def test_the_head_of_a_file_that_names_no_classes_begins_anew(name, tmp_path):
+    before, file = saved(name, tmp_path, (3, 8, 8), 2)
     network = untrained(Pretrained(name, file), load(pictures(tmp_path)).info)
     own = network.body.model.state_dict()
     assert {n for n in own if not torch.equal(own[n], before[n])} == {"fc.weight", "fc.bias"}
@@ -278,11 +284,7 @@ def test_the_head_of_a_file_that_names_no_classes_begins_anew(name, tmp_path):
 
 @pytest.mark.parametrize("name", ["timm/resnet18", "torchvision/resnet18"])
 def test_the_weights_of_a_file_fit_another_number_of_classes(name, tmp_path):
-    pytest.importorskip("torchvision")
-    pytest.importorskip("timm")
-    before = Pretrained(name, trained=False).build((3, 32, 32), 10).model.state_dict()
-    file = str(tmp_path / "weights.safetensors")
-    safetensors.torch.save_file(before, file)
+    before, file = saved(name, tmp_path, (3, 32, 32), 10)
     after = Pretrained(name, file, size=(32, 32)).build((1, 32, 32), 3)
     assert predict(after, torch.rand(2, 1, 32, 32)).shape == (2, 3)
     own = after.model.state_dict()

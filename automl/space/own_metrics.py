@@ -25,7 +25,7 @@ def source(space_text: str) -> tuple[bool, tuple[str, ...]]:
     for module in user_code.imported(space_text):
         for value in vars(sys.modules[module]).values() if module in sys.modules else ():
             if (
-                isinstance(value, type)
+                issubclass(type(value), type)  # `isinstance` asks the value, and some warn or raise
                 and issubclass(value, Metric)
                 and not user_code.is_ours(value.__module__)
             ):

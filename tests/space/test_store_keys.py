@@ -98,6 +98,11 @@ def test_the_text_of_a_module_counts_where_a_metric_is_taken_from_it(
     assert prefix_keys(config, below.format(2))[0] != prefix_keys(config, below.format(3))[0]
 
 
+def test_what_an_imported_module_holds_is_not_asked_what_it_is(config):
+    assert "reduce_op" in vars(importlib.import_module("torch.distributed"))  # it warns when asked
+    assert prefix_keys(config, "import torch.distributed") == prefix_keys(config)
+
+
 def test_the_weights_of_a_teacher_count_by_what_they_hold(config, tmp_path):
     file = tmp_path / "weights.safetensors"
     teacher = Imported("math:prod", weights=str(file))

@@ -112,7 +112,9 @@ def processes(session, title=""):
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             state, _, _, sid = stat.read_text().rsplit(")", 1)[1].split()[:4]
-            command = stat.with_name("cmdline").read_bytes().replace(b"\0", b" ").decode()
+            command = (
+                stat.with_name("cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            )
             if int(sid) == session and state != "Z" and title in command:
                 found.append(int(stat.parent.name))
     return found

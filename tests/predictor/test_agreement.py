@@ -151,6 +151,21 @@ def test_texts_become_the_ids_of_training(tmp_path):
         np.testing.assert_array_equal(read(model, rows)[0], source.load().inputs)
 
 
+@pytest.mark.parametrize("delimiter", ["\t", ",", " "])
+def test_a_txt_with_names_is_the_table_of_training_and_else_a_text_a_line(delimiter, tmp_path):
+    rows = [(f"a {('bad', 'good')[row % 2]} film {row}", "np"[row % 2]) for row in range(20)]
+    source = Text(write_csv(tmp_path / "a.txt", ("text", "label"), rows, delimiter), length=16)
+    out, raw = write_export(source, tmp_path / "out"), source.load()
+    model = automl.load(out)
+    np.testing.assert_array_equal(read(model, tmp_path / "a.txt")[0], raw.inputs)
+    answers = [line[1] for line in csv.reader(run_alone(out, source.path).stdout.splitlines())][1:]
+    assert answers == model.predict([text for text, _ in rows]).tolist()
+    for first in ("text", "it is a text", "a text, such as"):
+        lines = [first, *(text for text, _ in rows)]
+        (tmp_path / "lines.txt").write_text("\n".join(lines))
+        np.testing.assert_array_equal(read(model, tmp_path / "lines.txt")[0], read(model, lines)[0])
+
+
 def test_rows_of_a_table_agree_with_strings_missing_values_and_an_unseen_category(tmp_path):
     """Figures come from the rows of the loader; an unseen category is a missing one."""
     source = mixed_table(tmp_path / "table.csv")

@@ -60,6 +60,29 @@ class Cells:
         found: NDArray[np.bool_] = compute.is_null(self.values, nan_is_null=True).to_numpy()
         return found
 
+    def lone_value(self) -> str:
+        """The text of the value of a column that holds one and, in other rows, nothing; "" of any
+        other column."""
+        known = self.values.filter(pa.array(~self.missing()))
+        if self.kind not in (*NUMERIC, "texts") or not 0 < len(known) < len(self.values):
+            return ""
+        different = compute.unique(known)
+        if len(different) > 1:
+            return ""
+        value = different[0].as_py()
+        if isinstance(value, bool):
+            return str(value).lower()
+        return number_as_text(value) if isinstance(value, float) else str(value)
+
+
+def lone_number(value: str) -> str:
+    """The sentence on numbers or booleans with one value and else nothing, without its subject.
+
+    A missing number becomes the mean of its column, so a network would see the same in every row.
+    """
+    others = {"true": "false", "false": "true", "0": "1"}
+    return f"holds {value} or nothing; write {others.get(value, '0')} where nothing stands"
+
 
 def declared(column: pa.ChunkedArray) -> Cells:
     """A column of a file that declares types; a dictionary's values are categories.

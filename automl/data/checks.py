@@ -23,6 +23,7 @@ def check(source: str, raw: RawDataset) -> None:
             f"{source}: it has {raw.num_learned} rows to learn from; at least {MIN_ROWS} are needed"
         )
     check_rows(source, raw)
+    _check_pictures(source, raw)
     if raw.classes:
         _check_classes(source, raw)
     else:
@@ -58,6 +59,20 @@ def _check_finite(source: str, raw: RawDataset) -> None:
                     f"{source}: {raw.row_name(rows.start + row)}{where} holds a value that is not "
                     f"finite among its {name}; remove or fill it"
                 )
+
+
+def _check_pictures(source: str, raw: RawDataset) -> None:
+    """Raise UserError where all pictures are one plain one; the first that is not ends the look."""
+    if raw.inputs.dtype != np.uint8 or len(raw.input_shape) != 3 or not raw.inputs.size:
+        return
+    colour = raw.inputs[0].reshape(raw.input_shape)[:, :1, :1]
+    pieces = (raw.inputs[rows].reshape(-1, *raw.input_shape) for rows in chunks(raw.inputs))
+    if all((piece == colour).all() for piece in pieces):
+        raise UserError(
+            f"{source}: all pictures are plain, of the one colour {colour.ravel().tolist()}; give "
+            "pictures that differ, and white drawings on a transparent ground a dark one, since "
+            "what is transparent counts as white"
+        )
 
 
 def _check_outputs(source: str, targets: Array) -> None:

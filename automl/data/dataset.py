@@ -30,7 +30,7 @@ from automl.data.summary import DataSummary, summarise
 from automl.errors import UserError
 
 SOURCE_FILE = "train.inputs.json"
-CACHE_VERSION = 6
+CACHE_VERSION = 7
 
 
 class Dataset(Config):
@@ -182,6 +182,7 @@ def _prepared(dataset: Dataset, seed: int, cache: Path) -> Path:
     keep_in(cache)
     fingerprint = dataset.fingerprint()
     folder = cache / _name([fingerprint, seed, CACHE_VERSION])
+    loaded = cache / f"{_name([fingerprint, CACHE_VERSION])}.loaded"
     if _is_whole(folder):
         return folder
     cache.mkdir(parents=True, exist_ok=True)
@@ -193,7 +194,7 @@ def _prepared(dataset: Dataset, seed: int, cache: Path) -> Path:
             new = folder.with_suffix(".new")
             new.mkdir()
             try:
-                _prepare(dataset, seed, new, cache / f"{_name([fingerprint])}.loaded")
+                _prepare(dataset, seed, new, loaded)
                 new.rename(folder)
             finally:
                 shutil.rmtree(new, ignore_errors=True)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,21 +11,20 @@ from pyarrow import compute, json
 
 from automl.data import cells, table_file
 from automl.data.cells import NUMERIC, Cells
+from automl.data.column_facts import ColumnFacts, facts_of
 from automl.data.detected import Detected, Wanted
-from automl.data.reading import is_number
-from automl.data.series import Series
-from automl.data.table import MAX_CATEGORIES, MAX_INTEGER_CLASSES, Table
+from automl.data.number_texts import is_fraction
+from automl.data.reading import is_number, shown
+from automl.data.series import LINES, Series
+from automl.data.table import MAX_INTEGER_CLASSES, Table
 from automl.data.text import Text
 from automl.data.text_files import TextBytes, ending
 from automl.errors import UserError, unknown
 
 JSON_LINES = ".jsonl"
 USUAL_TARGETS = ("target", "label", "labels", "class", "y", "outcome")
-NAMES_OF_IDS = re.compile(r"(.*[_\s-])?(id|uuid|guid|index|nr|no|number|key)", re.IGNORECASE)
-CAMEL_ID = re.compile(r".*[a-z](Id|ID)")
-PROSE_WORDS = 3
-"""A text of at least so many words, seldom repeated, is free text."""
 MOST_LISTED = 30
+ADD_NAMES = "add a first line with a name for each column"
 FEWEST_STEPS = 8
 """Numbers behind a label are a series if there are at least so many."""
 LENGTHS = (16, 32, 64, 128, 256, 512)
@@ -35,66 +32,9 @@ LONG_SHARE = 0.95
 """Texts are cut where this share of them is shorter."""
 
 
-@dataclass(frozen=True)
-class ColumnFacts:
-    """A column as it was read: `kind` is one of the table's, `known` rows have a value.
-
-    `words` is the mean number of words of a text, `low` and `high` are the least and the
-    greatest of numbers.
-    """
-
-    name: str
-    kind: str
-    rows: int
-    known: int
-    different: int
-    words: float = 0.0
-    low: float = 0.0
-    high: float = 0.0
-    is_whole: bool = False
-    is_counting: bool = False
-
-    def is_id(self) -> bool:
-        """True of a name or number that each row has its own of."""
-        if self.different < max(self.known, 10):
-            return False
-        if self.kind == "texts":
-            return self.words < PROSE_WORDS
-        named = NAMES_OF_IDS.fullmatch(self.name) or CAMEL_ID.fullmatch(self.name)
-        return self.is_whole and (self.is_counting or bool(named))
-
-    def is_free_text(self) -> bool:
-        """True of texts that are no categories: many, or long and seldom repeated."""
-        if self.kind != "texts":
-            return False
-        seldom = self.different > self.known / 2
-        return seldom and (self.different > MAX_CATEGORIES or self.words >= PROSE_WORDS)
-
-    def is_of_classes(self) -> bool:
-        """True of names that rows share."""
-        names = self.kind in ("texts", "booleans")
-        return names and not self.is_free_text() and not self.why_left_out()
-
-    def why_left_out(self) -> str:
-        """The reason why nothing can be learned from the column; "" where something can."""
-        if self.different == 0:
-            return "it has no values"
-        if self.different == 1:
-            return "it has the same value in every row"
-        if self.kind not in (*NUMERIC, "texts"):
-            return f"it holds {self.kind}"
-        if self.is_id():
-            return f"an id: {self.different:,} different values in {self.rows:,} rows"
-        if self.is_free_text():
-            return f"free text: {self.different:,} different in {self.rows:,} rows"
-        if self.kind == "texts" and self.different > MAX_CATEGORIES:
-            return f"{self.different:,} different texts, more than {MAX_CATEGORIES} categories"
-        return ""
-
-
 def detect(path: str, wanted: Wanted) -> Detected:
     """The dataset in a table of rows. Raises UserError where target or task cannot be told."""
-    has_header = _is_json(path) or not _are_values(table_file.first_line(path))
+    has_header = _is_json(path) or _begins_with_names(path, wanted)
     columns = _json_columns(path) if _is_json(path) else _table_columns(path, has_header)
     facts = {name: facts_of(name, column) for name, column in columns.items()}
     if len(facts) < 2:
@@ -127,11 +67,33 @@ def detect(path: str, wanted: Wanted) -> Detected:
     return Detected(Table(path, target, task=task, drop=tuple(left_out)), tuple(told))
 
 
+def _begins_with_names(path: str, wanted: Wanted) -> bool:
+    """True of a file whose first line names its columns, False of one of labels and series.
+
+    Raises UserError on a file of another kind that begins with values.
+    """
+    line = [field.strip() for field in table_file.first_line(path)]
+    if _are_values(line):
+        return False
+    # The y of a target may also be a value, as n may.
+    names = [*(name for name in USUAL_TARGETS if name != "y"), wanted.target.lower()]
+    has_target = any(field.lower() in names for field in line if field and not is_number(field))
+    if any(map(is_fraction, line)) and not has_target:
+        raise _no_names(path)
+    return True
+
+
+def _no_names(path: str) -> UserError:
+    return UserError(
+        f"{path} begins with numbers where the names of its columns should be; {ADD_NAMES}"
+    )
+
+
 def _are_values(line: Sequence[str]) -> bool:
     """True of a first line of a label and a series: of numbers other than 0, 1, 2 and so on, or of
     a text and then numbers that are not all whole, as years would be."""
     # Several blanks between two numbers make empty fields.
-    first, *steps = [field for field in map(str.strip, line) if field] or [""]
+    first, *steps = [field for field in line if field] or [""]
     if not steps or not all(map(is_number, steps)):
         return False
     if is_number(first):
@@ -143,12 +105,11 @@ def _without_header(path: str, columns: Sequence[ColumnFacts], wanted: Wanted) -
     """Series, each on a line behind its label. Raises UserError where these are none."""
     label, *steps = [column for column in columns if column.known] or columns
     numbers = all(one.kind in NUMERIC for one in steps) and len(steps) >= FEWEST_STEPS
-    if wanted.target or not numbers or label.different > label.rows / 2:
-        raise UserError(
-            f"{path} begins with numbers where the names of its columns should be; "
-            "add a first line with a name for each column"
-        )
-    return Detected(Series(path), (f"{path} has no names: each line is a label and a series",))
+    are_lines = Path(path).is_file() and ending(Path(path)) in LINES
+    if wanted.target or not are_lines or not numbers or label.different > label.rows / 2:
+        raise _no_names(path)
+    told = f"{path} has no names: each line is a label and a series; if it is a table, {ADD_NAMES}"
+    return Detected(Series(path), (told,))
 
 
 def _is_json(path: str) -> bool:
@@ -194,19 +155,20 @@ def target_in(path: str, facts: Mapping[str, ColumnFacts], wanted: str) -> tuple
 
 def _check_target(path: str, column: ColumnFacts) -> None:
     """Raise UserError on a column that cannot be predicted."""
-    why = ""
+    why, do = "", "choose a column of classes or numbers"
     if column.is_free_text() and not column.is_id():
         why = f"holds free text, {column.different:,} different in {column.known:,} rows"
     elif column.is_id():
         why = f"is an id: each of its {column.known:,} values is there once"
     elif column.kind not in (*NUMERIC, "texts"):
         why = f"holds {column.kind}"
+    elif column.lone:
+        why = f"holds {shown(column.lone)} or nothing"
+        do = f"write another value where nothing stands, or {do}"
     elif column.different < 2:
         why = f"has {'the same value in every row' if column.different else 'no values'}"
     if why:
-        raise UserError(
-            f"{path}: the target {column.name!r} {why}; choose a column of classes or numbers"
-        )
+        raise UserError(f"{path}: the target {column.name!r} {why}; {do}")
 
 
 def _task(path: str, column: ColumnFacts, wanted: str) -> str:
@@ -250,29 +212,6 @@ def _text(
     if longer := int((sizes > length).sum()):
         told += [f"{longer:,} of {len(sizes):,} texts are longer than {length} bytes and are cut"]
     return Detected(Text(path, length, name, label), tuple(told))
-
-
-def facts_of(name: str, column: Cells) -> ColumnFacts:
-    """The facts of a column as it was read."""
-    known = column.values.filter(pa.array(~column.missing()))
-    # Arrow counts no lists and no structs: that there are values is enough to tell what they are.
-    different = min(2, len(known))
-    if column.kind in (*NUMERIC, "texts"):
-        different = len(compute.unique(known))
-    counts = (len(column.values), len(known), different)
-    if column.kind == "texts":
-        spaces = compute.mean(compute.count_substring_regex(known, r"\s+")).as_py()
-        return ColumnFacts(name, column.kind, *counts, words=1 + (spaces or 0))
-    numbers = known.cast(pa.float64(), safe=False).to_numpy() if column.kind in NUMERIC else known
-    if column.kind not in NUMERIC or not len(numbers):
-        return ColumnFacts(name, column.kind, *counts)
-    return ColumnFacts(
-        *(name, column.kind, *counts),
-        low=float(numbers.min()),
-        high=float(numbers.max()),
-        is_whole=bool((numbers == np.round(numbers)).all()),
-        is_counting=bool((np.diff(numbers) == 1).all()),
-    )
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -35,8 +35,8 @@ class ImageFolder(Dataset):
     folder per class in each. Usual spellings count, such as `Training`, `val` or `testing`.
 
     A .zip or .tar file of such a folder will do. All files that are not hidden must decode, to 8
-    bits per channel. Images of another size are resized to `size` (height, width); where that is
-    not given, all must have the same size.
+    bits per channel; what is transparent is white. Images of another size are resized to `size`
+    (height, width); where that is not given, all must have the same size.
     """
 
     path: str

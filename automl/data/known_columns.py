@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from automl.data import table_file
-from automl.data.detect_table import facts_of, target_in
+from automl.data.column_facts import facts_of
+from automl.data.detect_table import target_in
 from automl.data.detected import Wanted
 from automl.data.reading import listed
 from automl.data.table import Table

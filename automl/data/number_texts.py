@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable
 
@@ -67,6 +68,12 @@ def dots_may_group(name: str, text: str) -> str:
 def plain_number(text: str) -> float | None:
     """A number without commas; None of any other text."""
     return float(text) if NUMBER.fullmatch(text) else None
+
+
+def is_fraction(text: str) -> bool:
+    """True of the text of a finite number that is not whole, with a dot or a comma: 5.1 or 5,1."""
+    number = number_after_comma(text) if DECIMAL_COMMA.fullmatch(text) else plain_number(text)
+    return number is not None and math.isfinite(number) and not number.is_integer()
 
 
 def number_as_text(number: float) -> str:

@@ -29,20 +29,30 @@ SIDEWAYS = (5, 6, 7, 8)
 
 
 def pixels(image: Image.Image, size: tuple[int, ...], channels: int) -> NDArray[np.uint8]:
-    """An image upright as (channels, height, width). Raises ValueError on deeper colours."""
+    """An image upright as (channels, height, width), on white where it is transparent.
+
+    Raises ValueError on deeper colours.
+    """
     if image.mode.startswith(("I", "F")):
         raise ValueError(f"mode {image.mode} has more than 8 bits per channel")
-    # A palette's transparency is dropped like any other; with it Pillow warns.
-    image.info.pop("transparency", None)
     image.load()
     # Pillow copies what is upright and in this mode already, while no other thread may run; its
     # `exif_transpose` also writes the camera's notes anew, and fails where one is odd.
     turn = TURNS.get(orientation(image))
-    upright = image if turn is None else image.transpose(turn)
+    seen = _on_white(image) if image.has_transparency_data else image
+    upright = seen if turn is None else seen.transpose(turn)
     coloured = upright if upright.mode == MODES[channels] else upright.convert(MODES[channels])
     if size and coloured.size != size[::-1]:
         coloured = coloured.resize((size[1], size[0]), Image.Resampling.BILINEAR)
     return np.moveaxis(np.atleast_3d(np.asarray(coloured)), -1, 0)
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """An image on a white ground, as viewers show what is transparent."""
+    drawn = image.convert("RGBA")
+    ground = Image.new("RGB", image.size, "white")
+    ground.paste(drawn, mask=drawn)
+    return ground
 
 
 def orientation(image: Image.Image) -> int:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from automl.data.arrays import Array, empty
 from automl.data.dataset import Dataset
+from automl.data.number_texts import MISSING
 from automl.data.precision import check_precision
 from automl.data.raw_dataset import RawDataset
 from automl.data.reading import check_unicode, coded, existing_file, is_number
@@ -23,6 +24,9 @@ from automl.errors import UserError
 _WORD = re.compile(r"'[^']*'|\"[^\"]*\"|\S+")
 """A word of a header, which may be quoted and hold blanks."""
 _MISSING_LABELS = ("", "?", "nan")
+"""Labels, in small letters, that stand for none; so do those of tables, but in .ts files."""
+LINES = (".csv", ".tsv", ".txt")
+"""The endings of files with a label and a series on each line."""
 
 
 class _Row(NamedTuple):
@@ -95,12 +99,13 @@ def _size(values: NDArray[np.float64]) -> str:
 
 def _rows(path: Path) -> list[tuple[_Row, NDArray[np.float64]]]:
     """Every series with its numbers (channels, steps)."""
-    if ending(path) not in (".ts", ".csv", ".tsv", ".txt"):
+    if ending(path) not in (".ts", *LINES):
         raise UserError(f"{path} is no .ts, .csv, .tsv or .txt file; save it as one")
+    read, missing = (_ts_lines, ()) if ending(path) == ".ts" else (_ucr_lines, MISSING)
     rows = []
-    for row in (_ts_lines if ending(path) == ".ts" else _ucr_lines)(path):
+    for row in read(path):
         where = f"line {row.line} of {path}"
-        if row.label.lower() in _MISSING_LABELS:
+        if row.label.lower() in _MISSING_LABELS or row.label in missing:
             told = f" but {row.label!r}" if row.label else ""
             raise UserError(f"{where} has no label{told}; add it or remove the line")
         check_unicode(row.label, where)

@@ -14,8 +14,9 @@ from pyarrow import compute
 
 from automl.data import table_file
 from automl.data.arrays import Array, empty
-from automl.data.cells import NUMERIC, Cells
+from automl.data.cells import NUMERIC, Cells, lone_number
 from automl.data.dataset import Dataset
+from automl.data.number_texts import is_fraction
 from automl.data.precision import check_precision
 from automl.data.raw_dataset import Column, RawDataset
 from automl.data.reading import coded, is_number, listed, shown
@@ -65,7 +66,7 @@ class Table(Dataset):
         told = [
             note
             for column in columns
-            for note in (_counts_rows(column.name, files[0].columns[column.name]), _signs(column))
+            for note in _notes(column, files[0].columns[column.name])
             if note
         ]
         return RawDataset(
@@ -220,6 +221,13 @@ def _check_precision(path: str, name: str, column: Cells, rounded: NDArray[np.fl
     check_precision(lambda _: f"{path}: column {name!r}", numbers, rounded[known][:, None])
 
 
+def _notes(column: Column, cells: Cells) -> tuple[str, ...]:
+    """Notes on a column, each "" where it does not apply."""
+    lone = cells.lone_value() if cells.kind in NUMERIC else ""
+    nothing = f"column {column.name!r} {lone_number(lone)}" if lone else ""
+    return nothing, _counts_rows(column.name, cells), _signs(column)
+
+
 def _signs(column: Column) -> str:
     """A note on many categories that are numbers with signs or units; "" of any other."""
     first = next(iter(column.categories), "")
@@ -258,8 +266,9 @@ def _no_column(said: str, name: str, file: TableFile) -> str:
     """The sentence on a name that is no column of a file."""
     names = file.names
     hint = ""
-    if all(map(is_number, names)):
-        hint = "; these are numbers: give the file a first line with the names of its columns"
+    if all(map(is_number, names)) or any(map(is_fraction, names)):
+        which = "these" if all(map(is_number, names)) else "some of these"
+        hint = f"; {which} are numbers: give the file a first line with the names of its columns"
     elif len(names) == 1:
         hint = "; separate the fields by commas, semicolons, tabs, bars or single blanks"
     return f"{said}: {file.path} has no column {name!r}; choose of {listed(names)}{hint}"

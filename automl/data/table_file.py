@@ -15,7 +15,7 @@ from pyarrow import compute, csv, parquet
 from automl.data import cells
 from automl.data.cells import Cells
 from automl.data.number_texts import DECIMAL, dots_may_group
-from automl.data.reading import PARQUET, existing, visible_files
+from automl.data.reading import PARQUET, existing, listed, visible_files
 from automl.data.text_files import (
     DELIMITERS,
     TextBytes,
@@ -29,6 +29,7 @@ from automl.errors import UserError
 ENDINGS = (*DELIMITERS, *PARQUET)
 _UNNAMED = re.compile(r"|Unnamed: \d+(\.\d+)?")
 _INDEX_LEVEL = re.compile(r"__index_level_\d+__")
+_EMPTY = ("column {} is left out: it is empty", "columns {} are left out: they are empty")
 _INDEX = "column {!r} is left out: it is the index that pandas wrote beside the columns"
 
 
@@ -124,22 +125,36 @@ def _files(path: Path) -> list[Path]:
 
 def _read(path: Path, keep: Collection[str], has_header: bool) -> tuple[pa.Table, list[str]]:
     """The columns of a file, texts where the file declares no types, and what was left out."""
-    table, index = _parquet(path) if ending(path) in PARQUET else _delimited(path, has_header)
-    names, left_out = table.column_names, []
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
+    is_typed = ending(path) in PARQUET
+    table, index = _parquet(path) if is_typed else _delimited(path, has_header)
+    read_cells = cells.declared if is_typed else cells.as_texts
+    names, kept, empty, left_out = table.column_names, [], [], []
+    counts = collections.Counter(name for name in names if name or name in keep)
+    if twice := [name for name, count in counts.items() if count > 1]:
         raise UserError(f"{path} holds two columns {twice[0]!r}; rename one")
     for position, name in enumerate(names):
-        if name in keep:
-            continue
         is_unnamed = position == 0 and _UNNAMED.fullmatch(name)
-        if name in index or is_unnamed or _INDEX_LEVEL.fullmatch(name):
-            left_out.append((name, _INDEX.format(name)))
-        elif not name and cells.as_texts(table[name]).missing().all():
-            left_out.append((name, f"column {position + 1} is left out: it is empty"))
-        elif not name:
-            raise UserError(f"column {position + 1} of {path} has no name; give it one in line 1")
-    return table.drop_columns([name for name, _ in left_out]), [why for _, why in left_out]
+        if name in keep:
+            kept.append(position)
+        elif name in index or is_unnamed or _INDEX_LEVEL.fullmatch(name):
+            left_out.append(_INDEX.format(name))
+        elif name:
+            kept.append(position)
+        elif read_cells(table.column(position)).missing().all():
+            empty.append(str(position + 1))
+        else:
+            raise UserError(_nameless(path, position + 1))
+    if empty:
+        left_out.append(_EMPTY[len(empty) > 1].format(listed(empty)))
+    return table.select(kept), left_out
+
+
+def _nameless(path: Path, number: int) -> str:
+    """The sentence on a column of values that has no name."""
+    told = f"column {number} of {path} has no name; give it one"
+    if ending(path) in PARQUET:
+        return told
+    return f"{told} in line {_header(path)[0]}, or remove what stands above the line of names"
 
 
 def _parquet(path: Path) -> tuple[pa.Table, list[str]]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from automl.data.arrays import Array, empty
 from automl.data.dataset import Dataset
+from automl.data.number_texts import MISSING
 from automl.data.raw_dataset import RawDataset
 from automl.data.reading import check_unicode, coded, existing_file, listed
 from automl.data.text_bytes import checked, text_bytes
@@ -74,24 +75,29 @@ class Text(Dataset):
         """The line number, the text and the label of every row."""
         if ending(path) not in (*DELIMITERS, ".jsonl"):
             raise UserError(f"{path} is no .csv, .tsv or .jsonl file; save it as one")
-        read = _json_lines if ending(path) == ".jsonl" else _table_lines
+        is_json = ending(path) == ".jsonl"
+        read, missing = (_json_lines, ()) if is_json else (_table_lines, MISSING)
         rows = []
         for line, text, label in read(path, self.text, self.label):
             where = f"line {line} of {path}"
-            rows.append((line, checked(text, where), checked_label(label, self.label, where)))
+            said = checked_label(label, self.label, where, missing)
+            rows.append((line, checked(text, where), said))
         if not rows:
             raise UserError(f"{path} holds no rows; add some")
         return rows
 
 
-def checked_label(label: object, name: str, where: str) -> str:
-    """The label as text, a whole number without decimals. Raises UserError, naming the row, where
-    there is none."""
+def checked_label(label: object, name: str, where: str, missing: Sequence[str] = ()) -> str:
+    """The label as text, a whole number without decimals.
+
+    Raises UserError, naming the row, where there is none, or one of the texts that stand for none.
+    """
     if isinstance(label, float) and label.is_integer():
         label = int(label)
     said = str(label).strip() if isinstance(label, str | int | float) else ""
-    if said.lower() in ("", "nan"):
-        raise UserError(f"{where} has no label in {name!r}; fill or remove it")
+    if said.lower() in ("", "nan") or said in missing:
+        why = f", as {said!r} stands for none" if said else ""
+        raise UserError(f"{where} has no label in {name!r}; fill or remove it{why}")
     check_unicode(said, where)
     return said
 

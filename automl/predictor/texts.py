@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 
 from automl.data.reading import listed
 from automl.data.text_bytes import checked, text_bytes
-from automl.data.text_files import DELIMITERS, ending, table, text_lines
+from automl.data.text_files import (
+    DELIMITERS,
+    SAMPLE_RECORDS,
+    delimiter_of,
+    ending,
+    records,
+    table,
+    text_lines,
+)
 from automl.errors import UserError
 from automl.predictor.rows import Batch, RowFormat, Unused, in_batches
 
@@ -23,7 +31,11 @@ TextAt: TypeAlias = tuple[str, object]
 
 def read_text(rows: object, form: RowFormat, unused: Unused) -> Iterator[Batch]:
     """Batches of the texts in .csv, .tsv, .jsonl or .txt files, in a list, in a data frame or in
-    dictionaries; a `str` is a path in Python, too, and a list of them are texts."""
+    dictionaries; a `str` is a path in Python, too, and a list of them are texts.
+
+    A .txt file is a table if its first line names the column of the texts and another, as in
+    training; else each line is a text.
+    """
     start, encode = 0, _encoder(form)
     for some in in_batches(_texts(rows, form.text)):
         inputs = encode([checked(text, where) for where, text in some])
@@ -78,13 +90,25 @@ def _texts(rows: object, column: str) -> Iterator[TextAt]:
 def _file(path: Path, column: str) -> Iterator[TextAt]:
     if not path.is_file():
         raise UserError(f"there is no file {path}; check the path")
-    if ending(path) == ".txt":
+    if ending(path) == ".txt" and not _is_table(path, column):
         return _plain_lines(path)
     if ending(path) in DELIMITERS:
         return _table_lines(path, column)
     if ending(path) == ".jsonl":
         return _json_lines(path, column)
     raise UserError(f"{path} is no .csv, .tsv, .jsonl or .txt file; save it as one")
+
+
+def _is_table(path: Path, column: str) -> bool:
+    """True of lines below a header that names the column of the texts, and another."""
+    delimiter = delimiter_of(path)
+    lines = [fields for _, fields in islice(records(path, delimiter), SAMPLE_RECORDS)]
+    header = [name.strip() for name in lines[0]] if lines else []
+    if len(header) < 2 or column not in header:
+        return False
+    # Prose has blanks between its words, too; a table's texts of several words stand in quotes.
+    is_quoted = any(" " in field for fields in lines for field in fields)
+    return delimiter != " " or (is_quoted and len(set(map(len, lines))) == 1)
 
 
 def _table_lines(path: Path, column: str) -> Iterator[TextAt]:

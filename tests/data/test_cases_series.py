@@ -43,12 +43,19 @@ def test_a_label_of_series_is_one_class_in_both_files(tmp_path):
     assert (raw.classes, raw.targets.tolist()) == (("1.0000000e+00", "2"), [0, 1, 1])
 
 
+def test_a_class_that_a_header_names_may_be_called_as_a_missing_value(tmp_path):
+    header = "@problemName x\n@classLabel true NA EU\n@data\n"
+    raw = Series(write(tmp_path / "a.ts", f"{header}1,2:NA\n3,4:EU\n")).load()
+    assert raw.classes == ("EU", "NA")
+
+
 SERIES_TOLD = {
     "no label": (
         "a.csv",
         "1,2,3\nNaN,2,3\n",
         r"line 2 .* has no label but 'NaN'; add it or remove",
     ),
+    "NA": ("a.tsv", "NA\t2\t3\n", r"line 1 .* has no label but 'NA'; add it or remove the line"),
     "latin-1": ("a.csv", b"caf\xe9,1,2\n", r"line 1 of .*a.csv is not UTF-8"),
     "underscore": ("a.csv", "a,1_0,2\n", r"line 1 .* has '1_0' as step 1 of channel 1"),
     "zip": ("a.ts", b"PK\x03\x04", r"a.ts is a zip archive or an Excel file"),

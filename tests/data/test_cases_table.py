@@ -274,6 +274,10 @@ TABLES_TOLD = {
         csv("5.1,3.5,0\n4.9,3.0,1\n"),
         r"Table\(target='y'\): .*has no column 'y'; choose of 5.1, 3.5, 0; these are numbers: give",
     ),
+    "no header, and a class": (
+        csv("5.1,3.5,setosa\n4.9,3.0,virginica\n"),
+        r"has no column 'y'; choose of 5.1, 3.5, setosa; some of these are numbers: give",
+    ),
     "one field": (
         csv("x:y\n1:2\n", name="a.txt"),
         r"has no column 'y'; choose of x:y; separate the fields by commas, semicolons",

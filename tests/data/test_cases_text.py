@@ -40,6 +40,11 @@ def test_labels_of_one_number_are_one_class(tmp_path):
     assert (raw.classes, raw.targets.tolist()) == (("0", "1"), [1, 1, 1, 1, 0, 0, 0, 0, 1, 0])
 
 
+def test_labels_in_lines_of_json_are_what_they_say(tmp_path):
+    rows = [{"text": "t", "label": label} for label in ("NA", "null", "N/A")]
+    assert Text(write_jsonl(tmp_path / "a.jsonl", rows)).load().classes == ("N/A", "NA", "null")
+
+
 def test_long_numbers_that_differ_are_two_classes(tmp_path):
     labels = ["12345678901234567890", "12345678901234567891"]
     path = write_jsonl(tmp_path / "a.jsonl", [{"text": "t", "label": label} for label in labels])
@@ -54,6 +59,8 @@ TEXTS_TOLD = {
     ),
     "NaN": ("a.jsonl", '{"text": "a", "label": NaN}\n', r"line 1 .* has no label in 'label'"),
     "nan": ("a.csv", "text,label\na,nan\n", r"line 2 .* has no label in 'label'; fill or remove"),
+    "NA": ("a.txt", "text\tlabel\na\tNA\n", r"line 2 .* no label .*, as 'NA' stands for none"),
+    "<NA>": ("a.csv", "text,label\na,b\nc, <NA>\n", r"line 3 .* as '<NA>' stands for none"),
     "zero": ("a.jsonl", '{"text": "a\\u0000b", "label": 1}\n', r"line 1 .* the character zero"),
     "two columns": ("a.csv", "text,label,label\na,1,2\n", r"names two columns 'label'"),
     "surrogate": ("a.jsonl", '{"text": "a", "label": "\\ud83d"}\n', r"line 1 .* is not UTF-8"),

@@ -116,6 +116,16 @@ def test_large_sets_of_images_are_decoded_once_for_all_splits(tmp_path, monkeypa
             assert np.array_equal(pixels, expected[row])
 
 
+def test_what_another_version_decoded_is_decoded_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr(rows_in_place, "MAX_COPIED_BYTES", 0)
+    config, cache = ImageFolder(write_images(tmp_path / "images", "ab", 8)), tmp_path / "cache"
+    with monkeypatch.context() as earlier:
+        earlier.setattr(dataset, "CACHE_VERSION", dataset.CACHE_VERSION - 1)
+        before = dataset.load(config, 0, cache).train.inputs
+    now = dataset.load(config, 0, cache).train.inputs
+    assert before.source.filename != now.source.filename
+
+
 def test_what_was_decoded_goes_when_it_was_copied_or_cannot_be_used(tmp_path):
     cache = tmp_path / "cache"
     dataset.load(ImageFolder(write_images(tmp_path / "images")), 0, cache)

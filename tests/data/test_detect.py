@@ -16,6 +16,7 @@ from automl.data.detect import detect, is_data
 from automl.data.detected import Wanted
 from automl.data.image_folder import ImageFolder
 from automl.data.npz import Npz
+from automl.data.raw_dataset import Column
 from automl.data.series import Series
 from automl.data.table import Table
 from automl.data.text import Text
@@ -71,6 +72,36 @@ def test_a_table_with_all_that_is_left_out(folder):
     found.dataset.load()
 
 
+def test_a_mark_or_nothing_is_a_category_and_no_target_by_itself(folder):
+    write(
+        "my.csv",
+        age=lambda row: row % 9,
+        mark=lambda row: "x" if row % 3 else "",
+        once=lambda row: "see below" if row == 7 else "",
+        left=lambda row: "yn"[row % 2],
+    )
+    found = detect("my.csv", Wanted())
+    assert found.dataset == Table("my.csv", "left", task="classification", drop=("once",))
+    assert "left out: 'once', it has a value in one row alone" in found.told
+    assert found.dataset.load().columns[1] == Column("mark", ("x",))
+
+
+@pytest.mark.parametrize(
+    ("value", "other"),
+    [("1", "0"), ("0", "1"), ("2.5", "0"), ("true", "false"), ("False", "true")],
+)
+def test_a_number_or_nothing_is_told_with_what_to_write(folder, value, other):
+    write(
+        "my.csv",
+        age=lambda row: row % 9,
+        flag=lambda row: value if row % 3 else "",
+        left=lambda row: "yn"[row % 2],
+    )
+    told = f"holds {value.lower()} or nothing; write {other} where nothing stands"
+    assert f"left out: 'flag', it {told}" in detect("my.csv", Wanted()).told
+    assert Table("my.csv", "left").load().notes == (f"column 'flag' {told}",)
+
+
 @pytest.mark.parametrize("name", ["y", "Target", "label", "CLASS"])
 def test_a_target_is_told_by_its_name(folder, name):
     write("my.csv", x=lambda row: row % 7, **{name: lambda row: row % 2}, z=lambda row: row % 5)
@@ -124,11 +155,13 @@ def test_a_few_whole_numbers_ask_for_their_task_by_name(folder):
         (lambda row: f"2024-01-{1 + row % 28:02d}", "holds dates or times"),
         (lambda row: 1, "has the same value in every row"),
         (lambda row: "", "holds only missing values"),
+        (lambda row: "x" if row % 2 else "", "holds 'x' or nothing; write another value where"),
+        (lambda row: 1 if row % 2 else "", "holds '1' or nothing; write another value where"),
     ],
 )
 def test_a_target_that_cannot_be_learned_is_one_sentence(folder, target, why):
     write("my.csv", x=lambda row: row % 7, odd=target)
-    with pytest.raises(UserError, match=f"the target 'odd' {why}.*; choose a column"):
+    with pytest.raises(UserError, match=f"the target 'odd' {why}.* choose a column"):
         detect("my.csv", Wanted("odd"))
 
 
@@ -182,6 +215,38 @@ def test_lines_without_names_are_series_or_one_sentence(folder):
     (folder / "no.csv").write_text("1,2\n3,4\n5,6\n")
     with pytest.raises(UserError, match="add a first line with a name for each column"):
         detect("no.csv", Wanted())
+    (told,) = detect("my.csv", Wanted()).told
+    assert "if it is a table, add a first line with a name for each column" in told
+
+
+IRIS = "5.1,3.5,1.4,0.2,Iris-setosa"
+WINE = "1,14.23,1.71,2.43,15.6,127,2.8,3.06,.28,2.29,5.64,1.04,3.92,1065"
+VALUES = {
+    "iris.data": IRIS,
+    "iris.csv": IRIS,
+    "sonar.csv": f"{'0.02,0.0371,' * 30}R",
+    "wine.data": WINE,
+    "class_first.csv": "M,17.99,10.38,122.8",
+    "yes_no.csv": "2.5,1.5,y",
+    "commas.tsv": "5,1\t3,5\tIris-setosa",
+    "parts.csv": WINE,
+}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_values_where_names_should_be_are_told(folder, name):
+    (folder / "parts.csv").mkdir()
+    file = folder / name / "0.csv" if name == "parts.csv" else folder / name
+    file.write_text(f"{VALUES[name]}\n" * 20)
+    with pytest.raises(UserError, match="begins with numbers where the names of its columns shou"):
+        detect(name, Wanted())
+
+
+def test_names_may_be_numbers_where_one_is_the_target(folder):
+    for header, wanted in (("0.25,0.5,label", ""), ("sample,1100.5,Protein", "Protein")):
+        (folder / "my.csv").write_text(f"{header}\n" + "1,2.5,a\n3,4.5,b\n3,5,a\n1,4.5,b\n")
+        found = detect("my.csv", Wanted(wanted)).dataset
+        assert isinstance(found, Table) and found.target == header.split(",")[-1]
 
 
 def test_numbers_that_count_from_0_and_years_are_names(folder):

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 from helpers.datasets import write_images
-from PIL import Image
+from PIL import ExifTags, Image
 
 from automl.data import arrays
 from automl.data.dataset import load
 from automl.data.image_folder import ImageFolder
+from automl.data.pixels import MODES, decoded, pixels
 from automl.errors import UserError
 
 
@@ -42,14 +43,71 @@ def test_images_are_resized_and_made_grey(tmp_path):
     assert raw.input_shape == (1, 4, 6)
 
 
-def test_palettes_and_transparency_become_colours(tmp_path):
-    write_images(tmp_path, "ab")
-    Image.new("RGBA", (8, 8), (1, 2, 3, 4)).save(tmp_path / "a" / "0.png")
-    palette = Image.new("P", (8, 8))
+def transparent_pictures():
+    """Pictures of one pixel of each way to be transparent, and what is seen of them on white."""
+    palette, in_palette = Image.new("P", (8, 8)), Image.new("P", (8, 8))
     palette.putpalette([9, 8, 7])
-    palette.save(tmp_path / "a" / "1.png", transparency=b"\0")
-    raw = ImageFolder(str(tmp_path)).load()
-    assert raw.inputs[:2, :, 0, 0].tolist() == [[1, 2, 3], [9, 8, 7]]
+    in_palette.putpalette([9, 8, 7, 102], "RGBA")
+    red, grey = Image.new("RGB", (8, 8), (9, 0, 0)), Image.new("L", (8, 8), 7)
+    bit = Image.new("1", (8, 8), 0)
+    return [
+        (Image.new("RGBA", (8, 8), (0, 0, 0, 0)), {}, [255, 255, 255]),
+        (Image.new("RGBA", (8, 8), (5, 100, 250, 51)), {}, [205, 224, 254]),
+        (Image.new("RGBA", (8, 8), (1, 2, 3, 255)), {}, [1, 2, 3]),
+        (Image.new("LA", (8, 8), (0, 102)), {}, [153, 153, 153]),
+        (palette, {}, [9, 8, 7]),
+        (palette, {"transparency": b"\0"}, [255, 255, 255]),
+        (palette, {"transparency": 0}, [255, 255, 255]),
+        (in_palette, {}, [157, 156, 156]),
+        (red, {"transparency": (9, 0, 0)}, [255, 255, 255]),
+        (red, {"transparency": (8, 0, 0)}, [9, 0, 0]),
+        (grey, {"transparency": 7}, [255, 255, 255]),
+        (bit, {"transparency": 0}, [255, 255, 255]),
+    ]
+
+
+def test_what_is_transparent_is_white_as_in_viewers(tmp_path):
+    write_images(tmp_path, "b")
+    (tmp_path / "a").mkdir()
+    pictures = transparent_pictures()
+    for number, (picture, options, _) in enumerate(pictures):
+        picture.save(tmp_path / "a" / f"{number:02}.png", **options)
+    for channels in (3, 1):
+        raw = ImageFolder(str(tmp_path), channels=channels).load()
+        wanted = [Image.new("RGB", (1, 1), tuple(colour)) for _, _, colour in pictures]
+        seen = [np.atleast_1d(one.convert(MODES[channels]).getpixel((0, 0))) for one in wanted]
+        np.testing.assert_array_equal(raw.inputs[: len(pictures), :, 0, 0], seen)
+
+
+def test_pictures_of_one_colour_alone_are_told(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for number in range(10):
+            drawn = Image.new("LA", (8, 8))
+            drawn.paste((255, 255), (number % 4, 2, 6, 6))
+            drawn.save(tmp_path / "images" / name / f"{number}.png")
+    source = ImageFolder(str(tmp_path / "images"))
+    with pytest.raises(
+        UserError, match=r"all pictures are plain, of the one colour \[255, 255, 25"
+    ):
+        load(source, 0, tmp_path / "cache")
+    Image.new("RGB", (8, 8), (255, 255, 254)).save(tmp_path / "images" / "b" / "9.png")
+    load(source, 0, tmp_path / "cache")
+
+
+def test_a_picture_that_was_asked_about_stays_as_it_was():
+    picture = Image.new("P", (8, 8))
+    picture.info["transparency"] = 0
+    assert pixels(picture, (4, 4), 3).min() == 255
+    assert pixels(picture, (4, 4), 3).min() == 255
+
+
+def test_a_transparent_photo_on_its_side_is_upright(tmp_path):
+    turned = Image.Exif()
+    turned[ExifTags.Base.Orientation] = 6
+    for name in ("a.png", "a.webp"):
+        Image.new("RGBA", (8, 4)).save(tmp_path / name, exif=turned)
+        assert decoded(tmp_path / name, (), 3).shape == (3, 8, 4)
 
 
 def test_many_images_are_mapped_from_a_file(tmp_path, monkeypatch):

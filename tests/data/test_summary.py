@@ -43,9 +43,8 @@ def test_what_was_read_is_said_in_one_line_too(tmp_path):
     ],
 )
 def test_a_row_is_said_as_it_is_read(tmp_path, shape, dtype, row):
-    path = write_npz(
-        tmp_path / "a.npz", inputs=np.zeros((20, *shape), dtype), targets=np.arange(20) % 2
-    )
+    inputs = np.ones((20, *shape), dtype).cumsum(0, dtype)
+    path = write_npz(tmp_path / "a.npz", inputs=inputs, targets=np.arange(20) % 2)
     assert dataset.summary(Npz(path), 0, tmp_path / "cache").row == row
 
 

@@ -86,6 +86,27 @@ def test_the_task_decides_otherwise(tmp_path):
     )
 
 
+def test_empty_columns_without_a_name_are_left_out_wherever_they_stand(tmp_path):
+    for commas in (1, 2, 5):
+        rows = "".join(f"{i},,{'ab'[i % 2]}{',' * commas}\n" for i in range(4))
+        raw = table(tmp_path, f"x,,y{',' * commas}\n{rows}").load()
+        assert [column.name for column in raw.columns] == ["x"]
+        numbers = ", ".join(map(str, (2, *range(4, 4 + commas))))
+        assert raw.notes == (f"columns {numbers} are left out: they are empty",)
+    columns = [pa.array([1, 2]), pa.array([None, None], pa.int32()), pa.array(["", None]), [0, 1]]
+    parquet.write_table(pa.Table.from_arrays(columns, ["x", "", "", "y"]), tmp_path / "a.parquet")
+    assert Table(str(tmp_path / "a.parquet"), "y").load().columns == (Column("x"),)
+
+
+@pytest.mark.parametrize(
+    ("above", "line"), [("Report,,\n,,\n", 1), (",,\n", 1), ("\n\nReport,,\n", 3)]
+)
+def test_a_title_above_the_names_is_told(tmp_path, above, line):
+    sentence = rf"column 2 of .*a.csv has no name; give it one in line {line}, or remove what st"
+    with pytest.raises(UserError, match=sentence):
+        table(tmp_path, f"{above}x,c,y\n1,a,0\n2,b,1\n").load()
+
+
 def test_dropped_columns_are_left_out(tmp_path):
     assert columns_of(tmp_path, "id,x,y\na,1,0\nb,2,1\n", drop=("id",)) == {"x": [1, 2]}
 

@@ -39,7 +39,8 @@ def folder(tmp_path, monkeypatch):
     for label in ("cats", "dogs"):
         (tmp_path / "pictures" / label).mkdir(parents=True)
         for i in range(12):
-            Image.new("RGB", (16 + i, 20)).save(tmp_path / "pictures" / label / f"{i}.png")
+            picture = Image.new("RGB", (16 + i, 20), (9 * i, 0, 0))
+            picture.save(tmp_path / "pictures" / label / f"{i}.png")
     return tmp_path
 
 

@@ -17,6 +17,7 @@ from PIL import Image
 import automl
 from automl.data.image_folder import ImageFolder
 from automl.data.series import Series
+from automl.data.table import Table
 from automl.data.text import Text
 from automl.errors import UserError
 from automl.export.named_columns import with_named_columns
@@ -151,6 +152,21 @@ def test_texts_become_the_ids_of_training(tmp_path):
         np.testing.assert_array_equal(read(model, rows)[0], source.load().inputs)
 
 
+@pytest.mark.parametrize("delimiter", ["\t", ",", " "])
+def test_a_txt_with_names_is_the_table_of_training_and_else_a_text_a_line(delimiter, tmp_path):
+    rows = [(f"a {('bad', 'good')[row % 2]} film {row}", "np"[row % 2]) for row in range(20)]
+    source = Text(write_csv(tmp_path / "a.txt", ("text", "label"), rows, delimiter), length=16)
+    out, raw = write_export(source, tmp_path / "out"), source.load()
+    model = automl.load(out)
+    np.testing.assert_array_equal(read(model, tmp_path / "a.txt")[0], raw.inputs)
+    answers = [line[1] for line in csv.reader(run_alone(out, source.path).stdout.splitlines())][1:]
+    assert answers == model.predict([text for text, _ in rows]).tolist()
+    for first in ("text", "it is a text", "a text, such as"):
+        lines = [first, *(text for text, _ in rows)]
+        (tmp_path / "lines.txt").write_text("\n".join(lines))
+        np.testing.assert_array_equal(read(model, tmp_path / "lines.txt")[0], read(model, lines)[0])
+
+
 def test_rows_of_a_table_agree_with_strings_missing_values_and_an_unseen_category(tmp_path):
     """Figures come from the rows of the loader; an unseen category is a missing one."""
     source = mixed_table(tmp_path / "table.csv")
@@ -185,6 +201,14 @@ def test_rows_of_a_table_agree_with_strings_missing_values_and_an_unseen_categor
     done = run_alone(out, path)
     assert [line[1] for line in csv.reader(done.stdout.splitlines())][1:] == names
     assert "note: column 'colour' holds no known category in 1 row, such as 'green'" in done.stderr
+
+
+def test_empty_columns_behind_the_last_name_do_not_matter(tmp_path):
+    lines = [f"{row},{'xyz'[row % 3]},{'ab'[row % 2]},," for row in range(20)]
+    (tmp_path / "a.csv").write_text("\n".join(["num,cat,label,,", *lines]) + "\n")
+    source = Table(str(tmp_path / "a.csv"), "label")
+    model = automl.load(write_export(source, tmp_path / "out"))
+    np.testing.assert_array_equal(read(model, tmp_path / "a.csv")[0], source.load().inputs)
 
 
 def test_series_of_several_channels_are_read_with_and_without_labels(tmp_path):

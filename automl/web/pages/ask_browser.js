@@ -36,9 +36,6 @@ export async function answerFile(file) {
   const made = planes(rgba, channels)
     .map(plane => resized(plane, bitmap.width, bitmap.height, width, height));
   const found = await answered(Float32Array.from(made.flatMap(plane => [...plane])));
-  if (rgba.some((one, i) => i % 4 === 3 && one < 255))
-    found.notes.push("parts of the picture are transparent, and browsers do not tell their colours; "
-      + "predict may answer otherwise");
   return { ...found, seen: { pixels: made, height, width } };
 }
 
@@ -51,6 +48,9 @@ async function decoded(file) {
   }
   const canvas = Object.assign(document.createElement("canvas"), { width: bitmap.width, height: bitmap.height });
   const pen = canvas.getContext("2d");
+  // What is transparent is seen on white, as in training.
+  pen.fillStyle = "white";
+  pen.fillRect(0, 0, bitmap.width, bitmap.height);
   pen.drawImage(bitmap, 0, 0);
   return { bitmap, rgba: pen.getImageData(0, 0, bitmap.width, bitmap.height).data };
 }

@@ -75,10 +75,12 @@ class Dataset(Config):
     def fingerprint(self) -> str:
         """A text that changes whenever the data does: paths count by what they hold.
 
-        A class of a user's own counts with its file's text, as in the store's keys.
+        A class of a user's own counts with its file's text and what that imports, as in the
+        store's keys.
         """
         contents = {name: content_hash(path) for name, path in self.given_paths().items()}
-        code = user_code.of_module(type(self).__module__)
+        module = type(self).__module__
+        code = user_code.of_module(module) + user_code.of_imports("", (module,))
         return canonical({**encode(self), **contents}) + code
 
 

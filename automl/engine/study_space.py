@@ -33,5 +33,5 @@ def check_data(study: Study) -> None:
     sources = ", ".join(dict.fromkeys(str(config.dataset) for config in explored.configs))
     raise UserError(
         f"the data has changed since the search {study.name!r} began: {sources} holds other rows "
-        "now; put the earlier data back, or start a new search"
+        "or has other code now; put back what was there, or start a new search"
     )

@@ -9,6 +9,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cache
 from operator import attrgetter
 from pathlib import Path
 from typing import ClassVar
@@ -79,16 +80,18 @@ class Imported(ModelFamily):
         return Scaling(*(value * info.num_outputs for value in ((0.0,), (1.0,))))
 
     def fingerprint(self) -> str:
-        """The config with the bytes of the weights, and of the module's own file."""
+        """The config with the bytes of the weights and of the module's own file, and what code of
+        the user's that file imports."""
         weights = content_hash(Path(self.weights)) if self.weights else ""
         contents = {"weights": weights, "source": ""}
         if not self.from_space_file():
+            module = self._name.split(":")[0]
             try:
-                found = importlib.util.find_spec(self._name.split(":")[0])
+                found = importlib.util.find_spec(module)
             except Exception as error:
                 raise UserError(f"{self} cannot be imported: {described(error)}") from error
             if found is not None and found.origin is not None:
-                contents["source"] = content_hash(Path(found.origin))
+                contents["source"] = _source(module, Path(found.origin))
         return canonical({**encode(self), **contents})
 
     def from_space_file(self) -> bool:
@@ -149,6 +152,13 @@ class Imported(ModelFamily):
         except Exception as error:
             raise UserError(f"{self} cannot be imported: {described(error)}") from error
         return function
+
+
+@cache
+def _source(module: str, file: Path) -> str:
+    """The hash of a module's file and of what it imports of the user's code, when first looked at:
+    a process goes on running what it has loaded."""
+    return content_hash(file) + user_code.of_imports("", (module,))
 
 
 def _checked(factory: object) -> object:

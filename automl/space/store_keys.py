@@ -19,7 +19,7 @@ def prefix_keys(config: TrialConfig, space_source: str = "") -> list[str]:
 
     A key is the hash of dataset, model, steps and seed, and, where classes or metrics of a user's
     own are used, of their files' texts: of the space file (`space_source`, without the statement
-    that builds the space), and of modules.
+    that builds the space), of modules, and of all modules of the user's that these import.
     """
     keys: list[str] = []
     recipe: list[str] = []
@@ -43,13 +43,17 @@ def prefix_keys(config: TrialConfig, space_source: str = "") -> list[str]:
 
 
 def _source(used: list[Config], space_source: str) -> str:
-    """The texts of all files of the user's that define classes of these configs, or metrics."""
+    """The texts of all files of the user's that define classes of these configs, or metrics, and
+    the hash of what these import."""
     has_metrics, of_metrics = own_metrics.source(space_source)
     is_used = has_metrics or any(part.from_space_file() for part in used)
     own = space_source if is_used else ""
-    modules = dict.fromkeys([*(type(part).__module__ for part in used), *of_metrics])
-    code = [user_code.of_module(m) for m in modules if not m.startswith(SPACE_MODULE_PREFIX)]
-    return own + "".join(code)
+    named = dict.fromkeys([*(type(part).__module__ for part in used), *of_metrics])
+    others = tuple(
+        m for m in named if not m.startswith(SPACE_MODULE_PREFIX) and not user_code.is_ours(m)
+    )
+    code = "".join(user_code.of_module(module) for module in others)
+    return own + code + user_code.of_imports(own, others)
 
 
 def needed_keys(config: TrialConfig, space_source: str = "") -> list[str]:

@@ -119,7 +119,7 @@ def test_a_search_whose_data_has_changed_is_told_in_one_sentence(learned):
     path.write_text(path.read_text().replace("y", "n", 3))
     told = (
         r"the data has changed since the search 'mine' began: Table\(path='.*a.csv', "
-        r"target='bought'\) holds other rows now; put the earlier data back, or start a new search"
+        r"target='bought'\) holds other rows or has other code now; put back what was there, or"
     )
     with pytest.raises(UserError, match=told):
         api.resume("mine", home=search.home.path)

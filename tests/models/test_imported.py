@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from helpers.own_modules import write
 from helpers.trials import DIGITS, drive, finish, load
 from torch import nn
 
@@ -173,7 +174,7 @@ def test_other_weights_are_another_model(package, tmp_path):
         state = {name: torch.full_like(t, value) for name, t in _net().state_dict().items()}
         safetensors.torch.save_file(state, tmp_path / "w.safetensors")
         seen.add(model.fingerprint())
-    (package / "my_package_of_nets.py").write_text(MODULE + "\n")
+    write(package, {"my_package_of_nets.py": MODULE + "\n"})
     assert len({*seen, model.fingerprint()}) == 3
 
 

@@ -1,11 +1,15 @@
 import importlib
+import sys
 from dataclasses import dataclass, replace
 
 import pytest
+from helpers.own_modules import begin_anew, write
 
+from automl import user_code
 from automl.models.imported import Imported
 from automl.models.mlp import MLP
 from automl.recipe import Sibling
+from automl.space import exploring, space_file
 from automl.space.store_keys import needed_keys, prefix_keys
 from automl.training.distillation import Distill, Joint
 from automl.training.loop import Train
@@ -101,6 +105,68 @@ def test_the_text_of_a_module_counts_where_a_metric_is_taken_from_it(
 def test_what_an_imported_module_holds_is_not_asked_what_it_is(config):
     assert "reduce_op" in vars(importlib.import_module("torch.distributed"))  # it warns when asked
     assert prefix_keys(config, "import torch.distributed") == prefix_keys(config)
+
+
+STEP = OWN.format(base="Train")
+METRIC = OWN_METRIC.format(source="automl", base="Metric", figure="size()")
+LAYER = """
+from torch import nn
+def net():
+    return nn.Linear(8, size())
+"""
+SPACE = """
+from automl import MLP, Imported, Sklearn, Space, Train, TrialConfig
+{}
+space = Space(TrialConfig(Sklearn("digits"), {}, ({}(),)))
+"""
+USES = {
+    "a class of the space": (SPACE.format(STEP + "{}", "MLP((8,))", "Own"), ""),
+    "a metric of the space": (SPACE.format(METRIC + "{}", "MLP((8,))", "Train"), ""),
+    "a function of the space": (SPACE.format(LAYER + "{}", "Imported(net)", "Train"), ""),
+    "a class": (SPACE.format("from own.code import Own", "MLP((8,))", "Own"), STEP),
+    "a metric": (SPACE.format("from own.code import Worst", "MLP((8,))", "Train"), METRIC),
+    "a function": (SPACE.format("", "Imported('own.code:net')", "Train"), LAYER),
+    "nothing": (SPACE.format("{}\nsize()", "MLP((8,))", "Train"), ""),
+}
+DATASET = OWN.format(base="Sklearn")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch, forgotten):
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path
+    begin_anew(tmp_path)
+
+
+def keys(text):
+    (config,) = exploring.explore(space_file.load(text)).configs
+    return prefix_keys(config, user_code.fingerprint(text))
+
+
+@pytest.mark.parametrize("use", USES)
+def test_the_code_behind_what_is_used_counts(use, folder):
+    space, code = USES[use]
+    space = space.format("from own.middle import size")
+    code = "from .middle import size\n" + code
+    files = {"own/__init__.py": "", "own/code.py": code, "own/last.py": "SIZE = 3"}
+    files["own/middle.py"] = "def size():\n    from .last import SIZE\n    return SIZE"
+    write(folder, files)
+    before, again = keys(space), keys(space)
+    write(folder, {"own/last.py": "SIZE = 4"})
+    assert before == again
+    assert set(before).isdisjoint(keys(space)) == (use != "nothing")
+
+
+def test_the_code_behind_a_dataset_makes_other_data_of_it(folder):
+    write(folder, {"own_data.py": "import behind\n" + DATASET})
+    for code in ("from own_data import Own", "import behind" + DATASET):
+        text = SPACE.format(code, "MLP((8,))", "Train").replace('Sklearn("digits")', "Own()")
+        found = set()
+        for edit in ("", "MORE = 1"):
+            write(folder, {"behind.py": edit})
+            found.add(space_file.load(text).trial.dataset.fingerprint())
+        assert len(found) == 2
 
 
 def test_the_weights_of_a_teacher_count_by_what_they_hold(config, tmp_path):

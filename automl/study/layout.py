@@ -33,9 +33,21 @@ def settings_of(attributes: Json, name: str) -> Settings:
     return settings
 
 
+def spoiled(folder: Path) -> UserError:
+    """The error of a search of whose journal a whole line cannot be read."""
+    return UserError(
+        f"a line of {folder / JOURNAL} is no JSON, as a full disk or a crash may leave it; put an "
+        f"earlier copy of {folder} in its place, or remove that folder"
+    )
+
+
 def drop_half_line(file: Path) -> None:
-    """Drop half a line at a file's end, which a crash has left: the next line would join it."""
-    written = file.read_bytes() if file.exists() else b""
-    whole = written.rfind(b"\n") + 1
-    if whole < len(written):
-        os.truncate(file, whole)
+    """Drop half a line at a file's end, which a crash or a full disk has left: the next line would
+    join it. A file whose last line is whole is not read, whatever its length."""
+    if not file.exists():
+        return
+    with file.open("rb") as written:
+        written.seek(max(0, file.stat().st_size - 1))
+        if written.read() not in (b"", b"\n"):
+            written.seek(0)
+            os.truncate(file, written.read().rfind(b"\n") + 1)

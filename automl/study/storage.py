@@ -15,12 +15,11 @@ from typing import Any
 import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
 from automl.errors import UserError
 from automl.loading import uncollected
-from automl.study import timeline
-from automl.study.layout import DATABASE, JOURNAL, drop_half_line
+from automl.study.layout import DATABASE, JOURNAL, drop_half_line, spoiled
 from automl.study.optuna_patches import share_distributions
 
 share_distributions()
@@ -152,16 +151,29 @@ def database(url: str) -> BaseStorage:
 
 
 def mend(folder: Path) -> None:
-    """Drop what a crash left of a write: half a line at the end of the journal and the timeline,
-    and Optuna's lock.
+    """Drop the journal's lock, which a crash has left: it costs Optuna half a minute.
 
-    Only the run that holds the search may do so, while nobody writes. Optuna reads no line that
-    lacks its end, but would write on behind that line, and lose what is written; a lock left
-    behind costs Optuna half a minute.
+    Only the run that holds the search may do so, while nobody writes.
     """
-    for name in (JOURNAL, timeline.FILE):
-        drop_half_line(folder / name)
     (folder / f"{JOURNAL}.lock").unlink(missing_ok=True)
+
+
+class MendingLock(JournalFileSymlinkLock):
+    """The lock under which a journal is written, here behind a whole line: Optuna reads no line
+    that lacks its end, but would write on behind it, and lose what is written."""
+
+    def __init__(self, journal: Path) -> None:
+        super().__init__(str(journal))
+        self.journal = journal
+
+    def acquire(self) -> bool:
+        is_held = super().acquire()
+        try:
+            drop_half_line(self.journal)
+        except BaseException:
+            self.release()
+            raise
+        return is_held
 
 
 class BareJournal(JournalFileBackend):
@@ -177,4 +189,8 @@ class BareJournal(JournalFileBackend):
 
 
 def _journal(folder: Path, kind: type[JournalFileBackend] = JournalFileBackend) -> JournalStorage:
-    return JournalStorage(kind(str(folder / JOURNAL)))
+    file = folder / JOURNAL
+    try:
+        return JournalStorage(kind(str(file), MendingLock(file)))
+    except ValueError:
+        raise spoiled(folder) from None

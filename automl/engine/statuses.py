@@ -30,8 +30,8 @@ def state(study: Overview) -> str:
 
 
 def statuses(home: Home) -> list[dict[str, object]]:
-    """A row for each search of the home; of one by an earlier version, or whose database is away,
-    only its name and that."""
+    """A row for each search of the home; of one by an earlier version, or whose trials cannot be
+    read, only its name and the reason."""
     rows = []
     for name in home.studies():
         try:

@@ -20,7 +20,7 @@ from automl.config import decode
 from automl.measure.measurement import Measurement
 from automl.space.domains import Params, ParamValue
 from automl.study import stored_record
-from automl.study.layout import DATABASE, JOURNAL, settings_of, spoiled
+from automl.study.layout import DATABASE, JOURNAL, StudyGone, settings_of, spoiled
 from automl.study.overview import Overview
 from automl.study.record import TrialRecord
 from automl.study.stored_record import Json
@@ -64,8 +64,12 @@ class Glance(Overview):
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.name = folder, folder.name
+        if not (folder / JOURNAL).exists():
+            raise StudyGone(folder)
         with (folder / JOURNAL).open("rb") as journal:
             first = journal.readline().decode()
+            if not first:
+                raise StudyGone(folder)
             self._kept = _read(folder, first) or Kept(first)
             journal.seek(self._kept.num_bytes)
             written = journal.read()

@@ -19,6 +19,18 @@ class EarlierVersion(UserError):
     """A search that an earlier version made."""
 
 
+class StudyGone(UserError):
+    """A search whose list of trials is gone for good, from its folder or from a database."""
+
+    def __init__(self, folder: Path) -> None:
+        in_database = (folder / DATABASE).exists()
+        where = "its database" if in_database else str(folder / JOURNAL)
+        super().__init__(
+            f"the trials of search {folder.name!r} are gone from {where}; put an earlier copy of "
+            f"that back, or remove {folder}"
+        )
+
+
 def settings_of(attributes: Json, name: str) -> Settings:
     """The settings among a search's attributes.
 

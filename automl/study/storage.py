@@ -19,7 +19,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
 from automl.errors import UserError
 from automl.loading import uncollected
-from automl.study.layout import DATABASE, JOURNAL, drop_half_line, spoiled
+from automl.study.layout import DATABASE, JOURNAL, StudyGone, drop_half_line, spoiled
 from automl.study.optuna_patches import share_distributions
 
 share_distributions()
@@ -84,18 +84,25 @@ def create(folder: Path, name: str, goals: Mapping[str, str], url: str | None = 
 
 @uncollected()
 def load(folder: Path, *, is_bare: bool = False) -> Stored:
-    """The study of a folder. Raises UserError when its database does not answer.
+    """The study of a folder. Raises UserError when its database does not answer, and StudyGone when
+    that, or the journal, has it no more.
 
     Of a journal's trials this process has in memory, if `is_bare`, nothing but their states.
     """
     file = folder / DATABASE
     if file.exists():
         named = json.loads(file.read_text())
+        _check_file(named["url"])
         storage, name = database(named["url"]), named["study"]
     else:
+        if not (folder / JOURNAL).exists():
+            raise StudyGone(folder)
         storage = _journal(folder, BareJournal if is_bare else JournalFileBackend)
-        name = storage.get_all_studies()[0].study_name
-    return Stored(optuna.load_study(study_name=name, storage=storage), storage)
+        name = next((study.study_name for study in storage.get_all_studies()), "")
+    try:
+        return Stored(optuna.load_study(study_name=name, storage=storage), storage)
+    except KeyError:
+        raise StudyGone(folder) from None
 
 
 def is_passing(error: BaseException) -> bool:
@@ -148,6 +155,17 @@ def database(url: str) -> BaseStorage:
     except (sqlalchemy.exc.SQLAlchemyError, RuntimeError) as error:
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         raise UserError(f"the database --study-storage {parsed} cannot be used: {reason}") from None
+
+
+def _check_file(url: str) -> None:
+    """Raise UserError where a database's file is away: else it would be made anew, and empty."""
+    import sqlalchemy
+
+    parsed = sqlalchemy.make_url(url)
+    if parsed.get_backend_name() == "sqlite" and not Path(str(parsed.database)).exists():
+        raise UserError(
+            f"the database --study-storage {parsed} cannot be used: there is no such file"
+        )
 
 
 def mend(folder: Path) -> None:

@@ -70,6 +70,17 @@ def test_a_search_whose_database_is_away_hides_no_other(home, tmp_path, monkeypa
         list(open_studies(home))
 
 
+def test_a_search_whose_trials_are_gone_hides_no_other(home, tmp_path):
+    url = f"sqlite:///{tmp_path}/studies.db"
+    create(home.study("gone"), SETTINGS, "text", {"": b""}, database=url)._stored.delete()
+    gone, mine, _ = statuses(home)
+    assert (gone["search"], mine["search"]) == ("gone", "mine")
+    assert "are gone from its database" in gone["state"]
+    told = []
+    assert [study.name for study in open_studies(home, told.append)] == ["mine"]
+    assert [why.partition(":")[0] for why in told] == ["search 'gone' is left out"]
+
+
 def test_a_search_whose_journal_is_spoiled_hides_no_other(home, tmp_path):
     make_study(tmp_path / "other", complete(0.9, 1000))
     (tmp_path / "other" / "mine").rename(home.study("cut"))

@@ -86,7 +86,7 @@ def plan(asked: Asked, loaded: Space, watch: Watch) -> Planned:
     known_figures = [*DIRECTIONS, *further_figures(space.runtimes)]
     explored, goal = validate(space), conditions.parse_any(chosen.until, known_figures)
     timed_at = chosen_runtimes.where(space, chosen)
-    initial_points = _initial_points(new.initial_points, space)
+    first = initial_points(new.initial_points, space)
     store = _store(home, new.store)
     reference = largest(space, explored, home.cache)
     watch.found(space_source.told_of_data(asked.source, explored, home.cache))
@@ -101,7 +101,7 @@ def plan(asked: Asked, loaded: Space, watch: Watch) -> Planned:
         explored=explored,
         goal=goal,
         timed_at=timed_at,
-        initial_points=initial_points,
+        initial_points=first,
         store=store,
         earlier=earlier,
         reference=reference,
@@ -134,7 +134,7 @@ def _settings(planned: Planned, measured: Measurement, machine: str) -> Settings
     asked, space, reference = planned.asked, planned.space, planned.reference
     known = reference.known(measured)
     is_trained = needs_training([*planned.goal, *space.conditions], known)
-    point, wanted = reference.point if is_trained else {}, planned.initial_points
+    point = reference.point if is_trained else {}
     return Settings(
         space_name=asked.source.name,
         folder=os.getcwd(),
@@ -145,7 +145,7 @@ def _settings(planned: Planned, measured: Measurement, machine: str) -> Settings
         sampler=asked.new.sampler,
         axes=reference.axes(space.objectives, measured.figures),
         reference_latency_ms=measured.latency_ms,
-        initial_points=(point, *(wanted or ({},))) if point else wanted,
+        initial_points=tried_first(point, planned.initial_points),
         datasets=warm.datasets(planned.explored),
         warm_start=asked.new.warm_start or "",
         reference=known,
@@ -155,14 +155,21 @@ def _settings(planned: Planned, measured: Measurement, machine: str) -> Settings
     )
 
 
-def _initial_points(
-    initial_points: Path | Sequence[Mapping[str, object]] | None, space: Space
+def initial_points(
+    given: Path | Sequence[Mapping[str, object]] | None, space: Space
 ) -> tuple[Params, ...]:
-    if initial_points is None:
+    """The points of `--initial-points`. Raises UserError on what is none of the space."""
+    if given is None:
         return ()
-    if isinstance(initial_points, Path):
-        return tuple(given_points.read(initial_points, space))
-    return tuple(given_points.check(initial_points, space))
+    if isinstance(given, Path):
+        return tuple(given_points.read(given, space))
+    return tuple(given_points.check(given, space))
+
+
+def tried_first(reference: Params, points: tuple[Params, ...]) -> tuple[Params, ...]:
+    """The points that a search tries first: its reference where that is trained, then the given
+    ones."""
+    return (reference, *(points or ({},))) if reference else points
 
 
 def _earlier(warm_start: str | None, home: Home, space: Space) -> list[dict[str, object]]:

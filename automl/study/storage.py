@@ -105,6 +105,12 @@ def load(folder: Path, *, is_bare: bool = False) -> Stored:
         raise StudyGone(folder) from None
 
 
+def database_of(folder: Path) -> str | None:
+    """The URL of the database that holds a search's trials; None where a journal does."""
+    file = folder / DATABASE
+    return str(json.loads(file.read_text())["url"]) if file.exists() else None
+
+
 def is_passing(error: BaseException) -> bool:
     """Tell whether a database may answer again by itself."""
     return isinstance(error, optuna.exceptions.StorageInternalError)

@@ -24,6 +24,7 @@ from automl.measure.measurement import Measurement
 from automl.pareto import DIRECTIONS
 from automl.runtimes.onnx import named
 from automl.space import initial_points as given_points
+from automl.space import own_metrics, space_file
 from automl.space.domains import Params
 from automl.space.exploring import Explored, validate
 from automl.space.runtime import ONNX, further_figures, own_formats
@@ -173,10 +174,23 @@ def tried_first(reference: Params, points: tuple[Params, ...]) -> tuple[Params, 
 
 
 def _earlier(warm_start: str | None, home: Home, space: Space) -> list[dict[str, object]]:
-    """The trials that a new search keeps of the search that it starts from."""
+    """The trials that a new search keeps of the search that it starts from.
+
+    Raises UserError when they cannot be trials of it, or were measured by other metrics.
+    """
     if warm_start is None:
         return []
-    return warm.keep(warm.earlier(open_study(home, warm_start), space))
+    own = own_metrics.definitions(space.objectives)
+    with space_file.apart():
+        study = open_study(home, warm_start)
+        before = own_metrics.definitions(space.objectives)
+    found = warm.earlier(study, space)
+    if changed := [name for name, definition in own.items() if before[name] != definition]:
+        raise UserError(
+            f"search {warm_start!r} went by another {changed[0]} than this space defines; "
+            "start without --warm-start, or give the metric another name"
+        )
+    return warm.keep(found)
 
 
 def _store(home: Home, url: str | None) -> Store:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from automl.engine import searches
 from automl.errors import UserError
 from automl.home import Home
+from automl.space import space_file
 from automl.study import run_lock
 from automl.study.layout import EarlierVersion
 from automl.study.overview import Overview
@@ -35,7 +36,8 @@ def statuses(home: Home) -> list[dict[str, object]]:
     rows = []
     for name in home.studies():
         try:
-            row = status(searches.overview(home, name))
+            with space_file.apart():
+                row = status(searches.overview(home, name))
             rows.append({column: row[column] for column in COLUMNS})
         except UserError as error:
             is_earlier = isinstance(error, EarlierVersion)

@@ -124,6 +124,12 @@ def main() -> None:
 def _run() -> None:
     streams.open_missing()
     streams.replace_unknown()
+    with streams.kept_for_objects("--json" in sys.argv[1:]):
+        _answer()
+
+
+def _answer() -> None:
+    """Run the command, its streams in order."""
     try:
         _check_folder()
         sys.exit(app(prog_name=NAME, standalone_mode=False) or 0)

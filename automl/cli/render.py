@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from automl import pareto
+from automl.cli import streams
 from automl.tracking.pages import formats
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def search(found: Overview, *, as_json: bool, tested: Sequence[TestFigures] = ()
         if tested:
             pairs = zip(summary.front, tested, strict=True)
             printed["front"] = [{**vars(m), "test": figures.as_json()} for m, figures in pairs]
-        print(json.dumps(printed))
+        streams.write_object(printed)
         return
     members, objectives = found.front().members, found.settings.objectives
     if not members:
@@ -284,4 +284,4 @@ def timed_files(timed: TimedFiles) -> None:
 
 def as_json(value: object) -> None:
     """Print one JSON object and nothing else."""
-    print(json.dumps(value))
+    streams.write_object(value)

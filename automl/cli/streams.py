@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
 
@@ -23,6 +26,43 @@ def replace_unknown() -> None:
         stream.reconfigure(errors="replace")
 
 
+_for_objects: TextIO | None = None
+
+
+@contextmanager
+def kept_for_objects(is_asked: bool) -> Iterator[None]:
+    """Keep standard output, if asked, for JSON objects: what else is written there, as by a user's
+    space file, by native code or by a child process, goes to standard error."""
+    global _for_objects
+    if not is_asked:
+        yield
+        return
+    own, _for_objects = sys.stdout, _taken_aside(sys.stdout)
+    sys.stdout = sys.stderr
+    try:
+        yield
+    finally:
+        # The descriptor stays as it is: a user's module may write until the process has ended.
+        sys.stdout, _for_objects = own, None
+
+
+def _taken_aside(stream: TextIO) -> TextIO:
+    """A stream to where a stream has led, which leads to standard error from then on."""
+    stream.flush()
+    try:
+        number, errors = stream.fileno(), sys.stderr.fileno()
+    except io.UnsupportedOperation:
+        return stream  # It is no file, as in a test.
+    kept = os.fdopen(os.dup(number), "w", encoding=stream.encoding, errors=stream.errors)
+    os.dup2(errors, number)
+    return kept
+
+
+def write_object(value: object) -> None:
+    """Write one JSON object on standard output."""
+    print(json.dumps(value), file=_for_objects or sys.stdout, flush=True)
+
+
 def hang_up(stream: TextIO) -> None:
     """Lose what is still written to a stream, its buffer included: its reader has gone."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -32,8 +72,9 @@ def hang_up(stream: TextIO) -> None:
 
 def flush() -> None:
     """Write what standard output still holds; exit 1, as after a failed print, if nobody reads."""
+    stream = _for_objects or sys.stdout
     try:
-        sys.stdout.flush()
+        stream.flush()
     except BrokenPipeError:
-        hang_up(sys.stdout)
+        hang_up(stream)
         sys.exit(1)

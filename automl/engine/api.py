@@ -64,9 +64,9 @@ def search(
     loaded = space_file.load(source.text, fixed, source.where)
     if new.resume_if_exists:
         new = replace(new, name=new.name or source.name)
-        if study := begun.earlier(place, new, source.text, fixed):
-            return _ended(Search(study, place), options, watch)
     asked = new_search.Asked(source, fixed, chosen, new, place, database)
+    if new.resume_if_exists and (study := begun.earlier(asked, loaded)):
+        return _ended(Search(study, place), options, watch)
     planned = new_search.plan(asked, loaded, watch)
     watch.connecting()
     with session.connected(chosen.address, chosen.request().is_one_core):

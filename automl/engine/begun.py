@@ -2,36 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import fields
 
 from automl import conditions
+from automl.engine import chosen_runtimes, new_search
 from automl.engine.budget_options import Budgets
-from automl.engine.search_options import NewSearch, Options
+from automl.engine.new_search import Asked
+from automl.engine.search_options import Options, declared
 from automl.engine.searches import open_study
 from automl.errors import UserError
-from automl.home import Home
 from automl.pareto import DIRECTIONS
+from automl.space.space import Space
+from automl.study import storage
 from automl.study.budget import Budget
 from automl.study.goal import Goal
 from automl.study.study import Study
 
 
-def earlier(home: Home, new: NewSearch, space_text: str, fixed: Mapping[str, str]) -> Study | None:
-    """The search that the home has under the name of a new one; None when it has none.
+def earlier(asked: Asked, space: Space) -> Study | None:
+    """The search that the home has under the name of a new one, of this space; None when it has
+    none.
 
     Raises UserError when that search is of another space, or began with other options.
     """
-    name = str(new.name)
-    if name not in home.studies():
+    new, name = asked.new, str(asked.new.name)
+    if name not in asked.home.studies():
         return None
-    found = open_study(home, name)
+    found = open_study(asked.home, name)
     settings = found.settings
     differs = {
-        "the space's text": found.space_text != space_text,
-        "--set, --seed or the workers of a trial": settings.fixed != fixed,
+        "the space's text": found.space_text != asked.source.text,
+        "--set, --seed or the workers of a trial": settings.fixed != asked.fixed,
         "--sampler": settings.sampler != new.sampler,
         "--warm-start": settings.warm_start != (new.warm_start or ""),
+        **_given_otherwise(found, asked, space),
     }
     if changed := [part for part, is_other in differs.items() if is_other]:
         raise UserError(
@@ -39,8 +43,30 @@ def earlier(home: Home, new: NewSearch, space_text: str, fixed: Mapping[str, str
             f"to go on as it began: automl resume {name}, or choose another --name"
         )
     if new.store is not None:
-        home.may_use_store(new.store)
+        asked.home.may_use_store(new.store)
     return found
+
+
+def _given_otherwise(found: Study, asked: Asked, space: Space) -> dict[str, bool]:
+    """Tell of each option that is given, and that a search does not take anew when it goes on, if
+    the search began with another value."""
+    new, settings, had = asked.new, found.settings, found.attribute("options", {})
+    differs = {}
+    for name, option in declared("search").items():
+        if name in vars(asked.chosen) and name not in declared("resume"):
+            wanted = getattr(asked.chosen, name)
+            flag = f"--no-{option.flag[2:]}" if wanted is False else option.flag
+            differs[flag] = wanted not in (option.default, had.get(name))
+    if new.runtimes:
+        runtimes = chosen_runtimes.with_runtimes(space, new.runtimes).runtimes
+        differs["--runtime"] = settings.runtimes != runtimes
+    if new.initial_points is not None:
+        points = new_search.initial_points(new.initial_points, space)
+        first = new_search.tried_first(settings.reference_params, points)
+        differs["--initial-points"] = settings.initial_points != first
+    if asked.database is not None:
+        differs["--study-storage"] = storage.database_of(found.folder) != asked.database
+    return differs
 
 
 def is_over(found: Study, chosen: Options) -> bool:

@@ -24,6 +24,7 @@ from automl.measure.measurement import Measurement
 from automl.pareto import DIRECTIONS
 from automl.runtimes.onnx import named
 from automl.space import initial_points as given_points
+from automl.space import own_metrics, space_file
 from automl.space.domains import Params
 from automl.space.exploring import Explored, validate
 from automl.space.runtime import ONNX, further_figures, own_formats
@@ -86,7 +87,7 @@ def plan(asked: Asked, loaded: Space, watch: Watch) -> Planned:
     known_figures = [*DIRECTIONS, *further_figures(space.runtimes)]
     explored, goal = validate(space), conditions.parse_any(chosen.until, known_figures)
     timed_at = chosen_runtimes.where(space, chosen)
-    initial_points = _initial_points(new.initial_points, space)
+    first = initial_points(new.initial_points, space)
     store = _store(home, new.store)
     reference = largest(space, explored, home.cache)
     watch.found(space_source.told_of_data(asked.source, explored, home.cache))
@@ -101,7 +102,7 @@ def plan(asked: Asked, loaded: Space, watch: Watch) -> Planned:
         explored=explored,
         goal=goal,
         timed_at=timed_at,
-        initial_points=initial_points,
+        initial_points=first,
         store=store,
         earlier=earlier,
         reference=reference,
@@ -134,7 +135,7 @@ def _settings(planned: Planned, measured: Measurement, machine: str) -> Settings
     asked, space, reference = planned.asked, planned.space, planned.reference
     known = reference.known(measured)
     is_trained = needs_training([*planned.goal, *space.conditions], known)
-    point, wanted = reference.point if is_trained else {}, planned.initial_points
+    point = reference.point if is_trained else {}
     return Settings(
         space_name=asked.source.name,
         folder=os.getcwd(),
@@ -145,7 +146,7 @@ def _settings(planned: Planned, measured: Measurement, machine: str) -> Settings
         sampler=asked.new.sampler,
         axes=reference.axes(space.objectives, measured.figures),
         reference_latency_ms=measured.latency_ms,
-        initial_points=(point, *(wanted or ({},))) if point else wanted,
+        initial_points=tried_first(point, planned.initial_points),
         datasets=warm.datasets(planned.explored),
         warm_start=asked.new.warm_start or "",
         reference=known,
@@ -155,21 +156,41 @@ def _settings(planned: Planned, measured: Measurement, machine: str) -> Settings
     )
 
 
-def _initial_points(
-    initial_points: Path | Sequence[Mapping[str, object]] | None, space: Space
+def initial_points(
+    given: Path | Sequence[Mapping[str, object]] | None, space: Space
 ) -> tuple[Params, ...]:
-    if initial_points is None:
+    """The points of `--initial-points`. Raises UserError on what is none of the space."""
+    if given is None:
         return ()
-    if isinstance(initial_points, Path):
-        return tuple(given_points.read(initial_points, space))
-    return tuple(given_points.check(initial_points, space))
+    if isinstance(given, Path):
+        return tuple(given_points.read(given, space))
+    return tuple(given_points.check(given, space))
+
+
+def tried_first(reference: Params, points: tuple[Params, ...]) -> tuple[Params, ...]:
+    """The points that a search tries first: its reference where that is trained, then the given
+    ones."""
+    return (reference, *(points or ({},))) if reference else points
 
 
 def _earlier(warm_start: str | None, home: Home, space: Space) -> list[dict[str, object]]:
-    """The trials that a new search keeps of the search that it starts from."""
+    """The trials that a new search keeps of the search that it starts from.
+
+    Raises UserError when they cannot be trials of it, or were measured by other metrics.
+    """
     if warm_start is None:
         return []
-    return warm.keep(warm.earlier(open_study(home, warm_start), space))
+    own = own_metrics.definitions(space.objectives)
+    with space_file.apart():
+        study = open_study(home, warm_start)
+        before = own_metrics.definitions(space.objectives)
+    found = warm.earlier(study, space)
+    if changed := [name for name, definition in own.items() if before[name] != definition]:
+        raise UserError(
+            f"search {warm_start!r} went by another {changed[0]} than this space defines; "
+            "start without --warm-start, or give the metric another name"
+        )
+    return warm.keep(found)
 
 
 def _store(home: Home, url: str | None) -> Store:

@@ -19,7 +19,7 @@ from automl.space import own_metrics
 from automl.space.sampling import WHOLE, rebuild
 from automl.space.space import TrialConfig
 from automl.study import glance, run_lock, selection
-from automl.study.layout import EarlierVersion
+from automl.study.layout import EarlierVersion, StudyGone
 from automl.study.overview import Overview, member
 from automl.study.record import TrialRecord
 from automl.study.summary import Member, SearchSummary
@@ -259,7 +259,7 @@ def open_studies(home: Home, say: Callable[[str], None] | None = None) -> Iterat
     """Open the searches of a home, but for those of an earlier version.
 
     Where `say` is given it gets the reason why another cannot be opened, such as a database that
-    is away; otherwise that raises UserError.
+    is away; otherwise that raises UserError, unless its trials are gone for good.
     """
     from automl.study.study import Study
 
@@ -269,9 +269,10 @@ def open_studies(home: Home, say: Callable[[str], None] | None = None) -> Iterat
         except EarlierVersion:
             continue
         except UserError as error:
-            if say is None:
+            if say is not None:
+                say(f"search {name!r} is left out: {error}")
+            elif not isinstance(error, StudyGone):
                 raise
-            say(f"search {name!r} is left out: {error}")
             continue
         yield study
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from automl.engine import searches
 from automl.errors import UserError
 from automl.home import Home
+from automl.space import space_file
 from automl.study import run_lock
 from automl.study.layout import EarlierVersion
 from automl.study.overview import Overview
@@ -30,12 +31,13 @@ def state(study: Overview) -> str:
 
 
 def statuses(home: Home) -> list[dict[str, object]]:
-    """A row for each search of the home; of one by an earlier version, or whose database is away,
-    only its name and that."""
+    """A row for each search of the home; of one by an earlier version, or whose trials cannot be
+    read, only its name and the reason."""
     rows = []
     for name in home.studies():
         try:
-            row = status(searches.overview(home, name))
+            with space_file.apart():
+                row = status(searches.overview(home, name))
             rows.append({column: row[column] for column in COLUMNS})
         except UserError as error:
             is_earlier = isinstance(error, EarlierVersion)

@@ -13,6 +13,7 @@ from automl.engine.study_space import study_space
 from automl.errors import UserError
 from automl.home import Home
 from automl.measure.kept_timings import calibration
+from automl.space import space_file
 from automl.space.sampling import replay, sample
 from automl.space.store_keys import needed_keys
 from automl.store import Store
@@ -55,13 +56,16 @@ def _needed_by_all(home: Home, store: Store) -> set[str]:
 def _needed(home: Home) -> set[str]:
     """Keys that must stay in the store: of every search's front, timings and unfinished trials."""
     needed = set()
-    for study in open_studies(home):
-        # A search whose data is gone cannot go on, and needs nothing for it. Its constraints may
-        # be of metrics that only its space knows: that is loaded before the front is asked for.
-        with contextlib.suppress(UserError):
-            needed |= _unfinished(study)
-        needed |= {record.result.key for record in study.front().unbeaten if record.result}
-        needed |= {calibration(reference) for reference in study.timed_beside.values()}
+    # The search that runs meanwhile goes by its own classes.
+    with space_file.apart():
+        for study in open_studies(home):
+            # A search whose data is gone cannot go on, and needs nothing for it. Its constraints
+            # may be of metrics that only its space knows: that is loaded before the front is asked
+            # for.
+            with contextlib.suppress(UserError):
+                needed |= _unfinished(study)
+            needed |= {record.result.key for record in study.front().unbeaten if record.result}
+            needed |= {calibration(reference) for reference in study.timed_beside.values()}
     return needed
 
 

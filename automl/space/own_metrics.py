@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import sys
+from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
+from textwrap import dedent
 
 from automl import quality, user_code
 from automl.quality import METRICS, Metric
@@ -32,3 +37,19 @@ def source(space_text: str) -> tuple[bool, tuple[str, ...]]:
                 found[value.__name__] = value
     modules = tuple(dict.fromkeys(metric.__module__ for metric in found.values()))
     return user_code.defines_below(space_text, {*OURS, *found}), modules
+
+
+def definitions(names: Iterable[str]) -> dict[str, str]:
+    """The definition of each of these names that is a metric, with those of the user's classes
+    that it is below."""
+    return {name: _definition(METRICS[name]) for name in names if name in METRICS}
+
+
+def _definition(metric: Metric) -> str:
+    texts = [repr((metric.better, metric.perfect))]
+    for cls in type(metric).__mro__[:-1]:
+        if not user_code.is_ours(cls.__module__):
+            # Without its source what it is called has to tell.
+            with suppress(OSError, SyntaxError):
+                texts.append(ast.unparse(ast.parse(dedent(inspect.getsource(cls)))))
+    return "\n".join(texts)

@@ -10,14 +10,20 @@ import sys
 import tempfile
 import tokenize
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
+from typing import TypeVar
 
 from automl import user_code
 from automl.config import SPACE_MODULE_PREFIX, Config
 from automl.errors import UserError, unknown
+from automl.quality import METRICS
 from automl.space.space import Space
+
+T = TypeVar("T")
 
 
 def find(name: str) -> Path:
@@ -98,6 +104,27 @@ def load(
     (space,) = spaces.values()
     folders = (folder or os.getcwd(), str(_shipped_folder()))
     return replace(space, fixed={**space.fixed, **(fixed or {})}, folders=folders)
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """Load the spaces of other searches meanwhile: at the end each name stands again for the
+    metric and the class that it stood for, and those of space files that are new are gone."""
+    metrics, classes = dict(METRICS), dict(Config.registered)
+    try:
+        yield
+    finally:
+        _put_back(METRICS, metrics)
+        _put_back(Config.registered, classes)
+
+
+def _put_back(known: dict[str, T], before: dict[str, T]) -> None:
+    for name, value in list(known.items()):
+        cls = value if isinstance(value, type) else type(value)
+        if name in before:
+            known[name] = before[name]
+        elif cls.__module__.startswith(SPACE_MODULE_PREFIX):
+            del known[name]
 
 
 def _shipped_folder() -> Path:

@@ -20,7 +20,7 @@ from automl.config import decode
 from automl.measure.measurement import Measurement
 from automl.space.domains import Params, ParamValue
 from automl.study import stored_record
-from automl.study.layout import DATABASE, JOURNAL, settings_of
+from automl.study.layout import DATABASE, JOURNAL, StudyGone, settings_of, spoiled
 from automl.study.overview import Overview
 from automl.study.record import TrialRecord
 from automl.study.stored_record import Json
@@ -59,13 +59,17 @@ class Glance(Overview):
     """A search of which nothing is known but what overviews tell; it cannot be changed.
 
     Its records have no distributions, no course and of their draw nothing. Raises EarlierVersion
-    as `Study` does.
+    and UserError as `Study` does.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.name = folder, folder.name
+        if not (folder / JOURNAL).exists():
+            raise StudyGone(folder)
         with (folder / JOURNAL).open("rb") as journal:
             first = journal.readline().decode()
+            if not first:
+                raise StudyGone(folder)
             self._kept = _read(folder, first) or Kept(first)
             journal.seek(self._kept.num_bytes)
             written = journal.read()
@@ -74,7 +78,11 @@ class Glance(Overview):
             from automl.study.optuna_patches import journal_entry
 
             for line in new.splitlines():
-                self._take(journal_entry(line))
+                try:
+                    entry = journal_entry(line)
+                except ValueError:
+                    raise spoiled(folder) from None
+                self._take(entry)
             self._kept.num_bytes += len(new)
         self.settings = settings_of(self._kept.attributes, self.name)
         if len(new) > KEEP_FROM_BYTES:

@@ -19,6 +19,18 @@ class EarlierVersion(UserError):
     """A search that an earlier version made."""
 
 
+class StudyGone(UserError):
+    """A search whose list of trials is gone for good, from its folder or from a database."""
+
+    def __init__(self, folder: Path) -> None:
+        in_database = (folder / DATABASE).exists()
+        where = "its database" if in_database else str(folder / JOURNAL)
+        super().__init__(
+            f"the trials of search {folder.name!r} are gone from {where}; put an earlier copy of "
+            f"that back, or remove {folder}"
+        )
+
+
 def settings_of(attributes: Json, name: str) -> Settings:
     """The settings among a search's attributes.
 
@@ -33,9 +45,21 @@ def settings_of(attributes: Json, name: str) -> Settings:
     return settings
 
 
+def spoiled(folder: Path) -> UserError:
+    """The error of a search of whose journal a whole line cannot be read."""
+    return UserError(
+        f"a line of {folder / JOURNAL} is no JSON, as a full disk or a crash may leave it; put an "
+        f"earlier copy of {folder} in its place, or remove that folder"
+    )
+
+
 def drop_half_line(file: Path) -> None:
-    """Drop half a line at a file's end, which a crash has left: the next line would join it."""
-    written = file.read_bytes() if file.exists() else b""
-    whole = written.rfind(b"\n") + 1
-    if whole < len(written):
-        os.truncate(file, whole)
+    """Drop half a line at a file's end, which a crash or a full disk has left: the next line would
+    join it. A file whose last line is whole is not read, whatever its length."""
+    if not file.exists():
+        return
+    with file.open("rb") as written:
+        written.seek(max(0, file.stat().st_size - 1))
+        if written.read() not in (b"", b"\n"):
+            written.seek(0)
+            os.truncate(file, written.read().rfind(b"\n") + 1)

@@ -17,7 +17,7 @@ from automl.errors import UserError
 
 @contextmanager
 def hold(folder: Path) -> Iterator[None]:
-    """Hold the search in this folder, its journal mended.
+    """Hold the search in this folder, its journal ready to be written.
 
     Raises UserError when another run holds it.
     """

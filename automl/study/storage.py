@@ -15,12 +15,11 @@ from typing import Any
 import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
 from automl.errors import UserError
 from automl.loading import uncollected
-from automl.study import timeline
-from automl.study.layout import DATABASE, JOURNAL, drop_half_line
+from automl.study.layout import DATABASE, JOURNAL, StudyGone, drop_half_line, spoiled
 from automl.study.optuna_patches import share_distributions
 
 share_distributions()
@@ -85,18 +84,31 @@ def create(folder: Path, name: str, goals: Mapping[str, str], url: str | None = 
 
 @uncollected()
 def load(folder: Path, *, is_bare: bool = False) -> Stored:
-    """The study of a folder. Raises UserError when its database does not answer.
+    """The study of a folder. Raises UserError when its database does not answer, and StudyGone when
+    that, or the journal, has it no more.
 
     Of a journal's trials this process has in memory, if `is_bare`, nothing but their states.
     """
     file = folder / DATABASE
     if file.exists():
         named = json.loads(file.read_text())
+        _check_file(named["url"])
         storage, name = database(named["url"]), named["study"]
     else:
+        if not (folder / JOURNAL).exists():
+            raise StudyGone(folder)
         storage = _journal(folder, BareJournal if is_bare else JournalFileBackend)
-        name = storage.get_all_studies()[0].study_name
-    return Stored(optuna.load_study(study_name=name, storage=storage), storage)
+        name = next((study.study_name for study in storage.get_all_studies()), "")
+    try:
+        return Stored(optuna.load_study(study_name=name, storage=storage), storage)
+    except KeyError:
+        raise StudyGone(folder) from None
+
+
+def database_of(folder: Path) -> str | None:
+    """The URL of the database that holds a search's trials; None where a journal does."""
+    file = folder / DATABASE
+    return str(json.loads(file.read_text())["url"]) if file.exists() else None
 
 
 def is_passing(error: BaseException) -> bool:
@@ -151,17 +163,41 @@ def database(url: str) -> BaseStorage:
         raise UserError(f"the database --study-storage {parsed} cannot be used: {reason}") from None
 
 
-def mend(folder: Path) -> None:
-    """Drop what a crash left of a write: half a line at the end of the journal and the timeline,
-    and Optuna's lock.
+def _check_file(url: str) -> None:
+    """Raise UserError where a database's file is away: else it would be made anew, and empty."""
+    import sqlalchemy
 
-    Only the run that holds the search may do so, while nobody writes. Optuna reads no line that
-    lacks its end, but would write on behind that line, and lose what is written; a lock left
-    behind costs Optuna half a minute.
+    parsed = sqlalchemy.make_url(url)
+    if parsed.get_backend_name() == "sqlite" and not Path(str(parsed.database)).exists():
+        raise UserError(
+            f"the database --study-storage {parsed} cannot be used: there is no such file"
+        )
+
+
+def mend(folder: Path) -> None:
+    """Drop the journal's lock, which a crash has left: it costs Optuna half a minute.
+
+    Only the run that holds the search may do so, while nobody writes.
     """
-    for name in (JOURNAL, timeline.FILE):
-        drop_half_line(folder / name)
     (folder / f"{JOURNAL}.lock").unlink(missing_ok=True)
+
+
+class MendingLock(JournalFileSymlinkLock):
+    """The lock under which a journal is written, here behind a whole line: Optuna reads no line
+    that lacks its end, but would write on behind it, and lose what is written."""
+
+    def __init__(self, journal: Path) -> None:
+        super().__init__(str(journal))
+        self.journal = journal
+
+    def acquire(self) -> bool:
+        is_held = super().acquire()
+        try:
+            drop_half_line(self.journal)
+        except BaseException:
+            self.release()
+            raise
+        return is_held
 
 
 class BareJournal(JournalFileBackend):
@@ -177,4 +213,8 @@ class BareJournal(JournalFileBackend):
 
 
 def _journal(folder: Path, kind: type[JournalFileBackend] = JournalFileBackend) -> JournalStorage:
-    return JournalStorage(kind(str(folder / JOURNAL)))
+    file = folder / JOURNAL
+    try:
+        return JournalStorage(kind(str(file), MendingLock(file)))
+    except ValueError:
+        raise spoiled(folder) from None

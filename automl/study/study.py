@@ -35,7 +35,8 @@ STATES = {
 class Study(Overview):
     """A search in a folder of its own, beside `space.py` and `reference.onnx`.
 
-    Raises EarlierVersion when the search is stored as an earlier version did.
+    Raises EarlierVersion when the search is stored as an earlier version did, and UserError when
+    what is stored cannot be read.
     """
 
     def __init__(self, folder: Path) -> None:

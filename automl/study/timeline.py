@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from automl.study.layout import drop_half_line
+
 FILE = "timeline.jsonl"
 
 
@@ -37,6 +39,7 @@ class Stay:
 
 def add(folder: Path, stay: Stay) -> None:
     """Write a stay behind the others of a search's folder."""
+    drop_half_line(folder / FILE)
     with (folder / FILE).open("a") as file:
         file.write(json.dumps(asdict(stay)) + "\n")
 

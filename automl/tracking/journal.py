@@ -74,10 +74,10 @@ class Writer(Journal):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.file = self.path.open("ab", buffering=0)
-        drop_half_line(self.path)
 
     def append(self, event: Event) -> None:
         """Write an event, which outlives this process from then on."""
+        drop_half_line(self.path)
         line = json.dumps(events.as_json(event), separators=(",", ":"))
         self.file.write(line.encode() + b"\n")
 

@@ -45,6 +45,18 @@ class Telling(Step):
 space = Space(TrialConfig(Sklearn("digits"), MLP((8,)), (Train(epochs=1), Telling())))
 """
 
+TALKING = """
+import os
+import subprocess
+
+from automl import MLP, Sklearn, Space, Train, TrialConfig
+
+print("from the file")
+os.write(1, b"from the system\\n")
+subprocess.run(["echo", "from a child"])
+space = Space(TrialConfig(Sklearn("iris"), MLP((8,)), (Train(epochs=1),)))
+"""
+
 REFUSING = """
 from dataclasses import dataclass
 
@@ -119,3 +131,12 @@ def test_a_tiny_trial_that_gives_no_model_is_told_by_the_exit_code(here, tmp_pat
     assert "trial: rejected never good enough\n" in done.stdout
     assert done.stderr.endswith("the tiny trial gave no model: rejected never good enough\n")
     assert here("check", "refused.py").returncode == 0
+
+
+def test_what_a_space_file_prints_is_no_part_of_the_object(here, tmp_path):
+    (tmp_path / "talking.py").write_text(TALKING)
+    done = automl("check", "talking.py", "--json", cwd=tmp_path)
+    assert object_of(done)["parameters"] == {}
+    said = ["from a child", "from the file", "from the system"]
+    assert sorted(done.stderr.splitlines()) == said
+    assert "from the file\n" in automl("check", "talking.py", cwd=tmp_path).stdout

@@ -4,6 +4,7 @@ import socket
 
 import pytest
 from helpers.command import automl, object_of, refused
+from helpers.own_metric import MORE, search_by_cost
 
 
 def test_the_front_as_object_table_csv_and_page(searched, here, tmp_path):
@@ -46,3 +47,13 @@ def test_a_busy_port(here):
         taken.listen()
         port = taken.getsockname()[1]
         refused(here("ui", "--port", port), f"port {port} cannot be used")
+
+
+def test_what_the_space_of_a_search_prints_is_no_part_of_the_object(forgotten, here, tmp_path):
+    (tmp_path / "studies").mkdir()
+    search_by_cost(tmp_path / "studies" / "own", f"print('loaded')\n{MORE}")
+    for command in (("list",), ("front", "own")):
+        done = here(*command, "--json", "--home", tmp_path)
+        assert object_of(done) and done.stderr in ("loaded\n", "")
+    done = automl("front", "own", "--json", "--home", tmp_path, cwd=tmp_path)
+    assert (object_of(done)["search"], done.stderr) == ("own", "loaded\n")

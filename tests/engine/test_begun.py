@@ -2,13 +2,17 @@
 
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 from helpers import known_search
 from helpers.search_process import finished, runs, start, wait_for
 
-from automl.engine import api
+from automl.engine import api, chosen_runtimes
 from automl.errors import UserError
+from automl.space import space_file
+from automl.study import storage
+from automl.study.study import create
 
 __all__ = ["start"]
 
@@ -36,11 +40,40 @@ def test_a_search_that_has_ended_is_shown_and_not_run_again(home):
         ({"sampler": "random"}, r"\(--sampler\)"),
         ({"sets": {"recipe.train.epochs": "2"}}, r"\(--set, --seed or the workers of a trial\)"),
         ({"seed": 3, "warm_start": "known"}, r"of a trial, --warm-start\)"),
+        ({"runtimes": ["onnxruntime:threads=4,batch=8"]}, r"\(--runtime\)"),
+        ({"initial_points": [{"model": "MLP"}]}, r"\(--initial-points\)"),
+        ({"study_storage": "sqlite:///studies.db"}, r"\(--study-storage\)"),
+        ({"reuse": False}, r"\(--no-reuse\)"),
+        ({"early_stopping": False, "measure_on": "pi"}, r"\(--measure-on, --no-early-stopping\)"),
     ],
 )
-def test_another_search_of_that_name_is_told_by_what_differs(options, part, home):
+def test_another_search_of_that_name_is_told_by_what_differs(options, part, home, monkeypatch):
+    monkeypatch.chdir(home)
     with pytest.raises(UserError, match=rf"began otherwise .*{part}; .*automl resume known"):
         same(home, **options)
+
+
+def test_a_search_goes_on_under_the_options_that_it_began_with(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    began = {
+        "runtimes": ["onnxruntime:threads=4"],
+        "initial_points": [{"model": "MLP"}],
+        "study_storage": "sqlite:///studies.db",
+        "early_stopping": False,
+    }
+    points = ({"model": "ConvNet"}, *began["initial_points"])
+    (tmp_path / "studies").mkdir()
+    settings = replace(
+        known_search.SETTINGS,
+        runtimes=tuple(map(chosen_runtimes.read, began["runtimes"])),
+        initial_points=points,
+        reference_params=points[0],
+    )
+    text, database = space_file.find("digits").read_text(), storage.absolute(began["study_storage"])
+    study = create(tmp_path / "studies" / "known", settings, text, {"": b""}, database=database)
+    study.set_attribute("options", {"early_stopping": False})
+    study.set_attribute("state", "finished")
+    assert same(tmp_path, **began).study.settings == settings
 
 
 def test_an_edited_space_is_another_one(home, tmp_path):

@@ -22,6 +22,7 @@ from automl.space import space_file
 from automl.space.exploring import explore
 from automl.store import Store
 from automl.study import storage
+from automl.study.layout import JOURNAL
 from automl.study.propose import warm_start
 from automl.study.study import create
 
@@ -67,6 +68,30 @@ def test_a_search_whose_database_is_away_hides_no_other(home, tmp_path, monkeypa
     assert [why.partition(":")[0] for why in told] == ["search 'away' is left out"]
     with pytest.raises(UserError, match="cannot be used"):
         list(open_studies(home))
+
+
+def test_a_search_whose_trials_are_gone_hides_no_other(home, tmp_path):
+    url = f"sqlite:///{tmp_path}/studies.db"
+    create(home.study("gone"), SETTINGS, "text", {"": b""}, database=url)._stored.delete()
+    gone, mine, _ = statuses(home)
+    assert (gone["search"], mine["search"]) == ("gone", "mine")
+    assert "are gone from its database" in gone["state"]
+    told = []
+    assert [study.name for study in open_studies(home, told.append)] == ["mine"]
+    assert [why.partition(":")[0] for why in told] == ["search 'gone' is left out"]
+
+
+def test_a_search_whose_journal_is_spoiled_hides_no_other(home, tmp_path):
+    make_study(tmp_path / "other", complete(0.9, 1000))
+    (tmp_path / "other" / "mine").rename(home.study("cut"))
+    with (home.study("cut") / JOURNAL).open("ab") as journal:
+        journal.write(b'{"op_code":8,"worker_id":"x","us{"op_code":8}\n{"op_code":8}\n')
+    cut, mine, _ = statuses(home)
+    assert (cut["search"], mine["search"]) == ("cut", "mine")
+    assert f"{JOURNAL} is no JSON" in cut["state"]
+    told = []
+    assert [study.name for study in open_studies(home, told.append)] == ["mine"]
+    assert [why.partition(":")[0] for why in told] == ["search 'cut' is left out"]
 
 
 def test_a_search_stays_as_it_is_when_another_has_a_metric_of_the_same_name(forgotten, tmp_path):

@@ -10,7 +10,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from automl.errors import UserError
-from automl.study import layout, storage
+from automl.study import glance, layout, storage
+from automl.study.layout import StudyGone
 from automl.study.record import TrialRecord
 from automl.study.study import Study, create
 from automl.study.trial_id import Kind, TrialId
@@ -79,6 +80,33 @@ def test_a_name_that_is_taken_leaves_nothing_in_the_database(tmp_path):
     with pytest.raises(UserError, match="a search named 'mine' exists already"):
         create(tmp_path / "mine", SETTINGS, "text", {"": b""}, database=url)
     assert len(storage.database(url).get_all_studies()) == 1
+
+
+def test_a_database_that_has_lost_a_search_is_told(database, tmp_path):
+    study = make_study(tmp_path, complete(0.9, 1000), database=database)
+    study._stored.delete()
+    told = rf"^the trials of search 'mine' are gone from its database; .* remove {study.folder}$"
+    with pytest.raises(StudyGone, match=told):
+        Study(study.folder)
+
+
+@pytest.mark.parametrize("left", ["nothing", "an empty file"])
+def test_a_journal_that_is_gone_is_told_and_not_made_anew(left, tmp_path):
+    journal = make_study(tmp_path, complete(0.9, 1000)).folder / layout.JOURNAL
+    journal.unlink() if left == "nothing" else journal.write_text("")
+    for opened in (Study, glance.of):
+        with pytest.raises(StudyGone, match=f"gone from {journal}"):
+            opened(journal.parent)
+    assert journal.exists() == (left != "nothing")
+
+
+def test_a_database_without_its_file_is_away_and_not_made_anew(tmp_path):
+    file = tmp_path / "studies.db"
+    study = make_study(tmp_path, database=storage.absolute(f"sqlite:///{file}"))
+    file.unlink()
+    with pytest.raises(UserError, match="cannot be used: there is no such file") as told:
+        Study(study.folder)
+    assert not isinstance(told.value, StudyGone) and not file.exists()
 
 
 def test_a_database_that_was_away_gets_each_write_once(postgresql, tmp_path, monkeypatch):

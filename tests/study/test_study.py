@@ -9,6 +9,8 @@ from helpers import earlier_search
 from helpers.small_study import SETTINGS, complete, end, make_study
 
 from automl.errors import UserError
+from automl.study import glance
+from automl.study.layout import JOURNAL
 from automl.study.record import TrialRecord
 from automl.study.study import Study
 from automl.study.trial_id import TrialId
@@ -144,3 +146,20 @@ def test_a_study_that_forgets_its_trials_reads_them_from_disk(tmp_path):
     assert forgetful == study.records() == Study(tmp_path / "mine").records()
     assert [one.values["size_bytes"] for one in forgetful] == [1000, 500]
     assert study.records()[0] is study.records()[0]
+
+
+@pytest.mark.parametrize("is_bare", [False, True])
+def test_half_a_line_is_never_written_on(is_bare, tmp_path):
+    """An export writes without holding the search; a run may go on after its disk was full."""
+    study = make_study(tmp_path, complete(0.9, 1000))
+    if is_bare:
+        study.forget()
+    for number in range(2):
+        with (study.folder / JOURNAL).open("ab") as journal:
+            journal.write(b'{"op_code":8,"worker_id":"x","study_id":0,"user_a')
+        study.set_attribute("exported", number)
+        again = Study(study.folder)
+        assert (
+            again.attribute("exported") == glance.of(study.folder).attribute("exported") == number
+        )
+        assert len(again.records()) == 1

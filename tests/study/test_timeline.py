@@ -1,6 +1,6 @@
 """The timeline of a search, as it is written and read."""
 
-from automl.study import run_lock, timeline
+from automl.study import timeline
 from automl.study.timeline import Stay
 
 
@@ -26,16 +26,6 @@ def test_a_stay_behind_the_half_of_one_costs_no_other(tmp_path):
         file.write(b'{"trial": "00\xc3')
     timeline.add(tmp_path, stays[1])
     timeline.add(tmp_path, stays[2])
-    assert timeline.read(tmp_path) == [stays[0], stays[2]]
-
-
-def test_a_run_that_begins_writes_behind_whole_stays(tmp_path):
-    stays = [stay(f"000{i}", "a:1", 10.0, 12.0) for i in range(2)]
-    timeline.add(tmp_path, stays[0])
-    with (tmp_path / timeline.FILE).open("a") as file:
-        file.write('{"trial": "00')
-    with run_lock.hold(tmp_path):
-        timeline.add(tmp_path, stays[1])
     assert timeline.read(tmp_path) == stays
 
 

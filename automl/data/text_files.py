@@ -9,7 +9,7 @@ import io
 import lzma
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -113,6 +113,19 @@ def text_lines(path: Path) -> Iterator[tuple[int, str]]:
         io.BufferedReader(TextBytes(path)), "utf-8-sig", errors="surrogateescape"
     ) as file:
         yield from enumerate(file, 1)
+
+
+def written_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines, by number and without blanks around them, that hold more than a comment."""
+    for line, text in text_lines(path):
+        # A tab at an end may part an empty field.
+        if (text := text.strip("\r\n ")).strip() and not text.startswith(COMMENTS):
+            yield line, text
+
+
+def is_array_header(fields: Sequence[str]) -> bool:
+    """True of 0, 1, 2 and so on, as pandas heads the columns of an array. Rows hardly begin so."""
+    return len(fields) > 1 and list(fields) == [str(place) for place in range(len(fields))]
 
 
 def records(path: Path, delimiter: str, *, strict: bool = False) -> Iterator[tuple[int, list[str]]]:

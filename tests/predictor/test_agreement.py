@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import onnxruntime
+import pandas
 import pytest
 import torch
 from helpers.datasets import EXAMPLES, mixed_table, write_csv
@@ -200,3 +201,43 @@ def test_series_of_several_channels_are_read_with_and_without_labels(tmp_path):
     model = automl.load(write_export(source, tmp_path / "out"))
     for rows in (tmp_path / "a.ts", tmp_path / "b.ts", series, series.tolist()):
         np.testing.assert_array_equal(read(model, rows)[0], source.load().inputs)
+
+
+@pytest.mark.parametrize("kind", ["Series", "Sklearn"])
+def test_the_header_that_pandas_writes_for_an_array_is_no_row(kind, tmp_path):
+    source = EXAMPLES[kind](tmp_path)
+    rows = source.load().inputs.reshape(len(source.load().inputs), -1)
+    model = automl.load(write_export(source, tmp_path / "out"))
+    frame = pandas.DataFrame(rows)
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    files = [tmp_path / "a.csv"]
+    if kind == "Series":
+        # The label is a column with a name, one of the array, or the rows' numbers.
+        frame.to_csv(tmp_path / "b.csv")
+        frame.assign(kind="x")[["kind", *frame]].to_csv(tmp_path / "c.csv", index=False)
+        pandas.DataFrame(np.hstack([np.ones((20, 1)), rows])).to_csv(
+            tmp_path / "d.csv", index=False
+        )
+        files += [tmp_path / f"{name}.csv" for name in "bcd"]
+    for file in files:
+        np.testing.assert_allclose(read(model, file)[0].reshape(rows.shape), rows, rtol=1e-6)
+
+
+def test_series_with_more_than_the_model_takes_are_refused(tmp_path):
+    model = automl.load(write_export(EXAMPLES["Series"](tmp_path), tmp_path / "out"))
+    eight, other = "1,2,3,4,5,6,7,8", "9,8,7,6,5,4,3,2"
+
+    def told(name, text, sentence):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(UserError, match=sentence):
+            model.predict(tmp_path / name)
+
+    header = "@classLabel true 0 1\n@data\n"
+    two = "line 3 of .*a.ts has 2 x 8 numbers; give 1 x 8"
+    told("a.ts", f"{header}{eight}:{other}:1\n", "line 3 of .*a.ts has 3 x 1 or 8 numbers; give 1")
+    told("a.ts", f"{header}{eight}:{other}\n", two)
+    told("a.csv", f"0.5,{eight}\n", "line 1 of .*a.csv has 1 x 9 numbers; give 1 x 8")
+    told("a.csv", f"1,{eight}\n0.5,{eight}\n", "line 2 of .*a.csv has 1 x 9 numbers; give 1 x 8")
+    mixed = "line 2 of .*a.csv has {}, other than the lines above; make them alike"
+    told("a.csv", f"{eight}\n1,{eight}\n", mixed.format("a label before its steps"))
+    told("a.csv", f"a,{eight}\n{eight}\n", mixed.format("no label"))

@@ -142,6 +142,18 @@ def jsonl_of(out, folder, rows):
     return (folder / "answers.jsonl").read_text().splitlines()
 
 
+def test_a_table_of_texts_alone_may_have_a_blank_in_its_name(tmp_path):
+    rows = [(f"this is, {('bad', 'good')[row % 2]} {row}", row % 2) for row in range(20)]
+    path = write_csv(tmp_path / "a.csv", ("Review Text", "Label"), rows)
+    model = automl.load(write_export(Text(path, 16, "Review Text", "Label"), tmp_path / "out"))
+    for texts in (["good, really nice", "bad"], ["good film"]):
+        new = write_csv(tmp_path / "new.csv", ("Review Text",), [(text,) for text in texts])
+        np.testing.assert_array_equal(read(model, new)[0], read(model, texts)[0])
+    twice = pandas.DataFrame([["good", "bad"]], columns=["Review Text"] * 2)
+    with pytest.raises(UserError, match="the table has 2 columns 'Review Text'; name only that of"):
+        model.predict(twice)
+
+
 def test_texts_become_the_ids_of_training(tmp_path):
     texts = [f"a {('bad', 'good')[row % 2]} film" for row in range(20)]
     path = write_csv(tmp_path / "films.csv", ("text", "label"), [(t, t[2]) for t in texts])

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 
 import numpy as np
@@ -9,7 +10,7 @@ import onnxruntime
 import pandas
 import pytest
 import torch
-from helpers.datasets import EXAMPLES, mixed_table, write_csv
+from helpers.datasets import EXAMPLES, mixed_table, write_csv, write_npz
 from helpers.exported import network_of, run_alone, write_export
 from helpers.pretrained import write_tokenizer
 from helpers.trials import load
@@ -17,6 +18,7 @@ from PIL import Image
 
 import automl
 from automl.data.image_folder import ImageFolder
+from automl.data.npz import Npz
 from automl.data.series import Series
 from automl.data.text import Text
 from automl.errors import UserError
@@ -140,6 +142,25 @@ def jsonl_of(out, folder, rows):
     done = run_alone(out, *rows, "--out", folder / "answers.jsonl")
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     return (folder / "answers.jsonl").read_text().splitlines()
+
+
+def test_rows_and_answers_that_are_no_numbers_are_refused(tmp_path):
+    model = automl.load(write_export(EXAMPLES["ImageFolder"](tmp_path), tmp_path / "out"))
+    pictures = np.zeros((3, 3, 8, 8), np.float32)
+    pictures[1, 0, 0, 0] = np.nan
+    with pytest.raises(UserError, match="row 1 holds a value that is not finite; correct or leave"):
+        model.predict(pictures)
+    # The greatest numbers that a row may hold overflow in the network.
+    inputs = np.arange(40).reshape(20, 2) / 1000
+    source = Npz(write_npz(tmp_path / "a.npz", inputs=inputs, targets=np.arange(20) % 2))
+    out = write_export(source, tmp_path / "numbers")
+    np.save(tmp_path / "far.npy", np.array([[1, 2], [-3.4e38, -3.4e38], [3.4e38, 3.4e38]]))
+    sentence = "the model's answer to row [12] is not finite, so far are its values from those of"
+    with pytest.raises(UserError, match=sentence):
+        automl.load(out).predict(tmp_path / "far.npy")
+    done = run_alone(out, tmp_path / "far.npy")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.search(sentence, done.stderr)
 
 
 def test_a_table_of_texts_alone_may_have_a_blank_in_its_name(tmp_path):

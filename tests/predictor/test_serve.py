@@ -15,12 +15,13 @@ import pytest
 import uvicorn
 from helpers.browser import browser as browser
 from helpers.browser import find, needs_browser, picture, text
-from helpers.datasets import mixed_table, reviews, waves, write_images
+from helpers.datasets import mixed_table, reviews, waves, write_csv, write_images
 from helpers.exported import write_export
 from PIL import Image
 
 import automl
 from automl.data.image_folder import ImageFolder
+from automl.data.table import Table
 from automl.errors import UserError
 from automl.predictor import serve
 
@@ -200,6 +201,14 @@ def test_rows_of_every_kind_are_served(kind, tmp_path):
         if kind == "text":
             # What looks like the path of a file is a text.
             assert sent(address, ["/etc/passwd"])[0] == 200
+
+
+def test_an_answer_that_is_no_number_is_refused(tmp_path):
+    rows = [(row / 300, row % 5 / 50, row * 1.7) for row in range(20)]
+    out = write_export(Table(write_csv(tmp_path / "a.csv", "aby", rows), "y"), tmp_path / "out")
+    with served(out) as address:
+        status, told = sent(address, [{"a": 1, "b": 1}, {"a": -3.4e38, "b": -3.4e38}])
+    assert (status, told["detail"][:42]) == (422, "the model's answer to row 1 is not finite,")
 
 
 def test_a_busy_port_is_told():

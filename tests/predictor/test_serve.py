@@ -2,13 +2,16 @@
 
 import gzip
 import json
+import os
 import re
+import shutil
 import socket
 import threading
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -209,6 +212,19 @@ def test_an_answer_that_is_no_number_is_refused(tmp_path):
     with served(out) as address:
         status, told = sent(address, [{"a": 1, "b": 1}, {"a": -3.4e38, "b": -3.4e38}])
     assert (status, told["detail"][:42]) == (422, "the model's answer to row 1 is not finite,")
+
+
+def test_a_picture_of_an_archive_is_named_by_its_place_in_it(tmp_path):
+    out = write_export(ImageFolder(write_images(tmp_path / "images")), tmp_path / "out")
+    picture = tmp_path / "images" / "a" / "0.png"
+    picture.rename(picture.with_name(os.fsdecode(b"caf\xe9.png")))
+    packed = shutil.make_archive(str(tmp_path / "a"), "tar", picture.parent)
+    named = [*(f"{number}.png" for number in range(1, 6)), "caf\\udce9.png"]
+    with served(out) as address:
+        for name, told in (("a.tar", "a.tar"), ("", "the body")):
+            at, kind = f"{address}/predict?name={name}", {"Content-Type": "application/x-tar"}
+            _, found = asked(at, Path(packed).read_bytes(), **kind)
+            assert [row["row"] for row in found["predictions"]] == [f"{told}/{n}" for n in named]
 
 
 def test_a_busy_port_is_told():

@@ -20,10 +20,11 @@ def open_missing() -> None:
 
 def replace_unknown() -> None:
     """Have standard output write "?" for what its encoding, such as latin-1, has no character for:
-    a table's frame is worth no error."""
+    a table's frame is worth no error. The name of a file that is no UTF-8 is written as it is."""
     stream = sys.stdout
-    if isinstance(stream, io.TextIOWrapper) and not stream.encoding.lower().startswith("utf"):
-        stream.reconfigure(errors="replace")
+    if isinstance(stream, io.TextIOWrapper):
+        is_utf = stream.encoding.lower().startswith("utf")
+        stream.reconfigure(errors="surrogateescape" if is_utf else "replace")
 
 
 _for_objects: TextIO | None = None

@@ -18,7 +18,7 @@ from automl.data.reading import is_number, shown
 from automl.data.series import LINES, Series
 from automl.data.table import MAX_INTEGER_CLASSES, Table
 from automl.data.text import Text
-from automl.data.text_files import TextBytes, ending
+from automl.data.text_files import TextBytes, ending, is_array_header
 from automl.errors import UserError, unknown
 
 JSON_LINES = ".jsonl"
@@ -97,7 +97,7 @@ def _are_values(line: Sequence[str]) -> bool:
     if not steps or not all(map(is_number, steps)):
         return False
     if is_number(first):
-        return [first, *steps] != [str(place) for place in range(1 + len(steps))]
+        return not is_array_header([first, *steps])
     return len(steps) >= FEWEST_STEPS and not all(map(str.isdigit, steps))
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -86,9 +87,13 @@ def decoded_aloud(
         raise UserError(f"{name or path} does not decode ({error}); replace or remove it") from None
 
 
-def silent() -> AbstractContextManager[object]:
+@contextmanager
+def silent() -> Iterator[None]:
     """A context without warnings of the notes that cameras write; the pixels are right.
 
     What is said is a matter of the whole process, not of a thread.
     """
-    return warnings.catch_warnings(action="ignore", category=UserWarning)
+    # An exported predict.py runs on Python 3.10, whose `catch_warnings` takes no action.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield

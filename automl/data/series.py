@@ -18,7 +18,7 @@ from automl.data.number_texts import MISSING
 from automl.data.precision import check_precision
 from automl.data.raw_dataset import RawDataset
 from automl.data.reading import check_unicode, coded, existing_file, is_number
-from automl.data.text_files import COMMENTS, ending, text_lines
+from automl.data.text_files import ending, is_array_header, written_lines
 from automl.errors import UserError
 
 _WORD = re.compile(r"'[^']*'|\"[^\"]*\"|\S+")
@@ -43,7 +43,8 @@ class _Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Series(Dataset):
-    """A .ts file; or .csv, .tsv or .txt lines without a header, each a label and then the steps.
+    """A .ts file; or .csv, .tsv or .txt lines, each a label and then the steps, without a header
+    but 0, 1, 2 and so on, as pandas writes it for an array.
 
     All series have the same channels and steps, and no step is missing. In a .ts file the label
     is last, after `:`; with @targetLabel in its header it is a number to predict. Times are
@@ -143,7 +144,7 @@ def _number(text: str) -> float:
 def _ts_lines(path: Path) -> Iterator[_Row]:
     """Data lines, after a header of lines that begin with @ and end with @data."""
     header: dict[str, list[str]] = {}
-    for line, text in _lines(path):
+    for line, text in written_lines(path):
         if text.startswith("@"):
             name, *words = text[1:].lower().split() or [""]
             header[name] = _WORD.findall(text)[1:] if name == "classlabel" else words
@@ -168,20 +169,16 @@ def _ts_lines(path: Path) -> Iterator[_Row]:
 
 def _ucr_lines(path: Path) -> Iterator[_Row]:
     delimiter: str | None = ""
-    for line, text in _lines(path):
+    for line, text in written_lines(path):
         if delimiter == "":
             delimiter = next((one for one in ("\t", ";", ",") if one in text), None)
-        label, *steps = text.split(delimiter)
-        yield _Row(line, _unquoted(label.strip()), [steps])
+        label, *steps = fields = [field.strip() for field in text.split(delimiter)]
+        # Behind an empty name stand the rows' numbers, which are no labels.
+        if line == 1 and (is_array_header(fields) or (label and is_array_header(steps))):
+            continue
+        yield _Row(line, _unquoted(label), [steps])
 
 
 def _unquoted(label: str) -> str:
     is_quoted = len(label) > 1 and label[0] == label[-1] and label[0] in "'\""
     return label[1:-1].strip() if is_quoted else label
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The numbered lines that hold something other than a comment."""
-    for line, text in text_lines(path):
-        if text.strip() and not text.startswith(COMMENTS):
-            yield line, text.strip("\r\n ")

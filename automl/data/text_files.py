@@ -9,7 +9,7 @@ import io
 import lzma
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -115,6 +115,19 @@ def text_lines(path: Path) -> Iterator[tuple[int, str]]:
         yield from enumerate(file, 1)
 
 
+def written_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines, by number and without blanks around them, that hold more than a comment."""
+    for line, text in text_lines(path):
+        # A tab at an end may part an empty field.
+        if (text := text.strip("\r\n ")).strip() and not text.startswith(COMMENTS):
+            yield line, text
+
+
+def is_array_header(fields: Sequence[str]) -> bool:
+    """True of 0, 1, 2 and so on, as pandas heads the columns of an array. Rows hardly begin so."""
+    return len(fields) > 1 and list(fields) == [str(place) for place in range(len(fields))]
+
+
 def records(path: Path, delimiter: str, *, strict: bool = False) -> Iterator[tuple[int, list[str]]]:
     """The number of the first line and the fields of every record that is not blank.
 
@@ -138,13 +151,16 @@ def records(path: Path, delimiter: str, *, strict: bool = False) -> Iterator[tup
             ) from None
 
 
-def table(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
-    """The header of a table, and the number of the first line and the fields of each row below.
+def table(
+    path: Path, names: Collection[str] = ()
+) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    """The header of a table, and the number of the first line and the fields of each row below;
+    `names` are of columns that should be there.
 
     Raises UserError on quotes as `records` does, and while rows are read, on one that has more or
     fewer fields than the header.
     """
-    delimiter = delimiter_of(path)
+    delimiter = delimiter_of(path, names)
     lines = records(path, delimiter, strict=True)
     _, header = next(lines, (1, []))
 
@@ -160,14 +176,20 @@ def table(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
     return header, rows()
 
 
-def delimiter_of(path: Path) -> str:
+def delimiter_of(path: Path, names: Collection[str] = ()) -> str:
     """The delimiter of a file's fields.
 
-    That of its ending, if it cuts the first records into equally many fields, more than one; else
-    another that does; else that which cuts the header into the most.
+    That which finds these `names` in the header, if any are given and one does: the only column
+    of a file may have a blank in its name. Else that of the file's ending, if it cuts the first
+    records into equally many fields, more than one; else another that does; else that which cuts
+    the header into the most.
     """
     usual = DELIMITERS[ending(path)]
     candidates = sorted(OTHER_DELIMITERS, key=lambda one: one != usual)
+    for one in candidates if names else ():
+        _, header = next(records(path, one), (1, []))
+        if set(names) <= {name.strip() for name in header}:
+            return one
     sizes = {one: _num_fields(path, one) for one in candidates}
     alike = [one for one in candidates if sizes[one] and set(sizes[one]) == {max(sizes[one])}]
     several = [one for one in alike if sizes[one][0] > 1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -34,6 +35,8 @@ from automl.study.study import Study
 from automl.trial import layer_outcomes
 
 MODEL_FILE, MEASUREMENT_FILE = "model.onnx", "measurement.json"
+UNFINISHED = ".unfinished"
+"""The folder in an export's own in which its files lie until all are written."""
 ROWS_LOOKED_AT = 1000
 
 
@@ -123,7 +126,7 @@ def check_folder(out: Path) -> None:
     """Raise UserError on a folder that holds anything but an earlier export."""
     if not out.is_dir():
         return
-    others = sorted(path.name for path in out.iterdir())
+    others = sorted(path.name for path in out.iterdir() if path.name != UNFINISHED)
     if others and not _earlier(out):
         raise UserError(
             f"--out {out} is a folder with other files, such as {others[0]}; name a folder that is "
@@ -145,16 +148,24 @@ def _earlier(out: Path) -> list[str]:
 
 
 def _write(out: Path, files: Mapping[str, bytes]) -> None:
-    """Write the files of an export, and remove those of an earlier one that it has not."""
+    """Write the files of an export, and remove those of an earlier one that it has not.
+
+    Where the disk is too full for them, the folder stays as it was.
+    """
+    unfinished = out / UNFINISHED
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        for name, data in files.items():
+            (unfinished / name).parent.mkdir(parents=True, exist_ok=True)
+            (unfinished / name).write_bytes(data)
         for name in set(_earlier(out)) - set(files):
             (out / name).unlink(missing_ok=True)
-        for name, data in files.items():
-            (out / name).parent.mkdir(parents=True, exist_ok=True)
-            (out / name).write_bytes(data)
+        for name in files:
+            (out / name).parent.mkdir(exist_ok=True, parents=True)
+            (unfinished / name).replace(out / name)
     except OSError as error:
         raise UserError(f"cannot write to --out {out}: {error.strerror}") from None
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def what_predicts(file: bytes, form: RowFormat, source: Dataset) -> dict[str, bytes]:

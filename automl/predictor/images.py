@@ -14,7 +14,7 @@ from automl.data.pixels import decoded, pixels
 from automl.data.reading import visible_files
 from automl.errors import UserError
 from automl.predictor.numbers import ARRAYS, array_batches, array_in
-from automl.predictor.rows import Batch, RowFormat, Unused, in_batches, paths_in
+from automl.predictor.rows import Batch, RowFormat, Unused, check_finite, in_batches, paths_in
 
 BATCH_IMAGES = 64
 
@@ -50,8 +50,10 @@ def read_images(rows: object, form: RowFormat, unused: Unused) -> Iterator[Batch
         return
     start = 0
     for inputs in array_batches(rows, form, "the array"):
-        yield Batch(range(start, start + len(inputs)), inputs)
+        rows_of_batch = range(start, start + len(inputs))
+        check_finite(inputs, rows_of_batch)
         start += len(inputs)
+        yield Batch(rows_of_batch, inputs)
 
 
 def _stacked(pictures: Sequence[NDArray[np.uint8]], form: RowFormat) -> Array:

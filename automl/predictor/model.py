@@ -72,11 +72,13 @@ class Model:
     def answers(self, rows: object, unused: Unused) -> Iterator[Answers]:
         """The answers, some rows at a time; `unused` gets the values that counted as missing.
 
-        Raises UserError where there are no rows.
+        Raises UserError where there are no rows, and on one whose answer is no finite number.
         """
         batch = None
         for batch in self._read(rows, self.form, unused):
-            yield Answers(batch.names, run(self._session, batch.inputs), self.classes)
+            outputs = run(self._session, batch.inputs)
+            _check_answers(outputs, batch.names)
+            yield Answers(batch.names, outputs, self.classes)
         if batch is None:
             raise UserError("there are no rows to predict; give at least one")
 
@@ -86,6 +88,15 @@ class Model:
         for sentence in unused.sentences():
             warnings.warn(sentence, stacklevel=3)
         return answers
+
+
+def _check_answers(outputs: NDArray[np.float32], names: Sequence[object]) -> None:
+    bad = np.flatnonzero(~np.isfinite(outputs).all(1))
+    if bad.size:
+        raise UserError(
+            f"the model's answer to row {names[bad[0]]} is not finite, so far are its values from "
+            "those of training; correct or leave it out"
+        )
 
 
 def kind_of_rows(folder: Path) -> str:

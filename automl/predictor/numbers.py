@@ -7,13 +7,14 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from automl.data.arrays import Array
 from automl.data.reading import is_number
-from automl.data.text_files import COMMENTS, DAMAGED, ending, text_lines
+from automl.data.text_files import DAMAGED, ending, is_array_header, written_lines
 from automl.errors import UserError
 from automl.predictor.rows import (
     BATCH_ROWS,
@@ -26,12 +27,15 @@ from automl.predictor.rows import (
 )
 
 ARRAYS, LINES = (".npy", ".npz"), (".csv", ".tsv", ".txt", ".ts")
+Parts: TypeAlias = tuple[str, list[list[str]]]
+"""The place of a line, in words, and the texts of its numbers (channels, steps)."""
 
 
 def read_numbers(rows: object, form: RowFormat, unused: Unused) -> Iterator[Batch]:
     """Batches of the rows in files of arrays or of lines, or in an array.
 
-    Raises UserError on rows of another shape.
+    A first line 0, 1, 2 and so on is the header that pandas writes for an array. Raises UserError
+    on rows of another shape.
     """
     start = 0
     for inputs in _batches(rows, form):
@@ -119,30 +123,66 @@ def _lines(path: Path, form: RowFormat) -> Iterator[Array]:
 
 def _rows(path: Path, form: RowFormat) -> Iterator[NDArray[np.float32]]:
     """The numbers (channels, steps) of every line; a label beside them is left out."""
-    is_ts, is_series = ending(path) == ".ts", len(form.row_shape) == 2
+    is_series = len(form.row_shape) == 2
     channels = form.row_shape[0] if is_series else 1
     width = math.prod(form.row_shape) // channels
-    delimiter: str | None = ""
-    for line, text in text_lines(path):
-        text, where = text.strip("\r\n "), f"line {line} of {path}"
-        if not text or text.startswith(COMMENTS) or (is_ts and text.startswith("@")):
-            continue
-        if is_ts:
-            # A label stands behind the last channel.
-            parts = [part.strip().split(",") for part in text.split(":")][:channels]
-        else:
-            if delimiter == "":
-                delimiter = next((one for one in ("\t", ";", ",") if one in text), None)
-            fields = text.split(delimiter)
-            # A series' label stands before its steps.
-            parts = [fields[1:] if is_series and len(fields) == width + 1 else fields]
-        if line == 1 and not is_series and not any(map(is_number, parts[0])):
-            continue  # a header
-        if len(parts) != channels or {len(part) for part in parts} != {width}:
-            raise UserError(
-                f"{where} has {len(parts)} x {len(parts[0])} numbers; give {channels} x {width}"
-            )
+    if ending(path) == ".ts":
+        lines = _ts_lines(path, channels)
+    else:
+        lines = _labelled_lines(path, width) if is_series else _plain_lines(path)
+    for where, parts in lines:
+        sizes = {len(part) for part in parts}
+        if len(parts) != channels or sizes != {width}:
+            told = " or ".join(map(str, sorted(sizes)))
+            raise UserError(f"{where} has {len(parts)} x {told} numbers; give {channels} x {width}")
         yield _numbers(parts, where)
+
+
+def _ts_lines(path: Path, channels: int) -> Iterator[Parts]:
+    """The channels of each line; a single value behind the last of them is a label."""
+    for line, text in written_lines(path):
+        if text.startswith("@"):
+            continue
+        parts = [part.strip().split(",") for part in text.split(":")]
+        has_label = len(parts) == channels + 1 and len(parts[-1]) == 1
+        yield f"line {line} of {path}", parts[:-1] if has_label else parts
+
+
+def _labelled_lines(path: Path, width: int) -> Iterator[Parts]:
+    """The steps of each line, behind a label on all lines or on none.
+
+    A label is a text or a whole number. Raises UserError where only some lines have one.
+    """
+    had_label: bool | None = None
+    for line, fields in _fields(path):
+        has_label = len(fields) == width + 1 and _is_label(fields[0])
+        steps, where = fields[has_label:], f"line {line} of {path}"
+        if line == 1 and (is_array_header(fields) or is_array_header(steps)):
+            continue
+        if had_label not in (None, has_label) and len(steps) == width:
+            told = "a label before its steps" if has_label else "no label"
+            raise UserError(f"{where} has {told}, other than the lines above; make them alike")
+        had_label = has_label
+        yield where, [steps]
+
+
+def _is_label(text: str) -> bool:
+    return not is_number(text) or float(text).is_integer()
+
+
+def _plain_lines(path: Path) -> Iterator[Parts]:
+    """The fields of each line below the header, if there is one."""
+    for line, fields in _fields(path):
+        if line > 1 or (any(map(is_number, fields)) and not is_array_header(fields)):
+            yield f"line {line} of {path}", [fields]
+
+
+def _fields(path: Path) -> Iterator[tuple[int, list[str]]]:
+    delimiter: str | None = ""
+    for line, text in written_lines(path):
+        if delimiter == "":
+            delimiter = next((one for one in ("\t", ";", ",") if one in text), None)
+        yield line, [field.strip() for field in text.split(delimiter)]
 
 
 def _numbers(parts: list[list[str]], where: str) -> NDArray[np.float32]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import json
 import os
 import sys
@@ -91,13 +92,20 @@ def every_answer(model: Model, rows: object, with_probabilities: bool) -> dict[s
 
 @contextmanager
 def _opened(out: Path | None) -> Iterator[TextIO]:
-    """The file to write to, under another name until it is whole, or standard output."""
+    """The file to write to, under another name until it is whole, or standard output: UTF-8,
+    whatever the locale.
+
+    What is no UTF-8 in the name of a file with a row stays as it is, or is escaped as JSON does.
+    """
     if out is None:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
         yield sys.stdout
         return
     unfinished = out.with_name(f".{out.name}.unfinished")
+    errors = "backslashreplace" if out.suffix == ".jsonl" else "surrogateescape"
     try:
-        file = unfinished.open("w", encoding="utf-8", newline="")
+        file = unfinished.open("w", encoding="utf-8", errors=errors, newline="")
     except OSError as error:
         raise UserError(f"cannot write to --out {out}: {error.strerror}") from None
     try:

@@ -83,9 +83,7 @@ def application(model: Model, max_bytes: int, host: str = LOOPBACK[0]) -> FastAP
         try:
             return await run_in_threadpool(_answer, model, body, kind, name)
         except UserError as error:
-            # What a row holds may be no text of UTF-8, which an answer has to be.
-            said = str(error).encode(errors="backslashreplace").decode()
-            raise HTTPException(422, said) from None
+            raise HTTPException(422, _as_utf8(str(error))) from None
 
     return app
 
@@ -154,7 +152,7 @@ def _answer(model: Model, body: bytes, content_type: str, name: str) -> dict[str
         except UserError as error:
             # The name under which the file lies here means nothing to who sent it.
             raise UserError(str(error).replace(str(file), name or "the body")) from None
-    return _without_paths(found, name)
+    return _renamed(found, str(file), name or "the body")
 
 
 def _ending(name: str) -> str:
@@ -179,10 +177,17 @@ def _rows(model: Model, body: bytes) -> object:
     return rows
 
 
-def _without_paths(found: dict[str, object], name: str) -> dict[str, object]:
+def _renamed(found: dict[str, object], file: str, name: str) -> dict[str, object]:
+    """Predictions under the name that a file had where it was sent, those of an archive's files
+    with their place in it."""
     predictions = found["predictions"]
     assert isinstance(predictions, list)
     for row in predictions:
         if isinstance(row["row"], str):
-            row["row"] = name or "the body"
+            row["row"] = _as_utf8(name + row["row"].removeprefix(file))
     return found
+
+
+def _as_utf8(text: str) -> str:
+    """A text that an answer can hold: what a row or a file's name holds may be no UTF-8."""
+    return text.encode(errors="backslashreplace").decode()

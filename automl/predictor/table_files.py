@@ -58,7 +58,7 @@ def columns_of_file(path: Path, form: RowFormat) -> Iterator[Columns]:
 
 
 def _delimited(path: Path, form: RowFormat) -> Iterator[Columns]:
-    delimiter, wanted = delimiter_of(path), form.columns
+    delimiter, wanted = delimiter_of(path, form.columns), form.columns
     lines = records(path, delimiter)
     _, header = next(lines, (1, []))
     names = [unquoted(name.strip()) for name in header]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -79,7 +79,7 @@ def _batches(rows: object, form: RowFormat) -> Iterator[Columns]:
     if files := paths_in(rows):
         tables = [table for path in files for table in tables_in(path)]
         return chain.from_iterable(columns_of_file(table, form) for table in tables)
-    if (columns := _columns(rows)) is not None:
+    if (columns := _columns(rows, wanted)) is not None:
         return _sliced(columns, wanted)
     records = list(rows) if isinstance(rows, list | tuple) else []
     if not records or not all(isinstance(row, Mapping) for row in records):
@@ -90,22 +90,37 @@ def _batches(rows: object, form: RowFormat) -> Iterator[Columns]:
     return _of_dictionaries(records, wanted)
 
 
-def _columns(rows: Any) -> Columns | None:
-    """The columns of a table of pyarrow's, of a data frame, or of a dictionary; else None."""
+def _columns(rows: Any, wanted: Sequence[str]) -> Columns | None:
+    """The wanted columns of a table of pyarrow's, of a data frame, or of a dictionary; else None.
+
+    Raises UserError where one is missing, or is there twice.
+    """
     if hasattr(rows, "column_names"):
-        return {name.strip(): rows[name].to_pylist() for name in rows.column_names}
-    if hasattr(rows, "columns"):
-        return {str(name).strip(): list(rows[name]) for name in rows.columns}
-    if isinstance(rows, Mapping):
-        return {
-            str(name).strip(): values if hasattr(values, "__len__") else [values]
-            for name, values in ((n, [v] if isinstance(v, str) else v) for n, v in rows.items())
-        }
-    return None
+        names = rows.column_names
+    elif hasattr(rows, "columns"):
+        names = rows.columns
+    elif isinstance(rows, Mapping):
+        names = rows
+    else:
+        return None
+    plain = [str(name).strip() for name in names]
+    check_columns("the table", plain, wanted)
+    own = dict(zip(plain, names))
+    return {name: _values(rows[own[name]]) for name in wanted}
+
+
+def _values(column: object) -> Sequence[object]:
+    """The values of a column of pyarrow's, of a data frame or of a dictionary, where it may be a
+    single one."""
+    if hasattr(column, "to_pylist"):
+        listed: Sequence[object] = column.to_pylist()
+        return listed
+    if isinstance(column, Iterable) and not isinstance(column, str):
+        return list(column)
+    return [column]
 
 
 def _sliced(columns: Columns, wanted: Sequence[str]) -> Iterator[Columns]:
-    check_columns("the table", list(columns), wanted)
     lengths = {len(columns[name]) for name in wanted}
     if len(lengths) > 1:
         counts = ", ".join(map(str, sorted(lengths)))

@@ -70,8 +70,9 @@ def _texts(rows: object, column: str) -> Iterator[TextAt]:
         rows = rows.get(column)
         rows = [rows] if isinstance(rows, str) else rows
     elif hasattr(rows, "columns"):
-        if column not in rows.columns:
-            raise UserError(f"the table has no column {column!r}; name that of the texts so")
+        if (count := list(rows.columns).count(column)) != 1:
+            told = f"{count} columns" if count else "no column"
+            raise UserError(f"the table has {told} {column!r}; name only that of the texts so")
         rows = list(rows[column])  # type: ignore[index]
     if isinstance(rows, Path | str):
         rows = [Path(rows)]
@@ -112,7 +113,7 @@ def _is_table(path: Path, column: str) -> bool:
 
 
 def _table_lines(path: Path, column: str) -> Iterator[TextAt]:
-    header, rows = table(path)
+    header, rows = table(path, (column,))
     names = [name.strip() for name in header]
     if names.count(column) != 1:
         told = f"two columns {column!r}" if column in names else f"no column {column!r}"

@@ -1,15 +1,20 @@
 """`automl predict`: rows as they come, predictions as a file, on the screen or as one object."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
+import sys
 import urllib.request
 
 import pytest
 from helpers.command import AUTOML, automl, object_of, refused
-from helpers.datasets import mixed_table
+from helpers.datasets import mixed_table, write_csv, write_images
 from helpers.exported import write_export
+
+from automl.data.image_folder import ImageFolder
+from automl.data.table import Table
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +80,47 @@ def test_a_file_that_fails_halfway_leaves_nothing(folder, tmp_path, here):
     done = here("predict", folder / "out", "rows.csv", "--out", "a.csv")
     refused(done, "line 602 of rows.csv has 2 fields where the header has 3")
     assert [path.name for path in tmp_path.iterdir()] == ["rows.csv"]
+
+
+CLASSES = ("žlutá", "青")
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-8:strict"])
+def test_answers_are_utf8_whatever_the_locale(encoding, tmp_path):
+    rows = [(row / 3, CLASSES[row % 2]) for row in range(20)]
+    table = Table(write_csv(tmp_path / "table.csv", ("a", "kind"), rows), "kind")
+    out = write_export(table, tmp_path / "out")
+    for command in ([AUTOML, "predict", out], [sys.executable, out / "predict.py"]):
+        done = subprocess.run(
+            [*command, tmp_path / "table.csv", "--proba"],
+            env={**os.environ, "PYTHONIOENCODING": encoding},
+            capture_output=True,
+            timeout=120,
+        )
+        header, *lines = done.stdout.decode().splitlines()
+        assert header == f"row,prediction,{','.join(CLASSES)}"
+        assert [line.split(",")[1] in CLASSES for line in lines] == [True] * 20
+
+
+def test_the_name_of_a_picture_may_be_no_utf8(tmp_path):
+    out = write_export(ImageFolder(write_images(tmp_path / "images")), tmp_path / "out")
+    named = b"images/a/caf\xe9.png"
+    (tmp_path / "images/a/0.png").rename(tmp_path / os.fsdecode(named))
+    for command in ([AUTOML, "predict", out], [sys.executable, out / "predict.py"]):
+        for written in ("a.csv", "a.jsonl", ""):
+            done = subprocess.run(
+                [*command, named, "images/b/0.png", *(["--out", written] if written else [])],
+                env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"},
+                capture_output=True,
+                cwd=tmp_path,
+                timeout=120,
+            )
+            assert done.returncode == 0, done.stderr
+            text = (tmp_path / written).read_bytes() if written else done.stdout
+            if written.endswith(".jsonl"):
+                assert json.loads(text.decode().splitlines()[0])["row"] == os.fsdecode(named)
+            else:
+                assert text.splitlines()[1].startswith(named)
 
 
 def test_a_model_is_served_until_it_is_interrupted(folder, tmp_path):

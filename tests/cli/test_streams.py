@@ -6,6 +6,8 @@ import sys
 
 import pytest
 from helpers import known_search as known
+from helpers.datasets import mixed_table
+from helpers.exported import write_export
 
 COMMAND = [sys.executable, "-c", "from automl.cli.app import main; main()"]
 
@@ -46,6 +48,18 @@ def test_a_front_is_printed_in_an_encoding_without_its_characters(tmp_path):
     printed = done.stdout.decode("latin-1")
     assert "? front  · dominated" in printed
     assert "take 0001, the best compromise" in printed
+
+
+def test_the_name_of_a_file_that_is_no_utf8_is_printed_as_it_is(tmp_path):
+    out = write_export(mixed_table(tmp_path / "table.csv"), tmp_path / "out")
+    done = subprocess.run(
+        [*COMMAND, "predict", out, tmp_path / "table.csv", "--out", b"caf\xe9.csv"],
+        env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"},
+        capture_output=True,
+        cwd=tmp_path,
+        timeout=120,
+    )
+    assert (done.returncode, done.stdout) == (0, b"20 predictions in caf\xe9.csv\n"), done.stderr
 
 
 def test_an_error_that_nobody_reads_keeps_its_exit_code(nobody, tmp_path):

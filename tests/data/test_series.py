@@ -37,9 +37,16 @@ def test_the_ucr_layout_has_the_label_first(tmp_path, name, content):
 
 def test_the_rows_of_the_test_file_come_last(tmp_path):
     test = series(tmp_path, "1,5,6\n", "b.csv").path
-    raw = series(tmp_path, "0,1,2\n1,3,4\n", "a.csv", test_path=test).load()
+    raw = series(tmp_path, "1,1,2\n0,3,4\n", "a.csv", test_path=test).load()
     assert (raw.inputs[:, 0].tolist(), raw.num_test) == ([[1, 2], [3, 4], [5, 6]], 1)
-    assert raw.targets.tolist() == [0, 1, 1]
+    assert raw.targets.tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize("header", ["0,1,2,3", "label,0,1,2"])
+def test_the_header_that_pandas_writes_for_an_array_is_no_series(header, tmp_path):
+    raw = series(tmp_path, f"{header}\nrun,1,2,3\nwalk,4,5,6\n", "a.csv").load()
+    assert (raw.classes, raw.inputs.tolist()) == (("run", "walk"), [[[1, 2, 3]], [[4, 5, 6]]])
+    assert raw.row_name(0).startswith("line 2 of")
 
 
 BAD_TS = {
@@ -71,6 +78,7 @@ BAD_CSV = {
     r"line 3 of .*a.csv has 1 channel of 1 step, but line 1 of .*a.csv": "1,2,3\n1,2,3\n1,2\n",
     r"line 2 of .*a.csv has '' as step 1": "1,2,3\n1,,3\n",
     r"line 2 of .*a.csv has '1e50' as step 2 of channel 1": "1,2,3\n1,2,1e50\n",
+    r"line 1 of .*a.csv has no label; add it": ",0,1,2\n0,run,3,4\n",
     r"line 1 of .*a.csv has a label but no steps; add them": "1\n2\n",
 }
 

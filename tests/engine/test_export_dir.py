@@ -2,6 +2,7 @@
 
 import json
 import re
+import resource
 import subprocess
 import sys
 from dataclasses import replace
@@ -215,6 +216,28 @@ def test_an_earlier_export_is_replaced_and_other_folders_are_left_alone(studied,
     (tmp_path / "mine" / "thesis.tex").write_text("mine")
     with pytest.raises(UserError, match=r"other files, such as thesis\.tex; name a folder that"):
         studied.export(tmp_path / "mine", knee=True)
+
+
+def test_an_export_that_a_full_disk_cut_short_can_be_made_again(studied, tmp_path):
+    studied.export(tmp_path / "whole", knee=True)
+    record = selection.choose(studied.study, knee=True)
+    taken = Taken(trial_file.trial_file(record, studied.home), COSTS)
+
+    def export():
+        place = (studied.config(record), studied.home, taken, tmp_path / "out")
+        export_dir.export(studied.study, record, *place)
+
+    for before in ({}, files_in(tmp_path / "whole")):
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(taken.file) // 2, hard))
+        try:
+            with pytest.raises(UserError, match=r"cannot write to --out .*out: File too large"):
+                export()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert files_in(tmp_path / "out") == before
+        studied.export(tmp_path / "out", knee=True)
+        assert files_in(tmp_path / "out") == files_in(tmp_path / "whole")
 
 
 def test_a_file_that_has_changed_since_its_trial_is_not_exported(studied, tmp_path):

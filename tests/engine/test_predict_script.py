@@ -35,3 +35,11 @@ def test_a_program_is_whole_and_imports_only_what_is_told(kind):
     others = {name.split(".")[0] for name in modules} - set(sys.stdlib_module_names)
     assert others == {"numpy"} | ({"PIL"} if kind == "image" else set())
     assert "automl" not in {name.split(".")[0] for name in modules}
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_a_program_is_one_of_python_3_10(kind):
+    tree = ast.parse(predict_script(kind), feature_version=(3, 10))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    silent = [call for call in calls if ast.unparse(call.func) == "warnings.catch_warnings"]
+    assert not any(keyword.arg != "record" for call in silent for keyword in call.keywords)

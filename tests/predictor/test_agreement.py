@@ -2,13 +2,15 @@
 
 import csv
 import json
+import re
 import shutil
 
 import numpy as np
 import onnxruntime
+import pandas
 import pytest
 import torch
-from helpers.datasets import EXAMPLES, mixed_table, write_csv
+from helpers.datasets import EXAMPLES, mixed_table, write_csv, write_npz
 from helpers.exported import network_of, run_alone, write_export
 from helpers.pretrained import write_tokenizer
 from helpers.trials import load
@@ -16,6 +18,7 @@ from PIL import Image
 
 import automl
 from automl.data.image_folder import ImageFolder
+from automl.data.npz import Npz
 from automl.data.series import Series
 from automl.data.table import Table
 from automl.data.text import Text
@@ -142,6 +145,37 @@ def jsonl_of(out, folder, rows):
     return (folder / "answers.jsonl").read_text().splitlines()
 
 
+def test_rows_and_answers_that_are_no_numbers_are_refused(tmp_path):
+    model = automl.load(write_export(EXAMPLES["ImageFolder"](tmp_path), tmp_path / "out"))
+    pictures = np.zeros((3, 3, 8, 8), np.float32)
+    pictures[1, 0, 0, 0] = np.nan
+    with pytest.raises(UserError, match="row 1 holds a value that is not finite; correct or leave"):
+        model.predict(pictures)
+    # The greatest numbers that a row may hold overflow in the network.
+    inputs = np.arange(40).reshape(20, 2) / 1000
+    source = Npz(write_npz(tmp_path / "a.npz", inputs=inputs, targets=np.arange(20) % 2))
+    out = write_export(source, tmp_path / "numbers")
+    np.save(tmp_path / "far.npy", np.array([[1, 2], [-3.4e38, -3.4e38], [3.4e38, 3.4e38]]))
+    sentence = "the model's answer to row [12] is not finite, so far are its values from those of"
+    with pytest.raises(UserError, match=sentence):
+        automl.load(out).predict(tmp_path / "far.npy")
+    done = run_alone(out, tmp_path / "far.npy")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.search(sentence, done.stderr)
+
+
+def test_a_table_of_texts_alone_may_have_a_blank_in_its_name(tmp_path):
+    rows = [(f"this is, {('bad', 'good')[row % 2]} {row}", row % 2) for row in range(20)]
+    path = write_csv(tmp_path / "a.csv", ("Review Text", "Label"), rows)
+    model = automl.load(write_export(Text(path, 16, "Review Text", "Label"), tmp_path / "out"))
+    for texts in (["good, really nice", "bad"], ["good film"]):
+        new = write_csv(tmp_path / "new.csv", ("Review Text",), [(text,) for text in texts])
+        np.testing.assert_array_equal(read(model, new)[0], read(model, texts)[0])
+    twice = pandas.DataFrame([["good", "bad"]], columns=["Review Text"] * 2)
+    with pytest.raises(UserError, match="the table has 2 columns 'Review Text'; name only that of"):
+        model.predict(twice)
+
+
 def test_texts_become_the_ids_of_training(tmp_path):
     texts = [f"a {('bad', 'good')[row % 2]} film" for row in range(20)]
     path = write_csv(tmp_path / "films.csv", ("text", "label"), [(t, t[2]) for t in texts])
@@ -224,3 +258,43 @@ def test_series_of_several_channels_are_read_with_and_without_labels(tmp_path):
     model = automl.load(write_export(source, tmp_path / "out"))
     for rows in (tmp_path / "a.ts", tmp_path / "b.ts", series, series.tolist()):
         np.testing.assert_array_equal(read(model, rows)[0], source.load().inputs)
+
+
+@pytest.mark.parametrize("kind", ["Series", "Sklearn"])
+def test_the_header_that_pandas_writes_for_an_array_is_no_row(kind, tmp_path):
+    source = EXAMPLES[kind](tmp_path)
+    rows = source.load().inputs.reshape(len(source.load().inputs), -1)
+    model = automl.load(write_export(source, tmp_path / "out"))
+    frame = pandas.DataFrame(rows)
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    files = [tmp_path / "a.csv"]
+    if kind == "Series":
+        # The label is a column with a name, one of the array, or the rows' numbers.
+        frame.to_csv(tmp_path / "b.csv")
+        frame.assign(kind="x")[["kind", *frame]].to_csv(tmp_path / "c.csv", index=False)
+        pandas.DataFrame(np.hstack([np.ones((20, 1)), rows])).to_csv(
+            tmp_path / "d.csv", index=False
+        )
+        files += [tmp_path / f"{name}.csv" for name in "bcd"]
+    for file in files:
+        np.testing.assert_allclose(read(model, file)[0].reshape(rows.shape), rows, rtol=1e-6)
+
+
+def test_series_with_more_than_the_model_takes_are_refused(tmp_path):
+    model = automl.load(write_export(EXAMPLES["Series"](tmp_path), tmp_path / "out"))
+    eight, other = "1,2,3,4,5,6,7,8", "9,8,7,6,5,4,3,2"
+
+    def told(name, text, sentence):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(UserError, match=sentence):
+            model.predict(tmp_path / name)
+
+    header = "@classLabel true 0 1\n@data\n"
+    two = "line 3 of .*a.ts has 2 x 8 numbers; give 1 x 8"
+    told("a.ts", f"{header}{eight}:{other}:1\n", "line 3 of .*a.ts has 3 x 1 or 8 numbers; give 1")
+    told("a.ts", f"{header}{eight}:{other}\n", two)
+    told("a.csv", f"0.5,{eight}\n", "line 1 of .*a.csv has 1 x 9 numbers; give 1 x 8")
+    told("a.csv", f"1,{eight}\n0.5,{eight}\n", "line 2 of .*a.csv has 1 x 9 numbers; give 1 x 8")
+    mixed = "line 2 of .*a.csv has {}, other than the lines above; make them alike"
+    told("a.csv", f"{eight}\n1,{eight}\n", mixed.format("a label before its steps"))
+    told("a.csv", f"a,{eight}\n{eight}\n", mixed.format("no label"))

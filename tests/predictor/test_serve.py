@@ -2,25 +2,29 @@
 
 import gzip
 import json
+import os
 import re
+import shutil
 import socket
 import threading
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
 import uvicorn
 from helpers.browser import browser as browser
 from helpers.browser import find, needs_browser, picture, text
-from helpers.datasets import mixed_table, reviews, waves, write_images
+from helpers.datasets import mixed_table, reviews, waves, write_csv, write_images
 from helpers.exported import write_export
 from PIL import Image
 
 import automl
 from automl.data.image_folder import ImageFolder
+from automl.data.table import Table
 from automl.errors import UserError
 from automl.predictor import serve
 
@@ -200,6 +204,27 @@ def test_rows_of_every_kind_are_served(kind, tmp_path):
         if kind == "text":
             # What looks like the path of a file is a text.
             assert sent(address, ["/etc/passwd"])[0] == 200
+
+
+def test_an_answer_that_is_no_number_is_refused(tmp_path):
+    rows = [(row / 300, row % 5 / 50, row * 1.7) for row in range(20)]
+    out = write_export(Table(write_csv(tmp_path / "a.csv", "aby", rows), "y"), tmp_path / "out")
+    with served(out) as address:
+        status, told = sent(address, [{"a": 1, "b": 1}, {"a": -3.4e38, "b": -3.4e38}])
+    assert (status, told["detail"][:42]) == (422, "the model's answer to row 1 is not finite,")
+
+
+def test_a_picture_of_an_archive_is_named_by_its_place_in_it(tmp_path):
+    out = write_export(ImageFolder(write_images(tmp_path / "images")), tmp_path / "out")
+    picture = tmp_path / "images" / "a" / "0.png"
+    picture.rename(picture.with_name(os.fsdecode(b"caf\xe9.png")))
+    packed = shutil.make_archive(str(tmp_path / "a"), "tar", picture.parent)
+    named = [*(f"{number}.png" for number in range(1, 6)), "caf\\udce9.png"]
+    with served(out) as address:
+        for name, told in (("a.tar", "a.tar"), ("", "the body")):
+            at, kind = f"{address}/predict?name={name}", {"Content-Type": "application/x-tar"}
+            _, found = asked(at, Path(packed).read_bytes(), **kind)
+            assert [row["row"] for row in found["predictions"]] == [f"{told}/{n}" for n in named]
 
 
 def test_a_busy_port_is_told():

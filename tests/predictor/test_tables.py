@@ -125,6 +125,21 @@ def test_what_is_no_table_is_told(tmp_path):
     refused([{"width": {}, "colour": "red", "age": 1}], "'width' holds a value of the type dict")
     refused([{"width": 1, "colour": [], "age": 1}], "'colour' holds a value of the type list")
     refused({"width": [1, 2], "colour": ["red"], "age": [1]}, "columns have 1, 2 rows")
+    for rows in ([(1, "red", 2, 3)], [(1, "red", 2, 3)] * 2):
+        twice = pandas.DataFrame(rows, columns=[*NAMES, "age"])
+        refused(twice, "the table has two columns 'age'; rename one")
+    refused(pa.table([[1]] * 4, [*NAMES, "age"]), "the table has two columns 'age'; rename one")
+    refused({name: [1] for name in (*NAMES, " age")}, "the table has two columns 'age'; rename")
+
+
+def test_the_only_column_of_a_file_may_have_a_blank_in_its_name(tmp_path):
+    form = RowFormat("table", (1,), (1,), {"petal length": ()})
+    for rows in (["1.5", "2.5"], ["1.5 2"], []):
+        path = tmp_path / "a.csv"
+        path.write_text("\n".join(["petal length", "7", *rows]))
+        inputs, strays = read(path, form)
+        assert inputs[:, 0].tolist()[:1] == [7] and len(inputs) == 1 + len(rows)
+        assert len(strays) == ("1.5 2" in rows)
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])

@@ -180,6 +180,9 @@ def test_a_digit_is_drawn_and_answered(browser, tmp_path):
         assert [m for m in browser.get_log("browser") if m["level"] == "SEVERE"] == []
 
 
+NOT_FINITE = "The answer is no finite number, so far are the values from those of training"
+
+
 @needs_browser
 @pytest.mark.slow
 def test_mistakes_are_sentences_on_the_page(browser, tmp_path):
@@ -191,8 +194,10 @@ def test_mistakes_are_sentences_on_the_page(browser, tmp_path):
         (typed,) = find(browser, "textarea")
         for given, told in (
             ("1 2 3", "There are 3 numbers; give 8."),
-            (" x 5 6 7 8", "A value is no finite number; correct it."),
+            ("1 2 3 x 5 6 7 8", "A value is no finite number; correct it."),
+            ("-3.4e38 " * 8, f"{NOT_FINITE}; correct them."),
         ):
+            typed.clear()
             typed.send_keys(given)
             browser.find_element("css selector", "form button").click()
             (error,) = find(browser, "#answer.error")

@@ -57,6 +57,8 @@ async function decoded(file) {
 
 async function answered(data) {
   const { run, found } = await outputs(data), { classes } = model;
+  if (!found.every(Number.isFinite))
+    throw new Error("The answer is no finite number, so far are the values from those of training; correct them.");
   const cost = await milliseconds(run);
   if (!classes.length)
     return { predictions: [{ row: 0, prediction: found.length === 1 ? found[0] : found }], notes: [], cost };

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
 from automl.data.arrays import Array
+from automl.data.reading import listed
 from automl.errors import UserError
 
 T = TypeVar("T")
 ROWS_FILE, TOKENIZER_FILE = "rows.json", "tokenizer.json"
 BATCH_ROWS = 512
+Columns: TypeAlias = Mapping[str, Sequence[object]]
+"""Values by the names of their columns, all of one length."""
 
 
 @dataclass(frozen=True)
@@ -119,3 +122,43 @@ def check_finite(inputs: Array, names: Sequence[object], columns: Sequence[str] 
         raise UserError(
             f"row {names[row]}{where} holds a value that is not finite; correct or leave it out"
         )
+
+
+def columns_in(rows: Any, wanted: Sequence[str]) -> Columns | None:
+    """The wanted columns of a table of pyarrow's, of a data frame, or of a dictionary; else None.
+
+    Raises UserError where one is missing, or is there twice.
+    """
+    if hasattr(rows, "column_names"):
+        names = rows.column_names
+    elif hasattr(rows, "columns"):
+        names = rows.columns
+    elif isinstance(rows, Mapping):
+        names = rows
+    else:
+        return None
+    plain = [str(name).strip() for name in names]
+    check_columns("the table", plain, wanted)
+    own = dict(zip(plain, names))
+    return {name: _values(rows[own[name]]) for name in wanted}
+
+
+def _values(column: object) -> Sequence[object]:
+    """The values of a column of pyarrow's, of a data frame or of a dictionary, where it may be a
+    single one."""
+    if hasattr(column, "to_pylist"):
+        values: Sequence[object] = column.to_pylist()
+        return values
+    if isinstance(column, Iterable) and not isinstance(column, str):
+        return list(column)
+    return [column]
+
+
+def check_columns(where: str, names: Sequence[str], wanted: Sequence[str]) -> None:
+    """Raise UserError when a wanted column is missing, or stands there twice."""
+    missing = [name for name in wanted if name not in names]
+    if missing:
+        raise UserError(f"{where} has no column {listed(missing)}; it has {listed(names)}")
+    twice = [name for name in wanted if list(names).count(name) > 1]
+    if twice:
+        raise UserError(f"{where} has two columns {twice[0]!r}; rename one")

@@ -20,14 +20,12 @@ from automl.data.number_texts import (
     meaning_of_commas,
     plain_number,
 )
-from automl.data.reading import PARQUET, listed, visible_files
+from automl.data.reading import PARQUET, visible_files
 from automl.data.text_files import DELIMITERS, delimiter_of, ending, records
 from automl.errors import UserError
 from automl.predictor.fields import NoNumber, unquoted
-from automl.predictor.rows import BATCH_ROWS, RowFormat, in_batches
+from automl.predictor.rows import BATCH_ROWS, Columns, RowFormat, check_columns, in_batches
 
-Columns: TypeAlias = Mapping[str, Sequence[object]]
-"""Values by the names of their columns, all of one length."""
 ReadNumber: TypeAlias = Callable[[str], float | None]
 
 
@@ -160,13 +158,3 @@ def _parquet(path: Path, form: RowFormat) -> Iterator[Columns]:
     check_columns(str(path), [name.strip() for name in file.schema_arrow.names], list(wanted))
     for batch in file.iter_batches(BATCH_ROWS, columns=[own[name] for name in wanted]):
         yield {name: batch.column(own[name]).to_pylist() for name in wanted}
-
-
-def check_columns(where: str, names: Sequence[str], wanted: Sequence[str]) -> None:
-    """Raise UserError when a wanted column is missing, or stands there twice."""
-    missing = [name for name in wanted if name not in names]
-    if missing:
-        raise UserError(f"{where} has no column {listed(missing)}; it has {listed(names)}")
-    twice = [name for name in wanted if list(names).count(name) > 1]
-    if twice:
-        raise UserError(f"{where} has two columns {twice[0]!r}; rename one")

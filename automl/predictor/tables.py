@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +14,16 @@ from automl.predictor.fields import category, code, number
 from automl.predictor.rows import (
     BATCH_ROWS,
     Batch,
+    Columns,
     RowFormat,
     Unused,
+    check_columns,
     check_finite,
+    columns_in,
     in_batches,
     paths_in,
 )
-from automl.predictor.table_files import Columns, check_columns, columns_of_file, tables_in
+from automl.predictor.table_files import columns_of_file, tables_in
 
 
 def read_table(rows: object, form: RowFormat, unused: Unused) -> Iterator[Batch]:
@@ -79,7 +81,7 @@ def _batches(rows: object, form: RowFormat) -> Iterator[Columns]:
     if files := paths_in(rows):
         tables = [table for path in files for table in tables_in(path)]
         return chain.from_iterable(columns_of_file(table, form) for table in tables)
-    if (columns := _columns(rows, wanted)) is not None:
+    if (columns := columns_in(rows, wanted)) is not None:
         return _sliced(columns, wanted)
     records = list(rows) if isinstance(rows, list | tuple) else []
     if not records or not all(isinstance(row, Mapping) for row in records):
@@ -88,36 +90,6 @@ def _batches(rows: object, form: RowFormat) -> Iterator[Columns]:
             f"frame, or dictionaries with the columns {listed(wanted)}"
         )
     return _of_dictionaries(records, wanted)
-
-
-def _columns(rows: Any, wanted: Sequence[str]) -> Columns | None:
-    """The wanted columns of a table of pyarrow's, of a data frame, or of a dictionary; else None.
-
-    Raises UserError where one is missing, or is there twice.
-    """
-    if hasattr(rows, "column_names"):
-        names = rows.column_names
-    elif hasattr(rows, "columns"):
-        names = rows.columns
-    elif isinstance(rows, Mapping):
-        names = rows
-    else:
-        return None
-    plain = [str(name).strip() for name in names]
-    check_columns("the table", plain, wanted)
-    own = dict(zip(plain, names))
-    return {name: _values(rows[own[name]]) for name in wanted}
-
-
-def _values(column: object) -> Sequence[object]:
-    """The values of a column of pyarrow's, of a data frame or of a dictionary, where it may be a
-    single one."""
-    if hasattr(column, "to_pylist"):
-        listed: Sequence[object] = column.to_pylist()
-        return listed
-    if isinstance(column, Iterable) and not isinstance(column, str):
-        return list(column)
-    return [column]
 
 
 def _sliced(columns: Columns, wanted: Sequence[str]) -> Iterator[Columns]:

@@ -23,7 +23,7 @@ from automl.data.text_files import (
     text_lines,
 )
 from automl.errors import UserError
-from automl.predictor.rows import Batch, RowFormat, Unused, in_batches
+from automl.predictor.rows import Batch, RowFormat, Unused, columns_in, in_batches
 
 TextAt: TypeAlias = tuple[str, object]
 """The place of a text, in words, and what stands there."""
@@ -66,14 +66,8 @@ def bytes_of(texts: Sequence[str], length: int) -> NDArray[np.int64]:
 
 def _texts(rows: object, column: str) -> Iterator[TextAt]:
     """All texts, each with its place."""
-    if isinstance(rows, Mapping):
-        rows = rows.get(column)
-        rows = [rows] if isinstance(rows, str) else rows
-    elif hasattr(rows, "columns"):
-        if (count := list(rows.columns).count(column)) != 1:
-            told = f"{count} columns" if count else "no column"
-            raise UserError(f"the table has {told} {column!r}; name only that of the texts so")
-        rows = list(rows[column])  # type: ignore[index]
+    if (columns := columns_in(rows, [column])) is not None:
+        rows = columns[column]
     if isinstance(rows, Path | str):
         rows = [Path(rows)]
     if not isinstance(rows, list | tuple) or not rows:

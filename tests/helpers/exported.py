@@ -4,14 +4,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import torch
 
+from automl.data.arrays import Array
 from automl.data.dataset import Dataset
 from automl.engine import export_dir
 from automl.export import onnx
 from automl.models.convnet1d import ConvNet1d
 from automl.models.family import ModelFamily, Network, untrained
 from automl.models.mlp import MLP
+from automl.predictor.load import READERS
+from automl.predictor.model import Model
+from automl.predictor.rows import Unused
 from helpers.trials import load
 
 BARE = """
@@ -44,3 +49,10 @@ def run_alone(folder: Path, *arguments: object) -> subprocess.CompletedProcess[s
     """The folder's own predict.py, where nothing but numpy, onnxruntime and Pillow is."""
     command = [sys.executable, "-c", BARE, str(folder / "predict.py"), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True)
+
+
+def read(model: Model, rows: object) -> tuple[Array, list[str]]:
+    """The inputs that a model makes of rows, and what it says of values that it cannot use."""
+    unused = Unused()
+    batches = list(READERS[model.form.kind](rows, model.form, unused))
+    return np.concatenate([batch.inputs for batch in batches]), unused.sentences()

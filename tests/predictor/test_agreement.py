@@ -11,8 +11,7 @@ import pandas
 import pytest
 import torch
 from helpers.datasets import EXAMPLES, mixed_table, write_csv, write_npz
-from helpers.exported import network_of, run_alone, write_export
-from helpers.pretrained import write_tokenizer
+from helpers.exported import network_of, read, run_alone, write_export
 from helpers.trials import load
 from PIL import Image
 
@@ -21,11 +20,9 @@ from automl.data.image_folder import ImageFolder
 from automl.data.npz import Npz
 from automl.data.series import Series
 from automl.data.table import Table
-from automl.data.text import Text
 from automl.errors import UserError
 from automl.export.named_columns import with_named_columns
 from automl.models.deployed import Deployed, predict
-from automl.predictor.load import READERS
 from automl.predictor.rows import Unused
 
 ROWS = {
@@ -65,12 +62,6 @@ def answers_of_torch(source, inputs):
     deployed = Deployed(network_of(source), load(source).info)
     rows = torch.from_numpy(np.array(inputs))
     return predict(deployed, rows if load(source).info.num_tokens else rows.float()).numpy()
-
-
-def read(model, rows):
-    unused = Unused()
-    batches = list(READERS[model.form.kind](rows, model.form, unused))
-    return np.concatenate([batch.inputs for batch in batches]), unused.sentences()
 
 
 @pytest.mark.parametrize("kind", EXAMPLES)
@@ -162,43 +153,6 @@ def test_rows_and_answers_that_are_no_numbers_are_refused(tmp_path):
     done = run_alone(out, tmp_path / "far.npy")
     assert (done.returncode, done.stdout) == (2, "")
     assert re.search(sentence, done.stderr)
-
-
-def test_a_table_of_texts_alone_may_have_a_blank_in_its_name(tmp_path):
-    rows = [(f"this is, {('bad', 'good')[row % 2]} {row}", row % 2) for row in range(20)]
-    path = write_csv(tmp_path / "a.csv", ("Review Text", "Label"), rows)
-    model = automl.load(write_export(Text(path, 16, "Review Text", "Label"), tmp_path / "out"))
-    for texts in (["good, really nice", "bad"], ["good film"]):
-        new = write_csv(tmp_path / "new.csv", ("Review Text",), [(text,) for text in texts])
-        np.testing.assert_array_equal(read(model, new)[0], read(model, texts)[0])
-    twice = pandas.DataFrame([["good", "bad"]], columns=["Review Text"] * 2)
-    with pytest.raises(UserError, match="the table has 2 columns 'Review Text'; name only that of"):
-        model.predict(twice)
-
-
-def test_texts_become_the_ids_of_training(tmp_path):
-    texts = [f"a {('bad', 'good')[row % 2]} film" for row in range(20)]
-    path = write_csv(tmp_path / "films.csv", ("text", "label"), [(t, t[2]) for t in texts])
-    source = Text(path, length=8, tokenizer=str(write_tokenizer(tmp_path / "tokenizer")))
-    model = automl.load(write_export(source, tmp_path / "out"))
-    assert (tmp_path / "out" / "tokenizer.json").exists()
-    for rows in (path, texts, [{"text": text} for text in texts], {"text": texts}):
-        np.testing.assert_array_equal(read(model, rows)[0], source.load().inputs)
-
-
-@pytest.mark.parametrize("delimiter", ["\t", ",", " "])
-def test_a_txt_with_names_is_the_table_of_training_and_else_a_text_a_line(delimiter, tmp_path):
-    rows = [(f"a {('bad', 'good')[row % 2]} film {row}", "np"[row % 2]) for row in range(20)]
-    source = Text(write_csv(tmp_path / "a.txt", ("text", "label"), rows, delimiter), length=16)
-    out, raw = write_export(source, tmp_path / "out"), source.load()
-    model = automl.load(out)
-    np.testing.assert_array_equal(read(model, tmp_path / "a.txt")[0], raw.inputs)
-    answers = [line[1] for line in csv.reader(run_alone(out, source.path).stdout.splitlines())][1:]
-    assert answers == model.predict([text for text, _ in rows]).tolist()
-    for first in ("text", "it is a text", "a text, such as"):
-        lines = [first, *(text for text, _ in rows)]
-        (tmp_path / "lines.txt").write_text("\n".join(lines))
-        np.testing.assert_array_equal(read(model, tmp_path / "lines.txt")[0], read(model, lines)[0])
 
 
 def test_rows_of_a_table_agree_with_strings_missing_values_and_an_unseen_category(tmp_path):

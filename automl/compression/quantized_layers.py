@@ -111,14 +111,16 @@ class Learned(LayerEdit):
 class LearnedWeight(nn.Module):
     """A weight as its codes will make it, (outputs, inputs, ...), and its scales' logarithms.
 
-    At 8 bits the scales follow from the weight. Where `rounds` is false the weight is itself.
+    At 8 bits the scales follow from the weight, and none is learned. Where `rounds` is false the
+    weight is itself.
     """
 
     def __init__(self, weight: nn.Parameter, coded: Codes) -> None:
         super().__init__()
         self.coded, self.bits, self.rounds = coded, coded.bits, True
         scale = torch.zeros(weight.shape[coded.axis])
-        self.log_scale = nn.Parameter(scale, requires_grad=weight.requires_grad)
+        learns = weight.requires_grad and self.bits != 8
+        self.log_scale = nn.Parameter(scale, requires_grad=learns)
 
     def forward(self, weight: Tensor) -> Tensor:
         if not self.rounds:

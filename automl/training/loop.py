@@ -169,13 +169,13 @@ class Train(Step):
         optimizer, loss = build(module), config.build(info, context.device)
         batches, validation = self._batches(model, context), Validation(model, context)
         scaler = gradient_scaler(self.precision, context.device)
-        saved = restore(context.checkpoints, module, optimizer, scaler)
-        first_epoch, most = parallel.agree(saved)
+        first_epoch, most = parallel.agree(restore(context.checkpoints, module, optimizer, scaler))
         at_once = RowsAtOnce(module, loss, self._outputs, most or MAX_ROWS_AT_ONCE)
         called = self._called(at_once, batches, context)
         if first_epoch:
             averaging.begin_epoch(first_epoch - 1, self.epochs)
-        trainee = Trainee(module, called, optimizer, build, self._outputs, scaler)
+        learning = at_once.all_learn
+        trainee = Trainee(module, called, optimizer, build, self._outputs, scaler, learning)
         spread, plan = self.parallelism.spread(trainee), self._plan(context)
         learner = Learner(spread, at_once, batches, plan, averaging, begin_epoch, context)
         try:

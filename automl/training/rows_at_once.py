@@ -29,7 +29,8 @@ BESIDE = 3
 class RowsAtOnce:
     """The most rows at once of a module that learns: `most`, and fewer once more did not fit.
 
-    `outputs` calls the module, or another form of it, whose outputs the loss reads.
+    `outputs` calls the module, or another form of it, whose outputs the loss reads. They
+    `all_learn` unless a rehearsal found a parameter that could learn to get no gradient.
 
     A part is tried, and where memory does not suffice tried again on half as many rows; `least` is
     the fewest: two for batch norms. Ranks that wait for one another cannot try again, so that they
@@ -45,7 +46,7 @@ class RowsAtOnce:
     ) -> None:
         self.module, self.loss, self.outputs = module, loss, outputs
         self.most, self.proven, self.has_rehearsed = most, 0, False
-        self.parameters = list(module.parameters())
+        self.parameters, self.all_learn = list(module.parameters()), True
         self.has_norms = any(isinstance(layer, BATCH_NORMS) for layer in module.modules())
         self.least = 2 if self.has_norms else 1
 
@@ -72,7 +73,8 @@ class RowsAtOnce:
         return total
 
     def rehearse(self, part: Part) -> None:
-        """Find the most rows that every rank can learn from, without effect on the module.
+        """Find the most rows that every rank can learn from, and if all that can learn does on
+        every rank, without effect on the module.
 
         Each rank tries by itself, beside as much memory as the training will take. Raises
         torch.OutOfMemoryError on every rank where one cannot learn from the fewest.
@@ -89,6 +91,7 @@ class RowsAtOnce:
         if not fits:
             raise torch.OutOfMemoryError(f"{self.least} rows are out of memory on a rank")
         self.most, self.has_rehearsed = fits, True
+        self.all_learn = parallel.least(self.all_learn) == 1
 
     def try_out(self, called: nn.Module, part: Part) -> int:
         """The most rows of a part that the module, or its compiled form, can learn from at once;
@@ -100,6 +103,8 @@ class RowsAtOnce:
             piece = next(_pieces(part, self._number(len(part.inputs), rows)))
             value = piece.loss(self.loss, self.outputs(called.train(), piece.inputs))
             value.backward()  # type: ignore[no-untyped-call]
+            learning = [p for p in self.parameters if p.requires_grad]
+            self.all_learn = all(parameter.grad is not None for parameter in learning)
 
         try:
             return fewer_rows(on_rows, first, min(self.least, first), before.put_back)[1]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -48,7 +49,18 @@ class RowsAtOnce:
         self.most, self.proven, self.has_rehearsed = most, 0, False
         self.parameters, self.all_learn = list(module.parameters()), True
         self.has_norms = any(isinstance(layer, BATCH_NORMS) for layer in module.modules())
-        self.least = 2 if self.has_norms else 1
+        self.least, self.least_rows = 2 if self.has_norms else 1, 1
+
+    def with_rows_for_norms(self, plan: Plan, batches: Batches) -> Plan:
+        """The plan, each batch of which has two rows on every rank where a batch norm cannot learn
+        from one: of a single number it knows no variance."""
+        few = self.has_norms and not plan.full_batch and min(_sizes(plan)) < 2 * plan.share[1]
+        if few and self.least_rows == 1:
+            try:
+                self.try_out(self.module, next(batches.take(torch.arange(1), 1)))
+            except ValueError:
+                self.least_rows = 2
+        return replace(plan, least_rows=self.least_rows)
 
     def learn(self, spread: Spread, part: Part, divisor: float, num_rows: int) -> Tensor:
         """Add the gradients of a part's loss over `divisor`; returns the loss, of shape ().
@@ -112,13 +124,19 @@ class RowsAtOnce:
             before.put_back()
 
     def notes(self, label: str) -> list[str]:
-        """A sentence on the most rows at once; none where batches are whole."""
+        """Sentences on the fewest and the most rows at once, where they are not as was asked."""
+        raised = (
+            f"step {label!r} learned from at least 2 rows at once, which its batch norms need; "
+            "hold batch_size at 2 or more"
+        )
+        fewest = [raised] if self.least_rows > 1 else []
         if self.most >= MAX_ROWS_AT_ONCE:
-            return []
+            return fewest
         norms = "; its batch norms took the moments of so many" if self.has_norms else ""
         return [
+            *fewest,
             f"step {label!r} learned from at most {self.most} rows at once: more did not fit the "
-            f"device's memory, so that the gradients of larger batches were added up{norms}"
+            f"device's memory, so that the gradients of larger batches were added up{norms}",
         ]
 
     def _before(self, part: Part, is_new: bool) -> _Before:
@@ -168,10 +186,13 @@ def _random_states(device: torch.device) -> list[Tensor]:
 
 def largest_part(plan: Plan, batches: Batches) -> Part:
     """Rows of the largest batch of a plan, as many as a rank learns from at once."""
-    sizes = [plan.batch_size.at(place / PLACES) for place in range(PLACES)]
-    size = len(batches) if plan.full_batch else min(len(batches), round(max(sizes)))
+    size = len(batches) if plan.full_batch else min(len(batches), max(_sizes(plan)))
     rows = torch.arange(max(1, math.ceil(size / plan.share[1])))
     return next(batches.take(rows, len(rows)))
+
+
+def _sizes(plan: Plan) -> list[int]:
+    return [plan.size(place / PLACES) for place in range(PLACES)]
 
 
 def _pieces(part: Part, number: int) -> Iterator[Part]:

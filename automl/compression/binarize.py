@@ -25,7 +25,7 @@ from automl.compression.coded_weight import (
     compute,
     held,
 )
-from automl.compression.fold_batch_norm import fold_batch_norm
+from automl.compression.fold_batch_norm import fold_batch_norm, has_outputs_along
 from automl.compression.plain_weights import plain
 from automl.compression.quantized_layers import by_output, outputs_axis
 from automl.errors import Rejected
@@ -64,7 +64,13 @@ class Binarize(Train):
         axes = _axes(found)
         trained = yield from super().run(_latent(network, axes), context)
         settled = recalibrate(_settled(trained, network, axes), context)
-        return binarized(fold_batch_norm(settled, seen_rows(settled, context)), axes)
+        # A norm has a factor for each output: it would not leave one size to what has one scale.
+        across = [
+            name
+            for name, own in axes.items()
+            if not has_outputs_along(settled.body.get_submodule(name), own.get("weight", 0))
+        ]
+        return binarized(fold_batch_norm(settled, seen_rows(settled, context), across), axes)
 
     def _found(self, network: Network, context: Context) -> Changeable:
         """The weights to binarize. Raises Rejected where there is none."""
@@ -109,7 +115,8 @@ class Binarized(LayerEdit):
 
 
 def binarized(network: Network, axes: Mapping[str, Mapping[str, int]]) -> Network:
-    """The network with these tensors of layers as codes; they are ± one size per output."""
+    """The network with these tensors of layers as codes; they are ± one size per entry of the
+    dimension that has the scales."""
     smaller = edit_layers(network, {name: Binarized(dict(own)) for name, own in axes.items()})
     copy_weights(network, smaller)
     for name, tensor, axis in _each(axes):
@@ -118,7 +125,9 @@ def binarized(network: Network, axes: Mapping[str, Mapping[str, int]]) -> Networ
         held(layer, tensor).copy_(signs(weight))
         target = coded_weight(layer, tensor)
         assert target is not None
-        target.scale.data = by_output(weight, axis).abs().amax(1)
+        sizes = by_output(weight, axis).abs()
+        target.scale.data = sizes.amax(1)
+        assert torch.allclose(sizes.amin(1), sizes.amax(1)), f"{name} is not ± one size per scale"
     return smaller.to(next(network.parameters()).device).eval()
 
 

@@ -5,7 +5,7 @@ Which layer a norm follows is seen in an evaluation pass, and proven by the answ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -42,15 +42,15 @@ class Biased(LayerEdit):
         return with_bias(layer)
 
 
-def fold_batch_norm(network: Network, rows: Tensor) -> Network:
+def fold_batch_norm(network: Network, rows: Tensor, keep: Collection[str] = ()) -> Network:
     """The network in which every batch norm that reads what one layer gives, and alone reads it,
-    is merged into that layer, and so is every layer scale.
+    is merged into that layer, and so is every layer scale. The layers named in `keep` take in none.
 
     On some of these rows (rows, *input shape) the answers are as before; a norm of which that
     cannot be shown stays.
     """
     network.eval()
-    pairs = _followed_by_norm(network, rows)
+    pairs = [pair for pair in _followed_by_norm(network, rows) if pair[0] not in keep]
     if not pairs:
         return network
     folded = _folded(network, pairs)
@@ -105,7 +105,15 @@ def _owns_weights(layer: nn.Module) -> bool:
     if not isinstance(layer, FOLDABLE):
         return False
     coded, own = coded_weight(layer), dict(layer.named_parameters(recurse=False))
-    return "weight" in own if coded is None else coded.axis == isinstance(layer, TRANSPOSED)
+    return "weight" in own if coded is None else has_outputs_along(layer, coded.axis)
+
+
+def has_outputs_along(layer: nn.Module, axis: int) -> bool:
+    """Tell if the outputs of a layer are a dimension of its weight, and this one. In groups of a
+    transposed convolution they are none."""
+    if isinstance(layer, TRANSPOSED):
+        return axis == 1 and layer.groups == 1
+    return axis == 0
 
 
 def _num_outputs(layer: nn.Module) -> int:

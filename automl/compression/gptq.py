@@ -49,7 +49,7 @@ def compensated(network: Network, start: Network, context: Context) -> Network:
     squares = squares_of(start, layers, context)
     for name, square in squares.items():
         weight = held(start.body.get_submodule(name))
-        _round(_source(start, name), weight, weight.detach(), square)
+        _round(start, name, weight.detach(), square)
     keep_means(network, start, squares, context)
     return start.eval()
 
@@ -64,10 +64,10 @@ def compensated_in_turn(network: Network, start: Network, context: Context) -> N
         _source(start, name).rounds = False
     for name in names:
         found = products_of(network, start, name, layers[name], context)
-        source, weight = _source(start, name), held(start.body.get_submodule(name))
-        source.rounds = True
+        _source(start, name).rounds = True
         if found is not None:
-            _round(source, weight, fitting_weight(weight.detach(), *found), found[0])
+            weight = held(start.body.get_submodule(name))
+            _round(start, name, fitting_weight(weight.detach(), *found), found[0])
         keep_means(network, start, names, context)
     return start.eval()
 
@@ -88,12 +88,17 @@ def fitting_weight(weight: Tensor, square: Tensor, shared: Tensor) -> Tensor:
 
 
 def rounded_codes(
-    weights: Tensor, scale: Tensor, square: Tensor, code: Callable[[Tensor], Tensor]
+    weights: Tensor,
+    scale: Tensor,
+    square: Tensor,
+    code: Callable[[Tensor], Tensor],
+    free: Tensor,
 ) -> Tensor:
     """The codes, as floats, of weights (groups, outputs, inputs) on scales (groups, outputs, 1).
 
     `square` (groups, inputs, inputs) is the mean of what the inputs of a group give multiplied with
-    each other; `code` gives the nearest codes of scaled weights.
+    each other; `code` gives the nearest codes of scaled weights. Weights that are not `free`, in
+    the shape of all, get the code 0: https://arxiv.org/abs/2301.00774
     """
     size = square.diagonal(dim1=1, dim2=2)
     order = size.argsort(dim=1, descending=True, stable=True)
@@ -103,9 +108,9 @@ def rounded_codes(
     turned = square.gather(1, rows).gather(2, order[:, None, :].expand_as(square))
     inverse = torch.linalg.cholesky(turned + torch.diag_embed(_damping(square)))
     inverse = torch.linalg.cholesky(torch.cholesky_inverse(inverse), upper=True)
-    codes = torch.empty_like(left)
+    codes, free = torch.empty_like(left), free.gather(2, columns)
     for i in range(left.shape[2]):
-        codes[:, :, i] = code(left[:, :, i] / scale[:, :, 0])
+        codes[:, :, i] = code(left[:, :, i] / scale[:, :, 0]) * free[:, :, i]
         lost = (left[:, :, i] - codes[:, :, i] * scale[:, :, 0]) / inverse[:, i, i, None]
         left[:, :, i:] -= lost[:, :, None] * inverse[:, None, i, i:]
     return torch.empty_like(codes).scatter(2, columns, codes)
@@ -159,15 +164,17 @@ def _damping(square: Tensor) -> Tensor:
     return DAMPING * size.mean(1).clamp_min(TINY)[:, None] * torch.ones_like(size)
 
 
-def _round(source: LearnedWeight, held: Tensor, wanted: Tensor, square: Tensor) -> None:
+def _round(start: Network, name: str, wanted: Tensor, square: Tensor) -> None:
     """Give the weight that a layer holds the values of the codes of the one that is `wanted`, and
-    its scales those that fit them."""
+    its scales those that fit them. Zeros that training would keep stay."""
+    source, weight = _source(start, name), held(start.body.get_submodule(name))
     groups = len(square)
     rows = wanted.reshape(groups, len(wanted) // groups, -1)
+    free = ((weight.detach() != 0) | (not start.spec.keeps_zeros)).reshape(rows.shape)
     scale = source.log_scale.detach().exp().reshape(groups, -1, 1)
     code = partial(codes_of, bits=source.bits, levels=source.coded.levels)
-    codes = rounded_codes(rows, scale, square, code)
+    codes = rounded_codes(rows, scale, square, code, free)
     scale = fitting_scale(rows, codes, square, scale)
     near = within_cells(rows / scale, codes, codes_at(source.bits, source.coded.levels).to(codes))
-    held.data.copy_((near * scale).reshape(held.shape))
+    weight.data.copy_((near * free * scale).reshape(weight.shape))
     source.log_scale.data.copy_(scale.flatten().log())

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import TypeAlias
 
 from automl.compression.calibration import (
@@ -23,7 +23,7 @@ from automl.compression.calibration import (
 from automl.compression.coded_weight import along
 from automl.compression.estimated_losses import Change, estimated
 from automl.compression.quantization_grid import LIMITS, codes_of, stored_bits, weight_scale
-from automl.compression.quantized_layers import by_output, outputs_axis
+from automl.compression.quantized_layers import by_output, coded
 from automl.models.deployed import predict
 from automl.models.family import Network, count_parameters
 from automl.models.weights import Weight
@@ -140,14 +140,18 @@ def refreshed(network: Network, context: Context) -> Network:
     return recalibrate(copy.deepcopy(network), context, measuring_rows(network))
 
 
-def in_fewer_bits(weights: Mapping[str, Weight]) -> Iterator[Change]:
-    """Each weight, by its label, rounded to each number of bits."""
+def in_fewer_bits(
+    weights: Mapping[str, Weight], with_zeros: Collection[str] = ()
+) -> Iterator[Change]:
+    """Each weight, by its label, rounded to each number of bits; those `with_zeros` that are kept
+    to each that has a code for them."""
     for label, weight in weights.items():
-        values = weight.values.detach()
-        for bits in LIMITS:
-            axis = outputs_axis(weight, bits)
-            scale = along(weight_scale(by_output(values, axis), bits), values, axis)
-            rounded = codes_of(values / scale, bits) * scale
+        values, keeps_zeros = weight.values.detach(), label in with_zeros
+        for bits in [bits for bits in LIMITS if bits > 1 or not keeps_zeros]:
+            codes = coded(weight, bits, False, keeps_zeros)
+            rows = by_output(values, codes.axis)
+            scale = along(weight_scale(rows, bits, codes.levels), values, codes.axis)
+            rounded = codes_of(values / scale, bits, codes.levels) * scale
             yield label, bits, stored_bits(bits) * values.numel(), {weight.name: rounded}
 
 

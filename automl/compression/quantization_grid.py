@@ -87,16 +87,28 @@ def in_16_bits(values: Tensor) -> Tensor:
     return torch.where((halves - values).abs() <= 2**-11 * values.abs(), halves, values)
 
 
-def codebook(rows: Tensor, bits: float) -> tuple[int, ...]:
+def levels_with_zero(bits: float) -> tuple[int, ...]:
+    """The codes of a width of 2 or more, one fewer than it has without a 0 where they are odd;
+    none where its usual codes have a 0."""
+    if bits not in ODD:
+        return ()
+    limit = int(2 ** (bits - 1)) - 1
+    return tuple(range(-limit, limit + 1))
+
+
+def codebook(rows: Tensor, bits: float, has_zero: bool = False) -> tuple[int, ...]:
     """The 2^bits codes, or fewer, that k-means finds for weights (outputs, inputs) relative to
-    their row's size; none of ternary weights, of which a scale says all. It is
+    their row's size; none of ternary weights, of which a scale says all. Where it `has_zero`, 0
+    is one of them, of 2 or more bits, and found for the weights that are 0. It is
     https://arxiv.org/abs/1510.00149
     """
     if bits == TERNARY:
         return ()
     sizes = (rows / rows.square().mean(1, keepdim=True).sqrt().clamp_min(TINY)).abs().flatten()
+    if has_zero and sizes.any():
+        sizes = sizes[sizes > 0]
     sizes = sizes[:: -(-len(sizes) // MOST_SIZES)].contiguous()
-    half = int(2 ** (bits - 1))
+    half = int(2 ** (bits - 1)) - has_zero
     centres = sizes.quantile((torch.arange(half) + 0.5).to(rows) / half)
     for _ in range(LLOYD_ROUNDS):
         nearest = torch.bucketize(sizes, (centres[1:] + centres[:-1]) / 2)
@@ -105,7 +117,7 @@ def codebook(rows: Tensor, bits: float) -> tuple[int, ...]:
         centres = torch.where(counts > 0, sums / counts.clamp_min(1), centres)
     whole = (centres / centres[-1].clamp_min(TINY) * LARGEST_LEVEL).round().clamp_min(1)
     levels = sorted({int(level) for level in whole.tolist()} | {LARGEST_LEVEL})
-    return (*(-level for level in reversed(levels)), *levels)
+    return (*(-level for level in reversed(levels)), *([0] if has_zero else []), *levels)
 
 
 def _scale_without_overflow(rows: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal, cast
 from torch import nn
 
 from automl.compression.calibration import reading_numbers, usual_quality
-from automl.compression.changeable import Changeable, changeable
+from automl.compression.changeable import Changeable, changeable, refuse_embedding
 from automl.compression.coded_weight import Codes
 from automl.compression.gptq import ROWS_IN_TURN, compensated, compensated_in_turn
 from automl.compression.integer_kernels import is_slow_in_integers, takes_integers
@@ -22,9 +22,7 @@ from automl.compression.rounded_network import finished, learned
 from automl.config import canonical
 from automl.data.dataset import DatasetInfo
 from automl.errors import Rejected, UserError
-from automl.models.family import (
-    Network,
-)
+from automl.models.family import Network
 from automl.models.plain_layers import KINDS
 from automl.models.possible_network import PossibleNetwork
 from automl.models.weights import Weight
@@ -62,7 +60,8 @@ class Quantize(Step):
     after the calibration, of which the better result is kept: by default a short one below
     4 bits, none at 4 and above; with `Train(epochs=0)` none at any width. `loss` is that of this
     training, and asks for it at any width: with `Distill("train")` the network that was trained
-    teaches the one with fewer bits.
+    teaches the one with fewer bits. What `Clip` set to 0 stays 0: at 3 and 2 bits and in a
+    codebook one code is 0 then, and in the place of 1 bit are 1.58.
 
     With `rounding` "gptq" a linear or convolution layer's codes of less than 8 bits are not the
     nearest ones, but those that together change least of what the layer gives on calibration rows;
@@ -174,11 +173,11 @@ class Quantize(Step):
     def run(self, network: Network, context: Context) -> Generator[Report, None, Network]:
         network = plain(network.to(context.device).eval(), context)
         found = changeable(network, context, "Quantize", self.keep, lambda weight: "")
-        widths = self._widths(network, found, context)
+        zeros = _with_zeros(network, found.weights)
+        widths = self._widths(network, found, zeros, context)
         reading = reading_numbers(network, context)
-        start, refused = learned(
-            network, self._layer_edits(found.weights, widths, reading), context
-        )
+        edits = self._layer_edits(found.weights, widths, zeros, reading)
+        start, refused = learned(network, edits, context)
         context.outcomes[self.label] = _outcomes(found, widths, refused)
         if self.rounding != "nearest":
             fitted = compensated_in_turn if self.rounding == "gptaq" else compensated
@@ -205,12 +204,17 @@ class Quantize(Step):
         return widths | dict.fromkeys((*ends[:1], *ends[-1:]), max(self.bits, self.ends_bits))
 
     def _layer_edits(
-        self, weights: Mapping[str, Weight], widths: Mapping[str, float], reading: Collection[str]
+        self,
+        weights: Mapping[str, Weight],
+        widths: Mapping[str, float],
+        zeros: Collection[str],
+        reading: Collection[str],
     ) -> dict[str, Learned]:
         """The edits by layer; layers that are `reading` numbers may do so as integers."""
         codes = defaultdict[str, dict[str, Codes]](dict)
         for label, weight in weights.items():
-            codes[weight.layer][weight.tensor] = coded(weight, widths[label], self.codebook)
+            own = coded(weight, widths[label], self.codebook, label in zeros)
+            codes[weight.layer][weight.tensor] = own
         modules = {weight.layer: weight.module for weight in weights.values()}
         return {
             layer: Learned(own, self._input_bits(modules[layer]) if layer in reading else 0)
@@ -237,14 +241,20 @@ class Quantize(Step):
         training = self.training or usual
         return replace(training, label=self.label, loss=self.loss or training.loss)
 
-    def _widths(self, network: Network, found: Changeable, context: Context) -> dict[str, float]:
-        """The bits of each weight that can be coded, by its label."""
+    def _widths(
+        self, network: Network, found: Changeable, zeros: Collection[str], context: Context
+    ) -> dict[str, float]:
+        """The bits of each weight that can be coded, by its label; those with `zeros` have none
+        of 1 bit."""
         if not self.average_bits:
             ends = [label for label, one in found.weights.items() if isinstance(one.module, KINDS)]
-            return self.given_widths(list(found.weights), ends)
-        candidates = in_fewer_bits(found.weights)
-        layers = list(found.weights)
-        losses = estimated_once(self, "bits", network, candidates, context, layers=layers)
+            given = self.given_widths(list(found.weights), ends)
+            if wider := {label: TERNARY for label in zeros if given[label] == 1}:
+                context.notes.append(f"1.58 bits, as 1 has no code for zeros: {', '.join(wider)}")
+            return given | wider
+        settings = {"layers": list(found.weights)} | ({"with_zeros": zeros} if zeros else {})
+        candidates = in_fewer_bits(found.weights, zeros)
+        losses = estimated_once(self, "bits", network, candidates, context, **settings)
         numbers = sum(weight.values.numel() for weight in found.weights.values())
         chosen = spread(losses, self.average_bits * numbers)
         widths = {name: option.value for name, option in chosen.items()}
@@ -262,6 +272,15 @@ def _check_widths(
             *most, last = sorted(known, reverse=True)
             widths = f"{', '.join(map(str, most))} and {last}"
             raise UserError(f"step {step.label!r}: {name}={bits}; choose one of {widths}")
+
+
+def _with_zeros(network: Network, weights: Mapping[str, Weight]) -> list[str]:
+    """The labels of the weights some of which are 0 and are to stay so. A row of an embedding that
+    is 0 stands for no token; Clip leaves these."""
+    if not network.spec.keeps_zeros:
+        return []
+    clipped = {label: one for label, one in weights.items() if not refuse_embedding(one)}
+    return [label for label, weight in clipped.items() if not weight.values.detach().all()]
 
 
 def _outcomes(

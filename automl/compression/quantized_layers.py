@@ -30,6 +30,7 @@ from automl.compression.quantization_grid import (
     codebook,
     codes_of,
     in_16_bits,
+    levels_with_zero,
     reach,
     weight_scale,
 )
@@ -110,14 +111,16 @@ class Learned(LayerEdit):
 class LearnedWeight(nn.Module):
     """A weight as its codes will make it, (outputs, inputs, ...), and its scales' logarithms.
 
-    At 8 bits the scales follow from the weight. Where `rounds` is false the weight is itself.
+    At 8 bits the scales follow from the weight, and none is learned. Where `rounds` is false the
+    weight is itself.
     """
 
     def __init__(self, weight: nn.Parameter, coded: Codes) -> None:
         super().__init__()
         self.coded, self.bits, self.rounds = coded, coded.bits, True
         scale = torch.zeros(weight.shape[coded.axis])
-        self.log_scale = nn.Parameter(scale, requires_grad=weight.requires_grad)
+        learns = weight.requires_grad and self.bits != 8
+        self.log_scale = nn.Parameter(scale, requires_grad=learns)
 
     def forward(self, weight: Tensor) -> Tensor:
         if not self.rounds:
@@ -208,12 +211,14 @@ def round_numbers(layer: nn.Module) -> None:
     bias.data.copy_((bias.detach() / step).round() * step)
 
 
-def coded(weight: Weight, bits: float, has_codebook: bool) -> Codes:
-    """The way in which a weight is coded in a number of bits."""
+def coded(weight: Weight, bits: float, has_codebook: bool, keeps_zeros: bool = False) -> Codes:
+    """The way in which a weight is coded in a number of bits, which is not 1 of a weight that
+    `keeps_zeros`."""
     values = weight.values.detach()
     axis = outputs_axis(weight, bits)
-    levels = codebook(by_output(values, axis), bits) if has_codebook and bits < 8 else ()
-    return Codes(bits, axis, levels)
+    if has_codebook and bits < 8:
+        return Codes(bits, axis, codebook(by_output(values, axis), bits, keeps_zeros))
+    return Codes(bits, axis, levels_with_zero(bits) if keeps_zeros else ())
 
 
 def outputs_axis(weight: Weight, bits: float) -> int:

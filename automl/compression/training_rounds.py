@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from automl.config import decode, encode
 from automl.models.family import Network, Spec
-from automl.recipe import Checkpoints, Context, Report, Step
+from automl.recipe import Checkpoints, Context, Report
+from automl.training.loop import Train
 
 ABOUT = "round.json"
 
@@ -32,15 +33,19 @@ def latest_round(checkpoints: Checkpoints) -> Round | None:
 
 
 def train_round(
-    step: Step, network: Network, context: Context, this: Round, label: str, epochs: int
+    step: Train, network: Network, context: Context, this: Round, label: str, epochs: int
 ) -> Generator[Report, None, Network]:
     """Run a training as one round of the step `label`, which has `epochs` over all rounds."""
 
     def as_step(report: Report) -> Report:
         return replace(report, step=label, epoch=this.before + report.epoch, epochs=epochs)
 
+    def goes_on(done: float) -> bool:
+        whole = (this.before + done * step.epochs) / epochs
+        return context.goes_on is None or context.goes_on(whole)
+
     checkpoints = _RoundCheckpoints(this, context.checkpoints, as_step)
-    training = step.run(network, replace(context, checkpoints=checkpoints))
+    training = step.run(network, replace(context, checkpoints=checkpoints, goes_on=goes_on))
     while True:
         try:
             report = next(training)

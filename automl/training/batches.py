@@ -35,7 +35,7 @@ class Plan:
     """The order in which rows are learned from.
 
     `share` is this rank's number and the number of ranks. Below a `row_share` of 1 only so many of
-    the rows are learned from, the same in each epoch.
+    the rows are learned from, the same in each epoch. A rank has `least_rows` of a batch or more.
     """
 
     seed: int
@@ -45,6 +45,7 @@ class Plan:
     full_batch: bool
     share: tuple[int, int]
     row_share: float = 1.0
+    least_rows: int = 1
 
     def of_epoch(self, epoch: int, count: int) -> Iterator[tuple[float, int, Tensor]]:
         """Each batch of an epoch of `count` rows.
@@ -59,17 +60,22 @@ class Plan:
         (rank, ranks), start = self.share, 0
         while start < count:
             progress = (epoch + start / count) / self.epochs
-            size = count if self.full_batch else max(ranks, round(self.batch_size.at(progress)))
+            size = count if self.full_batch else self.size(progress)
             # A last batch too small for batch statistics on every rank joins the one before.
             end = count if count - start - size < 2 * ranks else start + size
             yield progress, end - start, order[start:end][rank::ranks]
             start = end
 
+    def size(self, progress: float) -> int:
+        """The number of rows of a batch over all ranks, but for the last of an epoch."""
+        return max(self.least_rows * self.share[1], round(self.batch_size.at(progress)))
+
     def num_batches(self, epochs: int, count: int) -> int:
         """About how many batches the first epochs of `count` rows have."""
         if self.full_batch:
             return epochs
-        sizes = (self.batch_size.at((epoch + 0.5) / self.epochs) for epoch in range(epochs))
+        least, middles = self.least_rows, ((i + 0.5) / self.epochs for i in range(epochs))
+        sizes = (max(least, self.batch_size.at(middle)) for middle in middles)
         return round(sum(max(1.0, self.row_share * count / size) for size in sizes))
 
     def _rows(self, count: int) -> Tensor:

@@ -30,7 +30,8 @@ class Trainee:
 
     `called` is the module, or its compiled form. `build` makes an optimizer for another form of
     the module or a part of it. `outputs` calls either as the step wants it called. Through
-    `scaler` go the gradients of fp16.
+    `scaler` go the gradients of fp16. Where not `all_learn`, some parameter that could got no
+    gradient from the first rows.
     """
 
     module: nn.Module
@@ -39,6 +40,7 @@ class Trainee:
     build: Callable[[nn.Module], torch.optim.Optimizer]
     outputs: Callable[[nn.Module, Tensor], Outputs]
     scaler: torch.amp.GradScaler = field(default_factory=lambda: gradient_scaler("fp32", "cpu"))
+    all_learn: bool = True
 
 
 class Spread:
@@ -139,7 +141,9 @@ class DataParallel(Parallelism):
         share_statistics(module)
 
     def spread(self, trainee: Trainee) -> Spread:
-        wrapped = DistributedDataParallel(trainee.called)
+        # What a rank waits for in vain must be looked for, which takes time at every batch.
+        seeks = not trainee.all_learn
+        wrapped = DistributedDataParallel(trainee.called, find_unused_parameters=seeks)
         return _Replicated(trainee, wrapped, trainee.optimizer)
 
 

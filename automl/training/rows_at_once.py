@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +30,8 @@ BESIDE = 3
 class RowsAtOnce:
     """The most rows at once of a module that learns: `most`, and fewer once more did not fit.
 
-    `outputs` calls the module, or another form of it, whose outputs the loss reads.
+    `outputs` calls the module, or another form of it, whose outputs the loss reads. They
+    `all_learn` unless a rehearsal found a parameter that could learn to get no gradient.
 
     A part is tried, and where memory does not suffice tried again on half as many rows; `least` is
     the fewest: two for batch norms. Ranks that wait for one another cannot try again, so that they
@@ -45,9 +47,20 @@ class RowsAtOnce:
     ) -> None:
         self.module, self.loss, self.outputs = module, loss, outputs
         self.most, self.proven, self.has_rehearsed = most, 0, False
-        self.parameters = list(module.parameters())
+        self.parameters, self.all_learn = list(module.parameters()), True
         self.has_norms = any(isinstance(layer, BATCH_NORMS) for layer in module.modules())
-        self.least = 2 if self.has_norms else 1
+        self.least, self.least_rows = 2 if self.has_norms else 1, 1
+
+    def with_rows_for_norms(self, plan: Plan, batches: Batches) -> Plan:
+        """The plan, each batch of which has two rows on every rank where a batch norm cannot learn
+        from one: of a single number it knows no variance."""
+        few = self.has_norms and not plan.full_batch and min(_sizes(plan)) < 2 * plan.share[1]
+        if few and self.least_rows == 1:
+            try:
+                self.try_out(self.module, next(batches.take(torch.arange(1), 1)))
+            except ValueError:
+                self.least_rows = 2
+        return replace(plan, least_rows=self.least_rows)
 
     def learn(self, spread: Spread, part: Part, divisor: float, num_rows: int) -> Tensor:
         """Add the gradients of a part's loss over `divisor`; returns the loss, of shape ().
@@ -72,7 +85,8 @@ class RowsAtOnce:
         return total
 
     def rehearse(self, part: Part) -> None:
-        """Find the most rows that every rank can learn from, without effect on the module.
+        """Find the most rows that every rank can learn from, and if all that can learn does on
+        every rank, without effect on the module.
 
         Each rank tries by itself, beside as much memory as the training will take. Raises
         torch.OutOfMemoryError on every rank where one cannot learn from the fewest.
@@ -89,6 +103,7 @@ class RowsAtOnce:
         if not fits:
             raise torch.OutOfMemoryError(f"{self.least} rows are out of memory on a rank")
         self.most, self.has_rehearsed = fits, True
+        self.all_learn = parallel.least(self.all_learn) == 1
 
     def try_out(self, called: nn.Module, part: Part) -> int:
         """The most rows of a part that the module, or its compiled form, can learn from at once;
@@ -100,6 +115,8 @@ class RowsAtOnce:
             piece = next(_pieces(part, self._number(len(part.inputs), rows)))
             value = piece.loss(self.loss, self.outputs(called.train(), piece.inputs))
             value.backward()  # type: ignore[no-untyped-call]
+            learning = [p for p in self.parameters if p.requires_grad]
+            self.all_learn = all(parameter.grad is not None for parameter in learning)
 
         try:
             return fewer_rows(on_rows, first, min(self.least, first), before.put_back)[1]
@@ -107,13 +124,19 @@ class RowsAtOnce:
             before.put_back()
 
     def notes(self, label: str) -> list[str]:
-        """A sentence on the most rows at once; none where batches are whole."""
+        """Sentences on the fewest and the most rows at once, where they are not as was asked."""
+        raised = (
+            f"step {label!r} learned from at least 2 rows at once, which its batch norms need; "
+            "hold batch_size at 2 or more"
+        )
+        fewest = [raised] if self.least_rows > 1 else []
         if self.most >= MAX_ROWS_AT_ONCE:
-            return []
+            return fewest
         norms = "; its batch norms took the moments of so many" if self.has_norms else ""
         return [
+            *fewest,
             f"step {label!r} learned from at most {self.most} rows at once: more did not fit the "
-            f"device's memory, so that the gradients of larger batches were added up{norms}"
+            f"device's memory, so that the gradients of larger batches were added up{norms}",
         ]
 
     def _before(self, part: Part, is_new: bool) -> _Before:
@@ -163,10 +186,13 @@ def _random_states(device: torch.device) -> list[Tensor]:
 
 def largest_part(plan: Plan, batches: Batches) -> Part:
     """Rows of the largest batch of a plan, as many as a rank learns from at once."""
-    sizes = [plan.batch_size.at(place / PLACES) for place in range(PLACES)]
-    size = len(batches) if plan.full_batch else min(len(batches), round(max(sizes)))
+    size = len(batches) if plan.full_batch else min(len(batches), max(_sizes(plan)))
     rows = torch.arange(max(1, math.ceil(size / plan.share[1])))
     return next(batches.take(rows, len(rows)))
+
+
+def _sizes(plan: Plan) -> list[int]:
+    return [plan.size(place / PLACES) for place in range(PLACES)]
 
 
 def _pieces(part: Part, number: int) -> Iterator[Part]:

@@ -17,7 +17,8 @@ class Account:
 
     `cost_seconds` are what all its steps took, in whichever trial they ran, its teachers'
     included; `reused_seconds` the part of the `reused_steps`. `stages` are the seconds of what
-    ran in this trial, by label; `teachers` those of its siblings, by their store keys.
+    ran in this trial, by label; `teachers` those of its siblings, by their store keys, of the
+    reused steps too.
     `parent_quality` is what the last training before the first compression reached, by metric.
     `sensitivity` is JSON, by the label of the step that measured it; `outcomes` are by the label
     of the step that told of its layers.

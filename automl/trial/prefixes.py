@@ -28,6 +28,7 @@ MODEL_FILES = ("weights.safetensors", "spec.json")
 QUALITY_FILE = "quality.json"
 SENSITIVITY_FILE = "sensitivity.json"
 OUTCOMES_FILE = "outcomes.json"
+TEACHERS_FILE = "teachers.json"
 
 
 class Prefixes:
@@ -93,6 +94,7 @@ class Prefixes:
             reused_steps=length,
             reused_seconds=seconds,
             cost_seconds=seconds,
+            teachers=json.loads(self.store.read(key, TEACHERS_FILE) or b"{}"),
             parent_quality=json.loads(self._read(key, QUALITY_FILE)),
             sensitivity=json.loads(self.store.read(key, SENSITIVITY_FILE) or b"{}"),
             outcomes=decode(json.loads(self.store.read(key, OUTCOMES_FILE) or b"{}")),
@@ -146,6 +148,8 @@ class Prefixes:
             SECONDS_FILE: json.dumps(account.cost_seconds).encode(),
             QUALITY_FILE: json.dumps(account.parent_quality).encode(),
         }
+        if account.teachers:
+            files[TEACHERS_FILE] = json.dumps(account.teachers).encode()
         if account.sensitivity:
             files[SENSITIVITY_FILE] = json.dumps(account.sensitivity).encode()
         if account.outcomes:

@@ -123,7 +123,9 @@ class Pace:
     _since: tuple[float, float] | None = field(default=None, repr=False)
 
     def goes_on(self, done: float) -> bool:
-        """Tell whether a training goes on of which this share is done."""
+        """Tell whether a training goes on of which this share is done; not once it has ended."""
+        if self.is_cut or self.is_too_slow:
+            return False
         self.done = done
         if self.time.is_up():
             self.is_cut = True
@@ -140,7 +142,7 @@ class Pace:
             self._since = now, self.done
             return
         seconds, share = now - self._since[0], self.done - self._since[1]
-        if seconds < max(LEAST_PROBE_SECONDS, PROBE_SHARE * self.time.seconds):
+        if share <= 0 or seconds < max(LEAST_PROBE_SECONDS, PROBE_SHARE * self.time.seconds):
             return
         self.seconds_per_pass = seconds / (share * self.passes)
         if self.may_shorten and self.done < TOO_LATE:

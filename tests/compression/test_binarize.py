@@ -21,6 +21,7 @@ from automl.models.convnet import ConvNet
 from automl.models.convnet1d import ConvNet1d
 from automl.models.deployed import Deployed, predict, seen_by
 from automl.models.family import dump, restore
+from automl.models.imported import Imported
 from automl.models.mlp import MLP
 from automl.models.transformer import Transformer, TransformerLayer
 from automl.runtimes import onnx as runtime
@@ -108,6 +109,35 @@ def test_scales_of_any_sign_are_what_the_file_computes(build, context):
         shipped = runtime.run(runtime.session(file), raw)
         assert np.abs(shipped - own).max() < 0.02 * np.abs(own).max()
         assert broken_claim(file, runtime.optimised(file), claims(network)) == ""
+
+
+class Up(nn.Module):
+    """A transposed convolution in groups of its channels, with a norm after it."""
+
+    def __init__(self, groups):
+        super().__init__()
+        self.conv, self.first = nn.Conv2d(1, 16, 3, bias=False), nn.BatchNorm2d(16)
+        self.up = nn.ConvTranspose2d(16, 16, 2, 2, groups=groups, bias=False)
+        self.second, self.head = nn.BatchNorm2d(16), nn.Linear(16 * 36, 10)
+
+    def forward(self, rows):
+        rows = self.first(self.conv(rows)).relu()
+        rows = self.second(self.up(rows)).relu()
+        return self.head(nn.functional.avg_pool2d(rows, 2).flatten(1))
+
+
+@pytest.mark.parametrize("groups", [1, 4])
+def test_a_transposed_convolution_in_groups_is_handed_on_as_it_was_trained(groups, build, context):
+    """Its scales are of its inputs, and the norm after it has factors of its outputs."""
+    network, info = build(Imported(Up, options={"groups": groups})), context.data.info
+    binary = finish(STEP.run(network, context))
+    rows = context.data.validation
+    answers = predict(Deployed(binary, info), torch.from_numpy(rows.inputs)).argmax(1).numpy()
+    assert (answers == rows.targets).mean() > 0.8
+    assert binary_names(binary) == ["conv", "up", "head"]
+    assert isinstance(binary.body.second, nn.Identity) == (groups == 1)
+    file = onnx.export(binary, context.data)
+    assert broken_claim(file, runtime.optimised(file), claims(binary)) == ""
 
 
 def test_weights_are_kept_within_one_and_learn_through_their_signs(build, context):

@@ -16,16 +16,20 @@ from automl.compression.clip import Clip, largest, largest_of_each, spread
 from automl.compression.coded_weight import each_once
 from automl.compression.factorize import Factorize
 from automl.compression.prune import Prune
+from automl.compression.quantization_grid import LIMITS, TERNARY
 from automl.compression.quantize import Quantize
 from automl.errors import Rejected, UserError
 from automl.export import onnx
+from automl.export.claims import broken_claim, claims
 from automl.models.convnet import ConvNet
 from automl.models.convnet1d import ConvNet1d
+from automl.models.deployed import Deployed, predict
 from automl.models.family import dump, restore
 from automl.models.imported import Imported
 from automl.models.mlp import MLP
 from automl.models.resnet import ResNet, ResNetStage
 from automl.models.transformer import Transformer, TransformerLayer
+from automl.runtimes import onnx as runtime
 from automl.space.space import TrialConfig
 from automl.store import Store
 from automl.training.loop import Train
@@ -121,6 +125,65 @@ def test_a_pattern_holds_for_convolutions_after_training_and_8_bits(build, conte
         if weight.shape[1] % 4 == 0:
             groups = (weight != 0).movedim(1, -1).unflatten(-1, (-1, 4)).sum(-1)
             assert groups.max() == 2
+
+
+@pytest.mark.parametrize("rounding", ["nearest", "gptq"])
+@pytest.mark.parametrize("bits", LIMITS)
+def test_zeros_of_a_pattern_stay_at_every_width(bits, rounding, build, context):
+    """Also in a training that sees the rounding, whose scales and other weights change."""
+    loud = Train(epochs=1, learning_rate=Fixed(0.01), row_share=0.2)
+    step = Quantize(bits, ends_bits=bits, rounding=rounding, training=loud)
+    codes = clipped_and_quantized(step, build, context)
+    assert {weight.bits for _, weight in codes} == {max(bits, TERNARY)}
+    noted = [note for note in context.notes if note.startswith("1.58 bits, as 1 has no code")]
+    assert len(noted) == (bits == 1)
+
+
+@pytest.mark.parametrize("step", [Quantize(3, codebook=True), Quantize(2, rounding="gptaq")])
+def test_zeros_of_a_pattern_stay_in_codebooks_and_where_layers_are_rounded_in_turn(
+    step, build, context
+):
+    clipped_and_quantized(replace(step, training=Train(epochs=0)), build, context)
+
+
+def clipped_and_quantized(step, build, context):
+    """A network of which all but the first layer keeps a pattern: the codes of these."""
+    network = Clip(pattern="2:4", keep=("block0",)).apply(build(ConvNet((16, 16))), context)
+    _, *zero = zeros(network)
+    _, *found = each_once(finish(step.run(network, context))).values()
+    for (codes, weight), mask in zip(found, zero, strict=True):
+        assert mask.float().mean() == 0.5
+        assert (codes[mask] == 0).all()
+        assert len(codes.unique()) <= round(2**weight.bits)
+    return found
+
+
+def test_widths_by_sensitivity_have_a_code_for_zeros(build, context):
+    network = Clip(0.5).apply(build(ConvNet((16, 16))), context)
+    zero = zeros(network)
+    quantized = finish(Quantize(average_bits=1.6, training=Train(epochs=0)).run(network, context))
+    found = [*each_once(quantized).values()]
+    assert min(weight.bits for _, weight in found) == TERNARY
+    for (codes, _), mask in zip(found, zero, strict=True):
+        assert (codes[mask] == 0).all()
+
+
+@pytest.mark.parametrize("bits", [3, 2])
+def test_a_network_with_zeros_answers_in_few_bits_and_so_does_its_file(bits, build, context):
+    """Were each of them the code next to 0, a sum of many would be far from what it was."""
+    trained = finish(Train(epochs=6).run(build(ConvNet((16, 32))), context))
+    clipped = Clip(0.75).apply(trained, context)
+    step = Quantize(bits, rounding="nearest", training=Train(epochs=0))
+    quantized = finish(step.run(clipped, context))
+    rows, info = context.data.validation.inputs, context.data.info
+    whole, answers = (
+        predict(Deployed(network, info), torch.from_numpy(rows)) for network in (clipped, quantized)
+    )
+    assert (answers - whole).square().mean() < 0.5 * whole.var(0).mean()
+    file = onnx.export(quantized, context.data)
+    assert broken_claim(file, runtime.optimised(file), claims(quantized)) == ""
+    given = runtime.run(runtime.session(file), rows)
+    assert (given.argmax(1) == answers.argmax(1).numpy()).mean() > 0.98
 
 
 class Up(nn.Module):

@@ -1,6 +1,7 @@
 """Codes that make up for each other keep what layers give better than the nearest ones."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -12,7 +13,13 @@ from automl.compression.changeable import changeable
 from automl.compression.coded_weight import each_once
 from automl.compression.gptq import fitting_scale, fitting_weight, rounded_codes, within_cells
 from automl.compression.layer_inputs import products_of
-from automl.compression.quantization_grid import LIMITS, codes_at, codes_of, weight_scale
+from automl.compression.quantization_grid import (
+    LIMITS,
+    codes_at,
+    codes_of,
+    levels_with_zero,
+    weight_scale,
+)
 from automl.compression.quantize import Quantize
 from automl.export import onnx
 from automl.export.claims import broken_claim, claims
@@ -27,6 +34,8 @@ from automl.training.loop import Train
 
 UNTAUGHT = Train(epochs=0)
 FEW = [bits for bits in LIMITS if bits < 8]
+ALL = torch.ones(2, 6, 12, dtype=torch.bool)
+"""Weights that are free to get any code, as `made` makes them."""
 
 
 def made(bits, groups=2, outputs=6, inputs=12):
@@ -48,7 +57,7 @@ def lost(weights, given, square):
 @pytest.mark.parametrize("bits", FEW)
 def test_less_is_lost_than_by_the_nearest_codes(bits):
     weights, scale, square, code = made(bits)
-    nearest, codes = code(weights / scale), rounded_codes(weights, scale, square, code)
+    nearest, codes = code(weights / scale), rounded_codes(weights, scale, square, code, ALL)
     assert torch.equal(codes, code(codes))
     fitting = fitting_scale(weights, codes, square, scale)
     assert (fitting > 0).all()
@@ -60,7 +69,7 @@ def test_less_is_lost_than_by_the_nearest_codes(bits):
 @pytest.mark.parametrize("bits", FEW)
 def test_training_begins_where_weights_were_but_for_those_of_another_code(bits):
     weights, scale, square, code = made(bits)
-    scaled, codes = weights / scale, rounded_codes(weights, scale, square, code)
+    scaled, codes = weights / scale, rounded_codes(weights, scale, square, code, ALL)
     near = within_cells(scaled, codes, codes_at(bits))
     assert torch.equal(code(near), codes)
     stays = code(scaled) == codes
@@ -71,16 +80,31 @@ def test_training_begins_where_weights_were_but_for_those_of_another_code(bits):
 def test_inputs_that_have_nothing_to_do_with_each_other_leave_the_nearest_codes():
     weights, scale, _, code = made(3)
     square = torch.diag_embed(torch.rand(2, 12) + 0.1)
-    assert torch.equal(rounded_codes(weights, scale, square, code), code(weights / scale))
+    assert torch.equal(rounded_codes(weights, scale, square, code, ALL), code(weights / scale))
+
+
+@pytest.mark.parametrize("bits", FEW[:-1])
+def test_weights_that_are_to_stay_0_get_the_code_0_and_others_make_up_for_it(bits):
+    """Also where they would best be another number, once the layers before are rounded."""
+    weights, _, square, _ = made(bits, groups=20, outputs=8, inputs=24)
+    free, levels = torch.rand(weights.shape) > 0.4, levels_with_zero(bits)
+    scale = torch.stack([weight_scale(own, bits, levels) for own in weights * free])[:, :, None]
+    code = partial(codes_of, bits=bits, levels=levels)
+    for wanted in (weights * free, weights):
+        nearest = code(wanted / scale) * free
+        codes = rounded_codes(wanted, scale, square, code, free)
+        assert (codes[~free] == 0).all()
+        assert torch.equal(codes, code(codes))
+        assert lost(wanted, codes * scale, square) < 0.95 * lost(wanted, nearest * scale, square)
 
 
 def test_an_input_that_is_always_0_is_no_trouble():
     weights, scale, square, code = made(2)
     square[:, 3] = square[:, :, 3] = 0
-    codes = rounded_codes(weights, scale, square, code)
+    codes = rounded_codes(weights, scale, square, code, ALL)
     assert torch.equal(codes[:, :, 3], code(weights / scale)[:, :, 3])
     nothing = torch.zeros_like(square)
-    assert torch.equal(rounded_codes(weights, scale, nothing, code), code(weights / scale))
+    assert torch.equal(rounded_codes(weights, scale, nothing, code, ALL), code(weights / scale))
     assert torch.equal(fitting_scale(weights, codes, nothing, scale), scale)
 
 

@@ -177,6 +177,20 @@ def test_what_is_to_keep_stays_as_wide(build, context):
     assert pruned.spec.model.channels == (8, 24, 16)
 
 
+def test_the_share_that_is_done_rises_over_all_rounds(build, context):
+    told = []
+
+    def goes_on(done):
+        told.append(done)
+        return done < 0.8
+
+    step = Prune(0.75, rounds=3, fine_tune_epochs=2)
+    finish(step.run(build(MLP((64, 64))), replace(context, goes_on=goes_on)))
+    assert told == sorted(told)
+    assert told[0] == 0 and 0.8 <= told[-1] < 1
+    assert max(after - before for before, after in zip(told, told[1:])) < 0.1
+
+
 def test_rounds_end_at_the_same_widths_and_epochs_grow_with_the_cut(build, context):
     tuned = {"fine_tune_epochs": 2, "learning_rate": Cosine(0.01)}
     steps = [Prune(0.5, **tuned), Prune(0.75, rounds=2, **tuned, label="thin")]

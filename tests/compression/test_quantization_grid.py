@@ -10,6 +10,7 @@ from automl.compression.quantization_grid import (
     activation_grid,
     codebook,
     codes_of,
+    levels_with_zero,
     rounded,
     weight_scale,
 )
@@ -74,6 +75,23 @@ def test_a_codebook_is_symmetric_and_cannot_overflow(outputs, inputs, bits, seed
     assert 2 <= len(levels) <= 2**bits
     assert list(levels) == sorted({-level for level in levels})
     assert 2 * 255 * max(levels) <= 2**15 - 1
+
+
+@given(st.sampled_from([6, 5, 4, 3, 2]), st.floats(0, 1), st.integers(0, 99))
+def test_a_codebook_of_weights_with_zeros_has_a_0(bits, share, seed):
+    torch.manual_seed(seed)
+    rows = torch.randn(3, 20) * (torch.rand(3, 20) < share)
+    levels = codebook(rows, bits, has_zero=True)
+    assert 0 in levels
+    assert 3 <= len(levels) < 2**bits or not rows.any()
+    assert list(levels) == sorted({-level for level in levels})
+
+
+@pytest.mark.parametrize("bits", LIMITS.keys() - {1})
+def test_every_width_but_1_bit_has_codes_with_a_0(bits):
+    levels = levels_with_zero(bits)
+    assert not levels or len(levels) == 2**bits - 1
+    assert codes_of(torch.tensor([0.0, 0.4]), bits, levels).tolist() == [0, 0]
 
 
 def test_codes_of_a_codebook_are_the_nearest():

@@ -126,6 +126,18 @@ def test_a_codebook_shares_few_codes_and_fits_better_than_even_steps(bits, train
     assert errors[1] < errors[0]
 
 
+@pytest.mark.parametrize("bits", [8, 2])
+def test_all_that_can_learn_gets_a_gradient(bits, build, context):
+    """Ranks that share gradients wait for each."""
+    network = build(SMALL)
+    found = changeable(network, context, "Quantize", (), lambda weight: "").weights.values()
+    edits = {one.layer: Learned({"weight": coded(one, bits, False)}, 8) for one in found}
+    start, _ = learned(network, edits, context)
+    start.train()(seen_rows(network, context, 8)).sum().backward()
+    assert all(p.grad is not None for p in start.parameters() if p.requires_grad)
+    assert any("log_scale" in name for name, p in start.named_parameters() if p.requires_grad)
+
+
 def test_each_layer_may_have_its_own_width(trained, context):
     network, untaught = trained(ConvNet((16, 16))), UNTAUGHT
     step = Quantize(layer_bits=(8, 1.58, 3), training=untaught)

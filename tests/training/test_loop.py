@@ -72,6 +72,23 @@ def test_reports_count_epochs_and_carry_loss_and_accuracy(context, build):
     assert reports[-1].metrics["accuracy"] > 0.5
 
 
+def test_a_batch_of_one_row_is_one_of_two_where_a_batch_norm_needs_them(context, build):
+    def trained(family, size):
+        context.checkpoints.clear()
+        context.notes.clear()
+        step = Train(batch_size=Fixed(size), epochs=1, row_share=0.1)
+        return weights(finish(step.run(build(family), context))), list(context.notes)
+
+    two, none = trained(MLP((16,)), 2)
+    one, (note,) = trained(MLP((16,)), 1)
+    assert equal(one, two)
+    assert not none and note.startswith("step 'train' learned from at least 2 rows at once")
+    for family in (MLP((16,), normalisation="none"), ConvNet((4,))):
+        one, notes = trained(family, 1)
+        assert not notes
+        assert not equal(one, trained(family, 2)[0])
+
+
 def test_a_growing_batch_means_fewer_steps(context, build, monkeypatch):
     counts = []
     step_of = torch.optim.SGD.step

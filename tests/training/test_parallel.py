@@ -9,10 +9,12 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 from helpers.trials import DIGITS, finish, load
+from torch import nn
 
 from automl.config import choices, import_choices
 from automl.models.convnet import ConvNet
 from automl.models.family import Network, Spec, dump
+from automl.models.imported import Imported
 from automl.models.mlp import MLP
 from automl.models.transformer import Transformer
 from automl.recipe import Context
@@ -41,8 +43,23 @@ OPTIMIZERS = {MLP: AdamW(), ConvNet: AdamW(), Transformer: Momentum()}
 """The bias of an attention's keys has no gradient but rounding: AdamW would make much of it."""
 BATCHES = [range(start, start + size) for start, size in ((0, 32), (32, 24), (56, 31), (87, 16))]
 EXACT = 1e-12
+
+
+class Beside(nn.Linear):
+    """A layer with a parameter that plays no part in what it gives."""
+
+    def __init__(self, *sizes):
+        super().__init__(*sizes)
+        self.beside = nn.Parameter(torch.ones(3))
+
+
+def partly_used():
+    return nn.Sequential(nn.Flatten(), Beside(64, 8), nn.ReLU(), Beside(8, 10))
+
+
 WAYS = {
     "": {},
+    "partly used": {"family": Imported(partly_used)},
     "averaged": {"average": EMA(), "clip_gradient_norm": 0.3},
     "formatted": {"channels_last": True},
 }
@@ -83,13 +100,13 @@ def parts_of(rows, micro):
     return torch.tensor_split(rows, next(n for n in range(micro, 0, -1) if len(rows) % n == 0))
 
 
-def train(folder, name, optimizer=None, **options):
+def train(folder, name, optimizer=None, family=None, **options):
     """One epoch of a network without batch statistics, where the split must not matter."""
     step = Train(optimizer or SGD(), Fixed(0.01), Fixed(64), epochs=1, loss=LOSSES[name], **options)
     context = Context(load(DIGITS), 0, "cpu", None, Checkpoints(Store(folder), name))
     torch.manual_seed(0)
     kind, widths = (ConvNet, (4, 8)) if "channels_last" in options else (MLP, (8,))
-    family = kind(widths, normalisation="none")
+    family = family or kind(widths, normalisation="none")
     return finish(step.run(Network(Spec(family, (1, 8, 8), 10)), context))
 
 

@@ -51,3 +51,21 @@ def test_a_training_that_goes_on_from_a_checkpoint_is_not_begun_again():
     assert pace.seconds_per_pass and not pace.is_too_slow
     NOW[0] = 10_000.0
     assert not pace.goes_on(0.6) and pace.is_cut
+
+
+def test_what_trains_in_rounds_has_no_pace_before_more_of_it_is_done():
+    """Where one round has more epochs than were planned, the share that is done falls."""
+    pace = Pace(TrialTime(limit(10_000, 100)), 1000.0, 2000.0, may_shorten=False)
+    for second, done in ((0, 0.4), (10, 0.4), (20, 0.3)):
+        NOW[0] = second
+        assert pace.goes_on(done) and not pace.seconds_per_pass
+    NOW[0] = 30.0
+    assert pace.goes_on(0.5) and pace.seconds_per_pass == pytest.approx(30 / 100)
+
+
+def test_a_training_that_was_cut_stays_at_what_was_done():
+    pace = Pace(TrialTime(limit(100, 100)), 1000.0, 2000.0, may_shorten=False)
+    assert pace.goes_on(0.2)
+    NOW[0] = 100.0
+    assert not pace.goes_on(0.25) and not pace.goes_on(0.5)
+    assert pace.is_cut and pace.done == 0.25

@@ -205,6 +205,18 @@ def test_a_sibling_that_teaches_two_steps_is_charged_once(config, store):
     assert result.teacher_seconds == result.stages["train.teacher"]
 
 
+def test_a_sibling_that_taught_a_reused_step_is_not_charged_again(config, store):
+    sibling = Sibling((Train(epochs=1),), MLP((48,)))
+    recipe = (*taught_by(sibling), *taught_by(sibling, label="more"), Train(label="last", epochs=1))
+    results = [drive(replace(config, recipe=recipe[:n]), store)[1] for n in (1, 2, 3)]
+    assert [result.reused_steps for result in results] == [0, 1, 2]
+    assert len({result.teacher_seconds for result in results}) == 1
+    first, second, third = results
+    one = first.teacher_seconds + first.stages["train"]
+    assert second.reused_seconds == pytest.approx(one)
+    assert third.reused_seconds == pytest.approx(one + second.stages["more"])
+
+
 def test_a_sibling_cut_off_goes_on_and_all_its_seconds_count(config, store):
     sibling = Sibling((Train(epochs=3),), MLP((48,)))
     taught = replace(config, recipe=taught_by(sibling))

@@ -11,7 +11,7 @@ from automl.recipe import Sibling
 from automl.space import own_metrics
 from automl.space.space import TrialConfig
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 
 def prefix_keys(config: TrialConfig, space_source: str = "") -> list[str]:

@@ -171,12 +171,12 @@ class Train(Step):
         scaler = gradient_scaler(self.precision, context.device)
         first_epoch, most = parallel.agree(restore(context.checkpoints, module, optimizer, scaler))
         at_once = RowsAtOnce(module, loss, self._outputs, most or MAX_ROWS_AT_ONCE)
-        called = self._called(at_once, batches, context)
+        plan = at_once.with_rows_for_norms(self._plan(context), batches)
+        called = self._called(at_once, batches, plan, context)
         if first_epoch:
             averaging.begin_epoch(first_epoch - 1, self.epochs)
-        learning = at_once.all_learn
-        trainee = Trainee(module, called, optimizer, build, self._outputs, scaler, learning)
-        spread, plan = self.parallelism.spread(trainee), self._plan(at_once, batches, context)
+        own = module, called, optimizer, build, self._outputs, scaler, at_once.all_learn
+        spread = self.parallelism.spread(Trainee(*own))
         learner = Learner(spread, at_once, batches, plan, averaging, begin_epoch, context)
         try:
             yield from self._epochs(learner, validation, state, first_epoch)
@@ -251,11 +251,10 @@ class Train(Step):
             inputs = inputs.to(memory_format=torch.channels_last)
         return answers(model, inputs, self.precision)
 
-    def _plan(self, at_once: RowsAtOnce, batches: Batches, context: Context) -> Plan:
+    def _plan(self, context: Context) -> Plan:
         order = context.seed, self.label, self.epochs, self.batch_size
         share = self.parallelism.share()
-        plan = Plan(*order, self.optimizer.full_batch, share, self.row_share)
-        return at_once.with_rows_for_norms(plan, batches)
+        return Plan(*order, self.optimizer.full_batch, share, self.row_share)
 
     def _batches(self, model: Network, context: Context) -> Batches:
         changes = self._augmentations(), self._mixup()
@@ -278,9 +277,10 @@ class Train(Step):
     def _formatted(self, model: nn.Module, memory_format: torch.memory_format) -> nn.Module:
         return formatted(model, memory_format) if self.channels_last else model
 
-    def _called(self, at_once: RowsAtOnce, batches: Batches, context: Context) -> nn.Module:
+    def _called(
+        self, at_once: RowsAtOnce, batches: Batches, plan: Plan, context: Context
+    ) -> nn.Module:
         """The module as it is called, prepared for its ranks, and compiled where it shall be."""
-        plan = self._plan(at_once, batches, context)
         is_alone = self.parallelism.may_repeat and parallel.world_size() == 1
         if not is_alone:
             at_once.rehearse(largest_part(plan, batches))

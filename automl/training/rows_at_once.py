@@ -54,8 +54,7 @@ class RowsAtOnce:
     def with_rows_for_norms(self, plan: Plan, batches: Batches) -> Plan:
         """The plan, each batch of which has two rows on every rank where a batch norm cannot learn
         from one: of a single number it knows no variance."""
-        few = self.has_norms and not plan.full_batch and min(_sizes(plan)) < 2 * plan.share[1]
-        if few and self.least_rows == 1:
+        if self.has_norms and not plan.full_batch and min(_sizes(plan)) < 2 * plan.share[1]:
             try:
                 self.try_out(self.module, next(batches.take(torch.arange(1), 1)))
             except ValueError:

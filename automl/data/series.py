@@ -18,7 +18,7 @@ from automl.data.number_texts import MISSING
 from automl.data.precision import check_precision
 from automl.data.raw_dataset import RawDataset
 from automl.data.reading import check_unicode, coded, existing_file, is_number
-from automl.data.text_files import ending, is_array_header, written_lines
+from automl.data.text_files import ending, fields_of_lines, is_array_header, written_lines
 from automl.errors import UserError
 
 _WORD = re.compile(r"'[^']*'|\"[^\"]*\"|\S+")
@@ -168,11 +168,8 @@ def _ts_lines(path: Path) -> Iterator[_Row]:
 
 
 def _ucr_lines(path: Path) -> Iterator[_Row]:
-    delimiter: str | None = ""
-    for line, text in written_lines(path):
-        if delimiter == "":
-            delimiter = next((one for one in ("\t", ";", ",") if one in text), None)
-        label, *steps = fields = [field.strip() for field in text.split(delimiter)]
+    for line, fields in fields_of_lines(path):
+        label, *steps = fields
         # Behind an empty name stand the rows' numbers, which are no labels.
         if line == 1 and (is_array_header(fields) or (label and is_array_header(steps))):
             continue

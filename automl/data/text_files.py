@@ -123,6 +123,16 @@ def written_lines(path: Path) -> Iterator[tuple[int, str]]:
             yield line, text
 
 
+def fields_of_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The fields of the same lines, between the first of tabs, semicolons and commas that the
+    first line has, else between blanks."""
+    delimiter: str | None = ""
+    for line, text in written_lines(path):
+        if delimiter == "":
+            delimiter = next((one for one in ("\t", ";", ",") if one in text), None)
+        yield line, [field.strip() for field in text.split(delimiter)]
+
+
 def is_array_header(fields: Sequence[str]) -> bool:
     """True of 0, 1, 2 and so on, as pandas heads the columns of an array. Rows hardly begin so."""
     return len(fields) > 1 and list(fields) == [str(place) for place in range(len(fields))]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from automl.data.arrays import Array
 from automl.data.reading import is_number
-from automl.data.text_files import DAMAGED, ending, is_array_header, written_lines
+from automl.data.text_files import DAMAGED, ending, fields_of_lines, is_array_header, written_lines
 from automl.errors import UserError
 from automl.predictor.rows import (
     BATCH_ROWS,
@@ -154,7 +154,7 @@ def _labelled_lines(path: Path, width: int) -> Iterator[Parts]:
     A label is a text or a whole number. Raises UserError where only some lines have one.
     """
     had_label: bool | None = None
-    for line, fields in _fields(path):
+    for line, fields in fields_of_lines(path):
         has_label = len(fields) == width + 1 and _is_label(fields[0])
         steps, where = fields[has_label:], f"line {line} of {path}"
         if line == 1 and (is_array_header(fields) or is_array_header(steps)):
@@ -172,17 +172,9 @@ def _is_label(text: str) -> bool:
 
 def _plain_lines(path: Path) -> Iterator[Parts]:
     """The fields of each line below the header, if there is one."""
-    for line, fields in _fields(path):
+    for line, fields in fields_of_lines(path):
         if line > 1 or (any(map(is_number, fields)) and not is_array_header(fields)):
             yield f"line {line} of {path}", [fields]
-
-
-def _fields(path: Path) -> Iterator[tuple[int, list[str]]]:
-    delimiter: str | None = ""
-    for line, text in written_lines(path):
-        if delimiter == "":
-            delimiter = next((one for one in ("\t", ";", ",") if one in text), None)
-        yield line, [field.strip() for field in text.split(delimiter)]
 
 
 def _numbers(parts: list[list[str]], where: str) -> NDArray[np.float32]:

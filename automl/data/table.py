@@ -265,9 +265,9 @@ def _row_name(files: Sequence[TableFile], row: int) -> str:
 def _no_column(said: str, name: str, file: TableFile) -> str:
     """The sentence on a name that is no column of a file."""
     names = file.names
-    hint = ""
-    if all(map(is_number, names)) or any(map(is_fraction, names)):
-        which = "these" if all(map(is_number, names)) else "some of these"
+    hint, are_numbers = "", all(map(is_number, names))
+    if are_numbers or any(map(is_fraction, names)):
+        which = "these" if are_numbers else "some of these"
         hint = f"; {which} are numbers: give the file a first line with the names of its columns"
     elif len(names) == 1:
         hint = "; separate the fields by commas, semicolons, tabs, bars or single blanks"

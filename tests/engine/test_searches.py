@@ -52,6 +52,16 @@ def test_all_searches_are_opened_but_those_of_an_earlier_version(home):
     assert [study.name for study in open_studies(home)] == ["mine"]
 
 
+def only_mine_opens(home, other, why):
+    """Tell whether lists say why the search `other` cannot be read; it hides no search."""
+    unread, mine, _ = statuses(home)
+    told = []
+    opened = [study.name for study in open_studies(home, told.append)]
+    assert (unread["search"], mine["search"], opened) == (other, "mine", ["mine"])
+    assert [one.partition(":")[0] for one in told] == [f"search {other!r} is left out"]
+    return why in unread["state"] and why in told[0]
+
+
 def test_a_search_whose_database_is_away_hides_no_other(home, tmp_path, monkeypatch):
     folder = tmp_path / "databases"
     folder.mkdir()
@@ -60,12 +70,7 @@ def test_a_search_whose_database_is_away_hides_no_other(home, tmp_path, monkeypa
     shutil.rmtree(folder)
     # As another process, which has no connection to it.
     monkeypatch.setattr(storage, "database", storage.database.__wrapped__)
-    away, mine, _ = statuses(home)
-    assert (away["search"], mine["search"]) == ("away", "mine")
-    assert f"--study-storage {database} cannot be used" in away["state"]
-    told = []
-    assert [study.name for study in open_studies(home, told.append)] == ["mine"]
-    assert [why.partition(":")[0] for why in told] == ["search 'away' is left out"]
+    assert only_mine_opens(home, "away", f"--study-storage {database} cannot be used")
     with pytest.raises(UserError, match="cannot be used"):
         list(open_studies(home))
 
@@ -73,12 +78,7 @@ def test_a_search_whose_database_is_away_hides_no_other(home, tmp_path, monkeypa
 def test_a_search_whose_trials_are_gone_hides_no_other(home, tmp_path):
     url = f"sqlite:///{tmp_path}/studies.db"
     create(home.study("gone"), SETTINGS, "text", {"": b""}, database=url)._stored.delete()
-    gone, mine, _ = statuses(home)
-    assert (gone["search"], mine["search"]) == ("gone", "mine")
-    assert "are gone from its database" in gone["state"]
-    told = []
-    assert [study.name for study in open_studies(home, told.append)] == ["mine"]
-    assert [why.partition(":")[0] for why in told] == ["search 'gone' is left out"]
+    assert only_mine_opens(home, "gone", "are gone from its database")
 
 
 def test_a_search_whose_journal_is_spoiled_hides_no_other(home, tmp_path):
@@ -86,12 +86,7 @@ def test_a_search_whose_journal_is_spoiled_hides_no_other(home, tmp_path):
     (tmp_path / "other" / "mine").rename(home.study("cut"))
     with (home.study("cut") / JOURNAL).open("ab") as journal:
         journal.write(b'{"op_code":8,"worker_id":"x","us{"op_code":8}\n{"op_code":8}\n')
-    cut, mine, _ = statuses(home)
-    assert (cut["search"], mine["search"]) == ("cut", "mine")
-    assert f"{JOURNAL} is no JSON" in cut["state"]
-    told = []
-    assert [study.name for study in open_studies(home, told.append)] == ["mine"]
-    assert [why.partition(":")[0] for why in told] == ["search 'cut' is left out"]
+    assert only_mine_opens(home, "cut", f"{JOURNAL} is no JSON")
 
 
 def test_a_search_stays_as_it_is_when_another_has_a_metric_of_the_same_name(forgotten, tmp_path):

@@ -252,8 +252,8 @@ class Quantize(Step):
             if wider := {label: TERNARY for label in zeros if given[label] == 1}:
                 context.notes.append(f"1.58 bits, as 1 has no code for zeros: {', '.join(wider)}")
             return given | wider
-        candidates, layers = in_fewer_bits(found.weights, zeros), list(found.weights)
-        settings = {"layers": layers, "with_zeros": zeros}
+        settings = {"layers": list(found.weights)} | ({"with_zeros": zeros} if zeros else {})
+        candidates = in_fewer_bits(found.weights, zeros)
         losses = estimated_once(self, "bits", network, candidates, context, **settings)
         numbers = sum(weight.values.numel() for weight in found.weights.values())
         chosen = spread(losses, self.average_bits * numbers)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from automl.errors import Rejected
 from automl.field_types import Count
 from automl.models.family import Network, chain, count_parameters
+from automl.models.plain_layers import BATCH_NORMS
 from automl.training.batches import Part
 from automl.training.losses import BatchLoss, Outputs
 from automl.training.parallel import Parallelism, Spread, Trainee, agree, rank, world_size
@@ -32,7 +33,7 @@ class Pipeline(Parallelism):
     """Each rank holds a run of a network's layers; a batch passes through in microbatches.
 
     Their number is `num_microbatches`, or the next smaller number by which a batch divides.
-    Batch norms take the moments of a microbatch.
+    Batch norms take the moments of a microbatch, which has two rows for them.
     """
 
     num_workers: Count = 2
@@ -57,6 +58,7 @@ class _Staged(Spread):
         optimizer = trainee.build(parts[rank()])
         super().__init__(trainee, parts[rank()], optimizer)
         self.parts, self.num_microbatches = parts, num_microbatches
+        self.has_norms = any(isinstance(layer, BATCH_NORMS) for layer in trainee.module.modules())
         self.schedules: dict[tuple[int, torch.Size], ScheduleGPipe] = {}
         self.loss: Callable[[Tensor, Tensor], Tensor]
         for parameter in self.module.parameters():
@@ -102,8 +104,7 @@ class _Staged(Spread):
         from torch.distributed.pipelining import PipelineStage, ScheduleGPipe
 
         count = len(inputs)
-        divisors = (n for n in range(min(self.num_microbatches, count), 0, -1) if count % n == 0)
-        number = next(divisors)
+        number = divided(count, self.num_microbatches, 2 if self.has_norms else 1)
         if (number, inputs.shape) not in self.schedules:
             shapes = self._shapes(inputs[: count // number])
             stage = PipelineStage(
@@ -130,6 +131,12 @@ class _Staged(Spread):
             seen.append(_whole(outputs).requires_grad_())
             part.train()
         return seen
+
+
+def divided(rows: int, most: int, least: int) -> int:
+    """The number of microbatches of a batch of `rows`: at most `most`, all of as many rows, and of
+    `least` rows or more where there is a choice."""
+    return next((n for n in range(most, 1, -1) if rows % n == 0 and rows >= n * least), 1)
 
 
 class _Called(nn.Module):

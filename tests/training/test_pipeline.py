@@ -5,7 +5,7 @@ from torch import nn
 
 from automl.errors import Rejected
 from automl.models.family import count_parameters
-from automl.training.pipeline import stages
+from automl.training.pipeline import divided, stages
 
 LAYER = nn.Linear(4, 4)
 
@@ -32,3 +32,10 @@ def test_fewer_layers_than_workers_are_refused():
 def test_what_is_used_twice_is_refused(chain):
     with pytest.raises(Rejected, match="share weights"):
         stages(chain, 2)
+
+
+@pytest.mark.parametrize(
+    ("rows", "least", "number"), [(8, 1, 4), (6, 1, 3), (3, 1, 3), (3, 2, 1), (6, 2, 3), (1, 2, 1)]
+)
+def test_microbatches_are_of_as_many_rows_as_batch_norms_need(rows, least, number):
+    assert divided(rows, most=4, least=least) == number

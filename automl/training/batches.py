@@ -74,8 +74,7 @@ class Plan:
         """About how many batches the first epochs of `count` rows have."""
         if self.full_batch:
             return epochs
-        least, middles = self.least_rows, ((i + 0.5) / self.epochs for i in range(epochs))
-        sizes = (max(least, self.batch_size.at(middle)) for middle in middles)
+        sizes = (self.size((i + 0.5) / self.epochs) for i in range(epochs))
         return round(sum(max(1.0, self.row_share * count / size) for size in sizes))
 
     def _rows(self, count: int) -> Tensor:

@@ -19,12 +19,23 @@ def write(folder, files):
 
 
 def begin_anew(folder):
-    """Forget the modules of a folder and of space files, and what was seen of them."""
+    """Forget the modules of a folder and the space files that import them, and what was seen of
+    them; the space files of other tests stay."""
+    gone = {name for name, own in sys.modules.items() if str(folder) in repr(_spec_of(own))}
     for name, module in list(sys.modules.items()):
-        is_there = str(folder) in repr(vars(module).get("__spec__"))
-        if is_there or name.startswith(SPACE_MODULE_PREFIX):
+        if name in gone or (name.startswith(SPACE_MODULE_PREFIX) and _takes_from(module, gone)):
             del sys.modules[name]
     importlib.invalidate_caches()
     kept = (user_code.of_module, user_code.of_imports, user_code._read, imported._source)
     for function in (*kept, own_metrics.source):
         function.cache_clear()
+
+
+def _spec_of(module):
+    return vars(module).get("__spec__")
+
+
+def _takes_from(module, names):
+    """Whether a module holds modules of these names, or their classes and functions."""
+    values = vars(module).values()
+    return any({getattr(v, "__module__", ""), getattr(v, "__name__", "")} & names for v in values)

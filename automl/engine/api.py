@@ -57,7 +57,7 @@ def search(
         raise UserError(unknown("sampler", new.sampler, list(SAMPLERS)))
     _check_servers(chosen)
     database = _database(new.study_storage)
-    source = space_source.source(space, wishes, place)
+    source = space_source.source(space, wishes, place, chosen.until)
     if source.is_own_data:
         chosen = with_budget(chosen, wishes.preset)
     fixed = fixed_values.fixed(source, new)

@@ -10,6 +10,7 @@ from automl.engine.budget_options import Budgets
 from automl.engine.new_search import Asked
 from automl.engine.search_options import Options, declared
 from automl.engine.searches import open_study
+from automl.engine.study_space import study_space
 from automl.errors import UserError
 from automl.pareto import DIRECTIONS
 from automl.space.space import Space
@@ -79,6 +80,7 @@ def is_over(found: Study, chosen: Options) -> bool:
 
 def check_goal(found: Study, until: str | None) -> None:
     """Raise UserError when a goal names what is not measured, or is met already."""
+    study_space(found)  # Its metrics are known then: the goal may be the first to name one.
     records = [*found.records(), *found.refits()]
     measured = [record for record in records if record.is_complete]
     conditions.parse_any(until, measured[0].values if measured else DIRECTIONS)

@@ -19,6 +19,7 @@ from automl.space import own_metrics
 from automl.space.sampling import WHOLE, rebuild
 from automl.space.space import TrialConfig
 from automl.study import glance, run_lock, selection
+from automl.study.goal import Goal
 from automl.study.layout import EarlierVersion, StudyGone
 from automl.study.overview import Overview, member
 from automl.study.record import TrialRecord
@@ -249,8 +250,12 @@ def _folder(home: Home, name: str) -> Path:
 
 
 def _know_metrics(study: Overview) -> None:
-    """Have the metrics known that the search's own space file defines, or imports to aim at."""
+    """Have the metrics known that the search's own space file defines, or imports to name."""
     is_told = all(name in DIRECTIONS for name in study.settings.objectives)
+    try:
+        Goal(study.attribute("options", {}).get("until"), study.settings)
+    except UserError:
+        is_told = False
     if not is_told or user_code.defines_below(study.space_text, own_metrics.OURS):
         study_space(study)
 

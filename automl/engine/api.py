@@ -110,6 +110,7 @@ def _ended(search: Search, given: Mapping[str, object], watch: Watch) -> Search:
     chosen, _ = _read("resume", again, search.study.attribute("options", {}))
     if begun.is_over(search.study, chosen):
         return search
+    begun.check_reference(search.study, chosen.until)
     with run_lock.hold(search.study.folder):
         pass
     return _go_on(search, chosen, watch)

@@ -8,7 +8,7 @@ import pytest
 from helpers import known_search
 from helpers.search_process import finished, runs, start, wait_for
 
-from automl.engine import api, chosen_runtimes
+from automl.engine import api, begun, chosen_runtimes
 from automl.errors import UserError
 from automl.space import space_file
 from automl.study import storage
@@ -86,6 +86,39 @@ def test_an_edited_space_is_another_one(home, tmp_path):
 def test_models_that_lie_elsewhere_are_told(home):
     with pytest.raises(UserError, match="choose another --home, or leave --store out"):
         same(home, store="/elsewhere")
+
+
+WITHIN = "accuracy within 1% of reference and size_bytes <= 50% of reference"
+
+
+def test_a_goal_by_a_reference_that_is_not_trained_is_refused(home):
+    sentence = "search 'known' began without such a goal, and so does not train its reference"
+    for go_on in (
+        lambda: api.resume("known", home=home, until=WITHIN),
+        lambda: same(home, until=WITHIN),
+    ):
+        with pytest.raises(UserError, match=sentence):
+            go_on()
+
+
+def test_a_goal_by_a_reference_that_is_known_is_taken(tmp_path):
+    only = """
+from automl import MLP, Int, Sklearn, Space, Train, TrialConfig
+space = Space(TrialConfig(Sklearn("digits"), MLP((8,)), (Train(epochs=Int(1, 9)),)))
+"""
+    known = {"reference": {"size_bytes": 1e6}, "constraints": ()}
+    trained = {"reference_params": {"model": "ConvNet"}}
+    for name, text, more in (
+        ("only", only, {}),
+        ("many", space_file.find("digits").read_text(), trained),
+    ):
+        study = create(
+            tmp_path / name, replace(known_search.SETTINGS, **known, **more), text, {"": b""}
+        )
+        reached = replace(known_search.complete(0.9, 9000, 0.1), parent_quality={"accuracy": 0.9})
+        known_search.end(study, reached)
+        with pytest.raises(UserError, match="has ended: trial 0000 meets accuracy within 1%"):
+            begun.check_goal(study, WITHIN)
 
 
 @pytest.mark.slow

@@ -116,14 +116,17 @@ class Largest:
         return type(model) is Imported and model.comes_trained
 
     def known(self, measured: Measurement) -> dict[str, float]:
-        """The figures of its file that are its own: not its quality, unless it came trained whole.
+        """The figures of its file that are its own: not its quality, unless it came trained whole
+        and that is a finite number.
 
         The head of a `Pretrained` is made anew as a rule, and has learned nothing yet.
         """
-        if self.comes_trained:
-            return measured.figures
-        own = measured.figures
-        return {name: value for name, value in own.items() if pareto.is_of_file(name)}
+        own, is_whole = measured.figures, self.comes_trained
+        return {
+            name: value
+            for name, value in own.items()
+            if pareto.is_of_file(name) or (is_whole and math.isfinite(value))
+        }
 
     def axes(self, objectives: Sequence[str], figures: Mapping[str, float]) -> dict[str, Axis]:
         """Each objective's range: quality from chance to perfect, the rest by SPAN, from the

@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import pytest
@@ -92,6 +93,16 @@ def test_a_reference_that_was_rejected_after_its_training_is_known_all_the_same(
     goal.take(TrialRecord(TrialId(0), WIDEST, {}, result=rejected))
     goal.take(ended(1, 0.9, 900))
     assert goal.met_by.id.number == 1
+
+
+@pytest.mark.parametrize("reached", [math.nan, math.inf])
+def test_a_figure_that_is_no_finite_number_is_none_of_the_reference(reached):
+    settings = replace(KNOWN, reference_params=WIDEST, constraints=("accuracy>=99% of reference",))
+    rejected = TrialResult(Status.REJECTED, "no number", parent_quality={"accuracy": reached})
+    records = [TrialRecord(TrialId(0), WIDEST, {}, result=rejected), ended(1, 0.95, 900, 0.95)]
+    goal, front = Goal(RELATIVE, settings, records), Front(settings, records)
+    assert goal.reference.figures["accuracy"] == front.reference.figures["accuracy"] == 0.95
+    assert goal.met_by is records[1] and front.members == records[1:]
 
 
 def test_a_module_that_came_trained_needs_no_training():

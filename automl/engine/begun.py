@@ -74,7 +74,7 @@ def _given_otherwise(found: Study, asked: Asked, space: Space) -> dict[str, bool
 def is_over(found: Study, chosen: Options) -> bool:
     """Tell whether a search has ended, under the budgets that it would go on with."""
     had = found.attribute("options", {})
-    return found.attribute("state") == "finished" and all(
+    return found.is_over and all(
         getattr(chosen, f.name) == had.get(f.name) for f in fields(Budgets)
     )
 

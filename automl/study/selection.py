@@ -82,7 +82,7 @@ def nothing_to_take(study: Overview) -> str:
     """The sentence on a search whose front is empty."""
     return (
         f"search {study.name!r} has no model to take: {study.why_empty()}; "
-        f"search longer: automl resume {study.name}"
+        f"{'mend that, or ' * study.is_over}search longer: automl resume {study.name}"
     )
 
 

@@ -231,6 +231,9 @@ def test_a_study_without_a_model_says_so(tmp_path):
     study = make_study(tmp_path, TrialResult(Status.FAILED, reason="why"))
     with pytest.raises(UserError, match="to take: no trial is complete yet; search longer"):
         selection.choose(study, knee=True)
+    study.set_attribute("state", "finished")
+    with pytest.raises(UserError, match="1 of 1 ended so: why; mend that, or search longer"):
+        selection.choose(study, knee=True)
 
 
 def test_a_front_that_constraints_keep_empty_says_so(tmp_path):

@@ -74,7 +74,7 @@ class Search:
         knee: bool = False,
         prefer: str | None = None,
         where: str | None = None,
-        trial: str | None = None,
+        trial: str | int | None = None,
         runtime: str | None = None,
     ) -> Member:
         """The model of the front that is best in a figure, by default in the first objective.
@@ -107,7 +107,7 @@ class Search:
         knee: bool = False,
         prefer: str | None = None,
         where: str | None = None,
-        trial: str | None = None,
+        trial: str | int | None = None,
         formats: Sequence[str] = (),
         opset: int | None = None,
         onnxruntime_web: Path | None = None,
@@ -150,7 +150,7 @@ class Search:
         knee: bool = False,
         prefer: str | None = None,
         where: str | None = None,
-        trial: str | None = None,
+        trial: str | int | None = None,
         runtime: str | None = None,
         html: str | Path | None = None,
         say: Callable[[str], None] = lambda sentence: None,
@@ -162,7 +162,7 @@ class Search:
         """
         from automl.explain import explanation
 
-        knee = knee or not (best or prefer or trial)
+        knee = knee or not (best or prefer or trial is not None)
         study = self.study.on_runtime(runtime)
         record = selection.choose(
             study, trial=trial, best=best, knee=knee, prefer=prefer, where=where

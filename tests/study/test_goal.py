@@ -45,6 +45,16 @@ def test_a_goal_that_was_not_met_names_what_came_nearest():
     assert goal.missed().endswith("trial 0001 comes nearest (accuracy 0.89, size_bytes 1010)")
 
 
+def test_what_comes_nearest_to_a_goal_comes_nearest_to_the_constraints_too():
+    goal = Goal("accuracy>=0.9", replace(SETTINGS, constraints=("size_bytes<=1000",)))
+    for number, figures in enumerate([(0.95, 5000), (0.85, 900)]):
+        goal.take(ended(number, *figures))
+    assert goal.missed() == (
+        "no model meets accuracy >= 0.9 and size_bytes <= 1000: trial 0001 comes nearest "
+        "(accuracy 0.85, size_bytes 900)"
+    )
+
+
 def test_a_model_that_breaks_a_constraint_meets_no_goal():
     goal = Goal("accuracy>=0.9", replace(SETTINGS, constraints=("size_bytes<=1000",)))
     goal.take(ended(0, 0.95, 2000))

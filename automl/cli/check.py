@@ -156,14 +156,14 @@ class _ReadSpace:
 
 def _read(name: str, given: Mapping[str, object], home: Home, wishes: OwnData) -> _ReadSpace:
     """Load a space with the options given. Raises UserError."""
-    from automl.engine import chosen_runtimes, space_source
+    from automl.engine import chosen_runtimes, fixed_values, space_source
     from automl.engine.search_options import read
     from automl.space import space_file
     from automl.space.exploring import validate
 
     chosen, new = read("check", given)
     source = space_source.source(name, wishes, home)
-    space = space_file.load(source.text, dict(new.sets or {}), source.where)
+    space = space_file.load(source.text, fixed_values.texts(new.sets), source.where)
     space = chosen_runtimes.with_runtimes(space, new.runtimes)
     explored = validate(space)
     return _ReadSpace(source, space, explored, chosen_runtimes.where(space, chosen))

@@ -23,13 +23,16 @@ def report(said: object) -> Report:
 def result(ended: TrialResult) -> TrialResult:
     """A result that can be written and ranked: of JSON values, and figures that are finite.
 
-    Else the trial is failed, or rejected, with the reason.
+    Else the trial is failed, or rejected, with the reason. What its training had reached is left
+    out where that is not finite.
     """
     try:
         ended = replace(ended, notes=tuple(map(str, ended.notes)))
         plain: TrialResult = decode(json.loads(json.dumps(encode(ended))))
     except Exception as error:
         return failed(error)
+    reached = {n: value for n, value in plain.parent_quality.items() if math.isfinite(value)}
+    plain = replace(plain, parent_quality=reached)
     figures = plain.measurement.figures if plain.measurement else {}
     for name, value in figures.items():
         if not math.isfinite(value):

@@ -27,7 +27,7 @@ from automl.space import space_file
 from automl.space.exploring import validate
 from automl.space.space import Space
 from automl.store import Store
-from automl.study import run_lock, storage
+from automl.study import run_lock, selection, storage
 from automl.study.budget import Clock
 from automl.study.propose.samplers import SAMPLERS
 from automl.tracking import server
@@ -57,7 +57,7 @@ def search(
         raise UserError(unknown("sampler", new.sampler, list(SAMPLERS)))
     _check_servers(chosen)
     database = _database(new.study_storage)
-    source = space_source.source(space, wishes, place)
+    source = space_source.source(space, wishes, place, chosen.until)
     if source.is_own_data:
         chosen = with_budget(chosen, wishes.preset)
     fixed = fixed_values.fixed(source, new)
@@ -105,11 +105,16 @@ def open_search(name: str, *, home: str | Path | None = None) -> Search:
 
 
 def _ended(search: Search, given: Mapping[str, object], watch: Watch) -> Search:
-    """The search at its end: gone on with, under the options given, where it has not ended yet."""
+    """The search at its end: gone on with, under the options given, where it has not ended yet;
+    the watch is told why it has no model."""
     again = {option: value for option, value in given.items() if option in GOES_ON}
     chosen, _ = _read("resume", again, search.study.attribute("options", {}))
     if begun.is_over(search.study, chosen):
-        return search
+        failed = search.study.why_empty()
+        if failed:
+            watch.found([selection.nothing_to_take(search.study)])
+        return replace(search, failed=failed)
+    begun.check_reference(search.study, chosen.until)
     with run_lock.hold(search.study.folder):
         pass
     return _go_on(search, chosen, watch)
@@ -153,8 +158,7 @@ def sync(name: str, *, home: str | Path | None = None, tracking_uri: str | None 
         if tracking_uri is not None:
             server.check_uri(str(options.tracking_uri))
         tracker = run.tracking(study, place, options)
-        is_finished = study.attribute("state") == "finished"
-        return tracker.close("FINISHED" if is_finished else "KILLED", seconds=None)
+        return tracker.close("FINISHED" if study.is_over else "KILLED", seconds=None)
 
 
 def _read(

@@ -10,8 +10,10 @@ from automl.engine.budget_options import Budgets
 from automl.engine.new_search import Asked
 from automl.engine.search_options import Options, declared
 from automl.engine.searches import open_study
+from automl.engine.study_space import study_space
 from automl.errors import UserError
 from automl.pareto import DIRECTIONS
+from automl.space.exploring import explore
 from automl.space.space import Space
 from automl.study import storage
 from automl.study.budget import Budget
@@ -72,13 +74,28 @@ def _given_otherwise(found: Study, asked: Asked, space: Space) -> dict[str, bool
 def is_over(found: Study, chosen: Options) -> bool:
     """Tell whether a search has ended, under the budgets that it would go on with."""
     had = found.attribute("options", {})
-    return found.attribute("state") == "finished" and all(
+    return found.is_over and all(
         getattr(chosen, f.name) == had.get(f.name) for f in fields(Budgets)
     )
 
 
+def check_reference(found: Study, until: str | None) -> None:
+    """Raise UserError when a goal is relative to a quality that a search does not find out: its
+    reference is trained only where the goal or a constraint with which it began needs that."""
+    paths = explore(study_space(found)).domains
+    is_one_of_many = any(f"{path}.".startswith("model.") for path in paths)
+    goal = Goal(until, found.settings)
+    if goal.needs_training and is_one_of_many and not found.settings.reference_params:
+        raise UserError(
+            f"{str(until)!r}: search {found.name!r} began without such a goal, and so does not "
+            "train its reference, the largest fp32 model; write numbers, or begin a new search "
+            "with this --until"
+        )
+
+
 def check_goal(found: Study, until: str | None) -> None:
-    """Raise UserError when a goal names what is not measured, or is met already."""
+    """Raise UserError when a goal names what is not measured or found out, or is met already."""
+    check_reference(found, until)
     records = [*found.records(), *found.refits()]
     measured = [record for record in records if record.is_complete]
     conditions.parse_any(until, measured[0].values if measured else DIRECTIONS)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import fields
 
-from automl.config import choices, import_choices
+from automl.config import choices, encode, import_choices
 from automl.engine.search_options import NewSearch
 from automl.engine.space_source import SpaceSource
 from automl.errors import UserError, unknown
@@ -17,10 +18,25 @@ from automl.training.parallel import Parallelism
 
 def fixed(source: SpaceSource, new: NewSearch) -> dict[str, str]:
     """The leaves of a space that the options fix, by their paths."""
-    found = dict(new.sets or {})
+    found = texts(new.sets)
     if new.seed is not None:
         found["seed"] = str(new.seed)
     return found | _parallelism(space_file.load(source.text, found, source.where), new)
+
+
+def texts(sets: Mapping[str, object] | None) -> dict[str, str]:
+    """The values of `--set` by their paths, as the command line has them: a text as it is, and of
+    anything else the JSON. Raises UserError on what has none."""
+    found = {}
+    for path, value in (sets or {}).items():
+        try:
+            found[path] = value if isinstance(value, str) else json.dumps(encode(value))
+        except TypeError as error:
+            raise UserError(
+                f"--set {path}: {value!r} cannot be written as JSON ({error}); give a number, a "
+                "text or the name of an option"
+            ) from None
+    return found
 
 
 def _parallelism(space: Space, new: NewSearch) -> dict[str, str]:

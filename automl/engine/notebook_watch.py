@@ -92,7 +92,7 @@ class NotebookWatch(Watch):
 
     def ended(self, search: Search, notes: list[str]) -> None:
         self.running.clear()
-        self._say(*notes)
+        self._say(*notes, *[f"no model: {search.failed}"] * bool(search.failed))
 
     def _say(self, *lines: str) -> None:
         self.lines += lines

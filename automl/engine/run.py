@@ -76,7 +76,7 @@ def run(
         is_interrupted, gave_up = interrupted(), _gave_up(phases)
         is_finished = not (is_interrupted or gave_up)
         _write_end(live, is_finished)
-        failed = study.why_without_model() if is_finished else gave_up
+        failed = study.why_empty() if is_finished else gave_up
         ended = replace(search, interrupted=is_interrupted, failed=failed)
         undelivered = tracker.close(_run_status(ended))
         live.metrics.show()

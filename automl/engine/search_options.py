@@ -178,7 +178,7 @@ class NewSearch:
         ),
     ] = None
     sets: Annotated[
-        Mapping[str, str] | None,
+        Mapping[str, object] | None,
         Shown(
             SEARCH,
             "Fix a value, e.g. model=MLP; `automl check` lists the paths; repeatable.",

@@ -19,6 +19,7 @@ from automl.space import own_metrics
 from automl.space.sampling import WHOLE, rebuild
 from automl.space.space import TrialConfig
 from automl.study import glance, run_lock, selection
+from automl.study.goal import Goal
 from automl.study.layout import EarlierVersion, StudyGone
 from automl.study.overview import Overview, member
 from automl.study.record import TrialRecord
@@ -73,7 +74,7 @@ class Search:
         knee: bool = False,
         prefer: str | None = None,
         where: str | None = None,
-        trial: str | None = None,
+        trial: str | int | None = None,
         runtime: str | None = None,
     ) -> Member:
         """The model of the front that is best in a figure, by default in the first objective.
@@ -106,7 +107,7 @@ class Search:
         knee: bool = False,
         prefer: str | None = None,
         where: str | None = None,
-        trial: str | None = None,
+        trial: str | int | None = None,
         formats: Sequence[str] = (),
         opset: int | None = None,
         onnxruntime_web: Path | None = None,
@@ -149,7 +150,7 @@ class Search:
         knee: bool = False,
         prefer: str | None = None,
         where: str | None = None,
-        trial: str | None = None,
+        trial: str | int | None = None,
         runtime: str | None = None,
         html: str | Path | None = None,
         say: Callable[[str], None] = lambda sentence: None,
@@ -161,7 +162,7 @@ class Search:
         """
         from automl.explain import explanation
 
-        knee = knee or not (best or prefer or trial)
+        knee = knee or not (best or prefer or trial is not None)
         study = self.study.on_runtime(runtime)
         record = selection.choose(
             study, trial=trial, best=best, knee=knee, prefer=prefer, where=where
@@ -249,8 +250,12 @@ def _folder(home: Home, name: str) -> Path:
 
 
 def _know_metrics(study: Overview) -> None:
-    """Have the metrics known that the search's own space file defines, or imports to aim at."""
+    """Have the metrics known that the search's own space file defines, or imports to name."""
     is_told = all(name in DIRECTIONS for name in study.settings.objectives)
+    try:
+        Goal(study.attribute("options", {}).get("until"), study.settings)
+    except UserError:
+        is_told = False
     if not is_told or user_code.defines_below(study.space_text, own_metrics.OURS):
         study_space(study)
 

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from automl import conditions
 from automl.data import dataset as datasets
 from automl.data import detect
 from automl.data.archive import ARCHIVES
@@ -37,13 +38,17 @@ class SpaceSource:
         return bool(self.told)
 
 
-def source(given: str | Path | Space, wishes: OwnData, home: Home) -> SpaceSource:
+def source(
+    given: str | Path | Space, wishes: OwnData, home: Home, until: str | None = None
+) -> SpaceSource:
     """The space that was given, or the one that fits the data that was given.
 
-    Raises UserError where there is neither, and on wishes for data that there is not.
+    The text of a `Space` imports the metrics that the goal `until` names, too. Raises UserError
+    where there is neither space nor data, and on wishes for data that there is not.
     """
     if isinstance(given, Space):
-        found = SpaceSource(space_object.as_text(given), NAME_OF_OBJECT, "the Space")
+        goal = [condition.figure for condition in conditions.parse_any(until)]
+        found = SpaceSource(space_object.as_text(given, goal), NAME_OF_OBJECT, "the Space")
     elif is_own_data(str(given)):
         own = own_data.space_for(str(given), wishes, home)
         return SpaceSource(own.text, name_of(Path(given)), str(given), own.told)

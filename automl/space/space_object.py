@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from automl.config import SPACE_MODULE_PREFIX, decode, encode, parts
@@ -29,13 +29,15 @@ space = decode(
 '''
 
 
-def as_text(space: Space) -> str:
-    """The text that builds the space again, and imports the user's own classes that it holds.
+def as_text(space: Space, figures: Iterable[str] = ()) -> str:
+    """The text that builds the space again, and imports the user's own classes that it holds, and
+    the metrics among further figures, such as those of a goal.
 
     Raises UserError on a class or a function that other processes cannot import, and on values
     that are no JSON.
     """
-    modules = sorted({module for name, module in _named(space) if _importable(name, module)})
+    named = [*_named(space), *_metrics(figures)]
+    modules = sorted({module for name, module in named if _importable(name, module)})
     try:
         written = json.dumps(encode(space), indent=1, allow_nan=True)
     except TypeError as error:
@@ -66,9 +68,14 @@ def _named(space: Space) -> Iterator[tuple[str, str]]:
         if isinstance(part, Imported):
             for factory in getattr(part.factory, "options", (part.factory,)):
                 yield _where(factory)
-    for name in (*space.objectives, *(condition.figure for condition in space.conditions)):
-        if name in METRICS:
-            yield type(METRICS[name]).__name__, type(METRICS[name]).__module__
+    yield from _metrics(space.objectives)
+    yield from _metrics(condition.figure for condition in space.conditions)
+
+
+def _metrics(figures: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """The names of the classes of the metrics among some figures, and their modules."""
+    for metric in (METRICS[name] for name in figures if name in METRICS):
+        yield type(metric).__name__, type(metric).__module__
 
 
 def _where(factory: object) -> tuple[str, str]:

@@ -66,22 +66,25 @@ class Goal:
         """Tell which trial met the goal, as a sentence's end; "" while none has."""
         if self.met_by is None:
             return ""
-        return f"trial {self.met_by.trial_id} meets {self} ({self._figures(self.met_by)})"
+        figures = self._figures(self.met_by, self.conditions)
+        return f"trial {self.met_by.trial_id} meets {self} ({figures})"
 
     def missed(self) -> str:
-        """Tell how near the search came to a goal that was not met; "" where it was, or is none."""
+        """Tell how near the search came to a goal that was not met, by its conditions and the
+        space's constraints; "" where it was met, or there is none."""
         if not self.conditions or self.met_by is not None:
             return ""
-        known = limits(self.conditions, self.reference.figures)
-        unknown = len(known) < len(self.conditions)
+        known = limits(self.all, self.reference.figures)
+        unknown = len(known) < len(self.all)
         if unknown or (self.needs_training and not self.reference.is_trained):
             return f"whether a model meets {self} is not known: the reference was not trained"
+        wanted = " and ".join(map(str, self.all))
         if not self._complete:
-            return f"no model meets {self}"
+            return f"no model meets {wanted}"
         nearest = min(self._complete, key=lambda record: violation(record.values, known))
         return (
-            f"no model meets {self}: trial {nearest.trial_id} comes nearest "
-            f"({self._figures(nearest)})"
+            f"no model meets {wanted}: trial {nearest.trial_id} comes nearest "
+            f"({self._figures(nearest, self.all)})"
         )
 
     def wanted(self) -> str:
@@ -91,13 +94,15 @@ class Goal:
         said = f"until {self}"
         return f"{said}; {REFERENCE}" if any(one.of_reference for one in self.conditions) else said
 
-    def _figures(self, record: TrialRecord) -> str:
-        """The figures of a trial that the goal is about, with the numbers that they are held to."""
-        return ", ".join(
+    def _figures(self, record: TrialRecord, conditions: Iterable[Condition]) -> str:
+        """The figures of a trial that conditions are about, with the numbers that they are held
+        to."""
+        told = (
             f"{one.figure} {record.values[one.figure]:.6g}{self._bound(one)}"
-            for one in self.conditions
+            for one in conditions
             if one.figure in record.values
         )
+        return ", ".join(dict.fromkeys(told))
 
     def _bound(self, condition: Condition) -> str:
         limit = condition.limit(self.reference.figures)

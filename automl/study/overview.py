@@ -56,6 +56,11 @@ class Overview(ABC):
         """The number of proposals that were refused before any work."""
 
     @property
+    def is_over(self) -> bool:
+        """True of a search that ended by its budget or its goal, and was not gone on with."""
+        return bool(self.attribute("state") == "finished")
+
+    @property
     def space_text(self) -> str:
         return (self.folder / "space.py").read_text(encoding="utf-8")
 
@@ -81,27 +86,16 @@ class Overview(ABC):
                 volumes.append(front.hypervolume)
         return volumes
 
-    def why_without_model(self) -> str:
-        """The reason why a search that has ended has no model; "" if it has one."""
-        records = self.records()
-        if any(record.is_complete for record in [*records, *self.refits()]):
-            return self.why_empty()
-        reasons = [record.result.reason for record in records if record.result is not None]
-        if not reasons:
-            return "no trial had the time to end"
-        [(usual, count)] = Counter(map(alike, reasons)).most_common(1)
-        told = next(reason for reason in reasons if alike(reason) == usual).splitlines()[0]
-        return f"none of its trials is complete, {count} of {len(reasons)} ended so: {told}"
-
     def why_empty(self) -> str:
-        """The reason why the front has no model yet, with the complete trial that comes nearest to
-        the constraints; "" if it has one."""
+        """The reason why the front has no model, with the complete trial that comes nearest to the
+        constraints; "" if it has one. Of a search that goes on the reason is that there is none
+        yet."""
         records = [*self.records(), *self.refits()]
         front, complete = self.front(records), [r for r in records if r.is_complete]
         if front.members:
             return ""
         if not complete:
-            return "no trial is complete yet"
+            return self._why_none_complete() if self.is_over else "no trial is complete yet"
         wanted = " and ".join(one.told(front.reference.figures) for one in front.conditions)
         nearest = min(complete, key=lambda record: violation(record.values, front.limits))
         broken = [limit for limit in front.limits if not satisfies(nearest.values, [limit])]
@@ -110,6 +104,14 @@ class Overview(ABC):
             for name in dict.fromkeys(limit.figure for limit in broken)
         )
         return f"no complete trial meets {wanted}: trial {nearest.trial_id} comes nearest ({has})"
+
+    def _why_none_complete(self) -> str:
+        reasons = [record.result.reason for record in self.records() if record.result is not None]
+        if not reasons:
+            return "no trial had the time to end"
+        [(usual, count)] = Counter(map(alike, reasons)).most_common(1)
+        told = next(reason for reason in reasons if alike(reason) == usual).splitlines()[0]
+        return f"none of its trials is complete, {count} of {len(reasons)} ended so: {told}"
 
     def goal(self) -> Goal:
         """The goal that the search was last given, held against all its trials and refits."""

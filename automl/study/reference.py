@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from automl.pareto import is_of_file
 from automl.study.record import Settings, TrialRecord
 
@@ -11,7 +13,8 @@ class ReferenceFigures:
 
     Bytes and times are measured when a search begins. Quality is the best that an uncompressed
     model of the search has: what a training reached before the first compression, or what a
-    module that came trained had. It is known from the first training on, and may rise.
+    module that came trained had. It is known from the first training on, and may rise; a figure
+    that is no finite number counts for nothing.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -31,7 +34,7 @@ class ReferenceFigures:
         return bool(rising) or self.is_trained != was_trained
 
     def _is_better(self, name: str, value: float) -> bool:
-        if is_of_file(name) or name not in self.directions:
+        if is_of_file(name) or name not in self.directions or not math.isfinite(value):
             return False
         if name not in self.figures:
             return True

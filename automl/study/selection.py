@@ -38,7 +38,7 @@ class Advice:
 def choose(
     study: Overview,
     *,
-    trial: str | None = None,
+    trial: str | int | None = None,
     best: str | None = None,
     knee: bool = False,
     prefer: str | None = None,
@@ -51,10 +51,11 @@ def choose(
     first objective. `conditions.py` has the words of `where` and `prefer`. Raises UserError when
     none fits.
     """
-    _check_one(best=best, knee=knee, prefer=prefer, trial=trial)
-    _check_one(where=where, trial=trial)
-    if trial is not None:
-        return _named(study, trial)
+    named = None if trial is None else str(trial)
+    _check_one(best=best, knee=knee, prefer=prefer, trial=named)
+    _check_one(where=where, trial=named)
+    if named is not None:
+        return _named(study, named)
     settings, front = study.settings, study.front()
     directions, reference = settings.directions, front.reference.figures
     figures = _figures(front.unbeaten, directions)
@@ -82,7 +83,7 @@ def nothing_to_take(study: Overview) -> str:
     """The sentence on a search whose front is empty."""
     return (
         f"search {study.name!r} has no model to take: {study.why_empty()}; "
-        f"search longer: automl resume {study.name}"
+        f"{'mend that, or ' * study.is_over}search longer: automl resume {study.name}"
     )
 
 
@@ -199,8 +200,11 @@ def _check_one(**wishes: object) -> None:
 
 
 def _named(study: Overview, trial: str) -> TrialRecord:
+    """The complete trial or refit of an id, which may be written without its leading zeros."""
+    number, dash, kind = trial.partition("-")
+    wanted = f"{number.zfill(4)}{dash}{kind}"
     for record in [*study.records(), *study.refits()]:
-        if record.is_complete and record.trial_id == trial.zfill(4):
+        if record.is_complete and record.trial_id == wanted:
             return record
     raise UserError(
         f"search {study.name!r} has no complete trial {trial!r}; "

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from automl import pareto, quality
+from automl import pareto, quality, user_code
 from automl.bounds.bound import bound
 from automl.config import canonical
 from automl.data import dataset
@@ -41,6 +41,12 @@ BYTES = 4
 
 OF_EACH_CALL = ("latency_ms", *pareto.WORK)
 """Figures that grow with the calls of the network for each row."""
+
+SURE = 20.0
+"""The logit of a right answer without a doubt, of which no exponential overflows."""
+
+HAIR = 1e-6
+"""The share of a figure that may be rounding."""
 
 COUNTS = (1, 3)
 """The numbers of rows for which the file must run: the exporter saw two."""
@@ -116,14 +122,17 @@ class Largest:
         return type(model) is Imported and model.comes_trained
 
     def known(self, measured: Measurement) -> dict[str, float]:
-        """The figures of its file that are its own: not its quality, unless it came trained whole.
+        """The figures of its file that are its own: not its quality, unless it came trained whole
+        and that is a finite number.
 
         The head of a `Pretrained` is made anew as a rule, and has learned nothing yet.
         """
-        if self.comes_trained:
-            return measured.figures
-        own = measured.figures
-        return {name: value for name, value in own.items() if pareto.is_of_file(name)}
+        own, is_whole = measured.figures, self.comes_trained
+        return {
+            name: value
+            for name, value in own.items()
+            if pareto.is_of_file(name) or (is_whole and math.isfinite(value))
+        }
 
     def axes(self, objectives: Sequence[str], figures: Mapping[str, float]) -> dict[str, Axis]:
         """Each objective's range: quality from chance to perfect, the rest by SPAN, from the
@@ -160,6 +169,7 @@ def largest(space: Space, explored: Explored, cache: Path) -> Largest:
     ]
     number = work.index(max(work))
     network, data = built[number]
+    _check_perfect((*space.objectives, *(one.figure for one in space.conditions)), data)
     notes = [note for one, _ in built for note in foreign.notes(one)]
     if isinstance(network.spec.model, Imported):
         notes += check_any_rows(network, data)
@@ -181,6 +191,31 @@ def check_figures(wanted: Sequence[str], info: DatasetInfo) -> None:
             raise UserError(
                 f"{name} cannot be measured on {task}; choose one of {', '.join(known)}{advice}"
             )
+
+
+def _check_perfect(wanted: Iterable[str], data: Data) -> None:
+    """Raise UserError at a metric of the user's whose figures go beyond what is called perfect.
+
+    A first model that seems perfect would have every larger one refused.
+    """
+    for metric in (quality.METRICS[name] for name in wanted if name in quality.METRICS):
+        reached = math.nan if user_code.is_ours(type(metric).__module__) else _best(metric, data)
+        beyond = reached - metric.perfect if metric.better == "max" else metric.perfect - reached
+        if HAIR * max(1.0, abs(metric.perfect)) < beyond < math.inf:
+            raise UserError(
+                f"{type(metric).__name__}: answers that are all right reach {reached:g}, which is "
+                f"better than perfect = {metric.perfect:g}; define `perfect`, the best figure"
+            )
+
+
+def _best(metric: quality.Metric, data: Data) -> float:
+    """The figure of answers that are all right; NaN where the metric cannot tell."""
+    answers = targets = data.validation.targets
+    if data.info.classes:
+        answers = SURE * np.eye(len(data.info.classes), dtype=np.float32)[targets]
+    with contextlib.suppress(Exception), np.errstate(all="ignore"):
+        return float(metric(answers, targets))
+    return math.nan
 
 
 def _built(explored: Explored, cache: Path) -> list[tuple[Network, Data]]:

@@ -38,8 +38,9 @@ def test_a_result_goes_as_it_is_unless_it_cannot_be_written():
 
 @pytest.mark.parametrize("figure", [float("nan"), float("inf")])
 def test_a_figure_that_is_no_number_refuses_the_model(figure):
-    ended = sent_back.result(complete(accuracy=figure))
+    ended = sent_back.result(complete(accuracy=figure, parent_quality={"accuracy": figure, "r": 1}))
     assert (ended.status, ended.measurement) == (Status.REJECTED, None)
+    assert ended.parent_quality == {"r": 1}
     assert ended.reason == f"its accuracy is {figure}, no finite number"
 
 

@@ -8,11 +8,13 @@ import pytest
 from helpers import known_search
 from helpers.search_process import finished, runs, start, wait_for
 
-from automl.engine import api, chosen_runtimes
+from automl.engine import api, begun, chosen_runtimes
+from automl.engine.watch import Watch
 from automl.errors import UserError
 from automl.space import space_file
 from automl.study import storage
 from automl.study.study import create
+from automl.trial.result import Status, TrialResult
 
 __all__ = ["start"]
 
@@ -22,6 +24,10 @@ def home(tmp_path):
     """A home with one search, of the shipped space digits, that has ended."""
     known_search.make(tmp_path / "studies")
     return tmp_path
+
+
+def digits():
+    return space_file.find("digits").read_text()
 
 
 def same(home, **options):
@@ -69,11 +75,30 @@ def test_a_search_goes_on_under_the_options_that_it_began_with(tmp_path, monkeyp
         initial_points=points,
         reference_params=points[0],
     )
-    text, database = space_file.find("digits").read_text(), storage.absolute(began["study_storage"])
+    text, database = digits(), storage.absolute(began["study_storage"])
     study = create(tmp_path / "studies" / "known", settings, text, {"": b""}, database=database)
     study.set_attribute("options", {"early_stopping": False})
     study.set_attribute("state", "finished")
     assert same(tmp_path, **began).study.settings == settings
+
+
+class Told(Watch):
+    def found(self, lines):
+        self.lines = lines
+
+
+def test_a_search_that_has_ended_without_a_model_says_why_again(home):
+    study = create(home / "studies" / "none", known_search.SETTINGS, digits(), {"": b""})
+    known_search.end(study, TrialResult(Status.FAILED, "ValueError: boom"))
+    study.set_attribute("options", {"trials": 1})
+    study.set_attribute("state", "finished")
+    why = "none of its trials is complete, 1 of 1 ended so: ValueError: boom"
+    watch = Told()
+    assert same(home, name="none", watch=watch).failed == why
+    assert watch.lines == [
+        f"search 'none' has no model to take: {why}; mend that, or search longer: "
+        "automl resume none"
+    ]
 
 
 def test_an_edited_space_is_another_one(home, tmp_path):
@@ -86,6 +111,39 @@ def test_an_edited_space_is_another_one(home, tmp_path):
 def test_models_that_lie_elsewhere_are_told(home):
     with pytest.raises(UserError, match="choose another --home, or leave --store out"):
         same(home, store="/elsewhere")
+
+
+WITHIN = "accuracy within 1% of reference and size_bytes <= 50% of reference"
+
+
+def test_a_goal_by_a_reference_that_is_not_trained_is_refused(home):
+    sentence = "search 'known' began without such a goal, and so does not train its reference"
+    for go_on in (
+        lambda: api.resume("known", home=home, until=WITHIN),
+        lambda: same(home, until=WITHIN),
+    ):
+        with pytest.raises(UserError, match=sentence):
+            go_on()
+
+
+def test_a_goal_by_a_reference_that_is_known_is_taken(tmp_path):
+    only = """
+from automl import MLP, Int, Sklearn, Space, Train, TrialConfig
+space = Space(TrialConfig(Sklearn("digits"), MLP((8,)), (Train(epochs=Int(1, 9)),)))
+"""
+    known = {"reference": {"size_bytes": 1e6}, "constraints": ()}
+    trained = {"reference_params": {"model": "ConvNet"}}
+    for name, text, more in (
+        ("only", only, {}),
+        ("many", digits(), trained),
+    ):
+        study = create(
+            tmp_path / name, replace(known_search.SETTINGS, **known, **more), text, {"": b""}
+        )
+        reached = replace(known_search.complete(0.9, 9000, 0.1), parent_quality={"accuracy": 0.9})
+        known_search.end(study, reached)
+        with pytest.raises(UserError, match="has ended: trial 0000 meets accuracy within 1%"):
+            begun.check_goal(study, WITHIN)
 
 
 @pytest.mark.slow

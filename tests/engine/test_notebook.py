@@ -1,10 +1,12 @@
 """A search as a notebook shows it, and the notebook of a user, executed."""
 
+from dataclasses import replace
+
 import pytest
 from helpers.small_study import complete, make_study
 
 from automl.engine import notebook_html
-from automl.engine.notebook_watch import in_notebook
+from automl.engine.notebook_watch import NotebookWatch, in_notebook
 from automl.engine.searches import Search
 from automl.errors import UserError
 from automl.home import Home
@@ -68,6 +70,17 @@ def test_a_search_shows_its_front_as_a_table_and_as_the_page(search):
     assert "<td>0001</td><td>0.9500</td><td>9,000</td>" in table
     assert table.index("0001") < table.index("0000"), "the best in the first objective first"
     assert '<iframe srcdoc="&lt;!' in shown
+
+
+def test_a_search_that_ended_without_a_model_says_why(search):
+    class Shown:
+        def update(self, watch):
+            self.html = watch._repr_html_()
+
+    watch = NotebookWatch()
+    watch.output = Shown()
+    watch.ended(replace(search, failed="ValueError: <boom>"), ["a note"])
+    assert watch.output.html == "<p>a note<br>no model: ValueError: &lt;boom&gt;</p>"
 
 
 def test_this_is_no_notebook():

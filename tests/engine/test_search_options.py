@@ -44,8 +44,8 @@ def test_a_value_of_another_type_is_refused_by_name():
         read("search", {"trials": "many"})
     with pytest.raises(UserError, match=r"^--initial-points 3: "):
         read("search", {"initial_points": 3})
-    with pytest.raises(UserError, match=r"^--set 3: it should be a valid string"):
-        read("search", {"sets": {"seed": 3}})
+    with pytest.raises(UserError, match=r"^--set seed=3: it should be a valid dict"):
+        read("search", {"sets": "seed=3"})
 
 
 def test_an_unknown_option_is_refused_with_the_nearest_name():

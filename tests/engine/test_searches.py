@@ -8,7 +8,7 @@ import pytest
 from helpers import earlier_search
 from helpers.datasets import mixed_table
 from helpers.own_metric import LESS, MORE, search_by_cost
-from helpers.small_study import SETTINGS, complete, make_study
+from helpers.small_study import SETTINGS, complete, end, make_study
 
 from automl.engine import api
 from automl.engine.searches import Search, open_studies, open_study
@@ -17,6 +17,7 @@ from automl.engine.store_eviction import trim
 from automl.engine.study_space import check_data
 from automl.errors import UserError
 from automl.home import Home
+from automl.measure.measurement import Measurement
 from automl.quality import METRICS
 from automl.space import space_file
 from automl.space.exploring import explore
@@ -24,7 +25,10 @@ from automl.store import Store
 from automl.study import storage
 from automl.study.layout import JOURNAL
 from automl.study.propose import warm_start
+from automl.study.record import TrialRecord
 from automl.study.study import create
+from automl.study.trial_id import TrialId
+from automl.trial.result import Status, TrialResult
 
 SPACE = """
 from automl import MLP, Space, Table, Text, Train, TrialConfig
@@ -102,6 +106,51 @@ def test_a_search_stays_as_it_is_when_another_has_a_metric_of_the_same_name(forg
         assert other.summary().objectives["cost"] == ("min" if is_less else "max")
     METRICS.pop("cost")
     assert [record.trial_id for record in less.study.front().members] == ["0001", "0002"]
+
+
+RECALL = """
+from automl import Metric
+
+class WorstRecall(Metric):
+    def __call__(self, outputs, targets):
+        return 0.5
+"""
+BY_RECALL = """
+from recall_of_test import WorstRecall
+from automl import MLP, Sklearn, Space, Train, TrialConfig
+
+space = Space(TrialConfig(Sklearn("wine"), MLP((8,)), (Train(),)), ("accuracy", "size_bytes"))
+"""
+
+
+@pytest.mark.parametrize("place", ["a constraint", "the goal", "a new goal"])
+def test_a_metric_that_the_space_imports_is_known_wherever_it_is_named(
+    place, forgotten, tmp_path, monkeypatch
+):
+    (tmp_path / "recall_of_test.py").write_text(RECALL)
+    monkeypatch.syspath_prepend(tmp_path)
+    space_file.load(BY_RECALL)
+    home = Home(tmp_path)
+    home.study("mine").parent.mkdir()
+    wanted = "worst_recall >= 0.7"
+    constraints = (wanted,) if place == "a constraint" else ()
+    settings = replace(SETTINGS, constraints=constraints)
+    study = create(home.study("mine"), settings, BY_RECALL, {"": b"file"})
+    measured = Measurement({"accuracy": 0.9, "worst_recall": 0.8}, 900, 1, 1)
+    record = TrialRecord(TrialId(0), {}, {})
+    study.start(record)
+    end(study, record, TrialResult(Status.COMPLETE, key="k", measurement=measured))
+    if place == "the goal":
+        study.set_attribute("options", {"until": wanted})
+    METRICS.pop("worst_recall")
+    if place == "a new goal":
+        with pytest.raises(UserError, match="has ended: trial 0000 meets worst_recall"):
+            api.resume("mine", home=home.path, until=wanted)
+    else:
+        assert [row["front"] for row in statuses(home)] == [1]
+        assert open_study(home, "mine").summary().met_by == (
+            "0000" if place == "the goal" else None
+        )
 
 
 def test_a_search_of_an_earlier_version_keeps_nothing_from_being_evicted(home, monkeypatch):

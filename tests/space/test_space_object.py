@@ -1,5 +1,6 @@
 """A Space object, kept as its exact JSON: what comes back is what was given, or a sentence."""
 
+import importlib
 import subprocess
 import sys
 from dataclasses import replace
@@ -8,7 +9,10 @@ import pytest
 
 from automl.config import Config
 from automl.data.sklearn import Sklearn
+from automl.engine import space_source
+from automl.engine.wishes import OwnData
 from automl.errors import UserError
+from automl.home import Home
 from automl.models.imported import Imported
 from automl.models.mlp import MLP
 from automl.space import space_file
@@ -70,6 +74,21 @@ def test_classes_and_functions_of_a_module_are_imported_wherever_it_runs(tmp_pat
     load = "import sys; from automl.space import space_file as s; s.load(open(sys.argv[1]).read())"
     done = subprocess.run([sys.executable, "-c", load, tmp_path / "text.py"], capture_output=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_metric_that_only_the_goal_names_is_imported_wherever_it_runs(
+    forgotten, tmp_path, monkeypatch
+):
+    (tmp_path / "goal_of_test.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module("goal_of_test")
+    space = Space(TrialConfig(Sklearn("digits"), MLP((8,)), (Train(),)))
+
+    def text(until):
+        return space_source.source(space, OwnData(), Home(tmp_path), until).text
+
+    assert "import goal_of_test" in text("share_right >= 0.9 and size_bytes <= 9000")
+    assert text("accuracy >= 0.9") == text(None) == as_text(space)
 
 
 def test_what_no_other_process_can_import_is_one_sentence():

@@ -34,7 +34,7 @@ def told(found):
         found.hypervolumes(),
         measured,
         [(r.trial_id, r.is_complete) for r in found.records()],
-        found.why_without_model(),
+        found.why_empty(),
         advice and (advice.record.id, advice.why),
         found.attribute("state"),
     )

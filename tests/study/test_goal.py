@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import pytest
@@ -42,6 +43,16 @@ def test_a_goal_that_was_not_met_names_what_came_nearest():
     for number, figures in enumerate([(0.95, 2000), (0.89, 1010), (0.8, 10)]):
         goal.take(ended(number, *figures))
     assert goal.missed().endswith("trial 0001 comes nearest (accuracy 0.89, size_bytes 1010)")
+
+
+def test_what_comes_nearest_to_a_goal_comes_nearest_to_the_constraints_too():
+    goal = Goal("accuracy>=0.9", replace(SETTINGS, constraints=("size_bytes<=1000",)))
+    for number, figures in enumerate([(0.95, 5000), (0.85, 900)]):
+        goal.take(ended(number, *figures))
+    assert goal.missed() == (
+        "no model meets accuracy >= 0.9 and size_bytes <= 1000: trial 0001 comes nearest "
+        "(accuracy 0.85, size_bytes 900)"
+    )
 
 
 def test_a_model_that_breaks_a_constraint_meets_no_goal():
@@ -92,6 +103,16 @@ def test_a_reference_that_was_rejected_after_its_training_is_known_all_the_same(
     goal.take(TrialRecord(TrialId(0), WIDEST, {}, result=rejected))
     goal.take(ended(1, 0.9, 900))
     assert goal.met_by.id.number == 1
+
+
+@pytest.mark.parametrize("reached", [math.nan, math.inf])
+def test_a_figure_that_is_no_finite_number_is_none_of_the_reference(reached):
+    settings = replace(KNOWN, reference_params=WIDEST, constraints=("accuracy>=99% of reference",))
+    rejected = TrialResult(Status.REJECTED, "no number", parent_quality={"accuracy": reached})
+    records = [TrialRecord(TrialId(0), WIDEST, {}, result=rejected), ended(1, 0.95, 900, 0.95)]
+    goal, front = Goal(RELATIVE, settings, records), Front(settings, records)
+    assert goal.reference.figures["accuracy"] == front.reference.figures["accuracy"] == 0.95
+    assert goal.met_by is records[1] and front.members == records[1:]
 
 
 def test_a_module_that_came_trained_needs_no_training():

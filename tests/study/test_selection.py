@@ -2,6 +2,7 @@ import math
 from dataclasses import replace
 
 import pytest
+from helpers import known_search
 from helpers.small_study import SETTINGS, complete, make_study
 from hypothesis import given
 from hypothesis import strategies as st
@@ -227,9 +228,25 @@ def test_the_member_that_comes_nearest_to_conditions_is_named(tmp_path):
         selection.choose(study, where="size_bytes<=1050, accuracy>=0.92")
 
 
+def test_a_trial_is_named_with_or_without_leading_zeros(tmp_path):
+    study = known_search.make(tmp_path)
+    for named in ("0003-refit", "3-refit"):
+        assert selection.choose(study, trial=named).trial_id == "0003-refit"
+    for named in (3, "3", "0003"):
+        assert selection.choose(study, trial=named).trial_id == "0003"
+    with pytest.raises(UserError, match="--knee and --trial exclude one another"):
+        selection.choose(study, trial=0, knee=True)
+    for other in (77, "3-", "3-again", "refit"):
+        with pytest.raises(UserError, match=f"has no complete trial '{other}'"):
+            selection.choose(study, trial=other)
+
+
 def test_a_study_without_a_model_says_so(tmp_path):
     study = make_study(tmp_path, TrialResult(Status.FAILED, reason="why"))
     with pytest.raises(UserError, match="to take: no trial is complete yet; search longer"):
+        selection.choose(study, knee=True)
+    study.set_attribute("state", "finished")
+    with pytest.raises(UserError, match="1 of 1 ended so: why; mend that, or search longer"):
         selection.choose(study, knee=True)
 
 

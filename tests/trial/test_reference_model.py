@@ -1,17 +1,22 @@
 """A space's largest model: what cannot answer is told before any training."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from helpers.trials import DIGITS
 from safetensors.torch import save_file
 from torch import nn
 
 from automl.compression.average_flips import AverageFlips
+from automl.data.sklearn import Sklearn
 from automl.errors import Rejected, UserError
 from automl.export.formats import FORMATS, Format
 from automl.measure.measurement import Measurement
 from automl.models.convnet import ConvNet
 from automl.models.imported import Imported
 from automl.models.mlp import MLP
+from automl.quality import Metric
 from automl.space.domains import Int, OneOf, Repeat
 from automl.space.exploring import validate
 from automl.space.space import Space, TrialConfig
@@ -36,7 +41,7 @@ def test_a_number_of_rows_in_a_forward_is_told(tmp_path):
         largest(space, validate(space), tmp_path)
 
 
-MEASURED = Measurement({"accuracy": 0.9}, 5000, 0.1, 2.0)
+MEASURED = Measurement({"accuracy": 0.9, "mine": float("nan")}, 5000, 0.1, 2.0)
 
 
 class Plain(nn.Sequential):
@@ -72,7 +77,60 @@ def test_the_quality_of_a_module_counts_as_it_came_if_it_came_trained(is_trained
     space = Space(TrialConfig(DIGITS, Imported(Plain, weights=weights), (Train(epochs=1),)))
     found = largest(space, validate(space), tmp_path)
     assert found.point == {}
-    assert ("accuracy" in found.known(MEASURED)) == is_trained
+    assert found.known(MEASURED).get("accuracy") == (0.9 if is_trained else None)
+    assert "mine" not in found.known(MEASURED)
+
+
+SMALL = Space(TrialConfig(DIGITS, MLP((8,)), (Train(epochs=1),)), ("accuracy", "size_bytes"))
+NUMBERS = TrialConfig(Sklearn("diabetes"), MLP((8,)), (Train(epochs=1),))
+
+
+def test_a_metric_whose_figures_go_beyond_what_it_calls_perfect_is_told(forgotten, tmp_path):
+    class Profit(Metric):
+        def __call__(self, outputs, targets):
+            return 50 * float((outputs.argmax(1) == targets).mean())
+
+    class Cost(Metric):
+        better = "min"
+
+        def suits(self, num_classes):
+            return True
+
+        def __call__(self, outputs, targets):
+            return float(np.abs(outputs).mean() < 0)
+
+    profit = "Profit: answers that are all right reach 50, .* perfect = 1; define `perfect`"
+    cost = "Cost: answers that are all right reach 0, which is better than perfect = 1; define"
+    for space, sentence in (
+        (replace(SMALL, objectives=("profit", "size_bytes")), profit),
+        (replace(SMALL, constraints=("cost <= 0.5",)), cost),
+        (Space(NUMBERS, ("cost", "size_bytes")), cost),
+    ):
+        with pytest.raises(UserError, match=sentence):
+            largest(space, validate(space), tmp_path)
+
+
+def test_a_metric_that_is_fine_or_cannot_tell_of_right_answers_is_taken(forgotten, tmp_path):
+    class Rounded(Metric):
+        def __call__(self, outputs, targets):
+            return float(1 + 1e-7)
+
+    class Raises(Metric):
+        def __call__(self, outputs, targets):
+            return 1 // int((outputs.argmax(1) != targets).sum())
+
+    class Undefined(Metric):
+        def __call__(self, outputs, targets):
+            return float(np.float64(2) * np.log((outputs.argmax(1) != targets).sum()) * np.nan)
+
+    class Likely(Metric):
+        def __call__(self, outputs, targets):
+            shares = np.exp(outputs) / np.exp(outputs).sum(1, keepdims=True)
+            return float(shares[np.arange(len(targets)), targets].mean())
+
+    own = ("rounded", "raises", "undefined", "likely")
+    space = replace(SMALL, objectives=(*own, "accuracy", "log_loss", "size_bytes"))
+    assert largest(space, validate(space), tmp_path)
 
 
 def test_its_files_for_other_runtimes_are_made_or_refused_in_a_sentence(tmp_path, monkeypatch):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import cast
 
 from automl.config import decode, encode
 from automl.errors import UserError
-from automl.space.domains import Domain, ParamValue
+from automl.space.domains import Domain, OneOfDomain, ParamValue
 from automl.space.exploring import Explored, explore
 from automl.space.sampling import trace
 from automl.space.space import Space
@@ -25,8 +26,9 @@ STATUSES = (Status.COMPLETE, Status.STOPPED)
 def earlier(study: Study, space: Space) -> list[TrialRecord]:
     """The complete and stopped trials of an earlier search that could be trials of this space.
 
-    They carry this space's distributions. Constants of the space, such as a number of epochs,
-    may have changed since. Raises UserError when objectives or data are others, or none fits.
+    They carry this space's distributions. What `--set` fixed counts as a choice of each, where
+    this space has one there. Constants of the space, such as a number of epochs, may have changed
+    since. Raises UserError when objectives or data are others, or none fits.
     """
     before = study.settings.objectives
     if set(before) != set(space.objectives):
@@ -40,7 +42,8 @@ def earlier(study: Study, space: Space) -> list[TrialRecord]:
             "a warm start needs the same"
         )
     ended = [r for r in study.records() if r.result and r.result.status in STATUSES]
-    fitting = [moved for record in ended if (moved := _moved(record, space))]
+    fixed = study.settings.fixed
+    fitting = [moved for record in ended if (moved := _moved(record, space, fixed))]
     if not fitting:
         raise UserError(
             f"none of the {len(ended)} complete or stopped trials of search {study.name!r} could "
@@ -82,16 +85,18 @@ def kept(study: Study, space: Space) -> list[TrialRecord]:
         )
         for item in study.attribute("earlier", [])
     ]
-    return [moved for record in records if (moved := _moved(record, space))]
+    return [moved for record in records if (moved := _moved(record, space, {}))]
 
 
-def _moved(record: TrialRecord, space: Space) -> TrialRecord | None:
-    """The record as a trial of this space; None when the space cannot make one of its choices."""
+def _moved(record: TrialRecord, space: Space, fixed: Mapping[str, str]) -> TrialRecord | None:
+    """The record, of a search with fixed values, as a trial of this space; None when the space
+    cannot make one of its choices."""
 
     def suggest(path: str, domain: Domain) -> ParamValue:
-        if path not in record.params or not domain.allows(record.params[path]):
+        had = record.params.get(path, _as_choice(fixed.get(path), domain))
+        if not domain.allows(had):
             raise UserError(f"{path} is not given, or of another domain")
-        return record.params[path]
+        return had
 
     try:
         made = trace(space, suggest)
@@ -102,6 +107,16 @@ def _moved(record: TrialRecord, space: Space) -> TrialRecord | None:
         return None
     distributions = {path: distribution(domain) for path, domain in made.domains.items()}
     return replace(record, params=made.params, distributions=distributions)
+
+
+def _as_choice(text: str | None, domain: Domain) -> ParamValue:
+    """The choice of a domain that `--set` wrote as a text; None where that is none."""
+    if text is None or isinstance(domain, OneOfDomain):
+        return text
+    try:
+        return cast(ParamValue, json.loads(text))
+    except ValueError:
+        return None
 
 
 def _is_fixed(space: Space, path: str, value: ParamValue) -> bool:

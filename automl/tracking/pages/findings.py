@@ -146,7 +146,7 @@ def read(study: Study, compresses: Mapping[str, bool]) -> Findings:
         points=[_point(record, study.settings, front, groups) for record in ended],
         front=front.members,
         advice=advise(study, front.members),
-        is_over=study.attribute("state") == "finished",
+        is_over=study.is_over,
         runs=[(began, before) for began, before in runs],
         compresses=compresses,
         constraints=[c.told(front.reference.figures) for c in study.settings.conditions],

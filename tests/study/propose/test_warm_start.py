@@ -122,6 +122,28 @@ def test_what_set_fixes_must_be_what_the_trial_had(before):
     assert numbers(before, BEFORE, {"recipe.prune.fraction": "0.75"}) == [1]
 
 
+def test_what_set_had_fixed_is_a_choice_of_every_trial(before, tmp_path):
+    fixed = {"model": "MLP", "model.MLP.widths.0": "24", "recipe.prune.fraction": "1e-1"}
+    settings = replace(before.settings, fixed=fixed)
+    narrow = create(tmp_path / "narrow", settings, BEFORE, {"": b""})
+    params = {"recipe.train.epochs": "1", "recipe.quantize": "None"}
+    domains = explore(space_file.load(BEFORE)).domains
+    record = TrialRecord(TrialId(0), params, {p: distribution(domains[p]) for p in params})
+    narrow.start(record)
+    end(narrow, record, complete(0.9, 1000))
+    (wide,) = earlier(narrow, space_file.load(BEFORE))
+    assert wide.params == {
+        **fixed,
+        **params,
+        "model.MLP.widths.0": 24,
+        "recipe.prune.fraction": 0.1,
+    }
+    assert wide.distributions.keys() == wide.params.keys()
+    for old, new in (("Int(8", "Int(32"), ("Float(0.1", "Float(0.2")):
+        with pytest.raises(UserError, match="none of the 1 complete"):
+            earlier(narrow, space_file.load(BEFORE.replace(old, new)))
+
+
 def test_records_carry_the_new_spaces_distributions(before):
     space = space_file.load(BEFORE.replace("Float(0.1, 0.9)", "Float(0.2, 0.8)"))
     domains = explore(space).domains

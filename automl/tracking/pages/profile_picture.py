@@ -62,6 +62,7 @@ def draw(profile: LayerProfile) -> Figure:
         f"{Path(profile.file).name}: {time}, {totals.size_bytes:,} bytes, "
         f"{totals.macs:,} MACs, activations at most {totals.peak_activation_bytes:,} bytes",
         fontsize=11,
+        parse_math=False,
     )
     return picture
 

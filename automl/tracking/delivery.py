@@ -16,7 +16,7 @@ from automl.study.study import Study
 from automl.tracking import publish, registry
 from automl.tracking.events import Ended, Opened
 from automl.tracking.journal import Journal
-from automl.tracking.mlflow_client import connect_for
+from automl.tracking.mlflow_client import connect_for, without_password
 from automl.tracking.mlflow_runs import Runs
 from automl.tracking.pages import files
 from automl.tracking.registry import Shipped
@@ -74,7 +74,7 @@ class Delivery:
             except Exception as error:
                 # Anything: artifacts may lie in any kind of storage, and the next try may do.
                 self.runs = None
-                hindrance = words(error).splitlines()[0]
+                hindrance = without_password(words(error).splitlines()[0], self.uri)
                 pause = min(2 * pause, MAX_RETRY_SECONDS)
         return hindrance
 

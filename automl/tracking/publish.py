@@ -57,8 +57,13 @@ def publish_report(
         if tracebacks:
             (Path(folder) / FAULTS_FILE).write_text(tracebacks, encoding="utf-8")
         client.log_artifacts(run.run_id, folder)
-    client.set_tag(run.run_id, "mlflow.note.content", views.note(study, run))
+    write_note(client, run, study)
     return f"its pages: {raised}" if raised else ""
+
+
+def write_note(client: MlflowClient, run: SearchRun, study: Study) -> None:
+    """Tell what a search found in the note of its run."""
+    client.set_tag(run.run_id, "mlflow.note.content", views.note(study, run))
 
 
 def mark_champion(study: Study, record: TrialRecord, shipped: Shipped) -> str:
@@ -72,10 +77,11 @@ def mark_champion(study: Study, record: TrialRecord, shipped: Shipped) -> str:
         run = next(children(client, experiment, search.run_id, wanted), None)
         if run is None or run.info.end_time is None:
             raise ConnectionError("it has not heard of the trial's end")
+        publish_report(client, search, study)
         registered = registry.open_registry(client, experiment, study)
         registered.add(record, run.info.run_id, run.info.end_time, shipped)
         registered.set_alias(CHAMPION, run.info.run_id)
-        publish_report(client, search, study)
+        write_note(client, search, study)
     except Exception as error:
         return _not_champion(study, first_line(error, search.uri))
     return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -24,6 +25,7 @@ from automl.tracking.mlflow_client import (
 from automl.tracking.mlflow_patches import MODE
 
 HOST, PORT = "127.0.0.1", 5000
+LOGIN = re.compile("://[^/]*@")
 
 
 def check_uri(uri: str) -> None:
@@ -101,7 +103,9 @@ def where_to_look(study: Study) -> str:
 
 
 def _base(uri: str, run: SearchRun) -> str:
-    return (run.uri if run.uri.startswith("http") else uri).rstrip("/") + "/#/"
+    """The start of a page's address; of one with a login the browser asks for that."""
+    server = LOGIN.sub("://", run.uri) if run.uri.startswith("http") else uri
+    return server.rstrip("/") + "/#/"
 
 
 def check_port(port: int) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from helpers.browser import browser, find, needs_browser, picture, text
+from helpers.small_study import make_study
 from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
@@ -23,6 +24,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from automl.errors import UserError
 from automl.tracking import server
+from automl.tracking.mlflow_client import SearchRun
 from automl.tracking.pages import findings
 
 __all__ = ["browser"]
@@ -162,7 +164,7 @@ def test_a_tracking_uri_of_no_use_is_told(uri, sentence):
 def test_a_database_that_does_not_answer_is_told_at_once(tmp_path):
     """A folder can be opened as a database as little as a port at which nobody listens."""
     began = time.monotonic()
-    with pytest.raises(UserError, match="cannot be used: .*unable to open database file"):
+    with pytest.raises(UserError, match=r"cannot be used: .*unable to open database file"):
         server.check_uri(f"sqlite:///{tmp_path}")
     assert time.monotonic() - began < 20, "MLflow tries for 101 seconds"
 
@@ -235,3 +237,9 @@ def test_a_server_behind_a_proxy_that_asks_for_a_login_is_reached(monkeypatch):
         monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "ann")
         monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "secret")
         server.check_uri(uri)
+
+
+def test_the_address_of_a_page_holds_no_login(tmp_path):
+    study = make_study(tmp_path)
+    SearchRun("https://ann:se@cret@host/mlflow/", "1", "run").write(study)
+    assert server.where_to_look(study).startswith("https://host/mlflow/#/experiments/1/runs/run/")

@@ -56,7 +56,7 @@ def test_the_best_model_at_several_sizes(found):
 
 
 def test_the_best_model_at_a_size_is_what_its_command_takes(tmp_path):
-    """The second gives way to the third, which is as good, and is the best where that is too large."""
+    """The second gives way to the third, as good, and is the best where that is too large."""
     axes = {name: known.AXES[name] for name in ("accuracy", "latency_ms")}
     settings = replace(known.SETTINGS, objectives=tuple(axes), axes=axes, constraints=())
     study = create(tmp_path / "two", settings, "text", {"": b""})

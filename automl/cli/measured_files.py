@@ -93,7 +93,7 @@ def show_quality(files: tuple[Path, ...], asked: WithQuality, home: Home, as_jso
         search = searches.Search(searches.open_study(home, asked.search), home)
         found = measured.beside_front(files, search)
         if asked.picture is not None:
-            yours = {Path(name).name: own.figures for name, own in found.files.items()}
+            yours = {name: own.figures for name, own in found.files.items()}
             save(pages.front_with(search.study, yours), asked.picture)
     if as_json:
         render.as_json(found.as_json())

@@ -73,10 +73,20 @@ def choose(
     fitting = [record for record in front.unbeaten if satisfies(record.values, must)]
     if not fitting:
         raise UserError(_none_fits(study, front.unbeaten, where, must))
-    members = _told_apart(front, fitting, wishes)
     if knee:
-        return knee_of(members, settings.axes)
-    return preferred(members, wishes, settings, reference)
+        return knee_of(_told_apart(front, fitting, wishes), settings.axes)
+    return most_wanted(front, fitting, wishes, settings)
+
+
+def most_wanted(
+    front: Front,
+    fitting: Sequence[TrialRecord],
+    wishes: Sequence[Wish | Condition],
+    settings: Settings,
+) -> TrialRecord:
+    """The one to take of a front's unbeaten models that meet some conditions."""
+    members = _told_apart(front, fitting, wishes)
+    return preferred(members, wishes, settings, front.reference.figures)
 
 
 def nothing_to_take(study: Overview) -> str:

@@ -16,10 +16,11 @@ from automl.study.study import Study
 from automl.tracking import publish, registry
 from automl.tracking.events import Ended, Opened
 from automl.tracking.journal import Journal
-from automl.tracking.mlflow_client import connect_for
+from automl.tracking.mlflow_client import connect_for, without_password
 from automl.tracking.mlflow_runs import Runs
 from automl.tracking.pages import files
 from automl.tracking.registry import Shipped
+from automl.tracking.views import UNREGISTERED
 
 LOCK = "mlflow.lock"
 FLUSH_SECONDS, MAX_FLUSH_SECONDS = 1.0, 10.0
@@ -47,8 +48,8 @@ class Delivery:
         self.runs: Runs | None = None
         self.offset = 0
         self.is_ended = False
-        self.owes_models = False
-        """Whether an end came by whose front is not registered yet."""
+        self.owes_models = bool(study.attribute(UNREGISTERED))
+        """Whether an end came by whose front is not registered yet, or was refused."""
         self.reported_front: set[str] | None = None
         self.raised = ""
         self.next_report = time.monotonic() + REPORT_SECONDS
@@ -74,7 +75,7 @@ class Delivery:
             except Exception as error:
                 # Anything: artifacts may lie in any kind of storage, and the next try may do.
                 self.runs = None
-                hindrance = words(error).splitlines()[0]
+                hindrance = without_password(words(error).splitlines()[0], self.uri)
                 pause = min(2 * pause, MAX_RETRY_SECONDS)
         return hindrance
 
@@ -93,8 +94,10 @@ class Delivery:
             self.owes_models |= any(isinstance(event, Ended) for event in turns)
             # The front of now has trials that a search which went on tells of in later batches.
             if self.owes_models and self.journal.read(offset)[1] == offset:
-                registry.register(runs, self.study, self.shipped)
+                # First of all the report, which a server takes that registers no models.
                 self._write_report(runs)
+                registry.register(runs, self.study, self.shipped)
+                publish.write_note(runs.client, runs.search_run, self.study)
                 self.owes_models = False
             if offset > self.offset:
                 self.journal.deliver(self.uri, offset)

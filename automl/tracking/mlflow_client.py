@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -28,7 +29,9 @@ ENVIRONMENT = {
     "MLFLOW_ENABLE_ASYNC_LOGGING": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "PGCONNECT_TIMEOUT": "10",
 }
+PASSWORD = re.compile(r"://[^/:@]*(:.+@)|[?&](password=[^&]+)")
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,8 @@ def connect(uri: str) -> MlflowClient:
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
     mlflow_patches.forget_places()
+    if not uri.startswith("http"):
+        mlflow_patches.try_databases_once()
     return mlflow.MlflowClient(uri)
 
 
@@ -75,6 +80,18 @@ def connect_for(study: Study, uri: str) -> MlflowClient:
     if uri == home.mlflow_uri:
         settle(home)
     return connect(uri)
+
+
+def first_line(error: BaseException, uri: str) -> str:
+    """The first line of what an error says of a tracking server, without a password."""
+    return without_password((str(error) or type(error).__name__).splitlines()[0], uri)
+
+
+def without_password(text: str, uri: str) -> str:
+    """A text that may hold the address of a tracking server, without the address's password."""
+    for login, named in PASSWORD.findall(uri):
+        text = text.replace(login or named, ":***@" if login else "password=***")
+    return text
 
 
 def is_missing(uri: str) -> bool:

@@ -16,7 +16,7 @@ from automl.runtimes import onnx
 from automl.study.record import TrialRecord
 from automl.study.study import Study
 from automl.tracking.aliases import aliases, in_words
-from automl.tracking.views import REGISTERED_MODEL, loading
+from automl.tracking.views import REGISTERED_MODEL, UNREGISTERED, loading
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 FILE = "model.onnx"
 SEARCH_TAG = "automl_search_id"
 """The tag of a registered model that holds the id of its search."""
+REFUSALS = {
+    "ENDPOINT_NOT_FOUND": "the server lacks a request that models are registered by; it may be "
+    "older than MLflow 3",
+    "PERMISSION_DENIED": "the server does not let this user register models",
+}
+"""What a server says for good to whom it lets write runs, in words."""
 REQUIREMENTS = ["onnxruntime>=1.20", "onnx", "numpy"]
 
 
@@ -98,7 +104,21 @@ class Registry:
 
 def register(runs: Runs, study: Study, shipped: Callable[[TrialRecord], Shipped | None]) -> None:
     """Have every member of the front registered, and the aliases where they belong; but for trials
-    whose end the server lacks, or whose run a user deleted."""
+    whose end the server lacks, or whose run a user deleted. The study keeps why a server refuses.
+    """
+    from mlflow.exceptions import MlflowException
+
+    refusal = ""
+    try:
+        _register(runs, study, shipped)
+    except MlflowException as error:
+        if error.error_code not in REFUSALS:
+            raise
+        refusal = REFUSALS[error.error_code]
+    study.set_attribute(UNREGISTERED, refusal)
+
+
+def _register(runs: Runs, study: Study, shipped: Callable[[TrialRecord], Shipped | None]) -> None:
     named = aliases(study)
     if not named:
         return

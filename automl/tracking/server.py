@@ -3,42 +3,66 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
-import urllib.request
 from pathlib import Path
 
 from automl.errors import UserError
 from automl.home import Home
 from automl.study.study import Study
 from automl.tracking import views
-from automl.tracking.mlflow_client import SearchRun, connect, is_missing, settle
+from automl.tracking.mlflow_client import (
+    SearchRun,
+    connect,
+    first_line,
+    is_missing,
+    settle,
+    without_password,
+)
 from automl.tracking.mlflow_patches import MODE
 
 HOST, PORT = "127.0.0.1", 5000
+LOGIN = re.compile("://[^/]*@")
 
 
 def check_uri(uri: str) -> None:
-    """Raise UserError when a tracking server does not answer, or the URI cannot be one."""
-    if uri.startswith(("http://", "https://")):
-        try:
-            urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=5).close()
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"no MLflow server answers at --tracking-uri {uri} "
-                f"({getattr(error, 'reason', error)}); start one with `mlflow server`, "
-                "or leave --tracking-uri out to use the home's own database"
-            ) from None
-        _log_in(uri)
-    elif uri.startswith("sqlite:///") and not Path(uri[len("sqlite:///") :]).parent.is_dir():
-        raise UserError(f"--tracking-uri {uri}: its folder does not exist; make it first")
-    elif not uri.startswith(("sqlite://", "postgresql", "mysql")):
+    """Raise UserError when a tracking server or database does not answer, or does not let this user
+    in, or the URI cannot be one."""
+    place = f"--tracking-uri {without_password(uri, uri)}"
+    if not uri.startswith(("http://", "https://", "sqlite://", "postgresql", "mysql")):
         raise UserError(
-            f"--tracking-uri {uri} is neither an http(s) address nor a database URI "
-            "such as sqlite:///mlflow.db"
+            f"{place} is neither an http(s) address nor a database URI such as sqlite:///mlflow.db"
         )
+    if uri.startswith("sqlite:///") and not Path(uri[len("sqlite:///") :]).parent.is_dir():
+        raise UserError(f"{place}: its folder does not exist; make it first")
+    if is_missing(uri):
+        return
+    try:
+        connect(uri).search_experiments(max_results=1)
+    except Exception as error:
+        # Anything: what answers at an address may be no MLflow server.
+        raise UserError(_why_not(error, uri, place)) from None
+
+
+def _why_not(error: Exception, uri: str, place: str) -> str:
+    """The sentence on a tracking server or database that cannot be used."""
+    if getattr(error, "error_code", "") == "UNAUTHENTICATED":
+        return (
+            f"the MLflow server at {place} does not let this user in; set "
+            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD as its keeper gave them"
+        )
+    first: BaseException = error
+    while deeper := first.__cause__ or first.__context__:
+        first = deeper
+    if first is error or not uri.startswith("http"):
+        return f"{place} cannot be used: {first_line(first, uri)}"
+    return (
+        f"no MLflow server answers at {place} ({first_line(first, uri)}); start one with "
+        "`mlflow server`, or leave --tracking-uri out to use the home's own database"
+    )
 
 
 def absolute(uri: str) -> str:
@@ -47,23 +71,6 @@ def absolute(uri: str) -> str:
     path = uri.removeprefix(prefix)
     is_file = path not in (uri, "", ":memory:")
     return f"{prefix}{Path(path).absolute()}" if is_file else uri
-
-
-def _log_in(uri: str) -> None:
-    """Raise UserError when a tracking server does not let this user in."""
-    client = connect(uri)
-    from mlflow.exceptions import MlflowException
-
-    try:
-        client.search_experiments(max_results=1)
-    except MlflowException as error:
-        if error.error_code == "UNAUTHENTICATED":
-            raise UserError(
-                f"the MLflow server at --tracking-uri {uri} does not let this user in; set "
-                "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD as its keeper gave them"
-            ) from None
-        reason = str(error).splitlines()[0]
-        raise UserError(f"--tracking-uri {uri} cannot be used: {reason}") from None
 
 
 def address(uri: str, run: SearchRun | None) -> str:
@@ -96,7 +103,9 @@ def where_to_look(study: Study) -> str:
 
 
 def _base(uri: str, run: SearchRun) -> str:
-    return (run.uri if run.uri.startswith("http") else uri).rstrip("/") + "/#/"
+    """The start of a page's address; of one with a login the browser asks for that."""
+    server = LOGIN.sub("://", run.uri) if run.uri.startswith("http") else uri
+    return server.rstrip("/") + "/#/"
 
 
 def check_port(port: int) -> None:

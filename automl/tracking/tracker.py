@@ -14,6 +14,7 @@ from automl.study.study import Study
 from automl.study.trial_id import TrialId
 from automl.tracking.events import Ended, Event, Finished, Opened, Reported, Started
 from automl.tracking.journal import Writer
+from automl.tracking.views import UNREGISTERED
 
 CLOSE_SECONDS = 60.0
 
@@ -108,7 +109,8 @@ class Tracker:
         hindrance = self.delivering.end(seconds)
         self.journal.close()
         if not hindrance:
-            return ""
+            refusal = self.study.attribute(UNREGISTERED)
+            return f"MLflow has no registered models of it: {refusal}" if refusal else ""
         return (
             f"MLflow has not got everything ({hindrance}); the rest waits in "
             f"{self.study.folder}: automl sync {self.study.name} delivers it"

@@ -13,6 +13,8 @@ REPORT = "report.html"
 """The artifact of the search's run that shows all of it."""
 REGISTERED_MODEL = "registered_model"
 """The attribute of a study that names its registered model, once there is one."""
+UNREGISTERED = "unregistered"
+"""The attribute of a study that tells why its server has none of its registered models."""
 EXPORTS = {"smallest": "--best size_bytes", "fastest": "--best latency_ms", "knee": "--knee"}
 
 
@@ -38,7 +40,9 @@ def note(study: Study, run: SearchRun) -> str:
             f"- **{alias}**: trial {record.trial_id}, {in_words(record)}; "
             f"to take it: `automl export {study.name} {options} --out out`"
         ]
-    if model := study.attribute(REGISTERED_MODEL):
+    if why := study.attribute(UNREGISTERED):
+        lines += ["", f"No model is registered: {why}."]
+    elif model := study.attribute(REGISTERED_MODEL):
         lines += ["", f"From Python: {loading(run.uri, model)}."]
     return "\n".join(lines)
 

@@ -29,6 +29,14 @@ def test_the_layers_of_a_file_are_told_and_drawn(here, tmp_path):
     assert "1,000 multiply-accumulates" in printed and "the call itself" in printed
 
 
+def test_a_picture_shows_the_name_of_its_file_letter_by_letter(here, tmp_path):
+    name = r"$\frac$.onnx"
+    file = file_of([node("MatMul", "x w", "y")], {"x": ("batch", 8)}, ["y"], w=ones(8, 2))
+    (tmp_path / name).write_bytes(file)
+    assert here("profile", name, "--picture", "layers.svg").returncode == 0
+    assert f"<!-- {name}: " in (tmp_path / "layers.svg").read_text()
+
+
 def test_what_cannot_be_profiled_is_refused_in_a_sentence(here, tmp_path):
     refused(here("profile", "none.onnx"), "there is no file none.onnx")
     refused(here("profile", "."), "holds no model.onnx; give an ONNX file, or the folder that")

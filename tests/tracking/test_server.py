@@ -1,5 +1,6 @@
 """The MLflow UI in a real browser: what a person sees of a search."""
 
+import base64
 import contextlib
 import os
 import signal
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from helpers.browser import browser, find, needs_browser, picture, text
+from helpers.small_study import make_study
 from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
@@ -22,6 +24,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from automl.errors import UserError
 from automl.tracking import server
+from automl.tracking.mlflow_client import SearchRun
 from automl.tracking.pages import findings
 
 __all__ = ["browser"]
@@ -140,11 +143,48 @@ def test_the_registered_models_show_their_aliases(browser, pages, searched):
 
 @pytest.mark.parametrize(
     ("uri", "sentence"),
-    [("http://127.0.0.1:1", "no MLflow server answers"), ("runs", "neither an http")],
+    [
+        ("http://127.0.0.1:1", "no MLflow server answers at .*:1 .*Connection refused"),
+        ("runs", "neither an http"),
+        ("sqlite:////no/such/mlflow.db", "its folder does not exist"),
+        ("http://127.0.0.1:5000a", "no MLflow server answers at .*:5000a .*Failed to parse"),
+        ("http://[::1:5000", "Invalid IPv6 URL"),
+        ("http://ann:secret@127.0.0.1:1", r"answers at --tracking-uri http://ann:\*\*\*@127"),
+        ("http://ann:secret@127.0.0.1:1a", r"answers at --tracking-uri http://ann:\*\*\*@127"),
+        ("postgresqlx://ann:secret@h/db", r"postgresqlx://ann:\*\*\*@h/db cannot be used"),
+        ("mysql://h/db?user=ann&password=secret", r"&password=\*\*\* cannot be used"),
+    ],
 )
 def test_a_tracking_uri_of_no_use_is_told(uri, sentence):
-    with pytest.raises(UserError, match=sentence):
+    with pytest.raises(UserError, match=sentence) as told:
         server.check_uri(uri)
+    assert "\n" not in str(told.value) and "secret" not in str(told.value)
+
+
+def test_a_database_that_does_not_answer_is_told_at_once(tmp_path):
+    """A folder can be opened as a database as little as a port at which nobody listens."""
+    began = time.monotonic()
+    with pytest.raises(UserError, match=r"cannot be used: .*unable to open database file"):
+        server.check_uri(f"sqlite:///{tmp_path}")
+    assert time.monotonic() - began < 20, "MLflow tries for 101 seconds"
+
+
+def test_a_service_that_is_no_web_server_is_told():
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+
+        def greet():
+            caller, _ = listening.accept()
+            with caller:
+                caller.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")
+                caller.recv(10_000)
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        with pytest.raises(UserError, match=r"no MLflow server answers at .*SSH-2\.0"):
+            server.check_uri(f"http://127.0.0.1:{listening.getsockname()[1]}")
+        thread.join()
 
 
 @pytest.mark.parametrize(
@@ -155,12 +195,13 @@ def test_a_tracking_uri_that_names_no_folder_stays(uri):
 
 
 @contextlib.contextmanager
-def answering(status):
-    """A server on loopback that is healthy, and answers all other requests with this status."""
+def answering(status, login=None):
+    """A server on loopback that answers with this status; whoever has not this login, with 401."""
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self):
-            self.send_response(200 if self.path == "/health" else status)
+            told = self.headers["Authorization"]
+            self.send_response(status if login is None or told == login else 401)
             self.end_headers()
 
         def log_message(self, *words): ...
@@ -186,3 +227,19 @@ def test_a_tracking_server_that_refuses_a_user_is_told(status, sentence):
     with answering(status) as uri, pytest.raises(UserError, match=sentence) as told:
         server.check_uri(uri)
     assert "\n" not in str(told.value)
+
+
+def test_a_server_behind_a_proxy_that_asks_for_a_login_is_reached(monkeypatch):
+    login = f"Basic {base64.b64encode(b'ann:secret').decode()}"
+    with answering(200, login) as uri:
+        with pytest.raises(UserError, match="does not let this user in"):
+            server.check_uri(uri)
+        monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "ann")
+        monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "secret")
+        server.check_uri(uri)
+
+
+def test_the_address_of_a_page_holds_no_login(tmp_path):
+    study = make_study(tmp_path)
+    SearchRun("https://ann:se@cret@host/mlflow/", "1", "run").write(study)
+    assert server.where_to_look(study).startswith("https://host/mlflow/#/experiments/1/runs/run/")

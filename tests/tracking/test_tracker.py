@@ -7,9 +7,11 @@ import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
+import mlflow
 import pytest
 from helpers import acted_search as acted
 from helpers.mlflow_server import Server
+from mlflow.exceptions import RestException
 
 from automl.faults import Fault
 from automl.measure.measurement import Measurement
@@ -335,3 +337,30 @@ def test_a_batch_that_the_server_refuses_holds_up_no_other(study, uri):
     assert {run.info.status for run in (parent, *runs.values())} == {"FINISHED"}
     assert "no/../path" in runs["0000"].data.tags["automl.refused"]
     assert runs["0001"].data.metrics["accuracy"] > 0
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        ("ENDPOINT_NOT_FOUND", "it may be older than MLflow 3"),
+        ("PERMISSION_DENIED", "does not let this user register models"),
+    ],
+)
+def test_a_server_that_registers_no_models_has_all_else(code, why, study, uri, monkeypatch):
+    def refuse(*arguments):
+        raise RestException({"error_code": code, "message": "no"})
+
+    with monkeypatch.context() as refusing:
+        refusing.setattr(mlflow.MlflowClient, "search_logged_models", refuse)
+        tracker = acted.tracker(study, uri)
+        acted.act(tracker, [0])
+        assert tracker.close("FINISHED").startswith("MLflow has no registered models of it: the")
+        again = acted.tracker(study, uri).close("FINISHED")
+    assert why in again and "sync" not in again, "nothing waits"
+    client, parent, _ = acted.shown(study, uri)
+    assert why in parent.data.tags["mlflow.note.content"]
+    assert [item.path for item in client.list_artifacts(parent.info.run_id)] == ["front.html"]
+    assert acted.tracker(study, uri).close("FINISHED") == ""
+    assert len(client.search_model_versions("name = 'digits'")) == 1, "once the server takes it"
+    note = acted.shown(study, uri)[1].data.tags["mlflow.note.content"]
+    assert "models:/digits@knee" in note and why not in note

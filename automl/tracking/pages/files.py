@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import plotly.graph_objects as go
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from automl.errors import UserError, words
@@ -120,5 +121,13 @@ def _picture(found: Findings, yours: Mapping[str, Mapping[str, float]] | None = 
             axes.set_xticks(list(ticks), list(ticks.values()))
             axes.minorticks_off()
     axes.grid(alpha=0.3)
-    axes.legend()
+    _legend(axes)
     return picture
+
+
+def _legend(axes: Axes) -> None:
+    """Tell the names of all that is drawn, letter by letter: matplotlib leaves out, else, those
+    that begin with "_", and sets what stands between two "$" as a formula."""
+    drawn = axes.collections
+    for text in axes.legend(drawn, [str(own.get_label()) for own in drawn]).get_texts():
+        text.set_parse_math(False)

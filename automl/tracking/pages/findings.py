@@ -57,7 +57,8 @@ class OnRuntime:
 class Findings:
     """Everything that a search's pages show.
 
-    `points` are by number, refits last; `advice` is the model to take; `runs` says when each run
+    `points` are by number, refits last; `front` are the members of `whole_front`, which has those
+    that noise alone keeps out, too; `advice` is the model to take; `runs` says when each run
     of the search began, in seconds since 1970, and how many seconds had been searched before;
     `compresses` tells for each step's label whether the step is a compression; `constraints` and
     `goal` tell what a model was to keep, and whether one met the goal; `why_empty` tells why the
@@ -69,6 +70,7 @@ class Findings:
     summary: SearchSummary
     points: list[Point]
     front: list[TrialRecord]
+    whole_front: Front
     advice: Advice | None
     is_over: bool
     runs: list[tuple[float, float]]
@@ -145,6 +147,7 @@ def read(study: Study, compresses: Mapping[str, bool]) -> Findings:
         summary=study.summary(),
         points=[_point(record, study.settings, front, groups) for record in ended],
         front=front.members,
+        whole_front=front,
         advice=advise(study, front.members),
         is_over=study.is_over,
         runs=[(began, before) for began, before in runs],

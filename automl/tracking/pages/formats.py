@@ -11,8 +11,9 @@ POWERS_BELOW = 1e-4
 
 def figure(name: str, value: float) -> str:
     """A measured figure: whole bytes, three digits of a time and of what is near 0, as an error in
-    small units, four decimals of the others."""
-    if name.endswith("_bytes") or name == "macs":
+    small units, four decimals of the others. A long time keeps its whole milliseconds."""
+    is_long_time = name.endswith("_ms") and abs(value) >= 100
+    if name.endswith("_bytes") or name == "macs" or is_long_time:
         return f"{value:,.0f}"
     is_near_zero = 0 < abs(value) < 0.01
     return f"{value:.3g}" if name.endswith("_ms") or is_near_zero else f"{value:.4f}"
@@ -35,7 +36,8 @@ def uncertain(name: str, value: float, uncertainty: Mapping[str, float]) -> str:
         return f"{value:.{digits}e} ± {error:.0e}"
     decimals = max(0, -power)
     if len(shown.partition(".")[2]) < decimals:
-        shown = f"{value:.{decimals}f}"
+        mark = "," * ("," in shown)
+        shown = f"{value:{mark}.{decimals}f}"
     return f"{shown} ± {error:.{decimals}f}"
 
 

@@ -10,6 +10,7 @@ from automl.errors import UserError
 from automl.measure.layer_profile import LayerProfile
 from automl.measure.profile_rows import ProfileRow, rows
 from automl.tracking.pages import charts
+from automl.tracking.pages.formats import with_unit
 
 ENDINGS = (".png", ".svg")
 MOST_ROWS = 40
@@ -56,10 +57,12 @@ def draw(profile: LayerProfile) -> Figure:
     panels[0].set_yticks(range(len(shown)), [row.label for row in shown], fontsize=8)
     panels[0].invert_yaxis()
     totals = profile.totals
+    time = with_unit("latency_ms", totals.latency_ms)
     picture.suptitle(
-        f"{Path(profile.file).name}: {totals.latency_ms:.4g} ms, {totals.size_bytes:,} bytes, "
+        f"{Path(profile.file).name}: {time}, {totals.size_bytes:,} bytes, "
         f"{totals.macs:,} MACs, activations at most {totals.peak_activation_bytes:,} bytes",
         fontsize=11,
+        parse_math=False,
     )
     return picture
 

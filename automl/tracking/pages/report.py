@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -59,7 +60,7 @@ def document(findings: Findings) -> str:
         num_refits=sum(map(is_refit, records)),
         num_reusing=sum(bool(r.result and r.result.reused_steps) for r in records),
         saved=time_spent.saved(records),
-        best=_best(findings, members) if members else None,
+        best=_best(findings) if members else None,
         figures=lambda record, names: ", ".join(
             f"{name} {uncertain(name, record.values[name], record.uncertainty)}" for name in names
         ),
@@ -72,23 +73,24 @@ def document(findings: Findings) -> str:
     )
 
 
-def _best(findings: Findings, records: list[TrialRecord]) -> TrialRecord:
-    return selection.preferred(records, [Wish(findings.quality)], findings.settings, {})
+def _best(findings: Findings, limit: float = math.inf) -> TrialRecord:
+    """The model of at most `limit` bytes that `--best` takes."""
+    front, wishes = findings.whole_front, [Wish(findings.quality)]
+    fitting = [r for r in front.unbeaten if r.values["size_bytes"] <= limit]
+    return selection.most_wanted(front, fitting, wishes, findings.settings)
 
 
 def at_sizes(findings: Findings) -> list[BestAtSize]:
-    """The best model of the front for round numbers of bytes; of limits with the same model the
-    least."""
+    """The best model for round numbers of bytes; of limits with the same model the least."""
     if not findings.front:
         return []
-    sizes = [record.values["size_bytes"] for record in findings.front]
+    sizes = [record.values["size_bytes"] for record in findings.whole_front.unbeaten]
     limits = charts.round_numbers(min(sizes), 10 * max(sizes), wanted=8)
     # The first number that lets all in is the last of use.
     limits = limits[: 1 + next(i for i, limit in enumerate(limits) if limit >= max(sizes))]
     found: dict[str, BestAtSize] = {}
     for limit in limits:
-        fitting = [r for r in findings.front if r.values["size_bytes"] <= limit]
-        best = _best(findings, fitting)
+        best = _best(findings, limit)
         found.setdefault(best.trial_id, BestAtSize(limit, best))
     return list(found.values())
 

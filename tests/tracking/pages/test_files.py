@@ -64,3 +64,13 @@ def test_models_that_are_all_alike_have_pages(tmp_path, count):
         known.end(study, known.complete(0.9, 1_437, 0.1))
     for file in report.write(study, tmp_path):
         assert file.stat().st_size
+
+
+def test_files_beside_a_front_are_named_as_they_are_called(tmp_path):
+    figures = {"accuracy": 0.9, "size_bytes": 1_000}
+    names = ["_small.onnx", "for $5.onnx", r"$\frac$.onnx"]
+    picture = report.front_with(known.make(tmp_path), dict.fromkeys(names, figures))
+    legend = picture.axes[0].get_legend().get_texts()
+    assert [text.get_text() for text in legend][-3:] == names
+    picture.savefig(tmp_path / "front.svg")
+    assert f"<!-- {names[-1]} -->" in (tmp_path / "front.svg").read_text()

@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 from helpers import known_search as known
 
+from automl.study import selection
 from automl.study.study import create
 from automl.tracking.pages import findings, report
 
@@ -52,6 +53,21 @@ def test_the_best_model_at_several_sizes(found):
     assert rows[1][-1] == (
         'automl export known --best accuracy --where "size_bytes<=10000" --out out'
     )
+
+
+def test_the_best_model_at_a_size_is_what_its_command_takes(tmp_path):
+    """The second gives way to the third, as good, and is the best where that is too large."""
+    axes = {name: known.AXES[name] for name in ("accuracy", "latency_ms")}
+    settings = replace(known.SETTINGS, objectives=tuple(axes), axes=axes, constraints=())
+    study = create(tmp_path / "two", settings, "text", {"": b""})
+    for figures in ((0.90, 9_000, 0.10), (0.961, 9_500, 0.301), (0.96, 20_000, 0.30)):
+        known.end(study, known.complete(*figures, 0.01))
+    assert [record.trial_id for record in study.front().members] == ["0000", "0002"]
+    rows = {row.limit: row.record for row in report.at_sizes(findings.read(study, {}))}
+    assert {limit: own.trial_id for limit, own in rows.items()} == {10_000: "0001", 20_000: "0002"}
+    for limit, record in rows.items():
+        where = f"size_bytes<={limit:.0f}"
+        assert selection.choose(study, best="accuracy", where=where).id == record.id
 
 
 def test_what_failed_alike_is_told_once_and_escaped(found):

@@ -17,6 +17,19 @@ def test_a_figure_near_0_keeps_its_digits(value, shown):
 
 
 @pytest.mark.parametrize(
+    ("value", "error", "shown", "with_error"),
+    [
+        *((1234.5, 6.2, "1,234", "1,234 ± 6"), (1234.5, 0.25, "1,234", "1,234.5 ± 0.2")),
+        *((999.6, 20, "1,000", "1,000 ± 20"), (999.4, 20, "999", "999 ± 20")),
+        *((99.96, 20, "100", "100 ± 20"), (12.34, 0.5, "12.3", "12.3 ± 0.5")),
+    ],
+)
+def test_a_time_of_a_second_and_more_is_whole_milliseconds(value, error, shown, with_error):
+    assert formats.figure("load_ms", value) == shown
+    assert formats.uncertain("load_ms", value, {"load_ms": error}) == with_error
+
+
+@pytest.mark.parametrize(
     ("value", "error", "shown"),
     [
         *((0.97214, 0.0087, "0.9721 ± 0.009"), (0.97214, 2e-6, "0.972140 ± 0.000002")),

@@ -98,7 +98,7 @@ class Factorize(Step):
 
     def suits(self, network: PossibleNetwork) -> bool:
         return any(
-            not one.built_with
+            not (one.built_with and one.input_shape)
             or 4 * (one.num_weights - sum(p.num_weights for p in self._least_of(one))) > LAYER_BYTES
             for one in network.shape.layers
         )

@@ -120,8 +120,9 @@ class Quantize(Step):
             self.aware_training().check_data(info)
 
     def suits(self, network: PossibleNetwork) -> bool:
-        layers = network.float_layers(self.keep)
-        if network.shape.embeddings or not all(layer.built_with for layer in layers):
+        layers, shape = network.float_layers(self.keep), network.shape
+        is_known = all(layer.built_with for layer in layers) and not shape.has_other_weights
+        if shape.embeddings or not is_known:
             return True
         saved = sum(layer.num_weights for layer in layers) * (4 - self._fewest_bits() / 8)
         return saved > CODED_BYTES * len(layers)

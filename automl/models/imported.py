@@ -119,6 +119,7 @@ class Imported(ModelFamily):
     def _build(self, rows: Tensor, num_outputs: int) -> nn.Module:
         """The module for such rows (rows, *input shape), with its weights."""
         own = foreign.unwrapped(self._made(), str(self))
+        foreign.check_new(own, str(self))
         # What is changed in a module is named, and a bare layer has no name of its own.
         module = own if list(own.children()) else chain([("layer", own)])
         foreign.compute_in_fp32(module)

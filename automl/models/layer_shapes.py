@@ -68,8 +68,8 @@ class NetworkShape:
     """A network's layers in their order, and what is beside them.
 
     `other_numbers` are random at first, `norm_numbers` are those of norms. `attention_macs` are
-    the products of attention for one row. A network that `begins_without_zeros` is of a family
-    of this package, whose weights are not 0 before any training. A user's module
+    the products of attention for one row. A network that `is_ours` is of a family of this package:
+    no weight is 0 before any training, and layers are called in their order. A user's module
     `has_other_weights` where it holds any beside these layers, as a recurrent layer does.
     """
 
@@ -77,7 +77,7 @@ class NetworkShape:
     other_numbers: int
     norm_numbers: int
     attention_macs: int
-    begins_without_zeros: bool
+    is_ours: bool
     embeddings: tuple[EmbeddingShape, ...] = ()
     has_other_weights: bool = False
 
@@ -185,7 +185,7 @@ def _of_ours(spec: Spec) -> NetworkShape:
         other_numbers=sum(math.prod(shape) for shape in others if len(shape) > 1),
         norm_numbers=sum(math.prod(shape) for shape in others if len(shape) == 1),
         attention_macs=counted.attention_macs,
-        begins_without_zeros=True,
+        is_ours=True,
         embeddings=tuple(
             EmbeddingShape(name, module.num_embeddings, module.embedding_dim)
             for name, module in network.body.named_modules()
@@ -208,7 +208,7 @@ def _of_users(spec: Spec) -> NetworkShape:
         reached &= _own_weights(network.body)
     layers = tuple(_layer_shapes(network, calls, reached))
     is_more = any(len(shape) > 1 for shape in _other_shapes(network.body))
-    return NetworkShape(layers, 0, 0, 0, begins_without_zeros=False, has_other_weights=is_more)
+    return NetworkShape(layers, 0, 0, 0, is_ours=False, has_other_weights=is_more)
 
 
 def _other_shapes(body: nn.Module, counted: tuple[type[nn.Module], ...] = ()) -> list[torch.Size]:

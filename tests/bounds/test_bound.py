@@ -158,6 +158,19 @@ class Other(nn.Module):
         return self.head(rows @ self.mixed.T + self.recurrent(rows)[0])
 
 
+class HeadFirst(nn.Module):
+    """Layers in another order than that of their calls, of which the stem is the smallest."""
+
+    def __init__(self):
+        super().__init__()
+        self.wide, self.head = nn.Linear(8, 512), nn.Linear(512, 10)
+        self.stem, self.middle = nn.Linear(64, 8), nn.Linear(512, 512)
+
+    def forward(self, inputs):
+        hidden = self.wide(self.stem(inputs.flatten(1)).relu()).relu()
+        return self.head(self.middle(hidden).relu())
+
+
 def small():
     return nn.Sequential(nn.AvgPool2d(8), nn.Flatten(), nn.Linear(1, 10))
 
@@ -240,6 +253,8 @@ TECHNIQUES = {
     "average": (ConvNet((16, 16, 16)), Quantize(average_bits=2.0, training=UNAWARE)),
     "imported": (Imported(plain), Prune(0.5), AGAIN),
     "odd": (Imported(odd),),
+    "head first": (Imported(HeadFirst), Quantize(bits=2, training=UNAWARE)),
+    "signs of head first": (Imported(HeadFirst), Binarize(epochs=1, ends=False)),
 }
 
 

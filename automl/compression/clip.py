@@ -60,8 +60,8 @@ class Clip(Step):
         changes = dict[str, str]()
         for label, weight in found.weights.items():
             mask = kept[label]
-            clipped.body.get_parameter(weight.name).data.mul_(mask.cpu())
-            changes[label] = f"{1 - mask.float().mean():.0%} of it 0"
+            left = clipped.body.get_parameter(weight.name).data.mul_(mask.cpu())
+            changes[label] = f"{(left == 0).float().mean():.0%} of it 0"
         context.outcomes[self.label] = found.outcomes(changes)
         return recalibrate(clipped.to(context.device), context).eval()
 

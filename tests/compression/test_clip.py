@@ -232,6 +232,9 @@ def test_zeros_outlive_other_cuts_and_a_second_clip_takes_more(build, context):
     once = Clip(0.5).apply(build(MLP((64,))), context)
     twice = Clip(0.75).apply(once, context)
     assert all((a <= b).all() for a, b in zip(zeros(once), zeros(twice)))
+    told = context.outcomes["clip"][0].change
+    Clip(0.5).apply(twice, context)
+    assert context.outcomes["clip"][0].change == told
     pruned = Prune(0.5).apply(twice, context)
     before = zeros(pruned)
     assert 0.5 < before[0].float().mean() < 0.95

@@ -235,6 +235,13 @@ class Searched(ModelFamily):
     act: str = OneOf("relu", "gelu")
 
 
+@pytest.mark.parametrize("word", ["relu", '"relu"'])
+def test_a_text_among_options_is_set_with_its_quotes_or_without(word):
+    model = MLP((16,), activation=OneOf("gelu", "relu"))
+    (config,) = validate(space_of(model=model, fixed={"model.activation": word})).configs
+    assert config.model.activation == "relu"
+
+
 def test_domains_that_are_defaults_are_searched_where_a_set_puts_them():
     for text in ("Searched", '{"type": "Searched", "act": "relu"}'):
         found = validate(space_of(Train(), fixed={"model": text, "recipe.train.epochs": "3"}))

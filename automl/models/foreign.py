@@ -171,7 +171,9 @@ class _Answer:
         found = parts.get(self.output or "logits")
         if not self.output and found is None:
             first = parts.get("0")
-            if first is not None and tuple(first.shape[1:]) == (self.num_outputs,):
+            if len(parts) == 1:
+                (found,) = parts.values()
+            elif first is not None and tuple(first.shape[1:]) == (self.num_outputs,):
                 found = first
         if found is not None:
             return found

@@ -42,7 +42,7 @@ class Imported(ModelFamily):
     one number or one per channel, are what raw inputs were shifted and divided by when it was
     trained; else the training rows' own are taken.
     Where the module gives several things, `output` is the name of the one to take, or its place:
-    "1". Else that is `logits`, or the first of a tuple.
+    "1". Else that is `logits`, the first of a tuple, or the only one.
     """
 
     factory: str | Callable[..., object]

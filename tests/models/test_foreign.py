@@ -281,6 +281,7 @@ class Several(nn.Module):
             "features_first": lambda: [features, scores],
             "pair": lambda: Pair(features, scores),
             "dict": lambda: {"features": features, "logits": scores},
+            "only": lambda: {"scores": scores},
             "dataclass": lambda: Output(features, scores),
             "nothing": lambda: None,
         }[self.kind]()
@@ -294,6 +295,7 @@ def several(kind):
     ("kind", "output"),
     [
         *(("tuple", ""), ("features_first", "1"), ("pair", ""), ("dict", "")),
+        ("only", ""),
         ("dataclass", "scores"),
     ],
 )

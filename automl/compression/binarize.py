@@ -53,7 +53,8 @@ class Binarize(Train):
 
     def after(self, network: PossibleNetwork) -> list[PossibleNetwork]:
         layers = network.float_layers(self.keep)
-        if not self.ends and all(layer.built_with for layer in layers):
+        is_known = network.shape.is_ours and all(layer.built_with for layer in layers)
+        if not self.ends and is_known:
             layers = layers[1:-1]
         return [network.trained().with_bits({layer.name: 1 for layer in layers})]
 
@@ -77,8 +78,8 @@ class Binarize(Train):
         found = changeable(network, context, "Binarize", self.keep, refuse_embedding)
         if self.ends:
             return found
-        labels = list(found.weights)
-        found = found.without(dict.fromkeys((labels[0], labels[-1]), "is kept, as the ends are"))
+        ends = found.ends(network, context)
+        found = found.without(dict.fromkeys(ends, "is kept, as the ends are"))
         if not found.weights:
             raise Rejected("Binarize: there is no layer to binarize beside those that stay")
         return found

@@ -7,8 +7,11 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from torch import nn
+
 from automl.compression.calibration import seen_rows
 from automl.errors import Rejected
+from automl.models.answer_way import way_to_answers
 from automl.models.family import Network
 from automl.models.weights import EMBEDDINGS, Weight, check_names, uses, weights, why_unused
 from automl.recipe import Context, LayerOutcome
@@ -33,6 +36,22 @@ class Changeable:
         """Without weights that stay for these reasons after all, by their labels."""
         left = {label: one for label, one in self.weights.items() if label not in reasons}
         return replace(self, weights=left, staying={**self.staying, **reasons})
+
+    def ends(
+        self, network: Network, context: Context, kinds: tuple[type[nn.Module], ...] = (nn.Module,)
+    ) -> list[str]:
+        """The labels of the weights, of layers of these kinds, that the network multiplies with
+        first and last on the way to its answers; none where there is no such layer."""
+        way = way_to_answers(network.body, seen_rows(network, context, ROWS))
+        places = {
+            label: way.last_of_weight(weight)
+            for label, weight in self.weights.items()
+            if isinstance(weight.module, kinds)
+        }
+        # Where a call is not seen, as within torch.func, the order of registration is left.
+        known = [label for label in places if places[label] >= 0] or list(places)
+        ordered = sorted(known, key=places.__getitem__)
+        return [*ordered[:1], *ordered[-1:]]
 
     def outcomes(self, changes: Mapping[str, str]) -> tuple[LayerOutcome, ...]:
         """The outcome of each weight, given what was made of those that are changed."""

@@ -49,7 +49,7 @@ class Clip(Step):
         if wrong := self._wrong():
             raise Rejected(wrong)
         network = plain(network.to(context.device).eval(), context)
-        found = changeable(network, context, "Clip", self.keep, refuse_embedding)
+        found = changeable(network, context, "Clip", self.keep, _refuse)
         kept = self._kept(found.weights)
         reasons = {name: _why_whole(mask) for name, mask in kept.items()}
         found = found.without({name: reason for name, reason in reasons.items() if reason})
@@ -60,8 +60,8 @@ class Clip(Step):
         changes = dict[str, str]()
         for label, weight in found.weights.items():
             mask = kept[label]
-            clipped.body.get_parameter(weight.name).data.mul_(mask.cpu())
-            changes[label] = f"{1 - mask.float().mean():.0%} of it 0"
+            left = clipped.body.get_parameter(weight.name).data.mul_(mask.cpu())
+            changes[label] = f"{(left == 0).float().mean():.0%} of it 0"
         context.outcomes[self.label] = found.outcomes(changes)
         return recalibrate(clipped.to(context.device), context).eval()
 
@@ -106,6 +106,12 @@ class Clip(Step):
             if not 0 < kept < of:
                 return f"Clip: pattern {self.pattern!r} is not N:M with N below M, such as '2:4'"
         return ""
+
+
+def _refuse(weight: Weight) -> str:
+    """The reason why a weight is left whole whatever is asked for; "" of one to clip."""
+    begins = "" if weight.values.detach().any() else "is 0 throughout, and has yet to learn"
+    return refuse_embedding(weight) or begins
 
 
 def _why_whole(mask: Tensor) -> str:

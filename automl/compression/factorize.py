@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import ClassVar
@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from automl.compression import low_rank
-from automl.compression.calibration import reading_numbers, recalibrate
+from automl.compression.calibration import reading_numbers, recalibrate, seen_rows
 from automl.compression.changeable import Changeable, changeable, in_words
-from automl.compression.factorized_layers import METHODS, Factored, max_rank
+from automl.compression.factorized_layers import METHODS, max_rank, replaced, whole
 from automl.compression.integer_kernels import computes_as_torch
 from automl.compression.layer_sensitivity import (
     Candidate,
@@ -26,12 +26,14 @@ from automl.compression.layer_sensitivity import (
 )
 from automl.compression.output_moments import Moments, output_moments
 from automl.compression.plain_weights import plain
+from automl.compression.proof import PROOF_ROWS
+from automl.compression.rounding_proof import unproven
 from automl.config import decode
 from automl.errors import Rejected, UserError, unknown
 from automl.models.empty_networks import EMPTY
-from automl.models.family import Network, copy_weights, count_parameters, edit_layers
+from automl.models.family import Network, count_parameters
 from automl.models.layer_shapes import LayerShape, chain_shapes, is_in
-from automl.models.plain_layers import KINDS, PlainLayer, as_plain, described
+from automl.models.plain_layers import KINDS, PlainLayer, as_plain
 from automl.models.possible_network import PossibleNetwork
 from automl.models.weights import Weight
 from automl.recipe import Context, Step
@@ -98,7 +100,7 @@ class Factorize(Step):
 
     def suits(self, network: PossibleNetwork) -> bool:
         return any(
-            not one.built_with
+            not (one.built_with and one.input_shape)
             or 4 * (one.num_weights - sum(p.num_weights for p in self._least_of(one))) > LAYER_BYTES
             for one in network.shape.layers
         )
@@ -177,7 +179,11 @@ class Factorize(Step):
                 return "is a grouped convolution"
             return "" if self._applies(layer) else "is left out by the methods chosen"
 
-        return changeable(network, context, "Factorize", self.keep, reason)
+        found = changeable(network, context, "Factorize", self.keep, reason)
+        refused = _unproven(network, list(found.weights), context)
+        if len(refused) == len(found.weights):
+            raise Rejected(f"Factorize could change nothing: {in_words(refused)}")
+        return found.without(refused)
 
     def _method(self, layer: PlainLayer) -> str:
         return self.linear if _is_pointwise(layer) else self.convolution
@@ -215,10 +221,10 @@ class Factorize(Step):
         candidates = self._each_factorised(fresh, layers, moments, context)
         settings = {"linear": self.linear, "convolution": self.convolution, "keep": self.keep}
         options = measured_once(self, "ranks", fresh, candidates, context, **settings)
-        whole = sum(map(count_parameters, layers.values()))
-        chosen = spread(options, self.average_share * whole)
-        if (kept := sum(option.size for option in chosen.values())) > self.average_share * whole:
-            least = math.ceil(1000 * kept / whole) / 1000
+        size = sum(map(count_parameters, layers.values()))
+        chosen = spread(options, self.average_share * size)
+        if (kept := sum(option.size for option in chosen.values())) > self.average_share * size:
+            least = math.ceil(1000 * kept / size) / 1000
             raise Rejected(
                 f"Factorize: the lowest ranks measured keep {least} of the weights; give at "
                 f"least that as average_share, not {self.average_share}"
@@ -264,17 +270,15 @@ class Factorize(Step):
         return ""
 
 
-def replaced(network: Network, factors: dict[str, nn.Sequential]) -> Network:
-    """The network in which these layers compute by their factors, weights and all."""
-    layer_edits = {
-        name: Factored(tuple(described(as_plain(part)) for part in parts))
-        for name, parts in factors.items()
-    }
-    smaller = edit_layers(network, layer_edits)
-    copy_weights(network, smaller)
-    for name, parts in factors.items():
-        smaller.body.get_submodule(name).load_state_dict(parts.state_dict())
-    return smaller
+def _unproven(network: Network, names: Sequence[str], context: Context) -> dict[str, str]:
+    """The layers that do not compute what they did by factors of full rank, with reasons."""
+
+    def factorised(factors: Mapping[str, nn.Sequential]) -> Network:
+        return replaced(network, factors).to(context.device).eval()
+
+    full = {name: whole(as_plain(network.body.get_submodule(name))) for name in names}
+    rows = seen_rows(network, context, PROOF_ROWS)
+    return unproven(network, factorised(full), full, factorised, rows)
 
 
 @lru_cache(maxsize=4096)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -17,8 +17,9 @@ from torch import Tensor, einsum, nn
 from automl.compression import low_rank
 from automl.compression.low_rank import Choose
 from automl.compression.output_moments import Moments
+from automl.models.family import Network, copy_weights, edit_layers
 from automl.models.layer_edits import LayerEdit
-from automl.models.plain_layers import Plain, PlainLayer, kind_of
+from automl.models.plain_layers import Plain, PlainLayer, as_plain, described, kind_of
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,19 @@ def _by_factors(kind: type[nn.Module]) -> type[nn.Module]:
     return type(f"Factored{kind.__name__}", (kind,), own)
 
 
+def replaced(network: Network, factors: Mapping[str, nn.Sequential]) -> Network:
+    """The network in which these layers compute by their factors, weights and all."""
+    layer_edits = {
+        name: Factored(tuple(described(as_plain(part)) for part in parts))
+        for name, parts in factors.items()
+    }
+    smaller = edit_layers(network, layer_edits)
+    copy_weights(network, smaller)
+    for name, parts in factors.items():
+        smaller.body.get_submodule(name).load_state_dict(parts.state_dict())
+    return smaller
+
+
 def max_rank(layer: PlainLayer, method: str) -> int:
     """The rank at which the factors can be the layer itself."""
     outputs, inputs, *sides = layer.weight.shape
@@ -77,6 +91,14 @@ def max_rank(layer: PlainLayer, method: str) -> int:
         high, wide = (*sides, 1)[:2]
         return int(min(inputs * high, outputs * wide))
     return int(min(outputs, inputs * math.prod(sides)))
+
+
+def whole(layer: PlainLayer) -> nn.Sequential:
+    """Factors that are the layer itself: its weight, and an identity on its narrower side."""
+    weight = layer.weight.detach().flatten(1)
+    outputs, inputs = weight.shape
+    one = torch.eye(min(outputs, inputs)).to(weight)
+    return _pair(layer, *((weight, one) if outputs < inputs else (one, weight)), layer.bias)
 
 
 def svd(layer: PlainLayer, moments: Moments | None, choose: Choose) -> nn.Sequential:

@@ -120,15 +120,16 @@ class Quantize(Step):
             self.aware_training().check_data(info)
 
     def suits(self, network: PossibleNetwork) -> bool:
-        layers = network.float_layers(self.keep)
-        if network.shape.embeddings or not all(layer.built_with for layer in layers):
+        layers, shape = network.float_layers(self.keep), network.shape
+        is_known = all(layer.built_with for layer in layers) and not shape.has_other_weights
+        if shape.embeddings or not is_known:
             return True
         saved = sum(layer.num_weights for layer in layers) * (4 - self._fewest_bits() / 8)
         return saved > CODED_BYTES * len(layers)
 
     def after(self, network: PossibleNetwork) -> list[PossibleNetwork]:
         names = [layer.name for layer in network.float_layers(self.keep)]
-        embeddings = network.shape.embeddings
+        embeddings, is_ours = network.shape.embeddings, network.shape.is_ours
         if not names and not embeddings:
             return []
         if self.average_bits:
@@ -136,7 +137,7 @@ class Quantize(Step):
             every = network.shape.layers
             network = network.with_layers(replace(layer, built_with="") for layer in every)
         network = network.with_embedding_bits(self._fewest_bits(), self.keep)
-        is_sure = not (self.average_bits or (self.layer_bits and embeddings))
+        is_sure = is_ours and not (self.average_bits or (self.layer_bits and embeddings))
         if is_sure and all(layer.built_with for layer in network.shape.layers):
             return [network.with_bits(self.given_widths(names, names))]
         return [network.with_bits(dict.fromkeys(names, self._fewest_bits()))]
@@ -191,8 +192,8 @@ class Quantize(Step):
         return max((trained, calibrated), key=lambda one: usual_quality(one, rows, info))
 
     def given_widths(self, names: Sequence[str], ends: Sequence[str]) -> dict[str, float]:
-        """The bits of each weight, where no sensitivity decides; `ends` are those that may be the
-        first or the last layer. Raises Rejected where there are not as many of them as weights."""
+        """The bits of each weight, where no sensitivity decides; the first and the last of `ends`
+        are those of the network. Raises Rejected where `layer_bits` has not one for each."""
         if self.layer_bits:
             if len(self.layer_bits) != len(names):
                 raise Rejected(
@@ -247,8 +248,7 @@ class Quantize(Step):
         """The bits of each weight that can be coded, by its label; those with `zeros` have none
         of 1 bit."""
         if not self.average_bits:
-            ends = [label for label, one in found.weights.items() if isinstance(one.module, KINDS)]
-            given = self.given_widths(list(found.weights), ends)
+            given = self.given_widths(list(found.weights), found.ends(network, context, KINDS))
             if wider := {label: TERNARY for label in zeros if given[label] == 1}:
                 context.notes.append(f"1.58 bits, as 1 has no code for zeros: {', '.join(wider)}")
             return given | wider

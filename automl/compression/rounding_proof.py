@@ -1,17 +1,20 @@
-"""Proof that layers which see their rounding compute what they did, but for the rounding itself."""
+"""Proof that layers which are edited compute what they did, but for what is rounded."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
 from torch import Tensor, nn
 
 from automl.compression.proof import answers_alike
-from automl.compression.quantized_layers import Learned, without_rounding
+from automl.compression.quantized_layers import without_rounding
 from automl.models.deployed import predict
 from automl.models.family import Network
 from automl.models.watching import watching
+
+Edit = TypeVar("Edit")
 
 FAR = 0.3
 """The error of what a layer gives, in shares of its deviation, above which 8 bits do not suit
@@ -21,11 +24,12 @@ what it reads."""
 def unproven(
     network: Network,
     start: Network,
-    layer_edits: Mapping[str, Learned],
-    edited: Callable[[Mapping[str, Learned]], Network],
+    layer_edits: Mapping[str, Edit],
+    edited: Callable[[Mapping[str, Edit]], Network],
     rows: Tensor,
 ) -> dict[str, str]:
-    """The layers that do not compute what they did when nothing is rounded, each with its reason.
+    """The layers that do not compute what they did, though their edits change no number when
+    nothing is rounded, each with its reason.
 
     `edited` makes the network with some of the edits; `start` is that with all.
     """

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from automl.models.dataflow import Flow, Seen, flow_of
+from automl.models.weights import Weight
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,11 @@ class AnswerWay:
         """The last that reads a weight of the module itself, or else that is made in it."""
         reading = max(self._reading(module, recurse=False), default=-1)
         return reading if reading >= 0 else self.made_in.get(id(module), -1)
+
+    def last_of_weight(self, weight: Weight) -> int:
+        """The last that reads a weight, or else that is made in the layer which holds it."""
+        reading = self.reading.get(id(weight.values), -1)
+        return reading if reading >= 0 else self.made_in.get(id(weight.module), -1)
 
     def _reading(self, part: nn.Module, recurse: bool) -> Iterator[int]:
         return (self.reading.get(id(own), -1) for own in part.parameters(recurse))

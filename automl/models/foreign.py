@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from functools import partial
 from weakref import WeakKeyDictionary
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.nn.utils import parametrizations, remove_spectral_norm, remove_weight_norm
 from torch.overrides import TorchFunctionMode
+from torch.utils.weak import WeakIdKeyDictionary
 
 from automl.errors import UserError
 from automl.models.torch_patches import (
@@ -28,6 +29,8 @@ CASTS: dict[Callable[..., object], torch.dtype] = {
 }
 _NOTES: WeakKeyDictionary[nn.Module, tuple[str, ...]] = WeakKeyDictionary()
 """What the user should know of how a module was read, by the module."""
+_GIVEN: MutableMapping[object, bool] = WeakIdKeyDictionary()
+"""The layers with tensors, and the parameters, of the modules that were made so far."""
 
 
 def notes(module: nn.Module) -> tuple[str, ...]:
@@ -60,6 +63,20 @@ def unwrapped(module: nn.Module, name: str) -> nn.Module:
             where = f"gives a module whose part {path!r}" if path else "gives a module that"
             raise UserError(f"{name} {where} is TorchScript; give the module it was made from")
     return module
+
+
+def check_new(module: nn.Module, name: str) -> None:
+    """Raise UserError where a layer or a parameter of a module was in one made before: a training
+    of the one would change the other."""
+    held: dict[str, object] = {}
+    for path, part in module.named_modules():
+        own = (*part.named_parameters(recurse=False), *part.named_buffers(recurse=False))
+        held |= {f"layer {path!r}" if path else "module": part} if own else {}
+    held |= {f"tensor {path!r}": parameter for path, parameter in module.named_parameters()}
+    for what, given in held.items():
+        if given in _GIVEN:
+            raise UserError(f"{name} gives the same {what} each time; build it inside the function")
+    _GIVEN.update(dict.fromkeys(held.values(), True))
 
 
 def initialise(module: nn.Module, rows: Tensor) -> None:
@@ -154,7 +171,9 @@ class _Answer:
         found = parts.get(self.output or "logits")
         if not self.output and found is None:
             first = parts.get("0")
-            if first is not None and tuple(first.shape[1:]) == (self.num_outputs,):
+            if len(parts) == 1:
+                (found,) = parts.values()
+            elif first is not None and tuple(first.shape[1:]) == (self.num_outputs,):
                 found = first
         if found is not None:
             return found

@@ -42,7 +42,7 @@ class Imported(ModelFamily):
     one number or one per channel, are what raw inputs were shifted and divided by when it was
     trained; else the training rows' own are taken.
     Where the module gives several things, `output` is the name of the one to take, or its place:
-    "1". Else that is `logits`, or the first of a tuple.
+    "1". Else that is `logits`, the first of a tuple, or the only one.
     """
 
     factory: str | Callable[..., object]
@@ -119,6 +119,7 @@ class Imported(ModelFamily):
     def _build(self, rows: Tensor, num_outputs: int) -> nn.Module:
         """The module for such rows (rows, *input shape), with its weights."""
         own = foreign.unwrapped(self._made(), str(self))
+        foreign.check_new(own, str(self))
         # What is changed in a module is named, and a bare layer has no name of its own.
         module = own if list(own.children()) else chain([("layer", own)])
         foreign.compute_in_fp32(module)

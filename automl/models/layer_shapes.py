@@ -68,16 +68,18 @@ class NetworkShape:
     """A network's layers in their order, and what is beside them.
 
     `other_numbers` are random at first, `norm_numbers` are those of norms. `attention_macs` are
-    the products of attention for one row. A network that `begins_without_zeros` is of a family
-    of this package, whose weights are not 0 before any training.
+    the products of attention for one row. A network that `is_ours` is of a family of this package:
+    no weight is 0 before any training, and layers are called in their order. A user's module
+    `has_other_weights` where it holds any beside these layers, as a recurrent layer does.
     """
 
     layers: tuple[LayerShape, ...]
     other_numbers: int
     norm_numbers: int
     attention_macs: int
-    begins_without_zeros: bool
+    is_ours: bool
     embeddings: tuple[EmbeddingShape, ...] = ()
+    has_other_weights: bool = False
 
     @property
     def macs(self) -> int:
@@ -174,12 +176,7 @@ def _of_ours(spec: Spec) -> NetworkShape:
         row = torch.empty(1, *spec.input_shape, dtype=kind, device=EMPTY)
         calls = _calls(network.body, row)
     folded = followed_by_norm(network.body)
-    others = [
-        parameter.shape
-        for module in network.body.modules()
-        if not isinstance(module, (*KINDS, *BATCH_NORMS, LayerScale, nn.Embedding))
-        for parameter in module.parameters(recurse=False)
-    ]
+    others = _other_shapes(network.body, (*BATCH_NORMS, LayerScale, nn.Embedding))
     return NetworkShape(
         layers=tuple(
             replace(layer, has_bias=layer.has_bias or layer.name in folded)
@@ -188,7 +185,7 @@ def _of_ours(spec: Spec) -> NetworkShape:
         other_numbers=sum(math.prod(shape) for shape in others if len(shape) > 1),
         norm_numbers=sum(math.prod(shape) for shape in others if len(shape) == 1),
         attention_macs=counted.attention_macs,
-        begins_without_zeros=True,
+        is_ours=True,
         embeddings=tuple(
             EmbeddingShape(name, module.num_embeddings, module.embedding_dim)
             for name, module in network.body.named_modules()
@@ -210,7 +207,18 @@ def _of_users(spec: Spec) -> NetworkShape:
         calls, reached = _calls(network.body, row), _reached(network.body, row)
         reached &= _own_weights(network.body)
     layers = tuple(_layer_shapes(network, calls, reached))
-    return NetworkShape(layers, 0, 0, 0, begins_without_zeros=False)
+    is_more = any(len(shape) > 1 for shape in _other_shapes(network.body))
+    return NetworkShape(layers, 0, 0, 0, is_ours=False, has_other_weights=is_more)
+
+
+def _other_shapes(body: nn.Module, counted: tuple[type[nn.Module], ...] = ()) -> list[torch.Size]:
+    """The shapes of parameters of modules beside KINDS and those that are `counted` elsewhere."""
+    return [
+        parameter.shape
+        for module in body.modules()
+        if not isinstance(module, (*KINDS, *counted))
+        for parameter in module.parameters(recurse=False)
+    ]
 
 
 def _layer_shapes(

@@ -36,7 +36,7 @@ class PossibleNetwork:
     @property
     def is_dense(self) -> bool:
         """Tell if weights are not 0 but where a step of this package made them so."""
-        return (self.is_trained or self.shape.begins_without_zeros) and not self.may_hold_zeros
+        return (self.is_trained or self.shape.is_ours) and not self.may_hold_zeros
 
     @property
     def family(self) -> ModelFamily | None:

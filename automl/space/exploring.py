@@ -14,6 +14,14 @@ from automl.space.runtime import further_figures
 from automl.space.sampling import SpaceWalk
 from automl.space.space import Space, TrialConfig
 
+TUPLES = {
+    "recipe": "(Train(),)",
+    "objectives": '("accuracy",)',
+    "constraints": '("size_bytes<=40000",)',
+    "runtimes": "(OnnxRuntime(),)",
+}
+"""The fields of a space and its trial that hold several items, and a tuple of a single one."""
+
 
 @dataclass(frozen=True)
 class Explored:
@@ -98,6 +106,12 @@ def explore(space: Space, *, lowest: bool = False) -> Explored:
 
 def validate(space: Space) -> Explored:
     """Walk the whole space. Raises UserError on what cannot be right in it."""
+    for name, single in TUPLES.items():
+        value = getattr(space.trial if name == "recipe" else space, name)
+        if not isinstance(value, tuple | list):
+            raise UserError(
+                f"{name} is {value}, not a tuple; a single item needs a comma behind it: {single}"
+            )
     if not space.objectives:
         raise UserError("the space has no objectives; give it at least one")
     if len(set(space.objectives)) < len(space.objectives):

@@ -183,8 +183,11 @@ class SpaceWalk:
     def _choose(self, domain: OneOfDomain, path: str) -> str:
         if path not in self.fixed:
             return str(self._ask(path, domain))
-        if (name := self.fixed[path]) not in domain.names():
-            raise UserError(unknown(f"option of {path}", name, domain.names()))
+        word, names = self.fixed[path], domain.names()
+        # A text among the options is named in quotes, which a shell takes off.
+        name = next((name for name in (word, json.dumps(word)) if name in names), None)
+        if name is None:
+            raise UserError(unknown(f"option of {path}", word, names))
         return name
 
 

@@ -194,9 +194,13 @@ class Muon(Optimizer):
 
 def keep_zeros(module: nn.Module, optimizer: torch.optim.Optimizer) -> None:
     """Have weights (not biases or norms) that are zero now stay zero after every step: those of
-    the model in a module that is trained, or of the module where it holds no whole model."""
+    the model in a module that is trained, or of the module where it holds no whole model.
+
+    A tensor that is zero throughout learns: some begin so, and Clip leaves none so.
+    """
     model = next((part for part in module.modules() if isinstance(part, Network)), module)
-    kept = [(p, p.detach() != 0) for p in model.parameters() if p.ndim > 1]
+    masks = [(p, p.detach() != 0) for p in model.parameters() if p.ndim > 1]
+    kept = [(parameter, mask | ~mask.any()) for parameter, mask in masks]
 
     def clear(*_: object) -> None:
         with torch.no_grad():

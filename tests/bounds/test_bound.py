@@ -6,6 +6,8 @@ from typing import ClassVar
 
 import pytest
 import safetensors.torch
+import torch
+from helpers.datasets import reviews
 from helpers.trials import DIGITS, drive, finish, load
 from torch import nn
 
@@ -143,6 +145,45 @@ def odd():
     return Odd()
 
 
+class Other(nn.Module):
+    """Weights of no layer, of a recurrent one, and a head too small to be worth a step."""
+
+    def __init__(self):
+        super().__init__()
+        self.mixed, self.head = nn.Parameter(nn.init.ones_(torch.empty(8, 64))), nn.Linear(8, 2)
+        self.recurrent = nn.GRU(64, 8)
+
+    def forward(self, inputs):
+        rows = inputs.flatten(1)
+        return self.head(rows @ self.mixed.T + self.recurrent(rows)[0])
+
+
+class HeadFirst(nn.Module):
+    """Layers in another order than that of their calls, of which the stem is the smallest."""
+
+    def __init__(self):
+        super().__init__()
+        self.wide, self.head = nn.Linear(8, 512), nn.Linear(512, 10)
+        self.stem, self.middle = nn.Linear(64, 8), nn.Linear(512, 512)
+
+    def forward(self, inputs):
+        hidden = self.wide(self.stem(inputs.flatten(1)).relu()).relu()
+        return self.head(self.middle(hidden).relu())
+
+
+def small():
+    return nn.Sequential(nn.AvgPool2d(8), nn.Flatten(), nn.Linear(1, 10))
+
+
+class Words(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed, self.wide, self.head = nn.Embedding(300, 8), nn.Linear(8, 64), nn.Linear(64, 2)
+
+    def forward(self, inputs):
+        return self.head(self.wide(self.embed(inputs).mean(1)))
+
+
 @pytest.mark.parametrize(
     ("family", "step", "is_rejected"),
     [
@@ -160,6 +201,24 @@ def odd():
 def test_a_step_with_nothing_to_do_is_known_before(family, step, is_rejected):
     config = TrialConfig(DIABETES, family, (ONCE, step))
     assert bound(config, load(DIABETES).info, 300).is_rejected == is_rejected
+
+
+@pytest.mark.parametrize(
+    ("module", "step", "is_rejected"),
+    [
+        (Other, Quantize(), False),
+        (Other, Factorize(), True),
+        (small, Quantize(), True),
+        (small, Factorize(), True),
+    ],
+)
+def test_of_a_users_module_no_more_is_rejected_than_what_shows(module, step, is_rejected):
+    assert of(Imported(module), ONCE, step).is_rejected == is_rejected
+
+
+@pytest.mark.parametrize("step", [Quantize(), Factorize(share=0.1), Quantize(keep=("embed",))])
+def test_a_users_module_of_texts_is_not_rejected_before(step, tmp_path):
+    assert not of(Imported(Words), ONCE, step, dataset=reviews(tmp_path / "r.csv")).is_rejected
 
 
 SAMPLED = {digits: (0, 1, 4, 5), series: (2, 6), tabular: (11, 2)}
@@ -194,6 +253,8 @@ TECHNIQUES = {
     "average": (ConvNet((16, 16, 16)), Quantize(average_bits=2.0, training=UNAWARE)),
     "imported": (Imported(plain), Prune(0.5), AGAIN),
     "odd": (Imported(odd),),
+    "head first": (Imported(HeadFirst), Quantize(bits=2, training=UNAWARE)),
+    "signs of head first": (Imported(HeadFirst), Binarize(epochs=1, ends=False)),
 }
 
 

@@ -55,6 +55,18 @@ class Tied(Module):
         return self.second(self.first(rows).relu())
 
 
+class HeadFirst(Module):
+    """Layers that are registered in another order than that of their calls."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.head, self.stem = nn.Linear(64, 64), nn.Linear(64, 10), nn.Linear(64, 64)
+        self.matrix = nn.Parameter(torch.randn(64, 64))
+
+    def hidden(self, rows):
+        return self.first(self.stem(rows).relu()) @ self.matrix
+
+
 class TwoNames(Module):
     def __init__(self):
         super().__init__()
@@ -399,3 +411,17 @@ def test_convolutions_of_narrow_groups_compute_with_floats(
 def grouped(groups, outputs):
     layers = nn.Conv2d(1, 64, 1), nn.Conv2d(64, outputs, 3, padding=1, groups=groups), nn.ReLU()
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(outputs, 10))
+
+
+def test_the_ends_are_the_first_and_the_last_that_are_called(build, context):
+    step = Quantize(bits=2, training=Train(epochs=0))
+    finish(step.run(build(Imported(HeadFirst)), context))
+    finish(Binarize(epochs=1, ends=False).run(build(Imported(HeadFirst)), context))
+    quantized, binary = context.outcomes["quantize"], context.outcomes["binarize"]
+    assert {o.tensor: o.change for o in quantized} == {
+        "head.weight": "8 bits",
+        "stem.weight": "8 bits",
+        "first.weight": "2 bits",
+        "matrix": "2 bits",
+    }
+    assert {o.tensor for o in binary if o.change} == {"first.weight", "matrix"}

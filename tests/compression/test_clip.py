@@ -115,6 +115,15 @@ def test_what_is_clipped_stays_so_in_training(step, optimizer, build, context):
         assert ((layer.weight != weight) == (weight != 0)).float().mean() > 0.95
 
 
+def test_what_begins_at_zero_learns_though_other_weights_were_clipped(build, context):
+    network = build(MLP((64,)))
+    nn.init.zeros_(network.body.head.weight)
+    clipped = Clip(0.5).apply(network, context)
+    assert context.outcomes["clip"][1].reason == "is 0 throughout, and has yet to learn"
+    trained = finish(Train(epochs=1).run(clipped, context))
+    assert [round(mask.float().mean().item(), 1) for mask in zeros(trained)] == [0.5, 0]
+
+
 def test_a_pattern_holds_for_convolutions_after_training_and_8_bits(build, context):
     clipped = Clip(pattern="2:4").apply(build(ResNet((ResNetStage(16),))), context)
     tuned = finish(Train(epochs=2).run(clipped, context))
@@ -223,6 +232,9 @@ def test_zeros_outlive_other_cuts_and_a_second_clip_takes_more(build, context):
     once = Clip(0.5).apply(build(MLP((64,))), context)
     twice = Clip(0.75).apply(once, context)
     assert all((a <= b).all() for a, b in zip(zeros(once), zeros(twice)))
+    told = context.outcomes["clip"][0].change
+    Clip(0.5).apply(twice, context)
+    assert context.outcomes["clip"][0].change == told
     pruned = Prune(0.5).apply(twice, context)
     before = zeros(pruned)
     assert 0.5 < before[0].float().mean() < 0.95

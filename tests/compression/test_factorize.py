@@ -255,6 +255,29 @@ def test_a_layer_under_several_names_is_factorised_under_each(context):
     assert torch.equal(copy(smaller)(rows), smaller(rows))
 
 
+class GivesAnother(nn.Module):
+    """Calls a layer with another weight than its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.given, self.head = nn.Linear(64, 48), nn.Linear(48, 10)
+        self.added = nn.Parameter(torch.zeros(48, 64))
+
+    def forward(self, rows):
+        own = {"weight": self.given.weight + self.added, "bias": self.given.bias}
+        return self.head(torch.func.functional_call(self.given, own, (rows.flatten(1),)).relu())
+
+
+def test_a_layer_that_is_given_another_weight_stays(build, context):
+    smaller = Factorize(share=0.3).apply(build(Imported(GivesAnother)), context)
+    given, head = (o for o in context.outcomes["factorize"] if o.tensor != "added")
+    assert given.reason == "reads its weight in a way that cannot be followed"
+    assert head.change == "2 factors"
+    assert predict(smaller, torch.zeros(2, 1, 8, 8)).isfinite().all()
+    with pytest.raises(Rejected, match="could change nothing: given: reads its weight"):
+        Factorize(share=0.3, keep=("head",)).apply(build(Imported(GivesAnother)), context)
+
+
 def test_a_trial_of_lower_rank_is_smaller(store):
     train = Train(learning_rate=Cosine(0.01), epochs=4)
     steps = (Factorize(energy=0.95), Train(label="fine_tune", epochs=2), Quantize())

@@ -281,6 +281,7 @@ class Several(nn.Module):
             "features_first": lambda: [features, scores],
             "pair": lambda: Pair(features, scores),
             "dict": lambda: {"features": features, "logits": scores},
+            "only": lambda: {"scores": scores},
             "dataclass": lambda: Output(features, scores),
             "nothing": lambda: None,
         }[self.kind]()
@@ -294,6 +295,7 @@ def several(kind):
     ("kind", "output"),
     [
         *(("tuple", ""), ("features_first", "1"), ("pair", ""), ("dict", "")),
+        ("only", ""),
         ("dataclass", "scores"),
     ],
 )
@@ -323,3 +325,46 @@ def test_outputs_that_are_not_found_are_listed(kind, output, sentence):
 def test_the_package_of_this_file_keeps_its_own_len():
     onnx.export(untrained(Imported(length_of_rows), load(DIGITS).info), load(DIGITS))
     assert "len" not in vars(sys.modules[__name__])
+
+
+HELD, BACKBONE, TABLE = nn.Linear(64, 10), plain()[:2], nn.Parameter(torch.ones(64, 10))
+
+
+def held():
+    return nn.Sequential(nn.Flatten(), HELD)
+
+
+def backbone():
+    return nn.Sequential(BACKBONE, nn.Linear(16, 10))
+
+
+class Table(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.table = TABLE
+
+    def forward(self, x):
+        return x.flatten(1) @ self.table
+
+
+@pytest.mark.parametrize(
+    ("factory", "sentence"),
+    [
+        (held, "the same layer '1' each time; build it inside the function"),
+        (backbone, "the same layer '0.1' each"),
+        (Table, "the same tensor 'table' each"),
+    ],
+)
+def test_a_module_that_was_given_before_is_refused(factory, sentence):
+    info = load(DIGITS).info
+    family = Imported(factory)
+    untrained(family, info)
+    with pytest.raises(UserError, match=sentence):
+        untrained(family, info)
+
+
+def test_a_module_that_is_built_anew_may_share_what_holds_no_tensor():
+    relu, kept = nn.ReLU(), []
+    for _ in range(2):
+        kept.append(nn.Sequential(nn.Linear(4, 4), relu))
+        foreign.check_new(kept[-1], "it")

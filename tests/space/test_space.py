@@ -11,6 +11,7 @@ from automl.models.family import ModelFamily
 from automl.models.imported import Imported
 from automl.models.mlp import MLP
 from automl.recipe import Sibling
+from automl.runtimes.onnx import OnnxRuntime
 from automl.space import space_file
 from automl.space.domains import Float, Int, OneOf, Repeat
 from automl.space.exploring import explore, validate
@@ -124,6 +125,19 @@ def test_a_fixed_path_replaces_a_domain_or_a_constant():
             "unknown --set path 'recipe.train.epoch'; did you mean 'recipe.train.epochs'",
         ),
         (lambda: validate(space_of(objectives=("accuracy",) * 2)), "named twice"),
+        (lambda: validate(space_of(objectives="accuracy")), "needs a comma behind it"),
+        (lambda: validate(space_of(constraints="macs<=9")), "constraints is macs<=9, not a tuple"),
+        (lambda: validate(space_of(runtimes=OnnxRuntime())), "runtimes is OnnxRuntime.* a comma"),
+        (
+            lambda: validate(Space(TrialConfig(Sklearn("digits"), MLP((16,)), Train()))),
+            r"recipe is step 'train', not a tuple; a single item needs a comma .*: \(Train\(\),\)",
+        ),
+        (
+            lambda: validate(
+                Space(TrialConfig(Sklearn("digits"), MLP((16,)), OneOf(None, Train())))
+            ),
+            "recipe is OneOf.*, not a tuple",
+        ),
         (lambda: validate(space_of(Train(), fixed={"recipe.train.epochs": "x"})), "a like value"),
         (lambda: validate(space_of(Train(), fixed={"seed": "-1"})), "the seed is -1; give one"),
         (lambda: validate(space_of(Train(), fixed={"seed": "1" + 23 * "0"})), "give one from 0 to"),
@@ -219,6 +233,13 @@ class Searched(ModelFamily):
 
     width: int = Int(8, 64)
     act: str = OneOf("relu", "gelu")
+
+
+@pytest.mark.parametrize("word", ["relu", '"relu"'])
+def test_a_text_among_options_is_set_with_its_quotes_or_without(word):
+    model = MLP((16,), activation=OneOf("gelu", "relu"))
+    (config,) = validate(space_of(model=model, fixed={"model.activation": word})).configs
+    assert config.model.activation == "relu"
 
 
 def test_domains_that_are_defaults_are_searched_where_a_set_puts_them():

@@ -162,7 +162,7 @@ def _measured(
     if are_shares:
         answers = np.log(np.maximum(answers, np.finfo(np.float32).tiny))
     figures = with_times(file, metrics(answers, rows.targets), rows.inputs[:1], beside)
-    told = ["answers are read as probabilities"] * are_shares
+    told = [*rows.notes, *["answers are read as probabilities"] * are_shares]
     for batch in {one.runtime.batch for one in (beside or {}).values()} or {ONE_THREAD.batch}:
         told += other_batch(own, batch)
     return figures, [f"{path}: {sentence}" for sentence in told]
@@ -243,7 +243,8 @@ def _tokenizer(source: Dataset) -> str:
 
 
 def _picture_side(session: Session) -> int:
-    """The side of the square pictures that a file takes; the usual one where it takes none."""
+    """The side of the square pictures that a file takes, with their channels first or last; the
+    usual one where it takes none."""
     shape = row_shape(session)
-    is_square = len(shape) == 3 and shape[-1] == shape[-2] and not leaves_open(session)
-    return shape[-1] if is_square else Wanted().picture_side
+    pairs = () if len(shape) != 3 or leaves_open(session) else (shape[-2:], shape[:2])
+    return next((side for side, other in pairs if side == other), Wanted().picture_side)

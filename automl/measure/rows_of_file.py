@@ -24,7 +24,8 @@ MOST_NAMED = 5
 class TargetRows:
     """Rows whose targets are known: `inputs` (rows, *raw row), `targets` class numbers (rows,), or
     numbers (rows, outputs). `source` names the data in a sentence. `left_out` are columns that are
-    there and were not read: of those that a file takes, the ones without any value."""
+    there and were not read: of those that a file takes, the ones without any value. `notes` are
+    sentences on how the rows were put."""
 
     source: str
     inputs: Array
@@ -32,6 +33,7 @@ class TargetRows:
     classes: tuple[str, ...] = ()
     columns: tuple[Column, ...] = ()
     left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def fitting(path: Path, rows: TargetRows) -> TargetRows:
@@ -40,8 +42,10 @@ def fitting(path: Path, rows: TargetRows) -> TargetRows:
     session = loaded(path)
     metadata = session.get_modelmeta().custom_metadata_map
     columns, classes = (json.loads(metadata.get(n, "null")) for n in ("columns", "classes"))
-    inputs = _in_columns(path, rows, columns) if columns else _in_shape(path, rows, session)
-    fit = replace(rows, inputs=inputs)
+    if columns:
+        fit = replace(rows, inputs=_in_columns(path, rows, columns))
+    else:
+        fit = _in_shape(path, rows, session)
     if classes and rows.classes:
         fit = replace(fit, targets=_in_classes(path, rows, classes), classes=tuple(classes))
     _check_answers(path, fit, session)
@@ -78,20 +82,30 @@ def _renumbered(values: Array, theirs: Sequence[str], categories: Sequence[str])
     return renumbered
 
 
-def _in_shape(path: Path, rows: TargetRows, session: Session) -> Array:
-    """The rows in the shape in which a file takes them, which holds as many numbers."""
+def _in_shape(path: Path, rows: TargetRows, session: Session) -> TargetRows:
+    """The rows in the shape in which a file takes them."""
     check_one_input(path, session)
     takes = session.get_inputs()
     shape, own = tuple(takes[0].shape[1:]), rows.inputs.shape[1:]
-    sizes = [size for size in shape if isinstance(size, int)]
-    is_open = len(sizes) < len(shape)
     if onnx.agree(shape, own):
-        return rows.inputs
-    if not is_open and math.prod(sizes) == math.prod(own):
-        return rows.inputs.reshape(len(rows.inputs), *sizes)
+        return rows
+    if _is_same_order(shape, own):
+        return replace(rows, inputs=rows.inputs.reshape(len(rows.inputs), *shape))
+    if onnx.agree(shape, (*own[1:], *own[:1])):
+        told = "channels are put last in its rows, as the file takes them"
+        return replace(rows, inputs=np.moveaxis(rows.inputs, 1, -1), notes=(told,))
     if takes[0].type == "tensor(int64)" and len(shape) == len(own) == 1:
-        return _padded(rows.inputs, onnx.row_shape(session)[0])
+        return replace(rows, inputs=_padded(rows.inputs, onnx.row_shape(session)[0]))
     raise UserError(f"{path} takes rows of shape {shape}, and those of {rows.source} have {own}")
+
+
+def _is_same_order(stated: Sequence[int | str | None], own: Sequence[int]) -> bool:
+    """Tell if rows have a stated shape when they are read in their order: dimensions of 1 aside
+    the two are equal, or hold as many numbers, and one of them is flat."""
+    sizes = [size for size in stated if isinstance(size, int)]
+    others, theirs = ([size for size in one if size != 1] for one in (sizes, own))
+    is_flat = min(len(others), len(theirs)) < 2 and math.prod(others) == math.prod(theirs)
+    return len(sizes) == len(stated) and (others == theirs or is_flat)
 
 
 def _padded(inputs: Array, length: int) -> Array:

@@ -369,3 +369,39 @@ def test_pictures_have_the_usual_side_where_a_file_leaves_it_open(tmp_path):
     path.write_bytes(file_of(nodes, {"x": ("batch", 3, "height", "width")}, ["y"], **held))
     found = measured.on_data([path], str(tmp_path / "pictures"), OwnData())
     assert found.num_rows == 6, "rows of 40 pixels at least"
+
+
+@pytest.mark.parametrize("side", [64, 24])
+def test_pictures_lie_as_a_file_takes_them_with_channels_first_or_last(side, tmp_path):
+    rng = np.random.default_rng(0)
+    for channel, name in enumerate(("a", "b", "c")):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        for number in range(3):
+            pixels = rng.integers(0, 60, (80, 80, 3)).astype(np.uint8)
+            pixels[..., channel] += 150
+            Image.fromarray(pixels).save(tmp_path / "pictures" / name / f"{number}.png")
+    files = [tmp_path / "first.onnx", tmp_path / "last.onnx"]
+    shapes = [("batch", 3, side, side), ("batch", side, side, 3)]
+    for file, shape, axes in zip(files, shapes, ([2, 3], [1, 2])):
+        nodes = [node("ReduceMean", "x axes", "y", keepdims=0)]
+        file.write_bytes(file_of(nodes, {"x": shape}, ["y"], axes=axes))
+    found = measured.on_data(files, str(tmp_path / "pictures"), OwnData())
+    assert [one.quality["accuracy"] for one in found.files.values()] == [1, 1]
+    told = "channels are put last in its rows, as the file takes them"
+    assert found.notes == (f"{files[1]}: {told}",)
+
+
+def test_series_lie_as_a_file_takes_them_or_are_refused(tmp_path):
+    inputs = np.random.default_rng(0).normal(size=(20, 2, 6)).astype(np.float32)
+    targets = (inputs[:, 1].mean(1) > inputs[:, 0].mean(1)).astype(int)
+    data, path = write_npz(tmp_path / "a.npz", inputs=inputs, targets=targets), tmp_path / "m.onnx"
+    mean = [node("ReduceMean", "x axes", "y", keepdims=0)]
+    for steps in (6, "steps"):
+        path.write_bytes(file_of(mean, {"x": ("batch", steps, 2)}, ["y"], axes=[1]))
+        assert accuracy(path, data) == 1
+    path.write_bytes(file_of(mean, {"x": ("batch", 4, 3)}, ["y"], axes=[1]))
+    with pytest.raises(UserError, match=r"takes rows of shape \(4, 3\), and .* have \(2, 6\)"):
+        accuracy(path, data)
+    flat = [node("MatMul", "x w", "y")]
+    path.write_bytes(file_of(flat, {"x": ("batch", 12)}, ["y"], w=ones(12, 2)))
+    assert 0 < accuracy(path, data) < 1

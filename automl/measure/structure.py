@@ -96,8 +96,8 @@ class _Digest:
     def value(
         self, name: str, scope: dict[str, int], held: dict[str, TensorProto], operator: str
     ) -> None:
-        """Take in a value that a node reads: its number, and of a tensor what it is, where it is met
-        first, or its numbers decide on the work."""
+        """Take in a value that a node reads: its number, and of a tensor what it is, where it is
+        met first, or its numbers decide on the work."""
         is_met = name in scope
         if name in held and not is_met:
             scope[name] = self.number()

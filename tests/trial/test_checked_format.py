@@ -161,7 +161,7 @@ def test_a_file_that_answers_no_single_row_is_refused(chosen, monkeypatch):
 
     monkeypatch.setattr(checked_format, "answers_of", lambda name: answers)
     monkeypatch.setitem(FORMATS, "x", Format(lambda chosen: Made({"model.x": b""})))
-    with pytest.raises(UserError, match="gives a model.x that does not run: .*two rows"):
+    with pytest.raises(UserError, match=r"gives a model\.x that does not run: .*two rows"):
         formats_of(model, ["x"])
 
 

@@ -18,6 +18,8 @@ from automl.runtimes import onnx
 from automl.runtimes.onnx import Session
 
 MOST_NAMED = 5
+LEAST = np.log(np.finfo(np.float32).tiny)
+"""The logarithm of the least probability."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +52,32 @@ def fitting(path: Path, rows: TargetRows) -> TargetRows:
         fit = replace(fit, targets=_in_classes(path, rows, classes), classes=tuple(classes))
     _check_answers(path, fit, session)
     return fit
+
+
+def answers(path: Path, rows: TargetRows, session: Session) -> Array:
+    """The answers (rows, outputs) of a file to all rows, which fit it; a logarithm of 0 becomes
+    that of the least probability. Raises UserError where a row has none that is finite."""
+    try:
+        given = onnx.run(session, rows.inputs)
+        best = given.max(1, keepdims=True)
+        missing = np.flatnonzero(~np.isfinite(best if rows.classes else given).all(1))
+    except Exception as error:
+        raise _cannot_answer(path, rows, error) from None
+    if len(given) != len(rows.inputs):
+        raise UserError(
+            f"{path} gives {len(given)} answers to the {len(rows.inputs)} rows of {rows.source}; "
+            "its first output must have a row for each row of its input"
+        )
+    if len(missing):
+        raise UserError(
+            f"{path} answers row {missing[0]} of {rows.source} with numbers that are not finite"
+        )
+    completed: Array = np.where(np.isneginf(given), best + LEAST, given)
+    return completed
+
+
+def _cannot_answer(path: Path, rows: TargetRows, error: Exception) -> UserError:
+    return UserError(f"{path} cannot answer the rows of {rows.source}: {described(error)}")
 
 
 def _in_columns(path: Path, rows: TargetRows, columns: dict[str, list[str]]) -> Array:
@@ -130,15 +158,13 @@ def _in_classes(path: Path, rows: TargetRows, classes: Sequence[str]) -> Array:
 def _check_answers(path: Path, rows: TargetRows, session: Session) -> None:
     """Raise UserError where a file cannot answer, or its answers are not of the targets' kind."""
     try:
-        answers = onnx.run(session, rows.inputs[:1])
+        first = onnx.run(session, rows.inputs[:1])
     except Exception as error:
-        raise UserError(
-            f"{path} cannot answer the rows of {rows.source}: {described(error)}"
-        ) from None
+        raise _cannot_answer(path, rows, error) from None
     wanted = len(rows.classes) or rows.targets.shape[1]
-    if answers.shape != (1, wanted):
+    if first.shape != (1, wanted):
         what = f"{wanted} classes" if rows.classes else f"{wanted} numbers to predict"
         raise UserError(
-            f"{path} answers a row with an array of shape {answers.shape[1:]}, and {rows.source} "
+            f"{path} answers a row with an array of shape {first.shape[1:]}, and {rows.source} "
             f"has {what}; its first output must be (rows, {wanted})"
         )

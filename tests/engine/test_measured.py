@@ -405,3 +405,42 @@ def test_series_lie_as_a_file_takes_them_or_are_refused(tmp_path):
     flat = [node("MatMul", "x w", "y")]
     path.write_bytes(file_of(flat, {"x": ("batch", 12)}, ["y"], w=ones(12, 2)))
     assert 0 < accuracy(path, data) < 1
+
+
+@pytest.mark.parametrize(
+    ("nodes", "sentence"),
+    [
+        ([node("Gather", "x at", "y")], r"gives 1 answers to the 3 rows of .*a\.npz"),
+        ([node("Reshape", "x one", "y")], r"cannot answer the rows of .*a\.npz"),
+        ([node("Log", "x", "y")], r"answers row 1 of .*a\.npz with numbers that are not finite"),
+        ([node("Div", "x x", "y")], r"answers row 1 of .*a\.npz with numbers that are not finite"),
+    ],
+    ids=["one answer", "one row", "minus infinity", "no number"],
+)
+def test_a_file_that_does_not_answer_every_row_is_refused_in_a_sentence(nodes, sentence, tmp_path):
+    inputs = np.float32([[1, 2], [0, 0], [3, 3]])
+    data = write_npz(tmp_path / "a.npz", inputs=inputs, targets=np.array([0, 1, 0]))
+    file, held = tmp_path / "model.onnx", {"at": [0], "one": [1, 2]}
+    file.write_bytes(file_of(nodes, {"x": ("batch", 2)}, ["y"], **held))
+    with pytest.raises(UserError, match=sentence):
+        accuracy(file, data)
+
+
+def test_a_logarithm_of_0_is_the_least_probability(tmp_path):
+    inputs, targets = np.float32([[1, 0], [0, 1], [1, 0]]), np.array([0, 0, 0])
+    data = write_npz(tmp_path / "a.npz", inputs=inputs, targets=targets, classes=["a", "b"])
+    files = [tmp_path / "shares.onnx", tmp_path / "logarithms.onnx"]
+    for file, operator in zip(files, ("Identity", "Log")):
+        file.write_bytes(file_of([node(operator, "x", "y")], {"x": ("batch", 2)}, ["y"]))
+    shares, logarithms = measured.on_data(files, data, OwnData()).files.values()
+    assert logarithms.quality == pytest.approx(shares.quality)
+    assert np.isfinite(logarithms.quality["log_loss"])
+
+
+def test_a_regression_that_answers_with_a_number_a_row_is_told_so(tmp_path):
+    rows = [(row / 7, row / 3) for row in range(60)]
+    write_csv(tmp_path / "rows.csv", ("a", "price"), rows)
+    path, nodes = tmp_path / "model.onnx", [node("Squeeze", "x one", "y")]
+    path.write_bytes(file_of(nodes, {"x": ("batch", 1)}, ["y"], one=[1]))
+    with pytest.raises(UserError, match=r"has 1 numbers to predict; .* must be \(rows, 1\)"):
+        accuracy(path, str(tmp_path / "rows.csv"), "price")

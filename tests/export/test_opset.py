@@ -56,6 +56,6 @@ def test_a_runtime_of_its_time_reads_a_file_as_a_whole(model, function, opset, f
 
 def test_a_function_that_cannot_be_said_in_a_version_is_refused():
     file = with_zeros(0.5).SerializeToString()
-    with pytest.raises(Rejected, match="no equal in that version: .*BitwiseAnd"):
+    with pytest.raises(Rejected, match=r"no equal in that version: .*BitwiseAnd"):
         with_opset(file, 17)
     assert onnx.load_from_string(with_opset(with_zeros(0.97).SerializeToString(), 17)).functions

@@ -28,7 +28,7 @@ from automl.measure.file_times import other_batch
 from automl.measure.latency import Reference
 from automl.measure.machine import kind_of, machine
 from automl.measure.measurement import Measurement, metrics, with_times
-from automl.measure.rows_of_file import TargetRows, fitting
+from automl.measure.rows_of_file import TargetRows, answers, fitting
 from automl.measure.runtimes_here import runtimes_here
 from automl.measure.whole_file import loaded, whole
 from automl.pareto import Axis, Directions
@@ -37,7 +37,6 @@ from automl.runtimes.onnx import (
     Session,
     leaves_open,
     row_shape,
-    run,
     session,
     text_length,
 )
@@ -157,23 +156,23 @@ def _measured(
     """The figures of a file on rows that fit it, and sentences on how they were taken."""
     file = whole(path)
     own = session(file)
-    answers = run(own, rows.inputs)
-    are_shares = _are_shares(own, answers, rows)
+    given = answers(path, rows, own)
+    are_shares = _are_shares(own, given, rows)
     if are_shares:
-        answers = np.log(np.maximum(answers, np.finfo(np.float32).tiny))
-    figures = with_times(file, metrics(answers, rows.targets), rows.inputs[:1], beside)
-    told = ["answers are read as probabilities"] * are_shares
+        given = np.log(np.maximum(given, np.finfo(np.float32).tiny))
+    figures = with_times(file, metrics(given, rows.targets), rows.inputs[:1], beside)
+    told = [*rows.notes, *["answers are read as probabilities"] * are_shares]
     for batch in {one.runtime.batch for one in (beside or {}).values()} or {ONE_THREAD.batch}:
         told += other_batch(own, batch)
     return figures, [f"{path}: {sentence}" for sentence in told]
 
 
-def _are_shares(own: Session, answers: Array, rows: TargetRows) -> bool:
+def _are_shares(own: Session, given: Array, rows: TargetRows) -> bool:
     """Tell if the answers of a file from elsewhere are probabilities, where ours are logits."""
     if not rows.classes or "classes" in own.get_modelmeta().custom_metadata_map:
         return False
-    sums = answers.sum(1, dtype=np.float64)
-    return bool((answers >= 0).all() and (abs(sums - 1) < SUM_TOLERANCE).all())
+    sums = given.sum(1, dtype=np.float64)
+    return bool((given >= 0).all() and (abs(sums - 1) < SUM_TOLERANCE).all())
 
 
 def _beaten_by(own: Measurement, front: Sequence[TrialRecord], compared: Mapping[str, Axis]) -> str:
@@ -227,8 +226,9 @@ def _taken_by(path: Path, data: str, wishes: OwnData) -> Dataset:
 
 def _task(session: Session) -> str:
     """The task of a file on a table, whose targets are classes or single numbers."""
-    is_one = session.get_outputs()[0].shape[1:] == [1]
-    return "regression" if is_one else "classification"
+    output = session.get_outputs()[0]
+    is_flat = len(output.shape) == 1 and output.type != "tensor(int64)"
+    return "regression" if is_flat or output.shape[1:] == [1] else "classification"
 
 
 def _with_all(found: Table, count: int) -> Table:
@@ -243,7 +243,8 @@ def _tokenizer(source: Dataset) -> str:
 
 
 def _picture_side(session: Session) -> int:
-    """The side of the square pictures that a file takes; the usual one where it takes none."""
+    """The side of the square pictures that a file takes, with their channels first or last; the
+    usual one where it takes none."""
     shape = row_shape(session)
-    is_square = len(shape) == 3 and shape[-1] == shape[-2] and not leaves_open(session)
-    return shape[-1] if is_square else Wanted().picture_side
+    pairs = () if len(shape) != 3 or leaves_open(session) else (shape[-2:], shape[:2])
+    return next((side for side, other in pairs if side == other), Wanted().picture_side)

@@ -8,15 +8,21 @@ import torch
 
 from automl.data.optional_packages import package
 from automl.errors import Rejected, described
-from automl.export.integer_programs import in_words, know_operators, traced_with_integers
+from automl.export.integer_programs import (
+    IntegerProgram,
+    in_words,
+    know_operators,
+    traced_with_integers,
+)
 from automl.export.taken import Chosen, Made, example_line
 from automl.export.traced import deployed_copy, example_rows
 
 FILE = "model.pte"
-MAX_BATCH = 32
-"""The most rows that are asked for: ExecuTorch sets memory for all of them aside when it loads."""
-CARD = """`{file}` is the same model for ExecuTorch {version} on XNNPACK, for 1 to {most} rows at
-a time. From Python it needs the packages torch and executorch, on a device its runtime alone.
+EXAMPLES, MAX_BATCH = 2, 32
+"""The rows with which a network is traced, and the most that are asked for: ExecuTorch sets memory
+for all of them aside when it loads."""
+CARD = """`{file}` is the same model for ExecuTorch {version} on XNNPACK, for {most} at a
+time. From Python it needs the packages torch and executorch, on a device its runtime alone.
 
 ```python
 import torch
@@ -33,21 +39,34 @@ def check(user: str = "--format executorch") -> None:
 
 
 def make(chosen: Chosen) -> Made:
-    """The network lowered to XNNPACK. Raises Rejected where it cannot be."""
+    """The network lowered to XNNPACK, for one row at a time where an operator fixes the number of
+    rows. Raises Rejected where it cannot be."""
     from executorch.version import __version__
 
-    deployed = deployed_copy(chosen.network, chosen.data)
     know_operators()
-    traced = traced_with_integers(
-        deployed, example_rows(chosen.data, 2), MAX_BATCH, "ExecuTorch", has_codes=True
+    traced, file, most_rows = _written(chosen, EXAMPLES, MAX_BATCH)
+    if most_rows == EXAMPLES:
+        # Fixed to the examples' number it would answer no single row.
+        traced, file, most_rows = _written(chosen, 1, 1)
+    card = CARD.format(
+        file=FILE,
+        version=__version__,
+        most=f"1 to {most_rows} rows" if most_rows > 1 else "one row",
+        rows=example_line(chosen.data),
     )
+    words = in_words(traced, FILE, "XNNPACK")
+    return Made({FILE: file}, card, words, bool(traced.integers))
+
+
+def _written(chosen: Chosen, examples: int, most_rows: int) -> tuple[IntegerProgram, bytes, int]:
+    """The program of a network, traced with so many rows for so many at most, its file, and the
+    most rows that this takes."""
+    deployed, rows = deployed_copy(chosen.network, chosen.data), example_rows(chosen.data, examples)
+    traced = traced_with_integers(deployed, rows, most_rows, "ExecuTorch", has_codes=True)
     try:
-        file, most_rows = _lowered(traced.program)
+        return traced, *_lowered(traced.program)
     except Exception as error:
         raise Rejected(f"cannot be lowered to ExecuTorch: {described(error)}") from error
-    rows = example_line(chosen.data)
-    card = CARD.format(file=FILE, version=__version__, most=most_rows, rows=rows)
-    return Made({FILE: file}, card, in_words(traced, FILE, "XNNPACK"), bool(traced.integers))
 
 
 def _lowered(program: torch.export.ExportedProgram) -> tuple[bytes, int]:

@@ -8,6 +8,9 @@ import onnx
 
 from automl.export.sparse import Array
 
+COUNTING_OPERATORS = ("Pow", "Range", "Resize", "Upsample")
+"""Operators that take a float for a size or an exponent: its number decides on the work."""
+
 
 def reads(node: onnx.NodeProto) -> set[str]:
     """The names that a node reads, those of the graphs within it too."""

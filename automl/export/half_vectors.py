@@ -2,7 +2,8 @@
 
 16 bits hold the scales exactly, and the biases of layers that read what is not rounded. The bias of
 an integer convolution is a whole number of steps, and what 16 bits hold of it rounds to the same
-number. A stock onnxruntime makes vectors of 32 bits of them when it loads the file.
+number. A stock onnxruntime makes vectors of 32 bits of them when it loads the file. Vectors that
+decide on the work of a node stay: files of unlike work are told apart by them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from itertools import accumulate
 import numpy as np
 import onnx
 
-from automl.export.graph_names import add_tensor
+from automl.export.graph_names import COUNTING_OPERATORS, add_tensor, graphs
 from automl.export.sparse import Array
 
 LEAST_NUMBERS = 64
@@ -27,11 +28,11 @@ def join(graph: onnx.GraphProto, integer_convolutions: Collection[str]) -> None:
     `integer_convolutions` are the names of the codes that a runtime convolves with integers.
     """
     held = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    steps = dict(_steps(graph, held, integer_convolutions))
+    steps, deciding = dict(_steps(graph, held, integer_convolutions)), _deciding(graph)
     found = {
         name: vector
         for name, vector in held.items()
-        if _is_vector(vector) and _keeps(vector, steps.get(name))
+        if _is_vector(vector) and _keeps(vector, steps.get(name)) and name not in deciding
     }
     if sum(map(len, found.values())) < LEAST_NUMBERS:
         return
@@ -56,6 +57,12 @@ def taken_apart(graph: onnx.GraphProto, held: Mapping[str, Array]) -> dict[str, 
     vectors = np.split(held[source].astype(np.float32), [*ends][:-1])
     rest = {name: values for name, values in held.items() if name not in (source, sizes)}
     return {**rest, **dict(zip(split.output, vectors))}
+
+
+def _deciding(graph: onnx.GraphProto) -> set[str]:
+    """The names of values whose numbers decide on the work of a node."""
+    nodes = [node for each in graphs(graph) for node in each.node]
+    return {name for n in nodes if n.op_type in COUNTING_OPERATORS for name in n.input}
 
 
 def _is_vector(values: Array) -> bool:

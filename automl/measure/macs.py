@@ -21,8 +21,8 @@ Count: TypeAlias = Callable[[NodeRun, Attributes], int]
 def macs_by_node(graph: NumberedGraph, feed: Feed) -> Counter[int]:
     """The multiply-accumulates of each node that an input changes, by its number, in one call.
 
-    Those of branches and loops count with the node that runs them; those of functions, whose
-    nodes a runtime names as it likes, with the first.
+    Those of branches and loops count with the node that runs them; those of nodes that a runtime
+    makes of one, and names as it likes, with the first.
     """
     counts: Counter[int] = Counter(dict.fromkeys(graph.dynamic, 0))
     for run in node_runs(graph.file, feed, Stage.WRITTEN).calls[0]:

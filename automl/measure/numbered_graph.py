@@ -9,6 +9,7 @@ from functools import cached_property
 
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto
+from onnx.inliner import inline_local_functions
 
 from automl.export.graph_names import bodies, reads, rename
 
@@ -123,9 +124,11 @@ class NumberedGraph:
 
 
 def numbered(model: ModelProto) -> NumberedGraph:
-    """A graph with numbers for names; those of its inputs and tensors stay."""
-    own = ModelProto()
-    own.CopyFrom(model)
+    """A graph with numbers for names; those of its inputs and tensors stay.
+
+    The nodes of functions stand in the place of each call, so that they bear numbers, too.
+    """
+    own = inline_local_functions(model)
     found: list[tuple[NodeProto, int]] = []
     _number(own.graph.node, None, found)
     names: dict[str, str] = {}

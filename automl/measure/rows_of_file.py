@@ -18,13 +18,16 @@ from automl.runtimes import onnx
 from automl.runtimes.onnx import Session
 
 MOST_NAMED = 5
+LEAST = np.log(np.finfo(np.float32).tiny)
+"""The logarithm of the least probability."""
 
 
 @dataclass(frozen=True, eq=False)
 class TargetRows:
     """Rows whose targets are known: `inputs` (rows, *raw row), `targets` class numbers (rows,), or
     numbers (rows, outputs). `source` names the data in a sentence. `left_out` are columns that are
-    there and were not read: of those that a file takes, the ones without any value."""
+    there and were not read: of those that a file takes, the ones without any value. `notes` are
+    sentences on how the rows were put."""
 
     source: str
     inputs: Array
@@ -32,6 +35,7 @@ class TargetRows:
     classes: tuple[str, ...] = ()
     columns: tuple[Column, ...] = ()
     left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def fitting(path: Path, rows: TargetRows) -> TargetRows:
@@ -40,12 +44,40 @@ def fitting(path: Path, rows: TargetRows) -> TargetRows:
     session = loaded(path)
     metadata = session.get_modelmeta().custom_metadata_map
     columns, classes = (json.loads(metadata.get(n, "null")) for n in ("columns", "classes"))
-    inputs = _in_columns(path, rows, columns) if columns else _in_shape(path, rows, session)
-    fit = replace(rows, inputs=inputs)
+    if columns:
+        fit = replace(rows, inputs=_in_columns(path, rows, columns))
+    else:
+        fit = _in_shape(path, rows, session)
     if classes and rows.classes:
         fit = replace(fit, targets=_in_classes(path, rows, classes), classes=tuple(classes))
     _check_answers(path, fit, session)
     return fit
+
+
+def answers(path: Path, rows: TargetRows, session: Session) -> Array:
+    """The answers (rows, outputs) of a file to all rows, which fit it; a logarithm of 0 becomes
+    that of the least probability. Raises UserError where a row has none that is finite."""
+    try:
+        given = onnx.run(session, rows.inputs)
+        best = given.max(1, keepdims=True)
+        missing = np.flatnonzero(~np.isfinite(best if rows.classes else given).all(1))
+    except Exception as error:
+        raise _cannot_answer(path, rows, error) from None
+    if len(given) != len(rows.inputs):
+        raise UserError(
+            f"{path} gives {len(given)} answers to the {len(rows.inputs)} rows of {rows.source}; "
+            "its first output must have a row for each row of its input"
+        )
+    if len(missing):
+        raise UserError(
+            f"{path} answers row {missing[0]} of {rows.source} with numbers that are not finite"
+        )
+    completed: Array = np.where(np.isneginf(given), best + LEAST, given)
+    return completed
+
+
+def _cannot_answer(path: Path, rows: TargetRows, error: Exception) -> UserError:
+    return UserError(f"{path} cannot answer the rows of {rows.source}: {described(error)}")
 
 
 def _in_columns(path: Path, rows: TargetRows, columns: dict[str, list[str]]) -> Array:
@@ -78,20 +110,30 @@ def _renumbered(values: Array, theirs: Sequence[str], categories: Sequence[str])
     return renumbered
 
 
-def _in_shape(path: Path, rows: TargetRows, session: Session) -> Array:
-    """The rows in the shape in which a file takes them, which holds as many numbers."""
+def _in_shape(path: Path, rows: TargetRows, session: Session) -> TargetRows:
+    """The rows in the shape in which a file takes them."""
     check_one_input(path, session)
     takes = session.get_inputs()
     shape, own = tuple(takes[0].shape[1:]), rows.inputs.shape[1:]
-    sizes = [size for size in shape if isinstance(size, int)]
-    is_open = len(sizes) < len(shape)
     if onnx.agree(shape, own):
-        return rows.inputs
-    if not is_open and math.prod(sizes) == math.prod(own):
-        return rows.inputs.reshape(len(rows.inputs), *sizes)
+        return rows
+    if _is_same_order(shape, own):
+        return replace(rows, inputs=rows.inputs.reshape(len(rows.inputs), *shape))
+    if onnx.agree(shape, (*own[1:], *own[:1])):
+        told = "channels are put last in its rows, as the file takes them"
+        return replace(rows, inputs=np.moveaxis(rows.inputs, 1, -1), notes=(told,))
     if takes[0].type == "tensor(int64)" and len(shape) == len(own) == 1:
-        return _padded(rows.inputs, onnx.row_shape(session)[0])
+        return replace(rows, inputs=_padded(rows.inputs, onnx.row_shape(session)[0]))
     raise UserError(f"{path} takes rows of shape {shape}, and those of {rows.source} have {own}")
+
+
+def _is_same_order(stated: Sequence[int | str | None], own: Sequence[int]) -> bool:
+    """Tell if rows have a stated shape when they are read in their order: dimensions of 1 aside
+    the two are equal, or hold as many numbers, and one of them is flat."""
+    sizes = [size for size in stated if isinstance(size, int)]
+    others, theirs = ([size for size in one if size != 1] for one in (sizes, own))
+    is_flat = min(len(others), len(theirs)) < 2 and math.prod(others) == math.prod(theirs)
+    return len(sizes) == len(stated) and (others == theirs or is_flat)
 
 
 def _padded(inputs: Array, length: int) -> Array:
@@ -116,15 +158,13 @@ def _in_classes(path: Path, rows: TargetRows, classes: Sequence[str]) -> Array:
 def _check_answers(path: Path, rows: TargetRows, session: Session) -> None:
     """Raise UserError where a file cannot answer, or its answers are not of the targets' kind."""
     try:
-        answers = onnx.run(session, rows.inputs[:1])
+        first = onnx.run(session, rows.inputs[:1])
     except Exception as error:
-        raise UserError(
-            f"{path} cannot answer the rows of {rows.source}: {described(error)}"
-        ) from None
+        raise _cannot_answer(path, rows, error) from None
     wanted = len(rows.classes) or rows.targets.shape[1]
-    if answers.shape != (1, wanted):
+    if first.shape != (1, wanted):
         what = f"{wanted} classes" if rows.classes else f"{wanted} numbers to predict"
         raise UserError(
-            f"{path} answers a row with an array of shape {answers.shape[1:]}, and {rows.source} "
+            f"{path} answers a row with an array of shape {first.shape[1:]}, and {rows.source} "
             f"has {what}; its first output must be (rows, {wanted})"
         )

@@ -14,8 +14,9 @@ from collections.abc import Iterable, Iterator
 import onnx
 from onnx import AttributeProto, GraphProto, NodeProto, TensorProto
 
+from automl.export.graph_names import COUNTING_OPERATORS
+
 COUNTED_TYPES = (TensorProto.INT64, TensorProto.BOOL)
-COUNTING_OPERATORS = ("Pow", "Range", "Resize", "Upsample")
 ROUNDING = ("QuantizeLinear", "DynamicQuantizeLinear", "MatMulInteger")
 CODES = (TensorProto.INT8, TensorProto.INT4)
 """Of these a zero point that is 0 lets a runtime choose other kernels."""
@@ -95,9 +96,12 @@ class _Digest:
     def value(
         self, name: str, scope: dict[str, int], held: dict[str, TensorProto], operator: str
     ) -> None:
-        """Take in a value that a node reads: its number, and of a tensor met first what it is."""
-        if name in held and name not in scope:
+        """Take in a value that a node reads: its number, and of a tensor what it is, where it is
+        met first, or its numbers decide on the work."""
+        is_met = name in scope
+        if name in held and not is_met:
             scope[name] = self.number()
+        if name in held and (not is_met or operator in COUNTING_OPERATORS):
             self.tensor(held[name], operator)
         self.add(scope.get(name, 0))
 

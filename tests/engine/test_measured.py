@@ -369,3 +369,78 @@ def test_pictures_have_the_usual_side_where_a_file_leaves_it_open(tmp_path):
     path.write_bytes(file_of(nodes, {"x": ("batch", 3, "height", "width")}, ["y"], **held))
     found = measured.on_data([path], str(tmp_path / "pictures"), OwnData())
     assert found.num_rows == 6, "rows of 40 pixels at least"
+
+
+@pytest.mark.parametrize("side", [64, 24])
+def test_pictures_lie_as_a_file_takes_them_with_channels_first_or_last(side, tmp_path):
+    rng = np.random.default_rng(0)
+    for channel, name in enumerate(("a", "b", "c")):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        for number in range(3):
+            pixels = rng.integers(0, 60, (80, 80, 3)).astype(np.uint8)
+            pixels[..., channel] += 150
+            Image.fromarray(pixels).save(tmp_path / "pictures" / name / f"{number}.png")
+    files = [tmp_path / "first.onnx", tmp_path / "last.onnx"]
+    shapes = [("batch", 3, side, side), ("batch", side, side, 3)]
+    for file, shape, axes in zip(files, shapes, ([2, 3], [1, 2])):
+        nodes = [node("ReduceMean", "x axes", "y", keepdims=0)]
+        file.write_bytes(file_of(nodes, {"x": shape}, ["y"], axes=axes))
+    found = measured.on_data(files, str(tmp_path / "pictures"), OwnData())
+    assert [one.quality["accuracy"] for one in found.files.values()] == [1, 1]
+    told = "channels are put last in its rows, as the file takes them"
+    assert found.notes == (f"{files[1]}: {told}",)
+
+
+def test_series_lie_as_a_file_takes_them_or_are_refused(tmp_path):
+    inputs = np.random.default_rng(0).normal(size=(20, 2, 6)).astype(np.float32)
+    targets = (inputs[:, 1].mean(1) > inputs[:, 0].mean(1)).astype(int)
+    data, path = write_npz(tmp_path / "a.npz", inputs=inputs, targets=targets), tmp_path / "m.onnx"
+    mean = [node("ReduceMean", "x axes", "y", keepdims=0)]
+    for steps in (6, "steps"):
+        path.write_bytes(file_of(mean, {"x": ("batch", steps, 2)}, ["y"], axes=[1]))
+        assert accuracy(path, data) == 1
+    path.write_bytes(file_of(mean, {"x": ("batch", 4, 3)}, ["y"], axes=[1]))
+    with pytest.raises(UserError, match=r"takes rows of shape \(4, 3\), and .* have \(2, 6\)"):
+        accuracy(path, data)
+    flat = [node("MatMul", "x w", "y")]
+    path.write_bytes(file_of(flat, {"x": ("batch", 12)}, ["y"], w=ones(12, 2)))
+    assert 0 < accuracy(path, data) < 1
+
+
+@pytest.mark.parametrize(
+    ("nodes", "sentence"),
+    [
+        ([node("Gather", "x at", "y")], r"gives 1 answers to the 3 rows of .*a\.npz"),
+        ([node("Reshape", "x one", "y")], r"cannot answer the rows of .*a\.npz"),
+        ([node("Log", "x", "y")], r"answers row 1 of .*a\.npz with numbers that are not finite"),
+        ([node("Div", "x x", "y")], r"answers row 1 of .*a\.npz with numbers that are not finite"),
+    ],
+    ids=["one answer", "one row", "minus infinity", "no number"],
+)
+def test_a_file_that_does_not_answer_every_row_is_refused_in_a_sentence(nodes, sentence, tmp_path):
+    inputs = np.float32([[1, 2], [0, 0], [3, 3]])
+    data = write_npz(tmp_path / "a.npz", inputs=inputs, targets=np.array([0, 1, 0]))
+    file, held = tmp_path / "model.onnx", {"at": [0], "one": [1, 2]}
+    file.write_bytes(file_of(nodes, {"x": ("batch", 2)}, ["y"], **held))
+    with pytest.raises(UserError, match=sentence):
+        accuracy(file, data)
+
+
+def test_a_logarithm_of_0_is_the_least_probability(tmp_path):
+    inputs, targets = np.float32([[1, 0], [0, 1], [1, 0]]), np.array([0, 0, 0])
+    data = write_npz(tmp_path / "a.npz", inputs=inputs, targets=targets, classes=["a", "b"])
+    files = [tmp_path / "shares.onnx", tmp_path / "logarithms.onnx"]
+    for file, operator in zip(files, ("Identity", "Log")):
+        file.write_bytes(file_of([node(operator, "x", "y")], {"x": ("batch", 2)}, ["y"]))
+    shares, logarithms = measured.on_data(files, data, OwnData()).files.values()
+    assert logarithms.quality == pytest.approx(shares.quality)
+    assert np.isfinite(logarithms.quality["log_loss"])
+
+
+def test_a_regression_that_answers_with_a_number_a_row_is_told_so(tmp_path):
+    rows = [(row / 7, row / 3) for row in range(60)]
+    write_csv(tmp_path / "rows.csv", ("a", "price"), rows)
+    path, nodes = tmp_path / "model.onnx", [node("Squeeze", "x one", "y")]
+    path.write_bytes(file_of(nodes, {"x": ("batch", 1)}, ["y"], one=[1]))
+    with pytest.raises(UserError, match=r"has 1 numbers to predict; .* must be \(rows, 1\)"):
+        accuracy(path, str(tmp_path / "rows.csv"), "price")

@@ -1,16 +1,23 @@
 """Vectors that 16 bits hold are stored so, in one tensor, and a file answers as before."""
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
+import pytest
 from helpers.trials import finish
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
+from torch import nn
 
 from automl.compression.quantize import Quantize
 from automl.export import half_vectors
 from automl.export import onnx as export
+from automl.measure.structure import structure
 from automl.models.convnet import ConvNet
 from automl.models.family import untrained
+from automl.models.imported import Imported
+from automl.training.loop import Train
 
 FLOAT, HALF = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16
 EXACT = np.arange(1, 65, dtype=np.float32) / 8
@@ -57,6 +64,12 @@ def test_a_vector_that_16_bits_change_stays():
     assert joined(graph_of(EXACT, EXACT * 1e6)) == ["v1", "halves.sizes"]
 
 
+def test_a_vector_that_decides_on_the_work_of_a_node_stays():
+    graph = graph_of(EXACT, 2 * EXACT)
+    graph.node[1].op_type = "Pow"
+    assert joined(graph) == ["v1", "halves.sizes"]
+
+
 def test_few_numbers_stay():
     assert joined(graph_of(EXACT[:20], EXACT[:20])) == ["v0", "v1"]
 
@@ -82,6 +95,30 @@ def test_the_bias_of_an_integer_convolution_counts_by_the_steps_to_which_it_is_r
     assert not np.array_equal(STEPS.astype(np.float16).astype(np.float32), STEPS)
     assert not kept(STEP / 20_000)
     assert kept(STEP / 2)
+
+
+@pytest.mark.parametrize("step", [Quantize(8), Quantize(4)])
+def test_quantized_networks_that_do_different_work_are_told_apart(step, context):
+    step = replace(step, rounding="nearest", training=Train(epochs=0))
+    resized = [
+        untrained(Imported(f"{__name__}:Resized", options={"times": times}), context.data.info)
+        for times in (2, 3)
+    ]
+    files = [export.export(finish(step.run(one, context)), context.data) for one in resized]
+    assert structure(files[0]) != structure(files[1])
+
+
+class Resized(nn.Module):
+    """A network that looks at its images so many times as large."""
+
+    def __init__(self, times):
+        super().__init__()
+        self.times = times
+        self.first, self.last = nn.Conv2d(1, 64, 3), nn.Linear(64, 10)
+
+    def forward(self, rows):
+        larger = nn.functional.interpolate(self.first(rows), scale_factor=float(self.times))
+        return self.last(larger.relu().mean((2, 3)))
 
 
 def test_what_quantized_layers_hold_is_stored_so(context):

@@ -4,15 +4,19 @@ import numpy as np
 import onnx
 import pytest
 from helpers.graphs import file_of, node, ones
-from helpers.trials import DIGITS, load
+from helpers.trials import DIGITS, finish, load
 from onnx import TensorProto, helper
 
+from automl.compression.quantization_grid import TERNARY
+from automl.compression.quantize import Quantize
 from automl.export import onnx as exporting
 from automl.measure.macs import macs_by_node
 from automl.measure.numbered_graph import numbered
+from automl.models.mlp import MLP
 from automl.models.resnet import ResNet, ResNetStage
 from automl.runtimes.node_runs import made_up_feed
 from automl.runtimes.onnx import session
+from automl.training.loop import Train
 
 IMAGE = {"x": ("batch", 6, 10, 10)}
 CODES = TensorProto.UINT8
@@ -136,3 +140,24 @@ def test_a_residual_network_has_those_of_its_convolutions(build):
     stem, first = 64 * 16 * 1 * 9, 2 * 64 * 16 * 16 * 9
     second = 16 * 32 * 16 * 9 + 16 * 32 * 32 * 9 + 16 * 32 * 16
     assert count(exporting.export(network, load(DIGITS))) == stem + first + second + 32 * 10
+
+
+@pytest.mark.parametrize("bits", [8, 6, 5, 4, 3, 2, TERNARY, 1])
+def test_the_bits_of_weights_do_not_change_them(bits, build, context):
+    step = Quantize(bits, training=Train(epochs=0), rounding="nearest")
+    network = finish(step.run(build(MLP((32, 16))), context))
+    assert count(exporting.export(network, load(DIGITS))) == 64 * 32 + 32 * 16 + 16 * 10
+
+
+def test_what_a_function_multiplies_counts_where_an_input_changes_it():
+    made = onnx.parser.parse_function(
+        '<opset_import: ["" : 20], domain: "own"> Product (a, b) => (c) { c = MatMul (a, b) }'
+    )
+    calls = [
+        helper.make_node("Product", ["a", "a"], ["w"], domain="own"),
+        helper.make_node("Product", ["x", "w"], ["y"], domain="own"),
+    ]
+    model = onnx.load_from_string(file_of(calls, ROWS, ["y"], a=ones(12, 12)))
+    model.functions.append(made)
+    model.opset_import.append(helper.make_opsetid("own", 1))
+    assert count(model.SerializeToString()) == 5 * 12 * 12

@@ -40,6 +40,10 @@ def test_what_does_not_change_the_work_does_not_count(other):
         ("{ y = LeakyRelu <alpha = 0.1> (x) }", "{ y = LeakyRelu <alpha = 0.2> (x) }"),
         ("<float[1] e = {2}> { y = Pow(x, e) }", "<float[1] e = {1.5}> { y = Pow(x, e) }"),
         (
+            "<float[1] e = {2}> { a = Mul(x, e) y = Pow(a, e) }",
+            "<float[1] e = {3}> { a = Mul(x, e) y = Pow(a, e) }",
+        ),
+        (
             "<int64[2] s = {0, 4}> { y = Reshape(x, s) }",
             "<int64[2] s = {0, 2}> { y = Reshape(x, s) }",
         ),
@@ -47,7 +51,7 @@ def test_what_does_not_change_the_work_does_not_count(other):
         ("<float[4] w = {1, 2, 3, 4}> { y = Add(x, w) }", "<float[1] w = {1}> { y = Add(x, w) }"),
         ("<float[1] w = {1}> { y = Add(x, w) }", "<float16[1] w = {1}> { y = Add(x, w) }"),
     ],
-    ids=["operator", "attribute", "exponent", "shape", "wiring", "size", "type"],
+    ids=["operator", "attribute", "exponent", "shared exponent", "shape", "wiring", "size", "type"],
 )
 def test_what_changes_the_work_counts(one, other):
     assert of(one) != of(other)

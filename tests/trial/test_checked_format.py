@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.trials import CACHE, DIGITS, drive, finish, load
+from torch import nn
 
 from automl.compression.factorize import Factorize
 from automl.compression.prune import Prune
@@ -17,11 +18,13 @@ from automl.errors import Rejected, UserError
 from automl.export.formats import FORMATS, Format
 from automl.export.taken import Chosen, Made
 from automl.models.convnet import ConvNet
-from automl.models.family import restore
+from automl.models.family import restore, untrained
+from automl.models.imported import Imported
 from automl.models.mlp import MLP
 from automl.space.space import TrialConfig
 from automl.store import Store
 from automl.training.loop import Train
+from automl.trial import checked_format
 from automl.trial.checked_format import agreement, expected_answers, formats_of, in_formats
 from automl.trial.trial import run
 
@@ -122,6 +125,44 @@ def test_the_card_tells_the_most_rows_that_executorch_takes_at_a_time(model, cho
     made = formats_of(chosen("fp32", model), ["executorch"])
     loaded = executorch.session(made.files["model.pte"])
     assert f"for 1 to {loaded.most_rows} rows at" in made.card
+
+
+class Recurrent(nn.Module):
+    """A network with an operator of which ExecuTorch fixes the number of rows."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.GRU(8, 4, batch_first=True), nn.Linear(4, 10)
+
+    def forward(self, rows):
+        steps, _ = self.first(rows[:, 0])
+        return self.last(steps[:, -1])
+
+
+def test_a_file_for_executorch_takes_one_row_where_an_operator_fixes_their_number():
+    need("executorch")
+    from automl.runtimes import executorch
+
+    data = load(DIGITS)
+    network = untrained(Imported(f"{__name__}:Recurrent"), data.info)
+    made = formats_of(Chosen("recurrent", b"", network, data, "{}"), ["executorch"])
+    assert "for one row at a" in made.card
+    loaded = executorch.session(made.files["model.pte"])
+    assert executorch.run(loaded, data.validation.inputs[:1]).shape == (1, 10)
+
+
+def test_a_file_that_answers_no_single_row_is_refused(chosen, monkeypatch):
+    model = chosen("fp32")
+    expected = expected_answers(model.network, model.data)
+
+    def answers(file, rows):
+        assert len(rows) > 1, "two rows are wanted"
+        return expected[-len(rows) :]
+
+    monkeypatch.setattr(checked_format, "answers_of", lambda name: answers)
+    monkeypatch.setitem(FORMATS, "x", Format(lambda chosen: Made({"model.x": b""})))
+    with pytest.raises(UserError, match=r"gives a model\.x that does not run: .*two rows"):
+        formats_of(model, ["x"])
 
 
 def test_a_model_that_cannot_be_lowered_is_refused_in_a_sentence(chosen, monkeypatch):

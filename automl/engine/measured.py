@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -32,6 +31,7 @@ from automl.measure.rows_of_file import TargetRows, answers, fitting
 from automl.measure.runtimes_here import runtimes_here
 from automl.measure.whole_file import loaded, whole
 from automl.pareto import Axis, Directions
+from automl.runtimes.metadata import metadata
 from automl.runtimes.onnx import (
     ONE_THREAD,
     Session,
@@ -169,7 +169,7 @@ def _measured(
 
 def _are_shares(own: Session, given: Array, rows: TargetRows) -> bool:
     """Tell if the answers of a file from elsewhere are probabilities, where ours are logits."""
-    if not rows.classes or "classes" in own.get_modelmeta().custom_metadata_map:
+    if not rows.classes or metadata(own).classes:
         return False
     sums = given.sum(1, dtype=np.float64)
     return bool((given >= 0).all() and (abs(sums - 1) < SUM_TOLERANCE).all())
@@ -211,7 +211,7 @@ def _taken_by(path: Path, data: str, wishes: OwnData) -> Dataset:
     kind = ending(Path(data))
     if kind in (*table_file.ENDINGS, detect_table.JSON_LINES):
         wanted = replace(wanted, task=wanted.task or _task(session))
-    columns = json.loads(session.get_modelmeta().custom_metadata_map.get("columns", "{}"))
+    columns = metadata(session).columns
     if columns and kind in table_file.ENDINGS:
         return known_columns.table_with(data, wanted, columns)
     found = detect.detect(data, wanted).dataset

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from automl.data.raw_dataset import Column
 from automl.errors import UserError, described, unknown
 from automl.measure.whole_file import check_one_input, loaded
 from automl.runtimes import onnx
+from automl.runtimes.metadata import metadata
 from automl.runtimes.onnx import Session
 
 MOST_NAMED = 5
@@ -42,14 +42,13 @@ def fitting(path: Path, rows: TargetRows) -> TargetRows:
     """The rows as a file takes them. Raises UserError where it takes others, or answers otherwise
     than their targets are."""
     session = loaded(path)
-    metadata = session.get_modelmeta().custom_metadata_map
-    columns, classes = (json.loads(metadata.get(n, "null")) for n in ("columns", "classes"))
-    if columns:
-        fit = replace(rows, inputs=_in_columns(path, rows, columns))
+    told = metadata(session)
+    if told.columns:
+        fit = replace(rows, inputs=_in_columns(path, rows, told.columns))
     else:
         fit = _in_shape(path, rows, session)
-    if classes and rows.classes:
-        fit = replace(fit, targets=_in_classes(path, rows, classes), classes=tuple(classes))
+    if told.classes and rows.classes:
+        fit = replace(fit, targets=_in_classes(path, rows, told.classes), classes=told.classes)
     _check_answers(path, fit, session)
     return fit
 

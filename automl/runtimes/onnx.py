@@ -5,7 +5,6 @@ The library is loaded with the first file: looks at searches name runtimes, and 
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from automl.data.arrays import MAX_ANSWERED, answered_at_once
 from automl.errors import UserError
+from automl.runtimes.metadata import metadata
 from automl.runtimes.providers import (
     CPU,
     ENDING,
@@ -62,21 +62,21 @@ class Signature:
 def signature(loaded: Session) -> Signature:
     """The account of a loaded file."""
     (row,), (output,) = loaded.get_inputs(), loaded.get_outputs()
-    metadata = loaded.get_modelmeta().custom_metadata_map
+    told = metadata(loaded)
     return Signature(
         row_shape=row_shape(loaded),
         is_text=row.type == "tensor(int64)",
         takes_shorter=takes_shorter(loaded),
         output=output.name,
         num_outputs=output.shape[1],
-        classes=tuple(json.loads(metadata.get("classes", "[]"))),
-        columns=json.loads(metadata.get("columns", "{}")),
+        classes=told.classes,
+        columns=told.columns,
     )
 
 
 def takes_shorter(loaded: Session) -> bool:
     """Tell if a file takes texts that are shorter than its longest."""
-    return "length" in loaded.get_modelmeta().custom_metadata_map
+    return metadata(loaded).length > 0
 
 
 def row_shape(loaded: Session) -> tuple[int, ...]:
@@ -84,7 +84,7 @@ def row_shape(loaded: Session) -> tuple[int, ...]:
     word, 1."""
     if takes_columns(loaded):
         return (len(loaded.get_inputs()),)
-    longest = int(loaded.get_modelmeta().custom_metadata_map.get("length", 1))
+    longest = metadata(loaded).length or 1
     sizes = loaded.get_inputs()[0].shape[1:]
     return tuple(size if isinstance(size, int) else longest for size in sizes)
 
@@ -214,8 +214,7 @@ def optimised(file: bytes) -> bytes:
 
 def takes_columns(loaded: Session) -> bool:
     """Tell if a file takes a table's columns by name, not a row of numbers and codes."""
-    metadata = loaded.get_modelmeta().custom_metadata_map
-    return not loaded.get_inputs()[0].shape[1:] and "columns" in metadata
+    return not loaded.get_inputs()[0].shape[1:] and bool(metadata(loaded).columns)
 
 
 def fed(loaded: Session, inputs: NDArray[np.generic]) -> dict[str, NDArray[np.generic]]:
@@ -228,7 +227,7 @@ def fed(loaded: Session, inputs: NDArray[np.generic]) -> dict[str, NDArray[np.ge
     if not takes_columns(loaded):
         kind = np.int64 if takes[0].type == "tensor(int64)" else np.float32
         return {takes[0].name: inputs.astype(kind, copy=False)}
-    columns = json.loads(loaded.get_modelmeta().custom_metadata_map["columns"])
+    columns = metadata(loaded).columns
     return {
         taken.name: _spelled(values, categories) if categories else values.astype(np.float32)
         for taken, categories, values in zip(takes, columns.values(), inputs.T)

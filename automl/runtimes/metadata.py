@@ -1,4 +1,4 @@
-"""What an exported file tells of its rows in its metadata, from which any runtime can be fed.
+"""Metadata of a file: what an export tells there of the rows that it takes, and of its answers.
 
 Files from elsewhere may have metadata of these names and of another form, which tell nothing.
 """
